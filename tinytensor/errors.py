@@ -1,0 +1,13 @@
+"""The kinds of errors that tinytensor raises, each one a kind of Python's own."""
+
+
+class ShapeError(ValueError):
+    """Sizes or ranks of arguments do not fit an operation."""
+
+
+class DtypeError(TypeError):
+    """An argument's dtype does not fit an operation."""
+
+
+class GraphError(RuntimeError):
+    """The recorded graph cannot answer: freed, changed in place, or never recorded."""
