@@ -30,11 +30,12 @@ def case(*args: Any, **kwargs: Any) -> Case:
 class Row:
     """How one op is sampled and compared.
 
-    ``cases`` draws the calls from a generator. ``torch(torch, *args, **kwargs)`` makes the same call
-    with PyTorch (None: it has no such function, and ``why_no_torch`` says so). ``differentiable``
-    is False for ops without rules. ``smooth`` is False where finite differences meet kinks at the
-    second order. ``elementwise`` ops also get the extremes (±300, inf, NaN) and broadcasting.
-    ``float32_tolerance`` bounds fast against reference, relative to the largest value.
+    ``cases`` draws the calls from a generator. ``torch(torch, *args, **kwargs)`` makes the same
+    call with PyTorch (None: it has no such function, and ``why_no_torch`` says so).
+    ``differentiable`` is False for ops without rules. ``smooth`` is False where finite differences
+    meet kinks at the second order. ``elementwise`` ops also get the extremes (±300, inf, NaN) and
+    broadcasting. ``float32_tolerance`` bounds fast against reference, relative to the largest
+    value.
     """
 
     op: str

@@ -1,0 +1,202 @@
+/* The thread pool. A call is a job on the caller's stack, in a list that workers look through.
+ *
+ * Pieces are claimed from the job's atomic counter. A worker takes its first piece under the lock,
+ * so when the caller has closed the job (taken it off the list) only workers that hold a piece can
+ * be inside it: a worker that the system has not woken is not waited for. Workers spin briefly,
+ * then sleep; so does a caller who waits for the last pieces. */
+#include "pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <time.h>
+
+enum {
+    MAX_THREADS = 256,
+    SPIN_NS = 50 * 1000,
+    STACK_BYTES = 4 << 20,
+};
+
+typedef struct job {
+    void (*run)(void *context, int64_t piece);
+    void *context;
+    int64_t pieces;
+    _Atomic int64_t next;   /* the first piece that nobody has claimed */
+    _Atomic int inside;     /* workers that hold or look for a piece of this job */
+    int seats;              /* how many more workers may join; guarded by the lock */
+    struct job *following;  /* in the list of open jobs; guarded by the lock */
+} job;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t work_came = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t job_left = PTHREAD_COND_INITIALIZER;
+static job *open_jobs;             /* guarded by the lock */
+static int workers;                /* started; guarded by the lock */
+static int sleepers;               /* workers asleep on work_came; guarded by the lock */
+static _Atomic unsigned submitted; /* counts jobs; written under the lock, watched by spinners */
+static _Atomic int waiting;        /* callers asleep on job_left */
+static _Atomic int threads = 1;
+static _Thread_local int inside_piece;
+
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Spin while `condition` holds, for at most SPIN_NS. */
+#define SPIN_WHILE(condition)                                        \
+    for (int64_t end = now_ns() + SPIN_NS; (condition) && now_ns() < end;) \
+        for (int i = 0; i < 64 && (condition); i++) relax()
+
+static void run_pieces(job *j, int64_t piece)
+{
+    inside_piece = 1;
+    for (; piece < j->pieces; piece = atomic_fetch_add(&j->next, 1)) j->run(j->context, piece);
+    inside_piece = 0;
+}
+
+/* Take a piece of some open job, with the lock held: NULL if there is none to take. */
+static job *join_a_job(int64_t *piece)
+{
+    for (job *j = open_jobs; j; j = j->following) {
+        if (j->seats == 0) continue;
+        *piece = atomic_fetch_add(&j->next, 1);
+        if (*piece >= j->pieces) continue;
+        j->seats--;
+        atomic_fetch_add(&j->inside, 1);
+        return j;
+    }
+    return NULL;
+}
+
+/* The job may be gone as soon as `inside` is decremented: it is not touched after that. */
+static void leave(job *j)
+{
+    if (atomic_fetch_sub(&j->inside, 1) == 1 && atomic_load(&waiting)) {
+        pthread_mutex_lock(&lock);
+        pthread_cond_broadcast(&job_left);
+        pthread_mutex_unlock(&lock);
+    }
+}
+
+static void *worker(void *unused)
+{
+    (void)unused;
+    pthread_mutex_lock(&lock);
+    for (;;) {
+        unsigned seen = atomic_load(&submitted);
+        int64_t piece;
+        job *j = join_a_job(&piece);
+        pthread_mutex_unlock(&lock);
+        if (j) {
+            run_pieces(j, piece);
+            leave(j);
+            pthread_mutex_lock(&lock);
+            continue;
+        }
+        SPIN_WHILE(atomic_load(&submitted) == seen);
+        pthread_mutex_lock(&lock);
+        sleepers++;
+        while (atomic_load(&submitted) == seen) pthread_cond_wait(&work_came, &lock);
+        sleepers--;
+    }
+    return NULL;
+}
+
+/* Start workers up to `wanted`, with the lock held. Where the system refuses, fewer will do. */
+static void start_workers(int wanted)
+{
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    if (workers >= wanted || pthread_attr_init(&attributes)) return;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    sigfillset(&all); /* signals are for the threads of Python */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    while (workers < wanted && pthread_create(&thread, &attributes, worker, NULL) == 0) workers++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+}
+
+static void open_job(job *j)
+{
+    pthread_mutex_lock(&lock);
+    start_workers(j->seats);
+    j->following = open_jobs;
+    open_jobs = j;
+    atomic_fetch_add(&submitted, 1);
+    int to_wake = sleepers < j->seats ? sleepers : j->seats;
+    pthread_mutex_unlock(&lock);
+    while (to_wake-- > 0) pthread_cond_signal(&work_came);
+}
+
+static void close_job(job *j)
+{
+    pthread_mutex_lock(&lock);
+    job **link = &open_jobs;
+    while (*link != j) link = &(*link)->following;
+    *link = j->following;
+    pthread_mutex_unlock(&lock);
+
+    SPIN_WHILE(atomic_load(&j->inside) > 0);
+    if (atomic_load(&j->inside) == 0) return;
+    atomic_fetch_add(&waiting, 1);
+    pthread_mutex_lock(&lock);
+    while (atomic_load(&j->inside) > 0) pthread_cond_wait(&job_left, &lock);
+    pthread_mutex_unlock(&lock);
+    atomic_fetch_sub(&waiting, 1);
+}
+
+void tt_parallel_for(int64_t pieces, void (*run)(void *context, int64_t piece), void *context)
+{
+    int helpers = atomic_load(&threads) - 1;
+    if (helpers > pieces - 1) helpers = (int)(pieces - 1);
+    if (helpers <= 0 || inside_piece) {
+        for (int64_t piece = 0; piece < pieces; piece++) run(context, piece);
+        return;
+    }
+    job j = {.run = run, .context = context, .pieces = pieces, .seats = helpers};
+    open_job(&j);
+    run_pieces(&j, atomic_fetch_add(&j.next, 1));
+    close_job(&j);
+}
+
+/* Only the thread that forked lives in the child: the pool starts there anew. */
+static void before_fork(void) { pthread_mutex_lock(&lock); }
+static void after_fork_in_parent(void) { pthread_mutex_unlock(&lock); }
+static void after_fork_in_child(void)
+{
+    pthread_mutex_init(&lock, NULL);
+    pthread_cond_init(&work_came, NULL);
+    pthread_cond_init(&job_left, NULL);
+    open_jobs = NULL;
+    workers = sleepers = 0;
+    atomic_store(&waiting, 0);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+void tt_set_num_threads(int n)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    atomic_store(&threads, n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n);
+}
+
+int tt_get_num_threads(void) { return atomic_load(&threads); }

@@ -1,0 +1,180 @@
+/* The vector type and its primitive operations, written once for every width.
+ *
+ * Included only from isa/<name>.c, which sets TT_VECTOR_BYTES to 16, 32 or 64. Arithmetic and
+ * comparison are the operators of the compilers' vector extension: `a * b + c`, `a < b` (a vi,
+ * -1 where true, 0 where false), `x & mask` on vi. */
+#ifndef TT_SIMD_H
+#define TT_SIMD_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
+#define TT_INLINE static inline __attribute__((always_inline))
+#define VL (TT_VECTOR_BYTES / 4) /* lanes of a vector */
+
+typedef float vf __attribute__((vector_size(TT_VECTOR_BYTES)));
+typedef int32_t vi __attribute__((vector_size(TT_VECTOR_BYTES)));
+typedef uint32_t vu __attribute__((vector_size(TT_VECTOR_BYTES)));
+/* The same at any address of a float, and allowed to alias. */
+typedef float vf_any __attribute__((vector_size(TT_VECTOR_BYTES), aligned(4), may_alias));
+typedef int32_t vi_any __attribute__((vector_size(TT_VECTOR_BYTES), aligned(4), may_alias));
+
+TT_INLINE vf vf_load(const float *p) { return *(const vf_any *)p; }
+TT_INLINE void vf_store(float *p, vf x) { *(vf_any *)p = x; }
+TT_INLINE vi vi_load(const int32_t *p) { return *(const vi_any *)p; }
+TT_INLINE void vi_store(int32_t *p, vi x) { *(vi_any *)p = x; }
+
+/* x - 0, not 0 + x: the latter would turn -0 into 0, and be a real addition. */
+TT_INLINE vf vf_set1(float x) { return x - (vf){0}; }
+TT_INLINE vi vi_set1(int32_t x) { return x - (vi){0}; }
+TT_INLINE vf vf_zero(void) { return (vf){0}; }
+
+/* 0, 1, 2, … */
+TT_INLINE vi vi_iota(void)
+{
+#if TT_VECTOR_BYTES == 64
+    return (vi){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#elif TT_VECTOR_BYTES == 32
+    return (vi){0, 1, 2, 3, 4, 5, 6, 7};
+#else
+    return (vi){0, 1, 2, 3};
+#endif
+}
+
+/* -1 in the first n lanes, 0 in the rest. */
+TT_INLINE vi vi_first(int64_t n) { return vi_iota() < vi_set1((int32_t)n); }
+
+/* The first n lanes (0 <= n < VL) from memory, the rest 0; no byte past them is touched. */
+TT_INLINE vf vf_load_n(const float *p, int64_t n)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    return (vf)_mm256_maskload_ps(p, (__m256i)vi_first(n));
+#else
+    vf x = vf_zero();
+    for (int64_t i = 0; i < n; i++) x[i] = p[i];
+    return x;
+#endif
+}
+
+/* Store the first n lanes (0 <= n < VL). */
+TT_INLINE void vf_store_n(float *p, vf x, int64_t n)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)x);
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    _mm256_maskstore_ps(p, (__m256i)vi_first(n), (__m256)x);
+#else
+    for (int64_t i = 0; i < n; i++) p[i] = x[i];
+#endif
+}
+
+/* a where the mask is -1, b where it is 0. */
+TT_INLINE vf vf_select(vi mask, vf a, vf b)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vf)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)mask), (__m512)b, (__m512)a);
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
+#else
+    return (vf)(((vi)a & mask) | ((vi)b & ~mask));
+#endif
+}
+
+TT_INLINE vi vi_select(vi mask, vi a, vi b) { return (a & mask) | (b & ~mask); }
+
+/* a * b + c; one rounding where the instruction set has it (-ffp-contract=fast). */
+TT_INLINE vf vf_fma(vf a, vf b, vf c) { return a * b + c; }
+
+TT_INLINE vf vf_abs(vf x) { return (vf)((vi)x & vi_set1(0x7fffffff)); }
+TT_INLINE vf vf_neg(vf x) { return (vf)((vi)x ^ vi_set1(INT32_MIN)); }
+/* |size| with the sign of `sign`. */
+TT_INLINE vf vf_copysign(vf size, vf sign)
+{
+    vi bit = vi_set1(INT32_MIN);
+    return (vf)(((vi)size & ~bit) | ((vi)sign & bit));
+}
+
+/* The larger and the smaller; NaN if either is NaN, as np.maximum and np.minimum. */
+TT_INLINE vf vf_max(vf a, vf b) { return vf_select((a > b) | (a != a), a, b); }
+TT_INLINE vf vf_min(vf a, vf b) { return vf_select((a < b) | (a != a), a, b); }
+
+/* Where no NaN can be, or any answer for it will do: a single instruction. */
+TT_INLINE vf vf_max_fast(vf a, vf b)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+    return (vf)_mm_max_ps((__m128)a, (__m128)b);
+#else
+    return vf_select(a > b, a, b);
+#endif
+}
+TT_INLINE vf vf_min_fast(vf a, vf b)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+    return (vf)_mm_min_ps((__m128)a, (__m128)b);
+#else
+    return vf_select(a < b, a, b);
+#endif
+}
+
+TT_INLINE vf vf_sqrt(vf x)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vf)_mm512_sqrt_ps((__m512)x);
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    return (vf)_mm256_sqrt_ps((__m256)x);
+#elif defined(__SSE2__)
+    return (vf)_mm_sqrt_ps((__m128)x);
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+    return (vf)vsqrtq_f32((float32x4_t)x);
+#else
+    for (int i = 0; i < VL; i++) x[i] = sqrtf(x[i]);
+    return x;
+#endif
+}
+
+/* float -> int32 toward zero, and back. */
+TT_INLINE vi vf_to_vi(vf x) { return __builtin_convertvector(x, vi); }
+TT_INLINE vf vi_to_vf(vi x) { return __builtin_convertvector(x, vf); }
+
+/* Sum of the lanes, in a fixed order (halves onto halves). */
+TT_INLINE float vf_hsum(vf x)
+{
+    float lanes[VL];
+    memcpy(lanes, &x, sizeof x);
+    for (int half = VL / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+    return lanes[0];
+}
+
+/* Largest and smallest lane; NaN if any is NaN. */
+TT_INLINE float vf_hmax(vf x)
+{
+    float m = x[0];
+    for (int i = 1; i < VL; i++) m = (x[i] > m || x[i] != x[i]) ? x[i] : m;
+    return m;
+}
+TT_INLINE float vf_hmin(vf x)
+{
+    float m = x[0];
+    for (int i = 1; i < VL; i++) m = (x[i] < m || x[i] != x[i]) ? x[i] : m;
+    return m;
+}
+
+#endif

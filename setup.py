@@ -1,0 +1,96 @@
+"""The build: the C kernels once for each instruction set, the Cython modules, the engine.
+
+Everything else about the package is in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+PACKAGE = Path("tinytensor")
+JOBS = os.cpu_count() or 1
+
+# -fno-math-errno lets sqrt be one instruction. Never -ffast-math: inf and NaN are NumPy's.
+OPTIMISE = ["-std=c11", "-D_GNU_SOURCE", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fPIC"]
+WARN = ["-Wall", "-Wextra"]
+# What Cython's output alone sets off.
+QUIET_CYTHON: list[str] = []
+
+# Only these files are compiled for more than the plainest machine.
+ISA_FLAGS = {
+    "baseline": [],
+    "avx2": ["-mavx2", "-mfma", "-mbmi2"],
+    "avx512": [f"-m{f}" for f in ("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "bmi2")],
+    "neon": [],
+}
+if platform.machine() in ("x86_64", "AMD64"):
+    ISAS = ["baseline", "avx2", "avx512"]
+elif platform.machine() in ("arm64", "aarch64"):
+    ISAS = ["baseline", "neon"]
+else:
+    ISAS = ["baseline"]
+
+
+class BuildExt(build_ext):
+    """build_ext that compiles in parallel, and each isa/<name>.c with flags of its own."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or JOBS
+
+    def build_extensions(self) -> None:
+        headers = [str(path) for path in Path("csrc").rglob("*.h")]
+        core = next(ext for ext in self.extensions if ext.name == "tinytensor.kernels._core")
+        core.depends += [*headers, *(f"csrc/isa/{isa}.c" for isa in ISAS)]
+        with ThreadPoolExecutor(JOBS) as pool:
+            core.extra_objects = [obj for objs in pool.map(self.compile_isa, ISAS) for obj in objs]
+        super().build_extensions()
+
+    def compile_isa(self, isa: str) -> list[str]:
+        return self.compiler.compile(
+            [f"csrc/isa/{isa}.c"],
+            output_dir=self.build_temp,
+            extra_postargs=[*OPTIMISE, *WARN, *ISA_FLAGS[isa]],
+        )
+
+
+def extension(source: Path, c_sources: list[str] | None = None) -> Extension:
+    return Extension(
+        ".".join(source.with_suffix("").parts),
+        [str(source), *(c_sources or [])],
+        include_dirs=["csrc", numpy.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        extra_compile_args=[*OPTIMISE, *WARN, *QUIET_CYTHON],
+        extra_link_args=["-pthread"],
+    )
+
+
+def extensions() -> list[Extension]:
+    found = []
+    for source in sorted((PACKAGE / "kernels").glob("*.pyx")):
+        core = source.stem == "_core"
+        found.append(extension(source, ["csrc/dispatch.c", "csrc/pool.c"] if core else None))
+    if (PACKAGE / "engine.pxd").exists():
+        found.append(extension(PACKAGE / "engine.py"))
+    return found
+
+
+setup(
+    ext_modules=cythonize(
+        extensions(),
+        build_dir="build/cython",
+        nthreads=JOBS if sys.platform == "linux" else 0,
+        compiler_directives={"language_level": "3", "freethreading_compatible": True},
+        include_path=["."],
+    ),
+    cmdclass={"build_ext": BuildExt},
+)

@@ -1,0 +1,59 @@
+"""The kernels: for each name the fast version where one is built, else its twin in NumPy.
+
+``TINYTENSOR_KERNELS=reference`` takes the twins alone, ``TINYTENSOR_ISA`` an instruction set other
+than the machine's best, ``TINYTENSOR_NUM_THREADS`` a number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from importlib import import_module
+from importlib.util import find_spec
+
+from . import cpus, reference
+from .reference import *  # noqa: F403
+
+# The modules of Cython kernels. Each lists in __all__ the names of reference.py that it replaces.
+FAST_MODULES = (
+    "elementwise",
+    "reduction",
+    "gemm",
+    "conv",
+    "pool",
+    "rows",
+    "norm",
+    "attention",
+    "embedding",
+    "optim",
+)
+
+active = "reference"
+
+
+def _take_fast_kernels() -> None:
+    global active
+    if os.environ.get("TINYTENSOR_KERNELS", "fast") == "reference":
+        return
+    if find_spec(f"{__name__}._core") is None:
+        warnings.warn(
+            "tinytensor's fast kernels are not built: NumPy does the work. "
+            "To build them: pip install -e . (or python setup.py build_ext --inplace)",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return
+    core = import_module(f"{__name__}._core")
+    core.use_isa(os.environ.get("TINYTENSOR_ISA") or None)
+    core.set_num_threads(cpus.default_num_threads())
+    for module_name in FAST_MODULES:
+        if find_spec(f"{__name__}.{module_name}") is None:
+            continue
+        module = import_module(f"{__name__}.{module_name}")
+        for name in module.__all__:
+            assert hasattr(reference, name), f"{module_name}.{name} has no twin in reference.py"
+            globals()[name] = getattr(module, name)
+    active = "fast"
+
+
+_take_fast_kernels()

@@ -1,0 +1,25 @@
+# What _core offers to the other kernel modules: the table of kernels, the pool, output memory.
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+
+
+# The table of the instruction set in use. A module of kernels declares the entries that it calls:
+#
+#     cdef extern from "tinytensor.h" nogil:
+#         ctypedef struct tt_binary_args: ...
+#         ctypedef struct tt_kernels:
+#             void (*add_f32)(const tt_binary_args *) noexcept nogil
+#
+#     (<const tt_kernels *> _core.table).add_f32(&args)
+cdef const void *table
+
+# Run run(context, piece) for each piece, the caller working too; needs no GIL.
+cdef void parallel_for(
+    int64_t pieces, void (*run)(void *context, int64_t piece) noexcept nogil, void *context
+) noexcept nogil
+
+# A new C-contiguous float32 array, its elements not set. No shape check: the caller's is sane.
+cdef cnp.ndarray empty_f32(int ndim, const cnp.npy_intp *shape)
+
+# A new C-contiguous array, its elements not set.
+cpdef cnp.ndarray empty(object shape, object dtype=*)

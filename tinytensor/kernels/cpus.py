@@ -1,0 +1,65 @@
+"""How many CPUs this process may use: what the user asked for, else what the system grants."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def default_num_threads() -> int:
+    """TINYTENSOR_NUM_THREADS, else OMP_NUM_THREADS, else :func:`granted_cpus`."""
+    for name in ("TINYTENSOR_NUM_THREADS", "OMP_NUM_THREADS"):
+        # OMP_NUM_THREADS may be a list, one number for each level of nesting.
+        text = os.environ.get(name, "").split(",")[0].strip()
+        if not text:
+            continue
+        if text.isdecimal() and int(text) > 0:
+            return int(text)
+        if name.startswith("TINYTENSOR"):
+            raise ValueError(f"{name} must be a whole number of at least 1, got {text!r}")
+    return granted_cpus()
+
+
+def granted_cpus() -> int:
+    """The CPUs of the process's affinity mask, or fewer if its cgroup has a quota of CPU time."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, int(min(cpus, _cgroup_quota())))
+
+
+def _cgroup_quota(root: Path = Path("/sys/fs/cgroup"), own: str = "/proc/self/cgroup") -> float:
+    """CPU seconds a second that the process's cgroup and those above it allow (inf: no limit)."""
+    try:
+        lines = Path(own).read_text().splitlines()
+    except OSError:
+        return float("inf")
+    quota = float("inf")
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers == "":  # version 2
+            folder, top = root / group.lstrip("/"), root
+        elif "cpu" in controllers.split(","):
+            folder, top = root / "cpu" / group.lstrip("/"), root / "cpu"
+        else:
+            continue
+        while True:
+            quota = min(quota, _quota_in(folder))
+            if folder == top or top not in folder.parents:
+                break
+            folder = folder.parent
+    return quota
+
+
+def _quota_in(folder: Path) -> float:
+    """The limit that one cgroup folder states, in either version's files."""
+    try:
+        if (folder / "cpu.max").exists():
+            allowed, period = (folder / "cpu.max").read_text().split()
+        else:
+            allowed = (folder / "cpu.cfs_quota_us").read_text()
+            period = (folder / "cpu.cfs_period_us").read_text()
+        if allowed == "max" or int(allowed) < 0:
+            return float("inf")
+        return int(allowed) / int(period)
+    except (OSError, ValueError):
+        return float("inf")
