@@ -79,8 +79,8 @@ def extensions() -> list[Extension]:
     for source in sorted((PACKAGE / "kernels").glob("*.pyx")):
         core = source.stem == "_core"
         found.append(extension(source, ["csrc/dispatch.c", "csrc/pool.c"] if core else None))
-    if (PACKAGE / "engine.pxd").exists():
-        found.append(extension(PACKAGE / "engine.py"))
+    # The engine is Python that its .pxd files give C types.
+    found += [extension(types.with_suffix(".py")) for types in sorted(PACKAGE.glob("*.pxd"))]
     return found
 
 

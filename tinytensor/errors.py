@@ -1,5 +1,7 @@
 """The kinds of errors that tinytensor raises, each one a kind of Python's own."""
 
+from .engine import GraphError as GraphError
+
 
 class ShapeError(ValueError):
     """Sizes or ranks of arguments do not fit an operation."""
@@ -8,6 +10,3 @@ class ShapeError(ValueError):
 class DtypeError(TypeError):
     """An argument's dtype does not fit an operation."""
 
-
-class GraphError(RuntimeError):
-    """The recorded graph cannot answer: freed, changed in place, or never recorded."""

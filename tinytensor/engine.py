@@ -1,0 +1,476 @@
+"""The autograd engine: variables, the nodes of a recorded graph, and the backward pass.
+
+The engine knows nothing of arrays. It adds cotangents with ``+`` and leaves the rest to the class
+of the variable (its *family*): making a seed, zeros, and fitting a cotangent to a parent's shape.
+So the same file differentiates Python floats (``scalar.Value``) and tensors.
+
+This is ordinary Python. ``engine.pxd`` beside it gives Cython the types, and a build compiles this
+very file; ``TINYTENSOR_PURE=1`` runs it interpreted.
+"""
+
+import threading
+import weakref
+from contextlib import ContextDecorator
+from heapq import heappop, heappush
+
+compiled = not __file__.endswith(".py")
+
+ALL = -1  # the slot of a rule that returns the cotangents of several parents
+
+
+class GraphError(RuntimeError):
+    """The recorded graph cannot answer: freed, changed in place, or never recorded."""
+
+
+# --- Grad mode: one for each thread ----------------------------------------------------------
+
+
+class _Mode(threading.local):
+    enabled = True
+
+
+_mode = _Mode()
+
+
+def is_grad_enabled():
+    """Whether ops called on this thread are recorded."""
+    return _mode.enabled
+
+
+class _GradMode(ContextDecorator):
+    """Switches the mode from enter to exit. A decorated function gets a switch for each call."""
+
+    def __init__(self, enabled):
+        self.enabled = enabled
+
+    def __enter__(self):
+        self.previous = _mode.enabled
+        _mode.enabled = self.enabled
+        return self
+
+    def __exit__(self, *error):
+        _mode.enabled = self.previous
+
+    def _recreate_cm(self):
+        return _GradMode(self.enabled)
+
+
+class set_grad_enabled(_GradMode):
+    """Switch recording on or off for this thread: as a statement, a context, or a decorator."""
+
+    def __init__(self, enabled):
+        self.enabled = bool(enabled)
+        self.previous = _mode.enabled
+        _mode.enabled = self.enabled
+
+    def __enter__(self):  # the constructor has switched already
+        return self
+
+    def __call__(self, function):  # a decorator acts in the calls, not where it is written
+        _mode.enabled = self.previous
+        return super().__call__(function)
+
+
+def no_grad():
+    """Record nothing inside: ``with no_grad():`` or ``@no_grad()``."""
+    return _GradMode(False)
+
+
+def enable_grad():
+    """Record inside, whatever the mode outside: ``with enable_grad():`` or ``@enable_grad()``."""
+    return _GradMode(True)
+
+
+# --- Variables -------------------------------------------------------------------------------
+
+
+class Version:
+    """Counts the in-place changes of one storage; a value and its views share the count."""
+
+    __slots__ = ("changed_by", "count")
+
+    def __init__(self):
+        self.count = 0
+        self.changed_by = ""
+
+
+class Variable:
+    """A value that ops can record: a leaf that wants a gradient, an op's output, or a constant.
+
+    ``fresh`` says that an op made the value, and nobody else holds its storage.
+    """
+
+    __slots__ = ("__weakref__", "fresh", "grad", "hooks", "node", "tracked", "value", "version")
+
+    def __init__(self, value, requires_grad=False):
+        self.value = value
+        self.grad = self.node = self.hooks = None
+        self.version = Version()
+        self.tracked = self.fresh = False
+        if requires_grad:
+            self.requires_grad = True
+
+    @property
+    def data(self):
+        """The raw value. Assigning another one counts as a change in place."""
+        return self.value
+
+    @data.setter
+    def data(self, value):
+        self.value = value
+        self.changed("an assignment to data")
+
+    @property
+    def requires_grad(self):
+        """Whether gradients flow to this variable. Only a leaf can stop wanting them."""
+        return self.tracked
+
+    @requires_grad.setter
+    def requires_grad(self, wanted):
+        if self.node is not None and not wanted:
+            raise GraphError("requires_grad: an op made this variable; use detach()")
+        if wanted and not self.is_differentiable(self.value):
+            raise TypeError(f"requires_grad: a value such as {self!r} can have no gradient")
+        self.tracked = bool(wanted)
+
+    def changed(self, by):
+        """Note that ``by`` changed the value in place."""
+        self.version.count += 1
+        self.version.changed_by = by
+
+    def detach(self):
+        """The same value outside the graph; it shares the storage, and so the version."""
+        other = wrap(type(self).family, self.value)
+        other.version = self.version
+        return other
+
+    def register_hook(self, hook):
+        """Call ``hook(gradient)`` once the gradient is known; what it returns, if not None, takes
+        the gradient's place. Returns a function that takes the hook away."""
+        if not self.tracked:
+            raise GraphError("register_hook: this variable does not require a gradient")
+        owner = self if self.node is None else self.node
+        if owner.hooks is None:
+            owner.hooks = []
+        hooks = owner.hooks
+        hooks.append(hook)
+        return lambda: hooks.remove(hook) if hook in hooks else None
+
+    def retain_grad(self):
+        """Keep this variable's gradient in ``grad`` although an op made it."""
+        me = weakref.ref(self)  # a node never holds its own output: no cycles
+
+        def keep(gradient):
+            if me() is not None:
+                add_to_grad(me(), gradient)
+
+        if self.node is not None:
+            self.register_hook(keep)
+
+    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+        """Add to the ``grad`` of every leaf the derivative of this variable, times ``gradient``.
+
+        ``gradient`` may be left out for a single number. What the graph saved is freed unless
+        ``retain_graph``; ``create_graph`` records the backward pass itself, for higher derivatives.
+        ``inputs`` limits the variables that are added to.
+        """
+        wanted = None if inputs is None else as_tuple(inputs)
+        found = backpropagate((self,), (gradient,), wanted, retain_graph, create_graph)
+        for variable in found if wanted is None else wanted:
+            gradient = found.get(edge(variable))
+            if gradient is not None:
+                add_to_grad(variable, gradient)
+
+    # What a family of values answers:
+
+    spec = None  # a callable: what a cotangent of a value must look like; None where any will do
+
+    def seed(self, cotangent):
+        """The cotangent that backward starts from: the one given, checked, or 1 for a number."""
+        raise NotImplementedError
+
+    def fit(self, spec):
+        """This cotangent summed and cast to ``spec``: the one place that undoes broadcasting."""
+        return self
+
+    def add_into(self, other):
+        """``self + other``, in the storage of self, which the engine owns alone."""
+        return self + other
+
+    def copied(self):
+        """A variable with storage of its own."""
+        return self
+
+    @classmethod
+    def zeros(cls, spec):
+        """The zero cotangent of ``spec``."""
+        raise NotImplementedError
+
+    @classmethod
+    def is_differentiable(cls, value):
+        """Whether a value can have a gradient (an array of integers can not)."""
+        return True
+
+    @classmethod
+    def explained(cls, op, error, values):
+        """The error to raise when the forward function of ``op`` raised ``error``."""
+        return error
+
+
+new_variable = Variable.__new__
+
+
+def wrap(family, value):
+    """A new constant of ``family`` around a raw value."""
+    variable = new_variable(family)
+    variable.value = value
+    variable.grad = variable.node = variable.hooks = None
+    variable.version = Version()
+    variable.tracked = variable.fresh = False
+    return variable
+
+
+def edge(variable):
+    """Where cotangents of ``variable`` arrive: the node that made it, or the leaf itself."""
+    return variable if variable.node is None else variable.node
+
+
+def as_tuple(variables):
+    return (variables,) if isinstance(variables, Variable) else tuple(variables)
+
+
+def add_to_grad(variable, gradient):
+    if variable.grad is None:
+        variable.grad = owned(gradient)
+    elif variable.grad.tracked or gradient.tracked:
+        variable.grad = variable.grad + gradient
+    else:
+        variable.grad = variable.grad.add_into(gradient)
+
+
+def owned(gradient):
+    """``gradient`` with storage that nobody else will be given: itself once, then copies."""
+    if not gradient.fresh and not gradient.tracked:
+        return gradient.copied()
+    gradient.fresh = False
+    return gradient
+
+
+# --- The recorded graph ----------------------------------------------------------------------
+
+
+class Node:
+    """One recorded call of an op: where cotangents go on to, and what its rules need for that.
+
+    ``parents`` are the nodes (or leaves) of the inputs that need gradients. ``depth`` is 1 more
+    than theirs, so nothing can still reach the deepest node that is pending. A call with several
+    outputs has a node for the call and, above it, one without a plan for each output.
+    """
+
+    __slots__ = ("depth", "guards", "hooks", "index", "op", "parents", "plan", "saved", "spec")
+
+    def __init__(self, op, plan, parents, spec, index=0):
+        self.op = op
+        self.plan = plan
+        self.parents = parents
+        self.spec = spec
+        self.index = index
+        self.hooks = self.saved = self.guards = None
+        depth = 0
+        for parent in parents:
+            if isinstance(parent, Node) and parent.depth > depth:
+                depth = parent.depth
+        self.depth = depth + 1
+
+    def __lt__(self, other):  # a heap pops its smallest: the deepest node
+        return self.depth > other.depth
+
+    def __hash__(self):  # a compiled class that defines an order inherits no hash
+        return id(self) >> 4
+
+    def attach(self, outputs):
+        """Make this the node behind the outputs of its call."""
+        if self.op.outputs == 1:
+            outputs[0].node = self
+            outputs[0].tracked = True
+            return
+        for i, output in enumerate(outputs):
+            if self.op.family.is_differentiable(output.value):
+                output.node = Node(self.op, None, (self,), self.spec[i], i)
+                output.tracked = True
+
+    def restore(self):
+        """The saved things as the rules want them, after checking that none has changed."""
+        if self.saved is None:
+            raise GraphError(
+                f"{self.op.__name__}: a second backward pass, after the first one freed what the"
+                " graph had saved; pass retain_graph=True to the first"
+            )
+        for version, count, name in self.guards:
+            if version.count != count:
+                raise GraphError(
+                    f"{self.op.__name__}: {name!r}, which its gradient needs, was changed in place"
+                    f" by {version.changed_by} after the call"
+                )
+        restored = list(self.saved)
+        if self.plan.out_at >= 0:  # only values are held: holding the outputs would be a cycle
+            out = [wrap(self.op.family, value) for value in restored[self.plan.out_at]]
+            self.attach(out)
+            restored[self.plan.out_at] = out[0] if self.op.outputs == 1 else tuple(out)
+        return restored
+
+    def pull(self, g, useful):
+        """The cotangents of the parents from that of the output: run the rules."""
+        plan = self.plan
+        restored = self.restore() if plan.names else ()
+        cotangents = [None] * len(self.parents)
+        for slot, rule, places in plan.rules:
+            if slot != ALL and useful is not None and self.parents[slot] not in useful:
+                continue
+            try:
+                got = rule(g, *[restored[place] for place in places])
+            except Exception as error:
+                error.add_note(f"(in the backward pass of {self.op.__name__})")
+                raise
+            if slot != ALL:
+                cotangents[slot] = got
+            elif plan.picks is None:
+                cotangents = got
+            else:
+                cotangents = [got[i] for i in plan.picks]
+        return cotangents
+
+
+# --- The backward pass -----------------------------------------------------------------------
+
+
+class BackwardPass:
+    """The cotangents that are known but not yet passed on, and a heap of the nodes they wait at."""
+
+    __slots__ = ("create_graph", "heap", "owned", "pending", "useful", "wanted")
+
+    def __init__(self, outputs, wanted, create_graph):
+        self.create_graph = create_graph
+        self.pending = {}
+        self.owned = set()  # where the pending cotangent is a sum that only this pass holds
+        self.heap = []
+        self.wanted = set() if wanted is None else {edge(variable) for variable in wanted}
+        self.useful = None if wanted is None else self.leading_to_wanted(outputs)
+
+    def leading_to_wanted(self, outputs):
+        """What of the graph lies on a way from ``outputs`` to what is wanted."""
+        useful, seen = set(self.wanted), set()
+        stack = [(edge(output), False) for output in outputs]
+        while stack:
+            target, parents_done = stack.pop()
+            if not isinstance(target, Node):
+                continue
+            if parents_done:
+                if not useful.isdisjoint(target.parents):
+                    useful.add(target)
+            elif target not in seen:
+                seen.add(target)
+                stack.append((target, True))
+                stack.extend([(parent, False) for parent in target.parents])
+        return useful
+
+    def deliver(self, target, cotangent):
+        """Add ``cotangent`` to what waits at ``target``, a node or a leaf."""
+        if isinstance(target, Node):
+            spec, family = target.spec, target.op.family
+        else:
+            family = type(target).family
+            spec = None if family.spec is None else family.spec(target.value)
+        if spec is not None and family.spec(cotangent.value) != spec:
+            cotangent = cotangent.fit(spec)
+        total = self.pending.get(target)
+        if total is None:
+            self.pending[target] = cotangent
+            if isinstance(target, Node):
+                heappush(self.heap, target)
+        elif self.create_graph or target not in self.owned:
+            self.pending[target] = total + cotangent
+            self.owned.add(target)
+        else:
+            self.pending[target] = total.add_into(cotangent)
+
+    def deliver_output(self, output, cotangent):
+        """Hand ``cotangent`` to the call of which ``output`` is one of several outputs."""
+        call = output.parents[0]
+        if call not in self.pending:
+            self.pending[call] = [None] * len(call.spec)
+            heappush(self.heap, call)
+        self.pending[call][output.index] = cotangent  # an output is popped once
+
+    def run(self, retain_graph):
+        """Pass everything on, deepest node first; returns what arrived at leaves and wanted."""
+        kept = {}
+        while self.heap:
+            node = heappop(self.heap)
+            g = self.pending.pop(node)
+            self.owned.discard(node)
+            if node.hooks:
+                g = run_hooks(node.hooks, g)
+            if node in self.wanted:
+                kept[node] = g
+                if self.useful.isdisjoint(node.parents):
+                    continue
+            if node.plan is None:
+                self.deliver_output(node, g)
+                continue
+            if isinstance(g, list):
+                zeros = node.op.family.zeros
+                g = tuple([zeros(s) if c is None else c for s, c in zip(node.spec, g)])
+            cotangents = node.pull(g, self.useful)
+            if not retain_graph:
+                node.saved = None
+            for parent, cotangent in zip(node.parents, cotangents):
+                if parent is not None and cotangent is not None:
+                    self.deliver(parent, cotangent)
+        for leaf, g in self.pending.items():
+            if self.useful is None or leaf in self.wanted:
+                kept[leaf] = run_hooks(leaf.hooks, g) if leaf.hooks else g
+        return kept
+
+
+def run_hooks(hooks, gradient):
+    for hook in list(hooks):
+        replacement = hook(gradient)
+        gradient = gradient if replacement is None else replacement
+        gradient.fresh = False  # the hook may have kept it
+    return gradient
+
+
+def backpropagate(outputs, cotangents, wanted, retain_graph, create_graph):
+    """Run backward from ``outputs``: the gradients of all leaves, or of the edges of ``wanted``."""
+    for output in outputs:
+        if not output.tracked:
+            raise GraphError("backward: nothing that the output depends on requires a gradient")
+    work = BackwardPass(outputs, wanted, create_graph)
+    with _GradMode(create_graph):
+        for output, cotangent in zip(outputs, cotangents):
+            work.deliver(edge(output), output.seed(cotangent))
+        return work.run(create_graph if retain_graph is None else retain_graph)
+
+
+def grad(
+    outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False
+):
+    """The derivatives of the sum of ``outputs`` (each times its ``grad_outputs``) by ``inputs``.
+
+    Returns a tuple, one gradient for each input, and touches no ``grad``. An input on which no
+    output depends is an error, or None with ``allow_unused``.
+    """
+    outputs, inputs = as_tuple(outputs), as_tuple(inputs)
+    cotangents = [None] * len(outputs) if grad_outputs is None else as_tuple(grad_outputs)
+    if len(cotangents) != len(outputs):
+        raise ValueError(f"grad: {len(outputs)} outputs but {len(cotangents)} grad_outputs")
+    found = backpropagate(outputs, cotangents, inputs, retain_graph, create_graph)
+    gradients = [found.get(edge(variable)) for variable in inputs]
+    for i, gradient in enumerate(gradients):
+        if gradient is None and not allow_unused:
+            raise GraphError(
+                f"grad: inputs[{i}] was not used to compute the outputs; pass allow_unused=True"
+                " to get None for it"
+            )
+    return tuple([None if gradient is None else owned(gradient) for gradient in gradients])

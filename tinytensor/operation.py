@@ -1,0 +1,229 @@
+"""Operations: a forward function with a gradient rule for each input, and what a call records."""
+
+from inspect import Parameter, signature
+
+from .engine import ALL, GraphError, Node, Variable, edge, enable_grad, grad, is_grad_enabled, wrap
+
+OUT, NEEDS = -1, -2  # the positions of a rule's `out` and `needs` among what a call can save
+
+
+class Plan:
+    """For one set of inputs that need gradients: what a call saves and which rules then run.
+
+    ``names`` are saved, from ``positions`` of the call's frame (arguments, static arguments,
+    residuals; OUT, NEEDS). A rule is a triple: the slot of the parent that it serves (or ALL), the
+    function, and the places of its arguments among the saved things.
+    """
+
+    __slots__ = ("names", "needs", "out_at", "picks", "positions", "rules")
+
+    def __init__(self, op, inputs):
+        names = [op.names[i] for i in inputs]
+        for name in names:
+            if name not in op.rules:
+                raise GraphError(f"{op.__name__}: {name!r} has no gradient; pass it detached")
+        if op.joint is not None:
+            rule, saved, among = op.joint
+            self.needs = tuple(name in names for name in among)
+            self.picks = [among.index(name) for name in names]
+            wanted = [(ALL, rule, saved)]
+        else:
+            self.needs = self.picks = None
+            rules = [(ALL if op.variadic else i, op.rules[name]) for i, name in enumerate(names)]
+            wanted = [(slot, *rule) for slot, rule in rules if rule is not None]
+        self.names = tuple(dict.fromkeys(name for _, _, saved in wanted for name in saved))
+        self.positions = tuple(op.position(name) for name in self.names)
+        self.out_at = self.names.index("out") if "out" in self.names else -1
+        self.rules = [
+            (slot, rule, tuple(self.names.index(name) for name in saved))
+            for slot, rule, saved in wanted
+        ]
+
+
+class Op:
+    """A differentiable operation: a forward function of raw values, and its gradient rules.
+
+    A rule's parameters after the cotangent name what it needs: parameters of the forward function,
+    ``out``, or ``residuals`` that the forward returns behind its ``outputs``. An op without rules
+    returns constants. A ``view`` may share the storage of its first argument.
+    """
+
+    def __init__(self, forward, outputs=1, residuals=(), view=False, family=None):
+        self.forward = forward
+        self.outputs = outputs
+        self.residuals = tuple(residuals)
+        self.view = view
+        self.family = family
+        self.rules = {}
+        self.joint = None
+        self.plans = {}
+        for name in ("__name__", "__qualname__", "__module__", "__doc__"):
+            setattr(self, name, getattr(forward, name))
+        self.__wrapped__ = forward
+        parameters = signature(forward).parameters.values()
+        self.variadic = any(p.kind is Parameter.VAR_POSITIONAL for p in parameters)
+        self.names = [p.name for p in parameters if p.kind is not Parameter.KEYWORD_ONLY]
+        self.static = [p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY]
+        self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        self.arity = -1 if self.variadic or self.static else len(self.names)
+        self.plain = outputs == 1 and not residuals
+
+    def __repr__(self):
+        return f"<op {self.__name__}>"
+
+    def grad(self, **rules):
+        """Declare a rule for each named parameter; None says that the derivative is zero."""
+        for name, rule in rules.items():
+            self.position(name)
+            self.rules[name] = None if rule is None else (rule, self.named_by(rule))
+        return self
+
+    def grad_all(self, inputs, rule):
+        """Declare one rule that returns the cotangents of all ``inputs``, which share work.
+        It may name ``needs``, a tuple that says which of them will be used."""
+        return self._grad_jointly(inputs, rule, self.named_by(rule))
+
+    def defined_by(self, formula):
+        """Take the gradients from ``formula``, a function of the same parameters, made of ops."""
+
+        def pull_through_formula(g, *args):
+            create_graph = is_grad_enabled()
+            with enable_grad():
+                # At its aliases the inner backward pass stops, and the graph of a derivative goes
+                # on through them into the outer graph.
+                args = [alias(a) if isinstance(a, Variable) and a.tracked else a for a in args]
+                inputs = [a for a in args if isinstance(a, Variable) and a.tracked]
+                out = formula(*args)
+            found = iter(grad(out, inputs, g, create_graph=create_graph, allow_unused=True))
+            return [next(found) if isinstance(a, Variable) and a.tracked else None for a in args]
+
+        return self._grad_jointly(self.names, pull_through_formula, tuple(self.names))
+
+    def _grad_jointly(self, inputs, rule, names):
+        self.joint = (rule, names, tuple(inputs))
+        self.rules = dict.fromkeys(inputs, self.joint)
+        return self
+
+    def named_by(self, rule):
+        """The names that a rule's signature asks for, behind the cotangent."""
+        names = tuple(signature(rule).parameters)[1:]
+        for name in names:
+            self.position(name)
+        return names
+
+    def position(self, name):
+        """Where a name stands in the frame of a call: arguments, static ones, residuals."""
+        frame = [*self.names, *self.static, *self.residuals]
+        if name not in frame and name not in ("out", "needs"):
+            raise TypeError(f"{self.__name__}: a gradient rule names {name!r}; there are {frame}")
+        return frame.index(name) if name in frame else (OUT if name == "out" else NEEDS)
+
+    def bind(self, args, kwargs):
+        """Arguments in the order of the parameters, and the static ones, with their defaults."""
+        given = [] if self.variadic else self.names[len(args) :]
+        if not self.variadic and len(args) > len(self.names):
+            raise TypeError(f"{self.__name__}: at most {len(self.names)} arguments, not {len(args)}")
+        bound = {}
+        for name in [*given, *self.static]:
+            if name not in kwargs and name not in self.defaults:
+                raise TypeError(f"{self.__name__}: missing argument {name!r}")
+            bound[name] = kwargs[name] if name in kwargs else self.defaults[name]
+        for name in kwargs:
+            if name not in bound:
+                raise TypeError(f"{self.__name__}: argument {name!r} is unexpected or given twice")
+        return [*args, *[bound[name] for name in given]], {n: bound[n] for n in self.static}
+
+    def __call__(self, *args, **kwargs):
+        static = None
+        if kwargs or len(args) != self.arity:
+            args, static = self.bind(args, kwargs)
+        values, inputs = [], []
+        for i, arg in enumerate(args):
+            if isinstance(arg, Variable):
+                values.append(arg.value)
+                if arg.tracked:
+                    inputs.append(i)
+                if self.family is None:
+                    self.family = type(arg).family
+            else:
+                values.append(arg)
+        try:
+            got = self.forward(*values, **static) if static else self.forward(*values)
+        except (ValueError, TypeError, IndexError) as error:
+            raise self.family.explained(self, error, values) from error
+        if self.plain:
+            out = [wrap(self.family, got)]
+        else:
+            out = [wrap(self.family, value) for value in got[: self.outputs]]
+        for variable in out:
+            variable.fresh = not self.view
+            if self.view and isinstance(args[0], Variable):
+                variable.version = args[0].version
+        if inputs and self.rules and is_grad_enabled():
+            self.record(args, static, inputs, () if self.plain else got[self.outputs :], out)
+        return out[0] if self.outputs == 1 else tuple(out)
+
+    def record(self, args, static, inputs, residuals, out):
+        """Make the node of a call: its parents, and exactly what the rules of ``inputs`` name."""
+        key = (0,) if self.variadic else tuple(inputs)
+        plan = self.plans.get(key)
+        if plan is None:
+            plan = self.plans[key] = Plan(self, key)
+        parents = []
+        for i in range(len(args)) if self.variadic else inputs:
+            arg = args[i]
+            parents.append(edge(arg) if isinstance(arg, Variable) and arg.tracked else None)
+        spec_of = self.family.spec
+        if spec_of is None:
+            spec = None if self.outputs == 1 else [None] * self.outputs
+        elif self.outputs == 1:
+            spec = spec_of(out[0].value)
+        else:
+            spec = [spec_of(variable.value) for variable in out]
+        node = Node(self, plan, tuple(parents), spec)
+        if plan.positions:
+            self.save(node, args, static, residuals, out)
+        node.attach(out)
+
+    def save(self, node, args, static, residuals, out):
+        """Keep in ``node`` what its plan names, and the versions that backward must find again."""
+        saved, guards = [], []
+        first_static = len(self.names)
+        first_residual = first_static + len(self.static)
+        for name, position in zip(node.plan.names, node.plan.positions):
+            if position == OUT:
+                item = [variable.value for variable in out]
+                guarded = out
+            elif position == NEEDS:
+                item = node.plan.needs
+                guarded = ()
+            elif position >= first_residual:
+                item = residuals[position - first_residual]
+                guarded = ()
+            elif position >= first_static:
+                item = static[self.static[position - first_static]]
+                guarded = ()
+            elif self.variadic:
+                item = guarded = tuple(args)
+            else:
+                item = args[position]
+                guarded = (item,)
+            saved.append(item)
+            for variable in guarded:
+                if isinstance(variable, Variable):
+                    guards.append((variable.version, variable.version.count, name))
+        node.saved, node.guards = saved, guards
+
+
+def op(forward=None, **options):
+    """Make an :class:`Op` of a forward function: ``@op`` or ``@op(residuals=("mask",))``."""
+    return Op(forward, **options) if forward is not None else lambda f: Op(f, **options)
+
+
+@op(view=True)
+def alias(x):
+    """The same value behind a node of its own."""
+    return x
+
+
+alias.grad(x=lambda g: g)

@@ -1,0 +1,349 @@
+"""Tensor: an ndarray on the autograd engine, with NumPy's semantics and the ops as its methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import ops
+from .engine import GraphError, Variable, is_grad_enabled
+from .errors import DtypeError, ShapeError
+from .operation import Op
+
+Axes = int | tuple[int, ...] | None
+Shape = tuple[int, ...]
+
+float32 = np.dtype(np.float32)
+
+
+def as_array(data: Any, dtype: npt.DTypeLike = None) -> np.ndarray:
+    """``data`` as an ndarray, without a copy where that can be. Python floats become float32."""
+    if isinstance(data, Variable):
+        data = data.value
+    if isinstance(data, np.ndarray | np.generic):
+        return np.asarray(data, dtype)
+    array = np.asarray(_plain(data), dtype)
+    if dtype is None and array.dtype == np.float64:
+        array = array.astype(np.float32)
+    if array.dtype == object:
+        raise DtypeError(f"tensor: cannot make an array of numbers from {type(data).__name__}")
+    return array
+
+
+def _plain(data: Any) -> Any:
+    """Nested lists with the tensors in them replaced by their arrays."""
+    if isinstance(data, Variable):
+        return data.value
+    return [_plain(item) for item in data] if isinstance(data, list | tuple) else data
+
+
+class Tensor(Variable):
+    """An n-dimensional array that records how it was computed.
+
+    ``Tensor(data)`` shares the memory of an ndarray; ``tt.tensor(data)`` copies. Python floats
+    become float32, ndarrays keep their dtype. ``np.asarray(t)`` copies nothing.
+
+    >>> import tinytensor as tt
+    >>> x = tt.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4., 6.])
+    """
+
+    __slots__ = ()
+    __hash__ = Variable.__hash__
+
+    value: np.ndarray
+    grad: Tensor | None
+    spec = attrgetter("shape", "dtype")  # type: ignore[assignment]
+
+    def __init__(
+        self, data: Any, dtype: npt.DTypeLike = None, requires_grad: bool = False
+    ) -> None:
+        super().__init__(as_array(data, dtype), requires_grad)
+
+    # --- What the engine asks ----------------------------------------------------------------
+
+    @classmethod
+    def is_differentiable(cls, value: np.ndarray) -> bool:
+        return value.dtype.kind in "fc"
+
+    def seed(self, cotangent: Any) -> Tensor:
+        if cotangent is None:
+            if self.value.size != 1:
+                raise ShapeError(
+                    f"backward: the output has shape {self.shape}, so the gradient to start from"
+                    " must be given; only for a single number it is 1"
+                )
+            return _constant(np.ones_like(self.value))
+        if not isinstance(cotangent, Tensor):
+            cotangent = _constant(as_array(cotangent, self.dtype))
+        if cotangent.shape != self.shape:
+            raise ShapeError(
+                f"backward: gradient is {cotangent.shape}, but the output is {self.shape}"
+            )
+        cotangent.fresh = False
+        return cotangent
+
+    def fit(self, spec: tuple[Shape, np.dtype]) -> Tensor:
+        """Sum over the axes along which the parent was broadcast, and cast to its dtype."""
+        shape, dtype = spec
+        cotangent = self
+        if self.shape != shape:
+            lead = self.ndim - len(shape)
+            stretched = (lead + i for i, n in enumerate(shape) if n != self.shape[lead + i])
+            cotangent = ops.sum(cotangent, (*range(lead), *stretched), True)
+            if lead:
+                cotangent = ops.reshape(cotangent, shape)
+        return cotangent if cotangent.dtype == dtype else ops.astype(cotangent, dtype)
+
+    def add_into(self, other: Tensor) -> Tensor:
+        if not isinstance(self.value, np.ndarray) or not self.value.flags.writeable:
+            return self + other
+        ops.add_into(self.value, other.value)
+        self.changed("the accumulation of a gradient")
+        return self
+
+    def copied(self) -> Tensor:
+        return _constant(np.array(self.value))
+
+    @classmethod
+    def zeros(cls, spec: tuple[Shape, np.dtype]) -> Tensor:
+        return _constant(np.zeros(*spec))
+
+    @classmethod
+    def explained(cls, op: Op, error: Exception, values: Sequence[Any]) -> Exception:
+        message = str(error)
+        if message.startswith(f"{op.__name__}:"):
+            return error
+        names = op.names * len(values) if op.variadic else op.names
+        given = ", ".join(
+            f"{name} is {describe(v)}" for name, v in zip(names, values, strict=False)
+        )
+        kind: type[Exception] = type(error)
+        if isinstance(error, ValueError):
+            kind = ShapeError
+        elif isinstance(error, TypeError):
+            kind = DtypeError
+        return kind(f"{op.__name__}: {message} ({given})")
+
+    # --- What it is --------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Shape:
+        return self.value.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim
+
+    @property
+    def size(self) -> int:
+        return self.value.size
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.value.dtype
+
+    @property
+    def nbytes(self) -> int:
+        return self.value.nbytes
+
+    @property
+    def device(self) -> str:
+        """Always ``"cpu"``."""
+        return "cpu"
+
+    @property
+    def is_leaf(self) -> bool:
+        """True if no recorded op made this tensor."""
+        return self.node is None
+
+    def numpy(self) -> np.ndarray:
+        """The ndarray itself, without a copy. Writing to it is unseen by the graph."""
+        return np.asarray(self.value)
+
+    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.value, dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        op = getattr(ops, ufunc.__name__, None)  # ndarray + tensor and np.exp(tensor) are ours
+        if method != "__call__" or kwargs or not isinstance(op, Op):
+            return NotImplemented
+        return op(*inputs)
+
+    def item(self) -> Any:
+        """The only element, as a Python number."""
+        if self.size != 1:
+            raise ShapeError(f"item: the tensor has shape {self.shape}, not one element")
+        return self.value.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self.value.tolist()
+
+    def __repr__(self) -> str:
+        text = np.array2string(np.asarray(self.value), separator=", ", prefix="tensor(")
+        if self.dtype not in (np.float32, np.int64, np.bool_):
+            text += f", dtype={self.dtype}"
+        if self.node is not None:
+            text += f", op={self.node.op.__name__}"
+        elif self.tracked:
+            text += ", requires_grad=True"
+        return f"tensor({text})"
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len: a tensor of 0 dimensions has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("iter: a tensor of 0 dimensions cannot be iterated over")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool((self.value == as_array(item)).any())
+
+    # fmt: off
+    def __bool__(self) -> bool: return bool(self.value)
+    def __int__(self) -> int: return int(self.item())
+    def __float__(self) -> float: return float(self.item())
+    def __complex__(self) -> complex: return complex(self.item())
+    def __index__(self) -> int: return self.value.__index__()
+    # fmt: on
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.size == 1 else repr(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self.node is not None:
+            raise GraphError("deepcopy: an op made this tensor; copy a detached one")
+        other = type(self).__new__(type(self))
+        Variable.__init__(other, np.array(self.value))
+        other.tracked = self.tracked
+        other.grad = None if self.grad is None else self.grad.copied()
+        memo[id(self)] = other
+        return other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), np.asarray(self.value), self.tracked)
+
+    # --- Graph and memory --------------------------------------------------------------------
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set ``requires_grad``, and return this tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    def clone(self) -> Tensor:
+        """A copy with memory of its own; gradients flow through."""
+        return ops.clone(self)
+
+    def contiguous(self) -> Tensor:
+        """This tensor if its memory is in C order, else a copy that is."""
+        return self if self.value.flags.c_contiguous else ops.clone(self)
+
+    def _changing(self, by: str, *others: Any) -> np.ndarray:
+        """The array, to be changed in place by ``by``; an error if a graph would not see that."""
+        tracked = self.tracked or any(isinstance(o, Tensor) and o.tracked for o in others)
+        if tracked and is_grad_enabled():
+            raise GraphError(
+                f"{by}: cannot change a tensor in place while gradients are recorded; compute a new"
+                " tensor, or work under tt.no_grad()"
+            )
+        if not self.value.flags.writeable:
+            raise ValueError(f"{by}: the tensor's memory is read-only")
+        self.changed(by)
+        return self.value
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._changing("x[index] = value", value)[ops.raw_index(index)] = as_array(value)
+
+    def _in_place(self, ufunc: np.ufunc, by: str, other: Any) -> Tensor:
+        array = self._changing(by, other)
+        try:
+            ufunc(array, getattr(other, "value", other), out=array, casting="same_kind")
+        except ValueError as error:
+            raise ShapeError(f"{by}: {error}") from error
+        return self
+
+    # fmt: off
+    def __iadd__(self, other: Any) -> Tensor: return self._in_place(np.add, "+=", other)
+    def __isub__(self, other: Any) -> Tensor: return self._in_place(np.subtract, "-=", other)
+    def __imul__(self, other: Any) -> Tensor: return self._in_place(np.multiply, "*=", other)
+    def __itruediv__(self, other: Any) -> Tensor: return self._in_place(np.divide, "/=", other)
+    # fmt: on
+
+    def copy_(self, other: Any) -> Tensor:
+        """Overwrite the elements by those of ``other``, broadcast and cast."""
+        np.copyto(self._changing("copy_", other), as_array(other), casting="same_kind")
+        return self
+
+    def fill_(self, value: float) -> Tensor:
+        """Overwrite every element by ``value``."""
+        self._changing("fill_").fill(value)
+        return self
+
+    def zero_(self) -> Tensor:
+        """Overwrite every element by 0."""
+        return self.fill_(0)
+
+    # --- Operators ---------------------------------------------------------------------------
+    # fmt: off
+    def __add__(self, other: Any) -> Tensor: return ops.add(self, other)
+    def __radd__(self, other: Any) -> Tensor: return ops.add(other, self)
+    def __sub__(self, other: Any) -> Tensor: return ops.subtract(self, other)
+    def __rsub__(self, other: Any) -> Tensor: return ops.subtract(other, self)
+    def __mul__(self, other: Any) -> Tensor: return ops.multiply(self, other)
+    def __rmul__(self, other: Any) -> Tensor: return ops.multiply(other, self)
+    def __truediv__(self, other: Any) -> Tensor: return ops.divide(self, other)
+    def __rtruediv__(self, other: Any) -> Tensor: return ops.divide(other, self)
+    def __pow__(self, other: Any) -> Tensor: return ops.pow(self, other)
+    def __rpow__(self, other: Any) -> Tensor: return ops.pow(other, self)
+    def __matmul__(self, other: Any) -> Tensor: return ops.matmul(self, other)
+    def __rmatmul__(self, other: Any) -> Tensor: return ops.matmul(other, self)
+    def __neg__(self) -> Tensor: return ops.negative(self)
+    def __pos__(self) -> Tensor: return self
+    def __abs__(self) -> Tensor: return ops.abs(self)
+    def __eq__(self, other: Any) -> Tensor: return ops.equal(self, other)  # type: ignore[override]
+    def __ne__(self, other: Any) -> Tensor: return ops.not_equal(self, other)  # type: ignore[override]
+    def __lt__(self, other: Any) -> Tensor: return ops.less(self, other)
+    def __le__(self, other: Any) -> Tensor: return ops.less_equal(self, other)
+    def __gt__(self, other: Any) -> Tensor: return ops.greater(self, other)
+    def __ge__(self, other: Any) -> Tensor: return ops.greater_equal(self, other)
+    # fmt: on
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return ops.getitem(self, index)
+
+
+Tensor.family = Tensor
+
+
+def _constant(array: np.ndarray) -> Tensor:
+    tensor = Tensor.__new__(Tensor)
+    Variable.__init__(tensor, array)
+    return tensor
+
+
+def _rebuilt(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:
+    tensor = kind.__new__(kind)
+    Variable.__init__(tensor, array, requires_grad)
+    return tensor
+
+
+def describe(value: Any) -> str:
+    """An argument as an error message names it: the dtype and shape of an array."""
+    if isinstance(value, np.ndarray | np.generic):
+        return f"{value.dtype} {value.shape}"
+    return repr(value) if len(repr(value)) < 60 else type(value).__name__
+
+
+for _op in vars(ops).values():
+    if isinstance(_op, Op):
+        _op.family = Tensor
