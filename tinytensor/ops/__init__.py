@@ -1,0 +1,1 @@
+"""Every differentiable operation: forward and gradient rules side by side, a family to a file."""
