@@ -29,8 +29,59 @@ typedef struct {
     float p, q;
 } tt_binary_args;
 
+/* out[i] = condition[i] ? a[i * a_step] : b[i * b_step], the steps 0 or 1 */
+typedef struct {
+    const uint8_t *condition;
+    const float *a, *b;
+    float *out;
+    int64_t n;
+    int64_t a_step, b_step;
+} tt_where_args;
+
 #define TT_MAP_KERNELS(X) \
-    X(add_f32, tt_binary_args)
+    X(add_f32, tt_binary_args) \
+    X(subtract_f32, tt_binary_args) \
+    X(multiply_f32, tt_binary_args) \
+    X(divide_f32, tt_binary_args) \
+    X(maximum_f32, tt_binary_args) \
+    X(minimum_f32, tt_binary_args) \
+    X(negative_f32, tt_unary_args) \
+    X(abs_f32, tt_unary_args) \
+    X(sign_f32, tt_unary_args) \
+    X(square_f32, tt_unary_args) \
+    X(cube_f32, tt_unary_args) \
+    X(reciprocal_f32, tt_unary_args) \
+    X(sqrt_f32, tt_unary_args) \
+    X(rsqrt_f32, tt_unary_args) \
+    X(floor_f32, tt_unary_args) \
+    X(ceil_f32, tt_unary_args) \
+    X(round_f32, tt_unary_args) \
+    X(clip_f32, tt_unary_args) \
+    X(exp_f32, tt_unary_args) \
+    X(expm1_f32, tt_unary_args) \
+    X(log_f32, tt_unary_args) \
+    X(log1p_f32, tt_unary_args) \
+    X(tanh_f32, tt_unary_args) \
+    X(erf_f32, tt_unary_args) \
+    X(sigmoid_f32, tt_unary_args) \
+    X(tanh_backward_f32, tt_binary_args) \
+    X(sigmoid_backward_f32, tt_binary_args) \
+    X(relu_f32, tt_unary_args) \
+    X(relu_backward_f32, tt_binary_args) \
+    X(leaky_relu_f32, tt_unary_args) \
+    X(leaky_relu_backward_f32, tt_binary_args) \
+    X(elu_f32, tt_unary_args) \
+    X(elu_backward_f32, tt_binary_args) \
+    X(silu_f32, tt_unary_args) \
+    X(silu_backward_f32, tt_binary_args) \
+    X(gelu_f32, tt_unary_args) \
+    X(gelu_backward_f32, tt_binary_args) \
+    X(gelu_tanh_f32, tt_unary_args) \
+    X(gelu_tanh_backward_f32, tt_binary_args) \
+    X(softplus_f32, tt_unary_args) \
+    X(softplus_backward_f32, tt_binary_args) \
+    X(hardtanh_backward_f32, tt_binary_args) \
+    X(where_f32, tt_where_args)
 
 /* --- Reductions (kernels/reduce.h) ---------------------------------------------------------- */
 

@@ -1,16 +1,68 @@
-"""Element-wise maps: the fast float32 cases of the functions of the same names in reference.py."""
+"""Element-wise maps: the fast float32 cases of the functions of the same names in reference.py.
+
+Covered are operands of float32 whose layout is that of rows with a step of 0 or 1 inside them:
+contiguous arrays, scalars, and what broadcasts among them.
+"""
 cimport numpy as cnp
-from libc.stdint cimport int64_t
+from libc.math cimport INFINITY
+from libc.stdint cimport int64_t, uint8_t
 
 from tinytensor.kernels cimport _core
 
 from tinytensor.kernels import reference
 
-__all__ = ["add"]
+__all__ = [
+    "abs",
+    "add",
+    "ceil",
+    "clip",
+    "divide",
+    "elu",
+    "elu_backward",
+    "erf",
+    "exp",
+    "expm1",
+    "floor",
+    "gelu",
+    "gelu_backward",
+    "hardtanh_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "log",
+    "log1p",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "pow",
+    "reciprocal",
+    "relu",
+    "relu_backward",
+    "round",
+    "rsqrt",
+    "sigmoid",
+    "sigmoid_backward",
+    "sign",
+    "silu",
+    "silu_backward",
+    "softplus",
+    "softplus_backward",
+    "sqrt",
+    "square",
+    "subtract",
+    "tanh",
+    "tanh_backward",
+    "where",
+]
 
 cnp.import_array()
 
 cdef extern from "tinytensor.h" nogil:
+    ctypedef struct tt_unary_args:
+        const float *x
+        float *out
+        int64_t n
+        float p, q
     ctypedef struct tt_binary_args:
         const float *a
         const float *b
@@ -19,27 +71,583 @@ cdef extern from "tinytensor.h" nogil:
         int64_t a_row, b_row
         int64_t a_col, b_col
         float p, q
+    ctypedef struct tt_where_args:
+        const uint8_t *condition
+        const float *a
+        const float *b
+        float *out
+        int64_t n
+        int64_t a_step, b_step
+
+ctypedef void (*unary_kernel)(const tt_unary_args *) noexcept nogil
+ctypedef void (*binary_kernel)(const tt_binary_args *) noexcept nogil
+
+cdef extern from "tinytensor.h" nogil:
     ctypedef struct tt_kernels:
-        void (*add_f32)(const tt_binary_args *) noexcept nogil
+        unary_kernel negative_f32
+        unary_kernel abs_f32
+        unary_kernel sign_f32
+        unary_kernel square_f32
+        unary_kernel reciprocal_f32
+        unary_kernel sqrt_f32
+        unary_kernel rsqrt_f32
+        unary_kernel floor_f32
+        unary_kernel ceil_f32
+        unary_kernel round_f32
+        unary_kernel exp_f32
+        unary_kernel expm1_f32
+        unary_kernel log_f32
+        unary_kernel log1p_f32
+        unary_kernel tanh_f32
+        unary_kernel erf_f32
+        unary_kernel sigmoid_f32
+        unary_kernel relu_f32
+        unary_kernel silu_f32
+        unary_kernel cube_f32
+        unary_kernel clip_f32
+        unary_kernel leaky_relu_f32
+        unary_kernel elu_f32
+        unary_kernel gelu_f32
+        unary_kernel gelu_tanh_f32
+        unary_kernel softplus_f32
+        binary_kernel add_f32
+        binary_kernel subtract_f32
+        binary_kernel multiply_f32
+        binary_kernel divide_f32
+        binary_kernel maximum_f32
+        binary_kernel minimum_f32
+        binary_kernel tanh_backward_f32
+        binary_kernel sigmoid_backward_f32
+        binary_kernel relu_backward_f32
+        binary_kernel leaky_relu_backward_f32
+        binary_kernel elu_backward_f32
+        binary_kernel silu_backward_f32
+        binary_kernel gelu_backward_f32
+        binary_kernel gelu_tanh_backward_f32
+        binary_kernel softplus_backward_f32
+        binary_kernel hardtanh_backward_f32
+        void (*where_f32)(const tt_where_args *) noexcept nogil
+
+
+cdef inline const tt_kernels *table() noexcept nogil:
+    return <const tt_kernels *> _core.table
+
+
+# Below SMALL elements a call keeps the GIL; above PIECE it is cut, PIECE elements to a thread.
+
+
+cdef enum:
+    SMALL = 4096
+    PIECE = 32768
+    MAX_DIMS = 16
+
+
+cdef inline bint is_float32(object x) noexcept:
+    return (
+        cnp.PyArray_CheckExact(x)
+        and cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT32
+        and cnp.PyArray_ISBEHAVED_RO(x)
+    )
+
+
+cdef inline bint is_plain_float32(object x) noexcept:
+    return is_float32(x) and cnp.PyArray_IS_C_CONTIGUOUS(x)
+
+
+# --- One operand -----------------------------------------------------------------------------
+
+
+cdef struct unary_job:
+    unary_kernel kernel
+    tt_unary_args args
+
+
+cdef void unary_piece(void *context, int64_t piece) noexcept nogil:
+    cdef unary_job *job = <unary_job *> context
+    cdef tt_unary_args args = job.args
+    args.x += piece * PIECE
+    args.out += piece * PIECE
+    args.n = min(<int64_t> PIECE, args.n - piece * PIECE)
+    job.kernel(&args)
+
+
+cdef object unary(unary_kernel kernel, object x, float p, float q):
+    """The kernel over x; None if it does not cover x."""
+    cdef unary_job job
+    if not is_plain_float32(x):
+        return None
+    out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
+    job.kernel = kernel
+    job.args.x = <const float *> cnp.PyArray_DATA(x)
+    job.args.out = <float *> cnp.PyArray_DATA(out)
+    job.args.n = cnp.PyArray_SIZE(x)
+    job.args.p = p
+    job.args.q = q
+    if job.args.n <= SMALL:
+        kernel(&job.args)
+    else:
+        with nogil:
+            _core.parallel_for((job.args.n + PIECE - 1) // PIECE, unary_piece, &job)
+    return out
+
+
+# --- Two operands ----------------------------------------------------------------------------
+
+
+# One broadcast call: the shape with as few axes as it can be written in, and each operand's steps.
+cdef struct binary_job:
+    binary_kernel kernel
+    tt_binary_args args
+    int ndim
+    int64_t shape[MAX_DIMS]
+    int64_t a_step[MAX_DIMS]
+    int64_t b_step[MAX_DIMS]
+    int64_t rows            # of all axes but the last
+    int64_t rows_of_piece
+
+
+# A piece of a call with one axis: PIECE elements.
+cdef void binary_piece(void *context, int64_t piece) noexcept nogil:
+    cdef binary_job *job = <binary_job *> context
+    cdef tt_binary_args args = job.args
+    args.a += piece * PIECE * args.a_col
+    args.b += piece * PIECE * args.b_col
+    args.out += piece * PIECE
+    args.cols = min(<int64_t> PIECE, args.cols - piece * PIECE)
+    job.kernel(&args)
+
+
+# A piece of a call with more axes: rows_of_piece rows, in runs along the last axis but one.
+cdef void binary_piece_of_rows(void *context, int64_t piece) noexcept nogil:
+    cdef binary_job *job = <binary_job *> context
+    cdef tt_binary_args args = job.args
+    cdef int last = job.ndim - 2
+    cdef int64_t row = piece * job.rows_of_piece
+    cdef int64_t end = min(job.rows, row + job.rows_of_piece)
+    cdef int64_t rest, index
+    cdef int axis
+    while row < end:
+        args.a = job.args.a
+        args.b = job.args.b
+        args.out = job.args.out + row * args.cols
+        args.rows = min(end - row, job.shape[last] - row % job.shape[last])
+        rest = row
+        for axis in range(last, -1, -1):
+            index = rest % job.shape[axis]
+            rest = rest // job.shape[axis]
+            args.a += index * job.a_step[axis]
+            args.b += index * job.b_step[axis]
+        job.kernel(&args)
+        row += args.rows
+
+
+cdef inline float as_float(object number) except? -1:
+    return <float> <double> number
+
+
+cdef int64_t size_of(cnp.ndarray x, int axis_from_the_end) noexcept:
+    """The size of an axis, 1 where x has fewer axes."""
+    cdef int axis = cnp.PyArray_NDIM(x) - axis_from_the_end
+    return 1 if axis < 0 else cnp.PyArray_DIM(x, axis)
+
+
+cdef int64_t step_of(cnp.ndarray x, int axis_from_the_end) noexcept:
+    """The step of an axis in elements, 0 where x is broadcast."""
+    if size_of(x, axis_from_the_end) == 1:
+        return 0
+    return cnp.PyArray_STRIDE(x, cnp.PyArray_NDIM(x) - axis_from_the_end) // 4
+
+
+cdef int broadcast(binary_job *job, cnp.ndarray a, cnp.ndarray b, cnp.npy_intp *shape) noexcept:
+    """Fill in the job's axes and ``shape``, the result's. -1: not covered, or an error."""
+    cdef int ndim = max(cnp.PyArray_NDIM(a), cnp.PyArray_NDIM(b))
+    cdef int from_end, axis, k = 0
+    cdef int64_t na, nb, size, sa, sb
+    if ndim > MAX_DIMS:
+        return -1
+    # From the first axis to the last; an axis that continues the one before is merged into it.
+    for axis in range(ndim):
+        from_end = ndim - axis
+        na = size_of(a, from_end)
+        nb = size_of(b, from_end)
+        if na != nb and na != 1 and nb != 1:
+            return -1
+        size = nb if na == 1 else na
+        shape[axis] = size
+        if size == 1:
+            continue
+        sa = step_of(a, from_end)
+        sb = step_of(b, from_end)
+        if k > 0 and job.a_step[k - 1] == sa * size and job.b_step[k - 1] == sb * size:
+            job.shape[k - 1] *= size
+            job.a_step[k - 1] = sa
+            job.b_step[k - 1] = sb
+        else:
+            job.shape[k] = size
+            job.a_step[k] = sa
+            job.b_step[k] = sb
+            k += 1
+    if k == 0:
+        job.shape[0] = 1
+        job.a_step[0] = job.b_step[0] = 0
+        k = 1
+    job.ndim = k
+    sa = job.a_step[k - 1]
+    sb = job.b_step[k - 1]
+    if (sa != 0 and sa != 1) or (sb != 0 and sb != 1):
+        return -1
+    return ndim
+
+
+cdef object run_binary(binary_job *job, int ndim, cnp.npy_intp *shape):
+    """Run a job whose axes and operands are filled in."""
+    cdef int64_t size, pieces
+    cdef int axis, last = job.ndim - 1
+    out = _core.empty_f32(ndim, shape)
+    job.args.out = <float *> cnp.PyArray_DATA(out)
+    job.args.cols = job.shape[last]
+    job.args.a_col = job.a_step[last]
+    job.args.b_col = job.b_step[last]
+    job.args.rows = 1
+    job.args.a_row = job.args.b_row = 0
+    size = cnp.PyArray_SIZE(out)
+    if size == 0:
+        return out
+    if last == 0:
+        if size <= SMALL:
+            job.kernel(&job.args)
+        else:
+            with nogil:
+                _core.parallel_for((size + PIECE - 1) // PIECE, binary_piece, job)
+        return out
+    job.rows = size // job.args.cols
+    job.args.a_row = job.a_step[last - 1]
+    job.args.b_row = job.b_step[last - 1]
+    job.rows_of_piece = max(<int64_t> 1, PIECE // job.args.cols)
+    pieces = (job.rows + job.rows_of_piece - 1) // job.rows_of_piece
+    with nogil:
+        _core.parallel_for(pieces, binary_piece_of_rows, job)
+    return out
+
+
+cdef object binary(binary_kernel kernel, object a, object b, float p, float q):
+    """The kernel over a and b broadcast, each an array or a number; None if it does not cover."""
+    cdef binary_job job
+    cdef cnp.npy_intp shape[MAX_DIMS]
+    cdef float number
+    cdef int ndim
+    job.kernel = kernel
+    job.args.p = p
+    job.args.q = q
+    job.ndim = 1
+    if is_float32(a):
+        job.args.a = <const float *> cnp.PyArray_DATA(a)
+        if is_float32(b):
+            job.args.b = <const float *> cnp.PyArray_DATA(b)
+            if (
+                cnp.PyArray_SAMESHAPE(a, b)
+                and cnp.PyArray_IS_C_CONTIGUOUS(a) and cnp.PyArray_IS_C_CONTIGUOUS(b)
+            ):
+                job.shape[0] = cnp.PyArray_SIZE(a)
+                job.a_step[0] = job.b_step[0] = 1
+                return run_binary(&job, cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a))
+            ndim = broadcast(&job, a, b, shape)
+            return None if ndim < 0 else run_binary(&job, ndim, shape)
+        if (type(b) is float or type(b) is int) and cnp.PyArray_IS_C_CONTIGUOUS(a):
+            number = as_float(b)
+            job.args.b = &number
+            job.shape[0] = cnp.PyArray_SIZE(a)
+            job.a_step[0] = 1
+            job.b_step[0] = 0
+            return run_binary(&job, cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a))
+    elif (type(a) is float or type(a) is int) and is_plain_float32(b):
+        number = as_float(a)
+        job.args.a = &number
+        job.args.b = <const float *> cnp.PyArray_DATA(b)
+        job.shape[0] = cnp.PyArray_SIZE(b)
+        job.a_step[0] = 0
+        job.b_step[0] = 1
+        return run_binary(&job, cnp.PyArray_NDIM(b), cnp.PyArray_DIMS(b))
+    return None
+
+
+# --- Arithmetic ------------------------------------------------------------------------------
 
 
 def add(a, b):
-    cdef tt_binary_args args
+    out = binary(table().add_f32, a, b, 0, 0)
+    return reference.add(a, b) if out is None else out
+
+
+def subtract(a, b):
+    out = binary(table().subtract_f32, a, b, 0, 0)
+    return reference.subtract(a, b) if out is None else out
+
+
+def multiply(a, b):
+    out = binary(table().multiply_f32, a, b, 0, 0)
+    return reference.multiply(a, b) if out is None else out
+
+
+def divide(a, b):
+    out = binary(table().divide_f32, a, b, 0, 0)
+    return reference.divide(a, b) if out is None else out
+
+
+def maximum(a, b):
+    out = binary(table().maximum_f32, a, b, 0, 0)
+    return reference.maximum(a, b) if out is None else out
+
+
+def minimum(a, b):
+    out = binary(table().minimum_f32, a, b, 0, 0)
+    return reference.minimum(a, b) if out is None else out
+
+
+def negative(x):
+    out = unary(table().negative_f32, x, 0, 0)
+    return reference.negative(x) if out is None else out
+
+
+def abs(x):
+    out = unary(table().abs_f32, x, 0, 0)
+    return reference.abs(x) if out is None else out
+
+
+def sign(x):
+    out = unary(table().sign_f32, x, 0, 0)
+    return reference.sign(x) if out is None else out
+
+
+def square(x):
+    out = unary(table().square_f32, x, 0, 0)
+    return reference.square(x) if out is None else out
+
+
+def reciprocal(x):
+    out = unary(table().reciprocal_f32, x, 0, 0)
+    return reference.reciprocal(x) if out is None else out
+
+
+def sqrt(x):
+    out = unary(table().sqrt_f32, x, 0, 0)
+    return reference.sqrt(x) if out is None else out
+
+
+def rsqrt(x):
+    out = unary(table().rsqrt_f32, x, 0, 0)
+    return reference.rsqrt(x) if out is None else out
+
+
+def floor(x):
+    out = unary(table().floor_f32, x, 0, 0)
+    return reference.floor(x) if out is None else out
+
+
+def ceil(x):
+    out = unary(table().ceil_f32, x, 0, 0)
+    return reference.ceil(x) if out is None else out
+
+
+def round(x):
+    out = unary(table().round_f32, x, 0, 0)
+    return reference.round(x) if out is None else out
+
+
+def exp(x):
+    out = unary(table().exp_f32, x, 0, 0)
+    return reference.exp(x) if out is None else out
+
+
+def expm1(x):
+    out = unary(table().expm1_f32, x, 0, 0)
+    return reference.expm1(x) if out is None else out
+
+
+def log(x):
+    out = unary(table().log_f32, x, 0, 0)
+    return reference.log(x) if out is None else out
+
+
+def log1p(x):
+    out = unary(table().log1p_f32, x, 0, 0)
+    return reference.log1p(x) if out is None else out
+
+
+def tanh(x):
+    out = unary(table().tanh_f32, x, 0, 0)
+    return reference.tanh(x) if out is None else out
+
+
+def erf(x):
+    out = unary(table().erf_f32, x, 0, 0)
+    return reference.erf(x) if out is None else out
+
+
+def sigmoid(x):
+    out = unary(table().sigmoid_f32, x, 0, 0)
+    return reference.sigmoid(x) if out is None else out
+
+
+def relu(x):
+    out = unary(table().relu_f32, x, 0, 0)
+    return reference.relu(x) if out is None else out
+
+
+def silu(x):
+    out = unary(table().silu_f32, x, 0, 0)
+    return reference.silu(x) if out is None else out
+
+
+def pow(a, b):
+    out = None
+    if type(b) is float or type(b) is int:
+        if b == 2:
+            out = unary(table().square_f32, a, 0, 0)
+        elif b == 3:
+            out = unary(table().cube_f32, a, 0, 0)
+        elif b == 0.5:
+            out = unary(table().sqrt_f32, a, 0, 0)
+        elif b == -1:
+            out = unary(table().reciprocal_f32, a, 0, 0)
+    return reference.pow(a, b) if out is None else out
+
+
+cdef inline bint is_bound(object x) noexcept:
+    return x is None or type(x) is float or type(x) is int
+
+
+def clip(x, low, high):
+    cdef float p = -INFINITY, q = INFINITY
+    out = None
+    if is_bound(low) and is_bound(high):
+        if low is not None:
+            p = low
+        if high is not None:
+            q = high
+        if p == p and q == q:
+            out = unary(table().clip_f32, x, p, q)
+    return reference.clip(x, low, high) if out is None else out
+
+
+# --- Activations with parameters -------------------------------------------------------------
+
+
+def leaky_relu(x, negative_slope):
+    out = unary(table().leaky_relu_f32, x, negative_slope, 0)
+    return reference.leaky_relu(x, negative_slope) if out is None else out
+
+
+def elu(x, alpha):
+    out = unary(table().elu_f32, x, alpha, 0)
+    return reference.elu(x, alpha) if out is None else out
+
+
+def gelu(x, approximate):
+    kernel = table().gelu_tanh_f32 if approximate == "tanh" else table().gelu_f32
+    out = unary(kernel, x, 0, 0)
+    return reference.gelu(x, approximate) if out is None else out
+
+
+def softplus(x, beta, threshold):
+    out = unary(table().softplus_f32, x, beta, threshold)
+    return reference.softplus(x, beta, threshold) if out is None else out
+
+
+# --- Fused backwards -------------------------------------------------------------------------
+
+
+def tanh_backward(g, out):
+    result = binary(table().tanh_backward_f32, g, out, 0, 0)
+    return reference.tanh_backward(g, out) if result is None else result
+
+
+def sigmoid_backward(g, out):
+    result = binary(table().sigmoid_backward_f32, g, out, 0, 0)
+    return reference.sigmoid_backward(g, out) if result is None else result
+
+
+def relu_backward(g, out):
+    result = binary(table().relu_backward_f32, g, out, 0, 0)
+    return reference.relu_backward(g, out) if result is None else result
+
+
+def silu_backward(g, x):
+    result = binary(table().silu_backward_f32, g, x, 0, 0)
+    return reference.silu_backward(g, x) if result is None else result
+
+
+def leaky_relu_backward(g, x, negative_slope):
+    out = binary(table().leaky_relu_backward_f32, g, x, negative_slope, 0)
+    return reference.leaky_relu_backward(g, x, negative_slope) if out is None else out
+
+
+def elu_backward(g, x, alpha):
+    out = binary(table().elu_backward_f32, g, x, alpha, 0)
+    return reference.elu_backward(g, x, alpha) if out is None else out
+
+
+def gelu_backward(g, x, approximate):
+    kernel = table().gelu_tanh_backward_f32 if approximate == "tanh" else table().gelu_backward_f32
+    out = binary(kernel, g, x, 0, 0)
+    return reference.gelu_backward(g, x, approximate) if out is None else out
+
+
+def softplus_backward(g, x, beta, threshold):
+    out = binary(table().softplus_backward_f32, g, x, beta, threshold)
+    return reference.softplus_backward(g, x, beta, threshold) if out is None else out
+
+
+def hardtanh_backward(g, x, low, high):
+    out = binary(table().hardtanh_backward_f32, g, x, low, high)
+    return reference.hardtanh_backward(g, x, low, high) if out is None else out
+
+
+# --- Choice ----------------------------------------------------------------------------------
+
+
+cdef void where_piece(void *context, int64_t piece) noexcept nogil:
+    cdef tt_where_args args = (<tt_where_args *> context)[0]
+    args.condition += piece * PIECE
+    args.a += piece * PIECE * args.a_step
+    args.b += piece * PIECE * args.b_step
+    args.out += piece * PIECE
+    args.n = min(<int64_t> PIECE, args.n - piece * PIECE)
+    table().where_f32(&args)
+
+
+cdef int64_t fit_choice(
+    object x, object condition, float *number, const float **data
+) except -2:
+    """The step of x as a choice of where, its data filled in; -1 if it is not covered."""
+    if type(x) is float or type(x) is int:
+        number[0] = as_float(x)
+        data[0] = number
+        return 0
+    if is_plain_float32(x) and cnp.PyArray_SAMESHAPE(x, condition):
+        data[0] = <const float *> cnp.PyArray_DATA(x)
+        return 1
+    return -1
+
+
+def where(condition, a, b):
+    cdef tt_where_args args
+    cdef float a_number, b_number
     if (
-        cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b)
-        and cnp.PyArray_TYPE(a) == cnp.NPY_FLOAT32 and cnp.PyArray_TYPE(b) == cnp.NPY_FLOAT32
-        and cnp.PyArray_ISCARRAY_RO(a) and cnp.PyArray_ISCARRAY_RO(b)
-        and cnp.PyArray_SAMESHAPE(a, b)
+        cnp.PyArray_CheckExact(condition)
+        and cnp.PyArray_TYPE(condition) == cnp.NPY_BOOL
+        and cnp.PyArray_IS_C_CONTIGUOUS(condition)
+        and (cnp.PyArray_CheckExact(a) or cnp.PyArray_CheckExact(b))
     ):
-        out = _core.empty_f32(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a))
-        args.a = <const float *> cnp.PyArray_DATA(a)
-        args.b = <const float *> cnp.PyArray_DATA(b)
-        args.out = <float *> cnp.PyArray_DATA(out)
-        args.rows = 1
-        args.cols = cnp.PyArray_SIZE(a)
-        args.a_row = args.b_row = 0
-        args.a_col = args.b_col = 1
-        with nogil:
-            (<const tt_kernels *> _core.table).add_f32(&args)
-        return out
-    return reference.add(a, b)
+        args.a_step = fit_choice(a, condition, &a_number, &args.a)
+        args.b_step = fit_choice(b, condition, &b_number, &args.b)
+        if args.a_step >= 0 and args.b_step >= 0:
+            out = _core.empty_f32(cnp.PyArray_NDIM(condition), cnp.PyArray_DIMS(condition))
+            args.condition = <const uint8_t *> cnp.PyArray_DATA(condition)
+            args.out = <float *> cnp.PyArray_DATA(out)
+            args.n = cnp.PyArray_SIZE(out)
+            with nogil:
+                _core.parallel_for((args.n + PIECE - 1) // PIECE, where_piece, &args)
+            return out
+    return reference.where(condition, a, b)
+

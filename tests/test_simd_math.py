@@ -1,0 +1,101 @@
+"""The stated errors of csrc/simd_math.h, in units in the last place, on every instruction set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+_core = pytest.importorskip("tinytensor.kernels._core", reason="the fast kernels are not built")
+elementwise = pytest.importorskip("tinytensor.kernels.elementwise")
+
+ISAS = _core.available_isas()
+EDGES = np.array(
+    [0.0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 0.5, -0.5, 1e-45, -1e-45, 1e-38, -1e-38, 1.2e-38]
+    + [1e-7, -1e-7, 300, -300, 3e38, -3e38, 88.72, 88.73, 89, -87.3, -87.4, -103, -104, -1.0000001],
+    np.float32,
+)
+
+
+@pytest.fixture(params=ISAS)
+def isa(request: pytest.FixtureRequest):
+    before = _core.isa()
+    _core.use_isa(request.param)
+    yield request.param
+    _core.use_isa(before)
+
+
+def every_nth_float(step: int, low: float, high: float) -> np.ndarray:
+    """A float32 of every size between the bounds: each step-th bit pattern."""
+    bits = np.arange(0, 0x7F800000, step, dtype=np.uint32)
+    x = np.concatenate([bits.view(np.float32), -bits.view(np.float32)])
+    return x[(x >= low) & (x <= high)]
+
+
+def ulps_between(got: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """The distance in units in the last place of the exact result's float32."""
+    unit = np.spacing(np.maximum(np.abs(exact), np.finfo(np.float32).tiny).astype(np.float32))
+    return np.abs(got.astype(np.float64) - exact) / unit
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.where(x < 0, np.exp(x) / (1 + np.exp(x)), 1 / (1 + np.exp(-x)))
+
+
+CASES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float, float, float]] = {
+    # name: exact function in float64, bounds of the samples, stated error
+    "exp": (np.exp, -110, 88.7, 1.1),
+    "expm1": (np.expm1, -110, 88.7, 1.6),
+    "log": (np.log, 0, 3.4e38, 1.0),
+    "log1p": (np.log1p, -0.99999994, 3.4e38, 1.5),
+    "tanh": (np.tanh, -20, 20, 2.5),
+    "sigmoid": (sigmoid, -103, 103, 2.5),
+    "erf": (np.vectorize(math.erf), -6, 6, 1.5),
+    "sqrt": (np.sqrt, 0, 3.4e38, 0.5),
+    "rsqrt": (lambda x: 1 / np.sqrt(x), 0, 3.4e38, 1.5),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_error_is_as_stated(name: str, isa: str) -> None:
+    exact, low, high, bound = CASES[name]
+    x = every_nth_float(20011, low, high)
+    assert x.size > 10_000
+    with np.errstate(all="ignore"):
+        expected = exact(x.astype(np.float64))
+    got = getattr(elementwise, name)(x)
+    finite = np.isfinite(expected)
+    ulps = ulps_between(got[finite], expected[finite])
+    assert ulps.max() <= bound, f"{ulps.max():.3f} ULP at {x[finite][ulps.argmax()]!r}"
+    assert np.array_equal(got[~finite], expected[~finite].astype(np.float32), equal_nan=True)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_edges_are_numpys(name: str, isa: str) -> None:
+    exact = CASES[name][0]
+    with np.errstate(all="ignore"):
+        expected = exact(EDGES.astype(np.float64)).astype(np.float32)
+    got = getattr(elementwise, name)(EDGES)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(expected))
+    np.testing.assert_array_equal(np.isinf(got), np.isinf(expected))
+    np.testing.assert_allclose(got, expected, rtol=3e-7, atol=1e-44)
+    number = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(got[number]), np.signbit(expected[number]))
+
+
+@pytest.mark.parametrize("name", ["floor", "ceil", "round", "sign"])
+def test_rounding_is_numpys_to_the_bit(name: str, isa: str) -> None:
+    x = np.concatenate([every_nth_float(20011, -3.4e38, 3.4e38), EDGES, np.arange(-9, 9, 0.5)])
+    x = x.astype(np.float32)
+    expected = getattr(np, {"round": "rint"}.get(name, name))(x)
+    got = getattr(elementwise, name)(x)
+    np.testing.assert_array_equal(got.view(np.uint32)[x == x], expected.view(np.uint32)[x == x])
+    assert np.isnan(got[x != x]).all()
+
+
+@pytest.mark.parametrize("n", range(0, 70))
+def test_tails_are_not_read_nor_written_past_the_end(n: int, isa: str) -> None:
+    x = np.linspace(0.1, 3, 70, dtype=np.float32)
+    np.testing.assert_array_equal(elementwise.log(x[:n]), elementwise.log(x)[:n])
