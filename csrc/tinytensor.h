@@ -89,7 +89,59 @@ typedef struct {
 
 /* --- Matrix products (kernels/gemm.h) ------------------------------------------------------- */
 
-#define TT_GEMM_KERNELS(X)
+/* A matrix into panels. Along the width a panel is cut, along the depth it runs. */
+typedef struct {
+    const float *x;
+    float *out;
+    int64_t width, depth;
+    int64_t width_step, depth_step;
+    int64_t panel; /* rows of a panel of A; a panel of B is always two vectors wide */
+} tt_gemm_pack_args;
+
+enum { TT_GEMM_DEPTH = 512 }; /* the longest depth of a block */
+
+typedef enum { TT_IDENTITY, TT_RELU } tt_activation;
+
+/* C (+)= A B, one block of the depth; then, if it is the last, C = activation(C + biases).
+ * Packed operands are as gemm_pack_a and gemm_pack_b leave them; others are strided. */
+typedef struct {
+    const float *a, *b;
+    float *c;
+    int64_t rows, columns, depth;
+    int64_t a_row, a_depth;
+    int64_t b_depth, b_column;
+    int64_t c_row;
+    int64_t panel;
+    int a_packed, b_packed;
+    int accumulate;
+    int finish;
+    int activation;
+    const float *row_bias, *column_bias; /* NULL for none */
+} tt_gemm_block_args;
+
+/* C = activation(C + biases) */
+typedef struct {
+    float *c;
+    int64_t rows, columns;
+    int64_t c_row;
+    int activation;
+    const float *row_bias, *column_bias;
+} tt_gemm_finish_args;
+
+/* y = A x. Either a_depth is 1 (rows of adjacent elements) or a_row is. */
+typedef struct {
+    const float *a, *x;
+    float *y;
+    int64_t rows, depth;
+    int64_t a_row, a_depth;
+} tt_gemv_args;
+
+#define TT_GEMM_KERNELS(X)                  \
+    X(gemm_pack_a_f32, tt_gemm_pack_args)   \
+    X(gemm_pack_b_f32, tt_gemm_pack_args)   \
+    X(gemm_block_f32, tt_gemm_block_args)   \
+    X(gemm_finish_f32, tt_gemm_finish_args) \
+    X(gemv_f32, tt_gemv_args)
 
 /* --- Convolution and pooling (kernels/conv.h, kernels/pool.h) ------------------------------- */
 
@@ -129,6 +181,7 @@ typedef struct {
 typedef struct {
     const char *isa;
     int vector_bytes;
+    int gemm_rows; /* the tallest panel of A that gemm_block takes */
     TT_KERNELS(TT_FIELD)
 } tt_kernels;
 

@@ -5,6 +5,7 @@
 #include "../tinytensor.h"
 
 #include "map.h"
+#include "gemm.h"
 
 #define TT_PASTE(a, b) a##b
 #define TT_TABLE_OF(isa) TT_PASTE(tt_kernels_, isa)
@@ -15,5 +16,6 @@
 const tt_kernels TT_TABLE_OF(TT_ISA) = {
     .isa = TT_NAME_OF(TT_ISA),
     .vector_bytes = TT_VECTOR_BYTES,
+    .gemm_rows = TT_GEMM_ROWS,
     TT_KERNELS(TT_ENTRY)
 };

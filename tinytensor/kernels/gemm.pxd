@@ -1,0 +1,81 @@
+# Matrix products for the kernel modules: what to multiply (product), and the call that does it.
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+
+cdef extern from "tinytensor.h" nogil:
+    int64_t TT_GEMM_DEPTH
+    int TT_IDENTITY, TT_RELU
+    ctypedef struct tt_gemm_pack_args:
+        const float *x
+        float *out
+        int64_t width, depth
+        int64_t width_step, depth_step
+        int64_t panel
+    ctypedef struct tt_gemm_block_args:
+        const float *a
+        const float *b
+        float *c
+        int64_t rows, columns, depth
+        int64_t a_row, a_depth
+        int64_t b_depth, b_column
+        int64_t c_row
+        int64_t panel
+        int a_packed, b_packed
+        int accumulate
+        int finish
+        int activation
+        const float *row_bias
+        const float *column_bias
+    ctypedef struct tt_gemm_finish_args:
+        float *c
+        int64_t rows, columns
+        int64_t c_row
+        int activation
+        const float *row_bias
+        const float *column_bias
+    ctypedef struct tt_gemv_args:
+        const float *a
+        const float *x
+        float *y
+        int64_t rows, depth
+        int64_t a_row, a_depth
+    ctypedef struct tt_kernels:
+        int vector_bytes
+        int gemm_rows
+        void (*gemm_pack_a_f32)(const tt_gemm_pack_args *) noexcept nogil
+        void (*gemm_pack_b_f32)(const tt_gemm_pack_args *) noexcept nogil
+        void (*gemm_block_f32)(const tt_gemm_block_args *) noexcept nogil
+        void (*gemm_finish_f32)(const tt_gemm_finish_args *) noexcept nogil
+        void (*gemv_f32)(const tt_gemv_args *) noexcept nogil
+
+
+# C = activation(A B + biases), or C += A B, for each matrix of a batch. Steps are in elements and
+# may be anything; the columns of C are adjacent. Offsets of the batch are NULL for one matrix.
+ctypedef struct product:
+    int64_t batches, rows, columns, depth
+    const float *a
+    int64_t a_row, a_depth
+    const int64_t *a_offsets
+    const float *b
+    int64_t b_depth, b_column
+    const int64_t *b_offsets
+    float *c
+    int64_t c_row, c_batch
+    int accumulate
+    int activation
+    const float *row_bias
+    const float *column_bias
+
+
+# Height of the panels, and rows of the pieces, that `rows` rows are best cut into.
+cdef void cut_rows(int64_t rows, int64_t tallest, int64_t *panel, int64_t *piece) noexcept nogil
+
+# Depth of the blocks that `depth` is cut into, at most TT_GEMM_DEPTH: a function of it alone, as
+# the order of the sums is.
+cdef int64_t depth_of_blocks(int64_t depth) noexcept nogil
+
+# Takes the GIL's holder; releases the GIL where the work is worth it.
+cdef int multiply(const product *p) except -1
+
+# Can the kernels read it where it lies: float32, aligned, native?
+cdef bint is_f32(object x)

@@ -1,0 +1,494 @@
+# cython: cdivision=True
+"""Matrix products: the float32 cases of the functions of the same names in reference.py.
+
+A product is cut into blocks of the depth, and into pieces over the rows and the columns; both by
+size, never by the number of threads. Large operands are packed first, in strips, each read once;
+small ones are read where they lie.
+"""
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from tinytensor.kernels cimport _core
+
+import numpy as np
+
+from tinytensor.kernels import reference
+
+__all__ = ["linear", "matmul"]
+
+cnp.import_array()
+
+ACTIVATIONS = {None: TT_IDENTITY, "relu": TT_RELU}
+
+cdef enum:
+    ROWS_OF_PIECE = 140  # with a block's depth, half of a second-level cache
+    COLUMNS_OF_PIECE = 128
+    WORK_OF_PIECE = 1 << 21  # multiply-adds; about 40 µs
+    WORK_WITH_GIL = 1 << 14  # less than that is done before another thread could be woken
+    PACKED = 1 << 21  # floats in a strip of a packed operand
+    DEPTH_OF_STRIP = 4096
+    READ_IN_PLACE = 1 << 17  # floats that the caches hold well enough without packing
+
+
+cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
+    return (n + by - 1) // by
+
+
+# --- How a product is cut --------------------------------------------------------------------
+
+
+cdef struct Plan:
+    const tt_kernels *table
+    product p
+    int64_t panel, panel_of_b
+    int64_t block_depth
+    int64_t piece_rows, piece_columns, piece_batches
+    bint pack_a, pack_b
+
+
+# One strip of a product: what the pieces of one parallel_for share.
+cdef struct Strip:
+    const Plan *plan
+    int64_t batch, batches
+    int64_t row, rows
+    int64_t column, columns
+    int64_t k, depth
+    float *packed_a
+    float *packed_b
+    int64_t row_pieces, column_pieces
+
+
+cdef void cut_rows(int64_t rows, int64_t tallest, int64_t *panel, int64_t *piece) noexcept nogil:
+    cdef int64_t pieces = ceil_div(rows, ROWS_OF_PIECE)
+    cdef int64_t in_piece = ceil_div(rows, pieces)
+    cdef int64_t panels = ceil_div(in_piece, tallest)
+    panel[0] = ceil_div(in_piece, panels)
+    piece[0] = panel[0] * panels
+
+
+cdef int64_t depth_of_blocks(int64_t depth) noexcept nogil:
+    cdef int64_t blocks = ceil_div(depth, TT_GEMM_DEPTH)
+    return (ceil_div(depth, blocks) + 7) & ~7
+
+
+cdef Plan make_plan(const product *p) noexcept nogil:
+    cdef Plan plan
+    cdef int64_t work = p.rows * p.depth, columns
+    plan.table = <const tt_kernels *> _core.table
+    plan.p = p[0]
+    plan.panel_of_b = 2 * (plan.table.vector_bytes // 4)
+    plan.block_depth = depth_of_blocks(p.depth)
+    cut_rows(p.rows, plan.table.gemm_rows, &plan.panel, &plan.piece_rows)
+
+    columns = max(COLUMNS_OF_PIECE, WORK_OF_PIECE // max(1, min(p.rows, plan.piece_rows) * p.depth))
+    columns = ceil_div(p.columns, ceil_div(p.columns, columns))
+    plan.piece_columns = ceil_div(columns, plan.panel_of_b) * plan.panel_of_b
+    plan.piece_batches = max(1, WORK_OF_PIECE // max(1, p.rows * p.depth * p.columns))
+
+    # A row of B that is used by few rows of A is not worth a copy, unless it must be transposed.
+    plan.pack_b = p.rows > 2 * plan.table.gemm_rows and p.columns * p.depth > READ_IN_PLACE
+    if p.b_column != 1 and p.rows > plan.piece_rows:
+        plan.pack_b = True
+    plan.pack_a = p.columns > 4 * plan.panel_of_b and p.rows * p.depth > READ_IN_PLACE
+    return plan
+
+
+cdef inline int64_t offset(const int64_t *offsets, int64_t i) noexcept nogil:
+    return offsets[i] if offsets != NULL else 0
+
+
+# --- Pieces ----------------------------------------------------------------------------------
+
+
+cdef void run_piece(void *context, int64_t piece) noexcept nogil:
+    cdef const Strip *s = <const Strip *> context
+    cdef const Plan *plan = s.plan
+    cdef const product *p = &plan.p
+    cdef tt_gemm_block_args args
+    cdef int64_t first, batch, block, i, j, k
+    j = piece % s.column_pieces * plan.piece_columns
+    piece //= s.column_pieces
+    i = piece % s.row_pieces * plan.piece_rows
+    first = s.batch + piece // s.row_pieces * plan.piece_batches
+
+    args.rows = min(plan.piece_rows, s.rows - i)
+    args.columns = min(plan.piece_columns, s.columns - j)
+    args.a_row, args.a_depth = p.a_row, p.a_depth
+    args.b_depth, args.b_column = p.b_depth, p.b_column
+    args.c_row = p.c_row
+    args.panel = plan.panel
+    args.a_packed, args.b_packed = plan.pack_a, plan.pack_b
+    args.activation = p.activation
+    args.row_bias = p.row_bias + s.row + i if p.row_bias != NULL else NULL
+    args.column_bias = p.column_bias + s.column + j if p.column_bias != NULL else NULL
+    for batch in range(first, min(first + plan.piece_batches, s.batch + s.batches)):
+        args.c = p.c + batch * p.c_batch + (s.row + i) * p.c_row + s.column + j
+        for block in range(ceil_div(s.depth, plan.block_depth)):
+            k = block * plan.block_depth
+            args.depth = min(plan.block_depth, s.depth - k)
+            if plan.pack_a:
+                args.a = s.packed_a + k * s.rows + i * args.depth
+            else:
+                args.a = (
+                    p.a + offset(p.a_offsets, batch) + (s.row + i) * p.a_row
+                    + (s.k + k) * p.a_depth
+                )
+            if plan.pack_b:
+                args.b = s.packed_b + k * padded(plan, s.columns) + j * args.depth
+            else:
+                args.b = (
+                    p.b + offset(p.b_offsets, batch) + (s.column + j) * p.b_column
+                    + (s.k + k) * p.b_depth
+                )
+            args.accumulate = p.accumulate or s.k + k > 0
+            args.finish = s.k + k + args.depth == p.depth and (
+                p.activation != TT_IDENTITY or p.row_bias != NULL or p.column_bias != NULL
+            )
+            plan.table.gemm_block_f32(&args)
+
+
+cdef inline int64_t padded(const Plan *plan, int64_t columns) noexcept nogil:
+    """Columns of a packed strip of B: the last panel is filled up to whole vectors."""
+    cdef int64_t lanes = plan.panel_of_b // 2
+    return ceil_div(columns, lanes) * lanes
+
+
+cdef void pack_piece_of_a(void *context, int64_t piece) noexcept nogil:
+    cdef const Strip *s = <const Strip *> context
+    cdef const Plan *plan = s.plan
+    cdef const product *p = &plan.p
+    cdef tt_gemm_pack_args args
+    cdef int64_t i = piece % s.row_pieces * plan.piece_rows
+    cdef int64_t k = piece // s.row_pieces * plan.block_depth
+    args.width = min(plan.piece_rows, s.rows - i)
+    args.depth = min(plan.block_depth, s.depth - k)
+    args.width_step, args.depth_step = p.a_row, p.a_depth
+    args.panel = plan.panel
+    args.x = (
+        p.a + offset(p.a_offsets, s.batch) + (s.row + i) * p.a_row + (s.k + k) * p.a_depth
+    )
+    args.out = s.packed_a + k * s.rows + i * args.depth
+    plan.table.gemm_pack_a_f32(&args)
+
+
+cdef void pack_piece_of_b(void *context, int64_t piece) noexcept nogil:
+    cdef const Strip *s = <const Strip *> context
+    cdef const Plan *plan = s.plan
+    cdef const product *p = &plan.p
+    cdef tt_gemm_pack_args args
+    cdef int64_t j = piece % s.column_pieces * plan.piece_columns
+    cdef int64_t k = piece // s.column_pieces * plan.block_depth
+    args.width = min(plan.piece_columns, s.columns - j)
+    args.depth = min(plan.block_depth, s.depth - k)
+    args.width_step, args.depth_step = p.b_column, p.b_depth
+    args.panel = plan.panel_of_b
+    args.x = (
+        p.b + offset(p.b_offsets, s.batch) + (s.column + j) * p.b_column + (s.k + k) * p.b_depth
+    )
+    args.out = s.packed_b + k * padded(plan, s.columns) + j * args.depth
+    plan.table.gemm_pack_b_f32(&args)
+
+
+# --- Whole products --------------------------------------------------------------------------
+
+
+cdef void run_in_place(const Plan *plan) noexcept nogil:
+    """Without packing: all batches are one strip."""
+    cdef const product *p = &plan.p
+    cdef Strip s
+    memset(&s, 0, sizeof(Strip))
+    s.plan = plan
+    s.batches, s.rows, s.columns, s.depth = p.batches, p.rows, p.columns, p.depth
+    s.row_pieces = ceil_div(p.rows, plan.piece_rows)
+    s.column_pieces = ceil_div(p.columns, plan.piece_columns)
+    _core.parallel_for(
+        ceil_div(p.batches, plan.piece_batches) * s.row_pieces * s.column_pieces, run_piece, &s
+    )
+
+
+cdef int64_t strip_width(int64_t width, int64_t depth, int64_t piece) noexcept nogil:
+    """How much of a width fits a strip of packed memory, in whole pieces."""
+    return min(ceil_div(width, piece), max(1, PACKED // (piece * depth))) * piece
+
+
+cdef void run_packed(
+    const Plan *plan, float *packed_a, float *packed_b, int64_t rows, int64_t columns
+) noexcept nogil:
+    """In strips of ``rows`` and ``columns``, whose packed operands the buffers can hold."""
+    cdef const product *p = &plan.p
+    cdef Strip s
+    cdef int64_t depth = depth_of_strip(plan), blocks
+    s.plan = plan
+    s.packed_a, s.packed_b = packed_a, packed_b
+    s.batch, s.batches = 0, 1
+    while s.batch < p.batches:
+        s.k = 0
+        while s.k < p.depth:
+            s.depth = min(depth, p.depth - s.k)
+            blocks = ceil_div(s.depth, plan.block_depth)
+            s.column = 0
+            while s.column < p.columns:
+                s.columns = min(columns, p.columns - s.column)
+                s.column_pieces = ceil_div(s.columns, plan.piece_columns)
+                if plan.pack_b:
+                    _core.parallel_for(s.column_pieces * blocks, pack_piece_of_b, &s)
+                s.row = 0
+                while s.row < p.rows:
+                    s.rows = min(rows, p.rows - s.row)
+                    s.row_pieces = ceil_div(s.rows, plan.piece_rows)
+                    if plan.pack_a:
+                        _core.parallel_for(s.row_pieces * blocks, pack_piece_of_a, &s)
+                    _core.parallel_for(s.row_pieces * s.column_pieces, run_piece, &s)
+                    s.row += rows
+                s.column += columns
+            s.k += depth
+        s.batch += 1
+
+
+cdef int64_t depth_of_strip(const Plan *plan) noexcept nogil:
+    return DEPTH_OF_STRIP // plan.block_depth * plan.block_depth
+
+
+cdef float *floats(cnp.npy_intp n, list keep):
+    """Memory for n floats, for as long as ``keep`` lives."""
+    cdef cnp.ndarray memory = _core.empty_f32(1, &n)
+    keep.append(memory)
+    return <float *> cnp.PyArray_DATA(memory)
+
+
+cdef int multiply(const product *p) except -1:
+    if p.batches == 0 or p.rows == 0 or p.columns == 0:
+        return 0
+    if p.depth == 0:
+        return finish_nothing(p)
+    cdef Plan plan = make_plan(p)
+    if not plan.pack_a and not plan.pack_b:
+        if p.batches * p.rows * p.columns * p.depth < WORK_WITH_GIL:
+            run_in_place(&plan)
+        else:
+            with nogil:
+                run_in_place(&plan)
+        return 0
+
+    cdef int64_t depth = min(p.depth, depth_of_strip(&plan))
+    cdef int64_t rows = p.rows, columns = p.columns
+    cdef float *packed_a = NULL
+    cdef float *packed_b = NULL
+    keep = []
+    plan.piece_batches = 1
+    if plan.pack_a:
+        rows = strip_width(p.rows, depth, plan.piece_rows)
+        packed_a = floats(rows * depth, keep)
+    if plan.pack_b:
+        columns = strip_width(p.columns, depth, plan.piece_columns)
+        packed_b = floats(columns * depth, keep)
+    with nogil:
+        run_packed(&plan, packed_a, packed_b, rows, columns)
+    return 0
+
+
+cdef int finish_nothing(const product *p) except -1:
+    """A sum of no products: zeros, and what comes after."""
+    cdef tt_gemm_finish_args args
+    cdef int64_t batch, row
+    args.rows, args.columns, args.c_row = p.rows, p.columns, p.c_row
+    args.activation, args.row_bias, args.column_bias = p.activation, p.row_bias, p.column_bias
+    for batch in range(p.batches):
+        args.c = p.c + batch * p.c_batch
+        if not p.accumulate:
+            for row in range(p.rows):
+                memset(args.c + row * p.c_row, 0, p.columns * sizeof(float))
+        (<const tt_kernels *> _core.table).gemm_finish_f32(&args)
+    return 0
+
+
+# --- A matrix and a vector -------------------------------------------------------------------
+
+
+cdef struct RowsOfVector:
+    const tt_kernels *table
+    tt_gemv_args args
+    int64_t piece_rows
+
+
+cdef void run_rows(void *context, int64_t piece) noexcept nogil:
+    cdef const RowsOfVector *s = <const RowsOfVector *> context
+    cdef tt_gemv_args args = s.args
+    cdef int64_t row = piece * s.piece_rows
+    args.a += row * args.a_row
+    args.y += row
+    args.rows = min(s.piece_rows, args.rows - row)
+    s.table.gemv_f32(&args)
+
+
+cdef bint multiply_vector(const product *p) noexcept nogil:
+    """One row or one column, where the elements are adjacent as gemv needs them; else False."""
+    cdef RowsOfVector s
+    cdef tt_gemm_finish_args finish
+    if p.batches != 1 or p.depth == 0 or p.accumulate:
+        return False
+    if p.columns == 1 and p.c_row == 1 and (p.b_depth == 1 or p.depth == 1):
+        s.args.a, s.args.a_row, s.args.a_depth = p.a, p.a_row, p.a_depth
+        s.args.x, s.args.rows = p.b, p.rows
+    elif p.rows == 1 and (p.a_depth == 1 or p.depth == 1):
+        s.args.a, s.args.a_row, s.args.a_depth = p.b, p.b_column, p.b_depth
+        s.args.x, s.args.rows = p.a, p.columns
+    else:
+        return False
+    if s.args.a_depth != 1 and s.args.a_row != 1:
+        return False
+    s.table = <const tt_kernels *> _core.table
+    s.args.y, s.args.depth = p.c, p.depth
+    s.piece_rows = ceil_div(max(1024, (WORK_OF_PIECE // 16) // p.depth), 1024) * 1024
+    _core.parallel_for(ceil_div(s.args.rows, s.piece_rows), run_rows, &s)
+    if p.activation != TT_IDENTITY or p.row_bias != NULL or p.column_bias != NULL:
+        finish.c, finish.rows, finish.columns, finish.c_row = p.c, p.rows, p.columns, p.c_row
+        finish.activation = p.activation
+        finish.row_bias, finish.column_bias = p.row_bias, p.column_bias
+        s.table.gemm_finish_f32(&finish)
+    return True
+
+
+# --- Arrays ----------------------------------------------------------------------------------
+
+
+cdef bint is_f32(object x):
+    return (
+        cnp.PyArray_CheckExact(x) and cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT32
+        and cnp.PyArray_ISBEHAVED_RO(x)
+    )
+
+
+cdef inline int64_t step(cnp.ndarray x, int axis):
+    """Elements from one index of the axis to the next."""
+    return cnp.PyArray_STRIDE(x, axis) // <int64_t> sizeof(float)
+
+
+cdef bint rows_fold(cnp.ndarray x):
+    """Do all axes but the last lie as one axis of rows?"""
+    cdef int axis
+    for axis in range(cnp.PyArray_NDIM(x) - 2):
+        if cnp.PyArray_STRIDE(x, axis) != (
+            cnp.PyArray_STRIDE(x, axis + 1) * cnp.PyArray_DIM(x, axis + 1)
+        ):
+            return False
+    return True
+
+
+cdef object offsets_of(cnp.ndarray x, tuple batch):
+    """Where each matrix of the batch begins in x, in elements; x is broadcast to the batch."""
+    cdef int axes = len(batch), missing = axes - (cnp.PyArray_NDIM(x) - 2), axis
+    offsets = np.zeros((), np.int64)
+    for axis in range(missing, axes):
+        steps = 0 if cnp.PyArray_DIM(x, axis - missing) == 1 else step(x, axis - missing)
+        offsets = offsets[..., None] + np.arange(batch[axis]) * steps
+    return np.ascontiguousarray(np.broadcast_to(offsets, batch))
+
+
+cdef void matrix_a(product *p, cnp.ndarray a):
+    cdef int n = cnp.PyArray_NDIM(a)
+    p.a, p.a_row, p.a_depth = <const float *> cnp.PyArray_DATA(a), step(a, n - 2), step(a, n - 1)
+
+
+cdef void matrix_b(product *p, cnp.ndarray b):
+    cdef int n = cnp.PyArray_NDIM(b)
+    p.b, p.b_depth, p.b_column = <const float *> cnp.PyArray_DATA(b), step(b, n - 2), step(b, n - 1)
+
+
+def matmul(a, b):
+    if not (is_f32(a) and is_f32(b)):
+        return reference.matmul(a, b)
+    cdef cnp.ndarray x = a, y = b, out
+    cdef int a_ndim = cnp.PyArray_NDIM(x), b_ndim = cnp.PyArray_NDIM(y)
+    cdef product p
+    if a_ndim == 0 or b_ndim == 0:
+        return reference.matmul(a, b)
+    if a_ndim == 1:
+        x = x[None, :]
+    if b_ndim == 1:
+        y = y[:, None]
+    cdef int nx = cnp.PyArray_NDIM(x), ny = cnp.PyArray_NDIM(y)
+    memset(&p, 0, sizeof(product))
+    p.rows, p.columns = cnp.PyArray_DIM(x, nx - 2), cnp.PyArray_DIM(y, ny - 1)
+    p.depth = cnp.PyArray_DIM(x, nx - 1)
+    if cnp.PyArray_DIM(y, ny - 2) != p.depth:
+        return reference.matmul(a, b)
+    matrix_a(&p, x)
+    matrix_b(&p, y)
+    p.batches = 1
+    p.c_row = p.columns
+
+    cdef cnp.npy_intp shape[2]
+    if nx == 2 and ny == 2:
+        shape[0], shape[1] = p.rows, p.columns
+        out = _core.empty_f32(2, shape)
+    elif ny == 2 and rows_fold(x):
+        p.rows = cnp.PyArray_SIZE(x) // p.depth if p.depth else out_size(x)
+        out = _core.empty((<object> x).shape[:-1] + (p.columns,), np.float32)
+    else:
+        batch = np.broadcast_shapes((<object> x).shape[:-2], (<object> y).shape[:-2])
+        out = _core.empty(batch + (p.rows, p.columns), np.float32)
+        a_offsets, b_offsets = offsets_of(x, batch), offsets_of(y, batch)
+        p.a_offsets = <const int64_t *> cnp.PyArray_DATA(a_offsets)
+        p.b_offsets = <const int64_t *> cnp.PyArray_DATA(b_offsets)
+        p.batches = cnp.PyArray_SIZE(a_offsets)
+        p.c_batch = p.rows * p.columns
+    p.c = <float *> cnp.PyArray_DATA(out)
+    run(&p)
+    if a_ndim == 1:
+        return out[..., 0, 0] if b_ndim == 1 else out[..., 0, :]
+    return out[..., 0] if b_ndim == 1 else out
+
+
+cdef int64_t out_size(cnp.ndarray x):
+    """The product of all sizes but the last."""
+    cdef int64_t size = 1
+    cdef int axis
+    for axis in range(cnp.PyArray_NDIM(x) - 1):
+        size *= cnp.PyArray_DIM(x, axis)
+    return size
+
+
+cdef int run(const product *p) except -1:
+    cdef bint done
+    if p.rows == 1 or p.columns == 1:
+        with nogil:
+            done = multiply_vector(p)
+        if done:
+            return 0
+    return multiply(p)
+
+
+def linear(x, weight, bias=None, activation=None):
+    if not (
+        is_f32(x) and is_f32(weight) and (bias is None or is_f32(bias))
+        and activation in ACTIVATIONS
+        and cnp.PyArray_NDIM(x) >= 1 and cnp.PyArray_NDIM(weight) == 2
+    ):
+        return reference.linear(x, weight, bias, activation)
+    cdef cnp.ndarray xs = x, w = weight, out, b
+    cdef int n = cnp.PyArray_NDIM(xs)
+    cdef product p
+    memset(&p, 0, sizeof(product))
+    p.depth, p.columns = cnp.PyArray_DIM(w, 1), cnp.PyArray_DIM(w, 0)
+    if cnp.PyArray_DIM(xs, n - 1) != p.depth or (
+        bias is not None and (
+            cnp.PyArray_NDIM(bias) != 1 or cnp.PyArray_DIM(bias, 0) != p.columns
+        )
+    ):
+        return reference.linear(x, weight, bias, activation)
+    if not rows_fold(xs):
+        xs = np.ascontiguousarray(xs)
+    out = _core.empty((<object> xs).shape[:-1] + (p.columns,), np.float32)
+    p.batches, p.rows = 1, out_size(xs)
+    p.a = <const float *> cnp.PyArray_DATA(xs)
+    p.a_row, p.a_depth = step(xs, n - 2) if n > 1 else 0, step(xs, n - 1)
+    p.b, p.b_depth, p.b_column = <const float *> cnp.PyArray_DATA(w), step(w, 1), step(w, 0)
+    p.c, p.c_row = <float *> cnp.PyArray_DATA(out), p.columns
+    p.activation = ACTIVATIONS[activation]
+    if bias is not None:
+        b = bias if cnp.PyArray_ISCARRAY_RO(bias) else np.ascontiguousarray(bias)
+        p.column_bias = <const float *> cnp.PyArray_DATA(b)
+    run(&p)
+    return out
