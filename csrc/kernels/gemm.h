@@ -46,7 +46,10 @@ TT_INLINE void tt_gemm_tile_of(int rows, int vectors, int64_t a_row, int64_t a_d
     vf sum[TT_GEMM_ROWS][2];
     const float *a = t->a, *b = t->b;
     TT_UNROLL for (int r = 0; r < rows; r++)
-        TT_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = vf_zero();
+        TT_UNROLL for (int v = 0; v < vectors; v++) {
+            sum[r][v] = vf_zero();
+            __builtin_prefetch(t->c + r * t->c_row + v * VL, 1);
+        }
     for (int64_t k = 0; k < t->depth; k++, a += a_depth, b += t->b_depth) {
         vf row[2];
         TT_UNROLL for (int v = 0; v < vectors; v++) row[v] = vf_load(b + v * VL);
@@ -223,6 +226,11 @@ static void tt_gemm_block_f32(const tt_gemm_block_args *s)
         } else if (s->b_column == 1 && t.columns % VL == 0) {
             t.b = s->b + j;
             t.b_depth = s->b_depth;
+            if (j + TT_GEMM_COLUMNS < s->columns)
+                for (int64_t k = 0; k < s->depth; k++) {
+                    __builtin_prefetch(t.b + k * s->b_depth + TT_GEMM_COLUMNS);
+                    __builtin_prefetch(t.b + k * s->b_depth + TT_GEMM_COLUMNS + VL);
+                }
         } else {
             tt_pack_panel(s->b + j * s->b_column, s->b_column, s->b_depth, t.columns, vectors * VL,
                           s->depth, panel_of_b);
@@ -260,6 +268,8 @@ TT_INLINE void tt_gemv_dots(int rows, const tt_gemv_args *s, int64_t row)
         for (; k + 2 * VL <= end; k += 2 * VL) {
             vf x0 = vf_load(s->x + k), x1 = vf_load(s->x + k + VL);
             TT_UNROLL for (int r = 0; r < rows; r++) {
+                __builtin_prefetch(a + r * s->a_row + k + 512);
+                __builtin_prefetch(a + r * s->a_row + k + 512 + VL);
                 even[r] = vf_fma(vf_load(a + r * s->a_row + k), x0, even[r]);
                 odd[r] = vf_fma(vf_load(a + r * s->a_row + k + VL), x1, odd[r]);
             }
@@ -280,7 +290,7 @@ TT_INLINE void tt_gemv_dots(int rows, const tt_gemv_args *s, int64_t row)
 /* Columns of adjacent elements: y += x[k] a[:, k], a stretch of y that stays in the cache. */
 static void tt_gemv_sums(const tt_gemv_args *s)
 {
-    enum { STRETCH = 1024 };
+    enum { STRETCH = 4096 };
     float sums[STRETCH];
     for (int64_t i0 = 0; i0 < s->rows; i0 += STRETCH) {
         const int64_t rows = s->rows - i0 < STRETCH ? s->rows - i0 : STRETCH;
