@@ -1,0 +1,156 @@
+"""The kernels of matrix products: fast against float64 on every instruction set."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from tinytensor.kernels import reference
+
+core = pytest.importorskip("tinytensor.kernels._core", reason="the fast kernels are not built")
+gemm = pytest.importorskip("tinytensor.kernels.gemm", reason="the fast kernels are not built")
+
+EPSILON = float(np.finfo(np.float32).eps)
+
+
+@pytest.fixture(params=core.available_isas())
+def isa(request):
+    before = core.isa()
+    core.use_isa(request.param)
+    yield request.param
+    core.use_isa(before)
+
+
+@pytest.fixture
+def threads():
+    before = core.get_num_threads()
+    yield core.set_num_threads
+    core.set_num_threads(before)
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def stored(shape, layout, seed):
+    """A matrix of ``shape``, in one of the ways that matrices lie in memory."""
+    rows, columns = shape
+    if layout == "rows":
+        return normal(rows, columns, seed=seed)
+    if layout == "columns":
+        return normal(columns, rows, seed=seed).T
+    if layout == "strided":
+        return normal(2 * rows, 3 * columns, seed=seed)[::-2, ::3]
+    return np.broadcast_to(normal(rows, 1, seed=seed), shape)
+
+
+def assert_close(got, a, b):
+    """Each element within the bound of a blocked sum, from the float64 product."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    assert got.dtype == np.float32
+    assert got.shape == np.matmul(a, b).shape
+    depth = a.shape[-1]
+    terms = min(depth, 384) + depth // 384 + 2
+    bound = EPSILON * terms * np.matmul(abs(a), abs(b))
+    assert np.all(abs(got - np.matmul(a, b)) <= bound)
+
+
+SIZES = [
+    (1, 1, 1), (3, 4, 5), (7, 3, 33), (14, 17, 32), (15, 9, 31), (29, 513, 65),
+    (200, 1100, 300), (300, 70, 129), (3, 9000, 17), (65, 4200, 66),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layouts", [*itertools.product(["rows", "columns", "strided"], repeat=2)])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_products_of_all_layouts(isa, size, layouts):
+    m, k, n = size
+    a, b = stored((m, k), layouts[0], 0), stored((k, n), layouts[1], 1)
+    assert_close(gemm.matmul(a, b), a, b)
+
+
+@pytest.mark.parametrize("size", [(0, 3, 4), (3, 0, 4), (3, 4, 0), (0, 0, 0)], ids=str)
+def test_empty_products(isa, size):
+    m, k, n = size
+    np.testing.assert_array_equal(gemm.matmul(normal(m, k), normal(k, n)), np.zeros((m, n)))
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((3,), (3,)), ((3,), (3, 4)), ((4, 3), (3,)), ((2, 5, 3), (3,)), ((3,), (2, 3, 4)),
+        ((700,), (700, 5000)), ((5000, 700), (700,)), ((1, 600), (600, 70)), ((70, 600), (600, 1)),
+        ((2, 5, 3), (3, 4)), ((2, 5, 3), (2, 3, 4)), ((7, 1, 5, 3), (2, 3, 4)), ((5, 3), (2, 3, 4)),
+        ((0, 5, 3), (3, 4)), ((48, 25, 64), (48, 64, 25)), ((2, 300, 600), (2, 600, 300)),
+        ((2, 5, 0), (2, 0, 4)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_batches_and_vectors(isa, shapes):
+    a, b = normal(*shapes[0]), normal(*shapes[1], seed=1)
+    assert_close(gemm.matmul(a, b), a, b)
+    assert_close(gemm.matmul(a[::-1], b), a[::-1], b)
+
+
+def test_batches_of_permuted_axes(isa):
+    heads = normal(2, 9, 3, 8).transpose(0, 2, 1, 3)
+    keys = normal(2, 9, 3, 8, seed=1).transpose(0, 2, 3, 1)
+    assert_close(gemm.matmul(heads, keys), heads, keys)
+
+
+def test_repeated_rows(isa):
+    a, b = stored((20, 30), "repeated", 0), np.broadcast_to(normal(30), (40, 30)).T
+    assert_close(gemm.matmul(a, b), a, b)
+
+
+@pytest.mark.parametrize("size", [(130, 700, 150), (1, 600, 3000), (600, 400, 600)], ids=str)
+@pytest.mark.parametrize("layouts", [*itertools.product(["rows", "columns"], repeat=2)])
+def test_same_bits_for_any_number_of_threads(threads, size, layouts):
+    m, k, n = size
+    a, b = stored((m, k), layouts[0], 0), stored((k, n), layouts[1], 1)
+    results = []
+    for n_threads in (1, 2, 3):
+        threads(n_threads)
+        results.append(gemm.matmul(a, b).tobytes())
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_row_has_the_same_bits_alone_and_among_others():
+    a, b = normal(40, 500), normal(500, 96, seed=1)
+    np.testing.assert_array_equal(gemm.matmul(a, b)[7:9], gemm.matmul(a[7:9], b))
+
+
+def test_unaligned_and_foreign_arrays_go_to_the_reference():
+    raw = np.zeros(4 * 12 + 1, np.uint8)[1:].view(np.float32).reshape(3, 4)
+    raw[...] = normal(3, 4)
+    np.testing.assert_allclose(gemm.matmul(raw, raw.T), raw @ raw.T, rtol=1e-6)
+    swapped = normal(3, 4).astype(">f4")
+    np.testing.assert_allclose(gemm.matmul(swapped, swapped.T), swapped @ swapped.T, rtol=1e-6)
+    whole = np.arange(12).reshape(3, 4)
+    np.testing.assert_array_equal(gemm.matmul(whole, whole.T), whole @ whole.T)
+
+
+def test_infinities_and_nans_pass_through(isa):
+    a, b = normal(20, 40), normal(40, 50, seed=1)
+    a[3, 5], a[4, 6] = np.inf, np.nan
+    got = gemm.matmul(a, b)
+    assert np.isinf(got[3]).all()
+    assert np.isnan(got[4]).all()
+    assert np.isfinite(np.delete(got, [3, 4], axis=0)).all()
+
+
+@pytest.mark.parametrize("activation", [None, "relu"])
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(5, 7), (1, 70), (2, 3, 900), (300, 800), (7,), (0, 7), (5, 0)], ids=str
+)
+def test_linear(isa, shape, biased, activation):
+    x, weight = normal(*shape), normal(230, shape[-1], seed=1)
+    bias = normal(230, seed=2) if biased else None
+    got = gemm.linear(x, weight, bias, activation)
+    want = reference.linear(x.astype(np.float64), weight, bias, activation)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+    assert got.dtype == np.float32
+    assert got.shape == (*shape[:-1], 230)
