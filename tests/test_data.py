@@ -1,0 +1,409 @@
+"""Datasets, loaders, file formats, text and augmentation."""
+
+import gzip
+import pickle
+import struct
+
+import numpy as np
+import pytest
+
+from tinytensor.data import (
+    DataLoader,
+    Dataset,
+    RandomAffine,
+    RandomWindows,
+    Subset,
+    TensorDataset,
+    Vocabulary,
+    Windows,
+    affine,
+    cifar10,
+    cifar100,
+    collate,
+    mnist,
+    random_split,
+    read_idx,
+    stdlib_sources,
+    stdlib_text,
+)
+from tinytensor.errors import ShapeError
+
+# --- Datasets and the loader -----------------------------------------------------------------
+
+
+class Squares(Dataset):
+    def __init__(self, n):
+        self.n = n
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, index):
+        return index, float(index) ** 2
+
+
+def test_loader_batches_in_order():
+    batches = list(DataLoader(Squares(5), batch_size=2))
+    assert [x.tolist() for x, _ in batches] == [[0, 1], [2, 3], [4]]
+    assert [y.tolist() for _, y in batches] == [[0, 1], [4, 9], [16]]
+    assert batches[0][0].dtype == np.int64
+    assert batches[0][1].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("n", "drop_last", "sizes"),
+    [(5, False, [2, 2, 1]), (5, True, [2, 2]), (4, True, [2, 2]), (1, True, []), (0, False, [])],
+)
+def test_loader_sizes(n, drop_last, sizes):
+    loader = DataLoader(Squares(n), batch_size=2, drop_last=drop_last)
+    assert [len(x) for x, _ in loader] == sizes
+    assert len(loader) == len(sizes)
+
+
+def test_shuffled_loader_is_seeded_and_complete():
+    data = TensorDataset(np.arange(100))
+
+    def orders(seed):
+        loader = DataLoader(data, batch_size=7, shuffle=True, generator=seed)
+        return [[i for (x,) in loader for i in x.tolist()] for _ in range(2)]
+
+    first, second = orders(3)
+    assert sorted(first) == sorted(second) == list(range(100))
+    assert first != second
+    assert orders(3) == [first, second]
+    assert orders(4)[0] != first
+
+
+def test_loader_uses_the_given_collate():
+    loader = DataLoader(Squares(3), batch_size=2, collate=lambda samples: samples)
+    assert list(loader) == [[(0, 0.0), (1, 1.0)], [(2, 4.0)]]
+
+
+def test_loader_refuses_an_empty_batch():
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        DataLoader(Squares(3), batch_size=0)
+
+
+def test_collate_stacks_structures_and_refuses_ragged_samples():
+    batch = collate([(np.ones(2), {"a": 1}), (np.zeros(2), {"a": 2})])
+    assert batch[0].tolist() == [[1, 1], [0, 0]]
+    assert batch[1]["a"].tolist() == [1, 2]
+    with pytest.raises(ShapeError, match="different shapes"):
+        collate([np.ones(2), np.ones(3)])
+
+
+def test_tensor_dataset_transforms_batches():
+    data = TensorDataset(np.arange(4.0), np.arange(4), transform=lambda x: x * 10)
+    assert data.batch([1, 3])[0].tolist() == [10, 30]
+    assert data[-1][0].item() == 30
+    with pytest.raises(IndexError, match="index 4 of 4"):
+        data[4]
+
+
+@pytest.mark.parametrize("arrays", [(), (np.ones(3), np.ones(2)), (np.float32(1),)])
+def test_tensor_dataset_refuses_arrays_without_a_common_length(arrays):
+    with pytest.raises(ShapeError, match="one length"):
+        TensorDataset(*arrays)
+
+
+def test_subset_of_a_subset():
+    data = Subset(Subset(TensorDataset(np.arange(10)), [2, 4, 6]), [2, 0])
+    assert [data[i][0].item() for i in range(len(data))] == [6, 2]
+    assert data.batch([0, 1])[0].tolist() == [6, 2]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "sizes"),
+    [([3, 7], [3, 7]), ([0.25, 0.75], [3, 7]), ([1.0], [10]), ([0, 10], [0, 10])],
+)
+def test_random_split_parts_the_samples(lengths, sizes):
+    parts = random_split(TensorDataset(np.arange(10)), lengths, generator=0)
+    assert [len(part) for part in parts] == sizes
+    assert sorted(i for part in parts for i in part.indices) == list(range(10))
+
+
+@pytest.mark.parametrize("lengths", [[3, 3], [0.5, 0.2], [-1, 11], [2.5, 7.5], []])
+def test_random_split_refuses_lengths_that_do_not_fit(lengths):
+    with pytest.raises(ValueError, match="random_split"):
+        random_split(TensorDataset(np.arange(10)), lengths)
+
+
+# --- IDX -------------------------------------------------------------------------------------
+
+
+def idx_bytes(array, code):
+    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
+    return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "code"),
+    [("u1", 8), ("i1", 9), ("i2", 0x0B), ("i4", 0x0C), ("f4", 0x0D), ("f8", 0x0E)],
+)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_idx_round_trip(tmp_path, dtype, code, zipped):
+    array = np.arange(24).reshape(2, 3, 4).astype(dtype)
+    content = idx_bytes(array, code)
+    path = tmp_path / "x"
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    found = read_idx(path)
+    assert found.dtype == array.dtype
+    assert found.dtype.isnative
+    np.testing.assert_array_equal(found, array)
+
+
+IDX = idx_bytes(np.arange(24, dtype="u1").reshape(2, 3, 4), 8)
+
+
+@pytest.mark.parametrize("cut", range(len(IDX)))
+def test_truncated_idx(tmp_path, cut):
+    (tmp_path / "x").write_bytes(IDX[:cut])
+    with pytest.raises(ValueError, match=r"read_idx: .*x: "):
+        read_idx(tmp_path / "x")
+
+
+@pytest.mark.parametrize("cut", [3, 10, 15, 30, -1])
+def test_truncated_gzip(tmp_path, cut):
+    (tmp_path / "x.gz").write_bytes(gzip.compress(IDX)[:cut])
+    with pytest.raises(ValueError, match=r"read_idx: .*x\.gz: "):
+        read_idx(tmp_path / "x.gz")
+
+
+def test_corrupt_gzip(tmp_path):
+    content = bytearray(gzip.compress(IDX))
+    content[-6] ^= 255  # the checksum
+    (tmp_path / "x.gz").write_bytes(content)
+    with pytest.raises(ValueError, match="corrupt gzip"):
+        read_idx(tmp_path / "x.gz")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (IDX + b"\0", "holds more"),
+        (b"\1" + IDX[1:], "not an IDX file"),
+        (IDX[:2] + b"\7" + IDX[3:], "not an IDX file"),
+        (b"\0\0\x0e\xff" + b"\xff" * 1020, "the file holds 0"),  # 2³²⁵⁵ elements, it says
+    ],
+)
+def test_idx_that_lies(tmp_path, content, message):
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_idx(tmp_path / "x")
+
+
+def test_mnist(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)
+    labels = np.array([3, 1, 4, 1, 5], np.uint8)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(images, 8)))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx_bytes(labels, 8))
+    x, y = next(iter(DataLoader(mnist(tmp_path), batch_size=5)))
+    assert x.dtype == np.float32
+    np.testing.assert_allclose(x.numpy()[:, 0], images / 255, rtol=1e-6)
+    assert y.tolist() == labels.tolist()
+    with pytest.raises(FileNotFoundError, match="neither t10k-images"):
+        mnist(tmp_path, train=False)
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx_bytes(labels[:4], 8))
+    with pytest.raises(ValueError, match=r"labels uint8 \(4,\)"):
+        mnist(tmp_path)
+
+
+# --- CIFAR -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (4, 3072), dtype=np.uint8)
+
+
+def records(pixels, *labels):
+    return b"".join(
+        bytes(row[:-1]) + row[-1].tobytes() for row in zip(*labels, pixels, strict=True)
+    )
+
+
+def test_cifar10_binary(tmp_path, pixels):
+    labels = [9, 0, 3, 3]
+    for i in range(1, 6):
+        (tmp_path / f"data_batch_{i}.bin").write_bytes(records(pixels, labels))
+    data = cifar10(tmp_path)
+    x, y = data.batch(range(20))
+    np.testing.assert_allclose(x.numpy().reshape(20, -1), np.tile(pixels, (5, 1)) / 255, rtol=1e-6)
+    assert y.tolist() == labels * 5
+    assert y.dtype == np.int64
+
+
+def test_cifar100_binary(tmp_path, pixels):
+    (tmp_path / "test.bin").write_bytes(records(pixels, [19, 1, 2, 3], [99, 5, 6, 7]))
+    assert cifar100(tmp_path, train=False).batch(range(4))[1].tolist() == [99, 5, 6, 7]
+    coarse = cifar100(tmp_path, train=False, coarse=True)
+    assert coarse.batch(range(4))[1].tolist() == [19, 1, 2, 3]
+
+
+@pytest.mark.parametrize("change", [lambda b: b[:-1], lambda b: b + b"\0", lambda b: b""])
+def test_cifar_binary_of_a_wrong_size(tmp_path, pixels, change):
+    (tmp_path / "test_batch.bin").write_bytes(change(records(pixels, [1, 2, 3, 4])))
+    with pytest.raises(ValueError, match="not a whole number of records"):
+        cifar10(tmp_path, train=False)
+
+
+def test_cifar_with_impossible_labels(tmp_path, pixels):
+    (tmp_path / "test_batch.bin").write_bytes(records(pixels, [1, 2, 3, 10]))
+    with pytest.raises(ValueError, match="labels must be below 10"):
+        cifar10(tmp_path, train=False)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_cifar_pickle(tmp_path, pixels, order, protocol):
+    content = {"data": np.asarray(pixels, order=order), "fine_labels": [1, 2, 3, 99]}
+    (tmp_path / "test").write_bytes(pickle.dumps(content, protocol))
+    x, y = cifar100(tmp_path, train=False).batch(range(4))
+    np.testing.assert_allclose(x.numpy().reshape(4, -1), pixels / 255, rtol=1e-6)
+    assert y.tolist() == [1, 2, 3, 99]
+
+
+def test_cifar_pickle_of_python_2(tmp_path):
+    """As Python 2 wrote them: keys, shape and pixels are byte strings (opcodes U and T)."""
+
+    def short(text):
+        return b"U" + bytes([len(text)]) + text
+
+    array = b"".join(
+        [
+            b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0t",
+            short(b"b"),
+            b"tR(K\x01(K\x01M\0\x0ctcnumpy\ndtype\n(",
+            short(b"u1"),
+            b"K\0K\x01tR(K\x03",
+            short(b"|"),
+            b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89T",
+            struct.pack("<I", 3072) + b"\x07" * 3072,
+            b"tb",
+        ]
+    )
+    content = b"\x80\x02}(" + short(b"data") + array + short(b"labels") + b"](K\x06eu."
+    (tmp_path / "test_batch").write_bytes(content)
+    x, y = cifar10(tmp_path, train=False).batch([0])
+    np.testing.assert_allclose(x.numpy(), 7 / 255, rtol=1e-6)
+    assert y.tolist() == [6]
+
+
+class Harm:
+    done = False
+
+    def __reduce__(self):
+        return setattr, (Harm, "done", True)
+
+
+def test_a_pickle_runs_no_code(tmp_path):
+    (tmp_path / "test_batch").write_bytes(pickle.dumps({"data": Harm(), "labels": [1]}))
+    with pytest.raises(ValueError, match=r"it asks for builtins\.setattr"):
+        cifar10(tmp_path, train=False)
+    assert not Harm.done
+
+
+def test_broken_pickles(tmp_path, pixels):
+    path = tmp_path / "test_batch"
+    good = pickle.dumps({"data": pixels, "labels": [1, 2, 3, 4]}, 2)
+    for content in [b"", b"hello", good[:100], good[:-10], pickle.dumps([1]), pickle.dumps({})]:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="not a CIFAR pickle"):
+            cifar10(tmp_path, train=False)
+    path.write_bytes(pickle.dumps({"data": pixels, "labels": [1, 2, 3]}, 2))
+    with pytest.raises(ValueError, match=r"data is \(4, 3072\) and labels \(3,\)"):
+        cifar10(tmp_path, train=False)
+    path.write_bytes(pickle.dumps({"data": pixels.astype("f4"), "labels": [1, 2, 3, 4]}, 2))
+    with pytest.raises(ValueError, match="dtype 'f4'"):
+        cifar10(tmp_path, train=False)
+
+
+# --- Text ------------------------------------------------------------------------------------
+
+
+def test_vocabulary_keeps_the_most_frequent_characters():
+    vocabulary = Vocabulary.of("bbbaac\N{SNOWMAN}", size=3)
+    assert vocabulary.characters == "\N{REPLACEMENT CHARACTER}ab"
+    assert len(vocabulary) == 3
+    assert vocabulary.encode("abc\N{SNOWMAN}\ud800").tolist() == [1, 2, 0, 0, 0]
+    assert vocabulary.decode(vocabulary.encode("abba")) == "abba"
+    assert vocabulary.encode("").shape == (0,)
+
+
+def test_windows_cover_every_character_once():
+    codes = np.arange(23, dtype=np.uint8)
+    windows = Windows(codes, length=5)
+    x, y = windows.batch(range(len(windows)))
+    assert x.dtype == y.dtype == np.int64
+    assert y.numpy().ravel().tolist() == list(range(1, 21))
+    np.testing.assert_array_equal(y.numpy(), x.numpy() + 1)
+    assert windows[-1][0].tolist() == x.numpy()[3].tolist()
+    assert len(Windows(np.arange(6), 5)) == 1
+    with pytest.raises(ShapeError, match="M above the length 5"):
+        Windows(np.arange(5), 5)
+
+
+def test_random_windows_are_seeded():
+    codes = np.arange(50)
+
+    def batches(seed):
+        return [x.tolist() for x, _ in RandomWindows(codes, 8, 4, steps=3, generator=seed)]
+
+    assert batches(0) == batches(0) != batches(1)
+    starts = {row[0] for seed in range(20) for x in batches(seed) for row in x}
+    assert min(starts) == 0
+    assert max(starts) == 50 - 9  # the last that leaves room for its target
+
+
+def test_the_standard_library_is_a_corpus():
+    paths = stdlib_sources()
+    assert paths == sorted(paths)
+    assert any(path.name == "argparse.py" for path in paths)
+    train, held_out = stdlib_text()
+    assert len(train) > 5 * len(held_out) > 500_000
+    assert Vocabulary.of(train).encode(held_out).astype(bool).mean() > 0.999
+
+
+# --- Augmentation ----------------------------------------------------------------------------
+
+
+def test_affine_by_known_maps():
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(2, 3, 5, 5)).astype(np.float32)
+    one, zero = np.tile(np.eye(2), (2, 1, 1)), np.zeros((2, 2))
+    np.testing.assert_allclose(affine(images, one, zero), images, atol=1e-6)
+    quarter = np.tile([[0, 1], [-1, 0]], (2, 1, 1))
+    np.testing.assert_allclose(
+        affine(images, quarter, zero), np.rot90(images, 1, (2, 3)), atol=1e-6
+    )
+    moved = affine(images, one, [[0, 2], [-1, 0]])
+    np.testing.assert_allclose(moved[0, :, :, 2:], images[0, :, :, :-2], atol=1e-6)
+    np.testing.assert_allclose(moved[0, :, :, :2], 0)
+    np.testing.assert_allclose(moved[1, :, :-1], images[1, :, 1:], atol=1e-6)
+    half = affine(images, one, [[0.5, 0], [0, 0]])
+    np.testing.assert_allclose(
+        half[0, :, 1:], (images[0, :, 1:] + images[0, :, :-1]) / 2, atol=1e-6
+    )
+    assert not affine(images, one, zero + 100).any()
+
+
+def test_affine_refuses_wrong_shapes():
+    with pytest.raises(ShapeError, match=r"images must be \(N, C, H, W\)"):
+        affine(np.ones((2, 2)), np.eye(2)[None], np.zeros((1, 2)))
+    with pytest.raises(ShapeError, match=r"need matrices \(3, 2, 2\)"):
+        affine(np.ones((3, 1, 2, 2)), np.eye(2)[None], np.zeros((3, 2)))
+
+
+def test_random_affine_is_seeded_and_keeps_dtype():
+    images = np.random.default_rng(0).random((6, 1, 8, 8), dtype=np.float32)
+
+    def augmented(seed):
+        return RandomAffine(15, 1, 0.1, 0.1, generator=seed)(images)
+
+    assert augmented(0).dtype == np.float32
+    np.testing.assert_array_equal(augmented(0), augmented(0))
+    assert (augmented(0) != augmented(1)).any()
+    np.testing.assert_allclose(RandomAffine()(images), images, atol=1e-6)
+    assert RandomAffine(5)(images[:0]).shape == (0, 1, 8, 8)
+    with pytest.raises(ValueError, match="scale must be in"):
+        RandomAffine(scale=1)

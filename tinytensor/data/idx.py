@@ -1,0 +1,89 @@
+"""The IDX format, and MNIST and its relatives, which are stored in it.
+
+An IDX file, whose numbers are all big-endian:
+
+    0 0 | type (1 byte) | rank (1 byte) | size of each axis (4 bytes each) | elements, C order
+
+Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from .dataset import TensorDataset
+from .image import bytes_to_unit
+
+DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """The array in an IDX file, plain or compressed by gzip, in the machine's byte order.
+
+    Raises ValueError, naming the file, if it is not IDX, truncated, too long, or corrupt.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+    try:
+        with gzip.open(path) if zipped else path.open("rb") as file:
+            return _read(file, path)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"read_idx: {path}: truncated or corrupt gzip data: {error}") from error
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _read(file: _Readable, path: Path) -> np.ndarray:
+    magic = file.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in DTYPES:
+        raise ValueError(f"read_idx: {path}: not an IDX file: it starts with {magic!r}")
+    dtype, rank = np.dtype(DTYPES[magic[2]]), magic[3]
+    header = file.read(4 * rank)
+    if len(header) < 4 * rank:
+        raise ValueError(f"read_idx: {path}: truncated within its header")
+    shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
+    expected = math.prod(shape) * dtype.itemsize
+    # In pieces, so that a header that lies allocates no more than the file holds.
+    content = bytearray()
+    while piece := file.read(min(1 << 20, expected + 1 - len(content))):
+        content += piece
+    if len(content) != expected:
+        more_or_less = "more" if len(content) > expected else f"{len(content)}"
+        raise ValueError(
+            f"read_idx: {path}: the header says {dtype.name} {shape}, {expected} bytes, but the"
+            f" file holds {more_or_less}"
+        )
+    return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def mnist(root: str | Path, train: bool = True) -> TensorDataset:
+    """MNIST (or Fashion-MNIST, KMNIST) from the four IDX files in ``root``, gzipped or not.
+
+    Batches are images (N, 1, 28, 28), float32 in [0, 1], and labels (N,), int64. Nothing is
+    downloaded. Raises FileNotFoundError, or ValueError for files that are not as they should be.
+    """
+    part = "train" if train else "t10k"
+    images = read_idx(_find(Path(root), f"{part}-images-idx3-ubyte"))
+    labels = read_idx(_find(Path(root), f"{part}-labels-idx1-ubyte"))
+    if images.ndim != 3 or images.dtype != np.uint8 or labels.shape != images.shape[:1]:
+        raise ValueError(
+            f"mnist: {root}: images are {images.dtype} {images.shape} and labels {labels.dtype}"
+            f" {labels.shape}; expected uint8 (N, 28, 28) and (N,)"
+        )
+    return TensorDataset(images[:, None], labels.astype(np.int64), transform=bytes_to_unit)
+
+
+def _find(root: Path, name: str) -> Path:
+    for path in (root / name, root / f"{name}.gz"):
+        if path.exists():
+            return path
+    raise FileNotFoundError(f"mnist: there is neither {name} nor {name}.gz in {root}")
