@@ -149,19 +149,178 @@ typedef struct {
 
 /* --- Rows: softmax, losses (kernels/rows.h) ------------------------------------------------- */
 
-#define TT_ROWS_KERNELS(X)
+/* Softmax and log-softmax of rows of n, and their backwards from g and the forward's out (in x). */
+typedef struct {
+    const float *x, *g;
+    float *out;
+    int64_t rows, n;
+} tt_softmax_args;
+
+/* Cross-entropy of rows of logits x with the classes `target`. With w = weight (NULL: ones),
+ * y = target[r] and every class in range or equal to ignore_index, whose rows are 0:
+ *     losses[r] = own (lse[r] - x[y]) + spread sum_c w[c] (lse[r] - x[c])
+ *     own = (1 - smoothing) w[y],  spread = smoothing / classes
+ * Backward: dx = g[r * g_step] * d losses[r] / dx. */
+typedef struct {
+    const float *x, *weight, *g;
+    const int64_t *target;
+    float *losses, *lse, *dx;
+    int64_t rows, classes, ignore_index, g_step;
+    float smoothing, scale; /* scale: of g, in backward */
+} tt_cross_entropy_args;
+
+#define TT_ROWS_KERNELS(X)                            \
+    X(softmax_f32, tt_softmax_args)                   \
+    X(softmax_backward_f32, tt_softmax_args)          \
+    X(log_softmax_f32, tt_softmax_args)               \
+    X(log_softmax_backward_f32, tt_softmax_args)      \
+    X(cross_entropy_f32, tt_cross_entropy_args)       \
+    X(cross_entropy_backward_f32, tt_cross_entropy_args)
 
 /* --- Normalisation (kernels/norm.h) --------------------------------------------------------- */
 
-#define TT_NORM_KERNELS(X)
+/* Layer norm of rows of n; weight and bias may be NULL. Backward adds the rows' part to dweight
+ * and dbias (both or neither NULL). */
+typedef struct {
+    const float *x, *weight, *bias, *g;
+    float *out, *mean, *rstd; /* forward: outputs; backward: out is dx */
+    float *dweight, *dbias;
+    int64_t rows, n;
+    float eps;
+} tt_layer_norm_args;
+
+/* Batch norm of channels [first, last) of x (batch, channels, space). Forward writes mean and var
+ * if `training`, and always reads them; backward reads mean and rstd. */
+typedef struct {
+    const float *x, *weight, *bias, *g;
+    float *out, *mean, *var, *rstd; /* out is dx in backward, and may be NULL there */
+    float *dweight, *dbias;
+    int64_t batch, channels, space, first, last;
+    float eps;
+    int training;
+} tt_batch_norm_args;
+
+#define TT_NORM_KERNELS(X)                        \
+    X(layer_norm_f32, tt_layer_norm_args)          \
+    X(layer_norm_backward_f32, tt_layer_norm_args) \
+    X(batch_norm_f32, tt_batch_norm_args)          \
+    X(batch_norm_backward_f32, tt_batch_norm_args)
 
 /* --- Attention, embedding, dropout (kernels/attention.h, ...) ------------------------------- */
 
-#define TT_ATTENTION_KERNELS(X)
+/* One head's attention for a run of queries, the first of which is `first_query` (for causality).
+ * Rows are *_row apart, their elements adjacent. mask may be NULL: float to add, or bool. */
+typedef struct {
+    const float *q, *k, *v;
+    const void *mask;
+    float *out, *lse; /* lse: in backward an input */
+    float *scratch;   /* tt_attention_scratch(), or for backward tt_attention_backward_scratch() */
+    int64_t queries, keys, depth, first_query;
+    int64_t q_row, k_row, v_row, out_row, mask_row, mask_step;
+    float scale;
+    int is_causal, mask_is_bool;
+} tt_attention_args;
+
+/* Backward for keys [first_key, last_key), first_key a multiple of 64, of one head of k and v, and
+ * all queries of the `heads` heads of q that share it. dq is summed into rows of
+ * tt_attention_depth() floats, queries padded to a multiple of 32 for each head. */
+typedef struct {
+    tt_attention_args forward;
+    const float *out, *g;
+    float *dq, *dk, *dv;
+    int64_t heads, first_key, last_key;
+    int64_t q_head, out_head, g_head, mask_head;
+    int64_t out_row, g_row, dk_row, dv_row;
+} tt_attention_backward_args;
+
+/* The depth as it is padded inside, and how many floats of scratch memory a call needs. */
+static inline int64_t tt_attention_depth(int64_t depth) { return (depth + 15) / 16 * 16; }
+static inline int64_t tt_attention_queries(int64_t queries) { return (queries + 31) / 32 * 32; }
+static inline int64_t tt_attention_scratch(int64_t queries, int64_t depth)
+{
+    int64_t d = tt_attention_depth(depth), n = tt_attention_queries(queries);
+    return 2 * 64 * d + 64 * 32 + 2 * n * d + 2 * n;
+}
+static inline int64_t tt_attention_backward_scratch(int64_t heads, int64_t queries, int64_t depth)
+{
+    int64_t d = tt_attention_depth(depth);
+    return 5 * 64 * d + 2 * 32 * d + 2 * 32 * 64 + heads * queries;
+}
+
+/* Gather: out[r] = weight[indices[r]]. Scatter: of the rows g[r] with first <= indices[r] < last,
+ * out[indices[r]] += g[r], in order of r. Rows hold n floats; indices are in range. */
+typedef struct {
+    const float *weight, *g;
+    const int64_t *indices;
+    float *out;
+    int64_t rows, n, first, last;
+} tt_embedding_args;
+
+/* out[i] = x[i] * scale if word first + i of the Philox stream of `key` >= threshold, else 0;
+ * first is a multiple of 4. */
+typedef struct {
+    const float *x;
+    float *out;
+    int64_t n, first;
+    uint64_t key;
+    uint32_t threshold;
+    float scale;
+} tt_dropout_args;
+
+#define TT_ATTENTION_KERNELS(X)                              \
+    X(attention_f32, tt_attention_args)                      \
+    X(attention_backward_f32, tt_attention_backward_args)    \
+    X(embedding_f32, tt_embedding_args)                      \
+    X(embedding_backward_f32, tt_embedding_args)             \
+    X(dropout_f32, tt_dropout_args)
+
+/* --- Recurrent cells (kernels/recurrent.h) -------------------------------------------------- */
+
+/* Rows of `hidden`: gates hold the sums of i, f, g, o (4 * hidden). Backward: from gh and gc. */
+typedef struct {
+    const float *gates, *c, *gh, *gc;
+    float *h_next, *c_next, *dgates, *dc;
+    int64_t rows, hidden;
+} tt_lstm_cell_args;
+
+/* Rows of `hidden`: the gates hold the sums of r, z, n (3 * hidden). Backward: from g. */
+typedef struct {
+    const float *x_gates, *h_gates, *h, *g;
+    float *h_next, *dx_gates, *dh_gates, *dh;
+    int64_t rows, hidden;
+} tt_gru_cell_args;
+
+#define TT_RECURRENT_KERNELS(X)                  \
+    X(lstm_cell_f32, tt_lstm_cell_args)          \
+    X(lstm_cell_backward_f32, tt_lstm_cell_args) \
+    X(gru_cell_f32, tt_gru_cell_args)            \
+    X(gru_cell_backward_f32, tt_gru_cell_args)
 
 /* --- Optimizer updates (kernels/optim.h) ---------------------------------------------------- */
 
-#define TT_OPTIM_KERNELS(X)
+/* p -= lr * b, b = momentum * b + (1 - dampening) * g; b is NULL without momentum. */
+typedef struct {
+    float *p, *b;
+    const float *g;
+    int64_t n;
+    float lr, momentum, undamped, weight_decay; /* undamped: 1 - dampening */
+    int nesterov, maximize, first;              /* first: b holds nothing yet, and starts as g */
+} tt_sgd_args;
+
+/* Adam: m += (1 - beta1) (g - m), v = beta2 v + (1 - beta2) g g, p -= step_size m / (sqrt(v) /
+ * root_correction + eps). v_max is NULL but for AMSGrad. p is first scaled by `shrink` (AdamW). */
+typedef struct {
+    float *p, *m, *v, *v_max;
+    const float *g;
+    int64_t n;
+    float one_minus_beta1, beta2, one_minus_beta2, eps;
+    float step_size, root_correction, shrink, weight_decay;
+    int maximize;
+} tt_adam_args;
+
+#define TT_OPTIM_KERNELS(X) \
+    X(sgd_f32, tt_sgd_args)  \
+    X(adam_f32, tt_adam_args)
 
 /* --- The table ------------------------------------------------------------------------------ */
 
@@ -173,6 +332,7 @@ typedef struct {
     TT_ROWS_KERNELS(X)      \
     TT_NORM_KERNELS(X)      \
     TT_ATTENTION_KERNELS(X) \
+    TT_RECURRENT_KERNELS(X) \
     TT_OPTIM_KERNELS(X)
 
 #define TT_FIELD(kernel, args) void (*kernel)(const args *);

@@ -12,6 +12,7 @@
  * Each element of C is a chain of multiply-adds in the order of k, then added to what the blocks
  * of the depth before it left: the same bits however the rows and columns are cut. */
 #include "../simd.h"
+#include "transpose.h"
 
 /* Sums, one row of B and one element of A must fit the registers: 32 of them, or 16. */
 #if TT_VECTOR_BYTES == 64
@@ -106,29 +107,6 @@ static void (*const tt_tiles[TT_GEMM_ROWS][2][2])(const tt_gemm_tile *) = {
     TT_TO_ROWS(TT_TILE_ENTRY)};
 
 /* --- Packing -------------------------------------------------------------------------------- */
-
-typedef float tt_v4 __attribute__((vector_size(16)));
-typedef float tt_v4_any __attribute__((vector_size(16), aligned(4), may_alias));
-
-#if defined(__clang__) || __GNUC__ >= 12
-#define TT_SHUFFLE4(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
-#else
-#define TT_SHUFFLE4(a, b, i, j, k, l) \
-    __builtin_shuffle(a, b, (int32_t __attribute__((vector_size(16)))){i, j, k, l})
-#endif
-
-/* out[j * out_step + i] = x[i * step + j] for i, j < 4 */
-TT_INLINE void tt_transpose4(const float *x, int64_t step, float *out, int64_t out_step)
-{
-    tt_v4 a = *(const tt_v4_any *)x, b = *(const tt_v4_any *)(x + step);
-    tt_v4 c = *(const tt_v4_any *)(x + 2 * step), d = *(const tt_v4_any *)(x + 3 * step);
-    tt_v4 ab_low = TT_SHUFFLE4(a, b, 0, 4, 1, 5), ab_high = TT_SHUFFLE4(a, b, 2, 6, 3, 7);
-    tt_v4 cd_low = TT_SHUFFLE4(c, d, 0, 4, 1, 5), cd_high = TT_SHUFFLE4(c, d, 2, 6, 3, 7);
-    *(tt_v4_any *)out = TT_SHUFFLE4(ab_low, cd_low, 0, 1, 4, 5);
-    *(tt_v4_any *)(out + out_step) = TT_SHUFFLE4(ab_low, cd_low, 2, 3, 6, 7);
-    *(tt_v4_any *)(out + 2 * out_step) = TT_SHUFFLE4(ab_high, cd_high, 0, 1, 4, 5);
-    *(tt_v4_any *)(out + 3 * out_step) = TT_SHUFFLE4(ab_high, cd_high, 2, 3, 6, 7);
-}
 
 /* out[k][i] = x[i * width_step + k * depth_step] for i < width, 0 for width <= i < padded. */
 static void tt_pack_panel(const float *x, int64_t width_step, int64_t depth_step, int64_t width,

@@ -6,6 +6,12 @@
 
 #include "map.h"
 #include "gemm.h"
+#include "rows.h"
+#include "norm.h"
+#include "attention.h"
+#include "embedding.h"
+#include "recurrent.h"
+#include "optim.h"
 
 #define TT_PASTE(a, b) a##b
 #define TT_TABLE_OF(isa) TT_PASTE(tt_kernels_, isa)

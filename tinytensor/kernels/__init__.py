@@ -25,6 +25,7 @@ FAST_MODULES = (
     "norm",
     "attention",
     "embedding",
+    "recurrent",
     "optim",
 )
 

@@ -180,13 +180,331 @@ def linear(x, weight, bias=None, activation=None):
 # --- Softmax, losses -------------------------------------------------------------------------
 
 
+def softmax(x, axis):
+    with np.errstate(invalid="ignore"):
+        out = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
+        out /= out.sum(axis=axis, keepdims=True)
+    return out
+
+
+def softmax_backward(g, out, axis):
+    return out * (g - (g * out).sum(axis=axis, keepdims=True))
+
+
+def log_softmax(x, axis):
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
+        return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+
+
+def log_softmax_backward(g, out, axis):
+    return g - np.exp(out) * g.sum(axis=axis, keepdims=True)
+
+
+def _target_factors(target, classes, weight, ignore_index, label_smoothing, dtype):
+    """What a row's loss ``(own + spread * sum(w)) * lse - own * x[y] - spread * sum(w * x)`` needs.
+
+    Returns the classes (0 where ignored), all class weights, and each row's own weight, its part
+    of the divisor of the mean, and its spread; these three are 0 in rows that are ignored.
+    """
+    kept = target != ignore_index
+    y = np.where(kept, target, 0)
+    w = np.ones(classes, dtype) if weight is None else weight.astype(dtype, copy=False)
+    share = kept * (w[y] if classes else dtype.type(0))
+    return y, w, (1 - label_smoothing) * share, share, label_smoothing / max(classes, 1) * kept
+
+
+def cross_entropy(x, target, weight, ignore_index, label_smoothing, reduction):
+    """The loss of logits ``x`` (rows, classes), each row's log-sum-exp, and the mean's divisor."""
+    rows, classes = x.shape
+    y, w, own, share, spread = _target_factors(
+        target, classes, weight, ignore_index, label_smoothing, x.dtype
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        top = x.max(axis=1, initial=-np.inf)
+        lse = top + np.log(np.exp(x - top[:, None]).sum(axis=1))
+        losses = own * (lse - (x[np.arange(rows), y] if classes else 0))
+        if label_smoothing:
+            losses += spread * (w * (lse[:, None] - x)).sum(axis=1)
+        losses = np.where(target == ignore_index, 0, losses).astype(x.dtype, copy=False)
+        if reduction == "none":
+            return losses, lse, 1.0
+        divisor = float(share.sum()) if reduction == "mean" else 1.0
+        return np.asarray(losses.sum() / x.dtype.type(divisor)), lse, divisor
+
+
+def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smoothing, divisor):
+    rows, classes = x.shape
+    y, w, own, _, spread = _target_factors(
+        target, classes, weight, ignore_index, label_smoothing, x.dtype
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        dx = (own + spread * w.sum())[:, None] * np.exp(x - lse[:, None])
+        if label_smoothing:
+            dx -= spread[:, None] * w
+        if classes:
+            dx[np.arange(rows), y] -= own
+        dx *= np.broadcast_to(g / x.dtype.type(divisor), (rows,))[:, None]
+    dx[target == ignore_index] = 0
+    return dx.astype(x.dtype, copy=False)
+
+
 # --- Normalisation ---------------------------------------------------------------------------
+
+
+def layer_norm(x, weight, bias, eps, ndim):
+    """Normalise over the last ``ndim`` axes; also the mean and 1 / standard deviation."""
+    axes = tuple(range(x.ndim - ndim, x.ndim))
+    mean = x.mean(axis=axes, keepdims=True)
+    out = x - mean
+    rstd = 1 / np.sqrt(np.square(out).mean(axis=axes, keepdims=True) + x.dtype.type(eps))
+    out *= rstd
+    if weight is not None:
+        out = out * weight
+    if bias is not None:
+        out = out + bias
+    return out, mean, rstd
+
+
+def layer_norm_backward(g, x, weight, mean, rstd, ndim):
+    """The cotangents of x, of the weight and of the bias."""
+    lead, axes = tuple(range(x.ndim - ndim)), tuple(range(x.ndim - ndim, x.ndim))
+    xhat = (x - mean) * rstd
+    gx = g if weight is None else g * weight
+    dx = gx - gx.mean(axis=axes, keepdims=True)
+    dx -= xhat * (gx * xhat).mean(axis=axes, keepdims=True)
+    return dx * rstd, (g * xhat).sum(axis=lead), g.sum(axis=lead)
+
+
+def update_running_stats(running_mean, running_var, mean, var, count, momentum):
+    """Move the running statistics, where given, towards a batch's of ``count`` values, in place."""
+    if running_mean is not None:
+        running_mean += momentum * (mean - running_mean)
+    if running_var is not None:
+        running_var += momentum * (var * (count / max(count - 1, 1)) - running_var)
+
+
+def batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps):
+    """Normalise each channel (axis 1); also the mean and 1 / standard deviation that were used.
+
+    In training the running statistics, where given, are moved towards the batch's, in place.
+    """
+    axes, channels = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
+    if training:
+        mean = x.mean(axis=axes)
+        centred = x - mean.reshape(channels)
+        var = np.square(centred).mean(axis=axes)
+        count = x.size // max(x.shape[1], 1)
+        update_running_stats(running_mean, running_var, mean, var, count, momentum)
+    else:
+        mean, var = running_mean.astype(x.dtype), running_var
+        centred = x - mean.reshape(channels)
+    rstd = (1 / np.sqrt(var + x.dtype.type(eps))).astype(x.dtype, copy=False)
+    out = centred * rstd.reshape(channels)
+    if weight is not None:
+        out *= weight.reshape(channels)
+    if bias is not None:
+        out += bias.reshape(channels)
+    return out, mean, rstd
+
+
+def batch_norm_backward(g, x, weight, mean, rstd, training):
+    """The cotangents of x, of the weight and of the bias."""
+    axes, channels = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
+    xhat = (x - mean.reshape(channels)) * rstd.reshape(channels)
+    dweight, dbias = (g * xhat).sum(axis=axes), g.sum(axis=axes)
+    dx = g
+    if training:
+        count = max(x.size // max(x.shape[1], 1), 1)
+        dx = g - (dbias / count).reshape(channels) - xhat * (dweight / count).reshape(channels)
+    factor = rstd if weight is None else rstd * weight
+    return dx * factor.reshape(channels), dweight, dbias
 
 
 # --- Attention -------------------------------------------------------------------------------
 
 
+def _attention_logits(q, k, mask, is_causal, scale):
+    """``scale * q @ k.mT`` with -inf where a query may not look; heads of k repeated as q has."""
+    s = (q * q.dtype.type(scale)) @ _repeat_heads(k, q).mT
+    if mask is not None:
+        s = np.where(mask, s, -np.inf) if mask.dtype == bool else s + mask
+    if is_causal:
+        s = np.where(np.tri(*s.shape[-2:], dtype=bool), s, -np.inf)
+    return s.astype(q.dtype, copy=False)
+
+
+def _repeat_heads(k, q):
+    return k if k.shape[-3] == q.shape[-3] else k.repeat(q.shape[-3] // k.shape[-3], axis=-3)
+
+
+def _sum_heads(dk, k):
+    """Undo ``_repeat_heads``: sum over the query heads that share a head of k."""
+    if dk.shape == k.shape:
+        return dk
+    return dk.reshape(*k.shape[:-2], -1, *dk.shape[-2:]).sum(axis=-3)
+
+
+def attention(q, k, v, mask, is_causal, scale):
+    """``softmax(scale * q @ k.mT + mask) @ v`` and the rows' log-sum-exp (+inf if all is masked).
+
+    q is (batch, heads, queries, depth), k and v (batch, shared heads, keys, depth); a bool mask
+    says where to look, another one is added. Rows that may look nowhere are 0.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        s = _attention_logits(q, k, mask, is_causal, scale)
+        top = s.max(axis=-1, keepdims=True, initial=-np.inf)
+        lse = top + np.log(np.exp(s - top).sum(axis=-1, keepdims=True))
+        lse = np.where(np.isneginf(top), q.dtype.type(np.inf), lse)
+        return np.exp(s - lse) @ _repeat_heads(v, q), lse[..., 0]
+
+
+def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale):
+    """The cotangents of q, k and v."""
+    with np.errstate(invalid="ignore"):
+        p = np.exp(_attention_logits(q, k, mask, is_causal, scale) - lse[..., None])
+    ds = g @ _repeat_heads(v, q).mT
+    ds -= (g * out).sum(axis=-1, keepdims=True)
+    ds *= p * q.dtype.type(scale)
+    return ds @ _repeat_heads(k, q), _sum_heads(ds.mT @ q, k), _sum_heads(p.mT @ g, v)
+
+
 # --- Embedding, dropout ----------------------------------------------------------------------
 
 
+def embedding(indices, weight):
+    return weight[indices]
+
+
+def embedding_backward(g, indices, rows, padding_idx):
+    """Sum the rows of ``g`` into a zero table of ``rows`` rows, at ``indices``, in their order."""
+    dweight = np.zeros((rows, *g.shape[indices.ndim :]), g.dtype)
+    np.add.at(dweight, indices, g)
+    if padding_idx is not None:
+        dweight[padding_idx] = 0
+    return dweight
+
+
+def philox(key, counters):
+    """Philox4x32-10 (Salmon et al. 2011): 4 random 32-bit words for each 64-bit counter.
+
+    A pure function of the 64-bit key and the counter, so that any part of the stream can be made
+    on any thread, and made again in backward. Returns uint32 of shape (len(counters), 4).
+    """
+    low = np.uint64(0xFFFFFFFF)
+    shift = np.uint64(32)
+    c = [counters & low, counters >> shift, np.zeros_like(counters), np.zeros_like(counters)]
+    k0, k1 = key & 0xFFFFFFFF, key >> 32
+    for _ in range(10):
+        a, b = c[0] * np.uint64(0xD2511F53), c[2] * np.uint64(0xCD9E8D57)
+        c = [b >> shift ^ c[1] ^ np.uint64(k0), b & low, a >> shift ^ c[3] ^ np.uint64(k1), a & low]
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return np.stack(c, axis=-1).astype(np.uint32)
+
+
+def dropout(x, p, key):
+    """Zero each element with probability ``p`` and scale the rest by 1 / (1 - p).
+
+    Element i (in C order) is kept if word i of the Philox stream of ``key`` is at least p * 2³².
+    """
+    words = philox(key, np.arange(-(-x.size // 4), dtype=np.uint64)).reshape(-1)[: x.size]
+    kept = (words >= np.uint64(round(p * 2**32))).reshape(x.shape)
+    return np.where(kept, x * x.dtype.type(1 / (1 - p) if p < 1 else 0), x.dtype.type(0))
+
+
+# --- Recurrent cells -------------------------------------------------------------------------
+
+
+def lstm_cell(gates, c):
+    """The next h and c from the four gates' sums (batch, 4 * hidden), in the order i, f, g, o."""
+    i, f, g, o = np.split(gates, 4, axis=-1)
+    c_next = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c_next), c_next
+
+
+def lstm_cell_backward(gh, gc, gates, c):
+    """The cotangents of gates and c, from those of h and of the next c."""
+    i, f, g, o = np.split(gates, 4, axis=-1)
+    i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+    t = np.tanh(f * c + i * g)
+    dc = gc + gh * o * (1 - t * t)
+    dgates = (
+        dc * g * i * (1 - i),
+        dc * c * f * (1 - f),
+        dc * i * (1 - g * g),
+        gh * t * o * (1 - o),
+    )
+    return np.concatenate(dgates, axis=-1), dc * f
+
+
+def gru_cell(x_gates, h_gates, h):
+    """The next h from the sums of input and of state (batch, 3 * hidden each), order r, z, n."""
+    (xr, xz, xn), (hr, hz, hn) = np.split(x_gates, 3, axis=-1), np.split(h_gates, 3, axis=-1)
+    z = sigmoid(xz + hz)
+    n = np.tanh(xn + sigmoid(xr + hr) * hn)
+    return n + z * (h - n)
+
+
+def gru_cell_backward(g, x_gates, h_gates, h):
+    """The cotangents of x_gates, h_gates and h."""
+    (xr, xz, xn), (hr, hz, hn) = np.split(x_gates, 3, axis=-1), np.split(h_gates, 3, axis=-1)
+    r, z = sigmoid(xr + hr), sigmoid(xz + hz)
+    n = np.tanh(xn + r * hn)
+    dn = g * (1 - z) * (1 - n * n)
+    dr, dz = dn * hn * r * (1 - r), g * (h - n) * z * (1 - z)
+    return np.concatenate([dr, dz, dn], axis=-1), np.concatenate([dr, dz, dn * r], axis=-1), g * z
+
+
 # --- Optimizer updates -----------------------------------------------------------------------
+
+
+def sgd_step(
+    params,
+    grads,
+    momentum_buffers,
+    lr,
+    momentum,
+    dampening,
+    weight_decay,
+    nesterov,
+    maximize,
+    first,
+):
+    """Update arrays in place: ``b = momentum * b + (1 - dampening) * g``, ``p -= lr * b``.
+
+    ``first``: the momentum buffers hold nothing yet and start as the gradients.
+    """
+    for index, (p, g) in enumerate(zip(params, grads, strict=True)):
+        g = -g if maximize else g
+        if weight_decay:
+            g = g + weight_decay * p
+        if momentum:
+            b = momentum_buffers[index]
+            b[...] = g if first else momentum * b + (1 - dampening) * g
+            g = g + momentum * b if nesterov else b
+        p -= lr * g
+
+
+def adam_step(
+    params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, step,
+    lr, beta1, beta2, eps, weight_decay, decoupled, maximize,
+):  # fmt: skip
+    """Update arrays in place by Adam (Kingma & Ba 2015), or AdamW if the decay is ``decoupled``.
+
+    ``max_exp_avg_sqs`` is None but for AMSGrad; ``step`` counts from 1.
+    """
+    step_size = lr / (1 - beta1**step)
+    root_correction = math.sqrt(1 - beta2**step)
+    for index, (p, g) in enumerate(zip(params, grads, strict=True)):
+        m, v = exp_avgs[index], exp_avg_sqs[index]
+        g = -g if maximize else g
+        if weight_decay and decoupled:
+            p *= 1 - lr * weight_decay
+        elif weight_decay:
+            g = g + weight_decay * p
+        m += (1 - beta1) * (g - m)
+        v *= beta2
+        v += (1 - beta2) * g * g
+        if max_exp_avg_sqs is not None:
+            v = np.maximum(max_exp_avg_sqs[index], v, out=max_exp_avg_sqs[index])
+        p -= step_size * m / (np.sqrt(v) / root_correction + eps)

@@ -1,0 +1,206 @@
+/* Layer norm of rows and batch norm of channels, and their joint backwards. */
+#include "../simd_math.h"
+#include "row.h"
+
+/* --- Layer norm ----------------------------------------------------------------------------- */
+
+static void tt_layer_norm_f32(const tt_layer_norm_args *s)
+{
+    const int64_t n = s->n;
+    for (int64_t r = 0; r < s->rows; r++) {
+        const float *x = s->x + r * n;
+        float *out = s->out + r * n;
+        double sum = 0, squares = 0;
+        TT_ROW_SUM(sum, n, tt_row_at(x, c, n, 0));
+        const float mean = (float)(sum / (double)n);
+        const vf centre = vf_set1(mean);
+        TT_ROW_SUM(squares, n,
+                   (tt_row_at(x, c, n, mean) - centre) * (tt_row_at(x, c, n, mean) - centre));
+        const float rstd = 1 / sqrtf((float)(squares / (double)n) + s->eps);
+        const vf factor = vf_set1(rstd);
+        s->mean[r] = mean;
+        s->rstd[r] = rstd;
+        for (int64_t c = 0; c < n; c += VL) {
+            vf y = (tt_row_at(x, c, n, 0) - centre) * factor;
+            if (s->weight) y *= tt_row_at(s->weight, c, n, 0);
+            if (s->bias) y += tt_row_at(s->bias, c, n, 0);
+            tt_row_put(out, c, n, y);
+        }
+    }
+}
+
+/* With y = (x - mean) rstd and h = g weight:  dx = rstd (h - mean(h) - y mean(h y)),
+ * dweight = sum over rows of g y,  dbias = sum over rows of g. */
+static void tt_layer_norm_backward_f32(const tt_layer_norm_args *s)
+{
+    const int64_t n = s->n;
+    for (int64_t r = 0; r < s->rows; r++) {
+        const float *x = s->x + r * n, *g = s->g + r * n;
+        const vf mean = vf_set1(s->mean[r]), rstd = vf_set1(s->rstd[r]);
+        vf sum_h = vf_zero(), sum_hy = vf_zero();
+        for (int64_t c = 0; c < n; c += VL) {
+            vf gc = tt_row_at(g, c, n, 0), h = gc;
+            vf y = (tt_row_at(x, c, n, s->mean[r]) - mean) * rstd;
+            if (s->weight) h *= tt_row_at(s->weight, c, n, 0);
+            sum_h += h;
+            sum_hy = vf_fma(h, y, sum_hy);
+            if (s->dweight) {
+                tt_row_put(s->dweight, c, n, tt_row_at(s->dweight, c, n, 0) + gc * y);
+                tt_row_put(s->dbias, c, n, tt_row_at(s->dbias, c, n, 0) + gc);
+            }
+        }
+        if (!s->out) continue;
+        float *dx = s->out + r * n;
+        const vf mean_h = vf_set1(vf_hsum(sum_h) / (float)n);
+        const vf mean_hy = vf_set1(vf_hsum(sum_hy) / (float)n);
+        for (int64_t c = 0; c < n; c += VL) {
+            vf h = tt_row_at(g, c, n, 0), y = (tt_row_at(x, c, n, 0) - mean) * rstd;
+            if (s->weight) h *= tt_row_at(s->weight, c, n, 0);
+            tt_row_put(dx, c, n, (h - mean_h - y * mean_hy) * rstd);
+        }
+    }
+}
+
+/* --- Batch norm ----------------------------------------------------------------------------- */
+
+/* Where a channel's values lie: `batch` runs of `space` adjacent floats, `stride` apart. */
+typedef struct {
+    int64_t batch, space, stride;
+} tt_channel;
+
+/* The sum, over all values of a channel, of x - shift and of its square. */
+TT_INLINE void tt_channel_sums(const float *x, tt_channel a, float shift, double *sum, double *squares)
+{
+    const vf centre = vf_set1(shift);
+    *sum = *squares = 0;
+    for (int64_t b = 0; b < a.batch; b++) {
+        const float *row = x + b * a.stride;
+        vf s = vf_zero(), q = vf_zero();
+        for (int64_t c = 0; c < a.space; c += VL) {
+            vf d = tt_row_at(row, c, a.space, shift) - centre;
+            s += d;
+            q = vf_fma(d, d, q);
+        }
+        *sum += vf_hsum(s);
+        *squares += vf_hsum(q);
+    }
+}
+
+TT_INLINE void tt_batch_norm_channel(const tt_batch_norm_args *s, tt_channel a, int64_t c)
+{
+    const float *x = s->x + c * s->space;
+    float *out = s->out + c * s->space;
+    if (s->training) {
+        const double count = (double)(a.batch * a.space);
+        double sum, squares;
+        tt_channel_sums(x, a, 0, &sum, &squares);
+        s->mean[c] = (float)(sum / count);
+        tt_channel_sums(x, a, s->mean[c], &sum, &squares);
+        s->var[c] = (float)(squares / count);
+    }
+    s->rstd[c] = 1 / sqrtf(s->var[c] + s->eps);
+    const vf centre = vf_set1(s->mean[c]);
+    const vf factor = vf_set1(s->weight ? s->rstd[c] * s->weight[c] : s->rstd[c]);
+    const vf shift = vf_set1(s->bias ? s->bias[c] : 0);
+    for (int64_t b = 0; b < a.batch; b++)
+        for (int64_t i = 0; i < a.space; i += VL) {
+            vf d = tt_row_at(x + b * a.stride, i, a.space, 0) - centre;
+            tt_row_put(out + b * a.stride, i, a.space, vf_fma(d, factor, shift));
+        }
+}
+
+/* With y = (x - mean) rstd and n values in a channel:  dbias = sum g,  dweight = sum g y,
+ * dx = weight rstd (g - dbias / n - y dweight / n), or weight rstd g outside training. */
+TT_INLINE void tt_batch_norm_backward_channel(const tt_batch_norm_args *s, tt_channel a, int64_t c)
+{
+    const float *x = s->x + c * s->space, *g = s->g + c * s->space;
+    const vf mean = vf_set1(s->mean[c]), rstd = vf_set1(s->rstd[c]);
+    double sum = 0, dot = 0;
+    for (int64_t b = 0; b < a.batch; b++) {
+        vf partial = vf_zero(), partial_dot = vf_zero();
+        for (int64_t i = 0; i < a.space; i += VL) {
+            vf gi = tt_row_at(g + b * a.stride, i, a.space, 0);
+            vf y = (tt_row_at(x + b * a.stride, i, a.space, s->mean[c]) - mean) * rstd;
+            partial += gi;
+            partial_dot = vf_fma(gi, y, partial_dot);
+        }
+        sum += vf_hsum(partial);
+        dot += vf_hsum(partial_dot);
+    }
+    s->dbias[c] = (float)sum;
+    s->dweight[c] = (float)dot;
+    if (!s->out) return;
+    const double count = (double)(a.batch * a.space);
+    const vf mean_g = vf_set1((float)(sum / count)), mean_gy = vf_set1((float)(dot / count));
+    const vf factor = vf_set1(s->weight ? s->rstd[c] * s->weight[c] : s->rstd[c]);
+    for (int64_t b = 0; b < a.batch; b++)
+        for (int64_t i = 0; i < a.space; i += VL) {
+            vf gi = tt_row_at(g + b * a.stride, i, a.space, 0);
+            vf y = (tt_row_at(x + b * a.stride, i, a.space, 0) - mean) * rstd;
+            tt_row_put(s->out + c * s->space + b * a.stride, i, a.space,
+                       (s->training ? gi - mean_g - y * mean_gy : gi) * factor);
+        }
+}
+
+/* The same for `lanes` channels side by side (space == 1), one to a lane. */
+TT_INLINE void tt_batch_norm_lanes(const tt_batch_norm_args *s, int64_t c)
+{
+    const int64_t n = s->last, row = s->channels;
+    const vf count = vf_set1((float)s->batch);
+    if (s->training) {
+        vf sum = vf_zero(), squares = vf_zero();
+        for (int64_t b = 0; b < s->batch; b++) sum += tt_row_at(s->x + b * row, c, n, 0);
+        const vf mean = sum / count;
+        for (int64_t b = 0; b < s->batch; b++) {
+            vf d = tt_row_at(s->x + b * row, c, n, 0) - mean;
+            squares = vf_fma(d, d, squares);
+        }
+        tt_row_put(s->mean, c, n, mean);
+        tt_row_put(s->var, c, n, squares / count);
+    }
+    const vf mean = tt_row_at(s->mean, c, n, 0);
+    const vf rstd = 1.0f / vf_sqrt(tt_row_at(s->var, c, n, 0) + s->eps);
+    tt_row_put(s->rstd, c, n, rstd);
+    const vf factor = s->weight ? rstd * tt_row_at(s->weight, c, n, 0) : rstd;
+    const vf shift = s->bias ? tt_row_at(s->bias, c, n, 0) : vf_zero();
+    for (int64_t b = 0; b < s->batch; b++) {
+        vf d = tt_row_at(s->x + b * row, c, n, 0) - mean;
+        tt_row_put(s->out + b * row, c, n, vf_fma(d, factor, shift));
+    }
+}
+
+TT_INLINE void tt_batch_norm_backward_lanes(const tt_batch_norm_args *s, int64_t c)
+{
+    const int64_t n = s->last, row = s->channels;
+    const vf mean = tt_row_at(s->mean, c, n, 0), rstd = tt_row_at(s->rstd, c, n, 0);
+    vf sum = vf_zero(), dot = vf_zero();
+    for (int64_t b = 0; b < s->batch; b++) {
+        vf g = tt_row_at(s->g + b * row, c, n, 0);
+        sum += g;
+        dot = vf_fma(g, (tt_row_at(s->x + b * row, c, n, 0) - mean) * rstd, dot);
+    }
+    tt_row_put(s->dbias, c, n, sum);
+    tt_row_put(s->dweight, c, n, dot);
+    if (!s->out) return;
+    const vf count = vf_set1((float)s->batch), mean_g = sum / count, mean_gy = dot / count;
+    const vf factor = s->weight ? rstd * tt_row_at(s->weight, c, n, 0) : rstd;
+    for (int64_t b = 0; b < s->batch; b++) {
+        vf y = (tt_row_at(s->x + b * row, c, n, 0) - mean) * rstd;
+        vf g = tt_row_at(s->g + b * row, c, n, 0);
+        tt_row_put(s->out + b * row, c, n,
+                   (s->training ? g - mean_g - y * mean_gy : g) * factor);
+    }
+}
+
+#define TT_BATCH_NORM(NAME)                                                            \
+    static void tt_##NAME##_f32(const tt_batch_norm_args *s)                           \
+    {                                                                                  \
+        const tt_channel a = {s->batch, s->space, s->channels * s->space};             \
+        if (s->space == 1)                                                             \
+            for (int64_t c = s->first; c < s->last; c += VL) tt_##NAME##_lanes(s, c);  \
+        else                                                                           \
+            for (int64_t c = s->first; c < s->last; c++) tt_##NAME##_channel(s, a, c); \
+    }
+
+TT_BATCH_NORM(batch_norm)
+TT_BATCH_NORM(batch_norm_backward)

@@ -1,0 +1,152 @@
+/* Softmax, log-softmax and cross-entropy of rows, and their backwards. */
+#include "../simd_math.h"
+#include "row.h"
+
+TT_INLINE float tt_row_max(const float *x, int64_t n)
+{
+    vf a = vf_set1(-INFINITY), b = a;
+    int64_t c = 0;
+    for (; c + 2 * VL <= n; c += 2 * VL) {
+        a = vf_max(a, vf_load(x + c));
+        b = vf_max(b, vf_load(x + c + VL));
+    }
+    for (; c < n; c += VL) a = vf_max(a, tt_row_at(x, c, n, -INFINITY));
+    return vf_hmax(vf_max(a, b));
+}
+
+/* exp(x - top), stored to out. */
+TT_INLINE vf tt_exp_put(const float *x, float *out, int64_t c, int64_t n, vf top)
+{
+    vf e = vf_exp(tt_row_at(x, c, n, -INFINITY) - top);
+    if (c + VL > n) e = vf_select(vi_first(n - c), e, vf_zero());
+    if (out) tt_row_put(out, c, n, e);
+    return e;
+}
+
+/* The log of the sum of exp(x), given the largest x. */
+TT_INLINE float tt_row_lse(const float *x, int64_t n, float top)
+{
+    double sum = 0;
+    const vf shift = vf_set1(top);
+    TT_ROW_SUM(sum, n, tt_exp_put(x, NULL, c, n, shift));
+    return top + logf((float)sum);
+}
+
+static void tt_softmax_f32(const tt_softmax_args *s)
+{
+    const int64_t n = s->n;
+    for (int64_t r = 0; r < s->rows; r++) {
+        const float *x = s->x + r * n;
+        float *out = s->out + r * n;
+        const vf top = vf_set1(tt_row_max(x, n));
+        double sum = 0;
+        TT_ROW_SUM(sum, n, tt_exp_put(x, out, c, n, top));
+        const vf factor = vf_set1((float)(1 / sum));
+        for (int64_t c = 0; c < n; c += VL) tt_row_put(out, c, n, tt_row_at(out, c, n, 0) * factor);
+    }
+}
+
+static void tt_log_softmax_f32(const tt_softmax_args *s)
+{
+    const int64_t n = s->n;
+    for (int64_t r = 0; r < s->rows; r++) {
+        const float *x = s->x + r * n;
+        float *out = s->out + r * n;
+        const float top = tt_row_max(x, n);
+        /* x - top - log(sum), as the twin: x - lse would lose digits where top is large. */
+        const vf shift = vf_set1(top), log_sum = vf_set1(tt_row_lse(x, n, top) - top);
+        for (int64_t c = 0; c < n; c += VL)
+            tt_row_put(out, c, n, tt_row_at(x, c, n, 0) - shift - log_sum);
+    }
+}
+
+/* dx = y * (g - sum(g * y)) */
+static void tt_softmax_backward_f32(const tt_softmax_args *s)
+{
+    const int64_t n = s->n;
+    for (int64_t r = 0; r < s->rows; r++) {
+        const float *y = s->x + r * n, *g = s->g + r * n;
+        float *out = s->out + r * n;
+        double sum = 0;
+        TT_ROW_SUM(sum, n, tt_row_at(y, c, n, 0) * tt_row_at(g, c, n, 0));
+        const vf dot = vf_set1((float)sum);
+        for (int64_t c = 0; c < n; c += VL)
+            tt_row_put(out, c, n, tt_row_at(y, c, n, 0) * (tt_row_at(g, c, n, 0) - dot));
+    }
+}
+
+/* dx = g - exp(y) * sum(g) */
+static void tt_log_softmax_backward_f32(const tt_softmax_args *s)
+{
+    const int64_t n = s->n;
+    for (int64_t r = 0; r < s->rows; r++) {
+        const float *y = s->x + r * n, *g = s->g + r * n;
+        float *out = s->out + r * n;
+        double sum = 0;
+        TT_ROW_SUM(sum, n, tt_row_at(g, c, n, 0));
+        const vf total = vf_set1((float)sum);
+        for (int64_t c = 0; c < n; c += VL)
+            tt_row_put(out, c, n, tt_row_at(g, c, n, 0) - vf_exp(tt_row_at(y, c, n, 0)) * total);
+    }
+}
+
+/* --- Cross-entropy -------------------------------------------------------------------------- */
+
+static void tt_cross_entropy_f32(const tt_cross_entropy_args *s)
+{
+    const int64_t n = s->classes;
+    for (int64_t r = 0; r < s->rows; r++) {
+        const float *x = s->x + r * n;
+        const int64_t y = s->target[r];
+        const float top = tt_row_max(x, n), lse = tt_row_lse(x, n, top);
+        s->lse[r] = lse;
+        s->losses[r] = 0;
+        if (y == s->ignore_index) continue;
+        const float own = (1 - s->smoothing) * (s->weight ? s->weight[y] : 1);
+        s->losses[r] = own * (lse - x[y]);
+        if (s->smoothing != 0) {
+            double sum = 0;
+            const vf shift = vf_set1(lse);
+            if (s->weight)
+                TT_ROW_SUM(sum, n,
+                           tt_row_at(s->weight, c, n, 0) * (shift - tt_row_at(x, c, n, lse)));
+            else
+                TT_ROW_SUM(sum, n, shift - tt_row_at(x, c, n, lse));
+            s->losses[r] += s->smoothing / (float)n * (float)sum;
+        }
+    }
+}
+
+static void tt_cross_entropy_backward_f32(const tt_cross_entropy_args *s)
+{
+    const int64_t n = s->classes;
+    const float spread = s->smoothing / (float)n;
+    double weight_sum = (double)n;
+    if (s->weight && spread != 0) {
+        weight_sum = 0;
+        for (int64_t c = 0; c < n; c++) weight_sum += s->weight[c];
+    }
+    for (int64_t r = 0; r < s->rows; r++) {
+        const float *x = s->x + r * n;
+        float *dx = s->dx + r * n;
+        const int64_t y = s->target[r];
+        if (y == s->ignore_index) {
+            memset(dx, 0, (size_t)n * sizeof(float));
+            continue;
+        }
+        const float g = s->g[r * s->g_step] * s->scale;
+        const float own = (1 - s->smoothing) * (s->weight ? s->weight[y] : 1);
+        const vf shift = vf_set1(s->lse[r]), factor = vf_set1(g * (own + spread * (float)weight_sum));
+        if (spread == 0)
+            for (int64_t c = 0; c < n; c += VL)
+                tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - shift));
+        else {
+            const vf flat = vf_set1(g * spread);
+            for (int64_t c = 0; c < n; c += VL) {
+                vf w = s->weight ? tt_row_at(s->weight, c, n, 0) : vf_set1(1);
+                tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - shift) - flat * w);
+            }
+        }
+        dx[y] -= g * own;
+    }
+}

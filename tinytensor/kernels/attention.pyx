@@ -1,0 +1,326 @@
+# cython: cdivision=True
+"""Attention: the float32 cases of the functions of the same names in reference.py.
+
+Forward is cut into runs of queries of a head. Backward is cut into heads of the keys, and where
+these are few also into runs of keys, each with its own part of dq, which are then summed.
+"""
+cimport numpy as cnp
+from libc.stdint cimport int64_t, uintptr_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from tinytensor.kernels cimport _core
+from tinytensor.kernels.arrays cimport ceil_div, is_f32
+
+import numpy as np
+
+from tinytensor.kernels import reference
+
+__all__ = ["attention", "attention_backward"]
+
+cnp.import_array()
+
+cdef extern from "tinytensor.h" nogil:
+    ctypedef struct tt_attention_args:
+        const float *q
+        const float *k
+        const float *v
+        const void *mask
+        float *out
+        float *lse
+        float *scratch
+        int64_t queries, keys, depth, first_query
+        int64_t q_row, k_row, v_row, out_row, mask_row, mask_step
+        float scale
+        int is_causal, mask_is_bool
+    ctypedef struct tt_attention_backward_args:
+        tt_attention_args forward
+        const float *out
+        const float *g
+        float *dq
+        float *dk
+        float *dv
+        int64_t heads, first_key, last_key
+        int64_t q_head, out_head, g_head, mask_head
+        int64_t out_row, g_row, dk_row, dv_row
+    int64_t tt_attention_depth(int64_t depth)
+    int64_t tt_attention_queries(int64_t queries)
+    int64_t tt_attention_scratch(int64_t queries, int64_t depth)
+    int64_t tt_attention_backward_scratch(int64_t heads, int64_t queries, int64_t depth)
+    ctypedef struct tt_kernels:
+        void (*attention_f32)(const tt_attention_args *) noexcept nogil
+        void (*attention_backward_f32)(const tt_attention_backward_args *) noexcept nogil
+
+cdef enum:
+    QUERIES_OF_PIECE = 128
+    KEYS_OF_BLOCK = 64
+    BLOCKS_OF_PIECE = 4  # blocks of keys that make a piece of backward worth its part of dq
+    ENOUGH_PIECES = 16
+    LARGEST_DEPTH = 512
+
+
+# An array (batch, heads, rows, depth) of floats; steps in elements, depth adjacent.
+cdef struct Heads:
+    float *data
+    int64_t batch, head, row
+
+
+cdef struct Work:
+    const tt_kernels *table
+    tt_attention_args args
+    Heads q, k, v, out, g, dq, dk, dv
+    const char *mask
+    int64_t mask_batch, mask_head  # in bytes
+    int64_t heads, shared_heads
+    int64_t pieces_of_head
+    int64_t keys_of_piece
+    int64_t dq_part  # floats in one part of dq
+    float *dq_parts
+    int64_t batches
+    int parts
+    int out_of_memory
+
+
+cdef Heads heads_of(cnp.ndarray x) noexcept:
+    cdef Heads h
+    cdef const cnp.npy_intp *strides = cnp.PyArray_STRIDES(x)
+    h.data = <float *> cnp.PyArray_DATA(x)
+    h.batch, h.head, h.row = strides[0] // 4, strides[1] // 4, strides[2] // 4
+    return h
+
+
+cdef inline float *at(const Heads *x, int64_t batch, int64_t head, int64_t row) noexcept nogil:
+    return x.data + batch * x.batch + head * x.head + row * x.row
+
+
+# The array itself if the elements of its rows are adjacent, else a copy.
+cdef cnp.ndarray readable(cnp.ndarray x):
+    if cnp.PyArray_ISALIGNED(x) and (
+        cnp.PyArray_DIM(x, 3) == 1 or cnp.PyArray_STRIDE(x, 3) == 4
+    ):
+        return x
+    return cnp.PyArray_GETCONTIGUOUS(x)
+
+
+# A new array of the shape of x, with its heads inside of its rows if x has them so: then a
+# transposition of heads back to where they came from costs nothing either.
+cdef cnp.ndarray new_like(cnp.ndarray x):
+    b, h, t, d = (<object> x).shape
+    if cnp.PyArray_STRIDE(x, 1) < cnp.PyArray_STRIDE(x, 2):
+        return _core.empty((b, t, h, d)).transpose(0, 2, 1, 3)
+    return _core.empty((b, h, t, d))
+
+
+cdef bint covered(object q, object k, object v) noexcept:
+    if not (
+        is_f32(q) and is_f32(k) and is_f32(v) and cnp.PyArray_NDIM(q) == 4
+        and cnp.PyArray_NDIM(k) == 4 and cnp.PyArray_SAMESHAPE(k, v)
+        and cnp.PyArray_DIM(q, 0) == cnp.PyArray_DIM(k, 0)
+        and cnp.PyArray_DIM(q, 3) == cnp.PyArray_DIM(k, 3)
+        and cnp.PyArray_SIZE(q) and cnp.PyArray_SIZE(k)
+    ):
+        return False
+    return (
+        cnp.PyArray_DIM(q, 1) % cnp.PyArray_DIM(k, 1) == 0
+        and cnp.PyArray_DIM(q, 3) <= LARGEST_DEPTH
+    )
+
+
+# The mask as the kernels read it, spread over all heads; the caller keeps it alive.
+cdef object set_mask(Work *work, cnp.ndarray q, cnp.ndarray k, object mask):
+    work.args.mask = work.mask = NULL
+    work.mask_batch = work.mask_head = work.args.mask_row = work.args.mask_step = 0
+    work.args.mask_is_bool = 0
+    if mask is None:
+        return None
+    cdef bint is_bool = mask.dtype == np.bool_
+    cdef int size = 1 if is_bool else 4
+    if not is_bool:
+        mask = np.asarray(mask, np.float32)
+    if not mask.flags.aligned:
+        mask = mask.copy()
+    cdef cnp.ndarray spread = np.broadcast_to(mask, (<object> q).shape[:3] + (k.shape[2],))
+    cdef const cnp.npy_intp *strides = cnp.PyArray_STRIDES(spread)
+    work.mask = <const char *> cnp.PyArray_DATA(spread)
+    work.mask_batch, work.mask_head = strides[0], strides[1]
+    work.args.mask_row, work.args.mask_step = strides[2] // size, strides[3] // size
+    work.args.mask_is_bool = is_bool
+    return spread
+
+
+cdef void set_sizes(
+    Work *work, cnp.ndarray q, cnp.ndarray k, cnp.ndarray v, bint is_causal, float scale
+) noexcept:
+    work.table = <const tt_kernels *> _core.table
+    work.q, work.k, work.v = heads_of(q), heads_of(k), heads_of(v)
+    work.args.q_row, work.args.k_row, work.args.v_row = work.q.row, work.k.row, work.v.row
+    work.batches = cnp.PyArray_DIM(q, 0)
+    work.heads = cnp.PyArray_DIM(q, 1)
+    work.shared_heads = cnp.PyArray_DIM(k, 1)
+    work.args.queries = cnp.PyArray_DIM(q, 2)
+    work.args.keys = cnp.PyArray_DIM(k, 2)
+    work.args.depth = cnp.PyArray_DIM(q, 3)
+    work.args.first_query = 0
+    work.args.scale = scale
+    work.args.is_causal = is_causal
+    work.out_of_memory = 0
+
+
+# Memory of `floats` floats that begins with a cache line; *block is what to free.
+cdef float *scratch_memory(int64_t floats, void **block) noexcept nogil:
+    block[0] = malloc(floats * sizeof(float) + 64)
+    return <float *> ((<uintptr_t> block[0] + 63) & ~<uintptr_t> 63)
+
+
+# --- Forward ---------------------------------------------------------------------------------
+
+
+cdef void run_forward(void *context, int64_t piece) noexcept nogil:
+    cdef Work *work = <Work *> context
+    cdef tt_attention_args args = work.args
+    cdef int64_t head = piece // work.pieces_of_head, batch = head // work.heads
+    # The last queries first: under a causal mask they have the most to do.
+    cdef int64_t run = work.pieces_of_head - 1 - piece % work.pieces_of_head
+    cdef int64_t shared, first = run * QUERIES_OF_PIECE
+    cdef void *block
+    args.lse += head * args.queries + first
+    head -= batch * work.heads
+    shared = head // (work.heads // work.shared_heads)
+    args.queries = min(args.queries - first, <int64_t> QUERIES_OF_PIECE)
+    args.first_query = first
+    args.q = at(&work.q, batch, head, first)
+    args.k = at(&work.k, batch, shared, 0)
+    args.v = at(&work.v, batch, shared, 0)
+    args.out = at(&work.out, batch, head, first)
+    if work.mask != NULL:
+        args.mask = (
+            work.mask + batch * work.mask_batch + head * work.mask_head
+            + first * args.mask_row * (1 if args.mask_is_bool else 4)
+        )
+    args.scratch = scratch_memory(tt_attention_scratch(args.queries, args.depth), &block)
+    if block == NULL:
+        work.out_of_memory = 1
+        return
+    work.table.attention_f32(&args)
+    free(block)
+
+
+def attention(q, k, v, mask, is_causal, scale):
+    cdef Work work
+    if not covered(q, k, v):
+        return reference.attention(q, k, v, mask, is_causal, scale)
+    q, k, v = readable(q), readable(k), readable(v)
+    set_sizes(&work, q, k, v, is_causal, scale)
+    mask = set_mask(&work, q, k, mask)
+    out, lse = new_like(q), _core.empty((<object> q).shape[:3])
+    work.out = heads_of(out)
+    work.args.out_row = work.out.row
+    work.args.lse = <float *> cnp.PyArray_DATA(lse)
+    work.pieces_of_head = ceil_div(work.args.queries, QUERIES_OF_PIECE)
+    with nogil:
+        _core.parallel_for(
+            work.batches * work.heads * work.pieces_of_head, run_forward, &work
+        )
+    if work.out_of_memory:
+        raise MemoryError
+    return out, lse
+
+
+# --- Backward --------------------------------------------------------------------------------
+
+
+cdef void run_backward(void *context, int64_t piece) noexcept nogil:
+    cdef Work *work = <Work *> context
+    cdef tt_attention_backward_args args
+    cdef int64_t part = piece % work.parts, index = piece // work.parts
+    cdef int64_t batch = index // work.shared_heads, shared = index % work.shared_heads
+    cdef int64_t group = work.heads // work.shared_heads, head = shared * group
+    cdef int64_t dq_head = (
+        tt_attention_queries(work.args.queries) * tt_attention_depth(work.args.depth)
+    )
+    cdef void *block
+    args.forward = work.args
+    args.forward.q = at(&work.q, batch, head, 0)
+    args.forward.k = at(&work.k, batch, shared, 0)
+    args.forward.v = at(&work.v, batch, shared, 0)
+    args.forward.lse += (batch * work.heads + head) * work.args.queries
+    if work.mask != NULL:
+        args.forward.mask = work.mask + batch * work.mask_batch + head * work.mask_head
+    args.out = at(&work.out, batch, head, 0)
+    args.g = at(&work.g, batch, head, 0)
+    args.dk = at(&work.dk, batch, shared, 0)
+    args.dv = at(&work.dv, batch, shared, 0)
+    args.dq = work.dq_parts + part * work.dq_part + (batch * work.heads + head) * dq_head
+    args.heads = group
+    args.first_key = part * work.keys_of_piece
+    args.last_key = min(args.first_key + work.keys_of_piece, work.args.keys)
+    args.q_head, args.out_head, args.g_head = work.q.head, work.out.head, work.g.head
+    args.mask_head = work.mask_head // (1 if work.args.mask_is_bool else 4)
+    args.out_row, args.g_row = work.out.row, work.g.row
+    args.dk_row, args.dv_row = work.dk.row, work.dv.row
+    memset(args.dq, 0, group * dq_head * sizeof(float))
+    args.forward.scratch = scratch_memory(
+        tt_attention_backward_scratch(group, work.args.queries, work.args.depth), &block
+    )
+    if block == NULL:
+        work.out_of_memory = 1
+        return
+    work.table.attention_backward_f32(&args)
+    free(block)
+
+
+# One head's dq: the sum of its parts.
+cdef void run_sum(void *context, int64_t piece) noexcept nogil:
+    cdef Work *work = <Work *> context
+    cdef int64_t batch = piece // work.heads, head = piece % work.heads, i, d, part
+    cdef int64_t depth = tt_attention_depth(work.args.depth)
+    cdef const float *source = (
+        work.dq_parts + piece * tt_attention_queries(work.args.queries) * depth
+    )
+    cdef float *target
+    for i in range(work.args.queries):
+        target = at(&work.dq, batch, head, i)
+        for d in range(work.args.depth):
+            target[d] = source[i * depth + d]
+        for part in range(1, work.parts):
+            for d in range(work.args.depth):
+                target[d] += source[part * work.dq_part + i * depth + d]
+
+
+def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale):
+    cdef Work work
+    cdef int64_t blocks, pieces
+    if not (
+        covered(q, k, v) and is_f32(g) and is_f32(out) and is_f32(lse)
+        and cnp.PyArray_SAMESHAPE(g, q) and cnp.PyArray_SAMESHAPE(out, q)
+        and cnp.PyArray_ISCARRAY_RO(lse) and lse.shape == q.shape[:3]
+    ):
+        return reference.attention_backward(g, q, k, v, mask, out, lse, is_causal, scale)
+    g, q, k, v, out = readable(g), readable(q), readable(k), readable(v), readable(out)
+    set_sizes(&work, q, k, v, is_causal, scale)
+    mask = set_mask(&work, q, k, mask)
+    dq, dk, dv = new_like(q), new_like(k), new_like(v)
+    work.g, work.out = heads_of(g), heads_of(out)
+    work.dq, work.dk, work.dv = heads_of(dq), heads_of(dk), heads_of(dv)
+    work.args.lse = <float *> cnp.PyArray_DATA(lse)
+
+    pieces = work.batches * work.shared_heads
+    blocks = ceil_div(work.args.keys, KEYS_OF_BLOCK)
+    work.parts = max(
+        1, min(ceil_div(ENOUGH_PIECES, pieces), blocks // <int64_t> BLOCKS_OF_PIECE)
+    )
+    work.keys_of_piece = ceil_div(blocks, work.parts) * KEYS_OF_BLOCK
+    work.parts = ceil_div(work.args.keys, work.keys_of_piece)
+    work.dq_part = (
+        work.batches * work.heads
+        * tt_attention_queries(work.args.queries) * tt_attention_depth(work.args.depth)
+    )
+    dq_parts = _core.empty((work.parts, work.dq_part))
+    work.dq_parts = <float *> cnp.PyArray_DATA(dq_parts)
+    with nogil:
+        _core.parallel_for(pieces * work.parts, run_backward, &work)
+        if not work.out_of_memory:
+            _core.parallel_for(work.batches * work.heads, run_sum, &work)
+    if work.out_of_memory:
+        raise MemoryError
+    return dq, dk, dv

@@ -1,0 +1,270 @@
+# cython: cdivision=True
+"""Layer and batch norm: the float32 cases of the functions of the same names in reference.py."""
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from tinytensor.kernels cimport _core
+from tinytensor.kernels.arrays cimport (
+    ceil_div, contiguous, data_f32, is_f32, is_f32_or_none, rows_of_piece,
+)
+
+import numpy as np
+
+from tinytensor.kernels import reference
+
+__all__ = ["batch_norm", "batch_norm_backward", "layer_norm", "layer_norm_backward"]
+
+cnp.import_array()
+
+cdef extern from "tinytensor.h" nogil:
+    ctypedef struct tt_layer_norm_args:
+        const float *x
+        const float *weight
+        const float *bias
+        const float *g
+        float *out
+        float *mean
+        float *rstd
+        float *dweight
+        float *dbias
+        int64_t rows, n
+        float eps
+    ctypedef struct tt_batch_norm_args:
+        const float *x
+        const float *weight
+        const float *bias
+        const float *g
+        float *out
+        float *mean
+        float *var
+        float *rstd
+        float *dweight
+        float *dbias
+        int64_t batch, channels, space, first, last
+        float eps
+        int training
+    ctypedef struct tt_kernels:
+        void (*layer_norm_f32)(const tt_layer_norm_args *) noexcept nogil
+        void (*layer_norm_backward_f32)(const tt_layer_norm_args *) noexcept nogil
+        void (*batch_norm_f32)(const tt_batch_norm_args *) noexcept nogil
+        void (*batch_norm_backward_f32)(const tt_batch_norm_args *) noexcept nogil
+
+cdef enum:
+    WORK_OF_PIECE = 1 << 15  # elements; 10 to 20 µs
+    MOST_PARTS = 64  # sums over rows are made in at most so many parts
+
+
+# --- Layer norm ------------------------------------------------------------------------------
+
+
+cdef struct LayerNormWork:
+    const tt_kernels *table
+    tt_layer_norm_args args
+    int64_t rows_of_piece
+    float *parts  # for each piece, its sums for dweight and for dbias
+
+
+cdef void run_layer_norm(void *context, int64_t piece) noexcept nogil:
+    cdef LayerNormWork *work = <LayerNormWork *> context
+    cdef tt_layer_norm_args args = work.args
+    cdef int64_t first = piece * work.rows_of_piece
+    args.rows = min(work.rows_of_piece, args.rows - first)
+    args.x += first * args.n
+    args.out += first * args.n
+    args.mean += first
+    args.rstd += first
+    if args.g == NULL:
+        work.table.layer_norm_f32(&args)
+        return
+    args.g += first * args.n
+    args.dweight = work.parts + 2 * piece * args.n
+    args.dbias = args.dweight + args.n
+    memset(args.dweight, 0, 2 * args.n * sizeof(float))
+    work.table.layer_norm_backward_f32(&args)
+
+
+# Rows and their length; False if there is nothing to do.
+cdef bint rows_of(LayerNormWork *work, cnp.ndarray x, int ndim) noexcept:
+    cdef int i
+    work.table = <const tt_kernels *> _core.table
+    work.args.n = 1
+    for i in range(cnp.PyArray_NDIM(x) - ndim, cnp.PyArray_NDIM(x)):
+        work.args.n *= cnp.PyArray_DIM(x, i)
+    if cnp.PyArray_SIZE(x) == 0:
+        return False
+    work.args.rows = cnp.PyArray_SIZE(x) // work.args.n
+    work.rows_of_piece = rows_of_piece(work.args.n, WORK_OF_PIECE)
+    return True
+
+
+cdef bint fits(object weight, int64_t n) noexcept:
+    return weight is None or (cnp.PyArray_ISCARRAY_RO(weight) and cnp.PyArray_SIZE(weight) == n)
+
+
+def layer_norm(x, weight, bias, eps, ndim):
+    cdef LayerNormWork work
+    if not (
+        is_f32(x) and is_f32_or_none(weight) and is_f32_or_none(bias)
+        and rows_of(&work, x, ndim) and fits(weight, work.args.n) and fits(bias, work.args.n)
+    ):
+        return reference.layer_norm(x, weight, bias, eps, ndim)
+    x = contiguous(x)
+    out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
+    shape = (<object> x).shape
+    shape = shape[: len(shape) - ndim] + (1,) * ndim
+    mean, rstd = _core.empty(shape), _core.empty(shape)
+    work.args.x = data_f32(x)
+    work.args.weight = data_f32(weight)
+    work.args.bias = data_f32(bias)
+    work.args.g = NULL
+    work.args.out = data_f32(out)
+    work.args.mean = data_f32(mean)
+    work.args.rstd = data_f32(rstd)
+    work.args.eps = eps
+    with nogil:
+        _core.parallel_for(ceil_div(work.args.rows, work.rows_of_piece), run_layer_norm, &work)
+    return out, mean, rstd
+
+
+def layer_norm_backward(g, x, weight, mean, rstd, ndim):
+    cdef LayerNormWork work
+    cdef int64_t pieces, piece, c, n
+    cdef float *sums
+    cdef const float *part
+    if not (
+        is_f32(g) and is_f32(x) and is_f32_or_none(weight) and is_f32(mean) and is_f32(rstd)
+        and cnp.PyArray_SAMESHAPE(g, x) and rows_of(&work, x, ndim) and fits(weight, work.args.n)
+        and fits(mean, work.args.rows) and fits(rstd, work.args.rows)
+    ):
+        return reference.layer_norm_backward(g, x, weight, mean, rstd, ndim)
+    n = work.args.n
+    x, g = contiguous(x), contiguous(g)
+    work.rows_of_piece = max(work.rows_of_piece, ceil_div(work.args.rows, MOST_PARTS))
+    pieces = ceil_div(work.args.rows, work.rows_of_piece)
+    parts = _core.empty((pieces, 2, n))
+    dx = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
+    work.args.x = data_f32(x)
+    work.args.weight = data_f32(weight)
+    work.args.g = data_f32(g)
+    work.args.out = data_f32(dx)
+    work.args.mean = data_f32(mean)
+    work.args.rstd = data_f32(rstd)
+    work.parts = sums = data_f32(parts)
+    with nogil:
+        _core.parallel_for(pieces, run_layer_norm, &work)
+        for piece in range(1, pieces):
+            part = sums + 2 * piece * n
+            for c in range(2 * n):
+                sums[c] += part[c]
+    shape = (<object> x).shape
+    shape = shape[len(shape) - ndim :]
+    return dx, parts[0, 0].copy().reshape(shape), parts[0, 1].copy().reshape(shape)
+
+
+# --- Batch norm ------------------------------------------------------------------------------
+
+
+cdef struct BatchNormWork:
+    void (*kernel)(const tt_batch_norm_args *) noexcept nogil
+    tt_batch_norm_args args
+    int64_t channels_of_piece
+
+
+cdef void run_batch_norm(void *context, int64_t piece) noexcept nogil:
+    cdef BatchNormWork *work = <BatchNormWork *> context
+    cdef tt_batch_norm_args args = work.args
+    args.first = piece * work.channels_of_piece
+    args.last = min(args.first + work.channels_of_piece, args.channels)
+    work.kernel(&args)
+
+
+cdef void shape_of(BatchNormWork *work, cnp.ndarray x):
+    cdef int64_t values
+    work.args.batch = cnp.PyArray_DIM(x, 0)
+    work.args.channels = cnp.PyArray_DIM(x, 1)
+    values = cnp.PyArray_SIZE(x) // work.args.channels
+    work.args.space = values // work.args.batch
+    work.channels_of_piece = rows_of_piece(values, WORK_OF_PIECE)
+    if work.args.space == 1:  # channels are the lanes of vectors: cut between whole ones
+        work.channels_of_piece = ceil_div(work.channels_of_piece, 16) * 16
+
+
+cdef void run(BatchNormWork *work):
+    cdef int64_t pieces = ceil_div(work.args.channels, work.channels_of_piece)
+    with nogil:
+        _core.parallel_for(pieces, run_batch_norm, work)
+
+
+def batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps):
+    cdef BatchNormWork work
+    cdef cnp.npy_intp channels
+    if not (
+        is_f32(x) and cnp.PyArray_NDIM(x) >= 2 and cnp.PyArray_SIZE(x)
+        and is_f32_or_none(weight) and is_f32_or_none(bias)
+        and is_f32_or_none(running_mean) and is_f32_or_none(running_var)
+    ):
+        return reference.batch_norm(
+            x, running_mean, running_var, weight, bias, training, momentum, eps
+        )
+    channels = cnp.PyArray_DIM(x, 1)
+    if not (
+        fits(weight, channels) and fits(bias, channels)
+        and fits(running_mean, channels) and fits(running_var, channels)
+    ):
+        return reference.batch_norm(
+            x, running_mean, running_var, weight, bias, training, momentum, eps
+        )
+    x = contiguous(x)
+    shape_of(&work, x)
+    out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
+    rstd = _core.empty_f32(1, &channels)
+    # The statistics used are always arrays of this call: backward must not see later updates.
+    mean = _core.empty_f32(1, &channels) if training else running_mean.copy()
+    var = _core.empty_f32(1, &channels) if training else running_var
+    work.kernel = (<const tt_kernels *> _core.table).batch_norm_f32
+    work.args.x = data_f32(x)
+    work.args.weight = data_f32(weight)
+    work.args.bias = data_f32(bias)
+    work.args.out = data_f32(out)
+    work.args.mean = data_f32(mean)
+    work.args.var = data_f32(var)
+    work.args.rstd = data_f32(rstd)
+    work.args.eps = eps
+    work.args.training = training
+    run(&work)
+    if training:
+        reference.update_running_stats(
+            running_mean, running_var, mean, var, cnp.PyArray_SIZE(x) // channels, momentum
+        )
+    return out, mean, rstd
+
+
+def batch_norm_backward(g, x, weight, mean, rstd, training):
+    cdef BatchNormWork work
+    cdef cnp.npy_intp channels
+    if not (
+        is_f32(g) and is_f32(x) and cnp.PyArray_NDIM(x) >= 2 and cnp.PyArray_SIZE(x)
+        and cnp.PyArray_SAMESHAPE(g, x)
+        and is_f32_or_none(weight) and is_f32(mean) and is_f32(rstd)
+    ):
+        return reference.batch_norm_backward(g, x, weight, mean, rstd, training)
+    channels = cnp.PyArray_DIM(x, 1)
+    if not (fits(weight, channels) and fits(mean, channels) and fits(rstd, channels)):
+        return reference.batch_norm_backward(g, x, weight, mean, rstd, training)
+    x, g = contiguous(x), contiguous(g)
+    shape_of(&work, x)
+    dx = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
+    dweight, dbias = _core.empty_f32(1, &channels), _core.empty_f32(1, &channels)
+    work.kernel = (<const tt_kernels *> _core.table).batch_norm_backward_f32
+    work.args.x = data_f32(x)
+    work.args.weight = data_f32(weight)
+    work.args.g = data_f32(g)
+    work.args.out = data_f32(dx)
+    work.args.mean = data_f32(mean)
+    work.args.rstd = data_f32(rstd)
+    work.args.dweight = data_f32(dweight)
+    work.args.dbias = data_f32(dbias)
+    work.args.training = training
+    run(&work)
+    return dx, dweight, dbias
