@@ -16,5 +16,5 @@ cdef class Op:
     cdef public list names, static
     cdef public dict rules, plans, defaults
     cdef public object joint
-    cpdef record(self, args, static, list inputs, residuals, list out)
+    cpdef record(self, args, static, list inputs, got, list out)
     cpdef save(self, Node node, args, static, residuals, list out)

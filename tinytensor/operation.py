@@ -1,10 +1,11 @@
 """Operations: a forward function with a gradient rule for each input, and what a call records."""
 
-from inspect import Parameter, signature
+from inspect import signature
 
 from .engine import ALL, GraphError, Node, Variable, edge, enable_grad, grad, is_grad_enabled, wrap
 
 OUT, NEEDS = -1, -2  # the positions of a rule's `out` and `needs` among what a call can save
+MANY = 0  # as many outputs as the forward function returns
 
 
 class Plan:
@@ -45,10 +46,13 @@ class Op:
 
     A rule's parameters after the cotangent name what it needs: parameters of the forward function,
     ``out``, or ``residuals`` that the forward returns behind its ``outputs``. An op without rules
-    returns constants. A ``view`` may share the storage of its first argument.
+    returns constants. A ``view`` shares the storage of its first argument. The first parameter of
+    a ``variadic`` op is a sequence of inputs, and its rule returns a sequence of cotangents.
     """
 
-    def __init__(self, forward, outputs=1, residuals=(), view=False, family=None):
+    def __init__(
+        self, forward, outputs=1, residuals=(), view=False, variadic=False, family=None
+    ):
         self.forward = forward
         self.outputs = outputs
         self.residuals = tuple(residuals)
@@ -61,11 +65,13 @@ class Op:
             setattr(self, name, getattr(forward, name))
         self.__wrapped__ = forward
         parameters = signature(forward).parameters.values()
-        self.variadic = any(p.kind is Parameter.VAR_POSITIONAL for p in parameters)
-        self.names = [p.name for p in parameters if p.kind is not Parameter.KEYWORD_ONLY]
-        self.static = [p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY]
+        self.variadic = variadic
+        self.names = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        self.static = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        if variadic:  # the inputs stand in the call's frame as one thing
+            self.names, self.static = self.names[:1], self.names[1:] + self.static
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-        self.arity = -1 if self.variadic or self.static else len(self.names)
+        self.arity = -1 if self.static else len(self.names)
         self.plain = outputs == 1 and not residuals
 
     def __repr__(self):
@@ -119,24 +125,27 @@ class Op:
         return frame.index(name) if name in frame else (OUT if name == "out" else NEEDS)
 
     def bind(self, args, kwargs):
-        """Arguments in the order of the parameters, and the static ones, with their defaults."""
-        given = [] if self.variadic else self.names[len(args) :]
-        if not self.variadic and len(args) > len(self.names):
-            raise TypeError(f"{self.__name__}: at most {len(self.names)} arguments, not {len(args)}")
-        bound = {}
-        for name in [*given, *self.static]:
-            if name not in kwargs and name not in self.defaults:
-                raise TypeError(f"{self.__name__}: missing argument {name!r}")
-            bound[name] = kwargs[name] if name in kwargs else self.defaults[name]
-        for name in kwargs:
-            if name not in bound:
-                raise TypeError(f"{self.__name__}: argument {name!r} is unexpected or given twice")
-        return [*args, *[bound[name] for name in given]], {n: bound[n] for n in self.static}
+        """All arguments in the order of the parameters, and the static ones by name."""
+        names = [*self.names, *self.static] if self.variadic else self.names
+        if len(args) > len(names):
+            raise TypeError(f"{self.__name__}: takes {len(names)} arguments, not {len(args)}")
+        bound = dict(zip(names, args))
+        for name, value in kwargs.items():
+            if name in bound or name not in self.names and name not in self.static:
+                raise TypeError(f"{self.__name__}: argument {name!r} is unknown or given twice")
+            bound[name] = value
+        for name in [*self.names, *self.static]:
+            if name not in bound and name not in self.defaults:
+                raise TypeError(f"{self.__name__}: argument {name!r} is missing")
+            bound.setdefault(name, self.defaults.get(name))
+        return [bound[n] for n in self.names], {n: bound[n] for n in self.static}
 
     def __call__(self, *args, **kwargs):
         static = None
         if kwargs or len(args) != self.arity:
             args, static = self.bind(args, kwargs)
+        if self.variadic:
+            args = list(args[0])
         values, inputs = [], []
         for i, arg in enumerate(args):
             if isinstance(arg, Variable):
@@ -148,22 +157,25 @@ class Op:
             else:
                 values.append(arg)
         try:
-            got = self.forward(*values, **static) if static else self.forward(*values)
+            if self.variadic:
+                got = self.forward(values, **static)
+            else:
+                got = self.forward(*values, **static) if static else self.forward(*values)
         except (ValueError, TypeError, IndexError) as error:
             raise self.family.explained(self, error, values) from error
         if self.plain:
             out = [wrap(self.family, got)]
         else:
-            out = [wrap(self.family, value) for value in got[: self.outputs]]
+            out = [wrap(self.family, value) for value in (got[: self.outputs] if self.outputs else got)]
         for variable in out:
             variable.fresh = not self.view
             if self.view and isinstance(args[0], Variable):
                 variable.version = args[0].version
         if inputs and self.rules and is_grad_enabled():
-            self.record(args, static, inputs, () if self.plain else got[self.outputs :], out)
+            self.record(args, static, inputs, got, out)
         return out[0] if self.outputs == 1 else tuple(out)
 
-    def record(self, args, static, inputs, residuals, out):
+    def record(self, args, static, inputs, got, out):
         """Make the node of a call: its parents, and exactly what the rules of ``inputs`` name."""
         key = (0,) if self.variadic else tuple(inputs)
         plan = self.plans.get(key)
@@ -175,13 +187,14 @@ class Op:
             parents.append(edge(arg) if isinstance(arg, Variable) and arg.tracked else None)
         spec_of = self.family.spec
         if spec_of is None:
-            spec = None if self.outputs == 1 else [None] * self.outputs
+            spec = None if self.outputs == 1 else [None] * len(out)
         elif self.outputs == 1:
             spec = spec_of(out[0].value)
         else:
             spec = [spec_of(variable.value) for variable in out]
         node = Node(self, plan, tuple(parents), spec)
         if plan.positions:
+            residuals = got[self.outputs :] if self.residuals else ()
             self.save(node, args, static, residuals, out)
         node.attach(out)
 

@@ -1,0 +1,112 @@
+"""Ops that pick elements by index, and the scatter that is the derivative of them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..engine import Variable
+from ..errors import ShapeError
+from ..operation import op
+
+__all__ = [
+    "advanced_index",
+    "basic_index",
+    "getitem",
+    "raw_index",
+    "scatter_add",
+    "take",
+    "take_along_axis",
+]
+
+
+def raw_index(index: Any) -> Any:
+    """An index with its tensors, and the tensors in its lists, replaced by their arrays."""
+    if isinstance(index, Variable):
+        return index.value
+    if isinstance(index, tuple):
+        return tuple(raw_index(item) for item in index)
+    return [raw_index(item) for item in index] if isinstance(index, list) else index
+
+
+def is_basic(index: Any) -> bool:
+    """Whether an index makes a view: of integers, slices, None and ``...`` alone."""
+    items = index if isinstance(index, tuple) else (index,)
+    return all(
+        item is None
+        or item is Ellipsis
+        or isinstance(item, slice)
+        or (isinstance(item, int | np.integer) and not isinstance(item, bool))
+        for item in items
+    )
+
+
+def getitem(x: Any, index: Any) -> Any:
+    """``x[index]``, with all of NumPy's indexing: a view where the index is basic."""
+    return basic_index(x, index) if is_basic(index) else advanced_index(x, raw_index(index))
+
+
+@op(view=True, residuals=("from_shape",))
+def basic_index(x, index):
+    """``x[index]`` for an index of integers, slices, None and ``...``: a view."""
+    return x[index], np.shape(x)
+
+
+basic_index.grad(x=lambda g, index, from_shape: scatter_add(g, index, from_shape))
+
+
+@op(residuals=("from_shape",))
+def advanced_index(x, index):
+    """``x[index]`` for an index with arrays of integers or bools: a copy."""
+    return x[index], np.shape(x)
+
+
+advanced_index.grad(x=lambda g, index, from_shape: scatter_add(g, index, from_shape))
+
+
+@op
+def scatter_add(g, index, shape):
+    """Zeros of ``shape`` with g added at ``[index]``; where an index repeats, all are added."""
+    out = np.zeros(shape, np.asarray(g).dtype)
+    if is_basic(index) or (isinstance(index, np.ndarray) and index.dtype == bool):
+        out[index] = g  # nothing repeats
+    else:
+        np.add.at(out, index, g)
+    return out
+
+
+scatter_add.grad(g=lambda gg, index: getitem(gg, index))
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """The slices of x along ``axis`` at ``indices``; of the flattened x if ``axis`` is None."""
+    indices = np.asarray(raw_index(indices))
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"take: indices must be integers, not {indices.dtype}")
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    if not -x.ndim <= axis < x.ndim:
+        raise ShapeError(f"take: there is no axis {axis} in x of shape {x.shape}")
+    return advanced_index(x, (slice(None),) * (axis % x.ndim) + (indices,))
+
+
+def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
+    """For each place of ``indices`` the element of x with that index along ``axis``.
+
+    ``indices`` has as many axes as x, and sizes that broadcast with x's on the others.
+    """
+    indices = np.asarray(raw_index(indices))
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"take_along_axis: indices must be integers, not {indices.dtype}")
+    if indices.ndim != x.ndim or not -x.ndim <= axis < x.ndim:
+        raise ShapeError(
+            f"take_along_axis: x is {x.shape}, indices {indices.shape}, axis {axis}; the ranks must"
+            " be equal, and axis one of theirs"
+        )
+    axis %= x.ndim
+    index: list[Any] = [
+        np.arange(n).reshape((-1,) + (1,) * (x.ndim - 1 - i)) for i, n in enumerate(x.shape)
+    ]
+    index[axis] = indices
+    return advanced_index(x, tuple(index))

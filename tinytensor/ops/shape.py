@@ -1,0 +1,314 @@
+"""Ops that move elements without computing: shapes, axes, joining, splitting, repeating."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..operation import MANY, op
+from .elementwise import where
+
+__all__ = [
+    "astype",
+    "broadcast_to",
+    "cast",
+    "clone",
+    "concat",
+    "expand_dims",
+    "flatten",
+    "flip",
+    "matrix_transpose",
+    "moveaxis",
+    "pad",
+    "pad_constant",
+    "permute_dims",
+    "repeat",
+    "reshape",
+    "roll",
+    "split",
+    "squeeze",
+    "stack",
+    "swapaxes",
+    "tile",
+    "tril",
+    "triu",
+    "unstack",
+]
+
+Axis = int | tuple[int, ...]
+
+
+# --- One array -------------------------------------------------------------------------------
+
+
+@op
+def clone(x):
+    """A copy of x, in C order."""
+    return np.array(x, order="C")
+
+
+clone.grad(x=lambda g: g)
+
+
+@op
+def cast(x, dtype):
+    """x with floating-point elements of ``dtype``. Its gradient is cast back."""
+    return np.asarray(x).astype(dtype)
+
+
+cast.grad(x=lambda g: g)
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """x with elements of ``dtype``. To integers or bools, no gradient flows back."""
+    dtype = np.dtype(dtype)
+    return cast(x if dtype.kind in "fc" or not hasattr(x, "detach") else x.detach(), dtype)
+
+
+@op(view=True, residuals=("from_shape",))
+def reshape(x, shape):
+    """The elements of x, in C order, in another shape; one size may be -1."""
+    return np.reshape(x, shape), np.shape(x)
+
+
+reshape.grad(x=lambda g, from_shape: reshape(g, from_shape))
+
+
+def flatten(x: Any, start_axis: int = 0, end_axis: int = -1) -> Any:
+    """The axes from ``start_axis`` to ``end_axis`` (included) made into one."""
+    if x.ndim == 0:
+        return reshape(x, (1,))
+    start, end = start_axis % x.ndim, end_axis % x.ndim
+    if start > end:
+        raise ShapeError(f"flatten: start_axis {start_axis} is behind end_axis {end_axis}")
+    joined = int(np.prod(x.shape[start : end + 1]))
+    return reshape(x, (*x.shape[:start], joined, *x.shape[end + 1 :]))
+
+
+@op(view=True)
+def permute_dims(x, axes=None):
+    """The axes of x in another order; all reversed if ``axes`` is None."""
+    return np.transpose(x, axes)
+
+
+permute_dims.grad(
+    x=lambda g, axes: permute_dims(g, None if axes is None else inverse(axes, g.ndim))
+)
+
+
+def inverse(axes: Sequence[int], ndim: int) -> tuple[int, ...]:
+    """The permutation that undoes ``axes``."""
+    return tuple(int(i) for i in np.argsort([axis % ndim for axis in axes]))
+
+
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    """x with two axes exchanged."""
+    axes = list(range(x.ndim))
+    try:
+        axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    except IndexError:
+        raise ShapeError(f"swapaxes: axes {axis1} and {axis2} of an x of {x.shape}") from None
+    return permute_dims(x, tuple(axes))
+
+
+def matrix_transpose(x: Any) -> Any:
+    """x with its last two axes exchanged."""
+    if x.ndim < 2:
+        raise ShapeError(f"matrix_transpose: x is {x.shape}, needs at least 2 axes")
+    return swapaxes(x, -1, -2)
+
+
+def moveaxis(x: Any, source: Axis, destination: Axis) -> Any:
+    """x with the axes of ``source`` moved to ``destination``; the others keep their order."""
+    numbered = np.empty(range(x.ndim))  # axis i has size i, so the sizes tell where each one went
+    return permute_dims(x, np.moveaxis(numbered, source, destination).shape)
+
+
+@op(view=True, residuals=("from_shape",))
+def expand_dims(x, axis=0):
+    """x with an axis of size 1 put in at ``axis``."""
+    return np.expand_dims(x, axis), np.shape(x)
+
+
+expand_dims.grad(x=lambda g, from_shape: reshape(g, from_shape))
+
+
+@op(view=True, residuals=("from_shape",))
+def squeeze(x, axis=None):
+    """x without the axes of ``axis``, which must have size 1; without all such if None."""
+    return np.squeeze(x, axis), np.shape(x)
+
+
+squeeze.grad(x=lambda g, from_shape: reshape(g, from_shape))
+
+
+@op(view=True)
+def broadcast_to(x, shape):
+    """x stretched to ``shape`` by NumPy's rules, without a copy; its memory is read-only."""
+    if isinstance(x, np.ndarray) and x.size == 1 and x.flags.c_contiguous and 0 not in shape:
+        # np.broadcast_to costs more than a small op; this is the cotangent of every sum()
+        stretched: np.ndarray = np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))
+        stretched.flags.writeable = False
+        return stretched
+    return np.broadcast_to(x, shape)
+
+
+broadcast_to.grad(x=lambda g: g)  # the engine sums it down
+
+
+@op(view=True)
+def flip(x, axis=None):
+    """x with the order of its elements along ``axis`` (all axes if None) reversed."""
+    return np.flip(x, axis)
+
+
+flip.grad(x=lambda g, axis: flip(g, axis))
+
+
+@op
+def roll(x, shift, axis=None):
+    """x with its elements moved on by ``shift`` along ``axis``, around the end."""
+    return np.roll(x, shift, axis)
+
+
+roll.grad(
+    x=lambda g, shift, axis: roll(
+        g, tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis
+    )
+)
+
+
+def tril(x: Any, k: int = 0) -> Any:
+    """The lower triangle of the last two axes, up to diagonal ``k``; 0 above."""
+    if x.ndim < 2:
+        raise ShapeError(f"tril: x is {x.shape}, needs at least 2 axes")
+    return where(np.tri(*x.shape[-2:], k=k, dtype=bool), x, 0)
+
+
+def triu(x: Any, k: int = 0) -> Any:
+    """The upper triangle of the last two axes, from diagonal ``k`` on; 0 below."""
+    if x.ndim < 2:
+        raise ShapeError(f"triu: x is {x.shape}, needs at least 2 axes")
+    return where(np.tri(*x.shape[-2:], k=k - 1, dtype=bool), 0, x)
+
+
+# --- Several arrays --------------------------------------------------------------------------
+
+
+@op(variadic=True, residuals=("ends",))
+def concat(arrays, axis=0):
+    """The arrays joined along an axis that they have; with None, flattened first."""
+    if not arrays:
+        raise ShapeError("concat: needs at least one array")
+    if axis is None:
+        return np.concatenate(arrays, None), None
+    sizes = [np.shape(array)[axis] if np.ndim(array) else 1 for array in arrays]
+    return np.concatenate(arrays, axis), np.cumsum(sizes)[:-1].tolist()
+
+
+def _concat_grad(g: Any, arrays: tuple[Any, ...], axis: int | None, ends: list[int] | None) -> Any:
+    if axis is not None:
+        return split(g, ends, axis)
+    sizes = [int(np.prod(array.shape)) for array in arrays]
+    pieces = split(g, np.cumsum(sizes)[:-1].tolist(), 0)
+    return [reshape(piece, array.shape) for piece, array in zip(pieces, arrays, strict=True)]
+
+
+concat.grad(arrays=_concat_grad)
+
+
+@op(variadic=True)
+def stack(arrays, axis=0):
+    """The arrays, all of one shape, joined along a new axis."""
+    if not arrays:
+        raise ShapeError("stack: needs at least one array")
+    return np.stack(arrays, axis)
+
+
+stack.grad(arrays=lambda g, axis: unstack(g, axis))
+
+
+@op(outputs=MANY)
+def split(x, indices_or_sections, axis=0):
+    """Pieces of x along ``axis``: that many equal ones, or cut before the given indices."""
+    return [np.ascontiguousarray(piece) for piece in np.split(x, indices_or_sections, axis)]
+
+
+split.grad(x=lambda g, axis: concat(g, axis))
+
+
+@op(outputs=MANY)
+def unstack(x, axis=0):
+    """The slices of x along ``axis``, without that axis."""
+    if np.ndim(x) == 0:
+        raise ShapeError("unstack: x has no axes")
+    return [np.ascontiguousarray(piece) for piece in np.moveaxis(x, axis, 0)]
+
+
+unstack.grad(x=lambda g, axis: stack(g, axis))
+
+
+# --- Made longer -----------------------------------------------------------------------------
+
+
+@op
+def pad_constant(x, pad_width, value=0):
+    """x with ``value`` put before and behind each axis: a pair of lengths for each axis."""
+    return np.pad(x, pad_width, constant_values=value)
+
+
+pad_constant.grad(
+    x=lambda g, pad_width: g[
+        tuple(slice(before, g.shape[i] - after) for i, (before, after) in enumerate(pad_width))
+    ]
+)
+
+
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Any:
+    """x with elements put before and behind along each axis.
+
+    ``pad_width`` is NumPy's: a number, a pair, or a pair for each axis. ``mode`` is "constant",
+    "edge", "reflect", "symmetric" or "wrap".
+    """
+    try:
+        widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
+    except ValueError:
+        raise ShapeError(f"pad: pad_width {pad_width} does not fit an x of {x.shape}") from None
+    if widths.dtype.kind not in "iu" or (widths < 0).any():
+        raise ShapeError(f"pad: pad_width must be integers of at least 0, not {pad_width}")
+    pairs = tuple((int(before), int(after)) for before, after in widths)
+    if mode == "constant":
+        return pad_constant(x, pairs, constant_values)
+    if mode not in ("edge", "reflect", "symmetric", "wrap"):
+        raise ValueError(f"pad: there is no mode {mode!r}")
+    from .indexing import take
+
+    for axis, pair in enumerate(pairs):
+        if pair != (0, 0):
+            x = take(x, np.pad(np.arange(x.shape[axis]), pair, mode), axis)  # type: ignore[call-overload]
+    return x
+
+
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+    """x with each element along ``axis`` repeated; ``repeats`` is a number or one for each."""
+    from .indexing import take
+
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    counts = np.asarray(getattr(repeats, "value", repeats))
+    return take(x, np.repeat(np.arange(x.shape[axis]), counts), axis)
+
+
+def tile(x: Any, repetitions: int | Sequence[int]) -> Any:
+    """x laid side by side ``repetitions`` times along each axis."""
+    reps = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)
+    ndim = max(len(reps), x.ndim)
+    reps = (1,) * (ndim - len(reps)) + reps
+    shape = (1,) * (ndim - x.ndim) + x.shape
+    pairs = [size for r, n in zip(reps, shape, strict=True) for size in (r, n)]
+    ones = [size for n in shape for size in (1, n)]
+    stretched = broadcast_to(reshape(x, tuple(ones)), tuple(pairs))
+    return reshape(stretched, tuple(r * n for r, n in zip(reps, shape, strict=True)))
