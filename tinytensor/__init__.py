@@ -1,0 +1,37 @@
+"""tinytensor: a small, fast tensor library with automatic differentiation, for CPUs."""
+
+import importlib.util as _importlib_util
+import os as _os
+import sys as _sys
+from pathlib import Path as _Path
+
+
+def _run_interpreted(*names: str) -> None:
+    """Load modules from their .py files although compiled ones lie beside them."""
+    for name in names:
+        path = _Path(__file__).with_name(f"{name}.py")
+        spec = _importlib_util.spec_from_file_location(f"{__name__}.{name}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = _sys.modules[spec.name] = _importlib_util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+
+if _os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0"):
+    _run_interpreted("engine", "operation")
+
+from . import errors, func, ops
+from .creation import *
+from .engine import (
+    GraphError,
+    enable_grad,
+    grad,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from .errors import DtypeError, ShapeError
+from .ops import *
+from .tensor import Tensor, op
+
+__version__ = "0.1.0"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .tensor import Shape, Tensor, as_array
+from .tensor import Dtype, Shape, Tensor, as_array
 
 __all__ = [
     "arange",
@@ -26,7 +25,7 @@ __all__ = [
 ]
 
 
-def tensor(data: Any, dtype: npt.DTypeLike = None, requires_grad: bool = False) -> Tensor:
+def tensor(data: Any, dtype: Dtype = None, requires_grad: bool = False) -> Tensor:
     """A tensor with a copy of ``data``: numbers, nested lists, an array or a tensor.
 
     Python floats become float32 and integers int64; an array keeps its dtype.
@@ -39,7 +38,7 @@ def tensor(data: Any, dtype: npt.DTypeLike = None, requires_grad: bool = False) 
     return Tensor(np.array(as_array(data, dtype)), requires_grad=requires_grad)
 
 
-def asarray(data: Any, dtype: npt.DTypeLike = None, copy: bool | None = None) -> Tensor:
+def asarray(data: Any, dtype: Dtype = None, copy: bool | None = None) -> Tensor:
     """``data`` as a tensor. An ndarray's memory is shared, unless ``copy`` or a cast forbids it."""
     if copy:
         return tensor(data, dtype)
@@ -58,23 +57,17 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return Tensor(array)
 
 
-def empty(
-    shape: int | Shape, dtype: npt.DTypeLike = np.float32, requires_grad: bool = False
-) -> Tensor:
+def empty(shape: int | Shape, dtype: Dtype = np.float32, requires_grad: bool = False) -> Tensor:
     """A tensor whose elements are not set."""
     return Tensor(np.empty(shape, dtype), requires_grad=requires_grad)
 
 
-def zeros(
-    shape: int | Shape, dtype: npt.DTypeLike = np.float32, requires_grad: bool = False
-) -> Tensor:
+def zeros(shape: int | Shape, dtype: Dtype = np.float32, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros."""
     return Tensor(np.zeros(shape, dtype), requires_grad=requires_grad)
 
 
-def ones(
-    shape: int | Shape, dtype: npt.DTypeLike = np.float32, requires_grad: bool = False
-) -> Tensor:
+def ones(shape: int | Shape, dtype: Dtype = np.float32, requires_grad: bool = False) -> Tensor:
     """A tensor of ones."""
     return Tensor(np.ones(shape, dtype), requires_grad=requires_grad)
 
@@ -82,7 +75,7 @@ def ones(
 def full(
     shape: int | Shape,
     fill_value: Any,
-    dtype: npt.DTypeLike = None,
+    dtype: Dtype = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor whose elements all are ``fill_value``."""
@@ -90,26 +83,24 @@ def full(
     return Tensor(np.full(shape, value, value.dtype), requires_grad=requires_grad)
 
 
-def zeros_like(x: Tensor, dtype: npt.DTypeLike = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(x: Tensor, dtype: Dtype = None, requires_grad: bool = False) -> Tensor:
     """Zeros with the shape of x, and its dtype unless another is given."""
     return Tensor(np.zeros(x.shape, dtype or x.dtype), requires_grad=requires_grad)
 
 
-def ones_like(x: Tensor, dtype: npt.DTypeLike = None, requires_grad: bool = False) -> Tensor:
+def ones_like(x: Tensor, dtype: Dtype = None, requires_grad: bool = False) -> Tensor:
     """Ones with the shape of x, and its dtype unless another is given."""
     return Tensor(np.ones(x.shape, dtype or x.dtype), requires_grad=requires_grad)
 
 
 def full_like(
-    x: Tensor, fill_value: Any, dtype: npt.DTypeLike = None, requires_grad: bool = False
+    x: Tensor, fill_value: Any, dtype: Dtype = None, requires_grad: bool = False
 ) -> Tensor:
     """``fill_value`` in the shape of x, with its dtype unless another is given."""
     return Tensor(np.full(x.shape, fill_value, dtype or x.dtype), requires_grad=requires_grad)
 
 
-def arange(
-    start: float, stop: float | None = None, step: float = 1, dtype: npt.DTypeLike = None
-) -> Tensor:
+def arange(start: float, stop: float | None = None, step: float = 1, dtype: Dtype = None) -> Tensor:
     """Evenly spaced numbers from ``start`` (0 if only a stop is given) up to below ``stop``."""
     first, last = (0, start) if stop is None else (start, stop)
     array = np.arange(first, last, step)
@@ -122,15 +113,13 @@ def linspace(
     start: float,
     stop: float,
     num: int,
-    dtype: npt.DTypeLike = np.float32,
+    dtype: Dtype = np.float32,
     endpoint: bool = True,
 ) -> Tensor:
     """``num`` evenly spaced numbers from ``start`` to ``stop``."""
     return Tensor(np.linspace(start, stop, num, endpoint=endpoint, dtype=dtype))
 
 
-def eye(
-    n_rows: int, n_cols: int | None = None, k: int = 0, dtype: npt.DTypeLike = np.float32
-) -> Tensor:
+def eye(n_rows: int, n_cols: int | None = None, k: int = 0, dtype: Dtype = np.float32) -> Tensor:
     """A matrix with ones on its diagonal ``k`` and zeros elsewhere."""
     return Tensor(np.eye(n_rows, n_cols, k, dtype))

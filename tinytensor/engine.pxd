@@ -1,5 +1,7 @@
 # The C types of engine.py, for the build that compiles it.
 
+cimport cython
+
 cdef class Version:
     cdef public long long count
     cdef public object changed_by
@@ -16,9 +18,13 @@ cdef class Node:
     cdef public object op, plan, spec
     cdef public tuple parents
     cdef public list hooks, saved, guards
-    cdef public long long depth, index
+    cdef public long long depth
+    cdef public Py_ssize_t index
+    @cython.locals(output=Variable, i=cython.Py_ssize_t)
     cpdef attach(self, list outputs)
+    @cython.locals(version=Version)
     cpdef list restore(self)
+    @cython.locals(restored=list, slot=cython.Py_ssize_t)
     cpdef pull(self, g, useful)
 
 cdef class BackwardPass:
@@ -26,10 +32,17 @@ cdef class BackwardPass:
     cdef public dict pending
     cdef public set owned, wanted, useful
     cdef public list heap
+    @cython.locals(node=Node, variable=Variable)
     cpdef deliver(self, target, Variable cotangent)
     cpdef deliver_output(self, Node output, Variable cotangent)
+    @cython.locals(node=Node, variable=Variable)
     cpdef dict run(self, bint retain_graph)
 
+cpdef is_grad_enabled()
+cpdef Version new_version()
+@cython.locals(variable=Variable)
 cpdef Variable wrap(family, value)
 cpdef edge(Variable variable)
 cpdef owned(Variable gradient)
+@cython.locals(node=Node, node_parent=Node, depth=cython.longlong)
+cpdef Node new_node(op, plan, tuple parents, spec, Py_ssize_t index)

@@ -8,9 +8,9 @@ This is ordinary Python. ``engine.pxd`` beside it gives Cython the types, and a 
 very file; ``TINYTENSOR_PURE=1`` runs it interpreted.
 """
 
-import threading
 import weakref
 from contextlib import ContextDecorator
+from contextvars import ContextVar
 from heapq import heappop, heappush
 
 compiled = not __file__.endswith(".py")
@@ -22,19 +22,14 @@ class GraphError(RuntimeError):
     """The recorded graph cannot answer: freed, changed in place, or never recorded."""
 
 
-# --- Grad mode: one for each thread ----------------------------------------------------------
+# --- Grad mode: one for each thread (and each asyncio task) ----------------------------------
 
-
-class _Mode(threading.local):
-    enabled = True
-
-
-_mode = _Mode()
+_grad_enabled = ContextVar("grad_enabled", default=True)
 
 
 def is_grad_enabled():
     """Whether ops called on this thread are recorded."""
-    return _mode.enabled
+    return _grad_enabled.get()
 
 
 class _GradMode(ContextDecorator):
@@ -44,12 +39,12 @@ class _GradMode(ContextDecorator):
         self.enabled = enabled
 
     def __enter__(self):
-        self.previous = _mode.enabled
-        _mode.enabled = self.enabled
+        self.before = _grad_enabled.get()
+        _grad_enabled.set(self.enabled)
         return self
 
     def __exit__(self, *error):
-        _mode.enabled = self.previous
+        _grad_enabled.set(self.before)
 
     def _recreate_cm(self):
         return _GradMode(self.enabled)
@@ -59,15 +54,14 @@ class set_grad_enabled(_GradMode):
     """Switch recording on or off for this thread: as a statement, a context, or a decorator."""
 
     def __init__(self, enabled):
-        self.enabled = bool(enabled)
-        self.previous = _mode.enabled
-        _mode.enabled = self.enabled
+        super().__init__(bool(enabled))
+        _GradMode.__enter__(self)
 
     def __enter__(self):  # the constructor has switched already
         return self
 
     def __call__(self, function):  # a decorator acts in the calls, not where it is written
-        _mode.enabled = self.previous
+        self.__exit__()
         return super().__call__(function)
 
 
@@ -89,9 +83,12 @@ class Version:
 
     __slots__ = ("changed_by", "count")
 
-    def __init__(self):
-        self.count = 0
-        self.changed_by = ""
+
+def new_version():
+    version = Version.__new__(Version)  # a call of the class costs twice as much
+    version.count = 0
+    version.changed_by = ""
+    return version
 
 
 class Variable:
@@ -105,7 +102,7 @@ class Variable:
     def __init__(self, value, requires_grad=False):
         self.value = value
         self.grad = self.node = self.hooks = None
-        self.version = Version()
+        self.version = new_version()
         self.tracked = self.fresh = False
         if requires_grad:
             self.requires_grad = True
@@ -225,7 +222,7 @@ def wrap(family, value):
     variable = new_variable(family)
     variable.value = value
     variable.grad = variable.node = variable.hooks = None
-    variable.version = Version()
+    variable.version = new_version()
     variable.tracked = variable.fresh = False
     return variable
 
@@ -269,19 +266,6 @@ class Node:
 
     __slots__ = ("depth", "guards", "hooks", "index", "op", "parents", "plan", "saved", "spec")
 
-    def __init__(self, op, plan, parents, spec, index=0):
-        self.op = op
-        self.plan = plan
-        self.parents = parents
-        self.spec = spec
-        self.index = index
-        self.hooks = self.saved = self.guards = None
-        depth = 0
-        for parent in parents:
-            if isinstance(parent, Node) and parent.depth > depth:
-                depth = parent.depth
-        self.depth = depth + 1
-
     def __lt__(self, other):  # a heap pops its smallest: the deepest node
         return self.depth > other.depth
 
@@ -291,12 +275,13 @@ class Node:
     def attach(self, outputs):
         """Make this the node behind the outputs of its call."""
         if self.op.outputs == 1:
-            outputs[0].node = self
-            outputs[0].tracked = True
+            output = outputs[0]
+            output.node = self
+            output.tracked = True
             return
         for i, output in enumerate(outputs):
             if self.op.family.is_differentiable(output.value):
-                output.node = Node(self.op, None, (self,), self.spec[i], i)
+                output.node = new_node(self.op, None, (self,), self.spec[i], i)
                 output.tracked = True
 
     def restore(self):
@@ -322,7 +307,7 @@ class Node:
     def pull(self, g, useful):
         """The cotangents of the parents from that of the output: run the rules."""
         plan = self.plan
-        restored = self.restore() if plan.names else ()
+        restored = self.restore() if plan.names else []
         cotangents = [None] * len(self.parents)
         for slot, rule, places in plan.rules:
             if slot != ALL and useful is not None and self.parents[slot] not in useful:
@@ -339,6 +324,23 @@ class Node:
             else:
                 cotangents = [got[i] for i in plan.picks]
         return cotangents
+
+
+def new_node(op, plan, parents, spec, index):
+    node = Node.__new__(Node)
+    node.op = op
+    node.plan = plan
+    node.parents = parents
+    node.spec = spec
+    node.index = index
+    node.hooks = node.saved = node.guards = None
+    depth = 0
+    for parent in parents:
+        if isinstance(parent, Node):
+            node_parent = parent
+            depth = max(depth, node_parent.depth)
+    node.depth = depth + 1
+    return node
 
 
 # --- The backward pass -----------------------------------------------------------------------
@@ -377,10 +379,12 @@ class BackwardPass:
     def deliver(self, target, cotangent):
         """Add ``cotangent`` to what waits at ``target``, a node or a leaf."""
         if isinstance(target, Node):
-            spec, family = target.spec, target.op.family
+            node = target
+            spec, family = node.spec, node.op.family
         else:
+            variable = target
             family = type(target).family
-            spec = None if family.spec is None else family.spec(target.value)
+            spec = None if family.spec is None else family.spec(variable.value)
         if spec is not None and family.spec(cotangent.value) != spec:
             cotangent = cotangent.fit(spec)
         total = self.pending.get(target)
@@ -447,10 +451,13 @@ def backpropagate(outputs, cotangents, wanted, retain_graph, create_graph):
         if not output.tracked:
             raise GraphError("backward: nothing that the output depends on requires a gradient")
     work = BackwardPass(outputs, wanted, create_graph)
-    with _GradMode(create_graph):
+    mode = _grad_enabled.set(create_graph)
+    try:
         for output, cotangent in zip(outputs, cotangents):
             work.deliver(edge(output), output.seed(cotangent))
         return work.run(create_graph if retain_graph is None else retain_graph)
+    finally:
+        _grad_enabled.reset(mode)
 
 
 def grad(

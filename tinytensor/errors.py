@@ -9,4 +9,3 @@ class ShapeError(ValueError):
 
 class DtypeError(TypeError):
     """An argument's dtype does not fit an operation."""
-

@@ -9,6 +9,7 @@ import numpy as np
 
 from .engine import enable_grad
 from .engine import grad as gradients_of
+from .operation import alias
 from .tensor import Tensor
 
 __all__ = ["GradientMismatch", "check_grad", "grad", "value_and_grad"]
@@ -35,7 +36,7 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Func
                     x = Tensor(x)
                 outer = outer or x.requires_grad
                 # A node of its own: the inner derivative stops here, the outer one goes through.
-                inputs[i] = x.clone() if x.requires_grad else x.detach().requires_grad_()
+                inputs[i] = alias(x) if x.requires_grad else x.detach().requires_grad_()
             value = function(*inputs, **kwargs)
         found = gradients_of(
             value, [inputs[i] for i in wanted], create_graph=outer, allow_unused=True
@@ -100,7 +101,9 @@ def check_grad(
         total = None
         for k, value in enumerate(values, first):
             if k == len(weights):
-                weights.append(rng.uniform(0.5, 1.5, value.shape) * rng.choice([-1, 1], value.shape))
+                weights.append(
+                    rng.uniform(0.5, 1.5, value.shape) * rng.choice([-1, 1], value.shape)
+                )
             term = (value * Tensor(weights[k])).sum()
             total = term if total is None else total + term
         assert total is not None

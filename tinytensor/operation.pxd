@@ -1,6 +1,8 @@
 # The C types of operation.py, for the build that compiles it.
 
-from tinytensor.engine cimport Node, Variable, edge, wrap
+cimport cython
+
+from tinytensor.engine cimport Node, Variable, edge, is_grad_enabled, new_node, wrap
 
 cdef class Plan:
     cdef public tuple names, needs, positions
@@ -16,5 +18,19 @@ cdef class Op:
     cdef public list names, static
     cdef public dict rules, plans, defaults
     cdef public object joint
-    cpdef record(self, args, static, list inputs, got, list out)
+    @cython.locals(
+        values=list, needing=cython.longlong, bit=cython.longlong, variable=Variable
+    )
+    cpdef call(self, args, dict kwargs)
+    @cython.locals(variable=Variable)
+    cpdef wrap_all(self, args, static, long long needing, got)
+    @cython.locals(plan=Plan, parents=list, variable=Variable, node=Node)
+    cpdef record(self, args, static, long long needing, residuals, list out)
+    @cython.locals(
+        plan=Plan, saved=list, guards=list, variable=Variable, slot=cython.Py_ssize_t,
+        position=cython.Py_ssize_t, first_static=cython.Py_ssize_t,
+        first_residual=cython.Py_ssize_t,
+    )
     cpdef save(self, Node node, args, static, residuals, list out)
+
+cpdef share_version(source, Variable view)

@@ -2,7 +2,17 @@
 
 from inspect import signature
 
-from .engine import ALL, GraphError, Node, Variable, edge, enable_grad, grad, is_grad_enabled, wrap
+from .engine import (
+    ALL,
+    GraphError,
+    Variable,
+    edge,
+    enable_grad,
+    grad,
+    is_grad_enabled,
+    new_node,
+    wrap,
+)
 
 OUT, NEEDS = -1, -2  # the positions of a rule's `out` and `needs` among what a call can save
 MANY = 0  # as many outputs as the forward function returns
@@ -50,9 +60,7 @@ class Op:
     a ``variadic`` op is a sequence of inputs, and its rule returns a sequence of cotangents.
     """
 
-    def __init__(
-        self, forward, outputs=1, residuals=(), view=False, variadic=False, family=None
-    ):
+    def __init__(self, forward, outputs=1, residuals=(), view=False, variadic=False, family=None):
         self.forward = forward
         self.outputs = outputs
         self.residuals = tuple(residuals)
@@ -131,7 +139,7 @@ class Op:
             raise TypeError(f"{self.__name__}: takes {len(names)} arguments, not {len(args)}")
         bound = dict(zip(names, args))
         for name, value in kwargs.items():
-            if name in bound or name not in self.names and name not in self.static:
+            if name in bound or name not in [*self.names, *self.static]:
                 raise TypeError(f"{self.__name__}: argument {name!r} is unknown or given twice")
             bound[name] = value
         for name in [*self.names, *self.static]:
@@ -141,21 +149,30 @@ class Op:
         return [bound[n] for n in self.names], {n: bound[n] for n in self.static}
 
     def __call__(self, *args, **kwargs):
+        return self.call(args, kwargs)
+
+    def call(self, args, kwargs):
+        """Run the forward function on the raw values; record the call if it needs a gradient."""
         static = None
         if kwargs or len(args) != self.arity:
             args, static = self.bind(args, kwargs)
         if self.variadic:
-            args = list(args[0])
-        values, inputs = [], []
-        for i, arg in enumerate(args):
+            args = args[0]
+        values = []
+        needing = 0  # the arguments that need gradients, as bits
+        bit = 1
+        for arg in args:
             if isinstance(arg, Variable):
-                values.append(arg.value)
-                if arg.tracked:
-                    inputs.append(i)
+                variable = arg
+                values.append(variable.value)
+                if variable.tracked:
+                    needing |= bit
                 if self.family is None:
                     self.family = type(arg).family
             else:
                 values.append(arg)
+            if not self.variadic:
+                bit <<= 1
         try:
             if self.variadic:
                 got = self.forward(values, **static)
@@ -163,69 +180,94 @@ class Op:
                 got = self.forward(*values, **static) if static else self.forward(*values)
         except (ValueError, TypeError, IndexError) as error:
             raise self.family.explained(self, error, values) from error
-        if self.plain:
-            out = [wrap(self.family, got)]
+        if needing and not (self.rules and is_grad_enabled()):
+            needing = 0
+        if not self.plain:
+            return self.wrap_all(args, static, needing, got)
+        variable = wrap(self.family, got)
+        if self.view:
+            share_version(args[0], variable)
         else:
-            out = [wrap(self.family, value) for value in (got[: self.outputs] if self.outputs else got)]
+            variable.fresh = True
+        if needing:
+            self.record(args, static, needing, (), [variable])
+        return variable
+
+    def wrap_all(self, args, static, needing, got):
+        """The outputs of a call whose forward returned a tuple: several outputs, or residuals."""
+        values = got if self.outputs == MANY else got[: self.outputs]
+        out = [wrap(self.family, value) for value in values]
         for variable in out:
-            variable.fresh = not self.view
-            if self.view and isinstance(args[0], Variable):
-                variable.version = args[0].version
-        if inputs and self.rules and is_grad_enabled():
-            self.record(args, static, inputs, got, out)
+            if self.view:
+                share_version(args[0], variable)
+            else:
+                variable.fresh = True
+        if needing:
+            self.record(args, static, needing, got[len(out) :], out)
         return out[0] if self.outputs == 1 else tuple(out)
 
-    def record(self, args, static, inputs, got, out):
-        """Make the node of a call: its parents, and exactly what the rules of ``inputs`` name."""
-        key = (0,) if self.variadic else tuple(inputs)
-        plan = self.plans.get(key)
+    def record(self, args, static, needing, residuals, out):
+        """Make the node of a call: its parents, and exactly what the rules that can run name."""
+        plan = self.plans.get(needing)
         if plan is None:
-            plan = self.plans[key] = Plan(self, key)
+            plan = self.plans[needing] = Plan(
+                self, [i for i in range(len(self.names)) if needing >> i & 1]
+            )
         parents = []
-        for i in range(len(args)) if self.variadic else inputs:
-            arg = args[i]
-            parents.append(edge(arg) if isinstance(arg, Variable) and arg.tracked else None)
+        for arg in args:
+            if isinstance(arg, Variable) and arg.tracked:
+                parents.append(edge(arg))
+            elif self.variadic:
+                parents.append(None)
         spec_of = self.family.spec
         if spec_of is None:
             spec = None if self.outputs == 1 else [None] * len(out)
         elif self.outputs == 1:
-            spec = spec_of(out[0].value)
+            variable = out[0]
+            spec = spec_of(variable.value)
         else:
             spec = [spec_of(variable.value) for variable in out]
-        node = Node(self, plan, tuple(parents), spec)
+        node = new_node(self, plan, tuple(parents), spec, 0)
         if plan.positions:
-            residuals = got[self.outputs :] if self.residuals else ()
             self.save(node, args, static, residuals, out)
         node.attach(out)
 
     def save(self, node, args, static, residuals, out):
         """Keep in ``node`` what its plan names, and the versions that backward must find again."""
         saved, guards = [], []
+        plan = node.plan
         first_static = len(self.names)
         first_residual = first_static + len(self.static)
-        for name, position in zip(node.plan.names, node.plan.positions):
+        for slot, position in enumerate(plan.positions):
+            guarded = ()
             if position == OUT:
                 item = [variable.value for variable in out]
                 guarded = out
             elif position == NEEDS:
-                item = node.plan.needs
-                guarded = ()
+                item = plan.needs
             elif position >= first_residual:
                 item = residuals[position - first_residual]
-                guarded = ()
             elif position >= first_static:
                 item = static[self.static[position - first_static]]
-                guarded = ()
             elif self.variadic:
                 item = guarded = tuple(args)
             else:
                 item = args[position]
-                guarded = (item,)
+                if isinstance(item, Variable):
+                    guarded = (item,)
             saved.append(item)
-            for variable in guarded:
-                if isinstance(variable, Variable):
-                    guards.append((variable.version, variable.version.count, name))
-        node.saved, node.guards = saved, guards
+            for item in guarded:
+                if isinstance(item, Variable):
+                    variable = item
+                    guards.append((variable.version, variable.version.count, plan.names[slot]))
+        node.saved = saved
+        node.guards = guards
+
+
+def share_version(source, view):
+    """Let a change of ``view`` count as a change of ``source``, whose storage it shares."""
+    if isinstance(source, Variable):
+        view.version = source.version
 
 
 def op(forward=None, **options):
@@ -233,10 +275,16 @@ def op(forward=None, **options):
     return Op(forward, **options) if forward is not None else lambda f: Op(f, **options)
 
 
-@op(view=True)
-def alias(x):
-    """The same value behind a node of its own."""
+def _identity(x):
     return x
 
 
-alias.grad(x=lambda g: g)
+_aliases = {}  # the identity op of each family
+
+
+def alias(variable):
+    """The same value behind a node of its own."""
+    family = type(variable).family
+    if family not in _aliases:
+        _aliases[family] = Op(_identity, view=True, family=family).grad(x=lambda g: g)
+    return _aliases[family](variable)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from . import ops
-from .engine import GraphError, Variable, is_grad_enabled
+from . import operation, ops
+from .engine import GraphError, Variable, is_grad_enabled, wrap
 from .errors import DtypeError, ShapeError
 from .operation import Op
 
 Axes = int | tuple[int, ...] | None
 Shape = tuple[int, ...]
+Dtype = npt.DTypeLike | None
+_Bool: TypeAlias = bool  # the class below has methods of these names
+_Float: TypeAlias = float
 
-float32 = np.dtype(np.float32)
 
-
-def as_array(data: Any, dtype: npt.DTypeLike = None) -> np.ndarray:
+def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
     """``data`` as an ndarray, without a copy where that can be. Python floats become float32."""
     if isinstance(data, Variable):
         data = data.value
@@ -57,13 +58,12 @@ class Tensor(Variable):
     __slots__ = ()
     __hash__ = Variable.__hash__
 
+    family: ClassVar[type[Tensor]]
     value: np.ndarray
     grad: Tensor | None
     spec = attrgetter("shape", "dtype")  # type: ignore[assignment]
 
-    def __init__(
-        self, data: Any, dtype: npt.DTypeLike = None, requires_grad: bool = False
-    ) -> None:
+    def __init__(self, data: Any, dtype: Dtype = None, requires_grad: bool = False) -> None:
         super().__init__(as_array(data, dtype), requires_grad)
 
     # --- What the engine asks ----------------------------------------------------------------
@@ -79,9 +79,11 @@ class Tensor(Variable):
                     f"backward: the output has shape {self.shape}, so the gradient to start from"
                     " must be given; only for a single number it is 1"
                 )
-            return _constant(np.ones_like(self.value))
+            return wrap(
+                Tensor, np.ones(self.shape, self.dtype) if self.ndim else self.dtype.type(1)
+            )
         if not isinstance(cotangent, Tensor):
-            cotangent = _constant(as_array(cotangent, self.dtype))
+            cotangent = wrap(Tensor, as_array(cotangent, self.dtype))
         if cotangent.shape != self.shape:
             raise ShapeError(
                 f"backward: gradient is {cotangent.shape}, but the output is {self.shape}"
@@ -104,16 +106,16 @@ class Tensor(Variable):
     def add_into(self, other: Tensor) -> Tensor:
         if not isinstance(self.value, np.ndarray) or not self.value.flags.writeable:
             return self + other
-        ops.add_into(self.value, other.value)
+        np.add(self.value, other.value, out=self.value)
         self.changed("the accumulation of a gradient")
         return self
 
     def copied(self) -> Tensor:
-        return _constant(np.array(self.value))
+        return wrap(Tensor, np.array(self.value))
 
     @classmethod
     def zeros(cls, spec: tuple[Shape, np.dtype]) -> Tensor:
-        return _constant(np.zeros(*spec))
+        return wrap(Tensor, np.zeros(*spec))
 
     @classmethod
     def explained(cls, op: Op, error: Exception, values: Sequence[Any]) -> Exception:
@@ -167,7 +169,7 @@ class Tensor(Variable):
         """The ndarray itself, without a copy. Writing to it is unseen by the graph."""
         return np.asarray(self.value)
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: Dtype = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.value, dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -210,9 +212,9 @@ class Tensor(Variable):
         return bool((self.value == as_array(item)).any())
 
     # fmt: off
-    def __bool__(self) -> bool: return bool(self.value)
+    def __bool__(self) -> _Bool: return bool(self.value)
     def __int__(self) -> int: return int(self.item())
-    def __float__(self) -> float: return float(self.item())
+    def __float__(self) -> _Float: return float(self.item())
     def __complex__(self) -> complex: return complex(self.item())
     def __index__(self) -> int: return self.value.__index__()
     # fmt: on
@@ -321,14 +323,119 @@ class Tensor(Variable):
     def __getitem__(self, index: Any) -> Tensor:
         return ops.getitem(self, index)
 
+    # --- Methods: each is the op of its name -------------------------------------------------
+
+    @property
+    def T(self) -> Tensor:
+        """All axes reversed."""
+        return ops.permute_dims(self)
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes exchanged."""
+        return ops.matrix_transpose(self)
+
+    def astype(self, dtype: Dtype) -> Tensor:
+        """The elements as ``dtype``; this very tensor if it has that dtype already."""
+        return self if self.dtype == dtype else ops.astype(self, dtype)
+
+    # fmt: off
+    def float(self) -> Tensor: return self.astype(np.float32)
+    def double(self) -> Tensor: return self.astype(np.float64)
+    def long(self) -> Tensor: return self.astype(np.int64)
+    def bool(self) -> Tensor: return self.astype(np.bool_)
+    def reshape(self, *shape: Any) -> Tensor: return ops.reshape(self, _together(shape))
+    def view(self, *shape: Any) -> Tensor: return ops.reshape(self, _together(shape))
+    def permute(self, *axes: Any) -> Tensor: return ops.permute_dims(self, _together(axes))
+    def transpose(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1, axis2)
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1, axis2)
+    def squeeze(self, axis: Axes = None) -> Tensor: return ops.squeeze(self, axis)
+    def expand_dims(self, axis: int = 0) -> Tensor: return ops.expand_dims(self, axis)
+    def unsqueeze(self, axis: int) -> Tensor: return ops.expand_dims(self, axis)
+    def broadcast_to(self, *shape: Any) -> Tensor: return ops.broadcast_to(self, _together(shape))
+    def flip(self, axis: Axes = None) -> Tensor: return ops.flip(self, axis)
+    def roll(self, shift: Any, axis: Axes = None) -> Tensor: return ops.roll(self, shift, axis)
+    def tile(self, *repetitions: Any) -> Tensor: return ops.tile(self, _together(repetitions))
+    def unstack(self, axis: int = 0) -> tuple[Tensor, ...]: return ops.unstack(self, axis)
+    def cumsum(self, axis: int = -1) -> Tensor: return ops.cumsum(self, axis)
+    def softmax(self, axis: int = -1) -> Tensor: return ops.softmax(self, axis)
+    def log_softmax(self, axis: int = -1) -> Tensor: return ops.log_softmax(self, axis)
+    def matmul(self, other: Any) -> Tensor: return ops.matmul(self, other)
+    def abs(self) -> Tensor: return ops.abs(self)
+    def sign(self) -> Tensor: return ops.sign(self)
+    def exp(self) -> Tensor: return ops.exp(self)
+    def log(self) -> Tensor: return ops.log(self)
+    def sqrt(self) -> Tensor: return ops.sqrt(self)
+    def rsqrt(self) -> Tensor: return ops.rsqrt(self)
+    def square(self) -> Tensor: return ops.square(self)
+    def reciprocal(self) -> Tensor: return ops.reciprocal(self)
+    def pow(self, exponent: Any) -> Tensor: return ops.pow(self, exponent)
+    def sin(self) -> Tensor: return ops.sin(self)
+    def cos(self) -> Tensor: return ops.cos(self)
+    def tanh(self) -> Tensor: return ops.tanh(self)
+    def sigmoid(self) -> Tensor: return ops.sigmoid(self)
+    def relu(self) -> Tensor: return ops.relu(self)
+    def erf(self) -> Tensor: return ops.erf(self)
+    def clip(self, min: Any = None, max: Any = None) -> Tensor: return ops.clip(self, min, max)
+    def round(self) -> Tensor: return ops.round(self)
+    # fmt: on
+
+    def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
+        return ops.flatten(self, start_axis, end_axis)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
+        return ops.repeat(self, repeats, axis)
+
+    def split(self, indices_or_sections: Any, axis: int = 0) -> tuple[Tensor, ...]:
+        return ops.split(self, indices_or_sections, axis)
+
+    def take(self, indices: Any, axis: int | None = None) -> Tensor:
+        return ops.take(self, indices, axis)
+
+    def sum(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
+        return ops.sum(self, axis, keepdims)
+
+    def mean(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
+        return ops.mean(self, axis, keepdims)
+
+    def prod(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
+        return ops.prod(self, axis, keepdims)
+
+    def max(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
+        return ops.max(self, axis, keepdims)
+
+    def min(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
+        return ops.min(self, axis, keepdims)
+
+    def var(self, axis: Axes = None, correction: _Float = 0, keepdims: _Bool = False) -> Tensor:
+        return ops.var(self, axis, correction, keepdims)
+
+    def std(self, axis: Axes = None, correction: _Float = 0, keepdims: _Bool = False) -> Tensor:
+        return ops.std(self, axis, correction, keepdims)
+
+    def argmax(self, axis: int | None = None, keepdims: _Bool = False) -> Tensor:
+        return ops.argmax(self, axis, keepdims)
+
+    def argmin(self, axis: int | None = None, keepdims: _Bool = False) -> Tensor:
+        return ops.argmin(self, axis, keepdims)
+
+    def any(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
+        return ops.any(self, axis, keepdims)
+
+    def all(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
+        return ops.all(self, axis, keepdims)
+
+    def logsumexp(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
+        return ops.logsumexp(self, axis, keepdims)
+
 
 Tensor.family = Tensor
 
 
-def _constant(array: np.ndarray) -> Tensor:
-    tensor = Tensor.__new__(Tensor)
-    Variable.__init__(tensor, array)
-    return tensor
+def _together(sizes: tuple[Any, ...]) -> tuple[int, ...]:
+    """The sizes of ``f(2, 3)`` and of ``f((2, 3))`` alike."""
+    one_sequence = len(sizes) == 1 and isinstance(sizes[0], tuple | list)
+    return tuple(sizes[0]) if one_sequence else sizes
 
 
 def _rebuilt(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:
@@ -342,6 +449,25 @@ def describe(value: Any) -> str:
     if isinstance(value, np.ndarray | np.generic):
         return f"{value.dtype} {value.shape}"
     return repr(value) if len(repr(value)) < 60 else type(value).__name__
+
+
+def op(forward: Any = None, **options: Any) -> Any:
+    """Declare an operation on tensors: ``@tt.op`` on a function of ndarrays, then its gradients.
+
+    A rule's first parameter is dL/d(output); the others name what it needs of the call.
+
+    >>> import numpy as np, tinytensor as tt
+    >>> @tt.op
+    ... def cube(x):
+    ...     return x**3
+    >>> cube.grad(x=lambda g, x: 3 * g * x**2)
+    <op cube>
+    >>> x = tt.tensor(2.0, requires_grad=True)
+    >>> cube(x).backward()
+    >>> x.grad
+    tensor(12.)
+    """
+    return operation.op(forward, family=Tensor, **options)
 
 
 for _op in vars(ops).values():

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..operation import MANY, op
-from .elementwise import where
 
 __all__ = [
     "astype",
@@ -181,18 +180,22 @@ roll.grad(
 )
 
 
-def tril(x: Any, k: int = 0) -> Any:
+@op
+def tril(x, k=0):
     """The lower triangle of the last two axes, up to diagonal ``k``; 0 above."""
-    if x.ndim < 2:
-        raise ShapeError(f"tril: x is {x.shape}, needs at least 2 axes")
-    return where(np.tri(*x.shape[-2:], k=k, dtype=bool), x, 0)
+    return np.tril(x, k)
 
 
-def triu(x: Any, k: int = 0) -> Any:
+tril.grad(x=lambda g, k: tril(g, k))
+
+
+@op
+def triu(x, k=0):
     """The upper triangle of the last two axes, from diagonal ``k`` on; 0 below."""
-    if x.ndim < 2:
-        raise ShapeError(f"triu: x is {x.shape}, needs at least 2 axes")
-    return where(np.tri(*x.shape[-2:], k=k - 1, dtype=bool), 0, x)
+    return np.triu(x, k)
+
+
+triu.grad(x=lambda g, k: triu(g, k))
 
 
 # --- Several arrays --------------------------------------------------------------------------
