@@ -1,0 +1,100 @@
+"""Random numbers: generators, the default one and its seed, and arrays drawn from them.
+
+A generator is NumPy's (``numpy.random.Generator``, here on Philox), so draws are safe from several
+threads, and what is drawn does not depend on how many threads the kernels use.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["get_rng_state", "manual_seed", "set_rng_state"]
+
+Shape = int | tuple[int, ...]
+
+_lock = threading.Lock()
+
+
+def generator(seed: int | None = None) -> np.random.Generator:
+    """A new generator; without a seed, seeded by the system."""
+    return np.random.Generator(np.random.Philox(seed))
+
+
+_default = generator()
+
+
+def manual_seed(seed: int) -> np.random.Generator:
+    """Seed the default generator and return it: the same seed gives the same run.
+
+    >>> import tinytensor as tt
+    >>> a = tt.manual_seed(0).random(3)
+    >>> b = tt.manual_seed(0).random(3)
+    >>> (a == b).all().item()
+    True
+    """
+    with _lock:
+        _default.bit_generator.state = np.random.Philox(seed).state
+    return _default
+
+
+def resolve(generator: np.random.Generator | None = None) -> np.random.Generator:
+    """``generator`` itself, or the default one for None."""
+    if generator is None:
+        return _default
+    if not isinstance(generator, np.random.Generator):
+        raise TypeError(
+            f"generator: needs a numpy.random.Generator, not {type(generator).__name__}"
+        )
+    return generator
+
+
+def get_rng_state() -> dict:
+    """The state of the default generator, for ``set_rng_state``."""
+    return dict(_default.bit_generator.state)
+
+
+def set_rng_state(state: dict) -> None:
+    """Put the default generator back to a state that ``get_rng_state`` gave."""
+    with _lock:
+        _default.bit_generator.state = state
+
+
+def draw_key(generator: np.random.Generator | None = None) -> int:
+    """64 random bits: the key of one stream of a counter-based kernel."""
+    return int(resolve(generator).integers(0, 2**64 - 1, dtype=np.uint64, endpoint=True))
+
+
+# --- Arrays ----------------------------------------------------------------------------------
+
+
+def rand(
+    shape: Shape, dtype: npt.DTypeLike = np.float32, generator: np.random.Generator | None = None
+) -> np.ndarray:
+    """Uniform numbers from [0, 1)."""
+    return np.asarray(resolve(generator).random(shape, np.dtype(dtype)))
+
+
+def randn(
+    shape: Shape, dtype: npt.DTypeLike = np.float32, generator: np.random.Generator | None = None
+) -> np.ndarray:
+    """Normal numbers of mean 0 and variance 1."""
+    return np.asarray(resolve(generator).standard_normal(shape, np.dtype(dtype)))
+
+
+def randint(
+    low: int,
+    high: int,
+    shape: Shape,
+    dtype: npt.DTypeLike = np.int64,
+    generator: np.random.Generator | None = None,
+) -> np.ndarray:
+    """Integers from [low, high)."""
+    return np.asarray(resolve(generator).integers(low, high, shape, np.dtype(dtype)))
+
+
+def randperm(n: int, generator: np.random.Generator | None = None) -> np.ndarray:
+    """The integers below n in random order."""
+    return resolve(generator).permutation(n)
