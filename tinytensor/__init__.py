@@ -22,15 +22,9 @@ if _os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0"):
 
 from . import errors, func, ops
 from .creation import *
-from .engine import (
-    GraphError,
-    enable_grad,
-    grad,
-    is_grad_enabled,
-    no_grad,
-    set_grad_enabled,
-)
+from .engine import GraphError, grad
 from .errors import DtypeError, ShapeError
+from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .ops import *
 from .tensor import Tensor, op
 

@@ -38,7 +38,6 @@ cdef class BackwardPass:
     @cython.locals(node=Node, variable=Variable)
     cpdef dict run(self, bint retain_graph)
 
-cpdef is_grad_enabled()
 cpdef Version new_version()
 @cython.locals(variable=Variable)
 cpdef Variable wrap(family, value)

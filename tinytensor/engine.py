@@ -9,9 +9,9 @@ very file; ``TINYTENSOR_PURE=1`` runs it interpreted.
 """
 
 import weakref
-from contextlib import ContextDecorator
-from contextvars import ContextVar
 from heapq import heappop, heappush
+
+from .grad_mode import grad_enabled
 
 compiled = not __file__.endswith(".py")
 
@@ -20,59 +20,6 @@ ALL = -1  # the slot of a rule that returns the cotangents of several parents
 
 class GraphError(RuntimeError):
     """The recorded graph cannot answer: freed, changed in place, or never recorded."""
-
-
-# --- Grad mode: one for each thread (and each asyncio task) ----------------------------------
-
-_grad_enabled = ContextVar("grad_enabled", default=True)
-
-
-def is_grad_enabled():
-    """Whether ops called on this thread are recorded."""
-    return _grad_enabled.get()
-
-
-class _GradMode(ContextDecorator):
-    """Switches the mode from enter to exit. A decorated function gets a switch for each call."""
-
-    def __init__(self, enabled):
-        self.enabled = enabled
-
-    def __enter__(self):
-        self.before = _grad_enabled.get()
-        _grad_enabled.set(self.enabled)
-        return self
-
-    def __exit__(self, *error):
-        _grad_enabled.set(self.before)
-
-    def _recreate_cm(self):
-        return _GradMode(self.enabled)
-
-
-class set_grad_enabled(_GradMode):
-    """Switch recording on or off for this thread: as a statement, a context, or a decorator."""
-
-    def __init__(self, enabled):
-        super().__init__(bool(enabled))
-        _GradMode.__enter__(self)
-
-    def __enter__(self):  # the constructor has switched already
-        return self
-
-    def __call__(self, function):  # a decorator acts in the calls, not where it is written
-        self.__exit__()
-        return super().__call__(function)
-
-
-def no_grad():
-    """Record nothing inside: ``with no_grad():`` or ``@no_grad()``."""
-    return _GradMode(False)
-
-
-def enable_grad():
-    """Record inside, whatever the mode outside: ``with enable_grad():`` or ``@enable_grad()``."""
-    return _GradMode(True)
 
 
 # --- Variables -------------------------------------------------------------------------------
@@ -451,13 +398,13 @@ def backpropagate(outputs, cotangents, wanted, retain_graph, create_graph):
         if not output.tracked:
             raise GraphError("backward: nothing that the output depends on requires a gradient")
     work = BackwardPass(outputs, wanted, create_graph)
-    mode = _grad_enabled.set(create_graph)
+    mode = grad_enabled.set(create_graph)
     try:
         for output, cotangent in zip(outputs, cotangents):
             work.deliver(edge(output), output.seed(cotangent))
         return work.run(create_graph if retain_graph is None else retain_graph)
     finally:
-        _grad_enabled.reset(mode)
+        grad_enabled.reset(mode)
 
 
 def grad(

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .engine import enable_grad
 from .engine import grad as gradients_of
+from .grad_mode import enable_grad
 from .operation import alias
 from .tensor import Tensor
 

@@ -2,7 +2,7 @@
 
 cimport cython
 
-from tinytensor.engine cimport Node, Variable, edge, is_grad_enabled, new_node, wrap
+from tinytensor.engine cimport Node, Variable, edge, new_node, wrap
 
 cdef class Plan:
     cdef public tuple names, needs, positions

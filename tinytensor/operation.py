@@ -7,12 +7,11 @@ from .engine import (
     GraphError,
     Variable,
     edge,
-    enable_grad,
     grad,
-    is_grad_enabled,
     new_node,
     wrap,
 )
+from .grad_mode import enable_grad, grad_enabled
 
 OUT, NEEDS = -1, -2  # the positions of a rule's `out` and `needs` among what a call can save
 MANY = 0  # as many outputs as the forward function returns
@@ -69,8 +68,9 @@ class Op:
         self.rules = {}
         self.joint = None
         self.plans = {}
-        for name in ("__name__", "__qualname__", "__module__", "__doc__"):
-            setattr(self, name, getattr(forward, name))
+        self.__name__ = self.__qualname__ = forward.__name__
+        self.__module__ = forward.__module__
+        self.__doc__ = forward.__doc__
         self.__wrapped__ = forward
         parameters = signature(forward).parameters.values()
         self.variadic = variadic
@@ -101,7 +101,7 @@ class Op:
         """Take the gradients from ``formula``, a function of the same parameters, made of ops."""
 
         def pull_through_formula(g, *args):
-            create_graph = is_grad_enabled()
+            create_graph = grad_enabled.get()
             with enable_grad():
                 # At its aliases the inner backward pass stops, and the graph of a derivative goes
                 # on through them into the outer graph.
@@ -180,7 +180,7 @@ class Op:
                 got = self.forward(*values, **static) if static else self.forward(*values)
         except (ValueError, TypeError, IndexError) as error:
             raise self.family.explained(self, error, values) from error
-        if needing and not (self.rules and is_grad_enabled()):
+        if needing and not (self.rules and grad_enabled.get()):
             needing = 0
         if not self.plain:
             return self.wrap_all(args, static, needing, got)
@@ -239,7 +239,7 @@ class Op:
         first_static = len(self.names)
         first_residual = first_static + len(self.static)
         for slot, position in enumerate(plan.positions):
-            guarded = ()
+            guarded = []  # the variables whose versions count
             if position == OUT:
                 item = [variable.value for variable in out]
                 guarded = out
@@ -250,11 +250,11 @@ class Op:
             elif position >= first_static:
                 item = static[self.static[position - first_static]]
             elif self.variadic:
-                item = guarded = tuple(args)
+                item = guarded = list(args)
             else:
                 item = args[position]
                 if isinstance(item, Variable):
-                    guarded = (item,)
+                    guarded = [item]
             saved.append(item)
             for item in guarded:
                 if isinstance(item, Variable):
@@ -279,7 +279,7 @@ def _identity(x):
     return x
 
 
-_aliases = {}  # the identity op of each family
+_aliases: dict[type, Op] = {}  # the identity op of each family
 
 
 def alias(variable):

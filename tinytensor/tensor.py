@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import operation, ops
-from .engine import GraphError, Variable, is_grad_enabled, wrap
+from .engine import GraphError, Variable, wrap
 from .errors import DtypeError, ShapeError
+from .grad_mode import is_grad_enabled
 from .operation import Op
 
 Axes = int | tuple[int, ...] | None
