@@ -145,7 +145,25 @@ typedef struct {
 
 /* --- Convolution and pooling (kernels/conv.h, kernels/pool.h) ------------------------------- */
 
-#define TT_CONV_KERNELS(X)
+/* Rows [tap, tap + taps) and columns [pixel, pixel + pixels) of the matrix of patches of one image
+ * and group: see conv.h. */
+typedef struct {
+    float *image;   /* channels × height × width; written only by conv_add_patches */
+    float *patches; /* read only by conv_add_patches */
+    int64_t patch_row;
+    int64_t tap, taps, pixel, pixels;
+    int64_t height, width;
+    int64_t out_width;
+    int64_t kernel_y, kernel_x;
+    int64_t stride_y, stride_x;
+    int64_t dilation_y, dilation_x;
+    int64_t top, left; /* padding */
+} tt_conv_args;
+
+#define TT_CONV_KERNELS(X)              \
+    X(conv_patches_f32, tt_conv_args)   \
+    X(conv_panels_f32, tt_conv_args)    \
+    X(conv_add_patches_f32, tt_conv_args)
 
 /* --- Rows: softmax, losses (kernels/rows.h) ------------------------------------------------- */
 

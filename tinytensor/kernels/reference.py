@@ -172,9 +172,205 @@ def linear(x, weight, bias=None, activation=None):
 
 
 # --- Convolution -----------------------------------------------------------------------------
+#
+# Sizes come in pairs, rows first: stride (sy, sx), dilation (dy, dx), and padding
+# ((top, bottom), (left, right)). x is (N, C, H, W), weight (K, C / groups, R, S), g and the output
+# (N, K, Y, X). One image without its axis N is (C, H, W), throughout.
+
+
+def conv_size(size, kernel, stride, padding, dilation):
+    """Output size along one axis."""
+    return (size + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def padded(x, padding, value=0):
+    """x with its last two axes extended by ``value``."""
+    return np.pad(x, [(0, 0)] * (x.ndim - 2) + list(padding), constant_values=value)
+
+
+def windows(x, kernel, stride, dilation):
+    """Views of all windows of x: (…, H, W) gives (…, Y, X, R, S)."""
+    span = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    every = np.lib.stride_tricks.sliding_window_view(x, span, axis=(-2, -1))
+    return every[..., :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
+
+
+def grouped(x, axis, groups):
+    """Split an axis into (groups, size / groups)."""
+    return x.reshape(*x.shape[:axis], groups, x.shape[axis] // groups, *x.shape[axis + 1 :])
+
+
+def conv2d(x, weight, bias, stride, padding, dilation, groups):
+    """Σ_crs x[n, c, y sy + r dy, x sx + s dx] weight[k, c, r, s] + bias[k], x padded with zeros."""
+    if x.ndim == 3:
+        return conv2d(x[None], weight, bias, stride, padding, dilation, groups)[0]
+    patches = windows(padded(x, padding), weight.shape[2:], stride, dilation)
+    out = np.einsum(
+        "ngcyxrs,gkcrs->ngkyx",
+        grouped(patches, 1, groups),
+        grouped(weight, 0, groups),
+        optimize=True,
+    )
+    out = out.reshape(len(x), len(weight), *out.shape[3:])
+    return out if bias is None else out + bias[:, None, None]
+
+
+def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
+    """The gradient of conv2d in its x, whose (H, W) is ``size``."""
+    if g.ndim == 3:
+        return conv2d_grad_x(g[None], weight, size, stride, padding, dilation, groups)[0]
+    (rows, columns), (top, bottom), (left, right) = g.shape[2:], *padding
+    channels = weight.shape[1] * groups
+    terms = np.einsum(
+        "ngkyx,gkcrs->rsngcyx", grouped(g, 1, groups), grouped(weight, 0, groups), optimize=True
+    )
+    out = np.zeros((len(g), channels, size[0] + top + bottom, size[1] + left + right), terms.dtype)
+    for r, s in np.ndindex(*weight.shape[2:]):
+        y, x = r * dilation[0], s * dilation[1]
+        ys = slice(y, y + rows * stride[0], stride[0])
+        xs = slice(x, x + columns * stride[1], stride[1])
+        out[:, :, ys, xs] += terms[r, s].reshape(len(g), channels, rows, columns)
+    return out[:, :, top : top + size[0], left : left + size[1]]
+
+
+def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
+    """The gradient of conv2d in its weight, whose (R, S) is ``kernel``."""
+    if g.ndim == 3:
+        return conv2d_grad_w(g[None], x[None], kernel, stride, padding, dilation, groups)
+    patches = windows(padded(x, padding), kernel, stride, dilation)
+    patches = patches[:, :, : g.shape[2], : g.shape[3]]
+    out = np.einsum(
+        "ngkyx,ngcyxrs->gkcrs", grouped(g, 1, groups), grouped(patches, 1, groups), optimize=True
+    )
+    return out.reshape(-1, *out.shape[2:])
 
 
 # --- Pooling ---------------------------------------------------------------------------------
+#
+# Of the last two axes. ``padding`` is (y, x), the same on both sides.
+
+
+def pool_size(size, kernel, stride, padding, dilation, ceil_mode):
+    """Output size along one axis. In ceil mode a last window may reach over the end, but must
+    begin within the input or the padding before it."""
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    if not ceil_mode:
+        return room // stride + 1
+    out = -(-room // stride) + 1
+    return out - 1 if (out - 1) * stride >= size + padding else out
+
+
+def pool_windows(x, kernel, stride, padding, dilation, ceil_mode, value):
+    """The windows of x, extended by ``value`` as far as they reach: (…, Y, X, R, S)."""
+    axes = zip(x.shape[-2:], kernel, stride, padding, dilation, strict=True)
+    outs = [pool_size(*axis, ceil_mode) for axis in axes]
+    reach = [
+        ((n - 1) * s + d * (k - 1) + 1 - p - size)
+        for n, s, d, k, p, size in zip(
+            outs, stride, dilation, kernel, padding, x.shape[-2:], strict=True
+        )
+    ]
+    pads = [(p, max(r, 0)) for p, r in zip(padding, reach, strict=True)]
+    views = windows(padded(x, pads, value), kernel, stride, dilation)
+    return views[..., : outs[0], : outs[1], :, :]
+
+
+def max_pool2d(x, kernel, stride, padding, dilation, ceil_mode):
+    """The largest of each window (NaN if it has one), and its index within the plane H W: of the
+    first such. Padding is never the largest."""
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    geometry = (kernel, stride, padding, dilation, ceil_mode)
+    places = np.arange(x.shape[-2] * x.shape[-1], dtype=np.int64).reshape(x.shape[-2:])
+    places = pool_windows(places, *geometry, -1)
+    views = pool_windows(x, *geometry, lowest)
+    out = views.max((-2, -1))
+    chosen = ((views == out[..., None, None]) | (views != views)) & (places >= 0)
+    first = chosen.reshape(*out.shape, -1).argmax(-1)[..., None]
+    places = np.broadcast_to(places, views.shape).reshape(*out.shape, -1)
+    return out, np.take_along_axis(places, first, -1)[..., 0]
+
+
+def scatter_planes(g, indices, size):
+    """Planes of zeros of ``size`` (H, W), with g added at its indices within the plane."""
+    planes = np.zeros((int(np.prod(g.shape[:-2])), size[0] * size[1]), g.dtype)
+    indices = indices.reshape(len(planes), -1)
+    np.add.at(planes, (np.arange(len(planes))[:, None], indices), g.reshape(indices.shape))
+    return planes.reshape(*g.shape[:-2], *size)
+
+
+def gather_planes(x, indices):
+    """The elements of each plane of x at its indices."""
+    flat = x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
+    at = indices.reshape(*indices.shape[:-2], indices.shape[-2] * indices.shape[-1])
+    return np.take_along_axis(flat, at, -1).reshape(indices.shape)
+
+
+def avg_windows(size, kernel, stride, padding, ceil_mode):
+    """Along one axis: where windows begin and end, and how long they are with their padding."""
+    begin = np.arange(pool_size(size, kernel, stride, padding, 1, ceil_mode)) * stride - padding
+    end = np.minimum(begin + kernel, size + padding)
+    return np.maximum(begin, 0), np.minimum(end, size), end - begin
+
+
+def avg_weights(size, kernel, stride, padding, ceil_mode, count_include_pad, divisor):
+    """1 / (what the sum of each window is divided by): (Y, X)."""
+    axes = zip(size, kernel, stride, padding, strict=True)
+    ys, xs = (avg_windows(*axis, ceil_mode) for axis in axes)
+    if divisor is not None:
+        return np.full((len(ys[0]), len(xs[0])), 1 / divisor)
+    rows, columns = (w[2] if count_include_pad else w[1] - w[0] for w in (ys, xs))
+    return 1 / np.outer(rows, columns)
+
+
+def avg_pool2d(x, kernel, stride, padding, ceil_mode, count_include_pad, divisor):
+    """The sum of each window, over the number of its elements: of those in the padding too if
+    ``count_include_pad``; over ``divisor`` if that is given."""
+    views = pool_windows(x, kernel, stride, padding, (1, 1), ceil_mode, 0)
+    weights = avg_weights(
+        x.shape[-2:], kernel, stride, padding, ceil_mode, count_include_pad, divisor
+    )
+    return views.sum((-2, -1)) * weights.astype(x.dtype)
+
+
+def avg_pool2d_grad(g, size, kernel, stride, padding, ceil_mode, count_include_pad, divisor):
+    """The gradient of avg_pool2d, whose input's (H, W) is ``size``."""
+    weights = avg_weights(size, kernel, stride, padding, ceil_mode, count_include_pad, divisor)
+    g = g * weights.astype(g.dtype)
+    (rows, columns), (sy, sx) = g.shape[-2:], stride
+    reach = [
+        max(n + 2 * p, (m - 1) * s + k)
+        for n, p, m, s, k in zip(size, padding, (rows, columns), stride, kernel, strict=True)
+    ]
+    out = np.zeros((*g.shape[:-2], *reach), g.dtype)
+    for r, s in np.ndindex(*kernel):
+        out[..., r : r + rows * sy : sy, s : s + columns * sx : sx] += g
+    top, left = padding
+    return out[..., top : top + size[0], left : left + size[1]]
+
+
+def adaptive_windows(size, out):
+    """Where the windows of adaptive pooling begin and end along one axis."""
+    at = np.arange(out)
+    return at * size // max(out, 1), -(-(at + 1) * size // max(out, 1))
+
+
+def adaptive_avg_pool2d(x, size):
+    """The mean of each of ``size`` (Y, X) windows: i spans ⌊i H / Y⌋ to ⌈(i + 1) H / Y⌉."""
+    out = np.empty((*x.shape[:-2], *size), x.dtype)
+    ys, xs = (adaptive_windows(n, m) for n, m in zip(x.shape[-2:], size, strict=True))
+    for i, j in np.ndindex(*size):
+        out[..., i, j] = x[..., ys[0][i] : ys[1][i], xs[0][j] : xs[1][j]].mean((-2, -1))
+    return out
+
+
+def adaptive_avg_pool2d_grad(g, size):
+    """The gradient of adaptive_avg_pool2d, whose input's (H, W) is ``size``."""
+    out = np.zeros((*g.shape[:-2], *size), g.dtype)
+    ys, xs = (adaptive_windows(n, m) for n, m in zip(size, g.shape[-2:], strict=True))
+    for i, j in np.ndindex(*g.shape[-2:]):
+        window = out[..., ys[0][i] : ys[1][i], xs[0][j] : xs[1][j]]
+        window += g[..., i, j, None, None] / (window.shape[-2] * window.shape[-1])
+    return out
 
 
 # --- Softmax, losses -------------------------------------------------------------------------

@@ -1,0 +1,101 @@
+/* Convolution's patches: rows of the matrix that im2col would write, made where they are used.
+ *
+ * The matrix of one image and group has a row for each tap k = (c R + r) S + s, and a column for
+ * each output pixel p = y X + x:
+ *
+ *     patch[k][p] = image[c][y sy + r dy - top][x sx + s dx - left], 0 outside the image
+ *
+ * A product by the weights (filters × taps) is the convolution. */
+#include "../simd.h"
+
+/* Copy a row's pixels into a patch, or add a patch to them. Inlined with `add` constant. */
+TT_INLINE void tt_conv_run(int add, float *image, int64_t step, float *patch, int64_t n)
+{
+    int64_t i = 0;
+    if (step == 1) {
+        for (; i + VL <= n; i += VL) {
+            if (add)
+                vf_store(image + i, vf_load(image + i) + vf_load(patch + i));
+            else
+                vf_store(patch + i, vf_load(image + i));
+        }
+        if (i < n && add)
+            vf_store_n(image + i, vf_load_n(image + i, n - i) + vf_load_n(patch + i, n - i), n - i);
+        else if (i < n)
+            vf_store_n(patch + i, vf_load_n(image + i, n - i), n - i);
+        return;
+    }
+    for (; i < n; i++) {
+        if (add)
+            image[i * step] += patch[i];
+        else
+            patch[i] = image[i * step];
+    }
+}
+
+/* Columns [pixel, pixel + pixels) of the rows of `s`, to or from patches + row * patch_row. */
+TT_INLINE void tt_conv_walk(int add, const tt_conv_args *s, int64_t pixel, int64_t pixels,
+                            float *patches, int64_t patch_row)
+{
+    for (int64_t kx = 0; kx < s->kernel_x; kx++) {
+        /* The output columns [first, last) for which this tap is inside the image. */
+        const int64_t shift = kx * s->dilation_x - s->left; /* image column of output column 0 */
+        const int64_t first = shift < 0 ? (-shift + s->stride_x - 1) / s->stride_x : 0;
+        const int64_t last = shift < s->width ? (s->width - 1 - shift) / s->stride_x + 1 : 0;
+        /* The rows k = (c R + r) S + kx of this tap among those asked for. */
+        const int64_t begin = (s->tap - kx + s->kernel_x - 1) / s->kernel_x;
+        const int64_t end = (s->tap + s->taps - kx + s->kernel_x - 1) / s->kernel_x;
+        for (int64_t done = 0; done < pixels;) { /* one output row, or a part of it, at a time */
+            const int64_t y = (pixel + done) / s->out_width;
+            const int64_t x = (pixel + done) % s->out_width;
+            const int64_t n = pixels - done < s->out_width - x ? pixels - done : s->out_width - x;
+            const int64_t from = first > x ? (first - x < n ? first - x : n) : 0;
+            const int64_t to = last - x < from ? from : (last - x < n ? last - x : n);
+            const int64_t column = (x + from) * s->stride_x + shift;
+            int64_t c = begin / s->kernel_y, r = begin % s->kernel_y;
+            float *patch = patches + done + (begin * s->kernel_x + kx - s->tap) * patch_row;
+            for (int64_t k = begin; k < end; k++, patch += s->kernel_x * patch_row) {
+                const int64_t row = y * s->stride_y + r * s->dilation_y - s->top;
+                const int inside = row >= 0 && row < s->height && from < to;
+                if (inside)
+                    tt_conv_run(add, s->image + (c * s->height + row) * s->width + column,
+                                s->stride_x, patch + from, to - from);
+                if (!add) {
+                    for (int64_t i = 0; i < (inside ? from : n); i++) patch[i] = 0;
+                    for (int64_t i = inside ? to : n; i < n; i++) patch[i] = 0;
+                }
+                if (++r == s->kernel_y) {
+                    r = 0;
+                    c++;
+                }
+            }
+            done += n;
+        }
+    }
+}
+
+/* patches[k][p], rows of s->patch_row elements. */
+static void tt_conv_patches_f32(const tt_conv_args *s)
+{
+    tt_conv_walk(0, s, s->pixel, s->pixels, s->patches, s->patch_row);
+}
+
+/* The same in the panels that gemm_block takes as its packed B. */
+static void tt_conv_panels_f32(const tt_conv_args *s)
+{
+    for (int64_t j = 0; j < s->pixels; j += TT_GEMM_COLUMNS) {
+        int64_t columns = s->pixels - j < TT_GEMM_COLUMNS ? s->pixels - j : TT_GEMM_COLUMNS;
+        int64_t padded = (columns + VL - 1) / VL * VL;
+        float *panel = s->patches + j * s->taps;
+        if (columns < padded)
+            for (int64_t k = 0; k < s->taps; k++)
+                vf_store(panel + (k + 1) * padded - VL, vf_zero());
+        tt_conv_walk(0, s, s->pixel + j, columns, panel, padded);
+    }
+}
+
+/* image += patches: col2im. */
+static void tt_conv_add_patches_f32(const tt_conv_args *s)
+{
+    tt_conv_walk(1, s, s->pixel, s->pixels, s->patches, s->patch_row);
+}

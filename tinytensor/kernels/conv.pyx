@@ -1,0 +1,553 @@
+# cython: cdivision=True
+"""Convolution: the float32 cases of the functions of the same names in reference.py.
+
+All three are products with the matrix of patches (csrc/kernels/conv.h), which is never whole: a
+piece of the work makes the part that it needs in scratch memory that fits a second-level cache.
+
+    output     weight (filters × taps) · patches (taps × pixels), patches written as packed panels
+    gradient   of x: weightᵀ · g gives patches, which are added to the image
+               of the weight: patches · gᵀ, summed over pixels and images
+"""
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from tinytensor.kernels cimport _core
+from tinytensor.kernels.gemm cimport (
+    TT_IDENTITY,
+    cut_rows,
+    depth_of_blocks,
+    is_f32,
+    multiply,
+    product,
+    tt_gemm_block_args,
+    tt_gemm_pack_args,
+)
+
+import numpy as np
+
+from tinytensor.kernels import _core as core
+from tinytensor.kernels import reference
+
+__all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x"]
+
+cnp.import_array()
+
+cdef extern from "tinytensor.h" nogil:
+    ctypedef struct tt_conv_args:
+        float *image
+        float *patches
+        int64_t patch_row
+        int64_t tap, taps, pixel, pixels
+        int64_t height, width
+        int64_t out_width
+        int64_t kernel_y, kernel_x
+        int64_t stride_y, stride_x
+        int64_t dilation_y, dilation_x
+        int64_t top, left
+    ctypedef struct tt_kernels:
+        int vector_bytes
+        int gemm_rows
+        void (*gemm_pack_a_f32)(const tt_gemm_pack_args *) noexcept nogil
+        void (*gemm_pack_b_f32)(const tt_gemm_pack_args *) noexcept nogil
+        void (*gemm_block_f32)(const tt_gemm_block_args *) noexcept nogil
+        void (*conv_patches_f32)(const tt_conv_args *) noexcept nogil
+        void (*conv_panels_f32)(const tt_conv_args *) noexcept nogil
+        void (*conv_add_patches_f32)(const tt_conv_args *) noexcept nogil
+
+cdef extern from *:
+    """
+    static inline int tt_try_take(int *flag)
+    {
+        return __atomic_exchange_n(flag, 1, __ATOMIC_ACQUIRE) == 0;
+    }
+    static inline void tt_give_back(int *flag) { __atomic_store_n(flag, 0, __ATOMIC_RELEASE); }
+    """
+    bint tt_try_take(int *flag) nogil
+    void tt_give_back(int *flag) nogil
+
+cdef enum:
+    WORK_OF_PIECE = 1 << 20  # multiply-adds
+    PIXELS_OF_PIECE = 256
+    SCRATCH = 1 << 17  # floats: half of a second-level cache
+    TAPS_OF_PIECE = 256
+    MOST_SLOTS = 256
+
+
+cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
+    return (n + by - 1) // by
+
+
+# --- Scratch memory --------------------------------------------------------------------------
+
+
+# One stretch of memory for each thread that may be working on a call.
+cdef struct Scratch:
+    float *memory
+    int64_t size
+    int slots
+    int taken[MOST_SLOTS]
+
+
+cdef float *allocate(cnp.npy_intp n, list keep):
+    """Memory for n floats, for as long as ``keep`` lives."""
+    cdef cnp.ndarray memory = _core.empty_f32(1, &n)
+    keep.append(memory)
+    return <float *> cnp.PyArray_DATA(memory)
+
+
+cdef void make_scratch(Scratch *scratch, int64_t size, int64_t pieces, list keep):
+    memset(scratch, 0, sizeof(Scratch))
+    scratch.size = (size + 15) & ~15
+    scratch.slots = min(core.get_num_threads(), MOST_SLOTS, max(pieces, 1))
+    scratch.memory = allocate(scratch.size * scratch.slots, keep)
+
+
+cdef int take_slot(Scratch *scratch) noexcept nogil:
+    """A slot of one's own; there are as many as threads, so the wait is short if there is one."""
+    cdef int slot = 0
+    while not tt_try_take(&scratch.taken[slot]):
+        slot = (slot + 1) % scratch.slots
+    return slot
+
+
+# --- What is convolved -----------------------------------------------------------------------
+
+
+# ``items`` are the groups of the images: images × groups.
+cdef struct Geometry:
+    int64_t images, groups, items
+    int64_t channels, filters  # of a group
+    int64_t taps, pixels  # sizes of the matrix of patches
+    int64_t image_size  # of a group: channels × height × width
+    bint pointwise  # the matrix of patches is the image itself
+    tt_conv_args conv
+
+
+cdef bint read_geometry(
+    Geometry *s, object x, object weight, object stride, object padding, object dilation,
+    int64_t groups,
+) except -1:
+    """Fill in ``s`` from shapes; False where the shapes are none of ours (or there is no work)."""
+    cdef tt_conv_args *conv = &s.conv
+    cdef int64_t in_channels, out_channels, bottom, right, room_y, room_x
+    memset(s, 0, sizeof(Geometry))
+    if len(x) != 4 or len(weight) != 4 or groups < 1:
+        return False
+    s.images, in_channels, conv.height, conv.width = x
+    out_channels, s.channels, conv.kernel_y, conv.kernel_x = weight
+    if 0 in x or 0 in weight or s.channels * groups != in_channels or out_channels % groups:
+        return False
+    s.groups, s.items, s.filters = groups, s.images * groups, out_channels // groups
+    conv.stride_y, conv.stride_x = stride
+    conv.dilation_y, conv.dilation_x = dilation
+    (conv.top, bottom), (conv.left, right) = padding
+    if min(conv.stride_y, conv.stride_x, conv.dilation_y, conv.dilation_x) < 1:
+        return False
+    if min(conv.top, bottom, conv.left, right) < 0:
+        return False
+    room_y = conv.height + conv.top + bottom - conv.dilation_y * (conv.kernel_y - 1) - 1
+    room_x = conv.width + conv.left + right - conv.dilation_x * (conv.kernel_x - 1) - 1
+    if room_y < 0 or room_x < 0:
+        return False
+    conv.out_width = room_x // conv.stride_x + 1
+    s.pixels = (room_y // conv.stride_y + 1) * conv.out_width
+    s.taps = s.channels * conv.kernel_y * conv.kernel_x
+    s.image_size = s.channels * conv.height * conv.width
+    s.pointwise = (
+        s.taps == s.channels and s.pixels == conv.height * conv.width
+        and conv.stride_y == 1 and conv.stride_x == 1 and conv.top == 0 and conv.left == 0
+    )
+    return True
+
+
+cdef tuple out_shape(const Geometry *s):
+    return (
+        s.images, s.groups * s.filters, s.pixels // s.conv.out_width, s.conv.out_width
+    )
+
+
+cdef inline int64_t panel_of_b(const tt_kernels *table) noexcept nogil:
+    return 2 * (table.vector_bytes // 4)
+
+
+cdef inline float *data(cnp.ndarray x):
+    return <float *> cnp.PyArray_DATA(x)
+
+
+# --- Output ----------------------------------------------------------------------------------
+
+
+cdef struct Forward:
+    const tt_kernels *table
+    Geometry shape
+    const float *x
+    const float *weight
+    const float *bias
+    float *out
+    float *packed_weight
+    int64_t panel, block_depth, blocks
+    int64_t piece_pixels, pixel_pieces, piece_items
+    Scratch scratch
+
+
+cdef void pack_weight(void *context, int64_t piece) noexcept nogil:
+    cdef const Forward *s = <const Forward *> context
+    cdef tt_gemm_pack_args args
+    cdef int64_t k = piece % s.blocks * s.block_depth
+    cdef int64_t matrix = piece // s.blocks * s.shape.filters * s.shape.taps
+    args.width, args.depth = s.shape.filters, min(s.block_depth, s.shape.taps - k)
+    args.width_step, args.depth_step = s.shape.taps, 1
+    args.panel = s.panel
+    args.x = s.weight + matrix + k
+    args.out = s.packed_weight + matrix + k * s.shape.filters
+    s.table.gemm_pack_a_f32(&args)
+
+
+cdef void run_forward(void *context, int64_t piece) noexcept nogil:
+    cdef Forward *s = <Forward *> context
+    cdef const Geometry *shape = &s.shape
+    cdef tt_conv_args conv = shape.conv
+    cdef tt_gemm_block_args args
+    cdef int64_t item, group, block
+    cdef int64_t first = piece // s.pixel_pieces * s.piece_items
+    cdef int slot = take_slot(&s.scratch)
+    conv.patches = s.scratch.memory + slot * s.scratch.size
+    conv.pixel = piece % s.pixel_pieces * s.piece_pixels
+    conv.pixels = min(s.piece_pixels, shape.pixels - conv.pixel)
+
+    memset(&args, 0, sizeof(args))
+    args.rows, args.columns, args.c_row = shape.filters, conv.pixels, shape.pixels
+    args.a_packed, args.panel = True, s.panel
+    args.b, args.b_packed = conv.patches, True
+    args.activation = TT_IDENTITY
+    for item in range(first, min(first + s.piece_items, shape.items)):
+        group = item % shape.groups
+        conv.image = <float *> s.x + item * shape.image_size
+        args.c = s.out + item * shape.filters * shape.pixels + conv.pixel
+        args.row_bias = s.bias + group * shape.filters if s.bias != NULL else NULL
+        for block in range(s.blocks):
+            conv.tap = block * s.block_depth
+            conv.taps = min(s.block_depth, shape.taps - conv.tap)
+            s.table.conv_panels_f32(&conv)
+            args.depth = conv.taps
+            args.a = (
+                s.packed_weight + group * shape.filters * shape.taps + conv.tap * shape.filters
+            )
+            args.accumulate = block > 0
+            args.finish = s.bias != NULL and block == s.blocks - 1
+            s.table.gemm_block_f32(&args)
+    tt_give_back(&s.scratch.taken[slot])
+
+
+cdef void forward_pieces(Forward *s) noexcept nogil:
+    """Cut the pixels of an image, or put several items into a piece."""
+    cdef int64_t unit = panel_of_b(s.table), rows, pixels
+    cdef int64_t work = s.shape.filters * s.shape.taps  # of a pixel
+    cut_rows(s.shape.filters, s.table.gemm_rows, &s.panel, &rows)
+    pixels = min(PIXELS_OF_PIECE, max(unit, WORK_OF_PIECE // work))
+    pixels = ceil_div(s.shape.pixels, ceil_div(s.shape.pixels, pixels))
+    s.piece_pixels = ceil_div(pixels, unit) * unit
+    s.pixel_pieces = ceil_div(s.shape.pixels, s.piece_pixels)
+    s.piece_items = max(1, WORK_OF_PIECE // (work * s.shape.pixels))
+    s.block_depth = depth_of_blocks(s.shape.taps)
+    s.blocks = ceil_div(s.shape.taps, s.block_depth)
+
+
+def conv2d(x, weight, bias, stride, padding, dilation, groups):
+    if x.ndim == 3:
+        return conv2d(x[np.newaxis], weight, bias, stride, padding, dilation, groups)[0]
+    cdef Forward s
+    cdef cnp.ndarray xs, ws, bs, out
+    cdef int64_t pieces
+    if not (
+        is_f32(x) and is_f32(weight) and (bias is None or is_f32(bias))
+        and read_geometry(&s.shape, x.shape, weight.shape, stride, padding, dilation, groups)
+        and (bias is None or bias.shape == (weight.shape[0],))
+    ):
+        return reference.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    xs, ws = np.ascontiguousarray(x), np.ascontiguousarray(weight)
+    out = _core.empty(out_shape(&s.shape), np.float32)
+    s.x, s.weight, s.out = data(xs), data(ws), data(out)
+    s.bias = NULL
+    if bias is not None:
+        bs = np.ascontiguousarray(bias)
+        s.bias = data(bs)
+    if s.shape.pointwise and groups == 1:
+        pointwise(&s.shape, s.weight, s.shape.taps, 1, s.x, s.out, False, s.bias)
+        return out
+
+    keep = []
+    s.table = <const tt_kernels *> _core.table
+    forward_pieces(&s)
+    pieces = s.pixel_pieces * ceil_div(s.shape.items, s.piece_items)
+    s.packed_weight = allocate(ws.size, keep)
+    make_scratch(&s.scratch, s.block_depth * s.piece_pixels, pieces, keep)
+    with nogil:
+        _core.parallel_for(s.shape.groups * s.blocks, pack_weight, &s)
+        _core.parallel_for(pieces, run_forward, &s)
+    return out
+
+
+cdef int pointwise(
+    const Geometry *shape, const float *weight, int64_t row_step, int64_t depth_step,
+    const float *x, float *out, bint transposed, const float *bias,
+) except -1:
+    """One matrix of weights times each image: 1×1 convolution, and its gradient in x."""
+    cdef product p
+    cdef int64_t depth = shape.filters if transposed else shape.channels
+    memset(&p, 0, sizeof(product))
+    cdef cnp.ndarray a_offsets = np.zeros(shape.images, np.int64)
+    cdef cnp.ndarray b_offsets = np.arange(shape.images, dtype=np.int64) * (depth * shape.pixels)
+    p.batches, p.depth, p.columns = shape.images, depth, shape.pixels
+    p.rows = shape.channels if transposed else shape.filters
+    p.a, p.a_row, p.a_depth = weight, row_step, depth_step
+    p.b, p.b_depth, p.b_column = x, shape.pixels, 1
+    p.a_offsets = <const int64_t *> cnp.PyArray_DATA(a_offsets)
+    p.b_offsets = <const int64_t *> cnp.PyArray_DATA(b_offsets)
+    p.c, p.c_row, p.c_batch = out, shape.pixels, p.rows * shape.pixels
+    p.row_bias = bias
+    return multiply(&p)
+
+
+# --- Gradient of x ---------------------------------------------------------------------------
+
+
+cdef struct Backward:
+    const tt_kernels *table
+    Geometry shape
+    const float *g
+    const float *weight
+    float *out
+    float *packed_weight
+    int64_t panel, block_depth, blocks
+    int64_t piece_channels, channel_pieces
+    int64_t piece_pixels  # whole rows of the output
+    Scratch scratch
+
+
+cdef void pack_weight_by_taps(void *context, int64_t piece) noexcept nogil:
+    """The transposed weights of one group, a range of channels, one block of the filters."""
+    cdef const Backward *s = <const Backward *> context
+    cdef tt_gemm_pack_args args
+    cdef int64_t k = piece % s.blocks * s.block_depth
+    cdef int64_t range_ = piece // s.blocks % s.channel_pieces
+    cdef int64_t matrix = piece // s.blocks // s.channel_pieces * s.shape.filters * s.shape.taps
+    cdef int64_t area = s.shape.conv.kernel_y * s.shape.conv.kernel_x
+    cdef int64_t tap = range_ * s.piece_channels * area
+    args.width = min(s.piece_channels * area, s.shape.taps - tap)
+    args.depth = min(s.block_depth, s.shape.filters - k)
+    args.width_step, args.depth_step = 1, s.shape.taps
+    args.panel = s.panel
+    args.x = s.weight + matrix + k * s.shape.taps + tap
+    args.out = s.packed_weight + matrix + tap * s.shape.filters + k * args.width
+    s.table.gemm_pack_a_f32(&args)
+
+
+cdef void run_backward(void *context, int64_t piece) noexcept nogil:
+    cdef Backward *s = <Backward *> context
+    cdef const Geometry *shape = &s.shape
+    cdef tt_conv_args conv = shape.conv
+    cdef tt_gemm_block_args args
+    cdef int64_t item = piece // s.channel_pieces
+    cdef int64_t channel = piece % s.channel_pieces * s.piece_channels
+    cdef int64_t channels = min(s.piece_channels, shape.channels - channel)
+    cdef int64_t area = conv.kernel_y * conv.kernel_x, plane = conv.height * conv.width
+    cdef const float *weight = s.packed_weight + (
+        (item % shape.groups * shape.taps + channel * area) * shape.filters
+    )
+    cdef const float *g = s.g + item * shape.filters * shape.pixels
+    cdef int64_t block, k
+    cdef int slot = take_slot(&s.scratch)
+    conv.image = s.out + item * shape.image_size + channel * plane
+    conv.patches = s.scratch.memory + slot * s.scratch.size
+    conv.patch_row = s.piece_pixels
+    conv.tap, conv.taps = 0, channels * area
+    memset(conv.image, 0, channels * plane * sizeof(float))
+
+    memset(&args, 0, sizeof(args))
+    args.rows, args.c, args.c_row = conv.taps, conv.patches, conv.patch_row
+    args.a_packed, args.panel = True, s.panel
+    args.b_depth, args.b_column = shape.pixels, 1
+    conv.pixel = 0
+    while conv.pixel < shape.pixels:
+        conv.pixels = min(s.piece_pixels, shape.pixels - conv.pixel)
+        args.columns = conv.pixels
+        for block in range(s.blocks):
+            k = block * s.block_depth
+            args.depth = min(s.block_depth, shape.filters - k)
+            args.a = weight + k * conv.taps
+            args.b = g + k * shape.pixels + conv.pixel
+            args.accumulate = block > 0
+            s.table.gemm_block_f32(&args)
+        s.table.conv_add_patches_f32(&conv)
+        conv.pixel += s.piece_pixels
+    tt_give_back(&s.scratch.taken[slot])
+
+
+cdef void backward_pieces(Backward *s) noexcept nogil:
+    """Cut an image by its channels, so that a piece's patches fit the scratch memory."""
+    cdef int64_t area = s.shape.conv.kernel_y * s.shape.conv.kernel_x
+    cdef int64_t width = s.shape.conv.out_width, rows = s.shape.pixels // width
+    cdef int64_t channels, most, unused
+    # At least some channels, so that a block has rows enough; then as many output rows as fit.
+    channels = min(s.shape.channels, max(1, ceil_div(64, area)))
+    most = min(rows, max(1, SCRATCH // (channels * area * width)))
+    s.piece_pixels = ceil_div(rows, ceil_div(rows, most)) * width
+    most = max(channels, min(
+        SCRATCH // (area * s.piece_pixels),
+        WORK_OF_PIECE // (area * s.shape.pixels * s.shape.filters),
+    ))
+    s.channel_pieces = ceil_div(s.shape.channels, most)
+    s.piece_channels = ceil_div(s.shape.channels, s.channel_pieces)
+    s.channel_pieces = ceil_div(s.shape.channels, s.piece_channels)
+    s.block_depth = depth_of_blocks(s.shape.filters)
+    s.blocks = ceil_div(s.shape.filters, s.block_depth)
+    cut_rows(s.piece_channels * area, s.table.gemm_rows, &s.panel, &unused)
+
+
+def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
+    if g.ndim == 3:
+        return conv2d_grad_x(g[np.newaxis], weight, size, stride, padding, dilation, groups)[0]
+    cdef Backward s
+    cdef cnp.ndarray gs, ws, out
+    cdef int64_t pieces, area
+    if not (is_f32(g) and is_f32(weight) and weight.ndim == 4):
+        return reference.conv2d_grad_x(g, weight, size, stride, padding, dilation, groups)
+    shape = (len(g), weight.shape[1] * groups, *size)
+    if not (
+        read_geometry(&s.shape, shape, weight.shape, stride, padding, dilation, groups)
+        and out_shape(&s.shape) == g.shape
+    ):
+        return reference.conv2d_grad_x(g, weight, size, stride, padding, dilation, groups)
+    gs, ws = np.ascontiguousarray(g), np.ascontiguousarray(weight)
+    out = _core.empty(shape, np.float32)
+    s.g, s.weight, s.out = data(gs), data(ws), data(out)
+    if s.shape.pointwise and groups == 1:
+        pointwise(&s.shape, s.weight, 1, s.shape.taps, s.g, s.out, True, NULL)
+        return out
+
+    keep = []
+    s.table = <const tt_kernels *> _core.table
+    backward_pieces(&s)
+    pieces = s.shape.items * s.channel_pieces
+    area = s.shape.conv.kernel_y * s.shape.conv.kernel_x
+    s.packed_weight = allocate(ws.size, keep)
+    make_scratch(&s.scratch, s.piece_channels * area * s.piece_pixels, pieces, keep)
+    with nogil:
+        _core.parallel_for(s.shape.groups * s.channel_pieces * s.blocks, pack_weight_by_taps, &s)
+        _core.parallel_for(pieces, run_backward, &s)
+    return out
+
+
+# --- Gradient of the weight ------------------------------------------------------------------
+
+
+# A piece sums over a slice of the images, for one group and a range of taps, into a matrix of its
+# slice (taps × filters); the slices are added up at the end, in their order.
+cdef struct Weights:
+    const tt_kernels *table
+    Geometry shape
+    const float *g
+    const float *x
+    float *sums
+    int64_t panel
+    int64_t slices, slice_images
+    int64_t piece_taps, tap_pieces
+    int64_t block_pixels
+    int64_t patch_row
+    Scratch scratch
+
+
+cdef void run_weights(void *context, int64_t piece) noexcept nogil:
+    cdef Weights *s = <Weights *> context
+    cdef const Geometry *shape = &s.shape
+    cdef tt_conv_args conv = shape.conv
+    cdef tt_gemm_pack_args pack
+    cdef tt_gemm_block_args args
+    cdef int64_t slice_ = piece % s.slices
+    cdef int64_t group = piece // s.slices % shape.groups
+    cdef int64_t first = slice_ * s.slice_images, image, item
+    cdef int slot = take_slot(&s.scratch)
+    cdef float *packed_g = s.scratch.memory + slot * s.scratch.size
+    conv.patches = packed_g + s.block_pixels * ceil_div(shape.filters, 16) * 16
+    conv.patch_row = s.patch_row
+    conv.tap = piece // s.slices // shape.groups * s.piece_taps
+    conv.taps = min(s.piece_taps, shape.taps - conv.tap)
+
+    memset(&args, 0, sizeof(args))
+    args.rows, args.columns, args.c_row = conv.taps, shape.filters, shape.filters
+    args.c = s.sums + (
+        ((slice_ * shape.groups + group) * shape.taps + conv.tap) * shape.filters
+    )
+    args.panel = s.panel
+    args.a_row, args.a_depth = shape.pixels if shape.pointwise else conv.patch_row, 1
+    args.b, args.b_packed = packed_g, True
+    pack.out, pack.width = packed_g, shape.filters
+    pack.width_step, pack.depth_step = shape.pixels, 1
+    pack.panel = panel_of_b(s.table)
+    for image in range(first, min(first + s.slice_images, shape.images)):
+        item = image * shape.groups + group
+        conv.image = <float *> s.x + item * shape.image_size
+        conv.pixel = 0
+        while conv.pixel < shape.pixels:
+            conv.pixels = min(s.block_pixels, shape.pixels - conv.pixel)
+            pack.depth = args.depth = conv.pixels
+            pack.x = s.g + item * shape.filters * shape.pixels + conv.pixel
+            s.table.gemm_pack_b_f32(&pack)
+            if shape.pointwise:
+                args.a = conv.image + conv.tap * shape.pixels + conv.pixel
+            else:
+                s.table.conv_patches_f32(&conv)
+                args.a = conv.patches
+            args.accumulate = image > first or conv.pixel > 0
+            s.table.gemm_block_f32(&args)
+            conv.pixel += s.block_pixels
+    tt_give_back(&s.scratch.taken[slot])
+
+
+cdef void weights_pieces(Weights *s) noexcept nogil:
+    cdef int64_t pieces, most, unused, work
+    s.block_pixels = depth_of_blocks(s.shape.pixels)
+    s.patch_row = s.block_pixels + 16  # not a power of two: rows would meet in one set of a cache
+    s.tap_pieces = ceil_div(s.shape.taps, TAPS_OF_PIECE)
+    s.piece_taps = ceil_div(s.shape.taps, s.tap_pieces)
+    s.tap_pieces = ceil_div(s.shape.taps, s.piece_taps)
+    cut_rows(s.piece_taps, s.table.gemm_rows, &s.panel, &unused)
+    # Some 16 pieces in all, each of them worth waking a thread.
+    pieces = s.tap_pieces * s.shape.groups
+    work = s.shape.images * s.shape.pixels * s.piece_taps * s.shape.filters
+    most = min(s.shape.images, ceil_div(16, pieces), max(1, work // WORK_OF_PIECE))
+    s.slice_images = ceil_div(s.shape.images, most)
+    s.slices = ceil_div(s.shape.images, s.slice_images)
+
+
+def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
+    if g.ndim == 3:
+        return conv2d_grad_w(g[np.newaxis], x[np.newaxis], kernel, stride, padding, dilation, groups)
+    cdef Weights s
+    cdef cnp.ndarray gs, xs, sums
+    cdef int64_t pieces, size
+    if not (is_f32(g) and is_f32(x) and g.ndim == x.ndim == 4 and groups > 0):
+        return reference.conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups)
+    shape = (g.shape[1], x.shape[1] // groups, *kernel)
+    if not (
+        read_geometry(&s.shape, x.shape, shape, stride, padding, dilation, groups)
+        and out_shape(&s.shape) == g.shape
+    ):
+        return reference.conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups)
+    gs, xs = np.ascontiguousarray(g), np.ascontiguousarray(x)
+    keep = []
+    s.table = <const tt_kernels *> _core.table
+    weights_pieces(&s)
+    sums = _core.empty((s.slices, groups, s.shape.taps, s.shape.filters), np.float32)
+    s.g, s.x, s.sums = data(gs), data(xs), data(sums)
+    pieces = s.slices * s.tap_pieces * groups
+    size = s.block_pixels * ceil_div(s.shape.filters, 16) * 16
+    if not s.shape.pointwise:
+        size += s.piece_taps * s.patch_row
+    make_scratch(&s.scratch, size, pieces, keep)
+    with nogil:
+        _core.parallel_for(pieces, run_weights, &s)
+    total = sums[0] if s.slices == 1 else np.add.reduce(sums, axis=0)
+    return np.ascontiguousarray(total.transpose(0, 2, 1)).reshape(shape)
