@@ -89,7 +89,11 @@ setup(
         extensions(),
         build_dir="build/cython",
         nthreads=JOBS if sys.platform == "linux" else 0,
-        compiler_directives={"language_level": "3", "freethreading_compatible": True},
+        compiler_directives={
+            "language_level": "3",
+            "freethreading_compatible": True,
+            "annotation_typing": False,  # the engine's C types are in its .pxd alone
+        },
         include_path=["."],
     ),
     cmdclass={"build_ext": BuildExt},

@@ -4,17 +4,20 @@ The engine knows nothing of arrays. It adds cotangents with ``+`` and leaves the
 of the variable (its *family*): making a seed, zeros, and fitting a cotangent to a parent's shape.
 So the same file differentiates Python floats (``scalar.Value``) and tensors.
 
-This is ordinary Python. ``engine.pxd`` beside it gives Cython the types, and a build compiles this
-very file; ``TINYTENSOR_PURE=1`` runs it interpreted.
+This is ordinary Python. ``engine.pxd`` gives Cython the types, and a build compiles this very
+file; ``TINYTENSOR_PURE=1`` runs it interpreted.
 """
 
+from __future__ import annotations
+
 import weakref
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
+from typing import Any
 
 from .grad_mode import grad_enabled
 
 compiled = not __file__.endswith(".py")
-
 ALL = -1  # the slot of a rule that returns the cotangents of several parents
 
 
@@ -40,55 +43,55 @@ def new_version():
 
 class Variable:
     """A value that ops can record: a leaf that wants a gradient, an op's output, or a constant.
-
-    ``fresh`` says that an op made the value, and nobody else holds its storage.
-    """
+    ``fresh`` says that an op made the value, and nobody else holds its storage."""
 
     __slots__ = ("__weakref__", "fresh", "grad", "hooks", "node", "tracked", "value", "version")
 
-    def __init__(self, value, requires_grad=False):
+    def __init__(self, value: Any, requires_grad: bool = False) -> None:
         self.value = value
-        self.grad = self.node = self.hooks = None
+        self.grad: Any = None
+        self.node: Any = None
+        self.hooks: Any = None
         self.version = new_version()
         self.tracked = self.fresh = False
         if requires_grad:
             self.requires_grad = True
 
     @property
-    def data(self):
+    def data(self) -> Any:
         """The raw value. Assigning another one counts as a change in place."""
         return self.value
 
     @data.setter
-    def data(self, value):
+    def data(self, value: Any) -> None:
         self.value = value
         self.changed("an assignment to data")
 
     @property
-    def requires_grad(self):
+    def requires_grad(self) -> bool:
         """Whether gradients flow to this variable. Only a leaf can stop wanting them."""
         return self.tracked
 
     @requires_grad.setter
-    def requires_grad(self, wanted):
+    def requires_grad(self, wanted: bool) -> None:
         if self.node is not None and not wanted:
             raise GraphError("requires_grad: an op made this variable; use detach()")
         if wanted and not self.is_differentiable(self.value):
             raise TypeError(f"requires_grad: a value such as {self!r} can have no gradient")
         self.tracked = bool(wanted)
 
-    def changed(self, by):
+    def changed(self, by: str) -> None:
         """Note that ``by`` changed the value in place."""
         self.version.count += 1
         self.version.changed_by = by
 
-    def detach(self):
+    def detach(self) -> Any:
         """The same value outside the graph; it shares the storage, and so the version."""
         other = wrap(type(self).family, self.value)
         other.version = self.version
         return other
 
-    def register_hook(self, hook):
+    def register_hook(self, hook: Callable[[Any], Any]) -> Callable[[], None]:
         """Call ``hook(gradient)`` once the gradient is known; what it returns, if not None, takes
         the gradient's place. Returns a function that takes the hook away."""
         if not self.tracked:
@@ -100,7 +103,7 @@ class Variable:
         hooks.append(hook)
         return lambda: hooks.remove(hook) if hook in hooks else None
 
-    def retain_grad(self):
+    def retain_grad(self) -> None:
         """Keep this variable's gradient in ``grad`` although an op made it."""
         me = weakref.ref(self)  # a node never holds its own output: no cycles
 
@@ -111,11 +114,17 @@ class Variable:
         if self.node is not None:
             self.register_hook(keep)
 
-    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
         """Add to the ``grad`` of every leaf the derivative of this variable, times ``gradient``.
 
         ``gradient`` may be left out for a single number. What the graph saved is freed unless
-        ``retain_graph``; ``create_graph`` records the backward pass itself, for higher derivatives.
+        ``retain_graph``; ``create_graph`` records backward itself, for higher derivatives;
         ``inputs`` limits the variables that are added to.
         """
         wanted = None if inputs is None else as_tuple(inputs)
@@ -126,37 +135,37 @@ class Variable:
                 add_to_grad(variable, gradient)
 
     # What a family of values answers:
+    family = None  # type: Any  # the class of an op's outputs
+    spec = None  # type: Any  # a callable: what a cotangent must look like; None: anything
 
-    spec = None  # a callable: what a cotangent of a value must look like; None where any will do
-
-    def seed(self, cotangent):
+    def seed(self, cotangent: Any) -> Any:
         """The cotangent that backward starts from: the one given, checked, or 1 for a number."""
         raise NotImplementedError
 
-    def fit(self, spec):
+    def fit(self, spec: Any) -> Any:
         """This cotangent summed and cast to ``spec``: the one place that undoes broadcasting."""
         return self
 
-    def add_into(self, other):
+    def add_into(self, other: Any) -> Any:
         """``self + other``, in the storage of self, which the engine owns alone."""
         return self + other
 
-    def copied(self):
+    def copied(self) -> Any:
         """A variable with storage of its own."""
         return self
 
     @classmethod
-    def zeros(cls, spec):
+    def zeros(cls, spec: Any) -> Any:
         """The zero cotangent of ``spec``."""
         raise NotImplementedError
 
     @classmethod
-    def is_differentiable(cls, value):
+    def is_differentiable(cls, value: Any) -> bool:
         """Whether a value can have a gradient (an array of integers can not)."""
         return True
 
     @classmethod
-    def explained(cls, op, error, values):
+    def explained(cls, op: Any, error: Exception, values: Any) -> Exception:
         """The error to raise when the forward function of ``op`` raised ``error``."""
         return error
 
@@ -164,7 +173,7 @@ class Variable:
 new_variable = Variable.__new__
 
 
-def wrap(family, value):
+def wrap(family: Any, value: Any) -> Any:
     """A new constant of ``family`` around a raw value."""
     variable = new_variable(family)
     variable.value = value
@@ -174,16 +183,16 @@ def wrap(family, value):
     return variable
 
 
-def edge(variable):
+def edge(variable: Variable) -> Any:
     """Where cotangents of ``variable`` arrive: the node that made it, or the leaf itself."""
     return variable if variable.node is None else variable.node
 
 
-def as_tuple(variables):
+def as_tuple(variables: Any) -> tuple[Any, ...]:
     return (variables,) if isinstance(variables, Variable) else tuple(variables)
 
 
-def add_to_grad(variable, gradient):
+def add_to_grad(variable: Any, gradient: Any) -> None:
     if variable.grad is None:
         variable.grad = owned(gradient)
     elif variable.grad.tracked or gradient.tracked:
@@ -192,7 +201,7 @@ def add_to_grad(variable, gradient):
         variable.grad = variable.grad.add_into(gradient)
 
 
-def owned(gradient):
+def owned(gradient: Any) -> Any:
     """``gradient`` with storage that nobody else will be given: itself once, then copies."""
     if not gradient.fresh and not gradient.tracked:
         return gradient.copied()
@@ -364,7 +373,7 @@ class BackwardPass:
                 g = run_hooks(node.hooks, g)
             if node in self.wanted:
                 kept[node] = g
-                if self.useful.isdisjoint(node.parents):
+                if self.useful is not None and self.useful.isdisjoint(node.parents):
                     continue
             if node.plan is None:
                 self.deliver_output(node, g)
@@ -384,7 +393,7 @@ class BackwardPass:
         return kept
 
 
-def run_hooks(hooks, gradient):
+def run_hooks(hooks: list[Any], gradient: Any) -> Any:
     for hook in list(hooks):
         replacement = hook(gradient)
         gradient = gradient if replacement is None else replacement
@@ -392,8 +401,14 @@ def run_hooks(hooks, gradient):
     return gradient
 
 
-def backpropagate(outputs, cotangents, wanted, retain_graph, create_graph):
-    """Run backward from ``outputs``: the gradients of all leaves, or of the edges of ``wanted``."""
+def backpropagate(
+    outputs: Sequence[Any],
+    cotangents: Sequence[Any],
+    wanted: Iterable[Any] | None,
+    retain_graph: bool | None,
+    create_graph: bool,
+) -> dict[Any, Any]:
+    """Run backward: the gradients of all leaves, or of the edges of ``wanted``."""
     for output in outputs:
         if not output.tracked:
             raise GraphError("backward: nothing that the output depends on requires a gradient")
@@ -408,8 +423,13 @@ def backpropagate(outputs, cotangents, wanted, retain_graph, create_graph):
 
 
 def grad(
-    outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False
-):
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Any, ...]:
     """The derivatives of the sum of ``outputs`` (each times its ``grad_outputs``) by ``inputs``.
 
     Returns a tuple, one gradient for each input, and touches no ``grad``. An input on which no

@@ -1,6 +1,10 @@
 """Operations: a forward function with a gradient rule for each input, and what a call records."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from inspect import signature
+from typing import Any
 
 from .engine import (
     ALL,
@@ -34,8 +38,8 @@ class Plan:
                 raise GraphError(f"{op.__name__}: {name!r} has no gradient; pass it detached")
         if op.joint is not None:
             rule, saved, among = op.joint
-            self.needs = tuple(name in names for name in among)
-            self.picks = [among.index(name) for name in names]
+            self.needs: Any = tuple(name in names for name in among)
+            self.picks: Any = [among.index(name) for name in names]
             wanted = [(ALL, rule, saved)]
         else:
             self.needs = self.picks = None
@@ -82,22 +86,22 @@ class Op:
         self.arity = -1 if self.static else len(self.names)
         self.plain = outputs == 1 and not residuals
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<op {self.__name__}>"
 
-    def grad(self, **rules):
+    def grad(self, **rules: Callable[..., Any] | None) -> Op:
         """Declare a rule for each named parameter; None says that the derivative is zero."""
         for name, rule in rules.items():
             self.position(name)
             self.rules[name] = None if rule is None else (rule, self.named_by(rule))
         return self
 
-    def grad_all(self, inputs, rule):
+    def grad_all(self, inputs: Sequence[str], rule: Callable[..., Any]) -> Op:
         """Declare one rule that returns the cotangents of all ``inputs``, which share work.
         It may name ``needs``, a tuple that says which of them will be used."""
         return self._grad_jointly(inputs, rule, self.named_by(rule))
 
-    def defined_by(self, formula):
+    def defined_by(self, formula: Callable[..., Any]) -> Op:
         """Take the gradients from ``formula``, a function of the same parameters, made of ops."""
 
         def pull_through_formula(g, *args):
@@ -105,11 +109,11 @@ class Op:
             with enable_grad():
                 # At its aliases the inner backward pass stops, and the graph of a derivative goes
                 # on through them into the outer graph.
-                args = [alias(a) if isinstance(a, Variable) and a.tracked else a for a in args]
-                inputs = [a for a in args if isinstance(a, Variable) and a.tracked]
+                args = tuple(alias(a) if is_tracked(a) else a for a in args)
+                inputs = [a for a in args if is_tracked(a)]
                 out = formula(*args)
             found = iter(grad(out, inputs, g, create_graph=create_graph, allow_unused=True))
-            return [next(found) if isinstance(a, Variable) and a.tracked else None for a in args]
+            return [next(found) if is_tracked(a) else None for a in args]
 
         return self._grad_jointly(self.names, pull_through_formula, tuple(self.names))
 
@@ -148,12 +152,12 @@ class Op:
             bound.setdefault(name, self.defaults.get(name))
         return [bound[n] for n in self.names], {n: bound[n] for n in self.static}
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.call(args, kwargs)
 
     def call(self, args, kwargs):
         """Run the forward function on the raw values; record the call if it needs a gradient."""
-        static = None
+        static: Any = None
         if kwargs or len(args) != self.arity:
             args, static = self.bind(args, kwargs)
         if self.variadic:
@@ -264,13 +268,17 @@ class Op:
         node.guards = guards
 
 
+def is_tracked(argument: Any) -> bool:
+    return isinstance(argument, Variable) and argument.tracked
+
+
 def share_version(source, view):
     """Let a change of ``view`` count as a change of ``source``, whose storage it shares."""
     if isinstance(source, Variable):
         view.version = source.version
 
 
-def op(forward=None, **options):
+def op(forward: Callable[..., Any] | None = None, **options: Any) -> Any:
     """Make an :class:`Op` of a forward function: ``@op`` or ``@op(residuals=("mask",))``."""
     return Op(forward, **options) if forward is not None else lambda f: Op(f, **options)
 
@@ -282,7 +290,7 @@ def _identity(x):
 _aliases: dict[type, Op] = {}  # the identity op of each family
 
 
-def alias(variable):
+def alias(variable: Any) -> Any:
     """The same value behind a node of its own."""
     family = type(variable).family
     if family not in _aliases:

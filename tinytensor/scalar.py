@@ -13,7 +13,7 @@ The learner's first door: every op below is its formula and its derivative, in t
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 from .engine import Variable
 from .operation import Op, op
@@ -29,8 +29,6 @@ class Value(Variable):
     """
 
     __slots__ = ()
-
-    family: ClassVar[type[Value]]
 
     def __init__(self, data: Number, requires_grad: bool = True) -> None:
         if not isinstance(data, Number):

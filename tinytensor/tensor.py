@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -59,10 +59,9 @@ class Tensor(Variable):
     __slots__ = ()
     __hash__ = Variable.__hash__
 
-    family: ClassVar[type[Tensor]]
     value: np.ndarray
     grad: Tensor | None
-    spec = attrgetter("shape", "dtype")  # type: ignore[assignment]
+    spec = attrgetter("shape", "dtype")
 
     def __init__(self, data: Any, dtype: Dtype = None, requires_grad: bool = False) -> None:
         super().__init__(as_array(data, dtype), requires_grad)
@@ -313,8 +312,8 @@ class Tensor(Variable):
     def __neg__(self) -> Tensor: return ops.negative(self)
     def __pos__(self) -> Tensor: return self
     def __abs__(self) -> Tensor: return ops.abs(self)
-    def __eq__(self, other: Any) -> Tensor: return ops.equal(self, other)  # type: ignore[override]
-    def __ne__(self, other: Any) -> Tensor: return ops.not_equal(self, other)  # type: ignore[override]
+    def __eq__(self, other: Any) -> Tensor: return ops.equal(self, other)  # type: ignore
+    def __ne__(self, other: Any) -> Tensor: return ops.not_equal(self, other)  # type: ignore
     def __lt__(self, other: Any) -> Tensor: return ops.less(self, other)
     def __le__(self, other: Any) -> Tensor: return ops.less_equal(self, other)
     def __gt__(self, other: Any) -> Tensor: return ops.greater(self, other)
