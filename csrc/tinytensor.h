@@ -160,10 +160,36 @@ typedef struct {
     int64_t top, left; /* padding */
 } tt_conv_args;
 
-#define TT_CONV_KERNELS(X)              \
-    X(conv_patches_f32, tt_conv_args)   \
-    X(conv_panels_f32, tt_conv_args)    \
-    X(conv_add_patches_f32, tt_conv_args)
+/* Pooling of planes of height × width to out_height × out_width. Window (i, j) has the rows
+ * top[i], top[i] + step_y, … < bottom[i], and columns likewise; all lie within the plane. */
+typedef struct {
+    const float *x;
+    float *out;
+    int64_t *indices;     /* written by max_pool */
+    const float *weights; /* out_height × out_width; of avg_pool */
+    int64_t planes;
+    int64_t height, width;
+    int64_t out_height, out_width;
+    const int64_t *top, *bottom, *left, *right;
+    int64_t step_y, step_x; /* of max_pool; 1 in avg_pool */
+} tt_pool_args;
+
+/* Elements x of planes, at indices within planes of `size` elements; `picks` for each plane. */
+typedef struct {
+    const float *x;
+    const int64_t *indices;
+    float *out;
+    int64_t planes, picks, size;
+} tt_planes_args;
+
+#define TT_CONV_KERNELS(X)                \
+    X(conv_patches_f32, tt_conv_args)     \
+    X(conv_panels_f32, tt_conv_args)      \
+    X(conv_add_patches_f32, tt_conv_args) \
+    X(max_pool_f32, tt_pool_args)         \
+    X(avg_pool_f32, tt_pool_args)         \
+    X(avg_pool_grad_f32, tt_pool_args)    \
+    X(scatter_planes_f32, tt_planes_args)
 
 /* --- Rows: softmax, losses (kernels/rows.h) ------------------------------------------------- */
 

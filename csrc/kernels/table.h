@@ -7,6 +7,7 @@
 #include "map.h"
 #include "gemm.h"
 #include "conv.h"
+#include "pool.h"
 #include "rows.h"
 #include "norm.h"
 #include "attention.h"

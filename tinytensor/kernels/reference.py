@@ -285,15 +285,16 @@ def max_pool2d(x, kernel, stride, padding, dilation, ceil_mode):
     views = pool_windows(x, *geometry, lowest)
     out = views.max((-2, -1))
     chosen = ((views == out[..., None, None]) | (views != views)) & (places >= 0)
-    first = chosen.reshape(*out.shape, -1).argmax(-1)[..., None]
-    places = np.broadcast_to(places, views.shape).reshape(*out.shape, -1)
+    in_window = (*out.shape, kernel[0] * kernel[1])
+    first = chosen.reshape(in_window).argmax(-1)[..., None]
+    places = np.broadcast_to(places, views.shape).reshape(in_window)
     return out, np.take_along_axis(places, first, -1)[..., 0]
 
 
 def scatter_planes(g, indices, size):
     """Planes of zeros of ``size`` (H, W), with g added at its indices within the plane."""
     planes = np.zeros((int(np.prod(g.shape[:-2])), size[0] * size[1]), g.dtype)
-    indices = indices.reshape(len(planes), -1)
+    indices = indices.reshape(len(planes), g.shape[-2] * g.shape[-1])
     np.add.at(planes, (np.arange(len(planes))[:, None], indices), g.reshape(indices.shape))
     return planes.reshape(*g.shape[:-2], *size)
 

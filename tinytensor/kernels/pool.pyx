@@ -1,0 +1,273 @@
+# cython: cdivision=True
+"""Pooling: the float32 cases of the functions of the same names in reference.py."""
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from tinytensor.kernels cimport _core
+from tinytensor.kernels.gemm cimport is_f32
+
+import numpy as np
+
+from tinytensor.kernels import reference
+
+__all__ = [
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_grad",
+    "avg_pool2d",
+    "avg_pool2d_grad",
+    "max_pool2d",
+    "scatter_planes",
+]
+
+cnp.import_array()
+
+cdef extern from "tinytensor.h" nogil:
+    ctypedef struct tt_pool_args:
+        const float *x
+        float *out
+        int64_t *indices
+        const float *weights
+        int64_t planes
+        int64_t height, width
+        int64_t out_height, out_width
+        const int64_t *top
+        const int64_t *bottom
+        const int64_t *left
+        const int64_t *right
+        int64_t step_y, step_x
+    ctypedef struct tt_planes_args:
+        const float *x
+        const int64_t *indices
+        float *out
+        int64_t planes, picks, size
+    ctypedef struct tt_kernels:
+        void (*max_pool_f32)(const tt_pool_args *) noexcept nogil
+        void (*avg_pool_f32)(const tt_pool_args *) noexcept nogil
+        void (*avg_pool_grad_f32)(const tt_pool_args *) noexcept nogil
+        void (*scatter_planes_f32)(const tt_planes_args *) noexcept nogil
+
+cdef enum:
+    WORK_OF_PIECE = 1 << 15  # elements read and written
+
+
+# --- Windows ---------------------------------------------------------------------------------
+
+
+cdef tuple max_windows(size, kernel, stride, padding, dilation, ceil_mode):
+    """Along one axis: the first tap of each window that lies inside, and the end; None if a
+    window has no such tap."""
+    n = reference.pool_size(size, kernel, stride, padding, dilation, ceil_mode)
+    begin = np.arange(n, dtype=np.int64) * stride - padding
+    end = np.minimum(begin + dilation * (kernel - 1) + 1, size)
+    begin += np.maximum(-(begin // dilation), 0) * dilation
+    return (begin, end) if n > 0 and (begin < end).all() else None
+
+
+cdef tuple as_int64(tuple bounds):
+    return tuple([np.ascontiguousarray(b, dtype=np.int64) for b in bounds])
+
+
+# --- Calls -----------------------------------------------------------------------------------
+
+
+cdef struct Pooling:
+    void (*kernel)(const tt_pool_args *) noexcept nogil
+    tt_pool_args args
+    int64_t in_plane, out_plane  # elements of a plane of args.x, of args.out
+    int64_t piece_planes
+
+
+cdef void run_planes(void *context, int64_t piece) noexcept nogil:
+    cdef const Pooling *s = <const Pooling *> context
+    cdef tt_pool_args args = s.args
+    cdef int64_t first = piece * s.piece_planes
+    args.planes = min(s.piece_planes, args.planes - first)
+    args.x += first * s.in_plane
+    args.out += first * s.out_plane
+    if args.indices != NULL:
+        args.indices += first * s.out_plane
+    s.kernel(&args)
+
+
+cdef void run(Pooling *s, int64_t work_of_plane):
+    """Over all planes, several to a piece."""
+    s.piece_planes = max(1, WORK_OF_PIECE // max(work_of_plane, 1))
+    with nogil:
+        _core.parallel_for((s.args.planes + s.piece_planes - 1) // s.piece_planes, run_planes, s)
+
+
+cdef int64_t leading(object shape):
+    """How many planes an array of ``shape`` has."""
+    cdef int64_t n = 1
+    for size in shape[:-2]:
+        n *= size
+    return n
+
+
+cdef void set_bounds(tt_pool_args *args, tuple ys, tuple xs):
+    args.top, args.bottom = int64s(ys[0]), int64s(ys[1])
+    args.left, args.right = int64s(xs[0]), int64s(xs[1])
+
+
+cdef int64_t *int64s(cnp.ndarray x):
+    return <int64_t *> cnp.PyArray_DATA(x)
+
+
+cdef float *floats(cnp.ndarray x):
+    return <float *> cnp.PyArray_DATA(x)
+
+
+def max_pool2d(x, kernel, stride, padding, dilation, ceil_mode):
+    if not is_f32(x) or x.ndim < 2:
+        return reference.max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
+    cdef Pooling s
+    cdef cnp.ndarray xs, out, indices
+    height, width = x.shape[-2:]
+    rows = max_windows(height, kernel[0], stride[0], padding[0], dilation[0], ceil_mode)
+    columns = max_windows(width, kernel[1], stride[1], padding[1], dilation[1], ceil_mode)
+    if rows is None or columns is None:
+        return reference.max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
+    xs = np.ascontiguousarray(x)
+    shape = (*x.shape[:-2], len(rows[0]), len(columns[0]))
+    out, indices = _core.empty(shape, np.float32), _core.empty(shape, np.int64)
+    memset(&s, 0, sizeof(Pooling))
+    s.kernel = (<const tt_kernels *> _core.table).max_pool_f32
+    s.args.x, s.args.out, s.args.indices = floats(xs), floats(out), int64s(indices)
+    s.args.planes, s.args.height, s.args.width = leading(x.shape), height, width
+    s.args.out_height, s.args.out_width = shape[-2:]
+    set_bounds(&s.args, rows, columns)
+    s.args.step_y, s.args.step_x = dilation
+    s.in_plane, s.out_plane = height * width, s.args.out_height * s.args.out_width
+    run(&s, s.in_plane + s.out_plane * kernel[0] * kernel[1])
+    return out, indices
+
+
+cdef object average(cnp.ndarray x, tuple rows, tuple columns, weights):
+    """The weighted sums of the windows of x."""
+    cdef Pooling s
+    cdef cnp.ndarray xs = np.ascontiguousarray(x), out
+    cdef cnp.ndarray factors = np.ascontiguousarray(weights, dtype=np.float32)
+    height, width = (<object> x).shape[-2:]
+    shape = (*(<object> x).shape[:-2], len(rows[0]), len(columns[0]))
+    out = _core.empty(shape, np.float32)
+    memset(&s, 0, sizeof(Pooling))
+    s.kernel = (<const tt_kernels *> _core.table).avg_pool_f32
+    s.args.x, s.args.out, s.args.weights = floats(xs), floats(out), floats(factors)
+    s.args.planes, s.args.height, s.args.width = leading(shape), height, width
+    s.args.out_height, s.args.out_width = shape[-2:]
+    set_bounds(&s.args, rows, columns)
+    s.in_plane, s.out_plane = height * width, s.args.out_height * s.args.out_width
+    run(&s, s.in_plane + s.out_plane)
+    return out
+
+
+cdef object average_grad(cnp.ndarray g, size, tuple rows, tuple columns, weights):
+    """The gradient of ``average`` in its x, whose planes have ``size``."""
+    cdef Pooling s
+    cdef cnp.ndarray gs = np.ascontiguousarray(g), out
+    cdef cnp.ndarray factors = np.ascontiguousarray(weights, dtype=np.float32)
+    out = _core.empty((*(<object> g).shape[:-2], *size), np.float32)
+    memset(cnp.PyArray_DATA(out), 0, cnp.PyArray_NBYTES(out))
+    memset(&s, 0, sizeof(Pooling))
+    s.kernel = (<const tt_kernels *> _core.table).avg_pool_grad_f32
+    s.args.x, s.args.out, s.args.weights = floats(gs), floats(out), floats(factors)
+    s.args.planes = leading((<object> g).shape)
+    s.args.height, s.args.width = size
+    s.args.out_height, s.args.out_width = (<object> g).shape[-2:]
+    set_bounds(&s.args, rows, columns)
+    s.out_plane, s.in_plane = s.args.height * s.args.width, s.args.out_height * s.args.out_width
+    run(&s, s.in_plane + s.out_plane)
+    return out
+
+
+def avg_bounds(size, kernel, stride, padding, ceil_mode):
+    """Rows and columns of the windows of avg_pool2d: (begin, end) of each."""
+    axes = zip(size, kernel, stride, padding)
+    return tuple([as_int64(reference.avg_windows(*axis, ceil_mode)[:2]) for axis in axes])
+
+
+cdef tuple adaptive_bounds(size, out):
+    axes = zip(size, out)
+    return tuple([as_int64(reference.adaptive_windows(*axis)) for axis in axes])
+
+
+cdef object adaptive_weights(tuple rows, tuple columns):
+    return 1 / np.outer(rows[1] - rows[0], columns[1] - columns[0])
+
+
+cdef bint holds_windows(x, tuple rows, tuple columns):
+    return is_f32(x) and x.ndim >= 2 and len(rows[0]) > 0 and len(columns[0]) > 0
+
+
+def avg_pool2d(x, kernel, stride, padding, ceil_mode, count_include_pad, divisor):
+    geometry = (kernel, stride, padding, ceil_mode)
+    rows, columns = avg_bounds(x.shape[-2:], *geometry)
+    if not holds_windows(x, rows, columns):
+        return reference.avg_pool2d(x, *geometry, count_include_pad, divisor)
+    weights = reference.avg_weights(x.shape[-2:], *geometry, count_include_pad, divisor)
+    return average(x, rows, columns, weights)
+
+
+def avg_pool2d_grad(g, size, kernel, stride, padding, ceil_mode, count_include_pad, divisor):
+    geometry = (kernel, stride, padding, ceil_mode)
+    rows, columns = avg_bounds(size, *geometry)
+    if not holds_windows(g, rows, columns) or g.shape[-2:] != (len(rows[0]), len(columns[0])):
+        return reference.avg_pool2d_grad(g, size, *geometry, count_include_pad, divisor)
+    weights = reference.avg_weights(size, *geometry, count_include_pad, divisor)
+    return average_grad(g, size, rows, columns, weights)
+
+
+def adaptive_avg_pool2d(x, size):
+    rows, columns = adaptive_bounds(x.shape[-2:], size)
+    if not holds_windows(x, rows, columns) or 0 in x.shape[-2:]:
+        return reference.adaptive_avg_pool2d(x, size)
+    return average(x, rows, columns, adaptive_weights(rows, columns))
+
+
+def adaptive_avg_pool2d_grad(g, size):
+    rows, columns = adaptive_bounds(size, g.shape[-2:])
+    if not holds_windows(g, rows, columns) or 0 in size:
+        return reference.adaptive_avg_pool2d_grad(g, size)
+    return average_grad(g, size, rows, columns, adaptive_weights(rows, columns))
+
+
+# --- Picked elements -------------------------------------------------------------------------
+
+
+cdef struct Scattering:
+    void (*kernel)(const tt_planes_args *) noexcept nogil
+    tt_planes_args args
+    int64_t piece_planes
+
+
+cdef void run_scatter(void *context, int64_t piece) noexcept nogil:
+    cdef const Scattering *s = <const Scattering *> context
+    cdef tt_planes_args args = s.args
+    cdef int64_t first = piece * s.piece_planes
+    args.planes = min(s.piece_planes, args.planes - first)
+    args.x += first * args.picks
+    args.indices += first * args.picks
+    args.out += first * args.size
+    memset(args.out, 0, args.planes * args.size * sizeof(float))
+    s.kernel(&args)
+
+
+def scatter_planes(g, indices, size):
+    if not (
+        is_f32(g) and g.ndim >= 2 and indices.dtype == np.int64 and indices.shape == g.shape
+    ):
+        return reference.scatter_planes(g, indices, size)
+    cdef Scattering s
+    cdef cnp.ndarray gs = np.ascontiguousarray(g), at = np.ascontiguousarray(indices), out
+    out = _core.empty((*g.shape[:-2], *size), np.float32)
+    s.kernel = (<const tt_kernels *> _core.table).scatter_planes_f32
+    s.args.x, s.args.indices, s.args.out = floats(gs), int64s(at), floats(out)
+    s.args.planes, s.args.picks = leading(g.shape), g.shape[-2] * g.shape[-1]
+    s.args.size = size[0] * size[1]
+    s.piece_planes = max(1, WORK_OF_PIECE // max(s.args.picks + s.args.size, 1))
+    with nogil:
+        _core.parallel_for(
+            (s.args.planes + s.piece_planes - 1) // s.piece_planes, run_scatter, &s
+        )
+    return out
