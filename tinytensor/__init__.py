@@ -21,6 +21,7 @@ if _os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0"):
     _run_interpreted("engine", "operation")
 
 from . import errors, func, ops
+from .config import get_num_threads, set_num_threads, show_config
 from .creation import *
 from .engine import GraphError, grad
 from .errors import DtypeError, ShapeError

@@ -1,0 +1,92 @@
+"""What runs here and on how many threads: ``show_config``, ``set_num_threads``."""
+
+from __future__ import annotations
+
+import platform
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from . import engine, kernels
+
+_core: Any = import_module("tinytensor.kernels._core") if kernels.active == "fast" else None
+
+
+def config() -> dict[str, str]:
+    """The facts that :func:`show_config` prints, by name."""
+    from . import __version__
+
+    facts = {
+        "tinytensor": __version__,
+        "engine": "compiled" if engine.compiled else "interpreted",
+        "kernels": kernels.active,
+        "ISA": "NumPy's",
+        "threads": str(get_num_threads()),
+        "NumPy": np.__version__,
+        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "compiler": "none",
+    }
+    if _core is not None:
+        facts["ISA"] = f"{_core.isa()} (available: {', '.join(_core.available_isas())})"
+        facts["compiler"] = _core.compiler
+    return facts
+
+
+def show_config() -> None:
+    """Print the version, and which engine, kernels, instruction set and threads are in use.
+
+    ``python -m tinytensor`` prints the same.
+    """
+    for name, value in config().items():
+        print(f"{name:<12}{value}")
+
+
+def set_num_threads(n: int) -> None:
+    """Let at most ``n`` threads work on one kernel, the calling one among them.
+
+    At first they are as many as ``TINYTENSOR_NUM_THREADS`` or ``OMP_NUM_THREADS`` says, or as the
+    CPUs that the process was granted. Results do not depend on the number, not in any bit. The
+    reference kernels run on NumPy's threads, which this does not touch.
+    """
+    if n < 1:
+        raise ValueError(f"set_num_threads: needs at least 1, got {n}")
+    if _core is not None:
+        _core.set_num_threads(n)
+
+
+def get_num_threads() -> int:
+    """How many threads may work on one kernel."""
+    return _core.get_num_threads() if _core is not None else 1
+
+
+def _obey_threadpoolctl() -> None:
+    """Let ``threadpoolctl.threadpool_limits`` set our threads with those of the BLAS libraries."""
+    import threadpoolctl
+
+    class Controller(threadpoolctl.LibController):
+        user_api = "tinytensor"
+        internal_api = "tinytensor"
+        filename_prefixes = ("_core",)
+        check_symbols = ("tt_get_num_threads", "tt_set_num_threads")
+
+        def get_num_threads(self) -> int:
+            return get_num_threads()
+
+        def set_num_threads(self, num_threads: int) -> None:
+            set_num_threads(num_threads)
+
+        def get_version(self) -> str:
+            from . import __version__
+
+            return __version__
+
+        def set_additional_attributes(self) -> None:
+            self.isa = _core.isa()
+
+    threadpoolctl.register(Controller)
+
+
+if _core is not None and find_spec("threadpoolctl") is not None:
+    _obey_threadpoolctl()
