@@ -1,0 +1,81 @@
+"""What all tests share: what counts as a skip too many, and generators of random numbers."""
+
+from __future__ import annotations
+
+import os
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from tinytensor import engine, kernels
+from tinytensor.config import get_num_threads
+
+# TINYTENSOR_NO_SKIPS=1 fails a run in which anything was skipped; "torch" lets the comparisons
+# with PyTorch be skipped and nothing else. For CI, where a skipped test is a test that is missing.
+NO_SKIPS = os.environ.get("TINYTENSOR_NO_SKIPS", "")
+
+# TINYTENSOR_EXPECT="compiled fast" (or "interpreted reference") refuses to test anything else.
+EXPECT = os.environ.get("TINYTENSOR_EXPECT", "")
+
+settings.register_profile("tinytensor", deadline=None, max_examples=50)
+settings.load_profile("tinytensor")
+
+skipped: list[str] = []
+
+
+def pytest_report_header() -> str:
+    return f"tinytensor: {mode()}, {get_num_threads()} threads"
+
+
+def pytest_sessionstart() -> None:
+    if EXPECT and mode() != EXPECT:
+        raise pytest.UsageError(f"expected tinytensor {EXPECT}, but this one is {mode()}")
+
+
+def mode() -> str:
+    return f"{'compiled' if engine.compiled else 'interpreted'} {kernels.active}"
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.skipped:
+        skipped.append(f"{report.nodeid}: {report.longrepr[-1]}")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail"):
+        skipped.append(f"{report.nodeid}: {report.longrepr[-1]}")
+
+
+def pytest_testnodedown(node) -> None:
+    """A worker of pytest-xdist has ended: only it knows of the files that were skipped whole."""
+    skipped.extend(node.workeroutput.get("skipped", []))
+
+
+pytest_testnodedown = pytest.hookimpl(optionalhook=True)(pytest_testnodedown)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["skipped"] = skipped
+    elif too_many_skips() and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    for line in too_many_skips():
+        terminalreporter.write_line(f"SKIPPED, but nothing may be: {line}", red=True)
+
+
+def too_many_skips() -> list[str]:
+    allowed = NO_SKIPS == "torch"
+    return sorted({s for s in skipped if NO_SKIPS and not (allowed and "'torch'" in s)})
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """A generator seeded by the test's own name: a test draws the same in whatever order."""
+    return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
