@@ -22,6 +22,11 @@ JOBS = os.cpu_count() or 1
 # -fno-math-errno lets sqrt be one instruction. Never -ffast-math: inf and NaN are NumPy's.
 OPTIMISE = ["-std=c11", "-D_GNU_SOURCE", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fPIC"]
 WARN = ["-Wall", "-Wextra"]
+# TINYTENSOR_SANITIZE=1: a build that stops at bad memory accesses and at undefined behaviour.
+SANITIZE = []
+if os.environ.get("TINYTENSOR_SANITIZE", "0") not in ("", "0"):
+    SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    OPTIMISE += [*SANITIZE, "-fno-omit-frame-pointer", "-g"]
 # What Cython's output alone sets off.
 QUIET_CYTHON: list[str] = []
 
@@ -70,7 +75,7 @@ def extension(source: Path, c_sources: list[str] | None = None) -> Extension:
         include_dirs=["csrc", numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         extra_compile_args=[*OPTIMISE, *WARN, *QUIET_CYTHON],
-        extra_link_args=["-pthread"],
+        extra_link_args=["-pthread", *SANITIZE],
     )
 
 
