@@ -51,6 +51,13 @@ def resolve(generator: np.random.Generator | None = None) -> np.random.Generator
     return generator
 
 
+def seeded(generator: np.random.Generator | int | None = None) -> np.random.Generator:
+    """A new generator of a seed; for all else as `resolve`."""
+    if isinstance(generator, int | np.integer):
+        return np.random.Generator(np.random.Philox(int(generator)))
+    return resolve(generator)
+
+
 def get_rng_state() -> dict:
     """The state of the default generator, for ``set_rng_state``."""
     return dict(_default.bit_generator.state)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from ..random import seeded
 
 
 def affine(images: Any, matrices: Any, shifts: Any) -> np.ndarray:
@@ -65,7 +66,8 @@ class RandomAffine:
 
     Uniformly drawn: a rotation of at most ``degrees`` either way, a shift of at most ``shift``
     pixels along each axis, a scaling of each axis by at most 1 ± ``scale``, and a shear (the
-    tangent of its angle) of at most ``shear``. ``generator`` is a NumPy generator or a seed.
+    tangent of its angle) of at most ``shear``. ``generator`` is a NumPy generator or a seed;
+    without one the draws are those of ``tt.manual_seed``.
 
     >>> augment = RandomAffine(degrees=10, shift=1, generator=0)
     >>> augment(np.ones((4, 1, 8, 8), np.float32)).shape
@@ -86,7 +88,7 @@ class RandomAffine:
         if not 0 <= scale < 1:
             raise ValueError(f"RandomAffine: scale must be in [0, 1), not {scale}")
         self.degrees, self.shift, self.scale, self.shear = degrees, shift, scale, shear
-        self.generator = np.random.default_rng(generator)
+        self.generator = seeded(generator)
 
     def __call__(self, images: Any) -> np.ndarray:
         images = np.asarray(images)

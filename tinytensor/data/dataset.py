@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from ..random import seeded
 from ..tensor import Tensor, as_array
 
 
@@ -131,5 +132,5 @@ def random_split(
         raise ValueError(f"random_split: lengths must be whole numbers or fractions: {lengths}")
     if sum(counts) != total or min(counts, default=0) < 0:
         raise ValueError(f"random_split: lengths {list(lengths)} do not split {total} samples")
-    order = np.random.default_rng(generator).permutation(total)
+    order = seeded(generator).permutation(total)
     return [Subset(dataset, part) for part in np.split(order, np.cumsum(counts)[:-1])]

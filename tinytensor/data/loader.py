@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from ..random import seeded
 from .dataset import Dataset
 
 
 class DataLoader:
     """Iterate over ``dataset`` in batches of ``batch_size``, in a new order each time if shuffled.
 
-    ``drop_last`` leaves out a last batch that is not full. ``generator`` (a NumPy generator, or a
-    seed) draws the orders. ``collate`` makes a batch of a list of samples; without one the
-    dataset's own ``batch`` does.
+    ``drop_last`` leaves out a last batch that is not full. ``generator`` (a NumPy generator or a
+    seed; else that of ``tt.manual_seed``) draws the orders. ``collate`` makes a batch of a list of
+    samples; without one the dataset's own ``batch`` does.
 
     >>> from tinytensor.data import TensorDataset
     >>> loader = DataLoader(TensorDataset(np.arange(5)), batch_size=2)
@@ -38,7 +39,7 @@ class DataLoader:
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.drop_last = drop_last
-        self.generator = np.random.default_rng(generator)
+        self.generator = seeded(generator)
         self.collate = collate
 
     def __len__(self) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ShapeError
+from ..random import seeded
 from ..tensor import Tensor
 from .dataset import Dataset
 
@@ -110,7 +111,7 @@ class RandomWindows:
     ) -> None:
         self.windows = Windows(codes, length, stride=1)
         self.batch_size, self.steps = batch_size, steps
-        self.generator = np.random.default_rng(generator)
+        self.generator = seeded(generator)
 
     def __len__(self) -> int:
         return self.steps
