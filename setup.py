@@ -17,6 +17,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 PACKAGE = Path("tinytensor")
+CORE_SOURCES = ["csrc/buffers.c", "csrc/dispatch.c", "csrc/pool.c"]
 JOBS = os.cpu_count() or 1
 
 # -fno-math-errno lets sqrt be one instruction. Never -ffast-math: inf and NaN are NumPy's.
@@ -68,10 +69,10 @@ class BuildExt(build_ext):
         )
 
 
-def extension(source: Path, c_sources: list[str] | None = None) -> Extension:
+def extension(source: Path, c_sources: list[str]) -> Extension:
     return Extension(
         ".".join(source.with_suffix("").parts),
-        [str(source), *(c_sources or [])],
+        [str(source), *c_sources],
         include_dirs=["csrc", numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         extra_compile_args=[*OPTIMISE, *WARN, *QUIET_CYTHON],
@@ -83,9 +84,9 @@ def extensions() -> list[Extension]:
     found = []
     for source in sorted((PACKAGE / "kernels").glob("*.pyx")):
         core = source.stem == "_core"
-        found.append(extension(source, ["csrc/dispatch.c", "csrc/pool.c"] if core else None))
+        found.append(extension(source, CORE_SOURCES if core else []))
     # The engine is Python that its .pxd files give C types.
-    found += [extension(types.with_suffix(".py")) for types in sorted(PACKAGE.glob("*.pxd"))]
+    found += [extension(types.with_suffix(".py"), []) for types in sorted(PACKAGE.glob("*.pxd"))]
     return found
 
 

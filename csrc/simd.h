@@ -103,11 +103,7 @@ TT_INLINE vf vf_copysign(vf size, vf sign)
     return (vf)(((vi)size & ~bit) | ((vi)sign & bit));
 }
 
-/* The larger and the smaller; NaN if either is NaN, as np.maximum and np.minimum. */
-TT_INLINE vf vf_max(vf a, vf b) { return vf_select((a > b) | (a != a), a, b); }
-TT_INLINE vf vf_min(vf a, vf b) { return vf_select((a < b) | (a != a), a, b); }
-
-/* Where no NaN can be, or any answer for it will do: a single instruction. */
+/* The larger and the smaller by a single instruction; b where either is NaN. */
 TT_INLINE vf vf_max_fast(vf a, vf b)
 {
 #if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
@@ -132,6 +128,10 @@ TT_INLINE vf vf_min_fast(vf a, vf b)
     return vf_select(a < b, a, b);
 #endif
 }
+
+/* The same; NaN if either is NaN, as np.maximum and np.minimum. */
+TT_INLINE vf vf_max(vf a, vf b) { return vf_select(a != a, a, vf_max_fast(a, b)); }
+TT_INLINE vf vf_min(vf a, vf b) { return vf_select(a != a, a, vf_min_fast(a, b)); }
 
 TT_INLINE vf vf_sqrt(vf x)
 {

@@ -85,7 +85,21 @@ typedef struct {
 
 /* --- Reductions (kernels/reduce.h) ---------------------------------------------------------- */
 
-#define TT_REDUCE_KERNELS(X)
+/* out[o, c] = the reduction over i of x[o * x_outer + i * stride + c], c < cols. With stride 1 (and
+ * cols 1) the reduced axis is contiguous. Squared deviations are from shift[o * out_outer + c]. */
+typedef struct {
+    const float *x;
+    const float *shift; /* or NULL: 0 */
+    float *out;
+    int64_t outer, n, cols;
+    int64_t x_outer, stride, out_outer;
+} tt_reduce_args;
+
+#define TT_REDUCE_KERNELS(X) \
+    X(sum_f32, tt_reduce_args) \
+    X(max_f32, tt_reduce_args) \
+    X(min_f32, tt_reduce_args) \
+    X(squared_deviations_f32, tt_reduce_args)
 
 /* --- Matrix products (kernels/gemm.h) ------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "../tinytensor.h"
 
 #include "map.h"
+#include "reduce.h"
 #include "gemm.h"
 #include "conv.h"
 #include "pool.h"

@@ -2,7 +2,10 @@
 
 The only extension that links csrc/; the other kernel modules reach it through _core.pxd.
 """
+cimport cython
 cimport numpy as cnp
+from cpython.object cimport PyTypeObject
+from cpython.ref cimport Py_INCREF
 
 import numpy as np
 
@@ -20,6 +23,21 @@ cdef extern from "pool.h" nogil:
     ) noexcept
     void tt_set_num_threads(int n)
     int tt_get_num_threads()
+
+cdef extern from "buffers.h" nogil:
+    ctypedef struct tt_memory_stats:
+        unsigned long long in_use, peak, cached, limit, hits, misses
+    void *tt_memory_take(size_t bytes, size_t *capacity)
+    void tt_memory_give(void *buffer, size_t capacity)
+    void tt_memory_trim(size_t bytes)
+    void tt_memory_set_limit(size_t bytes)
+    tt_memory_stats tt_memory_get_stats()
+
+cdef extern from "numpy/arrayobject.h":
+    object PyArray_NewFromDescr(
+        PyTypeObject *subtype, cnp.dtype descr, int nd, const cnp.npy_intp *dims,
+        const cnp.npy_intp *strides, void *data, int flags, void *obj
+    )
 
 cdef extern from *:
     """
@@ -95,13 +113,84 @@ def get_num_threads() -> int:
 # --- Memory for outputs ----------------------------------------------------------------------
 
 
+# Below CACHED_FROM bytes NumPy's own allocator is quicker than the cache.
+cdef enum:
+    CACHED_FROM = 1 << 15
+
+
+@cython.final
+@cython.freelist(64)
+@cython.no_gc
+cdef class Buffer:
+    """The owner of a buffer of the cache: the base of the array that lies in it."""
+
+    cdef void *data
+    cdef size_t capacity
+
+    def __dealloc__(self):
+        if self.data != NULL:
+            tt_memory_give(self.data, self.capacity)
+
+
+cdef cnp.ndarray cached_array(int ndim, const cnp.npy_intp *shape, cnp.dtype dtype, size_t bytes):
+    cdef Buffer owner = Buffer.__new__(Buffer)
+    owner.data = tt_memory_take(bytes, &owner.capacity)
+    if owner.data == NULL:
+        raise MemoryError(f"no memory for an array of {bytes} bytes")
+    Py_INCREF(dtype)  # the new array takes a reference over
+    out = PyArray_NewFromDescr(
+        <PyTypeObject *> cnp.ndarray, dtype, ndim, shape, NULL, owner.data,
+        cnp.NPY_ARRAY_CARRAY, NULL
+    )
+    cnp.set_array_base(out, owner)
+    return out
+
+
+cdef cnp.dtype float32 = np.dtype(np.float32)
+
+
 cdef cnp.ndarray empty_f32(int ndim, const cnp.npy_intp *shape):
-    return cnp.PyArray_EMPTY(ndim, <cnp.npy_intp *> shape, cnp.NPY_FLOAT32, 0)
+    cdef size_t bytes = sizeof(float)
+    cdef int i
+    for i in range(ndim):
+        bytes *= <size_t> shape[i]
+    if bytes < CACHED_FROM:
+        return cnp.PyArray_EMPTY(ndim, <cnp.npy_intp *> shape, cnp.NPY_FLOAT32, 0)
+    return cached_array(ndim, shape, float32, bytes)
 
 
 cpdef cnp.ndarray empty(object shape, object dtype=np.float32):
     """A new C-contiguous array of ``shape``, its elements not set."""
-    return np.empty(shape, dtype)
+    cdef cnp.npy_intp sizes[64]
+    cdef cnp.dtype kind = dtype if isinstance(dtype, np.dtype) else np.dtype(dtype)
+    cdef Py_ssize_t ndim = len(shape) if isinstance(shape, tuple) else -1
+    cdef size_t bytes = kind.itemsize
+    cdef int i
+    if ndim < 0 or ndim > 32 or kind.hasobject:
+        return np.empty(shape, kind)
+    for i in range(ndim):
+        sizes[i] = shape[i]
+        if sizes[i] < 0 or (sizes[i] > 0 and bytes > (<size_t> 1 << 62) // <size_t> sizes[i]):
+            return np.empty(shape, kind)  # which says what is wrong
+        bytes *= <size_t> sizes[i]
+    if bytes < CACHED_FROM:
+        return np.empty(shape, kind)
+    return cached_array(<int> ndim, sizes, kind, bytes)
+
+
+def memory_stats() -> dict[str, int]:
+    """See tinytensor.memory."""
+    return tt_memory_get_stats()
+
+
+def memory_trim(bytes: int) -> None:
+    """See tinytensor.memory."""
+    tt_memory_trim(bytes)
+
+
+def memory_set_limit(bytes: int) -> None:
+    """See tinytensor.memory."""
+    tt_memory_set_limit(bytes)
 
 
 use_isa()

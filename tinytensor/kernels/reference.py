@@ -118,7 +118,7 @@ def silu_backward(g, x):
 
 
 def gelu(x, approximate):
-    """x Φ(x), Φ of the normal distribution; or with (1 + tanh(√(2/π) (x + 0.044715 x³)))/2 for Φ."""
+    """x Φ(x), Φ of the normal distribution; "tanh": x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2."""
     if approximate == "tanh":
         return x * sigmoid(2 * math.sqrt(2 / math.pi) * x * (1 + 0.044715 * x * x))
     return x * (0.5 * (1 + erf(x * math.sqrt(0.5))))
@@ -149,6 +149,75 @@ def hardtanh_backward(g, x, low, high):
 
 
 # --- Reductions ------------------------------------------------------------------------------
+# An axis is None (all), a number or a tuple of numbers, as in NumPy.
+
+
+def sum(x, axis=None, keepdims=False):
+    return np.sum(x, axis=axis, keepdims=keepdims)
+
+
+def mean(x, axis=None, keepdims=False):
+    return np.mean(x, axis=axis, keepdims=keepdims)
+
+
+def prod(x, axis=None, keepdims=False):
+    return np.prod(x, axis=axis, keepdims=keepdims)
+
+
+def max(x, axis=None, keepdims=False):
+    return np.max(x, axis=axis, keepdims=keepdims)
+
+
+def min(x, axis=None, keepdims=False):
+    return np.min(x, axis=axis, keepdims=keepdims)
+
+
+def var(x, axis=None, correction=0.0, keepdims=False):
+    """The mean squared deviation from the mean, over n − correction instead of n."""
+    return np.var(x, axis=axis, ddof=correction, keepdims=keepdims)
+
+
+def std(x, axis=None, correction=0.0, keepdims=False):
+    return np.sqrt(var(x, axis, correction, keepdims))
+
+
+def argmax(x, axis=None, keepdims=False):
+    return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+def argmin(x, axis=None, keepdims=False):
+    return np.argmin(x, axis=axis, keepdims=keepdims)
+
+
+def any(x, axis=None, keepdims=False):
+    return np.any(x, axis=axis, keepdims=keepdims)
+
+
+def all(x, axis=None, keepdims=False):
+    return np.all(x, axis=axis, keepdims=keepdims)
+
+
+def logsumexp(x, axis=None, keepdims=False):
+    """log Σ eˣ, shifted by the largest x so that exp never overflows."""
+    largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    shift = np.where(np.isfinite(largest), largest, np.zeros((), largest.dtype))
+    with np.errstate(divide="ignore"):  # log 0 = -inf where all x are -inf
+        result = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+    return result if keepdims else np.squeeze(result, axis)
+
+
+def cumsum(x, axis, reverse=False):
+    """The sums of the elements up to each along an axis; ``reverse``: from each to the end."""
+    if reverse:
+        return np.flip(np.cumsum(np.flip(x, axis), axis=axis), axis)
+    return np.cumsum(x, axis=axis)
+
+
+def expand(g, shape, axis=None, keepdims=False):
+    """The transpose of sum: a read-only view of g, repeated along the axes that sum took away."""
+    if axis is not None and not keepdims:
+        g = np.expand_dims(g, axis)
+    return np.broadcast_to(g, shape)
 
 
 # --- Matrix products -------------------------------------------------------------------------

@@ -1,0 +1,116 @@
+/* Sums, largest and smallest values and squared deviations over one axis of (outer, n, cols).
+ *
+ * A sum takes STEP vectors at a time, and carries these partial sums upward as a binary counter
+ * carries its ones: levels[k] holds the sum of 2^k steps, or nothing. So the error grows with the
+ * logarithm of n, and the order of additions depends on n alone. */
+#include "../simd.h"
+
+enum {
+    TT_REDUCE_STEP = 16,
+    TT_REDUCE_LEVELS = 32,
+    TT_REDUCE_STRIP = 256, /* columns side by side, so that each row is read in long runs */
+};
+
+/* Define a reduction: its neutral START, COMBINE of vf a and b, VALUE of vf x and the shift m. */
+#define TT_REDUCE(NAME, START, COMBINE, VALUE)                                                 \
+    TT_INLINE vf NAME##_combine(vf a, vf b) { return (COMBINE); }                              \
+    TT_INLINE vf NAME##_value(vf x, vf m)                                                      \
+    {                                                                                          \
+        (void)m;                                                                               \
+        return (VALUE);                                                                        \
+    }                                                                                          \
+                                                                                               \
+    TT_INLINE vf NAME##_at(const float *x, vf m, int64_t lanes)                                \
+    {                                                                                          \
+        return NAME##_value(lanes == VL ? vf_load(x) : vf_load_n(x, lanes), m);                \
+    }                                                                                          \
+                                                                                               \
+    /* n vectors, `stride` floats apart, beside width - 1 neighbours; `lanes` are in use. */   \
+    TT_INLINE void NAME##_columns(const float *x, int64_t n, int64_t stride, const vf *m,      \
+                                  int width, int64_t lanes, vf *total)                         \
+    {                                                                                          \
+        vf levels[TT_REDUCE_LEVELS][TT_REDUCE_STRIP / VL], part[TT_REDUCE_STRIP / VL];         \
+        uint64_t steps = 0;                                                                    \
+        int64_t i = 0;                                                                         \
+        for (; i + TT_REDUCE_STEP <= n; i += TT_REDUCE_STEP, steps++) {                        \
+            for (int w = 0; w < width; w++) part[w] = vf_set1(START);                          \
+            for (int64_t k = i; k < i + TT_REDUCE_STEP; k += 4) {                              \
+                const float *row = x + k * stride;                                             \
+                for (int w = 0; w < width; w++, row += VL) {                                   \
+                    vf first = NAME##_combine(NAME##_at(row, m[w], lanes),                     \
+                                              NAME##_at(row + stride, m[w], lanes));           \
+                    vf second = NAME##_combine(NAME##_at(row + 2 * stride, m[w], lanes),       \
+                                               NAME##_at(row + 3 * stride, m[w], lanes));      \
+                    part[w] = NAME##_combine(part[w], NAME##_combine(first, second));          \
+                }                                                                              \
+            }                                                                                  \
+            int level = __builtin_ctzll(~(unsigned long long)steps);                           \
+            for (int w = 0; w < width; w++) {                                                  \
+                vf carry = part[w];                                                            \
+                for (int k = 0; k < level; k++) carry = NAME##_combine(levels[k][w], carry);   \
+                levels[level][w] = carry;                                                      \
+            }                                                                                  \
+        }                                                                                      \
+        for (int w = 0; w < width; w++) {                                                      \
+            vf sum = vf_set1(START);                                                           \
+            for (int64_t k = i; k < n; k++)                                                    \
+                sum = NAME##_combine(sum, NAME##_at(x + k * stride + w * VL, m[w], lanes));    \
+            for (int level = 0; steps >> level; level++)                                       \
+                if (steps >> level & 1) sum = NAME##_combine(levels[level][w], sum);           \
+            total[w] = sum;                                                                    \
+        }                                                                                      \
+    }                                                                                          \
+                                                                                               \
+    /* One contiguous row of n, seen as a column of vectors. */                                \
+    static float NAME##_row(const float *x, int64_t n, vf m)                                   \
+    {                                                                                          \
+        int64_t rest = n % VL;                                                                 \
+        vf total;                                                                              \
+        NAME##_columns(x, n / VL, VL, &m, 1, VL, &total);                                      \
+        if (rest) {                                                                            \
+            vf value = NAME##_value(vf_load_n(x + n - rest, rest), m);                         \
+            value = vf_select(vi_first(rest), value, vf_set1(START));                          \
+            total = NAME##_combine(total, value);                                              \
+        }                                                                                      \
+        float lane[VL];                                                                        \
+        vf_store(lane, total);                                                                 \
+        for (int half = VL / 2; half > 0; half /= 2)                                           \
+            for (int i = 0; i < half; i++) {                                                   \
+                vf both = NAME##_combine(vf_set1(lane[i]), vf_set1(lane[i + half]));           \
+                lane[i] = both[0];                                                             \
+            }                                                                                  \
+        return lane[0];                                                                        \
+    }                                                                                          \
+                                                                                               \
+    static void tt_##NAME##_f32(const tt_reduce_args *s)                                       \
+    {                                                                                          \
+        enum { WIDTH = TT_REDUCE_STRIP / VL };                                                 \
+        vf m[WIDTH] = {{0}}, total[WIDTH];                                                     \
+        for (int64_t o = 0; o < s->outer; o++) {                                               \
+            const float *x = s->x + o * s->x_outer;                                            \
+            const float *shift = s->shift ? s->shift + o * s->out_outer : NULL;                \
+            float *out = s->out + o * s->out_outer;                                            \
+            if (s->stride == 1) {                                                              \
+                *out = NAME##_row(x, s->n, shift ? vf_set1(*shift) : vf_zero());               \
+                continue;                                                                      \
+            }                                                                                  \
+            int64_t c = 0, rest = s->cols % VL;                                                \
+            while (c < s->cols - rest) {                                                       \
+                int64_t left = (s->cols - rest - c) / VL;                                      \
+                int width = left < WIDTH ? (int)left : WIDTH;                                  \
+                for (int w = 0; shift && w < width; w++) m[w] = vf_load(shift + c + w * VL);   \
+                NAME##_columns(x + c, s->n, s->stride, m, width, VL, total);                   \
+                for (int w = 0; w < width; w++, c += VL) vf_store(out + c, total[w]);          \
+            }                                                                                  \
+            if (rest) {                                                                        \
+                if (shift) m[0] = vf_load_n(shift + c, rest);                                  \
+                NAME##_columns(x + c, s->n, s->stride, m, 1, rest, total);                     \
+                vf_store_n(out + c, total[0], rest);                                           \
+            }                                                                                  \
+        }                                                                                      \
+    }
+
+TT_REDUCE(sum, 0.0f, a + b, x)
+TT_REDUCE(max, -INFINITY, vf_max(a, b), x)
+TT_REDUCE(min, INFINITY, vf_min(a, b), x)
+TT_REDUCE(squared_deviations, 0.0f, a + b, (x - m) * (x - m))

@@ -1,0 +1,368 @@
+"""Reductions: the fast float32 cases of the functions of the same names in reference.py.
+
+The reduced axes are taken in groups of neighbours, the last group first; each group is one axis of
+(outer, n, inner). Long axes are cut into chunks by their length alone, the partial results reduced
+in order: the same bits for any number of threads.
+"""
+cimport numpy as cnp
+from cpython.object cimport PyTypeObject
+from cpython.ref cimport Py_INCREF
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from libc.math cimport sqrtf
+from libc.stdint cimport int64_t
+
+from tinytensor.kernels cimport _core
+
+from tinytensor.kernels import reference
+
+__all__ = ["expand", "max", "mean", "min", "std", "sum", "var"]
+
+cnp.import_array()
+
+cdef extern from "numpy/arrayobject.h":
+    object PyArray_NewFromDescr(
+        PyTypeObject *subtype, cnp.dtype descr, int nd, const cnp.npy_intp *dims,
+        const cnp.npy_intp *strides, void *data, int flags, void *obj
+    )
+
+cdef extern from "tinytensor.h" nogil:
+    ctypedef struct tt_reduce_args:
+        const float *x
+        const float *shift
+        float *out
+        int64_t outer, n, cols
+        int64_t x_outer, stride, out_outer
+
+ctypedef void (*reduce_kernel)(const tt_reduce_args *) noexcept nogil
+
+cdef extern from "tinytensor.h" nogil:
+    ctypedef struct tt_kernels:
+        reduce_kernel sum_f32
+        reduce_kernel max_f32
+        reduce_kernel min_f32
+        reduce_kernel squared_deviations_f32
+
+
+cdef inline const tt_kernels *table() noexcept nogil:
+    return <const tt_kernels *> _core.table
+
+
+cdef inline int64_t smaller(int64_t a, int64_t b) noexcept nogil:
+    return a if a < b else b
+
+
+cdef inline int64_t larger(int64_t a, int64_t b) noexcept nogil:
+    return a if a > b else b
+
+
+cdef enum:
+    SMALL = 4096      # a call of fewer elements keeps the GIL
+    CHUNK = 32768     # elements of a piece
+    STRIP = 2048      # columns of a piece where the inner axes are longer
+    MAX_DIMS = 64
+
+
+# --- One axis of (outer, n, inner) -----------------------------------------------------------
+
+
+# What a call is cut into: pieces of whole outer indices, of strips of columns, or of chunks of n.
+cdef struct reduce_job:
+    reduce_kernel kernel
+    tt_reduce_args args     # of the whole
+    int64_t outers_a_piece
+    int64_t strips, strip
+    int64_t chunks, chunk
+    float *partial          # (outer, chunks, inner), where there are chunks
+
+
+cdef void outer_piece(void *context, int64_t piece) noexcept nogil:
+    cdef reduce_job *job = <reduce_job *> context
+    cdef tt_reduce_args args = job.args
+    cdef int64_t first = piece * job.outers_a_piece
+    args.x += first * args.x_outer
+    args.out += first * args.out_outer
+    if args.shift:
+        args.shift += first * args.out_outer
+    args.outer = smaller(job.outers_a_piece, args.outer - first)
+    job.kernel(&args)
+
+
+cdef void strip_piece(void *context, int64_t piece) noexcept nogil:
+    cdef reduce_job *job = <reduce_job *> context
+    cdef tt_reduce_args args = job.args
+    cdef int64_t outer = piece // job.strips
+    cdef int64_t column = piece % job.strips * job.strip
+    args.outer = 1
+    args.x += outer * args.x_outer + column
+    args.out += outer * args.out_outer + column
+    if args.shift:
+        args.shift += outer * args.out_outer + column
+    args.cols = smaller(job.strip, args.cols - column)
+    job.kernel(&args)
+
+
+cdef void chunk_piece(void *context, int64_t piece) noexcept nogil:
+    cdef reduce_job *job = <reduce_job *> context
+    cdef tt_reduce_args args = job.args
+    cdef int64_t outer = piece // job.chunks
+    cdef int64_t first = piece % job.chunks * job.chunk
+    args.outer = 1
+    args.x += outer * args.x_outer + first * args.stride
+    args.out = job.partial + piece * args.cols
+    if args.shift:
+        args.shift += outer * args.out_outer
+    args.n = smaller(job.chunk, args.n - first)
+    job.kernel(&args)
+
+
+cdef int reduce_axis(
+    reduce_kernel kernel, reduce_kernel combine, const float *x, const float *shift, float *out,
+    int64_t outer, int64_t n, int64_t inner
+) noexcept nogil:
+    """Reduce the middle axis of x into out (outer, inner). -1: no memory."""
+    cdef reduce_job job
+    cdef int failed
+    job.kernel = kernel
+    job.args.x = x
+    job.args.shift = shift
+    job.args.out = out
+    job.args.outer = outer
+    job.args.n = n
+    job.args.cols = inner
+    job.args.x_outer = n * inner
+    job.args.stride = inner
+    job.args.out_outer = inner
+    if n * inner <= 2 * CHUNK:
+        job.outers_a_piece = larger(1, CHUNK // larger(1, n * inner))
+        _core.parallel_for(
+            (outer + job.outers_a_piece - 1) // job.outers_a_piece, outer_piece, &job
+        )
+        return 0
+    if inner > STRIP:
+        job.strip = STRIP
+        job.strips = (inner + STRIP - 1) // STRIP
+        _core.parallel_for(outer * job.strips, strip_piece, &job)
+        return 0
+    job.chunk = CHUNK // inner
+    job.chunks = (n + job.chunk - 1) // job.chunk
+    job.partial = <float *> PyMem_RawMalloc(outer * job.chunks * inner * sizeof(float))
+    if job.partial == NULL:
+        return -1
+    _core.parallel_for(outer * job.chunks, chunk_piece, &job)
+    failed = reduce_axis(combine, combine, job.partial, NULL, out, outer, job.chunks, inner)
+    PyMem_RawFree(job.partial)
+    return failed
+
+
+# --- Any axes --------------------------------------------------------------------------------
+
+
+cdef int mark_axes(object axis, int ndim, bint *reduced) except -1:
+    """Set reduced[i] for the axes to reduce. 1: a bad axis, which the twin will name."""
+    cdef int i
+    cdef Py_ssize_t one
+    for i in range(ndim):
+        reduced[i] = axis is None
+    if axis is None:
+        return 0
+    for item in axis if isinstance(axis, tuple) else (axis,):
+        if not isinstance(item, int):
+            return 1
+        one = item
+        if one < 0:
+            one += ndim
+        if one < 0 or one >= ndim or reduced[one]:
+            return 1
+        reduced[one] = True
+    return 0
+
+
+cdef cnp.ndarray reduce_axes(
+    reduce_kernel kernel, reduce_kernel combine, cnp.ndarray x, cnp.ndarray shift, bint *reduced
+):
+    """Reduce the marked axes of a contiguous x, keeping them as size 1. ``shift`` has that shape,
+    and then the marked axes must be one group of neighbours."""
+    cdef int ndim = cnp.PyArray_NDIM(x)
+    cdef cnp.npy_intp shape[MAX_DIMS]
+    cdef int first, axis = ndim - 1
+    cdef int64_t outer, n, inner
+    cdef int i, failed
+    cdef const float *data
+    cdef const float *shift_data = NULL
+    cdef float *out_data
+    if shift is not None:
+        shift_data = <const float *> cnp.PyArray_DATA(shift)
+    for i in range(ndim):
+        shape[i] = cnp.PyArray_DIM(x, i)
+    while axis >= 0:
+        if not reduced[axis]:
+            axis -= 1
+            continue
+        first = axis
+        while first > 0 and reduced[first - 1]:
+            first -= 1
+        outer = n = inner = 1
+        for i in range(ndim):
+            if i < first:
+                outer *= shape[i]
+            elif i <= axis:
+                n *= shape[i]
+                shape[i] = 1
+            else:
+                inner *= shape[i]
+        out = _core.empty_f32(ndim, shape)
+        data = <const float *> cnp.PyArray_DATA(x)
+        out_data = <float *> cnp.PyArray_DATA(out)
+        if outer * n * inner <= SMALL:
+            failed = reduce_axis(kernel, combine, data, shift_data, out_data, outer, n, inner)
+        else:
+            with nogil:
+                failed = reduce_axis(kernel, combine, data, shift_data, out_data, outer, n, inner)
+        if failed:
+            raise MemoryError()
+        x = out
+        kernel = combine
+        axis = first - 1
+    return x
+
+
+cdef cnp.ndarray without(cnp.ndarray x, bint *reduced):
+    """x without the marked axes, all of size 1."""
+    cdef cnp.npy_intp shape[MAX_DIMS]
+    cdef cnp.PyArray_Dims dims
+    cdef int i, k = 0
+    for i in range(cnp.PyArray_NDIM(x)):
+        if not reduced[i]:
+            shape[k] = cnp.PyArray_DIM(x, i)
+            k += 1
+    dims.ptr = shape
+    dims.len = k
+    return cnp.PyArray_Newshape(x, &dims, cnp.NPY_CORDER)
+
+
+cdef cnp.ndarray covered(object x):
+    """x as a contiguous float32 array; None if it is no float32 array with elements."""
+    if (
+        not cnp.PyArray_CheckExact(x)
+        or cnp.PyArray_TYPE(x) != cnp.NPY_FLOAT32
+        or not cnp.PyArray_ISNOTSWAPPED(x)
+        or cnp.PyArray_SIZE(x) == 0
+    ):
+        return None
+    return cnp.PyArray_GETCONTIGUOUS(x)
+
+
+cdef cnp.ndarray simple(reduce_kernel kernel, object x, object axis, bint keepdims, bint mean):
+    """A reduction without shift, the sum divided by its count if ``mean``; None: not covered."""
+    cdef bint reduced[MAX_DIMS]
+    cdef cnp.ndarray array = covered(x)
+    cdef cnp.ndarray out
+    cdef float *data
+    cdef int64_t i, count
+    if array is None or mark_axes(axis, cnp.PyArray_NDIM(array), reduced):
+        return None
+    out = reduce_axes(kernel, kernel, array, None, reduced)
+    if out is array:  # no axis to reduce
+        return None
+    if mean:
+        count = cnp.PyArray_SIZE(array) // cnp.PyArray_SIZE(out)
+        data = <float *> cnp.PyArray_DATA(out)
+        for i in range(cnp.PyArray_SIZE(out)):
+            data[i] /= count
+    return out if keepdims else without(out, reduced)
+
+
+def sum(x, axis=None, keepdims=False):
+    out = simple(table().sum_f32, x, axis, keepdims, False)
+    return reference.sum(x, axis, keepdims) if out is None else out
+
+
+def mean(x, axis=None, keepdims=False):
+    out = simple(table().sum_f32, x, axis, keepdims, True)
+    return reference.mean(x, axis, keepdims) if out is None else out
+
+
+def max(x, axis=None, keepdims=False):
+    out = simple(table().max_f32, x, axis, keepdims, False)
+    return reference.max(x, axis, keepdims) if out is None else out
+
+
+def min(x, axis=None, keepdims=False):
+    out = simple(table().min_f32, x, axis, keepdims, False)
+    return reference.min(x, axis, keepdims) if out is None else out
+
+
+cdef cnp.ndarray spread(object x, object axis, double correction, bint keepdims, bint root):
+    """The variance, or its root; None: not covered. The reduced axes must be neighbours."""
+    cdef bint reduced[MAX_DIMS]
+    cdef cnp.ndarray array = covered(x)
+    cdef cnp.ndarray center, out
+    cdef float *data
+    cdef int64_t i, count
+    cdef int groups = 0
+    cdef double over
+    if array is None or mark_axes(axis, cnp.PyArray_NDIM(array), reduced):
+        return None
+    for i in range(cnp.PyArray_NDIM(array)):
+        groups += reduced[i] and not (i > 0 and reduced[i - 1])
+    if groups != 1:
+        return None
+    center = reduce_axes(table().sum_f32, table().sum_f32, array, None, reduced)
+    count = cnp.PyArray_SIZE(array) // cnp.PyArray_SIZE(center)
+    over = count - correction
+    if over <= 0:
+        return None
+    data = <float *> cnp.PyArray_DATA(center)
+    for i in range(cnp.PyArray_SIZE(center)):
+        data[i] /= count
+    out = reduce_axes(table().squared_deviations_f32, table().sum_f32, array, center, reduced)
+    data = <float *> cnp.PyArray_DATA(out)
+    for i in range(cnp.PyArray_SIZE(out)):
+        data[i] = <float> (data[i] / over)
+        if root:
+            data[i] = sqrtf(data[i])
+    return out if keepdims else without(out, reduced)
+
+
+def var(x, axis=None, correction=0.0, keepdims=False):
+    out = spread(x, axis, correction, keepdims, False)
+    return reference.var(x, axis, correction, keepdims) if out is None else out
+
+
+def std(x, axis=None, correction=0.0, keepdims=False):
+    out = spread(x, axis, correction, keepdims, True)
+    return reference.std(x, axis, correction, keepdims) if out is None else out
+
+
+# --- The transpose of a sum ------------------------------------------------------------------
+
+
+def expand(g, shape, axis=None, keepdims=False):
+    cdef bint reduced[MAX_DIMS]
+    cdef cnp.npy_intp dims[MAX_DIMS]
+    cdef cnp.npy_intp strides[MAX_DIMS]
+    cdef int ndim = len(shape), i, k = 0
+    cdef cnp.ndarray base
+    cdef cnp.dtype descr
+    if not cnp.PyArray_CheckExact(g) or ndim > MAX_DIMS or mark_axes(axis, ndim, reduced):
+        return reference.expand(g, shape, axis, keepdims)
+    base = g
+    for i in range(ndim):
+        dims[i] = shape[i]
+        if reduced[i]:
+            strides[i] = 0
+            k += keepdims
+            continue
+        if k >= cnp.PyArray_NDIM(base) or cnp.PyArray_DIM(base, k) != dims[i]:
+            return reference.expand(g, shape, axis, keepdims)
+        strides[i] = cnp.PyArray_STRIDE(base, k)
+        k += 1
+    if k != cnp.PyArray_NDIM(base):
+        return reference.expand(g, shape, axis, keepdims)
+    descr = base.dtype
+    Py_INCREF(descr)  # the new array takes a reference over
+    view = PyArray_NewFromDescr(
+        <PyTypeObject *> cnp.ndarray, descr, ndim, dims, strides, cnp.PyArray_DATA(base), 0, NULL
+    )
+    cnp.set_array_base(view, base)
+    return view

@@ -1,0 +1,694 @@
+"""Element-wise operations: arithmetic, comparison, elementary functions, activations, choice.
+
+Operands broadcast as in NumPy; Python numbers take the dtype of the tensor beside them. All are
+differentiable to any order, but for comparisons and logic. At a kink the gradient is PyTorch's:
+0 for abs and relu at 0, and half for each of two equal operands of maximum and minimum.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .. import kernels
+from ..operation import op
+
+__all__ = [
+    "abs",
+    "acos",
+    "add",
+    "asin",
+    "atan",
+    "ceil",
+    "clip",
+    "cos",
+    "cosh",
+    "divide",
+    "elu",
+    "elu_backward",
+    "equal",
+    "erf",
+    "exp",
+    "expm1",
+    "floor",
+    "gelu",
+    "gelu_backward",
+    "greater",
+    "greater_equal",
+    "hardtanh",
+    "hardtanh_backward",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "not_equal",
+    "pow",
+    "reciprocal",
+    "relu",
+    "relu_backward",
+    "round",
+    "rsqrt",
+    "sigmoid",
+    "sigmoid_backward",
+    "sign",
+    "silu",
+    "silu_backward",
+    "sin",
+    "sinh",
+    "softplus",
+    "softplus_backward",
+    "sqrt",
+    "square",
+    "subtract",
+    "tan",
+    "tanh",
+    "tanh_backward",
+    "where",
+]
+
+# --- Arithmetic ------------------------------------------------------------------------------
+
+
+@op
+def add(a, b):
+    """a + b."""
+    return kernels.add(a, b)
+
+
+add.grad(a=lambda g: g, b=lambda g: g)
+
+
+@op
+def subtract(a, b):
+    """a − b."""
+    return kernels.subtract(a, b)
+
+
+subtract.grad(a=lambda g: g, b=lambda g: -g)
+
+
+@op
+def multiply(a, b):
+    """a · b."""
+    return kernels.multiply(a, b)
+
+
+multiply.grad(a=lambda g, b: g * b, b=lambda g, a: g * a)
+
+
+@op
+def divide(a, b):
+    """a / b."""
+    return kernels.divide(a, b)
+
+
+divide.grad(a=lambda g, b: g / b, b=lambda g, b, out: -(g * (out / b)))
+
+
+@op
+def pow(a, b):
+    """aᵇ. By a the gradient is b aᵇ⁻¹, 0 where b is 0; by b it is aᵇ log a, 0 where a is 0 ≤ b.
+
+    >>> import tinytensor as tt
+    >>> tt.pow(tt.tensor([1.0, 2.0, 3.0]), 2)
+    tensor([1., 4., 9.])
+    """
+    return kernels.pow(a, b)
+
+
+def _pow_by_base(g, a, b):
+    if isinstance(b, int | float):
+        return where(False, g, 0.0) if b == 0 else g * (b * pow(a, b - 1))
+    constant = equal(b, 0)
+    b = where(constant, 1.0, b)  # where the derivative is 0, no 0⁻¹ is to be met on the way
+    return where(constant, 0.0, g * (b * pow(a, b - 1)))
+
+
+def _pow_by_exponent(g, a, b, out):
+    if isinstance(a, int | float) and a > 0:
+        return g * (out * math.log(a))
+    constant = logical_and(equal(a, 0), greater_equal(b, 0))
+    return g * (out * log(where(constant, 1.0, a)))
+
+
+pow.grad(a=_pow_by_base, b=_pow_by_exponent)
+
+
+@op
+def maximum(a, b):
+    """The larger of a and b; NaN if either is. Equal operands get half the gradient each."""
+    return kernels.maximum(a, b)
+
+
+def _share(g, wins, ties):
+    """g where this operand wins, half of it where both are equal."""
+    return where(ties, 0.5 * g, where(wins, g, 0.0))
+
+
+maximum.grad(
+    a=lambda g, a, b: _share(g, greater(a, b), equal(a, b)),
+    b=lambda g, a, b: _share(g, greater(b, a), equal(a, b)),
+)
+
+
+@op
+def minimum(a, b):
+    """The smaller of a and b; NaN if either is. Equal operands get half the gradient each."""
+    return kernels.minimum(a, b)
+
+
+minimum.grad(
+    a=lambda g, a, b: _share(g, less(a, b), equal(a, b)),
+    b=lambda g, a, b: _share(g, less(b, a), equal(a, b)),
+)
+
+
+@op
+def negative(x):
+    """−x."""
+    return kernels.negative(x)
+
+
+negative.grad(x=lambda g: -g)
+
+
+@op
+def abs(x):
+    """|x|; the gradient at 0 is 0."""
+    return kernels.abs(x)
+
+
+abs.grad(x=lambda g, x: g * sign(x))
+
+
+@op
+def sign(x):
+    """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0."""
+    return kernels.sign(x)
+
+
+sign.grad(x=None)
+
+
+@op
+def square(x):
+    """x²."""
+    return kernels.square(x)
+
+
+square.grad(x=lambda g, x: g * (2 * x))
+
+
+@op
+def reciprocal(x):
+    """1 / x."""
+    return kernels.reciprocal(x)
+
+
+reciprocal.grad(x=lambda g, out: -(g * (out * out)))
+
+
+@op
+def sqrt(x):
+    """√x; NaN below 0."""
+    return kernels.sqrt(x)
+
+
+sqrt.grad(x=lambda g, out: 0.5 * g / out)
+
+
+@op
+def rsqrt(x):
+    """1 / √x."""
+    return kernels.rsqrt(x)
+
+
+rsqrt.grad(x=lambda g, out: -0.5 * g * (out * out * out))
+
+
+# --- Comparison and logic: no gradient --------------------------------------------------------
+
+
+@op
+def equal(a, b):
+    """a = b, as a tensor of bool."""
+    return kernels.equal(a, b)
+
+
+@op
+def not_equal(a, b):
+    """a ≠ b, as a tensor of bool."""
+    return kernels.not_equal(a, b)
+
+
+@op
+def less(a, b):
+    """a < b, as a tensor of bool."""
+    return kernels.less(a, b)
+
+
+@op
+def less_equal(a, b):
+    """a ≤ b, as a tensor of bool."""
+    return kernels.less_equal(a, b)
+
+
+@op
+def greater(a, b):
+    """a > b, as a tensor of bool."""
+    return kernels.greater(a, b)
+
+
+@op
+def greater_equal(a, b):
+    """a ≥ b, as a tensor of bool."""
+    return kernels.greater_equal(a, b)
+
+
+@op
+def logical_and(a, b):
+    """Whether both are true (not 0)."""
+    return kernels.logical_and(a, b)
+
+
+@op
+def logical_or(a, b):
+    """Whether one is true (not 0)."""
+    return kernels.logical_or(a, b)
+
+
+@op
+def logical_xor(a, b):
+    """Whether exactly one is true (not 0)."""
+    return kernels.logical_xor(a, b)
+
+
+@op
+def logical_not(x):
+    """Whether x is false (0)."""
+    return kernels.logical_not(x)
+
+
+@op
+def isnan(x):
+    """Whether x is NaN."""
+    return kernels.isnan(x)
+
+
+@op
+def isinf(x):
+    """Whether x is infinite."""
+    return kernels.isinf(x)
+
+
+@op
+def isfinite(x):
+    """Whether x is neither infinite nor NaN."""
+    return kernels.isfinite(x)
+
+
+# --- Rounding: the gradient is 0 --------------------------------------------------------------
+
+
+@op
+def floor(x):
+    """The largest whole number ≤ x. The gradient is 0."""
+    return kernels.floor(x)
+
+
+@op
+def ceil(x):
+    """The smallest whole number ≥ x. The gradient is 0."""
+    return kernels.ceil(x)
+
+
+@op
+def round(x):
+    """The nearest whole number, halves to even. The gradient is 0."""
+    return kernels.round(x)
+
+
+floor.grad(x=None)
+ceil.grad(x=None)
+round.grad(x=None)
+
+# --- Exponentials and logarithms --------------------------------------------------------------
+
+
+@op
+def exp(x):
+    """eˣ."""
+    return kernels.exp(x)
+
+
+exp.grad(x=lambda g, out: g * out)
+
+
+@op
+def expm1(x):
+    """eˣ − 1, exact also near 0."""
+    return kernels.expm1(x)
+
+
+expm1.grad(x=lambda g, out: g * (out + 1))
+
+
+@op
+def log(x):
+    """The natural logarithm; −inf at 0, NaN below."""
+    return kernels.log(x)
+
+
+log.grad(x=lambda g, x: g / x)
+
+
+@op
+def log1p(x):
+    """log(1 + x), exact also near 0."""
+    return kernels.log1p(x)
+
+
+log1p.grad(x=lambda g, x: g / (1 + x))
+
+# --- Trigonometry: angles in radians ----------------------------------------------------------
+
+
+@op
+def sin(x):
+    """The sine."""
+    return kernels.sin(x)
+
+
+sin.grad(x=lambda g, x: g * cos(x))
+
+
+@op
+def cos(x):
+    """The cosine."""
+    return kernels.cos(x)
+
+
+cos.grad(x=lambda g, x: -(g * sin(x)))
+
+
+@op
+def tan(x):
+    """The tangent."""
+    return kernels.tan(x)
+
+
+tan.grad(x=lambda g, out: g * (1 + out * out))
+
+
+@op
+def asin(x):
+    """The inverse sine; NaN outside [−1, 1]."""
+    return kernels.asin(x)
+
+
+asin.grad(x=lambda g, x: g * rsqrt(1 - x * x))
+
+
+@op
+def acos(x):
+    """The inverse cosine; NaN outside [−1, 1]."""
+    return kernels.acos(x)
+
+
+acos.grad(x=lambda g, x: -(g * rsqrt(1 - x * x)))
+
+
+@op
+def atan(x):
+    """The inverse tangent."""
+    return kernels.atan(x)
+
+
+atan.grad(x=lambda g, x: g / (1 + x * x))
+
+
+@op
+def sinh(x):
+    """(eˣ − e⁻ˣ) / 2."""
+    return kernels.sinh(x)
+
+
+sinh.grad(x=lambda g, x: g * cosh(x))
+
+
+@op
+def cosh(x):
+    """(eˣ + e⁻ˣ) / 2."""
+    return kernels.cosh(x)
+
+
+cosh.grad(x=lambda g, x: g * sinh(x))
+
+# --- tanh, sigmoid, erf -----------------------------------------------------------------------
+
+
+@op
+def tanh(x):
+    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)."""
+    return kernels.tanh(x)
+
+
+@op
+def tanh_backward(g, y):
+    """g (1 − y²): the cotangent of x from that of y = tanh x."""
+    return kernels.tanh_backward(g, y)
+
+
+tanh.grad(x=lambda g, out: tanh_backward(g, out))
+tanh_backward.defined_by(lambda g, y: g * (1 - y * y))
+
+
+@op
+def sigmoid(x):
+    """1 / (1 + e⁻ˣ)."""
+    return kernels.sigmoid(x)
+
+
+@op
+def sigmoid_backward(g, y):
+    """g y (1 − y): the cotangent of x from that of y = sigmoid x."""
+    return kernels.sigmoid_backward(g, y)
+
+
+sigmoid.grad(x=lambda g, out: sigmoid_backward(g, out))
+sigmoid_backward.defined_by(lambda g, y: g * (y * (1 - y)))
+
+
+@op
+def erf(x):
+    """The error function, 2/√π ∫₀ˣ exp(−t²) dt."""
+    return kernels.erf(x)
+
+
+erf.grad(x=lambda g, x: g * (2 / math.sqrt(math.pi) * exp(-(x * x))))
+
+# --- Activations ------------------------------------------------------------------------------
+
+
+@op
+def relu(x):
+    """max(x, 0); the gradient at 0 is 0."""
+    return kernels.relu(x)
+
+
+@op
+def relu_backward(g, y):
+    """g where y = relu x is positive, else 0."""
+    return kernels.relu_backward(g, y)
+
+
+relu.grad(x=lambda g, out: relu_backward(g, out))
+relu_backward.grad(g=lambda gg, y: relu_backward(gg, y), y=None)
+
+
+@op
+def leaky_relu(x, negative_slope=0.01):
+    """x where x is positive, else ``negative_slope`` x."""
+    return kernels.leaky_relu(x, negative_slope)
+
+
+@op
+def leaky_relu_backward(g, x, negative_slope):
+    """g where x is positive, else ``negative_slope`` g."""
+    return kernels.leaky_relu_backward(g, x, negative_slope)
+
+
+leaky_relu.grad(x=lambda g, x, negative_slope: leaky_relu_backward(g, x, negative_slope))
+leaky_relu_backward.grad(
+    g=lambda gg, x, negative_slope: leaky_relu_backward(gg, x, negative_slope), x=None
+)
+
+
+@op
+def elu(x, alpha=1.0):
+    """x where x is positive, else α (eˣ − 1). Clevert, Unterthiner and Hochreiter, 2016."""
+    return kernels.elu(x, alpha)
+
+
+@op
+def elu_backward(g, x, alpha):
+    """g where x is positive, else g α eˣ."""
+    return kernels.elu_backward(g, x, alpha)
+
+
+elu.grad(x=lambda g, x, alpha: elu_backward(g, x, alpha))
+elu_backward.defined_by(
+    lambda g, x, alpha: g * where(x > 0, 1.0, alpha * exp(where(x > 0, 0.0, x)))
+)
+
+
+@op
+def silu(x):
+    """x sigmoid x, also called swish. Elfwing, Uchibe and Doya, 2018."""
+    return kernels.silu(x)
+
+
+@op
+def silu_backward(g, x):
+    """g s (1 + x (1 − s)), s = sigmoid x."""
+    return kernels.silu_backward(g, x)
+
+
+def _silu_backward(g, x):
+    s = sigmoid(x)
+    return g * (s * (1 + x * (1 - s)))
+
+
+silu.grad(x=lambda g, x: silu_backward(g, x))
+silu_backward.defined_by(_silu_backward)
+
+
+@op
+def gelu(x, approximate="none"):
+    """x Φ(x), Φ the distribution function of the normal distribution. Hendrycks and Gimpel, 2016.
+
+    ``approximate="tanh"`` takes (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2 for Φ.
+    """
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
+    return kernels.gelu(x, approximate)
+
+
+@op
+def gelu_backward(g, x, approximate):
+    """g times the derivative of gelu: Φ(x) + x φ(x) for the exact form."""
+    return kernels.gelu_backward(g, x, approximate)
+
+
+def _gelu_backward(g, x, approximate):
+    if approximate == "tanh":
+        scale = 2 * math.sqrt(2 / math.pi)
+        s = sigmoid(scale * x * (1 + 0.044715 * x * x))
+        return g * (s + x * s * (1 - s) * (scale * (1 + 3 * 0.044715 * x * x)))
+    density = math.sqrt(0.5 / math.pi) * exp(-0.5 * x * x)
+    return g * (0.5 * (1 + erf(math.sqrt(0.5) * x)) + x * density)
+
+
+gelu.grad(x=lambda g, x, approximate: gelu_backward(g, x, approximate))
+gelu_backward.defined_by(_gelu_backward)
+
+
+@op
+def softplus(x, beta=1.0, threshold=20.0):
+    """log(1 + exp(βx)) / β; x itself where βx is above ``threshold``."""
+    return kernels.softplus(x, beta, threshold)
+
+
+@op
+def softplus_backward(g, x, beta, threshold):
+    """g sigmoid(βx); g itself where βx is above ``threshold``."""
+    return kernels.softplus_backward(g, x, beta, threshold)
+
+
+softplus.grad(x=lambda g, x, beta, threshold: softplus_backward(g, x, beta, threshold))
+softplus_backward.defined_by(
+    lambda g, x, beta, threshold: g * where(x * beta > threshold, 1.0, sigmoid(x * beta))
+)
+
+
+@op
+def hardtanh(x, min_val=-1.0, max_val=1.0):
+    """x into [``min_val``, ``max_val``]; the gradient at and beyond the bounds is 0."""
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
+    return kernels.clip(x, min_val, max_val)
+
+
+@op
+def hardtanh_backward(g, x, min_val, max_val):
+    """g where x is strictly between the bounds, else 0."""
+    return kernels.hardtanh_backward(g, x, min_val, max_val)
+
+
+hardtanh.grad(x=lambda g, x, min_val, max_val: hardtanh_backward(g, x, min_val, max_val))
+hardtanh_backward.grad(
+    g=lambda gg, x, min_val, max_val: hardtanh_backward(gg, x, min_val, max_val), x=None
+)
+
+# --- Choice -----------------------------------------------------------------------------------
+
+
+@op
+def where(condition, a, b):
+    """a where the condition is true, else b.
+
+    >>> import tinytensor as tt
+    >>> x = tt.tensor([-1.0, 2.0])
+    >>> tt.where(x > 0, x, 0.0)
+    tensor([0., 2.])
+    """
+    return kernels.where(condition, a, b)
+
+
+where.grad(
+    condition=None,
+    a=lambda g, condition: where(condition, g, 0.0),
+    b=lambda g, condition: where(condition, 0.0, g),
+)
+
+
+@op
+def clip(x, min=None, max=None):
+    """x into [min, max], None being no bound; max where min is above max.
+
+    The gradient goes to x inside the bounds and at them, beyond a bound to that bound.
+    """
+    return kernels.clip(x, min, max)
+
+
+def _clip_to_x(g, x, min, max):
+    if min is not None:
+        g = where(greater_equal(x, min), g, 0.0)
+    return g if max is None else where(less_equal(x, max), g, 0.0)
+
+
+def _clip_to_min(g, x, min, max):
+    g = where(less(x, min), g, 0.0)
+    return g if max is None else where(less(min, max), g, 0.0)
+
+
+def _clip_to_max(g, x, min, max):
+    beyond = greater(x, max)
+    if min is not None:
+        beyond = logical_or(beyond, greater(min, max))
+    return where(beyond, g, 0.0)
+
+
+clip.grad(x=_clip_to_x, min=_clip_to_min, max=_clip_to_max)

@@ -1,0 +1,231 @@
+"""Reductions over axes: sums, means, extremes, spreads, and running sums.
+
+``axis`` is a number, a tuple of numbers, or None for all axes; negative ones count from the end.
+With ``keepdims`` the reduced axes stay, of size 1.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+
+import numpy as np
+
+from .. import kernels
+from ..errors import ShapeError
+from ..operation import op
+from .elementwise import equal, exp, where
+from .shape import permute_dims, reshape
+
+__all__ = [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "cumsum",
+    "expand",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "std",
+    "sum",
+    "var",
+]
+
+# --- Sums and means ---------------------------------------------------------------------------
+
+
+@op(residuals=("from_shape",))
+def sum(x, axis=None, keepdims=False):
+    """Σ x.
+
+    >>> import tinytensor as tt
+    >>> tt.sum(tt.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
+    tensor([3., 7.])
+    """
+    return kernels.sum(x, axis, keepdims), np.shape(x)
+
+
+@op(view=True)
+def expand(g, shape, axis, keepdims):
+    """g repeated along the axes that a sum from ``shape`` takes away: the transpose of ``sum``."""
+    return kernels.expand(g, shape, axis, keepdims)
+
+
+sum.grad(x=lambda g, from_shape, axis, keepdims: expand(g, from_shape, axis, keepdims))
+expand.grad(g=lambda gg, axis, keepdims: sum(gg, axis, keepdims))
+
+
+@op(residuals=("from_shape",))
+def mean(x, axis=None, keepdims=False):
+    """Σ x / n; NaN for no elements."""
+    return kernels.mean(x, axis, keepdims), np.shape(x)
+
+
+def _mean_to_x(g, from_shape, axis, keepdims):
+    return expand(g / _count(from_shape, g), from_shape, axis, keepdims)
+
+
+def _count(from_shape, reduced):
+    """How many elements went into each of ``reduced``."""
+    return math.prod(from_shape) / builtins.max(reduced.size, 1)
+
+
+mean.grad(x=_mean_to_x)
+
+
+@op
+def prod(x, axis=None, keepdims=False):
+    """Π x. The gradients are right also where elements are 0."""
+    return kernels.prod(x, axis, keepdims)
+
+
+def _prod_by_halves(x, axis, keepdims):
+    """The product in pairs: an element's derivative is the product of the others, without 1/x."""
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = [a % x.ndim for a in axes]
+    others = [a for a in range(x.ndim) if a not in axes]
+    kept = [1 if a in axes else n for a, n in enumerate(x.shape)]
+    x = permute_dims(x, (*others, *axes))
+    x = reshape(x, (*x.shape[: len(others)], math.prod(x.shape[len(others) :])))
+    odd = None
+    while x.shape[-1] > 1:
+        half = x.shape[-1] // 2
+        if x.shape[-1] % 2:
+            last = x[..., -1:]
+            odd = last if odd is None else odd * last
+        x = x[..., :half] * x[..., half : 2 * half]
+    x = x if odd is None else x * odd
+    return reshape(x, kept if keepdims else [x.shape[i] for i in range(len(others))])
+
+
+prod.defined_by(_prod_by_halves)
+
+# --- Extremes ---------------------------------------------------------------------------------
+
+
+@op
+def max(x, axis=None, keepdims=False):
+    """The largest element; NaN if one is NaN. Equal largest elements share the gradient."""
+    return kernels.max(x, axis, keepdims)
+
+
+@op
+def min(x, axis=None, keepdims=False):
+    """The smallest element; NaN if one is NaN. Equal smallest elements share the gradient."""
+    return kernels.min(x, axis, keepdims)
+
+
+@op
+def _extreme_shares(x, extreme, axis, keepdims):
+    """1/k at each of the k elements that equal the extreme of their lane, else 0."""
+    extreme = kernels.expand(extreme, np.shape(x), axis, keepdims)
+    hits = (x == extreme) | ((x != x) & (extreme != extreme))
+    return (hits / np.sum(hits, axis=axis, keepdims=True)).astype(extreme.dtype, copy=False)
+
+
+def _extreme_to_x(g, x, out, axis, keepdims):
+    shares = _extreme_shares(x, out, axis, keepdims)
+    return expand(g, shares.shape, axis, keepdims) * shares
+
+
+max.grad(x=_extreme_to_x)
+min.grad(x=_extreme_to_x)
+
+
+@op
+def argmax(x, axis=None, keepdims=False):
+    """The index of the first largest element (of all elements in a row where axis is None)."""
+    return kernels.argmax(x, axis, keepdims)
+
+
+@op
+def argmin(x, axis=None, keepdims=False):
+    """The index of the first smallest element (of all elements in a row where axis is None)."""
+    return kernels.argmin(x, axis, keepdims)
+
+
+@op
+def any(x, axis=None, keepdims=False):
+    """Whether one element is true (not 0)."""
+    return kernels.any(x, axis, keepdims)
+
+
+@op
+def all(x, axis=None, keepdims=False):
+    """Whether all elements are true (not 0)."""
+    return kernels.all(x, axis, keepdims)
+
+
+# --- Spreads ----------------------------------------------------------------------------------
+
+
+@op
+def var(x, axis=None, correction=0.0, keepdims=False):
+    """The variance, Σ (x − mean)² / (n − correction). NumPy's default is 0, PyTorch's 1."""
+    return kernels.var(x, axis, correction, keepdims)
+
+
+def _var_to_x(g, x, axis, correction, keepdims):
+    over = builtins.max(_count(x.shape, g) - correction, 0.0)
+    scale = 2 / over if over else math.inf
+    return expand(scale * g, x.shape, axis, keepdims) * (x - mean(x, axis, True))
+
+
+var.grad(x=_var_to_x)
+
+
+@op
+def std(x, axis=None, correction=0.0, keepdims=False):
+    """The standard deviation, √(Σ (x − mean)² / (n − correction)). Where it is 0, so is the
+    gradient."""
+    return kernels.std(x, axis, correction, keepdims)
+
+
+def _std_to_x(g, x, out, axis, correction, keepdims):
+    flat = equal(out, 0)
+    return _var_to_x(
+        where(flat, 0.0, 0.5 * g / where(flat, 1.0, out)), x, axis, correction, keepdims
+    )
+
+
+std.grad(x=_std_to_x)
+
+
+@op
+def logsumexp(x, axis=None, keepdims=False):
+    """log Σ eˣ, without overflow; −inf where all x are −inf."""
+    return kernels.logsumexp(x, axis, keepdims)
+
+
+def _logsumexp_to_x(g, x, out, axis, keepdims):
+    out = where(equal(out, -math.inf), 0.0, out)
+    shifted = x - expand(out, x.shape, axis, keepdims)
+    return expand(g, x.shape, axis, keepdims) * exp(shifted)
+
+
+logsumexp.grad(x=_logsumexp_to_x)
+
+# --- Running sums -----------------------------------------------------------------------------
+
+
+@op
+def cumsum(x, axis=None, reverse=False):
+    """The sum of the elements up to each, along one axis; with ``reverse`` from each to the end.
+
+    ``axis`` may be left out where x has one axis.
+
+    >>> import tinytensor as tt
+    >>> tt.cumsum(tt.tensor([1.0, 2.0, 3.0]))
+    tensor([1., 3., 6.])
+    """
+    if axis is None:
+        if np.ndim(x) != 1:
+            raise ShapeError(f"cumsum: axis must be given, x is {np.shape(x)}")
+        axis = -1
+    return kernels.cumsum(x, axis, reverse)
+
+
+cumsum.grad(x=lambda g, axis, reverse: cumsum(g, axis, not reverse))
