@@ -60,7 +60,439 @@ def row(op: str, cases: Callable[[np.random.Generator], Sequence[Case]], **kwarg
 # --- Element-wise maps -----------------------------------------------------------------------
 
 
+def _signed(rng: np.random.Generator, *shape: int, low: float = 0.2, high: float = 2.0) -> Any:
+    """Numbers of both signs, none near 0 (where many maps have a kink)."""
+    return rng.uniform(low, high, shape) * rng.choice([-1.0, 1.0], shape)
+
+
+def _apart(rng: np.random.Generator, *shape: int) -> Any:
+    """Numbers in random order, no two of which are near each other."""
+    return rng.permutation(np.linspace(-2.0, 2.0, int(np.prod(shape)))).reshape(shape)
+
+
+def _pairs(rng: np.random.Generator) -> list[Case]:
+    """Two arrays, in the ways that they can broadcast; an array and a number, both ways round."""
+    return [
+        case(_signed(rng, 3, 4), _signed(rng, 3, 4)),
+        case(_signed(rng, 3, 4), _signed(rng, 4)),
+        case(_signed(rng, 2, 1, 4), _signed(rng, 3, 1)),
+        case(_signed(rng, 3, 4), 1.5),
+        case(2.5, _signed(rng, 3)),
+    ]
+
+
+for _name in ("add", "subtract", "multiply", "divide"):
+    row(
+        _name,
+        _pairs,
+        torch=lambda torch, a, b, name=_name: getattr(torch, name)(
+            torch.as_tensor(a), torch.as_tensor(b)
+        ),
+        elementwise=True,
+    )
+row(
+    "pow",
+    lambda rng: [
+        case(rng.uniform(0.3, 2, (3, 4)), _signed(rng, 3, 4)),
+        case(rng.uniform(0.3, 2, (3, 4)), _signed(rng, 4)),
+        *(case(_signed(rng, 3, 4), e) for e in (2, 3.0, -1, 1, 0)),
+        *(case(rng.uniform(0.3, 2, (3, 4)), e) for e in (0.5, 2.5, -1.5)),
+        case(1.7, rng.normal(size=(3,))),
+        case(0.0, rng.uniform(0.5, 2, (3,))),
+    ],
+    torch=lambda torch, a, b: torch.pow(a, b),
+    elementwise=True,
+)
+
+
+def _ordered(rng: np.random.Generator) -> list[Case]:
+    both = _apart(rng, 2, 3, 4)
+    return [case(both[0], both[1]), case(both[0], both[1, 0] + 0.05), case(both[0], 0.33)]
+
+
+for _name in ("maximum", "minimum"):
+    row(
+        _name,
+        _ordered,
+        torch=lambda torch, a, b, name=_name: getattr(torch, name)(
+            a, torch.as_tensor(b, dtype=a.dtype)
+        ),
+        elementwise=True,
+    )
+
+
+def _comparable(rng: np.random.Generator) -> list[Case]:
+    a, b = rng.integers(-2, 3, (2, 3, 4)).astype(np.float64)
+    return [case(a, b), case(a, b[0]), case(a, 1.0)]
+
+
+for _name, _torch_name in {
+    "equal": "eq",
+    "not_equal": "ne",
+    "less": "lt",
+    "less_equal": "le",
+    "greater": "gt",
+    "greater_equal": "ge",
+    "logical_and": "logical_and",
+    "logical_or": "logical_or",
+    "logical_xor": "logical_xor",
+}.items():
+    row(
+        _name,
+        _comparable,
+        torch=lambda torch, a, b, name=_torch_name: getattr(torch, name)(
+            a, torch.as_tensor(b, dtype=a.dtype)
+        ),
+        differentiable=False,
+        elementwise=True,
+    )
+
+
+def _special(rng: np.random.Generator) -> list[Case]:
+    return [case(np.array([[0.0, 1.5, np.inf], [-np.inf, np.nan, -0.0]]))]
+
+
+for _name in ("logical_not", "isnan", "isinf", "isfinite"):
+    row(
+        _name,
+        _special,
+        torch=lambda torch, x, name=_name: getattr(torch, name)(x),
+        differentiable=False,
+        elementwise=True,
+    )
+
+
+def _one(sample: Callable[[np.random.Generator], Any]) -> Callable[[np.random.Generator], Any]:
+    return lambda rng: [case(sample(rng))]
+
+
+def _any(rng: np.random.Generator) -> Any:
+    return rng.normal(size=(3, 4))
+
+
+def _positive(rng: np.random.Generator) -> Any:
+    return rng.uniform(0.3, 3, (3, 4))
+
+
+def _within_one(rng: np.random.Generator) -> Any:
+    return rng.uniform(-0.9, 0.9, (3, 4))
+
+
+def _off_zero(rng: np.random.Generator) -> Any:
+    return _signed(rng, 3, 4)
+
+
+def _between_whole(rng: np.random.Generator) -> Any:
+    return rng.integers(-3, 4, (3, 4)) + rng.uniform(0.1, 0.4, (3, 4))
+
+
+for _name, _sample in {
+    "negative": _any,
+    "abs": _off_zero,
+    "sign": _off_zero,
+    "square": _any,
+    "reciprocal": _off_zero,
+    "sqrt": _positive,
+    "rsqrt": _positive,
+    "floor": _between_whole,
+    "ceil": _between_whole,
+    "round": _between_whole,
+    "exp": _any,
+    "expm1": _any,
+    "log": _positive,
+    "log1p": _within_one,
+    "sin": _any,
+    "cos": _any,
+    "tan": _within_one,
+    "asin": _within_one,
+    "acos": _within_one,
+    "atan": _any,
+    "sinh": _any,
+    "cosh": _any,
+    "tanh": _any,
+    "erf": _any,
+    "sigmoid": _any,
+    "relu": _off_zero,
+}.items():
+    row(
+        _name,
+        _one(_sample),
+        torch=lambda torch, x, name=_name: getattr(torch, name)(x),
+        elementwise=True,
+    )
+
+row(
+    "leaky_relu",
+    lambda rng: [case(_off_zero(rng)), case(_off_zero(rng), negative_slope=0.3)],
+    torch=lambda torch, x, **k: torch.nn.functional.leaky_relu(x, **k),
+    elementwise=True,
+)
+row(
+    "elu",
+    lambda rng: [case(_off_zero(rng)), case(_off_zero(rng), alpha=0.7)],
+    torch=lambda torch, x, **k: torch.nn.functional.elu(x, **k),
+    elementwise=True,
+)
+row(
+    "silu",
+    _one(_any),
+    torch=lambda torch, x: torch.nn.functional.silu(x),
+    elementwise=True,
+)
+row(
+    "gelu",
+    lambda rng: [case(_any(rng)), case(_any(rng), approximate="tanh")],
+    torch=lambda torch, x, **k: torch.nn.functional.gelu(x, **k),
+    elementwise=True,
+)
+row(
+    "softplus",
+    lambda rng: [
+        case(_any(rng)),
+        case(_any(rng), beta=2.5),
+        case(3 * _off_zero(rng), beta=1.5, threshold=1.0),
+    ],
+    torch=lambda torch, x, **k: torch.nn.functional.softplus(x, **k),
+    elementwise=True,
+)
+row(
+    "hardtanh",
+    lambda rng: [case(2 * _apart(rng, 3, 4)), case(_apart(rng, 3, 4), min_val=-0.5, max_val=1.5)],
+    torch=lambda torch, x, **k: torch.nn.functional.hardtanh(x, **k),
+    elementwise=True,
+)
+row(
+    "clip",
+    lambda rng: [
+        case(_apart(rng, 3, 4), -0.9, 1.1),
+        case(_apart(rng, 3, 4), min=0.1),
+        case(_apart(rng, 3, 4), max=0.1),
+        case(_apart(rng, 3, 4)),
+        case(_apart(rng, 3, 4), rng.uniform(-1.5, -1.4, (3, 4)), rng.uniform(1.3, 1.4, (4,))),
+        case(_apart(rng, 3, 4), rng.uniform(1.3, 1.4, (4,)), rng.uniform(-1.5, -1.4, (3, 1))),
+    ],
+    torch=lambda torch, x, min=None, max=None: (
+        x + 0 if min is None and max is None else torch.clip(x, min, max)
+    ),
+)
+row(
+    "where",
+    lambda rng: [
+        case(rng.random((3, 4)) < 0.5, _any(rng), _any(rng)),
+        case(rng.random((3, 4)) < 0.5, _any(rng), 0.5),
+        case(rng.random((3, 4)) < 0.5, -1.5, _any(rng)),
+        case(rng.random((3, 1)) < 0.5, rng.normal(size=(4,)), rng.normal(size=(1,))),
+    ],
+    torch=lambda torch, c, a, b: torch.where(c, a, b),
+)
+
+# The fused backwards: the gradient of the map, as PyTorch computes it.
+
+
+def _pull(torch: Any, f: Callable[..., Any], g: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+    """The cotangent of x from g, the one of f(x), in a graph that can be differentiated on."""
+    leaf = x if x.requires_grad else x.clone().requires_grad_()
+    y = f(leaf, *args, **kwargs)
+    return torch.autograd.grad(
+        y, leaf, torch.as_tensor(g).broadcast_to(y.shape), create_graph=True
+    )[0]
+
+
+row(
+    "tanh_backward",
+    lambda rng: [case(_any(rng), _within_one(rng))],
+    torch=lambda torch, g, y: g * (1 - y * y),
+    elementwise=True,
+)
+row(
+    "sigmoid_backward",
+    lambda rng: [case(_any(rng), rng.uniform(0.1, 0.9, (3, 4)))],
+    torch=lambda torch, g, y: g * y * (1 - y),
+    elementwise=True,
+)
+row(
+    "relu_backward",
+    lambda rng: [case(_any(rng), _off_zero(rng))],
+    torch=lambda torch, g, y: torch.where(y > 0, g, 0.0) + 0 * y,
+)
+row(
+    "leaky_relu_backward",
+    lambda rng: [case(_any(rng), _off_zero(rng), 0.2)],
+    torch=lambda torch, g, x, slope: torch.where(x > 0, g, slope * g) + 0 * x,
+)
+row(
+    "elu_backward",
+    lambda rng: [case(_any(rng), _off_zero(rng), 0.7)],
+    torch=lambda torch, g, x, alpha: g * torch.where(x > 0, 1.0, alpha * torch.exp(x)),
+)
+row(
+    "silu_backward",
+    lambda rng: [case(_any(rng), _any(rng))],
+    torch=lambda torch, g, x: g * torch.sigmoid(x) * (1 + x * (1 - torch.sigmoid(x))),
+)
+row(
+    "gelu_backward",
+    lambda rng: [case(_any(rng), _any(rng), "none"), case(_any(rng), _any(rng), "tanh")],
+    torch=lambda torch, g, x, form: _pull(
+        torch, lambda t: torch.nn.functional.gelu(t, approximate=form), g, x
+    ),
+)
+row(
+    "softplus_backward",
+    lambda rng: [
+        case(_any(rng), _any(rng), 2.5, 20.0),
+        case(_any(rng), 3 * _off_zero(rng), 1.5, 0.2),
+    ],
+    torch=lambda torch, g, x, beta, threshold: (
+        g * torch.where(x * beta > threshold, 1.0, torch.sigmoid(x * beta))
+    ),
+)
+row(
+    "hardtanh_backward",
+    lambda rng: [case(_any(rng), 2 * _apart(rng, 3, 4), -1.0, 1.5)],
+    torch=lambda torch, g, x, low, high: torch.where((x > low) & (x < high), g, 0.0) + 0 * x,
+)
+
+
 # --- Reductions ------------------------------------------------------------------------------
+
+
+# Arguments of a reduction: all axes, one from either end, several, none; kept or not.
+_AXES: list[dict[str, Any]] = [
+    {},
+    {"axis": 0},
+    {"axis": -1, "keepdims": True},
+    {"axis": 1},
+    {"axis": (0, 2)},
+    {"axis": (1, 2), "keepdims": True},
+    {"keepdims": True},
+]
+
+
+def _reduced(rng: np.random.Generator) -> list[Case]:
+    return [case(rng.normal(size=(3, 4, 5)), **kwargs) for kwargs in _AXES]
+
+
+def _torch_axes(x: Any, axis: Any, keepdims: bool) -> dict[str, Any]:
+    return {"dim": tuple(range(x.ndim)) if axis is None else axis, "keepdim": keepdims}
+
+
+for _name, _torch_name in {"sum": "sum", "mean": "mean", "max": "amax", "min": "amin"}.items():
+    row(
+        _name,
+        _reduced
+        if _name in ("sum", "mean")
+        else lambda rng: [case(_apart(rng, 3, 4, 5), **kwargs) for kwargs in _AXES],
+        torch=lambda torch, x, axis=None, keepdims=False, name=_torch_name: getattr(torch, name)(
+            x, **_torch_axes(x, axis, keepdims)
+        ),
+    )
+row(
+    "logsumexp",
+    _reduced,
+    torch=lambda torch, x, axis=None, keepdims=False: torch.logsumexp(
+        x, **_torch_axes(x, axis, keepdims)
+    ),
+)
+for _name in ("var", "std"):
+    row(
+        _name,
+        lambda rng: [
+            *_reduced(rng),
+            case(rng.normal(size=(3, 4)), axis=1, correction=1.0),
+            case(rng.normal(size=(3, 4)), correction=0.5, keepdims=True),
+        ],
+        torch=lambda torch, x, axis=None, correction=0.0, keepdims=False, name=_name: getattr(
+            torch, name
+        )(x, **_torch_axes(x, axis, keepdims), correction=correction),
+    )
+
+
+def _torch_prod(torch: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    for one in sorted(
+        _torch_axes(x, axis, keepdims)["dim"] if not isinstance(axis, int) else [axis]
+    ):
+        x = torch.prod(x, one, keepdim=True)
+    return x if keepdims else x.squeeze(_torch_axes(x, axis, keepdims)["dim"])
+
+
+def _with_zeros(rng: np.random.Generator, *zeros: int) -> Any:
+    x = _signed(rng, 3, 4)
+    x.flat[list(zeros)] = 0.0
+    return x
+
+
+row(
+    "prod",
+    lambda rng: [
+        case(_signed(rng, 2, 3, 2)),
+        case(_signed(rng, 3, 4), axis=0),
+        case(_signed(rng, 3, 5), axis=-1, keepdims=True),
+        case(_signed(rng, 2, 3, 4), axis=(0, 2)),
+        case(_with_zeros(rng, 1), axis=1),
+        case(_with_zeros(rng, 4, 6), axis=1),
+        case(_with_zeros(rng, 8, 9, 10), axis=1),
+    ],
+    torch=_torch_prod,
+)
+
+
+for _name in ("argmax", "argmin"):
+    row(
+        _name,
+        lambda rng: [
+            case(_apart(rng, 3, 4)),
+            case(_apart(rng, 3, 4), axis=0),
+            case(_apart(rng, 3, 4, 2), axis=-2, keepdims=True),
+            case(np.array([[1.0, 3.0, 3.0], [2.0, 1.0, 1.0]]), axis=1),
+        ],
+        torch=lambda torch, x, axis=None, keepdims=False, name=_name: getattr(torch, name)(
+            x, dim=axis, keepdim=keepdims
+        ),
+        differentiable=False,
+    )
+for _name in ("any", "all"):
+    row(
+        _name,
+        lambda rng: [
+            case(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 2.0]]), **kwargs)
+            for kwargs in ({"axis": 1}, {"axis": 0, "keepdims": True}, {"axis": (0, 1)})
+        ],
+        torch=lambda torch, x, axis=None, keepdims=False, name=_name: getattr(torch, name)(
+            x, **_torch_axes(x, axis, keepdims)
+        ),
+        differentiable=False,
+    )
+row(
+    "cumsum",
+    lambda rng: [
+        case(rng.normal(size=(5,))),
+        case(rng.normal(size=(3, 4)), axis=0),
+        case(rng.normal(size=(2, 3, 4)), axis=-2),
+        case(rng.normal(size=(3, 4)), axis=1, reverse=True),
+    ],
+    torch=lambda torch, x, axis=0, reverse=False: (
+        x.flip(axis).cumsum(axis).flip(axis) if reverse else x.cumsum(axis)
+    ),
+)
+row(
+    "expand",
+    lambda rng: [
+        case(rng.normal(size=(1, 1)), (2, 3), None, True),
+        case(rng.normal(size=(3,)), (3, 4), -1, False),
+        case(rng.normal(size=(1, 4)), (3, 4), 0, True),
+        case(rng.normal(size=(4,)), (3, 4, 2), (0, 2), False),
+    ],
+    torch=lambda torch, g, shape, axis, keepdims: (
+        g if keepdims or axis is None else _torch_unsqueeze(g, shape, axis)
+    ).broadcast_to(shape),
+)
+
+
+def _torch_unsqueeze(g: Any, shape: tuple[int, ...], axis: Any) -> Any:
+    for one in sorted(a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))):
+        g = g.unsqueeze(one)
+    return g
 
 
 # --- Shapes and indexing ---------------------------------------------------------------------

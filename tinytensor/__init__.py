@@ -20,7 +20,7 @@ def _run_interpreted(*names: str) -> None:
 if _os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0"):
     _run_interpreted("engine", "operation")
 
-from . import errors, func, ops
+from . import errors, func, memory, ops
 from .config import get_num_threads, set_num_threads, show_config
 from .creation import *
 from .engine import GraphError, grad

@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from . import cpus, reference
-from .reference import *  # noqa: F403
+from .reference import *
 
 # The modules of Cython kernels. Each lists in __all__ the names of reference.py that it replaces.
 FAST_MODULES = (

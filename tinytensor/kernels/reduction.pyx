@@ -252,14 +252,16 @@ cdef cnp.ndarray covered(object x):
     return cnp.PyArray_GETCONTIGUOUS(x)
 
 
-cdef cnp.ndarray simple(reduce_kernel kernel, object x, object axis, bint keepdims, bint mean):
+cdef cnp.ndarray simple(reduce_kernel kernel, object x, object axis, object keepdims, bint mean):
     """A reduction without shift, the sum divided by its count if ``mean``; None: not covered."""
     cdef bint reduced[MAX_DIMS]
     cdef cnp.ndarray array = covered(x)
     cdef cnp.ndarray out
     cdef float *data
     cdef int64_t i, count
-    if array is None or mark_axes(axis, cnp.PyArray_NDIM(array), reduced):
+    if array is None or type(keepdims) is not bool:
+        return None
+    if mark_axes(axis, cnp.PyArray_NDIM(array), reduced):
         return None
     out = reduce_axes(kernel, kernel, array, None, reduced)
     if out is array:  # no axis to reduce
@@ -292,7 +294,7 @@ def min(x, axis=None, keepdims=False):
     return reference.min(x, axis, keepdims) if out is None else out
 
 
-cdef cnp.ndarray spread(object x, object axis, double correction, bint keepdims, bint root):
+cdef cnp.ndarray spread(object x, object axis, object correction, object keepdims, bint root):
     """The variance, or its root; None: not covered. The reduced axes must be neighbours."""
     cdef bint reduced[MAX_DIMS]
     cdef cnp.ndarray array = covered(x)
@@ -301,6 +303,8 @@ cdef cnp.ndarray spread(object x, object axis, double correction, bint keepdims,
     cdef int64_t i, count
     cdef int groups = 0
     cdef double over
+    if type(correction) not in (float, int) or type(keepdims) is not bool:
+        return None
     if array is None or mark_axes(axis, cnp.PyArray_NDIM(array), reduced):
         return None
     for i in range(cnp.PyArray_NDIM(array)):
@@ -309,7 +313,7 @@ cdef cnp.ndarray spread(object x, object axis, double correction, bint keepdims,
         return None
     center = reduce_axes(table().sum_f32, table().sum_f32, array, None, reduced)
     count = cnp.PyArray_SIZE(array) // cnp.PyArray_SIZE(center)
-    over = count - correction
+    over = count - <double> correction
     if over <= 0:
         return None
     data = <float *> cnp.PyArray_DATA(center)
@@ -341,6 +345,7 @@ def expand(g, shape, axis=None, keepdims=False):
     cdef bint reduced[MAX_DIMS]
     cdef cnp.npy_intp dims[MAX_DIMS]
     cdef cnp.npy_intp strides[MAX_DIMS]
+    cdef cnp.npy_intp wanted
     cdef int ndim = len(shape), i, k = 0
     cdef cnp.ndarray base
     cdef cnp.dtype descr
@@ -349,13 +354,14 @@ def expand(g, shape, axis=None, keepdims=False):
     base = g
     for i in range(ndim):
         dims[i] = shape[i]
-        if reduced[i]:
-            strides[i] = 0
-            k += keepdims
+        strides[i] = 0
+        if reduced[i] and not keepdims:
             continue
-        if k >= cnp.PyArray_NDIM(base) or cnp.PyArray_DIM(base, k) != dims[i]:
+        wanted = 1 if reduced[i] else dims[i]
+        if k >= cnp.PyArray_NDIM(base) or cnp.PyArray_DIM(base, k) != wanted:
             return reference.expand(g, shape, axis, keepdims)
-        strides[i] = cnp.PyArray_STRIDE(base, k)
+        if not reduced[i]:
+            strides[i] = cnp.PyArray_STRIDE(base, k)
         k += 1
     if k != cnp.PyArray_NDIM(base):
         return reference.expand(g, shape, axis, keepdims)

@@ -7,6 +7,7 @@ import math
 from functools import cache
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 # --- Element-wise maps -----------------------------------------------------------------------
 
@@ -16,8 +17,7 @@ add, subtract, multiply, divide = np.add, np.subtract, np.multiply, np.divide
 maximum, minimum = np.maximum, np.minimum
 equal, not_equal = np.equal, np.not_equal
 less, less_equal, greater, greater_equal = np.less, np.less_equal, np.greater, np.greater_equal
-logical_and, logical_or = np.logical_and, np.logical_or
-logical_xor, logical_not = np.logical_xor, np.logical_not
+logical_and, logical_or, logical_not = np.logical_and, np.logical_or, np.logical_not
 isnan, isinf, isfinite = np.isnan, np.isinf, np.isfinite
 negative, sign, square, reciprocal = np.negative, np.sign, np.square, np.reciprocal
 exp, expm1, log, log1p, sqrt = np.exp, np.expm1, np.log, np.log1p, np.sqrt
@@ -28,6 +28,10 @@ floor, ceil, where = np.floor, np.ceil, np.where
 
 def abs(x):
     return np.absolute(x)
+
+
+def logical_xor(a, b):
+    return np.not_equal(np.asarray(a, bool), np.asarray(b, bool))
 
 
 def pow(a, b):
@@ -85,11 +89,11 @@ def sigmoid_backward(g, out):
 
 
 def relu(x):
-    return np.where(np.less_equal(x, 0), np.zeros((), x.dtype), x)
+    return np.where(np.less_equal(x, 0), 0, x)
 
 
 def relu_backward(g, out):
-    return np.where(out <= 0, np.zeros((), g.dtype), g)
+    return np.where(out <= 0, 0, g)
 
 
 def leaky_relu(x, negative_slope):
@@ -136,7 +140,7 @@ def gelu_backward(g, x, approximate):
 def softplus(x, beta, threshold):
     """log(1 + exp(βx)) / β, and x itself where βx is above the threshold."""
     z = x * beta
-    soft = np.where(z < 0, np.zeros((), x.dtype), z) + np.log1p(np.exp(-np.absolute(z)))
+    soft = np.where(z < 0, 0, z) + np.log1p(np.exp(-np.absolute(z)))
     return np.where(z > threshold, x, soft / beta)
 
 
@@ -145,7 +149,7 @@ def softplus_backward(g, x, beta, threshold):
 
 
 def hardtanh_backward(g, x, low, high):
-    return np.where((x <= low) | (x >= high), np.zeros((), g.dtype), g)
+    return np.where((x <= low) | (x >= high), 0, g)
 
 
 # --- Reductions ------------------------------------------------------------------------------
@@ -199,8 +203,10 @@ def all(x, axis=None, keepdims=False):
 
 def logsumexp(x, axis=None, keepdims=False):
     """log Σ eˣ, shifted by the largest x so that exp never overflows."""
+    x = np.asarray(x)
+    x = x.astype(np.result_type(x.dtype, np.float16), copy=False)
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
-    shift = np.where(np.isfinite(largest), largest, np.zeros((), largest.dtype))
+    shift = np.where(np.isfinite(largest), largest, 0)
     with np.errstate(divide="ignore"):  # log 0 = -inf where all x are -inf
         result = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
     return result if keepdims else np.squeeze(result, axis)
@@ -215,9 +221,12 @@ def cumsum(x, axis, reverse=False):
 
 def expand(g, shape, axis=None, keepdims=False):
     """The transpose of sum: a read-only view of g, repeated along the axes that sum took away."""
-    if axis is not None and not keepdims:
-        g = np.expand_dims(g, axis)
-    return np.broadcast_to(g, shape)
+    ndim = len(shape)
+    axes = range(ndim) if axis is None else normalize_axis_tuple(axis, ndim or 1)
+    kept = [1 if i in axes else n for i, n in enumerate(shape)]
+    if np.shape(g) != tuple(kept if keepdims else [kept[i] for i in range(ndim) if i not in axes]):
+        raise ValueError(f"a sum of {shape} over axis {axis} does not have the shape {np.shape(g)}")
+    return np.broadcast_to(np.reshape(g, kept), shape)
 
 
 # --- Matrix products -------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from .. import kernels
 from ..operation import op
 
@@ -128,9 +130,14 @@ def pow(a, b):
     return kernels.pow(a, b)
 
 
+def _no_slope(g):
+    """The cotangent of what a flat map takes: zeros of the shape of g."""
+    return where(False, g, 0.0)
+
+
 def _pow_by_base(g, a, b):
     if isinstance(b, int | float):
-        return where(False, g, 0.0) if b == 0 else g * (b * pow(a, b - 1))
+        return _no_slope(g) if b == 0 else g * (b * pow(a, b - 1))
     constant = equal(b, 0)
     b = where(constant, 1.0, b)  # where the derivative is 0, no 0⁻¹ is to be met on the way
     return where(constant, 0.0, g * (b * pow(a, b - 1)))
@@ -199,7 +206,7 @@ def sign(x):
     return kernels.sign(x)
 
 
-sign.grad(x=None)
+sign.grad(x=_no_slope)
 
 
 @op
@@ -340,9 +347,9 @@ def round(x):
     return kernels.round(x)
 
 
-floor.grad(x=None)
-ceil.grad(x=None)
-round.grad(x=None)
+floor.grad(x=_no_slope)
+ceil.grad(x=_no_slope)
+round.grad(x=_no_slope)
 
 # --- Exponentials and logarithms --------------------------------------------------------------
 
@@ -502,6 +509,13 @@ erf.grad(x=lambda g, x: g * (2 / math.sqrt(math.pi) * exp(-(x * x))))
 # --- Activations ------------------------------------------------------------------------------
 
 
+def _check_numbers(**arguments):
+    """The parameters of activations are plain numbers: no gradient goes to them."""
+    for name, value in arguments.items():
+        if not isinstance(value, int | float | np.number):
+            raise TypeError(f"{name} must be a number")
+
+
 @op
 def relu(x):
     """max(x, 0); the gradient at 0 is 0."""
@@ -521,12 +535,14 @@ relu_backward.grad(g=lambda gg, y: relu_backward(gg, y), y=None)
 @op
 def leaky_relu(x, negative_slope=0.01):
     """x where x is positive, else ``negative_slope`` x."""
+    _check_numbers(negative_slope=negative_slope)
     return kernels.leaky_relu(x, negative_slope)
 
 
 @op
 def leaky_relu_backward(g, x, negative_slope):
     """g where x is positive, else ``negative_slope`` g."""
+    _check_numbers(negative_slope=negative_slope)
     return kernels.leaky_relu_backward(g, x, negative_slope)
 
 
@@ -539,12 +555,14 @@ leaky_relu_backward.grad(
 @op
 def elu(x, alpha=1.0):
     """x where x is positive, else α (eˣ − 1). Clevert, Unterthiner and Hochreiter, 2016."""
+    _check_numbers(alpha=alpha)
     return kernels.elu(x, alpha)
 
 
 @op
 def elu_backward(g, x, alpha):
     """g where x is positive, else g α eˣ."""
+    _check_numbers(alpha=alpha)
     return kernels.elu_backward(g, x, alpha)
 
 
@@ -608,12 +626,14 @@ gelu_backward.defined_by(_gelu_backward)
 @op
 def softplus(x, beta=1.0, threshold=20.0):
     """log(1 + exp(βx)) / β; x itself where βx is above ``threshold``."""
+    _check_numbers(beta=beta, threshold=threshold)
     return kernels.softplus(x, beta, threshold)
 
 
 @op
 def softplus_backward(g, x, beta, threshold):
     """g sigmoid(βx); g itself where βx is above ``threshold``."""
+    _check_numbers(beta=beta, threshold=threshold)
     return kernels.softplus_backward(g, x, beta, threshold)
 
 
@@ -626,6 +646,7 @@ softplus_backward.defined_by(
 @op
 def hardtanh(x, min_val=-1.0, max_val=1.0):
     """x into [``min_val``, ``max_val``]; the gradient at and beyond the bounds is 0."""
+    _check_numbers(min_val=min_val, max_val=max_val)
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
     return kernels.clip(x, min_val, max_val)
@@ -634,6 +655,7 @@ def hardtanh(x, min_val=-1.0, max_val=1.0):
 @op
 def hardtanh_backward(g, x, min_val, max_val):
     """g where x is strictly between the bounds, else 0."""
+    _check_numbers(min_val=min_val, max_val=max_val)
     return kernels.hardtanh_backward(g, x, min_val, max_val)
 
 

@@ -51,6 +51,8 @@ def sum(x, axis=None, keepdims=False):
 @op(view=True)
 def expand(g, shape, axis, keepdims):
     """g repeated along the axes that a sum from ``shape`` takes away: the transpose of ``sum``."""
+    if not isinstance(shape, tuple):
+        raise TypeError("shape must be a tuple of numbers")
     return kernels.expand(g, shape, axis, keepdims)
 
 
@@ -85,11 +87,13 @@ def prod(x, axis=None, keepdims=False):
 def _prod_by_halves(x, axis, keepdims):
     """The product in pairs: an element's derivative is the product of the others, without 1/x."""
     axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    axes = [a % x.ndim for a in axes]
+    axes = [a % x.ndim for a in axes if x.ndim]
     others = [a for a in range(x.ndim) if a not in axes]
     kept = [1 if a in axes else n for a, n in enumerate(x.shape)]
     x = permute_dims(x, (*others, *axes))
     x = reshape(x, (*x.shape[: len(others)], math.prod(x.shape[len(others) :])))
+    if x.shape[-1] == 0:
+        x = sum(x, -1, True)  # of no elements, to which no gradient can go
     odd = None
     while x.shape[-1] > 1:
         half = x.shape[-1] // 2
