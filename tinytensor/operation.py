@@ -18,6 +18,8 @@ from .engine import (
 from .grad_mode import enable_grad, grad_enabled
 
 OUT, NEEDS = -1, -2  # the positions of a rule's `out` and `needs` among what a call can save
+# What a forward function may raise because of its arguments.
+BAD_INPUT = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 MANY = 0  # as many outputs as the forward function returns
 
 
@@ -182,7 +184,7 @@ class Op:
                 got = self.forward(values, **static)
             else:
                 got = self.forward(*values, **static) if static else self.forward(*values)
-        except (ValueError, TypeError, IndexError) as error:
+        except BAD_INPUT as error:
             raise self.family.explained(self, error, values) from error
         if needing and not (self.rules and grad_enabled.get()):
             needing = 0

@@ -126,11 +126,11 @@ class Tensor(Variable):
         given = ", ".join(
             f"{name} is {describe(v)}" for name, v in zip(names, values, strict=False)
         )
-        kind: type[Exception] = type(error)
-        if isinstance(error, ValueError):
+        kind: type[Exception] = DtypeError
+        if isinstance(error, ValueError | OverflowError):
             kind = ShapeError
-        elif isinstance(error, TypeError):
-            kind = DtypeError
+        elif isinstance(error, IndexError):
+            kind = IndexError
         return kind(f"{op.__name__}: {message} ({given})")
 
     # --- What it is --------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 from ..engine import Variable
 from ..errors import ShapeError
 from ..operation import op
+from .composed import composed
 
 __all__ = [
     "advanced_index",
@@ -69,6 +70,8 @@ advanced_index.grad(x=lambda g, index, from_shape: scatter_add(g, index, from_sh
 def scatter_add(g, index, shape):
     """Zeros of ``shape`` with g added at ``[index]``; where an index repeats, all are added."""
     out = np.zeros(shape, np.asarray(g).dtype)
+    if is_basic(index) and np.shape(out[index]) != np.shape(g):
+        raise ShapeError(f"scatter_add: g is {np.shape(g)}, but its place is {out[index].shape}")
     if is_basic(index) or (isinstance(index, np.ndarray) and index.dtype == bool):
         out[index] = g  # nothing repeats
     else:
@@ -79,6 +82,7 @@ def scatter_add(g, index, shape):
 scatter_add.grad(g=lambda gg, index: getitem(gg, index))
 
 
+@composed
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The slices of x along ``axis`` at ``indices``; of the flattened x if ``axis`` is None."""
     indices = np.asarray(raw_index(indices))
@@ -91,6 +95,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     return advanced_index(x, (slice(None),) * (axis % x.ndim) + (indices,))
 
 
+@composed
 def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
     """For each place of ``indices`` the element of x with that index along ``axis``.
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..operation import MANY, op
+from .composed import composed
 
 __all__ = [
     "astype",
@@ -61,9 +62,12 @@ def cast(x, dtype):
 cast.grad(x=lambda g: g)
 
 
+@composed
 def astype(x: Any, dtype: Any) -> Any:
     """x with elements of ``dtype``. To integers or bools, no gradient flows back."""
     dtype = np.dtype(dtype)
+    if dtype.kind not in "biufc":
+        raise DtypeError(f"astype: {dtype} is no dtype of numbers")
     return cast(x if dtype.kind in "fc" or not hasattr(x, "detach") else x.detach(), dtype)
 
 
@@ -76,6 +80,7 @@ def reshape(x, shape):
 reshape.grad(x=lambda g, from_shape: reshape(g, from_shape))
 
 
+@composed
 def flatten(x: Any, start_axis: int = 0, end_axis: int = -1) -> Any:
     """The axes from ``start_axis`` to ``end_axis`` (included) made into one."""
     if x.ndim == 0:
@@ -103,6 +108,7 @@ def inverse(axes: Sequence[int], ndim: int) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argsort([axis % ndim for axis in axes]))
 
 
+@composed
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """x with two axes exchanged."""
     axes = list(range(x.ndim))
@@ -113,6 +119,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     return permute_dims(x, tuple(axes))
 
 
+@composed
 def matrix_transpose(x: Any) -> Any:
     """x with its last two axes exchanged."""
     if x.ndim < 2:
@@ -120,6 +127,7 @@ def matrix_transpose(x: Any) -> Any:
     return swapaxes(x, -1, -2)
 
 
+@composed
 def moveaxis(x: Any, source: Axis, destination: Axis) -> Any:
     """x with the axes of ``source`` moved to ``destination``; the others keep their order."""
     numbered = np.empty(range(x.ndim))  # axis i has size i, so the sizes tell where each one went
@@ -248,7 +256,7 @@ def unstack(x, axis=0):
     """The slices of x along ``axis``, without that axis."""
     if np.ndim(x) == 0:
         raise ShapeError("unstack: x has no axes")
-    return [np.ascontiguousarray(piece) for piece in np.moveaxis(x, axis, 0)]
+    return [np.asarray(piece, order="C") for piece in np.moveaxis(x, axis, 0)]
 
 
 unstack.grad(x=lambda g, axis: stack(g, axis))
@@ -270,6 +278,7 @@ pad_constant.grad(
 )
 
 
+@composed
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Any:
     """x with elements put before and behind along each axis.
 
@@ -295,6 +304,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
     return x
 
 
+@composed
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """x with each element along ``axis`` repeated; ``repeats`` is a number or one for each."""
     from .indexing import take
@@ -305,6 +315,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     return take(x, np.repeat(np.arange(x.shape[axis]), counts), axis)
 
 
+@composed
 def tile(x: Any, repetitions: int | Sequence[int]) -> Any:
     """x laid side by side ``repetitions`` times along each axis."""
     reps = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)

@@ -1,0 +1,33 @@
+"""Functions made of ops: they take what ops take, and their errors begin with their own names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ..engine import Variable
+from ..errors import DtypeError, ShapeError
+from ..operation import BAD_INPUT
+
+
+def composed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the first argument be whatever makes an array, and put the name before any error."""
+    name = function.__name__
+
+    @wraps(function)
+    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(x if isinstance(x, Variable) else np.asarray(x), *args, **kwargs)
+        except BAD_INPUT as error:
+            if str(error).startswith(f"{name}: "):
+                raise
+            if isinstance(error, IndexError) and not isinstance(error, ValueError):
+                kind: type[Exception] = IndexError
+            else:
+                kind = ShapeError if isinstance(error, ValueError) else DtypeError
+            raise kind(f"{name}: {error}") from error
+
+    return call
