@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -79,3 +80,42 @@ def too_many_skips() -> list[str]:
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """A generator seeded by the test's own name: a test draws the same in whatever order."""
     return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
+
+
+# --- Kernels ---------------------------------------------------------------------------------
+
+
+def isas() -> tuple[str, ...]:
+    """The instruction sets to try; "reference" alone where nothing is built."""
+    if kernels.active != "fast":
+        return ("reference",)
+    from tinytensor.kernels import _core
+
+    return _core.available_isas()
+
+
+@pytest.fixture(params=isas())
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each instruction set of this machine in turn."""
+    if request.param == "reference":
+        yield request.param
+        return
+    from tinytensor.kernels import _core
+
+    before = _core.isa()
+    _core.use_isa(request.param)
+    yield request.param
+    _core.use_isa(before)
+
+
+@pytest.fixture
+def num_threads() -> Iterator[Callable[[int], None]]:
+    """Sets the number of threads, for one test."""
+    if kernels.active != "fast":
+        yield lambda n: None
+        return
+    from tinytensor.kernels import _core
+
+    before = _core.get_num_threads()
+    yield _core.set_num_threads
+    _core.set_num_threads(before)

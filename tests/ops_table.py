@@ -34,8 +34,8 @@ class Row:
     call with PyTorch (None: it has no such function, and ``why_no_torch`` says so).
     ``differentiable`` is False for ops without rules. ``smooth`` is False where finite differences
     meet kinks at the second order. ``elementwise`` ops also get the extremes (±300, inf, NaN) and
-    broadcasting. ``float32_tolerance`` bounds fast against reference, relative to the largest
-    value.
+    broadcasting. ``hides``: arguments hide elements of others, through which a NaN need not go.
+    ``float32_tolerance`` bounds fast against reference, relative to the largest value.
     """
 
     op: str
@@ -45,6 +45,7 @@ class Row:
     differentiable: bool = True
     smooth: bool = True
     elementwise: bool = False
+    hides: bool = False
     float32_tolerance: float = 1e-5
 
 
@@ -720,7 +721,277 @@ row(
 # --- Softmax, losses -------------------------------------------------------------------------
 
 
+def _along(name: str) -> Callable[..., Any]:
+    return lambda torch, x, axis=-1: getattr(torch, name)(x, dim=axis)
+
+
+for _name in ("softmax", "log_softmax"):
+    row(
+        _name,
+        lambda rng: [
+            case(rng.normal(size=(3, 5))),
+            case(rng.normal(size=(2, 3, 4)), 1),
+            case(rng.normal(size=(4, 3)), axis=0),
+            case(rng.normal(size=(2, 67))),
+            case(np.array([[300.0, -300.0, 0.0]])),
+            case(rng.normal(size=(3, 1))),
+            case(np.zeros((0, 3))),
+        ],
+        torch=_along(_name),
+    )
+
+
+def _functional(name: str) -> Callable[..., Any]:
+    return lambda torch, *args, **kwargs: getattr(torch.nn.functional, name)(*args, **kwargs)
+
+
+def _class_weights(torch: Any, x: Any, weight: Any) -> Any:
+    return None if weight is None else weight.to(x.dtype)
+
+
+def _torch_classes(name: str) -> Callable[..., Any]:
+    def call(torch: Any, x: Any, target: Any, weight: Any = None, **kwargs: Any) -> Any:
+        weight = _class_weights(torch, x, weight)
+        return getattr(torch.nn.functional, name)(x, target, weight, **kwargs)
+
+    return call
+
+
+_WEIGHTS = np.array([0.5, 1.0, 2.0, 0.25], np.float32)  # float32: PyTorch has no gradient either
+
+
+def _class_cases(rng: np.random.Generator) -> list[Case]:
+    def x(*shape: int) -> np.ndarray:
+        return np.log(rng.dirichlet(np.ones(4), shape))  # log-probabilities are logits too
+
+    target = np.array([0, 3, 1, 1, 2])
+    ignoring = np.array([2, -100, 1])
+    return [
+        case(x(5), target),
+        case(x(5), target, _WEIGHTS),
+        case(x(5), target, reduction="sum"),
+        case(x(5), target, _WEIGHTS, reduction="none"),
+        case(x(3), ignoring),
+        case(x(3), ignoring, _WEIGHTS, reduction="none"),
+        case(x(3), np.array([1, 2, 1]), _WEIGHTS, ignore_index=1),
+        case(np.moveaxis(x(2, 3), -1, 1).copy(), rng.integers(0, 4, (2, 3)), _WEIGHTS),
+        case(
+            np.moveaxis(x(2, 3, 2), -1, 1).copy(), rng.integers(0, 4, (2, 3, 2)), reduction="none"
+        ),
+        case(np.log(rng.dirichlet(np.ones(4))), np.array(2)),
+    ]
+
+
+def _smoothed_and_soft_cases(rng: np.random.Generator) -> list[Case]:
+    x, target = rng.normal(size=(3, 4)), np.array([2, -100, 1])
+    soft, several = rng.dirichlet(np.ones(4), 3), rng.dirichlet(np.ones(4), (3, 2))
+    return [
+        case(x, target, label_smoothing=0.1),
+        case(x, target, _WEIGHTS, label_smoothing=0.3, reduction="sum"),
+        case(x, target, _WEIGHTS, label_smoothing=0.3),
+        case(x, soft),
+        case(x, soft, _WEIGHTS, label_smoothing=0.2, reduction="none"),
+        case(rng.normal(size=(3, 4, 2)), np.moveaxis(several, -1, 1), _WEIGHTS, reduction="sum"),
+        case(rng.normal(size=(2, 131)), np.array([130, 7]), label_smoothing=0.1),
+    ]
+
+
+row(
+    "cross_entropy",
+    lambda rng: _class_cases(rng) + _smoothed_and_soft_cases(rng),
+    torch=_torch_classes("cross_entropy"),
+)
+row("nll_loss", _class_cases, torch=_torch_classes("nll_loss"))
+
+
+def _pairs(rng: np.random.Generator, **kwargs: Any) -> list[Case]:
+    """Differences of ±0.4 to ±3, away from the kinks at 0 and at 1."""
+    target = rng.normal(size=(3, 4))
+    sizes = np.where(rng.random((3, 4)) < 0.5, rng.uniform(0.4, 0.7, (3, 4)), 3.0)
+    x = target + sizes * rng.choice([-1, 1], (3, 4))
+    reductions = [{}, {"reduction": "sum"}, {"reduction": "none"}]
+    return [case(x, target, **reduction, **kwargs) for reduction in reductions]
+
+
+row("mse_loss", _pairs, torch=_functional("mse_loss"))
+row("l1_loss", _pairs, torch=_functional("l1_loss"))
+row(
+    "smooth_l1_loss",
+    lambda rng: _pairs(rng) + _pairs(rng, beta=2.0) + _pairs(rng, beta=0.0),
+    torch=_functional("smooth_l1_loss"),
+)
+row(
+    "huber_loss",
+    lambda rng: _pairs(rng) + _pairs(rng, delta=2.0),
+    torch=_functional("huber_loss"),
+)
+
+
+def _binary_cases(draw: Callable[..., np.ndarray], **more: Any) -> Callable[..., list[Case]]:
+    weight = np.array([0.5, 2.0, 1.0], np.float32)
+
+    def cases(rng: np.random.Generator) -> list[Case]:
+        x, y = draw(rng, (4, 3)), rng.uniform(0.1, 0.9, (4, 3))
+        return [
+            case(x, y),
+            case(x, y, reduction="sum"),
+            case(x, y, weight, reduction="none"),
+            *([case(x, y, weight, **more), case(x, y, reduction="none", **more)] if more else []),
+        ]
+
+    return cases
+
+
+row(
+    "binary_cross_entropy",
+    _binary_cases(lambda rng, shape: rng.uniform(0.1, 0.9, shape)),
+    torch=_functional("binary_cross_entropy"),
+)
+row(
+    "binary_cross_entropy_with_logits",
+    _binary_cases(
+        lambda rng, shape: rng.normal(size=shape) * 5,
+        pos_weight=np.array([0.5, 4.0, 2.0], np.float32),
+    ),
+    torch=_functional("binary_cross_entropy_with_logits"),
+)
+
+
 # --- Normalisation ---------------------------------------------------------------------------
 
 
+def _torch_layer_norm(
+    torch: Any, x: Any, shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    shape = (shape,) if isinstance(shape, int) else shape
+    return torch.nn.functional.layer_norm(x, shape, weight, bias, eps)
+
+
+row(
+    "layer_norm",
+    lambda rng: [
+        case(rng.normal(size=(3, 5)), 5),
+        case(rng.normal(size=(2, 3, 4)), (4,), rng.normal(size=4), rng.normal(size=4)),
+        case(rng.normal(size=(2, 3, 4)), (3, 4), rng.normal(size=(3, 4)), eps=0.1),
+        case(rng.normal(size=(2, 35)) + 3, 35, None, rng.normal(size=35)),
+    ],
+    torch=_torch_layer_norm,
+    float32_tolerance=2e-5,
+)
+
+
+def _batch_norm_cases(rng: np.random.Generator) -> list[Case]:
+    mean, var = np.array([0.5, -1.0, 0.0], np.float32), np.array([1.0, 4.0, 0.5], np.float32)
+    weight, bias = rng.normal(size=3), rng.normal(size=3)
+    return [
+        case(rng.normal(size=(4, 3)), None, None, weight, bias, training=True),
+        case(rng.normal(size=(2, 3, 5)), training=True, eps=0.1),
+        case(rng.normal(size=(2, 3, 3, 7)) + 1, None, None, weight, training=True),
+        case(rng.normal(size=(4, 3)), mean, var, weight, bias),
+        case(rng.normal(size=(2, 3, 2, 3)), mean, var, None, bias, False, 0.1, 0.01),
+    ]
+
+
+def _torch_batch_norm(
+    torch: Any, x: Any, mean: Any = None, var: Any = None, *args: Any, **kwargs: Any
+) -> Any:
+    mean, var = (s if s is None else s.to(x.dtype) for s in (mean, var))
+    return torch.nn.functional.batch_norm(x, mean, var, *args, **kwargs)
+
+
+row("batch_norm", _batch_norm_cases, torch=_torch_batch_norm, float32_tolerance=2e-5)
+
+
 # --- Attention, embedding, dropout -----------------------------------------------------------
+
+
+def _attention_cases(rng: np.random.Generator) -> list[Case]:
+    def qkv(*lead: int, queries: int = 3, keys: int = 4, depth: int = 5) -> list[np.ndarray]:
+        rows = (queries, keys, keys)
+        return [rng.normal(size=(*lead, n, depth)) for n in rows]
+
+    some = rng.random((3, 4)) < 0.7
+    some[:, 0] = True
+    by_head = rng.random((2, 1, 4)) < 0.5
+    by_head[..., 2] = True
+    q, (k, v) = rng.normal(size=(1, 4, 3, 5)), rng.normal(size=(2, 1, 2, 4, 5))
+    return [
+        case(*qkv(1, 2)),
+        case(*qkv(), scale=0.7),
+        case(*qkv(2), is_causal=True),
+        case(*qkv(1, 2, queries=5, keys=3), None, 0.0, True),
+        case(*qkv(2, 2), some),
+        case(*qkv(2), by_head),
+        case(*qkv(2, 2), rng.normal(size=(3, 4))),
+        case(*qkv(1, 2), rng.normal(size=(2, 1, 4))),
+        case(*qkv(1, 1, 2), some),
+        case(q, k, v, enable_gqa=True),
+        case(rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 5, 4)), rng.normal(size=(2, 5, 3))),
+    ]
+
+
+def _torch_attention(torch: Any, q: Any, k: Any, v: Any, *args: Any, **kwargs: Any) -> Any:
+    if kwargs.get("enable_gqa"):  # PyTorch's kernels have no such double precision on every build
+        k, v = (x.repeat_interleave(q.shape[-3] // x.shape[-3], -3) for x in (k, v))
+        kwargs = {name: value for name, value in kwargs.items() if name != "enable_gqa"}
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, *args, **kwargs)
+
+
+row("scaled_dot_product_attention", _attention_cases, torch=_torch_attention, hides=True)
+row(
+    "embedding",
+    lambda rng: [
+        case(np.array([2, 0, 2, 1]), rng.normal(size=(4, 3))),
+        case(np.array([[1, 3], [3, 0]]), rng.normal(size=(4, 3)), 2),  # elsewhere: test_rows.py
+        case(np.array([[1, 3], [3, 0]]), rng.normal(size=(4, 33)), padding_idx=-2),
+        case(np.zeros((2, 0), int), rng.normal(size=(4, 3))),
+    ],
+    torch=lambda torch, i, w, padding_idx=None: torch.nn.functional.embedding(i, w, padding_idx),
+)
+row(
+    "dropout",
+    lambda rng: [
+        case(rng.normal(size=(5, 7)), generator=np.random.default_rng(1)),
+        case(rng.normal(size=(40, 3)), 0.2, True, np.random.default_rng(1)),
+        case(rng.normal(size=(2, 3)), 1.0, generator=np.random.default_rng(1)),
+        case(rng.normal(size=(2, 3)), 0.0, generator=np.random.default_rng(1)),
+        case(rng.normal(size=(2, 3)), training=False, generator=np.random.default_rng(1)),
+    ],
+    why_no_torch="the draws are others; tests/test_dropout.py tests their distribution",
+)
+
+
+# --- Recurrent cells -------------------------------------------------------------------------
+
+
+def _torch_lstm_cell(torch: Any, gates: Any, c: Any) -> Any:
+    """PyTorch's cell with no state before it, and the identity for the input's weight."""
+    h = torch.zeros_like(c)
+    eye = torch.eye(gates.shape[-1], dtype=gates.dtype)
+    none = torch.zeros(gates.shape[-1], c.shape[-1], dtype=gates.dtype)
+    return torch.lstm_cell(gates, (h, c), eye, none)
+
+
+def _torch_gru_cell(torch: Any, x_gates: Any, h_gates: Any, h: Any) -> Any:
+    xr, xz, xn = x_gates.chunk(3, -1)
+    hr, hz, hn = h_gates.chunk(3, -1)
+    z = torch.sigmoid(xz + hz)
+    return (1 - z) * torch.tanh(xn + torch.sigmoid(xr + hr) * hn) + z * h
+
+
+row(
+    "lstm_cell",
+    lambda rng: [
+        case(rng.normal(size=(3, 8)), rng.normal(size=(3, 2))),
+        case(rng.normal(size=(1, 132)), rng.normal(size=(1, 33))),
+    ],
+    torch=_torch_lstm_cell,
+)
+row(
+    "gru_cell",
+    lambda rng: [
+        case(rng.normal(size=(3, 6)), rng.normal(size=(3, 6)), rng.normal(size=(3, 2))),
+        case(rng.normal(size=(1, 99)), rng.normal(size=(1, 99)), rng.normal(size=(1, 33))),
+    ],
+    torch=_torch_gru_cell,
+)

@@ -171,7 +171,10 @@ def test_nan_and_infinity(name: str, value: float) -> None:
         if array.dtype == np.float32 and array.size:
             planted = array.copy()
             planted.flat[array.size // 2] = value
-            check(name, replaced(case, {key: planted}), f"{value} in {key!r}")
+            if ROWS[name].hides:
+                outcome(name, replaced(case, {key: planted}))
+            else:
+                check(name, replaced(case, {key: planted}), f"{value} in {key!r}")
 
 
 @pytest.mark.parametrize("name", ROWS)

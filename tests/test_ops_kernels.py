@@ -221,12 +221,17 @@ def test_extremes(name: str, isa: str) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", OTHERS)
 def test_planted_extremes(name: str, value: float) -> None:
-    """One NaN or inf among ordinary numbers arrives wherever it arrives in NumPy."""
+    """One NaN or inf among ordinary numbers arrives wherever it arrives in NumPy, or is refused."""
+    if ROWS[name].hides:
+        return
     for case in full_cases(name):
         for key, array in arrays(case).items():
             if array.dtype == np.float32:
                 planted = array.copy()
                 planted.flat[array.size // 2] = value
-                assert_like_reference(
-                    ROWS[name], replaced(case, {key: planted}), f"{value} in {key!r}"
-                )
+                planted_case = replaced(case, {key: planted})
+                try:
+                    assert_like_reference(ROWS[name], planted_case, f"{value} in {key!r}")
+                except ValueError as refusal:
+                    with reference_kernels(), pytest.raises(type(refusal)):
+                        evaluate(op_of(ROWS[name]), planted_case)

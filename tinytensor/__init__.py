@@ -27,6 +27,7 @@ from .engine import GraphError, grad
 from .errors import DtypeError, ShapeError
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .ops import *
+from .random import get_rng_state, manual_seed, set_rng_state
 from .tensor import Tensor, op
 
 __version__ = "0.1.0"

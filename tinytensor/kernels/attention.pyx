@@ -205,10 +205,10 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     free(block)
 
 
-def attention(q, k, v, mask, is_causal, scale):
+def attention(q, k, v, mask, is_causal, scale, dropout_p, dropout_key):
     cdef Work work
-    if not covered(q, k, v):
-        return reference.attention(q, k, v, mask, is_causal, scale)
+    if dropout_key is not None or not covered(q, k, v):
+        return reference.attention(q, k, v, mask, is_causal, scale, dropout_p, dropout_key)
     q, k, v = readable(q), readable(k), readable(v)
     set_sizes(&work, q, k, v, is_causal, scale)
     mask = set_mask(&work, q, k, mask)
@@ -287,15 +287,17 @@ cdef void run_sum(void *context, int64_t piece) noexcept nogil:
                 target[d] += source[part * work.dq_part + i * depth + d]
 
 
-def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale):
+def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, dropout_key):
     cdef Work work
     cdef int64_t blocks, pieces
-    if not (
+    if dropout_key is not None or not (
         covered(q, k, v) and is_f32(g) and is_f32(out) and is_f32(lse)
         and cnp.PyArray_SAMESHAPE(g, q) and cnp.PyArray_SAMESHAPE(out, q)
         and cnp.PyArray_ISCARRAY_RO(lse) and lse.shape == q.shape[:3]
     ):
-        return reference.attention_backward(g, q, k, v, mask, out, lse, is_causal, scale)
+        return reference.attention_backward(
+            g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, dropout_key
+        )
     g, q, k, v, out = readable(g), readable(q), readable(k), readable(v), readable(out)
     set_sizes(&work, q, k, v, is_causal, scale)
     mask = set_mask(&work, q, k, mask)

@@ -258,7 +258,7 @@ def linear(x, weight, bias=None, activation=None):
 
 def conv_size(size, kernel, stride, padding, dilation):
     """Output size along one axis."""
-    return (size + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1
+    return (size + padding[0] + padding[1] - dilation * (kernel - 1) - 1) // stride + 1
 
 
 def padded(x, padding, value=0):
@@ -476,7 +476,14 @@ def log_softmax_backward(g, out, axis):
     return g - np.exp(out) * g.sum(axis=axis, keepdims=True)
 
 
-def _target_factors(target, classes, weight, ignore_index, label_smoothing, dtype):
+def check_targets(name, target, classes, ignore_index):
+    """Raise unless every target is a class, or ``ignore_index``."""
+    bad = ((target < 0) | (target >= classes)) & (target != ignore_index)
+    if bad.any():
+        raise IndexError(f"{name}: target holds {target[bad][0]}, outside [0, {classes})")
+
+
+def target_factors(target, classes, weight, ignore_index, label_smoothing, dtype):
     """What a row's loss ``(own + spread * sum(w)) * lse - own * x[y] - spread * sum(w * x)`` needs.
 
     Returns the classes (0 where ignored), all class weights, and each row's own weight, its part
@@ -486,13 +493,14 @@ def _target_factors(target, classes, weight, ignore_index, label_smoothing, dtyp
     y = np.where(kept, target, 0)
     w = np.ones(classes, dtype) if weight is None else weight.astype(dtype, copy=False)
     share = kept * (w[y] if classes else dtype.type(0))
-    return y, w, (1 - label_smoothing) * share, share, label_smoothing / max(classes, 1) * kept
+    return y, w, (1 - label_smoothing) * share, share, label_smoothing / (classes or 1) * kept
 
 
 def cross_entropy(x, target, weight, ignore_index, label_smoothing, reduction):
     """The loss of logits ``x`` (rows, classes), each row's log-sum-exp, and the mean's divisor."""
     rows, classes = x.shape
-    y, w, own, share, spread = _target_factors(
+    check_targets("cross_entropy", target, classes, ignore_index)
+    y, w, own, share, spread = target_factors(
         target, classes, weight, ignore_index, label_smoothing, x.dtype
     )
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -510,11 +518,12 @@ def cross_entropy(x, target, weight, ignore_index, label_smoothing, reduction):
 
 def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smoothing, divisor):
     rows, classes = x.shape
-    y, w, own, _, spread = _target_factors(
+    y, w, own, _, spread = target_factors(
         target, classes, weight, ignore_index, label_smoothing, x.dtype
     )
     with np.errstate(invalid="ignore", divide="ignore"):
-        dx = (own + spread * w.sum())[:, None] * np.exp(x - lse[:, None])
+        total = own + spread * w.sum() if label_smoothing else own
+        dx = total[:, None] * np.exp(x - lse[:, None])
         if label_smoothing:
             dx -= spread[:, None] * w
         if classes:
@@ -522,6 +531,20 @@ def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smooth
         dx *= np.broadcast_to(g / x.dtype.type(divisor), (rows,))[:, None]
     dx[target == ignore_index] = 0
     return dx.astype(x.dtype, copy=False)
+
+
+def nll_loss(x, target, weight, ignore_index, reduction):
+    """The loss of log-probabilities ``x`` (rows, classes), and the mean's divisor."""
+    rows, classes = x.shape
+    check_targets("nll_loss", target, classes, ignore_index)
+    y, _, own, _, _ = target_factors(target, classes, weight, ignore_index, 0, x.dtype)
+    picked = x[np.arange(rows), y] if classes else np.zeros(rows, x.dtype)
+    losses = np.where(target == ignore_index, 0, -own * picked).astype(x.dtype, copy=False)
+    if reduction == "none":
+        return losses, 1.0
+    divisor = float(own.sum()) if reduction == "mean" else 1.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(losses.sum() / x.dtype.type(divisor)), divisor
 
 
 # --- Normalisation ---------------------------------------------------------------------------
@@ -556,7 +579,7 @@ def update_running_stats(running_mean, running_var, mean, var, count, momentum):
     if running_mean is not None:
         running_mean += momentum * (mean - running_mean)
     if running_var is not None:
-        running_var += momentum * (var * (count / max(count - 1, 1)) - running_var)
+        running_var += momentum * (var * (count / (count - 1 or 1)) - running_var)
 
 
 def batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps):
@@ -569,7 +592,7 @@ def batch_norm(x, running_mean, running_var, weight, bias, training, momentum, e
         mean = x.mean(axis=axes)
         centred = x - mean.reshape(channels)
         var = np.square(centred).mean(axis=axes)
-        count = x.size // max(x.shape[1], 1)
+        count = x.size // (x.shape[1] or 1)
         update_running_stats(running_mean, running_var, mean, var, count, momentum)
     else:
         mean, var = running_mean.astype(x.dtype), running_var
@@ -590,7 +613,7 @@ def batch_norm_backward(g, x, weight, mean, rstd, training):
     dweight, dbias = (g * xhat).sum(axis=axes), g.sum(axis=axes)
     dx = g
     if training:
-        count = max(x.size // max(x.shape[1], 1), 1)
+        count = x.size // (x.shape[1] or 1) or 1
         dx = g - (dbias / count).reshape(channels) - xhat * (dweight / count).reshape(channels)
     factor = rstd if weight is None else rstd * weight
     return dx * factor.reshape(channels), dweight, dbias
@@ -620,34 +643,43 @@ def _sum_heads(dk, k):
     return dk.reshape(*k.shape[:-2], -1, *dk.shape[-2:]).sum(axis=-3)
 
 
-def attention(q, k, v, mask, is_causal, scale):
+def attention(q, k, v, mask, is_causal, scale, dropout_p, dropout_key):
     """``softmax(scale * q @ k.mT + mask) @ v`` and the rows' log-sum-exp (+inf if all is masked).
 
     q is (batch, heads, queries, depth), k and v (batch, shared heads, keys, depth); a bool mask
-    says where to look, another one is added. Rows that may look nowhere are 0.
+    says where to look, another one is added. Rows that may look nowhere are 0. Unless its key is
+    None, dropout is applied to the weights.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         s = _attention_logits(q, k, mask, is_causal, scale)
         top = s.max(axis=-1, keepdims=True, initial=-np.inf)
         lse = top + np.log(np.exp(s - top).sum(axis=-1, keepdims=True))
         lse = np.where(np.isneginf(top), q.dtype.type(np.inf), lse)
-        return np.exp(s - lse) @ _repeat_heads(v, q), lse[..., 0]
+        p = np.exp(s - lse)
+        if dropout_key is not None:
+            p = dropout(p, dropout_p, dropout_key)
+        return p @ _repeat_heads(v, q), lse[..., 0]
 
 
-def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale):
+def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, dropout_key):
     """The cotangents of q, k and v."""
     with np.errstate(invalid="ignore"):
         p = np.exp(_attention_logits(q, k, mask, is_causal, scale) - lse[..., None])
-    ds = g @ _repeat_heads(v, q).mT
-    ds -= (g * out).sum(axis=-1, keepdims=True)
-    ds *= p * q.dtype.type(scale)
-    return ds @ _repeat_heads(k, q), _sum_heads(ds.mT @ q, k), _sum_heads(p.mT @ g, v)
+        dp = g @ _repeat_heads(v, q).mT
+        dropped = p
+        if dropout_key is not None:
+            dropped, dp = (dropout(x, dropout_p, dropout_key) for x in (p, dp))
+        ds = p * (dp - (g * out).sum(axis=-1, keepdims=True)) * q.dtype.type(scale)
+        return ds @ _repeat_heads(k, q), _sum_heads(ds.mT @ q, k), _sum_heads(dropped.mT @ g, v)
 
 
 # --- Embedding, dropout ----------------------------------------------------------------------
 
 
 def embedding(indices, weight):
+    bad = (indices < 0) | (indices >= len(weight))
+    if bad.any():
+        raise IndexError(f"embedding: indices holds {indices[bad][0]}, outside [0, {len(weight)})")
     return weight[indices]
 
 
@@ -683,7 +715,7 @@ def dropout(x, p, key):
     Element i (in C order) is kept if word i of the Philox stream of ``key`` is at least p * 2³².
     """
     words = philox(key, np.arange(-(-x.size // 4), dtype=np.uint64)).reshape(-1)[: x.size]
-    kept = (words >= np.uint64(round(p * 2**32))).reshape(x.shape)
+    kept = (words >= np.uint64(np.rint(p * 2**32))).reshape(x.shape)
     return np.where(kept, x * x.dtype.type(1 / (1 - p) if p < 1 else 0), x.dtype.type(0))
 
 
@@ -733,6 +765,11 @@ def gru_cell_backward(g, x_gates, h_gates, h):
 # --- Optimizer updates -----------------------------------------------------------------------
 
 
+def _check_lengths(params, *others):
+    if {len(arrays) for arrays in others if arrays is not None} != {len(params)}:
+        raise ValueError("the lists of parameters, gradients and states differ in length")
+
+
 def sgd_step(
     params,
     grads,
@@ -749,6 +786,7 @@ def sgd_step(
 
     ``first``: the momentum buffers hold nothing yet and start as the gradients.
     """
+    _check_lengths(params, grads, momentum_buffers)
     for index, (p, g) in enumerate(zip(params, grads, strict=True)):
         g = -g if maximize else g
         if weight_decay:
@@ -768,6 +806,7 @@ def adam_step(
 
     ``max_exp_avg_sqs`` is None but for AMSGrad; ``step`` counts from 1.
     """
+    _check_lengths(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs)
     step_size = lr / (1 - beta1**step)
     root_correction = math.sqrt(1 - beta2**step)
     for index, (p, g) in enumerate(zip(params, grads, strict=True)):

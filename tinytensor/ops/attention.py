@@ -1,0 +1,196 @@
+"""Scaled dot-product attention."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .. import kernels
+from ..errors import ShapeError
+from ..operation import op
+from ..random import draw_key
+from . import reduction
+from .checks import floating
+from .dropout import keyed_dropout
+from .elementwise import where
+from .shape import reshape
+from .softmax import softmax
+
+__all__ = ["scaled_dot_product_attention"]
+
+NAME = "scaled_dot_product_attention"
+
+
+@op(residuals=("lse", "dropout_key", "factor"))
+def scaled_dot_product_attention(
+    query,
+    key,
+    value,
+    attn_mask=None,
+    dropout_p=0.0,
+    is_causal=False,
+    scale=None,
+    enable_gqa=False,
+    generator=None,
+):
+    """softmax(scale · query keyᵀ + mask) value, without ever holding the matrix of weights.
+
+    query (…, L, E), key (…, S, E) and value (…, S, V) give (…, L, V); ``scale`` is 1/√E if None.
+    ``attn_mask`` broadcasts to (…, L, S): a bool one is True where a query may look, another one is
+    added. With ``is_causal`` query i looks at the keys up to i, too. A query that may look nowhere
+    gets 0, and so do its gradients. ``dropout_p`` drops weights, by ``generator`` or
+    ``tt.manual_seed``. With ``enable_gqa`` key and value may have fewer heads (axis -3), each of
+    which serves as many neighbouring heads of the query. (Vaswani et al. 2017; Dao et al. 2022.)
+
+    A gradient of the mask, of dropped weights, and of a gradient, does make the matrix.
+
+    >>> import tinytensor as tt
+    >>> x = tt.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> tt.scaled_dot_product_attention(x, x, x, is_causal=True, scale=0.0)
+    tensor([[1. , 0. ],
+            [0.5, 0.5]])
+    """
+    q, k, v = (
+        floating(NAME, "query", query),
+        floating(NAME, "key", key),
+        floating(NAME, "value", value),
+    )
+    if q.ndim < 2 or q.ndim != k.ndim or q.ndim != v.ndim:
+        raise ShapeError(
+            f"{NAME}: query, key and value must have the same number of axes, at least 2, but are"
+            f" {q.shape}, {k.shape} and {v.shape}"
+        )
+    if q.shape[-1] != k.shape[-1] or k.shape[:-1] != v.shape[:-1]:
+        raise ShapeError(
+            f"{NAME}: query is (…, L, E), key (…, S, E) and value (…, S, V), but they are"
+            f" {q.shape}, {k.shape} and {v.shape}"
+        )
+    grouped = enable_gqa and q.ndim > 2 and k.shape[-3] and q.shape[-3] % k.shape[-3] == 0
+    if q.shape[:-2] != k.shape[:-2] and not (grouped and q.shape[:-3] == k.shape[:-3]):
+        raise ShapeError(
+            f"{NAME}: query {q.shape} and key {k.shape} differ in their leading axes (enable_gqa is"
+            f" {bool(enable_gqa)})"
+        )
+    if not 0 <= dropout_p <= 1:
+        raise ValueError(f"{NAME}: dropout_p is a probability, not {dropout_p}")
+    factor = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else float(scale)
+    dropout_key = draw_key(generator) if dropout_p else None
+    out, lse = kernels.attention(
+        _in_four(q), _in_four(k), _in_four(v), _mask(attn_mask, q, k),
+        bool(is_causal), factor, dropout_p, dropout_key,
+    )  # fmt: skip
+    return out.reshape(*q.shape[:-1], v.shape[-1]), lse, dropout_key, factor
+
+
+def _in_four(x):
+    """The array as (batch, heads, rows, depth)."""
+    if x.ndim == 4:
+        return x
+    return x.reshape(-1, *x.shape[-3:]) if x.ndim > 4 else x[(None,) * (4 - x.ndim)]
+
+
+def _mask(mask, q, k):
+    """The mask beside arrays in four axes."""
+    if mask is None:
+        return None
+    mask = np.asarray(mask)
+    shape = (*q.shape[:-1], k.shape[-2])
+    if mask.dtype.kind not in "bf":
+        raise TypeError(f"{NAME}: attn_mask must be bool or floating point, but is {mask.dtype}")
+    try:
+        spread = np.broadcast_to(mask, shape)
+    except ValueError:
+        raise ShapeError(
+            f"{NAME}: attn_mask is {mask.shape}, which does not broadcast to {shape}"
+        ) from None
+    return _in_four(spread) if q.ndim > 4 else mask
+
+
+@op(outputs=3)
+def attention_backward(
+    g, query, key, value, mask, result, lse, is_causal, scale, dropout_p, dropout_key
+):
+    """The cotangents of query, key and value; the weights are made again from ``lse``."""
+    found = kernels.attention_backward(
+        _in_four(g), _in_four(query), _in_four(key), _in_four(value), _mask(mask, query, key),
+        _in_four(result), lse, is_causal, scale, dropout_p, dropout_key,
+    )  # fmt: skip
+    return tuple(dx.reshape(x.shape) for dx, x in zip(found, (query, key, value), strict=True))
+
+
+# --- In plain operations: for the mask's gradient and for higher derivatives -----------------
+
+
+def _for_each_head(x, query):
+    """Key or value with each head repeated for the heads of the query that share it."""
+    if x.ndim < 3 or x.shape[-3] == query.shape[-3]:
+        return x
+    *lead, heads, rows, depth = x.shape
+    group = query.shape[-3] // heads
+    shared = reshape(x, (*lead, heads, 1, rows, depth)) * np.ones((group, 1, 1), x.dtype)
+    return reshape(shared, (*lead, heads * group, rows, depth))
+
+
+def _over_shared_heads(dx, x):
+    """The sum over the heads of the query that share a head of key or value."""
+    if dx.shape == x.shape:
+        return dx
+    return reduction.sum(reshape(dx, (*x.shape[:-2], -1, *x.shape[-2:])), -3)
+
+
+def _weights(query, key, mask, is_causal, scale):
+    """softmax(scale · query keyᵀ + mask); rows that may look nowhere are 0."""
+    logits = (query * scale) @ _for_each_head(key, query).mT
+    allowed = np.ones(logits.shape[-2:], bool)
+    if is_causal:
+        allowed = np.tri(*allowed.shape, dtype=bool)
+    if mask is not None:
+        raw = np.asarray(mask)
+        allowed = allowed & (raw if raw.dtype == bool else ~np.isneginf(raw))
+        if raw.dtype != bool:
+            logits = logits + where(np.isneginf(raw), 0.0, mask)
+    return where(allowed, softmax(where(allowed, logits, -1e30)), 0.0)
+
+
+def _scores_backward(g, query, key, value, mask, is_causal, scale, dropout_p, dropout_key):
+    """The weights after dropout, and the cotangent of the scores before their softmax."""
+    weights = _weights(query, key, mask, is_causal, scale)
+    dweights = g @ _for_each_head(value, query).mT
+    dropped = weights
+    if dropout_key is not None:
+        dropped = keyed_dropout(weights, dropout_p, dropout_key)
+        dweights = keyed_dropout(dweights, dropout_p, dropout_key)
+    row_sums = reduction.sum(weights * dweights, -1, keepdims=True)
+    return dropped, weights * (dweights - row_sums)
+
+
+def _attention_backward(
+    g, query, key, value, mask, result, lse, is_causal, scale, dropout_p, dropout_key
+):
+    weights, dscores = _scores_backward(
+        g, query, key, value, mask, is_causal, scale, dropout_p, dropout_key
+    )
+    dscores = dscores * scale
+    return (
+        dscores @ _for_each_head(key, query),
+        _over_shared_heads(dscores.mT @ query, key),
+        _over_shared_heads(weights.mT @ g, value),
+    )
+
+
+def _attention_rule(
+    g, query, key, value, attn_mask, out, lse, is_causal, factor, dropout_p, dropout_key, needs
+):
+    how = (bool(is_causal), factor, dropout_p, dropout_key)
+    dmask = None
+    if needs[3]:
+        dmask = _scores_backward(g, query, key, value, attn_mask, *how)[1]
+    found = (None, None, None)
+    if any(needs[:3]):
+        found = attention_backward(g, query, key, value, attn_mask, out, lse, *how)
+    return (*found, dmask)
+
+
+attention_backward.defined_by(_attention_backward)
+scaled_dot_product_attention.grad_all(("query", "key", "value", "attn_mask"), _attention_rule)

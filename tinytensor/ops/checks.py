@@ -1,0 +1,51 @@
+"""What several ops ask of their arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from ..errors import DtypeError, ShapeError
+
+
+def floating(op: str, name: str, x: Any) -> np.ndarray:
+    """``x`` as an array of floats, or an error in the name of ``op``."""
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        raise DtypeError(f"{op}: {name} must be floating point, but is {x.dtype} of {x.shape}")
+    return x
+
+
+def integers(op: str, name: str, x: Any) -> np.ndarray:
+    """``x`` as a C-contiguous array of int64, or an error in the name of ``op``."""
+    x = np.asarray(x)
+    if x.dtype.kind not in "iu":
+        raise DtypeError(f"{op}: {name} must be integers, but is {x.dtype} of {x.shape}")
+    return np.asarray(x, np.int64, order="C")
+
+
+def parameter(op: str, name: str, x: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+    """An argument that may be None, and else has this very shape."""
+    if x is None:
+        return None
+    x = np.asarray(x)
+    if x.shape != shape:
+        raise ShapeError(f"{op}: {name} must have the shape {shape}, but has {x.shape}")
+    return x
+
+
+def axis_index(op: str, axis: int, ndim: int) -> int:
+    """``axis`` counted from the front."""
+    try:
+        return normalize_axis_index(axis, ndim)
+    except ValueError:
+        raise ShapeError(f"{op}: there is no axis {axis} in {ndim} dimensions") from None
+
+
+def number(op: str, name: str, value: Any) -> float:
+    """``value`` as a float, or an error in the name of ``op``."""
+    if not isinstance(value, int | float | np.integer | np.floating):
+        raise DtypeError(f"{op}: {name} must be a number, not {value!r}")
+    return float(value)

@@ -1,0 +1,152 @@
+"""Layer norm and batch norm."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import kernels
+from ..errors import ShapeError
+from ..operation import op
+from . import reduction
+from .checks import floating, number, parameter
+from .elementwise import rsqrt, square
+from .shape import reshape
+
+__all__ = ["batch_norm", "layer_norm"]
+
+
+def _normalised(x, axes, eps):
+    """(x − mean) / √(var + eps) over the axes, and the factor, as ops."""
+    centred = x - reduction.mean(x, axes, keepdims=True)
+    rstd = rsqrt(reduction.mean(square(centred), axes, keepdims=True) + eps)
+    return centred * rstd, rstd
+
+
+# --- Layer norm ------------------------------------------------------------------------------
+
+
+@op(residuals=("mean", "rstd"))
+def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """(x − mean) / √(var + eps) · weight + bias over the last axes, those of ``normalized_shape``.
+
+    The variance is the biased one; weight and bias have the shape ``normalized_shape``. (Ba, Kiros
+    and Hinton 2016.)
+
+    >>> import tinytensor as tt
+    >>> tt.layer_norm(tt.tensor([[1.0, 3.0], [5.0, 5.0]]), 2, eps=0.0625).round()
+    tensor([[-1.,  1.],
+            [ 0.,  0.]])
+    """
+    x = floating("layer_norm", "x", x)
+    shape = _shape(normalized_shape)
+    if not shape or x.shape[-len(shape) :] != shape:
+        raise ShapeError(
+            f"layer_norm: x must end with normalized_shape, but x is {x.shape} and"
+            f" normalized_shape {shape}"
+        )
+    weight = parameter("layer_norm", "weight", weight, shape)
+    bias = parameter("layer_norm", "bias", bias, shape)
+    return kernels.layer_norm(x, weight, bias, number("layer_norm", "eps", eps), len(shape))
+
+
+def _shape(normalized_shape):
+    """A size alone is the shape of one axis."""
+    if isinstance(normalized_shape, int | np.integer):
+        return (int(normalized_shape),)
+    return tuple(normalized_shape)
+
+
+@op(outputs=3)
+def layer_norm_backward(g, x, weight, mean, rstd, ndim, eps):
+    """The cotangents of x, weight and bias, from the forward's mean and 1 / √(var + eps)."""
+    return kernels.layer_norm_backward(g, x, weight, mean, rstd, ndim)
+
+
+def _layer_norm_backward(g, x, weight, mean, rstd, ndim, eps):
+    lead, axes = tuple(range(x.ndim - ndim)), tuple(range(x.ndim - ndim, x.ndim))
+    xhat, factor = _normalised(x, axes, eps)
+    gx = g if weight is None else g * weight
+    centred = gx - reduction.mean(gx, axes, keepdims=True)
+    dx = factor * (centred - xhat * reduction.mean(gx * xhat, axes, keepdims=True))
+    return dx, reduction.sum(g * xhat, lead), reduction.sum(g, lead)
+
+
+layer_norm_backward.defined_by(_layer_norm_backward)
+layer_norm.grad_all(
+    ("x", "weight", "bias"),
+    lambda g, x, normalized_shape, weight, mean, rstd, eps: layer_norm_backward(
+        g, x, weight, mean, rstd, len(_shape(normalized_shape)), eps
+    ),
+)
+
+
+# --- Batch norm ------------------------------------------------------------------------------
+
+
+@op(residuals=("mean", "rstd"))
+def batch_norm(
+    x,
+    running_mean=None,
+    running_var=None,
+    weight=None,
+    bias=None,
+    training=False,
+    momentum=0.1,
+    eps=1e-5,
+):
+    """(x − mean) / √(var + eps) · weight + bias for each channel of x (N, C, …).
+
+    In training mean and (biased) variance are those of the batch; the running ones, where given,
+    are moved towards them (the variance unbiased) in place: running += momentum (batch − running).
+    Else the running ones are taken. All parameters are (C,). (Ioffe and Szegedy 2015.)
+    """
+    x = floating("batch_norm", "x", x)
+    if x.ndim < 2:
+        raise ShapeError(f"batch_norm: x must be (N, C, …), but is {x.shape}")
+    channels = x.shape[1:2]
+    given = [
+        parameter("batch_norm", name, value, channels)
+        for name, value in (
+            ("running_mean", running_mean),
+            ("running_var", running_var),
+            ("weight", weight),
+            ("bias", bias),
+        )
+    ]
+    if not training and (running_mean is None or running_var is None):
+        raise ValueError("batch_norm: outside training it needs running_mean and running_var")
+    if training and x.size <= x.shape[1]:
+        raise ShapeError(
+            f"batch_norm: training needs more than one value for each channel, but x is {x.shape}"
+        )
+    momentum, eps = number("batch_norm", "momentum", momentum), number("batch_norm", "eps", eps)
+    return kernels.batch_norm(x, *given, bool(training), momentum, eps)
+
+
+@op(outputs=3)
+def batch_norm_backward(g, x, weight, mean, rstd, training, eps):
+    """The cotangents of x, weight and bias, from the mean and 1 / √(var + eps) that were used."""
+    return kernels.batch_norm_backward(g, x, weight, mean, rstd, training)
+
+
+def _batch_norm_backward(g, x, weight, mean, rstd, training, eps):
+    axes, channels = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
+    if training:
+        xhat, factor = _normalised(x, axes, eps)
+        centred = g - reduction.mean(g, axes, keepdims=True)
+        dx = centred - xhat * reduction.mean(g * xhat, axes, keepdims=True)
+    else:
+        factor = rstd.reshape(channels)
+        xhat, dx = (x - mean.reshape(channels)) * factor, g
+    if weight is not None:
+        factor = factor * reshape(weight, channels)
+    return dx * factor, reduction.sum(g * xhat, axes), reduction.sum(g, axes)
+
+
+batch_norm_backward.defined_by(_batch_norm_backward)
+batch_norm.grad_all(
+    ("x", "weight", "bias"),
+    lambda g, x, weight, mean, rstd, training, eps: batch_norm_backward(
+        g, x, weight, mean, rstd, bool(training), eps
+    ),
+)

@@ -1,0 +1,57 @@
+"""Softmax and its logarithm."""
+
+from __future__ import annotations
+
+from .. import kernels
+from ..operation import op
+from . import reduction
+from .checks import axis_index, floating
+from .elementwise import exp
+
+__all__ = ["log_softmax", "softmax"]
+
+
+@op
+def softmax(x, axis=-1):
+    """exp(x) / Σ exp(x), the sum along ``axis``.
+
+    >>> import tinytensor as tt
+    >>> tt.softmax(tt.tensor([0.0, 0.0, 0.0, 0.0]))
+    tensor([0.25, 0.25, 0.25, 0.25])
+    """
+    x = floating("softmax", "x", x)
+    return kernels.softmax(x, axis_index("softmax", axis, x.ndim))
+
+
+@op
+def softmax_backward(g, y, axis):
+    """y · (g − Σ g · y)."""
+    return kernels.softmax_backward(g, y, axis_index("softmax", axis, y.ndim))
+
+
+softmax.grad(x=lambda g, out, axis: softmax_backward(g, out, axis))
+softmax_backward.defined_by(lambda g, y, axis: y * (g - reduction.sum(g * y, axis, keepdims=True)))
+
+
+@op
+def log_softmax(x, axis=-1):
+    """x − log Σ exp(x), the sum along ``axis``; stable where the exponentials are not.
+
+    >>> import tinytensor as tt
+    >>> tt.log_softmax(tt.tensor([1000.0, 0.0]))
+    tensor([    0., -1000.])
+    """
+    x = floating("log_softmax", "x", x)
+    return kernels.log_softmax(x, axis_index("log_softmax", axis, x.ndim))
+
+
+@op
+def log_softmax_backward(g, y, axis):
+    """g − exp(y) Σ g."""
+    return kernels.log_softmax_backward(g, y, axis_index("log_softmax", axis, y.ndim))
+
+
+log_softmax.grad(x=lambda g, out, axis: log_softmax_backward(g, out, axis))
+log_softmax_backward.defined_by(
+    lambda g, y, axis: g - exp(y) * reduction.sum(g, axis, keepdims=True)
+)
