@@ -46,7 +46,7 @@ class Plan:
         else:
             self.needs = self.picks = None
             rules = [(ALL if op.variadic else i, op.rules[name]) for i, name in enumerate(names)]
-            wanted = [(slot, *rule) for slot, rule in rules if rule is not None]
+            wanted = [(slot, *rule) for slot, rule in rules]
         self.names = tuple(dict.fromkeys(name for _, _, saved in wanted for name in saved))
         self.positions = tuple(op.position(name) for name in self.names)
         self.out_at = self.names.index("out") if "out" in self.names else -1
@@ -95,7 +95,7 @@ class Op:
         """Declare a rule for each named parameter; None says that the derivative is zero."""
         for name, rule in rules.items():
             self.position(name)
-            self.rules[name] = None if rule is None else (rule, self.named_by(rule))
+            self.rules[name] = (zero, ()) if rule is None else (rule, self.named_by(rule))
         return self
 
     def grad_all(self, inputs: Sequence[str], rule: Callable[..., Any]) -> Op:
@@ -268,6 +268,12 @@ class Op:
                     guards.append((variable.version, variable.version.count, plan.names[slot]))
         node.saved = saved
         node.guards = guards
+
+
+def zero(g: Any) -> Any:
+    """The rule of an input on which the output does not depend, or only in jumps."""
+    family = type(g).family
+    return family.zeros(None if family.spec is None else family.spec(g.value))
 
 
 def is_tracked(argument: Any) -> bool:

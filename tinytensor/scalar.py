@@ -46,6 +46,10 @@ class Value(Variable):
         return cotangent if isinstance(cotangent, Value) else Value(cotangent, False)
 
     @classmethod
+    def zeros(cls, spec: Any) -> Value:
+        return Value(0.0, requires_grad=False)
+
+    @classmethod
     def explained(cls, op: Op, error: Exception, values: list[float]) -> Exception:
         return type(error)(f"{op.__name__}({', '.join(map(repr, values))}): {error}")
 
