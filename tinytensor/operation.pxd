@@ -14,12 +14,13 @@ cdef class Op:
     cdef public object forward, family
     cdef public Py_ssize_t outputs, arity
     cdef public bint view, variadic, plain
-    cdef public tuple residuals
+    cdef public tuple residuals, tail
     cdef public list names, static
     cdef public dict rules, plans, defaults
     cdef public object joint
     @cython.locals(
-        values=list, needing=cython.longlong, bit=cython.longlong, variable=Variable
+        values=list, needing=cython.longlong, bit=cython.longlong, variable=Variable,
+        missing=cython.Py_ssize_t
     )
     cpdef call(self, args, dict kwargs)
     @cython.locals(variable=Variable)

@@ -86,6 +86,7 @@ class Op:
             self.names, self.static = self.names[:1], self.names[1:] + self.static
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self.arity = -1 if self.static else len(self.names)
+        self.tail = forward.__defaults__ or ()
         self.plain = outputs == 1 and not residuals
 
     def __repr__(self) -> str:
@@ -160,7 +161,10 @@ class Op:
     def call(self, args, kwargs):
         """Run the forward function on the raw values; record the call if it needs a gradient."""
         static: Any = None
-        if kwargs or len(args) != self.arity:
+        missing = self.arity - len(args)
+        if 0 < missing <= len(self.tail) and not kwargs:
+            args = args + self.tail[-missing:]
+        elif missing or kwargs:
             args, static = self.bind(args, kwargs)
         if self.variadic:
             args = args[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -79,9 +80,7 @@ class Tensor(Variable):
                     f"backward: the output has shape {self.shape}, so the gradient to start from"
                     " must be given; only for a single number it is 1"
                 )
-            return wrap(
-                Tensor, np.ones(self.shape, self.dtype) if self.ndim else self.dtype.type(1)
-            )
+            return wrap(Tensor, _one(self.dtype) if self.ndim == 0 else np.ones_like(self.value))
         if not isinstance(cotangent, Tensor):
             cotangent = wrap(Tensor, as_array(cotangent, self.dtype))
         if cotangent.shape != self.shape:
@@ -436,6 +435,14 @@ def _together(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """The sizes of ``f(2, 3)`` and of ``f((2, 3))`` alike."""
     one_sequence = len(sizes) == 1 and isinstance(sizes[0], tuple | list)
     return tuple(sizes[0]) if one_sequence else sizes
+
+
+@cache
+def _one(dtype: np.dtype) -> np.ndarray:
+    """The number 1, which every backward pass starts from, made once."""
+    one = np.ones((), dtype)
+    one.flags.writeable = False
+    return one
 
 
 def _rebuilt(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:
