@@ -714,8 +714,185 @@ row(
 
 # --- Matrix products -------------------------------------------------------------------------
 
+row(
+    "matmul",
+    lambda rng: [
+        case(normal(rng, 3, 4), normal(rng, 4, 5)),
+        case(normal(rng, 4), normal(rng, 4)),
+        case(normal(rng, 4), normal(rng, 4, 5)),
+        case(normal(rng, 3, 4), normal(rng, 4)),
+        case(normal(rng, 2, 3, 4), normal(rng, 4, 5)),
+        case(normal(rng, 2, 3, 4), normal(rng, 4)),
+        case(normal(rng, 4), normal(rng, 2, 4, 3)),
+        case(normal(rng, 3, 4), normal(rng, 2, 4, 3)),
+        case(normal(rng, 2, 1, 3, 4), normal(rng, 3, 4, 2)),
+        case(normal(rng, 3, 0), normal(rng, 0, 2)),
+        case(normal(rng, 0, 3), normal(rng, 3, 2)),
+    ],
+    torch=lambda torch, a, b: torch.matmul(a, b),
+)
+row(
+    "linear",
+    lambda rng: [
+        case(normal(rng, 3, 4), normal(rng, 5, 4), normal(rng, 5)),
+        case(normal(rng, 3, 4), normal(rng, 5, 4)),
+        case(normal(rng, 2, 3, 4), normal(rng, 5, 4), normal(rng, 5)),
+        case(normal(rng, 4), normal(rng, 5, 4), normal(rng, 5)),
+        case(normal(rng, 0, 4), normal(rng, 5, 4), bias=normal(rng, 5)),
+    ],
+    torch=lambda torch, x, weight, bias=None: torch.nn.functional.linear(x, weight, bias),
+)
+row(
+    "linear_relu",
+    lambda rng: [
+        case(normal(rng, 3, 4), normal(rng, 5, 4), normal(rng, 5)),
+        case(normal(rng, 2, 3, 4), normal(rng, 5, 4)),
+        case(normal(rng, 4), normal(rng, 5, 4), normal(rng, 5)),
+    ],
+    torch=lambda torch, x, weight, bias=None: torch.nn.functional.linear(x, weight, bias).relu(),
+)
+
 
 # --- Convolution and pooling -----------------------------------------------------------------
+
+row(
+    "conv2d",
+    lambda rng: [
+        case(normal(rng, 2, 3, 5, 6), normal(rng, 4, 3, 3, 2), normal(rng, 4)),
+        case(normal(rng, 2, 3, 6, 5), normal(rng, 4, 3, 3, 2), stride=2, padding=1),
+        case(normal(rng, 1, 2, 7, 6), normal(rng, 2, 2, 2, 2), stride=(1, 2), padding=(2, 0)),
+        case(normal(rng, 1, 2, 6, 7), normal(rng, 2, 2, 2, 3), padding="same", dilation=(1, 2)),
+        case(normal(rng, 2, 4, 4, 4), normal(rng, 6, 2, 2, 2), normal(rng, 6), groups=2),
+        case(normal(rng, 1, 3, 4, 4), normal(rng, 3, 1, 3, 3), padding="valid", groups=3),
+        case(normal(rng, 2, 3, 3, 4), normal(rng, 2, 3, 1, 1)),
+        case(normal(rng, 3, 4, 5), normal(rng, 2, 3, 3, 3), normal(rng, 2), padding=1),
+        case(normal(rng, 0, 3, 4, 5), normal(rng, 2, 3, 3, 3)),
+    ],
+    torch=lambda torch, x, weight, bias=None, **kwargs: torch.nn.functional.conv2d(
+        x, weight, bias, **kwargs
+    ),
+)
+row(
+    "conv2d_grad_x",
+    lambda rng: [
+        case(normal(rng, 2, 4, 3, 3), normal(rng, 4, 3, 2, 3), (4, 5)),
+        case(normal(rng, 2, 4, 3, 2), normal(rng, 4, 2, 2, 3), (5, 4), 2, (1, 1), 1, 2),
+        case(normal(rng, 1, 2, 2, 3), normal(rng, 2, 2, 2, 2), (4, 5), dilation=2),
+        case(normal(rng, 1, 2, 4, 3), normal(rng, 2, 3, 1, 1), (4, 3)),
+    ],
+    torch=lambda torch, g, weight, size, *args, groups=1, **kwargs: torch.nn.grad.conv2d_input(
+        (len(g), weight.shape[1] * (args[3] if len(args) > 3 else groups), *size),
+        weight,
+        g,
+        *args,
+        **kwargs,
+    ),
+)
+row(
+    "conv2d_grad_w",
+    lambda rng: [
+        case(normal(rng, 2, 4, 3, 3), normal(rng, 2, 3, 4, 5), (2, 3)),
+        case(normal(rng, 2, 4, 3, 2), normal(rng, 2, 4, 5, 4), (2, 3), 2, (1, 1), 1, 2),
+        case(normal(rng, 1, 2, 2, 3), normal(rng, 1, 2, 4, 5), (2, 2), dilation=2),
+        case(normal(rng, 1, 2, 4, 3), normal(rng, 1, 3, 4, 3), (1, 1)),
+    ],
+    torch=lambda torch, g, x, kernel, *args, groups=1, **kwargs: torch.nn.grad.conv2d_weight(
+        x,
+        (g.shape[1], x.shape[1] // (args[3] if len(args) > 3 else groups), *kernel),
+        g,
+        *args,
+        **kwargs,
+    ),
+)
+
+
+def max_pools(rng: np.random.Generator) -> list[Case]:
+    return [
+        case(normal(rng, 2, 3, 4, 6), 2),
+        case(normal(rng, 2, 7, 6), (3, 2), stride=(2, 1)),
+        case(normal(rng, 1, 2, 6, 5), 3, 2, 1, ceil_mode=True),
+        case(normal(rng, 1, 2, 7, 7), 3, stride=2, padding=(1, 0), dilation=(2, 1)),
+        case(normal(rng, 0, 2, 4, 4), 2),
+    ]
+
+
+row(
+    "max_pool2d",
+    max_pools,
+    torch=lambda torch, x, *args, **kwargs: torch.nn.functional.max_pool2d(x, *args, **kwargs),
+)
+row(
+    "max_pool2d_with_indices",
+    max_pools,
+    torch=lambda torch, x, *args, **kwargs: torch.nn.functional.max_pool2d(
+        x, *args, **kwargs, return_indices=True
+    ),
+)
+row(
+    "scatter_planes",
+    lambda rng: [
+        case(
+            normal(rng, 2, 2, 3),
+            np.array([[[0, 5, 5], [1, 2, 19]], [[0, 0, 0], [7, 8, 9]]]),
+            (4, 5),
+        )
+    ],
+    torch=lambda torch, g, indices, size: (
+        torch.zeros(len(g), size[0] * size[1], dtype=g.dtype)
+        .scatter_add(1, torch.as_tensor(indices).flatten(1), g.flatten(1))
+        .reshape(len(g), *size)
+    ),
+)
+row(
+    "gather_planes",
+    lambda rng: [
+        case(normal(rng, 2, 4, 5), np.array([[[0, 5, 5], [1, 2, 19]], [[0, 0, 0], [7, 8, 9]]]))
+    ],
+    torch=lambda torch, x, indices: torch.gather(
+        x.flatten(1), 1, torch.as_tensor(indices).flatten(1)
+    ).reshape(indices.shape),
+)
+row(
+    "avg_pool2d",
+    lambda rng: [
+        case(normal(rng, 2, 3, 4, 6), 2),
+        case(normal(rng, 2, 7, 6), (3, 2), stride=(2, 1), padding=1),
+        case(normal(rng, 1, 2, 6, 5), 3, 2, 1, True),
+        case(normal(rng, 1, 2, 6, 5), 3, 2, 1, ceil_mode=True, count_include_pad=False),
+        case(normal(rng, 1, 2, 6, 5), 3, 2, 1, divisor_override=5),
+    ],
+    torch=lambda torch, x, *args, **kwargs: torch.nn.functional.avg_pool2d(x, *args, **kwargs),
+)
+row(
+    "avg_pool2d_grad",
+    lambda rng: [
+        case(normal(rng, 2, 3, 2, 3), (4, 6), 2),
+        case(normal(rng, 2, 4, 7), (7, 6), (3, 2), stride=(2, 1), padding=1),
+        case(normal(rng, 1, 2, 4, 3), (6, 5), 3, 2, 1, True),
+        case(normal(rng, 1, 2, 4, 3), (6, 5), 3, 2, 1, ceil_mode=True, count_include_pad=False),
+        case(normal(rng, 1, 2, 3, 3), (6, 5), 3, 2, 1, divisor_override=5),
+    ],
+    why_no_torch="PyTorch has it only inside its backward pass, where avg_pool2d's row meets it",
+)
+row(
+    "adaptive_avg_pool2d",
+    lambda rng: [
+        case(normal(rng, 2, 3, 4, 6), 1),
+        case(normal(rng, 3, 7, 5), (3, 4)),
+        case(normal(rng, 1, 2, 4, 5), (None, 2)),
+        case(normal(rng, 1, 2, 3, 2), 5),
+    ],
+    torch=lambda torch, x, size: torch.nn.functional.adaptive_avg_pool2d(x, size),
+)
+row(
+    "adaptive_avg_pool2d_grad",
+    lambda rng: [
+        case(normal(rng, 2, 3, 1, 1), (4, 6)),
+        case(normal(rng, 3, 3, 4), (7, 5)),
+        case(normal(rng, 1, 2, 5, 5), (3, 2)),
+    ],
+    why_no_torch="PyTorch has it only inside its backward pass, where its forward's row meets it",
+)
 
 
 # --- Softmax, losses -------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 Each fast kernel is tested against its twin here, and hands over to it whatever it does not cover.
 """
 
+import builtins
 import math
 from functools import cache
 
@@ -297,7 +298,8 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
     """The gradient of conv2d in its x, whose (H, W) is ``size``."""
     if g.ndim == 3:
         return conv2d_grad_x(g[None], weight, size, stride, padding, dilation, groups)[0]
-    (rows, columns), (top, bottom), (left, right) = g.shape[2:], *padding
+    (top, bottom), (left, right) = padding
+    rows, columns = g.shape[2:]
     channels = weight.shape[1] * groups
     terms = np.einsum(
         "ngkyx,gkcrs->rsngcyx", grouped(g, 1, groups), grouped(weight, 0, groups), optimize=True
@@ -320,7 +322,7 @@ def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
     out = np.einsum(
         "ngkyx,ngcyxrs->gkcrs", grouped(g, 1, groups), grouped(patches, 1, groups), optimize=True
     )
-    return out.reshape(-1, *out.shape[2:])
+    return out.reshape(groups * out.shape[1], *out.shape[2:])
 
 
 # --- Pooling ---------------------------------------------------------------------------------
@@ -348,7 +350,7 @@ def pool_windows(x, kernel, stride, padding, dilation, ceil_mode, value):
             outs, stride, dilation, kernel, padding, x.shape[-2:], strict=True
         )
     ]
-    pads = [(p, max(r, 0)) for p, r in zip(padding, reach, strict=True)]
+    pads = [(p, builtins.max(r, 0)) for p, r in zip(padding, reach, strict=True)]
     views = windows(padded(x, pads, value), kernel, stride, dilation)
     return views[..., : outs[0], : outs[1], :, :]
 
@@ -417,7 +419,7 @@ def avg_pool2d_grad(g, size, kernel, stride, padding, ceil_mode, count_include_p
     g = g * weights.astype(g.dtype)
     (rows, columns), (sy, sx) = g.shape[-2:], stride
     reach = [
-        max(n + 2 * p, (m - 1) * s + k)
+        builtins.max(n + 2 * p, (m - 1) * s + k)
         for n, p, m, s, k in zip(size, padding, (rows, columns), stride, kernel, strict=True)
     ]
     out = np.zeros((*g.shape[:-2], *reach), g.dtype)
@@ -429,8 +431,8 @@ def avg_pool2d_grad(g, size, kernel, stride, padding, ceil_mode, count_include_p
 
 def adaptive_windows(size, out):
     """Where the windows of adaptive pooling begin and end along one axis."""
-    at = np.arange(out)
-    return at * size // max(out, 1), -(-(at + 1) * size // max(out, 1))
+    edges = np.arange(out + 1) * size
+    return edges[:-1] // out, -(-edges[1:] // out)
 
 
 def adaptive_avg_pool2d(x, size):

@@ -1,12 +1,15 @@
 """Every differentiable operation: forward and gradient rules side by side, a family to a file."""
 
 from .attention import *
+from .conv import *
 from .dropout import *
 from .elementwise import *
 from .embedding import *
 from .indexing import *
 from .loss import *
+from .matmul import *
 from .norm import *
+from .pool import *
 from .recurrent import *
 from .reduction import *
 from .shape import *

@@ -1,0 +1,180 @@
+"""Convolution of images, and its two gradients: three bilinear ops, each the others' derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..errors import ShapeError
+from ..kernels.reference import conv_size
+from ..operation import op
+from . import reduction
+
+__all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x"]
+
+Pair = tuple[int, int]
+
+
+# --- Arguments -------------------------------------------------------------------------------
+
+
+def as_pair(name: str, what: str, value: Any, least: int) -> Pair:
+    """A number for both axes, or one for each (rows, columns); at least ``least``."""
+    pair = (value, value) if isinstance(value, int | np.integer) else value
+    if (
+        not isinstance(pair, Sequence)
+        or len(pair) != 2
+        or not all(isinstance(n, int | np.integer) and n >= least for n in pair)
+    ):
+        raise ShapeError(f"{name}: {what} must be one or two integers ≥ {least}, is {value!r}")
+    return int(pair[0]), int(pair[1])
+
+
+def as_padding(
+    name: str, padding: Any, kernel: Pair, stride: Pair, dilation: Pair
+) -> tuple[Pair, Pair]:
+    """((top, bottom), (left, right)). Of an odd 'same' padding the larger part is at the end."""
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if padding == "same":
+        if stride != (1, 1):
+            raise ShapeError(f"{name}: padding 'same' needs stride 1, stride is {stride}")
+        whole = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        return (whole[0] // 2, -(-whole[0] // 2)), (whole[1] // 2, -(-whole[1] // 2))
+    if isinstance(padding, str):
+        raise ShapeError(f"{name}: padding must be 'same', 'valid' or integers, is {padding!r}")
+    rows, columns = as_pair(name, "padding", padding, 0)
+    return (rows, rows), (columns, columns)
+
+
+def geometry(
+    name: str,
+    x: tuple[int, ...],
+    weight: tuple[int, ...],
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+) -> tuple[tuple[Any, ...], tuple[int, ...]]:
+    """The normalised arguments of the kernels, and the shape of the output, for shapes that fit."""
+    if len(x) not in (3, 4) or len(weight) != 4:
+        raise ShapeError(
+            f"{name}: needs x (N, C, H, W) or (C, H, W) and weight (K, C / groups, R, S):"
+            f" x is {x}, weight is {weight}"
+        )
+    if not isinstance(groups, int | np.integer) or groups < 1:
+        raise ShapeError(f"{name}: groups must be an integer ≥ 1, is {groups!r}")
+    if weight[1] * groups != x[-3]:
+        raise ShapeError(
+            f"{name}: x has {x[-3]} channels, weight takes {weight[1]} in each of {groups} groups:"
+            f" x is {x}, weight is {weight}"
+        )
+    if weight[0] % groups:
+        raise ShapeError(f"{name}: {weight[0]} filters do not divide into {groups} groups")
+    kernel = weight[2:]
+    if 0 in kernel:
+        raise ShapeError(f"{name}: an empty kernel: weight is {weight}")
+    stride = as_pair(name, "stride", stride, 1)
+    dilation = as_pair(name, "dilation", dilation, 1)
+    padding = as_padding(name, padding, (kernel[0], kernel[1]), stride, dilation)
+    out = tuple(map(conv_size, x[-2:], kernel, stride, padding, dilation))
+    if min(out) < 1:
+        raise ShapeError(
+            f"{name}: a kernel of {kernel} with dilation {dilation} is larger than x {x}"
+            f" with padding {padding}"
+        )
+    return (stride, padding, dilation, int(groups)), (*x[:-3], weight[0], *out)
+
+
+def check_gradient(name: str, g: tuple[int, ...], out: tuple[int, ...]) -> None:
+    if g != out:
+        raise ShapeError(f"{name}: g is {g}, but the output of such a convolution is {out}")
+
+
+# --- Ops -------------------------------------------------------------------------------------
+
+
+@op(residuals=("size", "kernel"))
+def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Slide filters over images: a cross-correlation, as all of deep learning calls convolution.
+
+    out[n, k, y, z] = bias[k] + Σ_crs x[n, c, y·stride + r·dilation − padding, …] weight[k, c, r, s]
+
+    x is (N, C, H, W), or (C, H, W) for one image; weight (K, C / groups, R, S); bias (K,) or None.
+    ``stride``, ``padding`` and ``dilation`` are one number or (rows, columns). ``padding`` may be
+    'valid' (none) or 'same' (an output of x's size, for stride 1). With ``groups``, filter k sees
+    only the channels of its own group. Gradients: :func:`conv2d_grad_x`, :func:`conv2d_grad_w`, and
+    the sum over images and pixels for the bias. (Layout of PyTorch's ``conv2d``.)
+
+    >>> import tinytensor as tt
+    >>> tt.conv2d(tt.ones((2, 3, 8, 8)), tt.ones((4, 3, 5, 5)), stride=2, padding=2).shape
+    (2, 4, 4, 4)
+    """
+    size, shape = np.shape(x), np.shape(weight)
+    arguments, _ = geometry("conv2d", size, shape, stride, padding, dilation, groups)
+    if bias is not None and np.shape(bias) != shape[:1]:
+        raise ShapeError(
+            f"conv2d: needs bias (K,) for weight (K, …): bias is {np.shape(bias)},"
+            f" weight is {shape}"
+        )
+    return kernels.conv2d(x, weight, bias, *arguments), size[-2:], shape[2:]
+
+
+@op(residuals=("kernel",))
+def conv2d_grad_x(g, weight, size, stride=1, padding=0, dilation=1, groups=1):
+    """The gradient of :func:`conv2d` in x, whose (H, W) is ``size``; g has the output's shape."""
+    size, shape = as_pair("conv2d_grad_x", "size", size, 0), np.shape(weight)
+    x = (*np.shape(g)[:-3], shape[1] * groups if len(shape) == 4 else 0, *size)
+    arguments, out = geometry("conv2d_grad_x", x, shape, stride, padding, dilation, groups)
+    check_gradient("conv2d_grad_x", np.shape(g), out)
+    return kernels.conv2d_grad_x(g, weight, size, *arguments), shape[2:]
+
+
+@op(residuals=("size",))
+def conv2d_grad_w(g, x, kernel, stride=1, padding=0, dilation=1, groups=1):
+    """The gradient of :func:`conv2d` in its weight, whose (R, S) is ``kernel``."""
+    kernel = as_pair("conv2d_grad_w", "kernel", kernel, 1)
+    size, filters = np.shape(x), (np.shape(g)[-3] if np.ndim(g) in (3, 4) else 0)
+    weight = (filters, size[-3] // groups if len(size) in (3, 4) else 0, *kernel)
+    arguments, out = geometry("conv2d_grad_w", size, weight, stride, padding, dilation, groups)
+    check_gradient("conv2d_grad_w", np.shape(g), out)
+    return kernels.conv2d_grad_w(g, x, kernel, *arguments), size[-2:]
+
+
+# --- Rules: ⟨g, conv(x, w)⟩ is linear in each of its three, and each op is one of its gradients.
+
+
+def by_x(g, weight, size, stride, padding, dilation, groups):
+    return conv2d_grad_x(g, weight, size, stride, padding, dilation, groups)
+
+
+def by_weight(g, x, kernel, stride, padding, dilation, groups):
+    return conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups)
+
+
+def by_bias(g):
+    return reduction.sum(g, (0, 2, 3) if g.ndim == 4 else (1, 2))
+
+
+conv2d.grad(x=by_x, weight=by_weight, bias=by_bias)
+
+conv2d_grad_x.grad(
+    g=lambda gg, weight, stride, padding, dilation, groups: conv2d(
+        gg, weight, None, stride, padding, dilation, groups
+    ),
+    weight=lambda gg, g, kernel, stride, padding, dilation, groups: conv2d_grad_w(
+        g, gg, kernel, stride, padding, dilation, groups
+    ),
+)
+
+conv2d_grad_w.grad(
+    g=lambda gg, x, stride, padding, dilation, groups: conv2d(
+        x, gg, None, stride, padding, dilation, groups
+    ),
+    x=lambda gg, g, size, stride, padding, dilation, groups: conv2d_grad_x(
+        g, gg, size, stride, padding, dilation, groups
+    ),
+)

@@ -1,0 +1,135 @@
+"""Matrix products, and the affine map of a layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..errors import ShapeError
+from ..operation import op
+from .elementwise import relu_backward
+from .shape import expand_dims, reshape
+
+__all__ = ["linear", "linear_relu", "matmul"]
+
+
+def transposed(x: Any) -> Any:
+    """The matrices of x, last two axes exchanged."""
+    return x.mT
+
+
+def as_rows(x: Any) -> Any:
+    """x with all axes but the last made into one."""
+    return reshape(x, (int(np.prod(x.shape[:-1])), x.shape[-1]))
+
+
+# --- Products --------------------------------------------------------------------------------
+
+
+@op(residuals=("b_ndim",))
+def matmul(a, b):
+    """The matrix product: out[…, i, j] = Σ_k a[…, i, k] b[…, k, j].
+
+    The axes before the last two are broadcast. A vector is a row on the left and a column on the
+    right, and its axis is not in the output. Gradients: g bᵀ and aᵀ g. (Array API, ``matmul``.)
+
+    >>> import tinytensor as tt
+    >>> tt.matmul(tt.ones((2, 3)), tt.ones((3, 4))).shape
+    (2, 4)
+    """
+    try:
+        return kernels.matmul(a, b), np.ndim(b)
+    except ValueError as error:
+        raise ShapeError(mismatch(np.shape(a), np.shape(b))) from error
+
+
+def mismatch(a: tuple[int, ...], b: tuple[int, ...]) -> str:
+    """Why shapes a and b have no product."""
+    if not a or not b:
+        what = "needs at least one axis in each"
+    elif a[-1] != b[-2 if len(b) > 1 else -1]:
+        what = "inner sizes differ"
+    else:
+        what = "the axes before the last two do not broadcast"
+    return f"matmul: {what}: a is {a}, b is {b}"
+
+
+def matmul_grad_a(g, b):
+    if b.ndim == 1:
+        return expand_dims(g, -1) * b
+    if g.ndim < b.ndim:  # a is a vector: its axis is not in g
+        return matmul(expand_dims(g, -2), transposed(b))
+    return matmul(g, transposed(b))
+
+
+def matmul_grad_b(g, a, b_ndim):
+    if a.ndim == 1:
+        return a * g if b_ndim == 1 else expand_dims(a, -1) * expand_dims(g, -2)
+    if a.ndim == 2:
+        return matmul(transposed(a), g)
+    if b_ndim == 1:
+        return matmul(transposed(as_rows(a)), reshape(g, (g.size,)))
+    if b_ndim == 2:  # one matrix for the whole batch: the sum over it is within one product
+        return matmul(transposed(as_rows(a)), as_rows(g))
+    return matmul(transposed(a), g)
+
+
+matmul.grad(a=matmul_grad_a, b=matmul_grad_b)
+
+
+# --- Layers ----------------------------------------------------------------------------------
+
+
+@op
+def linear(x, weight, bias=None):
+    """x weightᵀ + bias: x (…, in), weight (out, in), bias (out,) or None, giving (…, out).
+
+    Gradients: g weight, gᵀ x and Σ g. (Layout of PyTorch's ``linear``.)
+
+    >>> import tinytensor as tt
+    >>> tt.linear(tt.ones((5, 3)), tt.ones((2, 3)), tt.zeros(2)).shape
+    (5, 2)
+    """
+    check_linear("linear", x, weight, bias)
+    return kernels.linear(x, weight, bias, None)
+
+
+linear.grad(
+    x=lambda g, weight: matmul(g, weight),
+    weight=lambda g, x: matmul(transposed(as_rows(g)), as_rows(x)),
+    bias=lambda g: g,  # the engine sums over the rows
+)
+
+
+@op
+def linear_relu(x, weight, bias=None):
+    """max(0, x weightᵀ + bias), in one pass; arguments and gradients as :func:`linear`."""
+    check_linear("linear_relu", x, weight, bias)
+    return kernels.linear(x, weight, bias, "relu")
+
+
+def linear_relu_grad(g, x, weight, out, needs):
+    g = relu_backward(g, out)
+    return (
+        matmul(g, weight) if needs[0] else None,
+        matmul(transposed(as_rows(g)), as_rows(x)) if needs[1] else None,
+        g,
+    )
+
+
+linear_relu.grad_all(("x", "weight", "bias"), linear_relu_grad)
+
+
+def check_linear(name: str, x: Any, weight: Any, bias: Any) -> None:
+    if np.ndim(x) < 1 or np.ndim(weight) != 2 or np.shape(x)[-1] != np.shape(weight)[1]:
+        raise ShapeError(
+            f"{name}: needs x (…, in) and weight (out, in): x is {np.shape(x)},"
+            f" weight is {np.shape(weight)}"
+        )
+    if bias is not None and np.shape(bias) != np.shape(weight)[:1]:
+        raise ShapeError(
+            f"{name}: needs bias (out,) for weight (out, in): bias is {np.shape(bias)},"
+            f" weight is {np.shape(weight)}"
+        )

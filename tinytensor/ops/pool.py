@@ -1,0 +1,271 @@
+"""Pooling: the largest or the average of windows of images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..errors import DtypeError, ShapeError
+from ..kernels.reference import pool_size
+from ..operation import op
+from .conv import Pair, as_pair
+
+__all__ = [
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_grad",
+    "avg_pool2d",
+    "avg_pool2d_grad",
+    "gather_planes",
+    "max_pool2d",
+    "max_pool2d_with_indices",
+    "scatter_planes",
+]
+
+
+# --- Arguments -------------------------------------------------------------------------------
+
+
+def geometry(
+    name: str,
+    x: tuple[int, ...],
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+) -> tuple[Pair, Pair, Pair, Pair, bool]:
+    """The normalised arguments of the kernels, for shapes that fit."""
+    check_images(name, x)
+    kernel = as_pair(name, "kernel_size", kernel, 1)
+    stride = kernel if stride is None else as_pair(name, "stride", stride, 1)
+    padding = as_pair(name, "padding", padding, 0)
+    dilation = as_pair(name, "dilation", dilation, 1)
+    for n, k, s, p, d in zip(x[-2:], kernel, stride, padding, dilation, strict=True):
+        span = d * (k - 1) + 1
+        if 2 * p > span:
+            raise ShapeError(
+                f"{name}: padding may be at most half of the window: padding is {padding},"
+                f" kernel_size {kernel}, dilation {dilation}"
+            )
+        if n == 0 or pool_size(n, k, s, p, d, ceil_mode) < 1:
+            raise ShapeError(f"{name}: no window of {kernel} with dilation {dilation} fits x {x}")
+        if d > 1 and p > 0 and has_empty_window(n, k, s, p, d, ceil_mode):
+            raise ShapeError(
+                f"{name}: a window of {kernel} with dilation {dilation} has nothing but padding"
+                f" {padding}: x is {x}"
+            )
+    return kernel, stride, padding, dilation, bool(ceil_mode)
+
+
+def check_images(name: str, x: tuple[int, ...]) -> None:
+    if len(x) not in (3, 4):
+        raise ShapeError(f"{name}: x must be (N, C, H, W) or (C, H, W), is {x}")
+
+
+def check_floating(name: str, x: Any) -> None:
+    dtype = np.asarray(x).dtype
+    if dtype.kind not in "fc":
+        raise DtypeError(f"{name}: averages are of floating-point numbers, x is {dtype}")
+
+
+def has_empty_window(
+    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool
+) -> bool:
+    windows = np.arange(pool_size(size, kernel, stride, padding, dilation, ceil_mode))
+    taps = windows[:, None] * stride - padding + np.arange(kernel) * dilation
+    return bool((~((taps >= 0) & (taps < size)).any(1)).any())
+
+
+# --- The largest -----------------------------------------------------------------------------
+
+
+def max_pool2d(
+    x: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest element of each window of x (N, C, H, W) or (C, H, W); NaN if it holds one.
+
+    Sizes are one number or (rows, columns). The windows are ``stride`` apart (``kernel_size`` if
+    None) and their elements ``dilation``; the padding, at most half a window, is never the largest.
+    In ceil mode the last window may reach over the end. With ``return_indices`` also the index of
+    each within its plane H W. The gradient goes to the first of equals. (PyTorch's
+    ``max_pool2d``.)
+
+    >>> import tinytensor as tt
+    >>> tt.max_pool2d(tt.arange(16.0).reshape((1, 4, 4)), 2)
+    tensor([[[ 5.,  7.],
+             [13., 15.]]])
+    """
+    out, indices = max_pool2d_with_indices(x, kernel_size, stride, padding, dilation, ceil_mode)
+    return (out, indices) if return_indices else out
+
+
+@op(outputs=2, residuals=("indices", "size"))
+def max_pool2d_with_indices(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """The largest element of each window, and its index; see :func:`max_pool2d`."""
+    shape = np.shape(x)
+    name = "max_pool2d_with_indices"
+    arguments = geometry(name, shape, kernel_size, stride, padding, dilation, ceil_mode)
+    out, indices = kernels.max_pool2d(x, *arguments)
+    return out, indices, indices, shape[-2:]
+
+
+@op
+def scatter_planes(g, indices, size):
+    """Planes of zeros of ``size`` (H, W), with g's elements added at ``indices`` of their plane."""
+    size = as_pair("scatter_planes", "size", size, 0)
+    check_indices("scatter_planes", indices, size)
+    if np.shape(indices) != np.shape(g):
+        raise ShapeError(f"scatter_planes: indices are {np.shape(indices)}, but g is {np.shape(g)}")
+    return kernels.scatter_planes(g, indices, size)
+
+
+@op(residuals=("size",))
+def gather_planes(x, indices):
+    """The elements of x's planes at ``indices`` within their plane."""
+    check_indices("gather_planes", indices, np.shape(x)[-2:])
+    return kernels.gather_planes(x, indices), np.shape(x)[-2:]
+
+
+def check_indices(name: str, indices: Any, size: Any) -> None:
+    if np.size(indices) and not 0 <= np.min(indices) <= np.max(indices) < size[0] * size[1]:
+        raise IndexError(f"{name}: an index is outside of a plane of {tuple(size)}")
+
+
+max_pool2d_with_indices.grad(x=lambda g, indices, size: scatter_planes(g[0], indices, size))
+scatter_planes.grad(g=lambda gg, indices: gather_planes(gg, indices))
+gather_planes.grad(x=lambda g, indices, size: scatter_planes(g, indices, size))
+
+
+# --- Averages --------------------------------------------------------------------------------
+
+
+@op(residuals=("size",))
+def avg_pool2d(
+    x,
+    kernel_size,
+    stride=None,
+    padding=0,
+    ceil_mode=False,
+    count_include_pad=True,
+    divisor_override=None,
+):
+    """The average of each window of x (N, C, H, W) or (C, H, W).
+
+    Sizes are one number or (rows, columns), the stride ``kernel_size`` if None. The sum is divided
+    by the number of elements, with the padding's if ``count_include_pad``, or by
+    ``divisor_override``. Gradient: :func:`avg_pool2d_grad`. (PyTorch's ``avg_pool2d``.)
+
+    >>> import tinytensor as tt
+    >>> tt.avg_pool2d(tt.arange(16.0).reshape((1, 4, 4)), 2)
+    tensor([[[ 2.5,  4.5],
+             [10.5, 12.5]]])
+    """
+    check_floating("avg_pool2d", x)
+    size = np.shape(x)
+    arguments = avg_arguments(
+        "avg_pool2d", size, kernel_size, stride, padding, ceil_mode, divisor_override
+    )
+    return kernels.avg_pool2d(x, *arguments, count_include_pad, divisor_override), size[-2:]
+
+
+@op
+def avg_pool2d_grad(
+    g,
+    size,
+    kernel_size,
+    stride=None,
+    padding=0,
+    ceil_mode=False,
+    count_include_pad=True,
+    divisor_override=None,
+):
+    """The gradient of :func:`avg_pool2d`, whose x has planes of ``size`` (H, W)."""
+    size = as_pair("avg_pool2d_grad", "size", size, 0)
+    x = (*np.shape(g)[:-2], *size)
+    arguments = avg_arguments(
+        "avg_pool2d_grad", x, kernel_size, stride, padding, ceil_mode, divisor_override
+    )
+    kernel, steps, pads, ceil = arguments
+    out = tuple(
+        pool_size(n, k, s, p, 1, ceil) for n, k, s, p in zip(size, kernel, steps, pads, strict=True)
+    )
+    if np.shape(g)[-2:] != out:
+        raise ShapeError(f"avg_pool2d_grad: g is {np.shape(g)}, but its planes should be {out}")
+    return kernels.avg_pool2d_grad(g, size, *arguments, count_include_pad, divisor_override)
+
+
+def avg_arguments(
+    name: str,
+    x: tuple[int, ...],
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    divisor: Any,
+) -> tuple[Pair, Pair, Pair, bool]:
+    if divisor is not None and divisor == 0:
+        raise ShapeError(f"{name}: divisor_override must not be 0")
+    kernel, stride, padding, _, ceil = geometry(name, x, kernel, stride, padding, 1, ceil_mode)
+    return kernel, stride, padding, ceil
+
+
+def avg_pool2d_by_x(
+    g, size, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+):
+    return avg_pool2d_grad(
+        g, size, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+def avg_pool2d_grad_by_g(
+    gg, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+):
+    return avg_pool2d(
+        gg, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+avg_pool2d.grad(x=avg_pool2d_by_x)
+avg_pool2d_grad.grad(g=avg_pool2d_grad_by_g)
+
+
+@op(residuals=("size",))
+def adaptive_avg_pool2d(x, output_size):
+    """The averages of windows that cut x (N, C, H, W) or (C, H, W) into ``output_size`` parts.
+
+    ``output_size`` is one number or (rows, columns), where None keeps x's. Of Y parts of H rows,
+    part i spans ⌊i H / Y⌋ to ⌈(i + 1) H / Y⌉. (PyTorch's ``adaptive_avg_pool2d``.)
+
+    >>> import tinytensor as tt
+    >>> tt.adaptive_avg_pool2d(tt.arange(16.0).reshape((1, 4, 4)), 1)
+    tensor([[[7.5]]])
+    """
+    size = np.shape(x)
+    check_images("adaptive_avg_pool2d", size)
+    check_floating("adaptive_avg_pool2d", x)
+    if 0 in size[-2:]:
+        raise ShapeError(f"adaptive_avg_pool2d: images without pixels: x is {size}")
+    if isinstance(output_size, tuple | list) and len(output_size) == 2:
+        output_size = [n if m is None else m for m, n in zip(output_size, size[-2:], strict=True)]
+    out = as_pair("adaptive_avg_pool2d", "output_size", output_size, 0)
+    return kernels.adaptive_avg_pool2d(x, out), size[-2:]
+
+
+@op(residuals=("out_size",))
+def adaptive_avg_pool2d_grad(g, size):
+    """The gradient of :func:`adaptive_avg_pool2d`, whose x has planes of ``size`` (H, W)."""
+    size = as_pair("adaptive_avg_pool2d_grad", "size", size, 1)
+    check_images("adaptive_avg_pool2d_grad", np.shape(g))
+    return kernels.adaptive_avg_pool2d_grad(g, size), np.shape(g)[-2:]
+
+
+adaptive_avg_pool2d.grad(x=lambda g, size: adaptive_avg_pool2d_grad(g, size))
+adaptive_avg_pool2d_grad.grad(g=lambda gg, out_size: adaptive_avg_pool2d(gg, out_size))
