@@ -185,7 +185,7 @@ class Op:
                 bit <<= 1
         try:
             if self.variadic:
-                got = self.forward(values, **static)
+                got = self.forward(values, **(static or {}))
             else:
                 got = self.forward(*values, **static) if static else self.forward(*values)
         except BAD_INPUT as error:

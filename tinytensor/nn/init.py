@@ -1,0 +1,238 @@
+"""Initial values: functions that overwrite a tensor and return it. The draws follow the generator
+given, or else ``tt.manual_seed``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+
+from .. import random
+from ..errors import ShapeError
+from ..tensor import Tensor
+
+__all__ = [
+    "calculate_gain",
+    "constant_",
+    "eye_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "orthogonal_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
+
+Mode = Literal["fan_in", "fan_out"]
+
+
+def empty(*shape: int) -> Tensor:
+    """A float32 tensor for one of these functions to fill."""
+    if min(shape, default=0) < 0:
+        raise ShapeError(f"empty: a size is negative in {shape}")
+    return Tensor(np.empty(shape, np.float32))
+
+
+def overwrite(tensor: Tensor, values: Any, by: str) -> Tensor:
+    """Write over all elements, whether or not gradients are recorded."""
+    tensor.value[...] = values
+    tensor.changed(by)
+    return tensor
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """How much a nonlinearity shrinks a signal, by which weights before it make up for it.
+
+    ======================= ====================
+    linear, conv…, sigmoid  1
+    tanh                    5/3
+    relu                    √2
+    leaky_relu              √(2 / (1 + slope²)), slope = ``param``, by default 0.01
+    selu                    3/4
+    ======================= ====================
+
+    >>> import tinytensor as tt
+    >>> tt.nn.init.calculate_gain("leaky_relu", 0.0) ** 2
+    2.0000000000000004
+    """
+    if nonlinearity in ("linear", "sigmoid") or nonlinearity.startswith("conv"):
+        return 1.0
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else param
+        return math.sqrt(2 / (1 + slope**2))
+    gains = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+    if nonlinearity not in gains:
+        raise ValueError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}")
+    return gains[nonlinearity]
+
+
+def fans(tensor: Tensor) -> tuple[int, int]:
+    """How many inputs an output of this weight (out, in, …) sums, and how many outputs an input
+    goes to."""
+    if tensor.ndim < 2:
+        raise ShapeError(f"init: fans need a weight (out, in, …); the tensor is {tensor.shape}")
+    field = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * field, tensor.shape[0] * field
+
+
+# --- Constants -------------------------------------------------------------------------------
+
+
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    """All elements ``val``."""
+    return overwrite(tensor, val, "constant_")
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """All elements 1."""
+    return overwrite(tensor, 1, "ones_")
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """All elements 0."""
+    return overwrite(tensor, 0, "zeros_")
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """1 on the diagonal of a matrix, else 0."""
+    if tensor.ndim != 2:
+        raise ShapeError(f"eye_: needs a matrix; the tensor is {tensor.shape}")
+    rows, columns = tensor.shape
+    return overwrite(tensor, np.eye(rows, columns), "eye_")
+
+
+# --- Distributions ---------------------------------------------------------------------------
+
+
+def uniform_(
+    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: np.random.Generator | None = None
+) -> Tensor:
+    """Uniform in [a, b).
+
+    >>> import tinytensor as tt
+    >>> w = tt.nn.init.uniform_(tt.zeros(100), -2.0, -1.0)
+    >>> bool((w >= -2).all()), bool((w < -1).all())
+    (True, True)
+    """
+    rng = random.resolve(generator)
+    return overwrite(tensor, rng.random(tensor.shape, np.float32) * (b - a) + a, "uniform_")
+
+
+def normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    generator: np.random.Generator | None = None,
+) -> Tensor:
+    """Normal with the given mean and standard deviation."""
+    rng = random.resolve(generator)
+    drawn = rng.standard_normal(tensor.shape, np.float32)
+    return overwrite(tensor, drawn * std + mean, "normal_")
+
+
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: np.random.Generator | None = None,
+) -> Tensor:
+    """Normal, but drawn again while outside [a, b]. (The bounds are not multiples of ``std``.)"""
+    if not a < b:
+        raise ValueError(f"trunc_normal_: a {a} must be below b {b}")
+    # Drawing again until all are inside is exact, but may take forever when [a, b] lies far out in
+    # a tail; there the inverse of the distribution function would be needed.
+    inside = 0.5 * (math.erf((b - mean) / std / 2**0.5) - math.erf((a - mean) / std / 2**0.5))
+    if inside < 1e-3:
+        raise ValueError(
+            f"trunc_normal_: [{a}, {b}] holds {inside:.1e} of the normal distribution with mean"
+            f" {mean} and std {std}; at least 1e-3 is needed"
+        )
+    rng = random.resolve(generator)
+    drawn = np.asarray(rng.normal(mean, std, tensor.shape))
+    while (outside := (drawn < a) | (drawn > b)).any():
+        drawn[outside] = rng.normal(mean, std, int(outside.sum()))
+    return overwrite(tensor, drawn, "trunc_normal_")
+
+
+def xavier_uniform_(
+    tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None
+) -> Tensor:
+    """Uniform in ±gain √(6 / (fan_in + fan_out)). (Glorot and Bengio 2010.)"""
+    bound = gain * math.sqrt(6 / sum(fans(tensor)))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(
+    tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None
+) -> Tensor:
+    """Normal with std = gain √(2 / (fan_in + fan_out)). (Glorot and Bengio 2010.)"""
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))), generator)
+
+
+def kaiming_uniform_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: Mode = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: np.random.Generator | None = None,
+) -> Tensor:
+    """Uniform in ±gain √(3 / fan). ``a`` is the slope of leaky_relu. (He et al. 2015.)"""
+    bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def kaiming_normal_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: Mode = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: np.random.Generator | None = None,
+) -> Tensor:
+    """Normal with std = gain / √fan. ``a`` is the slope of leaky_relu. (He et al. 2015.)"""
+    return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
+
+
+def _kaiming_std(tensor: Tensor, a: float, mode: Mode, nonlinearity: str) -> float:
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"kaiming: mode is 'fan_in' or 'fan_out', not {mode!r}")
+    fan = fans(tensor)[mode == "fan_out"]
+    return calculate_gain(nonlinearity, a) / math.sqrt(fan) if fan else 0.0
+
+
+def orthogonal_(
+    tensor: Tensor, gain: float = 1, generator: np.random.Generator | None = None
+) -> Tensor:
+    """Rows (or columns, if there are fewer) orthogonal and of norm ``gain``, the axes behind the
+    first taken as one. (Saxe, McClelland and Ganguli 2014.)
+
+    >>> import tinytensor as tt
+    >>> w = tt.nn.init.orthogonal_(tt.zeros((2, 5)))
+    >>> bool((abs(w @ w.mT - tt.eye(2)) < 1e-6).all())
+    True
+    """
+    if tensor.ndim < 2:
+        raise ShapeError(f"orthogonal_: needs at least 2 axes; the tensor is {tensor.shape}")
+    if tensor.size == 0:
+        return tensor
+    rows, columns = tensor.shape[0], tensor.size // tensor.shape[0]
+    drawn = random.resolve(generator).standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(drawn)
+    q *= np.sign(np.diag(r))  # makes q uniform among the orthogonal matrices (Mezzadri 2007)
+    q = q.T if rows < columns else q
+    return overwrite(tensor, gain * q.reshape(tensor.shape), "orthogonal_")
+
+
+def fan_in_uniform_(weight: Tensor, bias: Tensor | None) -> None:
+    """How Linear and Conv2d start: weight and bias uniform in ±1/√fan_in of the weight."""
+    kaiming_uniform_(weight, a=math.sqrt(5))
+    if bias is not None:
+        fan_in = fans(weight)[0]
+        bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
+        uniform_(bias, -bound, bound)

@@ -1,0 +1,86 @@
+"""Linear, and the modules that only pass on or flatten."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..tensor import Tensor
+from . import functional as F
+from . import init
+from .module import Module
+from .parameter import Parameter
+
+__all__ = ["Flatten", "Identity", "Linear"]
+
+
+class Linear(Module):
+    """``y = x @ weight.mT + bias``: (…, in_features) becomes (…, out_features).
+
+    ``weight`` (out_features, in_features) and ``bias`` (out_features,) start uniform in ±1/√in.
+
+    >>> import tinytensor as tt
+    >>> tt.nn.Linear(20, 30)(tt.zeros((128, 20))).shape
+    (128, 30)
+    """
+
+    bias: Parameter | None
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__()
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = Parameter(init.empty(out_features, in_features))
+        self.bias = Parameter(init.empty(out_features)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        init.fan_in_uniform_(self.weight, self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features},"
+            f" bias={self.bias is not None}"
+        )
+
+
+class Identity(Module):
+    """Returns its input. Takes and ignores any arguments, as a placeholder."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Any) -> Any:
+        return input
+
+
+class Flatten(Module):
+    """The axes from ``start_dim`` to ``end_dim`` (included) made into one.
+
+    >>> import tinytensor as tt
+    >>> tt.nn.Flatten()(tt.zeros((2, 3, 4))).shape
+    (2, 12)
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        first, last = (
+            dim + input.ndim if dim < 0 else dim for dim in (self.start_dim, self.end_dim)
+        )
+        if not 0 <= first <= last < input.ndim:
+            raise ValueError(
+                f"Flatten: dims {self.start_dim} to {self.end_dim} of an input of {input.shape}"
+            )
+        joined = math.prod(input.shape[first : last + 1])
+        return input.reshape((*input.shape[:first], joined, *input.shape[last + 1 :]))
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"

@@ -1,0 +1,472 @@
+"""Module: parameters, buffers and other modules under one roof, with a forward function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ShapeError
+from ..tensor import Tensor
+from .hooks import BackwardGates, RemovableHandle
+from .parameter import Parameter
+
+T = TypeVar("T")
+
+
+class IncompatibleKeys(NamedTuple):
+    """What :meth:`Module.load_state_dict` did not find, and what it had no place for."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class Module:
+    """The base class of layers and models.
+
+    A subclass makes its parameters and layers in ``__init__`` and computes in ``forward``. An
+    attribute that is a :class:`Parameter` or a Module is a parameter or a child under its name:
+    there is no other register. A buffer, a tensor that is saved but not learned, is named by
+    :meth:`register_buffer`.
+
+    >>> import tinytensor as tt
+    >>> class Scale(tt.nn.Module):
+    ...     def __init__(self, size):
+    ...         super().__init__()
+    ...         self.factor = tt.nn.Parameter(tt.ones(size))
+    ...     def forward(self, x):
+    ...         return self.factor * x
+    >>> [name for name, _ in Scale(3).named_parameters()]
+    ['factor']
+    """
+
+    training: bool
+    forward: Callable[..., Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls)
+        self.__dict__.update(
+            training=True,
+            _buffers={},  # name: whether it is saved
+            _forward_pre_hooks={},
+            _forward_hooks={},
+            _backward_hooks={},
+        )
+        return self
+
+    _buffers: dict[str, bool]
+    _forward_pre_hooks: dict[int, tuple[Callable[..., Any], bool]]
+    _forward_hooks: dict[int, tuple[Callable[..., Any], bool]]
+    _backward_hooks: dict[int, Callable[..., Any]]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if value is not None:
+            current = self.__dict__.get(name)
+            if isinstance(current, Parameter) and not isinstance(value, Parameter):
+                raise TypeError(
+                    f"{type(self).__name__}.{name} is a Parameter: assign a Parameter or None, or"
+                    " change its values (data, copy_)"
+                )
+            if name in self._buffers and not isinstance(value, Tensor):
+                raise TypeError(
+                    f"{type(self).__name__}.{name} is a buffer: assign a Tensor or None, not"
+                    f" {type(value).__name__}"
+                )
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self._buffers.pop(name, None)
+
+    # --- Calling -----------------------------------------------------------------------------
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[no-redef]
+        """What the module computes; every subclass defines it."""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward function")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks:
+            return self._call_with_hooks(args, kwargs)
+        return self.forward(*args, **kwargs)
+
+    def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        for hook, with_kwargs in list(self._forward_pre_hooks.values()):
+            if with_kwargs:
+                changed = hook(self, args, kwargs)
+                if changed is not None:
+                    args, kwargs = changed
+            else:
+                changed = hook(self, args)
+                if changed is not None:
+                    args = changed if isinstance(changed, tuple) else (changed,)
+        gates = BackwardGates(self._run_backward_hooks) if self._backward_hooks else None
+        if gates is not None:
+            args = gates.around_inputs(args)
+        output = self.forward(*args, **kwargs)
+        for hook, with_kwargs in list(self._forward_hooks.values()):
+            given = (args, kwargs, output) if with_kwargs else (args, output)
+            changed = hook(self, *given)
+            if changed is not None:
+                output = changed
+        return output if gates is None else gates.around_outputs(output)
+
+    def _run_backward_hooks(
+        self, grad_input: tuple[Tensor | None, ...], grad_output: tuple[Tensor | None, ...]
+    ) -> tuple[Tensor | None, ...]:
+        for hook in list(self._backward_hooks.values()):
+            changed = hook(self, grad_input, grad_output)
+            if changed is not None:
+                grad_input = changed if isinstance(changed, tuple) else (changed,)
+        return grad_input
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args)`` before each forward; what it returns, if not None, takes the
+        place of the arguments. With ``with_kwargs``: ``hook(module, args, kwargs)``."""
+        return _register(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args, output)`` after each forward; what it returns, if not None,
+        takes the place of the output. With ``with_kwargs``: ``hook(module, args, kwargs, output)``.
+
+        >>> import tinytensor as tt
+        >>> layer = tt.nn.ReLU()
+        >>> with layer.register_forward_hook(lambda module, args, out: print(out)):
+        ...     y = layer(tt.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+        """
+        return _register(self._forward_hooks, (hook, with_kwargs), prepend)
+
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` in backward, with tuples of the gradients
+        of the positional inputs and of the outputs (a tensor or a tuple of tensors). What it
+        returns, if not None, takes the place of ``grad_input``."""
+        return _register(self._backward_hooks, hook, prepend)
+
+    # --- Parts -------------------------------------------------------------------------------
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Set the attribute ``name`` to a parameter, or to None where there is none."""
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"register_parameter: {name!r} is a {type(param).__name__}")
+        setattr(self, self._free(name, "register_parameter"), param)
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Set the attribute ``name`` to a tensor that belongs to the module's state but is not
+        learned. Only a ``persistent`` one is in the ``state_dict``."""
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"register_buffer: {name!r} is a {type(tensor).__name__}, not a Tensor")
+        if name not in self._buffers:
+            self._free(name, "register_buffer")
+        setattr(self, name, tensor)
+        self._buffers[name] = persistent
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Set the attribute ``name`` to a child."""
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"add_module: {name!r} is a {type(module).__name__}, not a Module")
+        if not isinstance(getattr(self, name, None), Module):
+            self._free(name, "add_module")
+        setattr(self, name, module)
+
+    register_module = add_module
+
+    def _free(self, name: str, caller: str) -> str:
+        """``name``, after checking that a part may be called so."""
+        if not isinstance(name, str) or not name or "." in name:
+            raise KeyError(f"{caller}: a name is a string without '.', not {name!r}")
+        if getattr(self, name, None) is not None:
+            raise KeyError(f"{caller}: {type(self).__name__} has an attribute {name!r}")
+        return name
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules directly in this one, each once."""
+        seen: set[int] = set()
+        for name, value in vars(self).items():
+            if isinstance(value, Module) and id(value) not in seen:
+                seen.add(id(value))
+                yield name, value
+
+    def children(self) -> Iterator[Module]:
+        """The modules directly in this one, each once."""
+        return (module for _, module in self.named_children())
+
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """This module and all below it, under dotted names, parents first."""
+        memo = set() if memo is None else memo
+        if self in memo:
+            return
+        if remove_duplicate:
+            memo.add(self)
+        yield prefix, self
+        for name, value in list(vars(self).items()):
+            if isinstance(value, Module):
+                yield from value.named_modules(memo, _join(prefix, name), remove_duplicate)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it."""
+        return (module for _, module in self.named_modules())
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """The parameters of this module and of those below it, under dotted names, each once."""
+
+        def own(module: Module) -> Iterator[tuple[str, Parameter]]:
+            return ((k, v) for k, v in vars(module).items() if isinstance(v, Parameter))
+
+        return self._named_parts(own, prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The parameters of this module and of those below it: what an optimizer takes."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """The buffers of this module and of those below it, under dotted names, each once."""
+
+        def own(module: Module) -> Iterator[tuple[str, Tensor]]:
+            named = ((name, getattr(module, name)) for name in module._buffers)
+            return ((name, buffer) for name, buffer in named if buffer is not None)
+
+        return self._named_parts(own, prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """The buffers of this module and of those below it."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def _named_parts(
+        self,
+        own: Callable[[Module], Iterable[tuple[str, T]]],
+        prefix: str,
+        recurse: bool,
+        remove_duplicate: bool,
+    ) -> Iterator[tuple[str, T]]:
+        seen: set[int] = set()
+        modules = (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            if recurse
+            else [(prefix, self)]
+        )
+        for path, module in modules:
+            for name, part in own(module):
+                if not remove_duplicate or id(part) not in seen:
+                    seen.add(id(part))
+                    yield _join(path, name), part
+
+    def get_submodule(self, target: str) -> Module:
+        """The module of a dotted name, such as ``"layers.0.linear"``; ``""`` is this module."""
+        module: Module = self
+        for name in target.split(".") if target else []:
+            child = vars(module).get(name)
+            if not isinstance(child, Module):
+                raise AttributeError(
+                    f"get_submodule: {target!r}: {type(module).__name__} has no module {name!r}"
+                )
+            module = child
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter of a dotted name, such as ``"layers.0.weight"``."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        parameter = vars(module).get(name)
+        if not isinstance(parameter, Parameter):
+            raise AttributeError(
+                f"get_parameter: {target!r}: {type(module).__name__} has no parameter {name!r}"
+            )
+        return parameter
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of a dotted name, such as ``"layers.0.running_mean"``."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if name not in module._buffers:
+            raise AttributeError(
+                f"get_buffer: {target!r}: {type(module).__name__} has no buffer {name!r}"
+            )
+        return getattr(module, name)
+
+    # --- State -------------------------------------------------------------------------------
+
+    def _named_state(self) -> Iterator[tuple[str, Tensor]]:
+        """Parameters and persistent buffers as they are, under each of their names."""
+        for path, module in self.named_modules(remove_duplicate=False):
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter):
+                    yield _join(path, name), value
+            for name, persistent in module._buffers.items():
+                if persistent and getattr(module, name) is not None:
+                    yield _join(path, name), getattr(module, name)
+
+    def state_dict(self, prefix: str = "") -> dict[str, Tensor]:
+        """All parameters and persistent buffers by dotted name, detached; they share the memory.
+
+        The names, shapes and layouts are PyTorch's.
+
+        >>> import tinytensor as tt
+        >>> list(tt.nn.BatchNorm1d(3).state_dict())
+        ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked']
+        """
+        return {prefix + name: tensor.detach() for name, tensor in self._named_state()}
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> IncompatibleKeys:
+        """Overwrite parameters and persistent buffers by the arrays of ``state_dict``, in place.
+
+        The values may be tensors, ndarrays, or whatever else NumPy can read (CPU tensors of
+        PyTorch). Unless ``strict``, missing and unexpected keys are no error, but returned. If
+        there is any error nothing has been changed: KeyError for keys, ShapeError for shapes.
+        """
+        own = dict(self._named_state())
+        missing = [name for name in own if name not in state_dict]
+        unexpected = [name for name in state_dict if name not in own]
+        arrays = {k: _array_of(k, state_dict[k]) for k in own if k in state_dict}
+        misshapen = [
+            f"{name} is {array.shape}, but the module's is {own[name].shape}"
+            for name, array in arrays.items()
+            if array.shape != own[name].shape
+        ]
+        uncastable = [
+            f"{name} is {array.dtype}, but the module's is {own[name].dtype}"
+            for name, array in arrays.items()
+            if not np.can_cast(array.dtype, own[name].dtype, "same_kind")
+        ]
+        complaints = [
+            f"  {what}: {', '.join(names)}"
+            for what, names in (
+                ("missing", missing if strict else []),
+                ("unexpected", unexpected if strict else []),
+                ("wrong shape", misshapen),
+                ("wrong dtype", uncastable),
+            )
+            if names
+        ]
+        if complaints:
+            kind = ShapeError if misshapen else TypeError if uncastable else StateDictKeyError
+            raise kind(
+                "\n".join([f"load_state_dict: {type(self).__name__} cannot take it:", *complaints])
+            )
+        for name, array in arrays.items():
+            np.copyto(own[name].value, array, casting="same_kind")
+            own[name].changed("load_state_dict")
+        return IncompatibleKeys(missing, unexpected)
+
+    # --- Modes -------------------------------------------------------------------------------
+
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call ``fn`` on every module below this one, then on this one."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """Set ``training`` here and below: what dropout and batch norm go by."""
+        for module in self.modules():
+            module.training = bool(mode)
+        return self
+
+    def eval(self) -> Self:
+        """``train(False)``."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Set ``requires_grad`` of every parameter: False freezes them."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or overwrite them by zeros."""
+        zero_grad(self.parameters(), set_to_none)
+
+    def to(self, dtype: npt.DTypeLike) -> Self:
+        """Cast parameters, their gradients, and buffers of floating point to ``dtype``."""
+        dtype = np.dtype(dtype)
+        if dtype.kind not in "fc":
+            raise TypeError(f"to: parameters can be of floating point, not {dtype}")
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.dtype.kind in "fc" and tensor.dtype != dtype:
+                tensor.data = tensor.value.astype(dtype)
+                if tensor.grad is not None:
+                    tensor.grad.data = tensor.grad.value.astype(dtype)
+        return self
+
+    def float(self) -> Self:
+        """``to("float32")``."""
+        return self.to(np.float32)
+
+    def double(self) -> Self:
+        """``to("float64")``: for checks of gradients."""
+        return self.to(np.float64)
+
+    # --- Representation ----------------------------------------------------------------------
+
+    def extra_repr(self) -> str:
+        """What stands in the representation besides the children: a layer's settings."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        lines = extra.split("\n") if extra else []
+        children = [
+            f"({name}): " + repr(value).replace("\n", "\n  ")
+            for name, value in vars(self).items()
+            if isinstance(value, Module)
+        ]
+        if not children and len(lines) < 2:
+            return f"{type(self).__name__}({extra})"
+        return f"{type(self).__name__}(\n  " + "\n  ".join(lines + children) + "\n)"
+
+
+class StateDictKeyError(KeyError):
+    """Keys of a ``state_dict`` that a module misses or does not know."""
+
+    def __str__(self) -> str:  # a KeyError would show its message's repr
+        return str(self.args[0])
+
+
+def zero_grad(parameters: Iterable[Tensor], set_to_none: bool) -> None:
+    """Set every ``grad`` to None, or overwrite it by zeros."""
+    for parameter in parameters:
+        if set_to_none or parameter.grad is None:
+            parameter.grad = None
+        elif parameter.grad.tracked:
+            parameter.grad = Tensor(np.zeros_like(parameter.grad.value))
+        else:
+            parameter.grad.zero_()
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _array_of(name: str, value: Any) -> np.ndarray:
+    if isinstance(value, Tensor):
+        return value.value
+    array = np.asarray(value)
+    if array.dtype == object:
+        raise TypeError(f"load_state_dict: {name} is a {type(value).__name__}, not an array")
+    return array
+
+
+def _register(hooks: dict[int, Any], hook: Any, prepend: bool) -> RemovableHandle:
+    key = (min(hooks, default=0) - 1) if prepend else (max(hooks, default=-1) + 1)
+    hooks[key] = hook
+    if prepend:
+        others = [item for item in hooks.items() if item[0] != key]
+        hooks.clear()
+        hooks.update([(key, hook), *others])
+    return RemovableHandle(hooks, key)

@@ -1,0 +1,395 @@
+"""Recurrent networks RNN, LSTM and GRU, and their cells, for one step at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..errors import ShapeError
+from ..tensor import Tensor
+from . import functional as F
+from . import init
+from .module import Module
+from .parameter import Parameter
+
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
+
+State = tuple[Tensor, ...]  # (h,), or (h, c) for an LSTM
+
+NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": F.tanh, "relu": F.relu}
+
+
+def check_nonlinearity(owner: str, name: str) -> str:
+    if name not in NONLINEARITIES:
+        raise ValueError(f"{owner}: nonlinearity is 'tanh' or 'relu', not {name!r}")
+    return name
+
+
+# --- The three recurrences -------------------------------------------------------------------
+# Each has a fused form of its gates: `gates` is how many, stacked in the rows of the weights.
+# `x_gates` (T * B, gates * H) is the product of all inputs at once; a step adds the state's part.
+
+
+class _Recurrence(Module):
+    """What one kind of recurrence computes; layers and cells inherit it."""
+
+    gates: int
+    state_names: tuple[str, ...] = ("h",)
+
+    def _input_gates(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None, state_bias: Tensor | None
+    ) -> Tensor:
+        """The part of the gates that needs no state, with both biases, which are just added."""
+        return F.linear(x, weight, bias if bias is None else bias + state_bias)
+
+    def _next_state(
+        self, x_gates: Tensor, state: State, weight: Tensor, state_bias: Tensor | None
+    ) -> State:
+        raise NotImplementedError
+
+
+class _Elman(_Recurrence):
+    gates = 1
+    nonlinearity: str
+
+    def _next_state(
+        self, x_gates: Tensor, state: State, weight: Tensor, state_bias: Tensor | None
+    ) -> State:
+        return (NONLINEARITIES[self.nonlinearity](x_gates + F.linear(state[0], weight)),)
+
+
+class _LongShortTerm(_Recurrence):
+    gates = 4
+    state_names = ("h", "c")
+
+    def _next_state(
+        self, x_gates: Tensor, state: State, weight: Tensor, state_bias: Tensor | None
+    ) -> State:
+        h, c = state
+        return ops.lstm_cell(x_gates + F.linear(h, weight), c)
+
+
+class _Gated(_Recurrence):
+    gates = 3
+
+    def _input_gates(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None, state_bias: Tensor | None
+    ) -> Tensor:
+        return F.linear(x, weight, bias)
+
+    def _next_state(
+        self, x_gates: Tensor, state: State, weight: Tensor, state_bias: Tensor | None
+    ) -> State:
+        (h,) = state
+        return (ops.gru_cell(x_gates, F.linear(h, weight, state_bias), h),)
+
+
+# --- Layers ----------------------------------------------------------------------------------
+
+
+class _RecurrentNetwork(_Recurrence):
+    """Layers of a recurrence over a sequence: (T, B, I) becomes (T, B, D * H).
+
+    Layer l has ``weight_ih_l{l}`` (gates * H, I), ``weight_hh_l{l}`` (gates * H, H) and the biases
+    ``bias_ih_l{l}`` and ``bias_hh_l{l}`` (gates * H,), with the suffix ``_reverse`` for those of
+    the backward direction. All start uniform in ±1/√H.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ) -> None:
+        super().__init__()
+        kind = type(self).__name__
+        if hidden_size < 1 or num_layers < 1:
+            raise ValueError(
+                f"{kind}: hidden_size {hidden_size} and num_layers {num_layers} must be positive"
+            )
+        if not 0 <= dropout <= 1:
+            raise ValueError(f"{kind}: dropout is a probability, not {dropout}")
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bias = bias
+        self.batch_first = batch_first
+        self.dropout = float(dropout)
+        self.bidirectional = bidirectional
+        rows, directions = self.gates * hidden_size, 1 + bidirectional
+        for layer in range(num_layers):
+            size = input_size if layer == 0 else directions * hidden_size
+            for direction in range(directions):
+                end = self._suffix(layer, direction)
+                setattr(self, f"weight_ih{end}", Parameter(init.empty(rows, size)))
+                setattr(self, f"weight_hh{end}", Parameter(init.empty(rows, hidden_size)))
+                if bias:
+                    setattr(self, f"bias_ih{end}", Parameter(init.empty(rows)))
+                    setattr(self, f"bias_hh{end}", Parameter(init.empty(rows)))
+        self.reset_parameters()
+
+    @staticmethod
+    def _suffix(layer: int, direction: int) -> str:
+        return f"_l{layer}" + "_reverse" * direction
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def _weights(self, layer: int, direction: int) -> tuple[Any, ...]:
+        """weight_ih, weight_hh, bias_ih, bias_hh; without biases None."""
+        end = self._suffix(layer, direction)
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return tuple(getattr(self, name + end, None) for name in names)
+
+    def _run(self, input: Tensor, initial: State | None) -> tuple[Tensor, State]:
+        """The outputs of the last layer, and the last state of every layer and direction."""
+        batched = input.ndim == 3
+        self._check(input, initial)
+        if not batched:
+            input = ops.expand_dims(input, 1)
+            initial = initial and tuple(ops.expand_dims(part, 1) for part in initial)
+        elif self.batch_first:
+            input = ops.swapaxes(input, 0, 1)
+        directions = 1 + self.bidirectional
+        batch = input.shape[1]
+        if initial is None:
+            shape = (self.num_layers * directions, batch, self.hidden_size)
+            zeros = Tensor(np.zeros(shape, input.dtype))
+            initial = (zeros,) * len(self.state_names)
+        starts = list(zip(*(ops.unstack(part) for part in initial), strict=True))
+
+        x, lasts = input, []
+        for layer in range(self.num_layers):
+            if layer and self.dropout and self.training:
+                x = F.dropout(x, self.dropout)
+            outputs = []
+            for direction in range(directions):
+                start = starts[layer * directions + direction]
+                output, last = self._run_direction(x, start, layer, direction)
+                outputs.append(output)
+                lasts.append(last)
+            x = outputs[0] if directions == 1 else ops.concat(outputs, -1)
+
+        final = tuple(ops.stack(parts) for parts in zip(*lasts, strict=True))
+        if not batched:
+            return ops.squeeze(x, 1), tuple(ops.squeeze(part, 1) for part in final)
+        return (ops.swapaxes(x, 0, 1) if self.batch_first else x), final
+
+    def _run_direction(
+        self, x: Tensor, state: State, layer: int, direction: int
+    ) -> tuple[Tensor, State]:
+        weight_ih, weight_hh, bias_ih, bias_hh = self._weights(layer, direction)
+        x_gates = ops.unstack(self._input_gates(x, weight_ih, bias_ih, bias_hh))
+        outputs = []
+        for gates in reversed(x_gates) if direction else x_gates:
+            state = self._next_state(gates, state, weight_hh, bias_hh)
+            outputs.append(state[0])
+        return ops.stack(outputs[::-1] if direction else outputs), state
+
+    def _check(self, input: Tensor, initial: State | None) -> None:
+        kind = type(self).__name__
+        if input.ndim not in (2, 3) or input.shape[-1] != self.input_size:
+            layout = "(batch, steps, size)" if self.batch_first else "(steps, batch, size)"
+            raise ShapeError(
+                f"{kind}: needs an input {layout} or (steps, size) with size {self.input_size}:"
+                f" input is {input.shape}"
+            )
+        time = 1 if self.batch_first and input.ndim == 3 else 0
+        if input.shape[time] == 0:
+            raise ShapeError(f"{kind}: needs at least one step: input is {input.shape}")
+        batch = input.shape[1 - time : 2 - time] if input.ndim == 3 else ()
+        wanted = (self.num_layers * (1 + self.bidirectional), *batch, self.hidden_size)
+        for name, part in zip(self.state_names, initial or (), strict=False):
+            if part.shape != wanted:
+                raise ShapeError(
+                    f"{kind}: the initial {name} must be {wanted} for an input of {input.shape}:"
+                    f" it is {part.shape}"
+                )
+
+    def extra_repr(self) -> str:
+        text = f"{self.input_size}, {self.hidden_size}"
+        for name, default in (
+            ("num_layers", 1),
+            ("bias", True),
+            ("batch_first", False),
+            ("dropout", 0.0),
+            ("bidirectional", False),
+        ):
+            if getattr(self, name) != default:
+                text += f", {name}={getattr(self, name)}"
+        return text
+
+
+class RNN(_Elman, _RecurrentNetwork):
+    """The plain recurrence ``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)``, or relu for tanh.
+
+    Takes input (T, B, input_size), or (B, T, input_size) if ``batch_first``, or (T, input_size),
+    and the initial ``hx`` (num_layers · D, B, hidden_size), by default 0, D being 2 if
+    ``bidirectional``. Returns the outputs (T, B, D · hidden_size) and the last ``h``, shaped as
+    ``hx``. ``dropout`` is between the layers, in training. (Elman 1990.)
+
+    >>> import tinytensor as tt
+    >>> output, h = tt.nn.RNN(10, 20, num_layers=2)(tt.zeros((5, 3, 10)))
+    >>> output.shape, h.shape
+    ((5, 3, 20), (2, 3, 20))
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ) -> None:
+        self.nonlinearity = check_nonlinearity("RNN", nonlinearity)
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional
+        )
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        output, (h,) = self._run(input, None if hx is None else (hx,))
+        return output, h
+
+
+class LSTM(_LongShortTerm, _RecurrentNetwork):
+    """Long short-term memory, with σ = sigmoid and the gates i, f, g, o from
+    ``W_ih x + b_ih + W_hh h + b_hh``, stacked in this order:
+
+    ``c' = σ(f) c + σ(i) tanh(g)``,  ``h' = σ(o) tanh(c')``.
+
+    Takes input (T, B, input_size), or (B, T, input_size) if ``batch_first``, or (T, input_size),
+    and the initial ``hx``, a pair (h, c), each (num_layers · D, B, hidden_size), by default 0, D
+    being 2 if ``bidirectional``. Returns the outputs (T, B, D · hidden_size) and the last (h, c).
+    ``dropout`` is between the layers, in training. (Hochreiter and Schmidhuber 1997.)
+
+    >>> import tinytensor as tt
+    >>> output, (h, c) = tt.nn.LSTM(10, 20, bidirectional=True)(tt.zeros((5, 3, 10)))
+    >>> output.shape, h.shape, c.shape
+    ((5, 3, 40), (2, 3, 20), (2, 3, 20))
+    """
+
+    def forward(
+        self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        output, (h, c) = self._run(input, None if hx is None else tuple(hx))
+        return output, (h, c)
+
+
+class GRU(_Gated, _RecurrentNetwork):
+    """Gated recurrent unit, with σ = sigmoid, the gates r, z, n stacked in this order in the
+    weights, and x_r = W_ir x + b_ir, h_r = W_hr h + b_hr and so on:
+
+    ``n = tanh(x_n + σ(x_r + h_r) h_n)``,  ``h' = n + σ(x_z + h_z) (h - n)``.
+
+    Takes and returns what :class:`RNN` does. (Cho et al. 2014, with the reset gate behind the
+    product, as in cuDNN and PyTorch.)
+
+    >>> import tinytensor as tt
+    >>> output, h = tt.nn.GRU(10, 20, batch_first=True)(tt.zeros((3, 5, 10)))
+    >>> output.shape, h.shape
+    ((3, 5, 20), (1, 3, 20))
+    """
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        output, (h,) = self._run(input, None if hx is None else (hx,))
+        return output, h
+
+
+# --- Cells -----------------------------------------------------------------------------------
+
+
+class _Cell(_Recurrence):
+    """One step: ``weight_ih`` (gates * H, I), ``weight_hh`` (gates * H, H) and two biases."""
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.bias = bias
+        rows = self.gates * hidden_size
+        self.weight_ih = Parameter(init.empty(rows, input_size))
+        self.weight_hh = Parameter(init.empty(rows, hidden_size))
+        self.bias_ih = Parameter(init.empty(rows)) if bias else None
+        self.bias_hh = Parameter(init.empty(rows)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        bound = 1 / math.sqrt(self.hidden_size) if self.hidden_size else 0.0
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def _step(self, input: Tensor, state: State | None) -> State:
+        kind = type(self).__name__
+        if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
+            raise ShapeError(
+                f"{kind}: needs an input (batch, size) or (size,) with size {self.input_size}:"
+                f" input is {input.shape}"
+            )
+        wanted = (*input.shape[:-1], self.hidden_size)
+        if state is None:
+            state = (Tensor(np.zeros(wanted, input.dtype)),) * len(self.state_names)
+        for name, part in zip(self.state_names, state, strict=True):
+            if part.shape != wanted:
+                raise ShapeError(
+                    f"{kind}: {name} must be {wanted} for an input of {input.shape}:"
+                    f" it is {part.shape}"
+                )
+        gates = self._input_gates(input, self.weight_ih, self.bias_ih, self.bias_hh)
+        return self._next_state(gates, state, self.weight_hh, self.bias_hh)
+
+    def extra_repr(self) -> str:
+        return f"{self.input_size}, {self.hidden_size}" + (
+            "" if self.bias else f", bias={self.bias}"
+        )
+
+
+class RNNCell(_Elman, _Cell):
+    """One step of :class:`RNN`: input (B, input_size) and h (B, hidden_size) give the next h."""
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh"
+    ) -> None:
+        self.nonlinearity = check_nonlinearity("RNNCell", nonlinearity)
+        super().__init__(input_size, hidden_size, bias)
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        (h,) = self._step(input, None if hx is None else (hx,))
+        return h
+
+    def extra_repr(self) -> str:
+        text = super().extra_repr()
+        return text if self.nonlinearity == "tanh" else f"{text}, nonlinearity={self.nonlinearity}"
+
+
+class LSTMCell(_LongShortTerm, _Cell):
+    """One step of :class:`LSTM`: input (B, input_size) and (h, c) give the next (h, c)."""
+
+    def forward(
+        self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        h, c = self._step(input, None if hx is None else tuple(hx))
+        return h, c
+
+
+class GRUCell(_Gated, _Cell):
+    """One step of :class:`GRU`: input (B, input_size) and h (B, hidden_size) give the next h."""
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        (h,) = self._step(input, None if hx is None else (hx,))
+        return h

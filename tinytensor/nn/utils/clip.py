@@ -1,0 +1,82 @@
+"""Clipping of gradients, by their norm or element by element."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from ...tensor import Tensor
+
+
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """The p-norm of all elements of all tensors, as if they were one vector; p = inf: the largest.
+
+    >>> import tinytensor as tt
+    >>> tt.nn.utils.get_total_norm([tt.tensor([3.0]), tt.tensor([[4.0]])])
+    tensor(5.)
+    """
+    tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    norm = _combined([_norm(t.value, norm_type) for t in tensors], norm_type)
+    if error_if_nonfinite and not math.isfinite(norm):
+        raise RuntimeError(f"get_total_norm: the norm of order {norm_type} is {norm}")
+    return Tensor(np.array(norm, tensors[0].dtype if tensors else np.float32))
+
+
+def _norm(array: np.ndarray, p: float) -> float:
+    if array.size == 0:
+        return 0.0
+    if p == 2:  # the fast way; again in float64 if float32 overflows
+        flat = array.reshape(-1)
+        with np.errstate(over="ignore"):
+            squares = float(np.dot(flat, flat))
+        if math.isfinite(squares):
+            return math.sqrt(squares)
+    return float(np.linalg.norm(array.reshape(-1).astype(np.float64), p))
+
+
+def _combined(norms: list[float], p: float) -> float:
+    return float(np.linalg.norm(np.array(norms), p)) if norms else 0.0
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> Tensor:
+    """Scale all gradients, in place, such that their total norm is at most ``max_norm``.
+
+    Returns the norm before. (Pascanu, Mikolov and Bengio 2013.)
+
+    >>> import tinytensor as tt
+    >>> p = tt.nn.Parameter(tt.tensor([3.0, 4.0]))
+    >>> p.grad = tt.tensor([6.0, 8.0])
+    >>> tt.nn.utils.clip_grad_norm_([p], 1.0)
+    tensor(10.)
+    >>> round(tt.nn.utils.get_total_norm(p.grad).item(), 3)
+    1.0
+    """
+    grads = _grads(parameters)
+    total = get_total_norm(grads, norm_type, error_if_nonfinite)
+    factor = max_norm / (total.item() + 1e-6)
+    if not factor >= 1:  # NaN scales too, as in PyTorch: bad gradients stay visible
+        for grad in grads:
+            np.multiply(grad.value, factor, out=grad.value, casting="same_kind")
+            grad.changed("clip_grad_norm_")
+    return total
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Bring every element of every gradient, in place, into ±``clip_value``."""
+    for grad in _grads(parameters):
+        np.clip(grad.value, -clip_value, clip_value, out=grad.value)
+        grad.changed("clip_grad_value_")
+
+
+def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
