@@ -1,0 +1,177 @@
+"""Optimizer: what all optimizers share: groups of parameters, their state, saving and loading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..grad_mode import enable_grad
+from ..tensor import Tensor
+
+Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+Group = dict[str, Any]
+
+
+class Optimizer:
+    """Changes parameters by their gradients, step by step.
+
+    ``params`` are tensors, pairs of name and tensor, or groups: dicts with the key "params" and
+    settings that differ from ``defaults``. ``param_groups`` may be changed between steps (the
+    learning rate is ``param_groups[i]["lr"]``). ``state`` maps a parameter to what the optimizer
+    remembers of it.
+    """
+
+    def __init__(self, params: Params, defaults: Mapping[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError(f"{type(self).__name__}: params are several tensors, not one")
+        self.defaults = dict(defaults)
+        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.param_groups: list[Group] = []
+        given = list(params)
+        if not given:
+            raise ValueError(f"{type(self).__name__}: there are no parameters")
+        for group in given if isinstance(given[0], dict) else [{"params": given}]:
+            self.add_param_group(group)  # type: ignore[arg-type]
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Add parameters with settings of their own."""
+        kind = type(self).__name__
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            raise TypeError(f"{kind}: a group is a dict with the key 'params'")
+        params = param_group["params"]
+        params = [params] if isinstance(params, Tensor) else list(params)
+        params = [item[1] if isinstance(item, tuple) else item for item in params]
+        known = {parameter for group in self.param_groups for parameter in group["params"]}
+        for parameter in params:
+            if not isinstance(parameter, Tensor):
+                raise TypeError(f"{kind}: a parameter is a {type(parameter).__name__}")
+            if not parameter.is_leaf or parameter.dtype.kind != "f":
+                raise ValueError(
+                    f"{kind}: a parameter must be a leaf of floating point, not {parameter!r}"
+                )
+            if parameter in known:
+                raise ValueError(f"{kind}: a parameter of shape {parameter.shape} is given twice")
+            known.add(parameter)
+        group = {"params": params, **self.defaults}
+        group.update((k, v) for k, v in param_group.items() if k != "params")
+        self.check_group(group)
+        self.param_groups.append(group)
+
+    def check_group(self, group: Group) -> None:
+        """Raise ValueError if a setting makes no sense."""
+        for name in ("lr", "weight_decay", "momentum", "eps"):
+            if name in group and not group[name] >= 0:
+                raise ValueError(f"{type(self).__name__}: {name} is {group[name]}, not at least 0")
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or overwrite them by zeros."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if set_to_none or parameter.grad is None:
+                    parameter.grad = None
+                else:
+                    parameter.grad = Tensor(np.zeros_like(parameter.value))
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient. Returns what ``closure`` does, which is
+        called first and may compute the gradients."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            params = [p for p in group["params"] if p.grad is not None]
+            if params:
+                self.update(group, params)
+        return loss
+
+    def update(self, group: Group, params: list[Tensor]) -> None:
+        """Change these parameters of one group, all of which have gradients."""
+        raise NotImplementedError
+
+    # --- Saving and loading ------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """``{"state": {number: …}, "param_groups": [{…, "params": [numbers]}]}``.
+
+        Parameters are numbered through the groups, as in PyTorch. Arrays are shared, not copied.
+        """
+        numbers = {p: i for i, p in enumerate(self._all_params())}
+        state = {
+            numbers[p]: {k: Tensor(v) if isinstance(v, np.ndarray) else v for k, v in kept.items()}
+            for p, kept in self.state.items()
+        }
+        groups = [
+            {**group, "params": [numbers[p] for p in group["params"]]}
+            for group in self.param_groups
+        ]
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over settings and state from a :meth:`state_dict`, also from one of PyTorch's.
+
+        The groups must have as many parameters as here, in the same order.
+        """
+        kind = type(self).__name__
+        groups = state_dict["param_groups"]
+        sizes = [len(group["params"]) for group in groups]
+        own = [len(group["params"]) for group in self.param_groups]
+        if sizes != own:
+            raise ValueError(
+                f"load_state_dict: {kind} has groups of {own} parameters, the state has {sizes}"
+            )
+        numbers = [int(number) for group in groups for number in group["params"]]
+        params = dict(zip(numbers, self._all_params(), strict=True))
+        state: dict[Tensor, dict[str, Any]] = {}
+        for number, kept in state_dict["state"].items():
+            if int(number) not in params:
+                raise ValueError(f"load_state_dict: there is no parameter {number} in {kind}")
+            parameter = params[int(number)]
+            state[parameter] = {
+                name: self._loaded(parameter, number, name, value) for name, value in kept.items()
+            }
+        for mine, other in zip(self.param_groups, groups, strict=True):
+            settings = {k: deepcopy(v) for k, v in other.items() if k != "params"}
+            self.check_group({**mine, **settings})
+            mine.update(settings)
+        self.state = state
+
+    def _loaded(self, parameter: Tensor, number: Any, name: str, value: Any) -> Any:
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        array = np.asarray(value.value if isinstance(value, Tensor) else value)
+        if name == "step":
+            return int(array)
+        if array.shape != parameter.shape:
+            raise ShapeError(
+                f"load_state_dict: {name} of parameter {number} is {array.shape}, the parameter is"
+                f" {parameter.shape}"
+            )
+        return array.astype(parameter.dtype)
+
+    def _all_params(self) -> list[Tensor]:
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
+    def __repr__(self) -> str:
+        lines = []
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
+        return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
+
+
+def gradients(params: list[Tensor]) -> list[np.ndarray]:
+    """The gradients as arrays, after checking that they fit."""
+    found = []
+    for parameter in params:
+        assert parameter.grad is not None
+        if parameter.grad.shape != parameter.shape:
+            raise ShapeError(
+                f"step: a parameter is {parameter.shape}, its gradient {parameter.grad.shape}"
+            )
+        found.append(parameter.grad.value)
+    return found
