@@ -20,12 +20,13 @@ def _run_interpreted(*names: str) -> None:
 if _os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0"):
     _run_interpreted("engine", "operation")
 
-from . import errors, func, memory, ops
+from . import errors, func, io, memory, nn, ops, optim
 from .config import get_num_threads, set_num_threads, show_config
 from .creation import *
 from .engine import GraphError, grad
 from .errors import DtypeError, ShapeError
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .io import load, save
 from .ops import *
 from .random import get_rng_state, manual_seed, set_rng_state
 from .tensor import Tensor, op
