@@ -154,3 +154,25 @@ def test_linear(isa, shape, biased, activation):
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
     assert got.dtype == np.float32
     assert got.shape == (*shape[:-1], 230)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x.reshape(1, 8, 6).swapaxes(0, 1),  # (8, 1, 6), where NumPy keeps odd strides
+        lambda x: x.reshape(8, 1, 6).swapaxes(0, 1),
+        lambda x: x.reshape(2, 4, 6)[:, ::-1],
+        lambda x: x.reshape(2, 4, 6)[::-1],
+        lambda x: x.reshape(4, 2, 6).swapaxes(0, 1),
+        lambda x: x[::2],
+        lambda x: np.broadcast_to(x[:4], (3, 4, 6)),
+        lambda x: np.broadcast_to(x[:, None], (8, 3, 6)),
+        lambda x: np.broadcast_to(x[0], (3, 4, 6)),
+        lambda x: np.lib.stride_tricks.as_strided(x, (1, 8, 1, 6), (-400, 24, 12345 * 4, 4)),
+    ],
+)
+def test_rows_as_they_lie(view):
+    x, weight = view(normal(8, 6)), normal(5, 6, seed=1)
+    want = np.matmul(x.astype(np.float64), weight.T)
+    np.testing.assert_allclose(gemm.linear(x, weight), want, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(gemm.matmul(x, weight.T), want, rtol=1e-5, atol=1e-5)

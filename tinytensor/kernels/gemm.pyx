@@ -365,14 +365,23 @@ cdef inline int64_t step(cnp.ndarray x, int axis):
     return cnp.PyArray_STRIDE(x, axis) // <int64_t> sizeof(float)
 
 
-cdef bint rows_fold(cnp.ndarray x):
-    """Do all axes but the last lie as one axis of rows?"""
+cdef bint rows_fold(cnp.ndarray x, int64_t *row):
+    """Do all axes but the last lie as one axis of rows? Its step is put into ``row``.
+
+    The stride of an axis of size 1 means nothing, and can be anything.
+    """
     cdef int axis
-    for axis in range(cnp.PyArray_NDIM(x) - 2):
-        if cnp.PyArray_STRIDE(x, axis) != (
-            cnp.PyArray_STRIDE(x, axis + 1) * cnp.PyArray_DIM(x, axis + 1)
-        ):
-            return False
+    cdef bint inner = True
+    cdef cnp.npy_intp expected = 0
+    row[0] = 0
+    for axis in range(cnp.PyArray_NDIM(x) - 2, -1, -1):
+        if cnp.PyArray_DIM(x, axis) != 1:
+            if inner:
+                row[0] = step(x, axis)
+            elif cnp.PyArray_STRIDE(x, axis) != expected:
+                return False
+            expected = cnp.PyArray_STRIDE(x, axis) * cnp.PyArray_DIM(x, axis)
+            inner = False
     return True
 
 
@@ -420,10 +429,12 @@ def matmul(a, b):
     p.c_row = p.columns
 
     cdef cnp.npy_intp shape[2]
+    cdef int64_t row
     if nx == 2 and ny == 2:
         shape[0], shape[1] = p.rows, p.columns
         out = _core.empty_f32(2, shape)
-    elif ny == 2 and rows_fold(x):
+    elif ny == 2 and rows_fold(x, &row):
+        p.a_row = row
         p.rows = cnp.PyArray_SIZE(x) // p.depth if p.depth else out_size(x)
         out = _core.empty((<object> x).shape[:-1] + (p.columns,), np.float32)
     else:
@@ -478,12 +489,13 @@ def linear(x, weight, bias=None, activation=None):
         )
     ):
         return reference.linear(x, weight, bias, activation)
-    if not rows_fold(xs):
+    if not rows_fold(xs, &p.a_row):
         xs = np.ascontiguousarray(xs)
+        rows_fold(xs, &p.a_row)
     out = _core.empty((<object> xs).shape[:-1] + (p.columns,), np.float32)
     p.batches, p.rows = 1, out_size(xs)
     p.a = <const float *> cnp.PyArray_DATA(xs)
-    p.a_row, p.a_depth = step(xs, n - 2) if n > 1 else 0, step(xs, n - 1)
+    p.a_depth = step(xs, n - 1)
     p.b, p.b_depth, p.b_column = <const float *> cnp.PyArray_DATA(w), step(w, 1), step(w, 0)
     p.c, p.c_row = <float *> cnp.PyArray_DATA(out), p.columns
     p.activation = ACTIVATIONS[activation]
