@@ -83,11 +83,11 @@ def test_edges_are_numpys(name: str, isa: str) -> None:
     np.testing.assert_array_equal(np.signbit(got[number]), np.signbit(expected[number]))
 
 
-@pytest.mark.parametrize("name", ["floor", "ceil", "round", "sign"])
+@pytest.mark.parametrize("name", ["floor", "ceil", "rint", "sign"])
 def test_rounding_is_numpys_to_the_bit(name: str, isa: str) -> None:
     x = np.concatenate([every_nth_float(20011, -3.4e38, 3.4e38), EDGES, np.arange(-9, 9, 0.5)])
     x = x.astype(np.float32)
-    expected = getattr(np, {"round": "rint"}.get(name, name))(x)
+    expected = getattr(np, name)(x)
     got = getattr(elementwise, name)(x)
     np.testing.assert_array_equal(got.view(np.uint32)[x == x], expected.view(np.uint32)[x == x])
     assert np.isnan(got[x != x]).all()

@@ -12,7 +12,7 @@ from tinytensor.kernels cimport _core
 from tinytensor.kernels import reference
 
 __all__ = [
-    "abs",
+    "absolute",
     "add",
     "ceil",
     "clip",
@@ -34,11 +34,11 @@ __all__ = [
     "minimum",
     "multiply",
     "negative",
-    "pow",
+    "power",
     "reciprocal",
     "relu",
     "relu_backward",
-    "round",
+    "rint",
     "rsqrt",
     "sigmoid",
     "sigmoid_backward",
@@ -409,9 +409,9 @@ def negative(x):
     return reference.negative(x) if out is None else out
 
 
-def abs(x):
+def absolute(x):
     out = unary(table().abs_f32, x, 0, 0)
-    return reference.abs(x) if out is None else out
+    return reference.absolute(x) if out is None else out
 
 
 def sign(x):
@@ -449,9 +449,9 @@ def ceil(x):
     return reference.ceil(x) if out is None else out
 
 
-def round(x):
+def rint(x):
     out = unary(table().round_f32, x, 0, 0)
-    return reference.round(x) if out is None else out
+    return reference.rint(x) if out is None else out
 
 
 def exp(x):
@@ -499,7 +499,7 @@ def silu(x):
     return reference.silu(x) if out is None else out
 
 
-def pow(a, b):
+def power(a, b):
     out = None
     if type(b) is float or type(b) is int:
         if b == 2:
@@ -510,7 +510,7 @@ def pow(a, b):
             out = unary(table().sqrt_f32, a, 0, 0)
         elif b == -1:
             out = unary(table().reciprocal_f32, a, 0, 0)
-    return reference.pow(a, b) if out is None else out
+    return reference.power(a, b) if out is None else out
 
 
 cdef inline bint is_bound(object x) noexcept:

@@ -15,7 +15,7 @@ from tinytensor.kernels cimport _core
 
 from tinytensor.kernels import reference
 
-__all__ = ["expand", "max", "mean", "min", "std", "sum", "var"]
+__all__ = ["amax", "amin", "expand", "mean", "reduce_sum", "std", "var"]
 
 cnp.import_array()
 
@@ -47,14 +47,6 @@ cdef inline const tt_kernels *table() noexcept nogil:
     return <const tt_kernels *> _core.table
 
 
-cdef inline int64_t smaller(int64_t a, int64_t b) noexcept nogil:
-    return a if a < b else b
-
-
-cdef inline int64_t larger(int64_t a, int64_t b) noexcept nogil:
-    return a if a > b else b
-
-
 cdef enum:
     SMALL = 4096      # a call of fewer elements keeps the GIL
     CHUNK = 32768     # elements of a piece
@@ -83,7 +75,7 @@ cdef void outer_piece(void *context, int64_t piece) noexcept nogil:
     args.out += first * args.out_outer
     if args.shift:
         args.shift += first * args.out_outer
-    args.outer = smaller(job.outers_a_piece, args.outer - first)
+    args.outer = min(job.outers_a_piece, args.outer - first)
     job.kernel(&args)
 
 
@@ -97,7 +89,7 @@ cdef void strip_piece(void *context, int64_t piece) noexcept nogil:
     args.out += outer * args.out_outer + column
     if args.shift:
         args.shift += outer * args.out_outer + column
-    args.cols = smaller(job.strip, args.cols - column)
+    args.cols = min(job.strip, args.cols - column)
     job.kernel(&args)
 
 
@@ -111,7 +103,7 @@ cdef void chunk_piece(void *context, int64_t piece) noexcept nogil:
     args.out = job.partial + piece * args.cols
     if args.shift:
         args.shift += outer * args.out_outer
-    args.n = smaller(job.chunk, args.n - first)
+    args.n = min(job.chunk, args.n - first)
     job.kernel(&args)
 
 
@@ -133,7 +125,7 @@ cdef int reduce_axis(
     job.args.stride = inner
     job.args.out_outer = inner
     if n * inner <= 2 * CHUNK:
-        job.outers_a_piece = larger(1, CHUNK // larger(1, n * inner))
+        job.outers_a_piece = max(<int64_t> 1, CHUNK // max(<int64_t> 1, n * inner))
         _core.parallel_for(
             (outer + job.outers_a_piece - 1) // job.outers_a_piece, outer_piece, &job
         )
@@ -274,9 +266,9 @@ cdef cnp.ndarray simple(reduce_kernel kernel, object x, object axis, object keep
     return out if keepdims else without(out, reduced)
 
 
-def sum(x, axis=None, keepdims=False):
+def reduce_sum(x, axis=None, keepdims=False):
     out = simple(table().sum_f32, x, axis, keepdims, False)
-    return reference.sum(x, axis, keepdims) if out is None else out
+    return reference.reduce_sum(x, axis, keepdims) if out is None else out
 
 
 def mean(x, axis=None, keepdims=False):
@@ -284,14 +276,14 @@ def mean(x, axis=None, keepdims=False):
     return reference.mean(x, axis, keepdims) if out is None else out
 
 
-def max(x, axis=None, keepdims=False):
+def amax(x, axis=None, keepdims=False):
     out = simple(table().max_f32, x, axis, keepdims, False)
-    return reference.max(x, axis, keepdims) if out is None else out
+    return reference.amax(x, axis, keepdims) if out is None else out
 
 
-def min(x, axis=None, keepdims=False):
+def amin(x, axis=None, keepdims=False):
     out = simple(table().min_f32, x, axis, keepdims, False)
-    return reference.min(x, axis, keepdims) if out is None else out
+    return reference.amin(x, axis, keepdims) if out is None else out
 
 
 cdef cnp.ndarray spread(object x, object axis, object correction, object keepdims, bint root):

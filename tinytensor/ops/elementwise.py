@@ -127,7 +127,7 @@ def pow(a, b):
     >>> tt.pow(tt.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
     """
-    return kernels.pow(a, b)
+    return kernels.power(a, b)
 
 
 def _no_slope(g):
@@ -194,7 +194,7 @@ negative.grad(x=lambda g: -g)
 @op
 def abs(x):
     """|x|; the gradient at 0 is 0."""
-    return kernels.abs(x)
+    return kernels.absolute(x)
 
 
 abs.grad(x=lambda g, x: g * sign(x))
@@ -344,7 +344,7 @@ def ceil(x):
 @op
 def round(x):
     """The nearest whole number, halves to even. The gradient is 0."""
-    return kernels.round(x)
+    return kernels.rint(x)
 
 
 floor.grad(x=_no_slope)

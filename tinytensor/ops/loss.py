@@ -42,9 +42,9 @@ def _reduce(losses, reduction):
     if reduction == "none":
         return losses
     if reduction == "sum":
-        return kernels.sum(losses, None, False)
+        return kernels.reduce_sum(losses, None, False)
     with np.errstate(invalid="ignore"):  # the mean of no losses is NaN
-        return np.asarray(kernels.sum(losses, None, False) / losses.dtype.type(losses.size))
+        return np.asarray(kernels.reduce_sum(losses, None, False) / losses.dtype.type(losses.size))
 
 
 # --- Classes ---------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ def l1_loss(input, target, reduction="mean"):
     >>> tt.l1_loss(tt.tensor([1.0, 2.0]), tt.tensor([1.0, 4.0]))
     tensor(1.)
     """
-    return _reduce(kernels.abs(_difference("l1_loss", input, target, reduction)), reduction)
+    return _reduce(kernels.absolute(_difference("l1_loss", input, target, reduction)), reduction)
 
 
 def _l1_loss_rule(g, input, target, reduction):
@@ -299,7 +299,7 @@ def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     """
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
-    d = kernels.abs(_difference("smooth_l1_loss", input, target, reduction))
+    d = kernels.absolute(_difference("smooth_l1_loss", input, target, reduction))
     if beta:
         d = np.where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta)
     return _reduce(d, reduction)
@@ -324,7 +324,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0):
     """
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, but is {delta}")
-    d = kernels.abs(_difference("huber_loss", input, target, reduction))
+    d = kernels.absolute(_difference("huber_loss", input, target, reduction))
     return _reduce(np.where(d < delta, d * d * 0.5, delta * (d - 0.5 * delta)), reduction)
 
 

@@ -45,7 +45,7 @@ def sum(x, axis=None, keepdims=False):
     >>> tt.sum(tt.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     tensor([3., 7.])
     """
-    return kernels.sum(x, axis, keepdims), np.shape(x)
+    return kernels.reduce_sum(x, axis, keepdims), np.shape(x)
 
 
 @op(view=True)
@@ -113,13 +113,13 @@ prod.defined_by(_prod_by_halves)
 @op
 def max(x, axis=None, keepdims=False):
     """The largest element; NaN if one is NaN. Equal largest elements share the gradient."""
-    return kernels.max(x, axis, keepdims)
+    return kernels.amax(x, axis, keepdims)
 
 
 @op
 def min(x, axis=None, keepdims=False):
     """The smallest element; NaN if one is NaN. Equal smallest elements share the gradient."""
-    return kernels.min(x, axis, keepdims)
+    return kernels.amin(x, axis, keepdims)
 
 
 @op
@@ -154,13 +154,13 @@ def argmin(x, axis=None, keepdims=False):
 @op
 def any(x, axis=None, keepdims=False):
     """Whether one element is true (not 0)."""
-    return kernels.any(x, axis, keepdims)
+    return np.any(x, axis=axis, keepdims=keepdims)
 
 
 @op
 def all(x, axis=None, keepdims=False):
     """Whether all elements are true (not 0)."""
-    return kernels.all(x, axis, keepdims)
+    return np.all(x, axis=axis, keepdims=keepdims)
 
 
 # --- Spreads ----------------------------------------------------------------------------------
