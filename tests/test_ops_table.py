@@ -7,6 +7,7 @@ import pytest
 
 from tinytensor import kernels, ops
 from tinytensor.kernels import reference
+from tinytensor.operation import zero
 
 from .calls import (
     as_float32,
@@ -48,7 +49,7 @@ def test_a_row_says_what_is_true(name: str) -> None:
 def test_every_rule_is_tried(name: str) -> None:
     row, op = ROWS[name], public_ops()[name]
     tried = {parameter(op, key) for case in cases_of(row) for key in differentiable(op, case)}
-    has_a_rule = {name for name, rule in op.rules.items() if rule is not None}
+    has_a_rule = {name for name, rule in op.rules.items() if rule[0] is not zero}
     if op.joint is not None:  # a formula's parameters are all listed, axes and flags too
         has_a_rule &= tried | set(op.names[:1])
     assert has_a_rule <= tried, f"no case differentiates by {sorted(has_a_rule - tried)}"
