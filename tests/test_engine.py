@@ -705,6 +705,17 @@ def test_retain_grad() -> None:
     x.retain_grad()  # of a leaf it means nothing
 
 
+@pytest.mark.parametrize("join", [ops.stack, ops.concat])
+def test_gradients_of_joined_arrays_share_no_memory(join) -> None:
+    a, b = leaf(1.0, 1.0), leaf(1.0, 1.0)
+    joined = join([a, b])
+    joined.retain_grad()
+    (joined * 2.0).sum().backward()
+    (a * 3.0).sum().backward()
+    np.testing.assert_array_equal(a.grad, [5.0, 5.0])
+    np.testing.assert_array_equal(joined.grad, np.full(joined.shape, 2.0))
+
+
 def test_detach() -> None:
     x = leaf(1.0, 2.0)
     d = (x * 2.0).detach()

@@ -242,7 +242,7 @@ def stack(arrays, axis=0):
 stack.grad(arrays=lambda g, axis: unstack(g, axis))
 
 
-@op(outputs=MANY)
+@op(outputs=MANY, view=True)
 def split(x, indices_or_sections, axis=0):
     """Pieces of x along ``axis``: that many equal ones, or cut before the given indices."""
     return [np.ascontiguousarray(piece) for piece in np.split(x, indices_or_sections, axis)]
@@ -251,7 +251,7 @@ def split(x, indices_or_sections, axis=0):
 split.grad(x=lambda g, axis: concat(g, axis))
 
 
-@op(outputs=MANY)
+@op(outputs=MANY, view=True)
 def unstack(x, axis=0):
     """The slices of x along ``axis``, without that axis."""
     if np.ndim(x) == 0:
