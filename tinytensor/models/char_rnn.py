@@ -1,0 +1,65 @@
+"""A character-level language model: embedding, LSTM layers, a linear output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import nn
+from ..random import seeded
+from ..tensor import Tensor
+from ..train import evaluating
+from .sampling import draw
+
+State = tuple[Tensor, Tensor]
+
+
+class CharRNN(nn.Module):
+    """Tokens (B, T) → logits (B, T, vocabulary) of the token that follows each.
+
+    >>> import tinytensor as tt
+    >>> model = CharRNN(96, embedding=8, hidden=16, layers=1)
+    >>> model(tt.zeros((2, 5), dtype="int64")).shape
+    (2, 5, 96)
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        embedding: int = 64,
+        hidden: int = 256,
+        layers: int = 2,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(vocabulary, embedding)
+        self.lstm = nn.LSTM(embedding, hidden, layers, dropout=dropout, batch_first=True)
+        self.head = nn.Linear(hidden, vocabulary)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.run(tokens)[0]
+
+    def run(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Logits (B, T, vocabulary) and the LSTM's state after the last token, to go on from."""
+        hidden, state = self.lstm(self.embed(tokens), state)
+        return self.head(hidden), state
+
+    def generate(
+        self,
+        tokens: Any,
+        count: int,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        generator: np.random.Generator | int | None = None,
+    ) -> np.ndarray:
+        """``tokens`` (B, T) continued by ``count`` drawn ones: (B, T + count), int64."""
+        generator = seeded(generator)
+        tokens = np.asarray(tokens, np.int64)
+        new, state = tokens, None
+        with evaluating(self):
+            for _ in range(count):
+                logits, state = self.run(Tensor(new), state)
+                new = draw(logits.numpy()[:, -1], temperature, top_k, generator)[:, None]
+                tokens = np.concatenate([tokens, new], axis=1)
+        return tokens

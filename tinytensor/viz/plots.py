@@ -1,0 +1,81 @@
+"""Figures by matplotlib: each function returns one, to be shown or saved (``.savefig(path)``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ShapeError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            'tinytensor.viz draws with matplotlib: pip install "tinytensor[examples]"'
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def plot_confusion(matrix: Any, names: Sequence[Any] | None = None, title: str = "") -> Figure:
+    """A confusion matrix (C, C), rows true and columns predicted; errors stand out in red."""
+    matrix = np.asarray(matrix)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ShapeError(f"plot_confusion: the matrix must be (C, C), not {matrix.shape}")
+    classes = len(matrix)
+    ticks = [str(name) for name in (range(classes) if names is None else names)]
+    if len(ticks) != classes:
+        raise ShapeError(f"plot_confusion: {len(ticks)} names for {classes} classes")
+    figure = _figure(1.5 + 0.45 * classes, 1.5 + 0.45 * classes)
+    axes = figure.subplots()
+    wrong = matrix * (1 - np.eye(classes, dtype=matrix.dtype))
+    axes.imshow(wrong, cmap="Reds", vmin=0, vmax=max(int(wrong.max(initial=0)), 1) * 1.5)
+    for (i, j), count in np.ndenumerate(matrix):
+        if count:
+            axes.text(j, i, str(count), ha="center", va="center", color="k" if i != j else "0.5")
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    axes.set_xticks(range(classes), ticks)
+    axes.set_yticks(range(classes), ticks)
+    return figure
+
+
+def plot_images(
+    images: Any, captions: Sequence[str] | None = None, columns: int = 8, title: str = ""
+) -> Figure:
+    """A grid of grey images (N, H, W) or (N, 1, H, W), each with its caption. N may be 0."""
+    images = np.asarray(images)
+    if images.ndim == 4 and images.shape[1] == 1:
+        images = images[:, 0]
+    if images.ndim != 3:
+        raise ShapeError(f"plot_images: images must be (N, H, W) or (N, 1, H, W): {images.shape}")
+    if captions is not None and len(captions) != len(images):
+        raise ShapeError(f"plot_images: {len(captions)} captions for {len(images)} images")
+    rows = max(-(-len(images) // columns), 1)
+    figure = _figure(1.2 * columns, 1.4 * rows + 0.4)
+    figure.suptitle(title)
+    for i, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axes.axis("off")
+        if i < len(images):
+            axes.imshow(images[i], cmap="gray_r")
+            if captions is not None:
+                axes.set_title(captions[i], fontsize=9)
+    return figure
+
+
+def plot_losses(losses: Sequence[float], smooth: int = 50, title: str = "") -> Figure:
+    """The loss of every step, and its running mean over ``smooth`` steps."""
+    figure = _figure(6, 4)
+    axes = figure.subplots()
+    axes.plot(losses, color="0.8")
+    smooth = min(smooth, len(losses))
+    if smooth > 1:
+        mean = np.convolve(losses, np.ones(smooth) / smooth, "valid")
+        axes.plot(np.arange(smooth - 1, len(losses)), mean)
+    axes.set(xlabel="step", ylabel="loss", title=title)
+    return figure
