@@ -185,7 +185,8 @@ typedef struct {
     int64_t height, width;
     int64_t out_height, out_width;
     const int64_t *top, *bottom, *left, *right;
-    int64_t step_y, step_x; /* of max_pool; 1 in avg_pool */
+    int64_t step_y, step_x;   /* of max_pool; 1 in avg_pool */
+    int64_t stride_x, span_x; /* of whole windows; stride 0 if they are not evenly apart */
 } tt_pool_args;
 
 /* Elements x of planes, at indices within planes of `size` elements; `picks` for each plane. */

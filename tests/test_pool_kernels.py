@@ -25,7 +25,7 @@ def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-SHAPES = [(2, 3, 8, 8), (1, 70, 7, 9), (3, 5, 6), (0, 2, 5, 5), (40, 41)]
+SHAPES = [(2, 3, 8, 8), (1, 70, 7, 9), (3, 5, 6), (0, 2, 5, 5), (40, 41), (2, 33, 67)]
 # kernel, stride, padding, ceil_mode
 GEOMETRIES = [
     ((2, 2), (2, 2), (0, 0), False),
@@ -33,6 +33,8 @@ GEOMETRIES = [
     ((3, 3), (1, 1), (1, 0), False),
     ((5, 4), (4, 5), (2, 2), True),
     ((1, 1), (1, 1), (0, 0), True),
+    ((1, 3), (1, 1), (0, 0), False),
+    ((2, 2), (1, 2), (1, 1), False),
 ]
 
 

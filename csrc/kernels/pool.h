@@ -2,48 +2,132 @@
  * plane: so padding, ceil mode and adaptive sizes are all the same to the kernels. */
 #include "../simd.h"
 
+/* --- A vector of windows -------------------------------------------------------------------- */
+
+#if TT_VECTOR_BYTES == 64
+#define TT_EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#elif TT_VECTOR_BYTES == 32
+#define TT_EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14
+#else
+#define TT_EVEN_LANES 0, 2, 4, 6
+#endif
+
+/* p[0], p[step], p[2 step], …; no element at or behind `end` is read but those. */
+TT_INLINE vf tt_every(const float *p, int64_t step, const float *end)
+{
+    if (step == 1) return vf_load(p);
+    if (step == 2 && end - p >= 2 * VL) {
+        vf low = vf_load(p), high = vf_load(p + VL);
+#if defined(__clang__) || __GNUC__ >= 12
+        return __builtin_shufflevector(low, high, TT_EVEN_LANES);
+#else
+        return __builtin_shuffle(low, high, (vi){TT_EVEN_LANES});
+#endif
+    }
+    vf x = vf_zero();
+    for (int i = 0; i < VL; i++) x[i] = p[i * step];
+    return x;
+}
+
+/* Are the windows j … j + VL - 1 whole, and evenly apart? */
+TT_INLINE int tt_whole_windows(const tt_pool_args *s, int64_t j)
+{
+    const int64_t last = j + VL - 1;
+    return s->stride_x > 0 && last < s->out_width && s->right[j] - s->left[j] == s->span_x &&
+           s->right[last] - s->left[last] == s->span_x;
+}
+
+/* --- Kernels -------------------------------------------------------------------------------- */
+
+/* The windows j … j + VL - 1 of row i: their largest, and where it is. */
+TT_INLINE void tt_max_of_windows(const tt_pool_args *s, const float *x, int64_t i, int64_t j,
+                                 float *out, int64_t *indices)
+{
+    const float *end = x + s->height * s->width;
+    const vi lanes = vi_iota() * (int32_t)s->stride_x;
+    const int64_t first = s->top[i] * s->width + s->left[j];
+    vf best = tt_every(x + first, s->stride_x, end);
+    vi best_at = lanes + (int32_t)first;
+    for (int64_t y = s->top[i]; y < s->bottom[i]; y += s->step_y)
+        for (int64_t c = 0; c < s->span_x; c += s->step_x) {
+            const int64_t at = y * s->width + s->left[j] + c;
+            const vf value = tt_every(x + at, s->stride_x, end);
+            const vi better = (value > best) | ((value != value) & (best == best));
+            best = vf_select(better, value, best);
+            best_at = vi_select(better, lanes + (int32_t)at, best_at);
+        }
+    vf_store(out, best);
+    for (int l = 0; l < VL; l++) indices[l] = best_at[l];
+}
+
 /* The largest of each window and its index in the plane: the first such, the first NaN if any. */
 static void tt_max_pool_f32(const tt_pool_args *s)
 {
     const float *x = s->x;
-    float *out = s->out;
-    int64_t *indices = s->indices;
-    for (int64_t plane = 0; plane < s->planes; plane++, x += s->height * s->width)
-        for (int64_t i = 0; i < s->out_height; i++)
-            for (int64_t j = 0; j < s->out_width; j++) {
-                int64_t best_at = s->top[i] * s->width + s->left[j];
-                float best = x[best_at];
-                for (int64_t y = s->top[i]; y < s->bottom[i]; y += s->step_y)
-                    for (int64_t c = s->left[j]; c < s->right[j]; c += s->step_x) {
-                        const int64_t at = y * s->width + c;
-                        const float value = x[at];
-                        const int better = (value > best) | ((value != value) & (best == best));
-                        best = better ? value : best;
-                        best_at = better ? at : best_at;
-                    }
-                *out++ = best;
-                *indices++ = best_at;
+    const int small = s->height * s->width <= INT32_MAX;
+    for (int64_t row = 0; row < s->planes * s->out_height; row++) {
+        const int64_t i = row % s->out_height;
+        float *out = s->out + row * s->out_width;
+        int64_t *indices = s->indices + row * s->out_width;
+        if (row > 0 && i == 0) x += s->height * s->width;
+        for (int64_t j = 0; j < s->out_width; j++) {
+            if (small && tt_whole_windows(s, j)) {
+                tt_max_of_windows(s, x, i, j, out + j, indices + j);
+                j += VL - 1;
+                continue;
             }
+            int64_t best_at = s->top[i] * s->width + s->left[j];
+            float best = x[best_at];
+            for (int64_t y = s->top[i]; y < s->bottom[i]; y += s->step_y)
+                for (int64_t c = s->left[j]; c < s->right[j]; c += s->step_x) {
+                    const int64_t at = y * s->width + c;
+                    const float value = x[at];
+                    const int better = (value > best) | ((value != value) & (best == best));
+                    best = better ? value : best;
+                    best_at = better ? at : best_at;
+                }
+            out[j] = best;
+            indices[j] = best_at;
+        }
+    }
+}
+
+/* One window of an average. */
+TT_INLINE float tt_sum_of_window(const tt_pool_args *s, const float *x, int64_t i, int64_t j)
+{
+    vf sums = vf_zero();
+    float rest = 0;
+    for (int64_t y = s->top[i]; y < s->bottom[i]; y++) {
+        int64_t c = s->left[j];
+        for (; c + VL <= s->right[j]; c += VL) sums += vf_load(x + y * s->width + c);
+        for (; c < s->right[j]; c++) rest += x[y * s->width + c];
+    }
+    return s->right[j] - s->left[j] >= VL ? vf_hsum(sums) + rest : rest;
 }
 
 /* The sum of each window times the weight of its place. */
 static void tt_avg_pool_f32(const tt_pool_args *s)
 {
     const float *x = s->x;
-    float *out = s->out;
-    for (int64_t plane = 0; plane < s->planes; plane++, x += s->height * s->width)
-        for (int64_t i = 0; i < s->out_height; i++)
-            for (int64_t j = 0; j < s->out_width; j++) {
-                vf sums = vf_zero();
-                float rest = 0;
-                for (int64_t y = s->top[i]; y < s->bottom[i]; y++) {
-                    int64_t c = s->left[j];
-                    for (; c + VL <= s->right[j]; c += VL) sums += vf_load(x + y * s->width + c);
-                    for (; c < s->right[j]; c++) rest += x[y * s->width + c];
-                }
-                if (s->right[j] - s->left[j] >= VL) rest += vf_hsum(sums);
-                *out++ = rest * s->weights[i * s->out_width + j];
+    for (int64_t row = 0; row < s->planes * s->out_height; row++) {
+        const int64_t i = row % s->out_height;
+        const float *weights = s->weights + i * s->out_width;
+        float *out = s->out + row * s->out_width;
+        if (row > 0 && i == 0) x += s->height * s->width;
+        for (int64_t j = 0; j < s->out_width; j++) {
+            if (!tt_whole_windows(s, j)) {
+                out[j] = tt_sum_of_window(s, x, i, j) * weights[j];
+                continue;
             }
+            vf sums = vf_zero();
+            for (int64_t y = s->top[i]; y < s->bottom[i]; y++)
+                for (int64_t c = s->left[j]; c < s->right[j]; c++)
+                    sums += tt_every(x + y * s->width + c, s->stride_x,
+                                     x + s->height * s->width);
+            vf_store(out + j, sums * vf_load(weights + j));
+            j += VL - 1;
+        }
+    }
 }
 
 /* x here is the gradient of the output; out, the gradient of the input, is zeros to begin with. */

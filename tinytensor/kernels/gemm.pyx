@@ -28,6 +28,7 @@ cdef enum:
     WORK_WITH_GIL = 1 << 14  # less than that is done before another thread could be woken
     PACKED = 1 << 21  # floats in a strip of a packed operand
     DEPTH_OF_STRIP = 4096
+    MOST_AXES = 64  # NumPy's
     READ_IN_PLACE = 1 << 17  # floats that the caches hold well enough without packing
 
 
@@ -385,14 +386,52 @@ cdef bint rows_fold(cnp.ndarray x, int64_t *row):
     return True
 
 
-cdef object offsets_of(cnp.ndarray x, tuple batch):
-    """Where each matrix of the batch begins in x, in elements; x is broadcast to the batch."""
-    cdef int axes = len(batch), missing = axes - (cnp.PyArray_NDIM(x) - 2), axis
-    offsets = np.zeros((), np.int64)
-    for axis in range(missing, axes):
-        steps = 0 if cnp.PyArray_DIM(x, axis - missing) == 1 else step(x, axis - missing)
-        offsets = offsets[..., None] + np.arange(batch[axis]) * steps
-    return np.ascontiguousarray(np.broadcast_to(offsets, batch))
+# The batch of a product: the leading axes of a and b, broadcast; steps in elements, 0 if repeated.
+cdef struct Batch:
+    int ndim
+    int64_t size
+    cnp.npy_intp shape[MOST_AXES]
+    int64_t a_step[MOST_AXES]
+    int64_t b_step[MOST_AXES]
+
+
+cdef bint broadcast_batch(Batch *batch, cnp.ndarray a, cnp.ndarray b):
+    """Fill in ``batch``; False where the leading axes do not broadcast."""
+    cdef int na = cnp.PyArray_NDIM(a) - 2, nb = cnp.PyArray_NDIM(b) - 2, axis, ia, ib
+    cdef cnp.npy_intp size_a, size_b
+    batch.ndim, batch.size = max(na, nb), 1
+    for axis in range(batch.ndim):
+        ia, ib = axis - (batch.ndim - na), axis - (batch.ndim - nb)
+        size_a = cnp.PyArray_DIM(a, ia) if ia >= 0 else 1
+        size_b = cnp.PyArray_DIM(b, ib) if ib >= 0 else 1
+        if size_a != size_b and size_a != 1 and size_b != 1:
+            return False
+        batch.shape[axis] = size_b if size_a == 1 else size_a
+        batch.a_step[axis] = step(a, ia) if size_a > 1 else 0
+        batch.b_step[axis] = step(b, ib) if size_b > 1 else 0
+        batch.size *= batch.shape[axis]
+    return True
+
+
+cdef cnp.ndarray offsets_of(const Batch *batch, const int64_t *steps):
+    """Where each matrix of the batch begins, in elements."""
+    cdef cnp.npy_intp n = batch.size
+    cdef cnp.ndarray offsets = cnp.PyArray_EMPTY(1, &n, cnp.NPY_INT64, 0)
+    cdef int64_t *at = <int64_t *> cnp.PyArray_DATA(offsets)
+    cdef int64_t begin = 0, i
+    cdef int64_t index[MOST_AXES]
+    cdef int axis
+    memset(index, 0, sizeof(index))
+    for i in range(n):
+        at[i] = begin
+        for axis in range(batch.ndim - 1, -1, -1):  # count up, the last axis fastest
+            index[axis] += 1
+            begin += steps[axis]
+            if index[axis] < batch.shape[axis]:
+                break
+            begin -= steps[axis] * index[axis]
+            index[axis] = 0
+    return offsets
 
 
 cdef void matrix_a(product *p, cnp.ndarray a):
@@ -430,6 +469,8 @@ def matmul(a, b):
 
     cdef cnp.npy_intp shape[2]
     cdef int64_t row
+    cdef Batch batch
+    cdef cnp.ndarray a_offsets, b_offsets
     if nx == 2 and ny == 2:
         shape[0], shape[1] = p.rows, p.columns
         out = _core.empty_f32(2, shape)
@@ -438,13 +479,14 @@ def matmul(a, b):
         p.rows = cnp.PyArray_SIZE(x) // p.depth if p.depth else out_size(x)
         out = _core.empty((<object> x).shape[:-1] + (p.columns,), np.float32)
     else:
-        batch = np.broadcast_shapes((<object> x).shape[:-2], (<object> y).shape[:-2])
-        out = _core.empty(batch + (p.rows, p.columns), np.float32)
-        a_offsets, b_offsets = offsets_of(x, batch), offsets_of(y, batch)
+        if not broadcast_batch(&batch, x, y):
+            return reference.matmul(a, b)
+        batch.shape[batch.ndim], batch.shape[batch.ndim + 1] = p.rows, p.columns
+        out = _core.empty_f32(batch.ndim + 2, batch.shape)
+        a_offsets, b_offsets = offsets_of(&batch, batch.a_step), offsets_of(&batch, batch.b_step)
         p.a_offsets = <const int64_t *> cnp.PyArray_DATA(a_offsets)
         p.b_offsets = <const int64_t *> cnp.PyArray_DATA(b_offsets)
-        p.batches = cnp.PyArray_SIZE(a_offsets)
-        p.c_batch = p.rows * p.columns
+        p.batches, p.c_batch = batch.size, p.rows * p.columns
     p.c = <float *> cnp.PyArray_DATA(out)
     run(&p)
     if a_ndim == 1:

@@ -7,6 +7,8 @@ from libc.string cimport memset
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.gemm cimport is_f32
 
+from functools import lru_cache
+
 import numpy as np
 
 from tinytensor.kernels import reference
@@ -36,6 +38,7 @@ cdef extern from "tinytensor.h" nogil:
         const int64_t *left
         const int64_t *right
         int64_t step_y, step_x
+        int64_t stride_x, span_x
     ctypedef struct tt_planes_args:
         const float *x
         const int64_t *indices
@@ -54,7 +57,8 @@ cdef enum:
 # --- Windows ---------------------------------------------------------------------------------
 
 
-cdef tuple max_windows(size, kernel, stride, padding, dilation, ceil_mode):
+@lru_cache(maxsize=1024)
+def max_windows(size, kernel, stride, padding, dilation, ceil_mode):
     """Along one axis: the first tap of each window that lies inside, and the end; None if a
     window has no such tap."""
     n = reference.pool_size(size, kernel, stride, padding, dilation, ceil_mode)
@@ -62,6 +66,29 @@ cdef tuple max_windows(size, kernel, stride, padding, dilation, ceil_mode):
     end = np.minimum(begin + dilation * (kernel - 1) + 1, size)
     begin += np.maximum(-(begin // dilation), 0) * dilation
     return (begin, end) if n > 0 and (begin < end).all() else None
+
+
+@lru_cache(maxsize=1024)
+def avg_windows(size, kernel, stride, padding, ceil_mode, count_include_pad, divisor):
+    """Rows and columns of the windows of avg_pool2d, (begin, end) of each, and their weights."""
+    geometry = (kernel, stride, padding, ceil_mode)
+    axes = zip(size, kernel, stride, padding)
+    rows, columns = [as_int64(reference.avg_windows(*axis, ceil_mode)[:2]) for axis in axes]
+    weights = reference.avg_weights(size, *geometry, count_include_pad, divisor)
+    return rows, columns, weights.astype(np.float32)
+
+
+@lru_cache(maxsize=1024)
+def adaptive_windows(size, out):
+    """The same of adaptive_avg_pool2d."""
+    if 0 in size or 0 in out:
+        return NOWHERE, NOWHERE, None
+    rows, columns = [as_int64(reference.adaptive_windows(*axis)) for axis in zip(size, out)]
+    weights = 1 / np.outer(rows[1] - rows[0], columns[1] - columns[0])
+    return rows, columns, weights.astype(np.float32)
+
+
+NOWHERE = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 cdef tuple as_int64(tuple bounds):
@@ -138,40 +165,44 @@ def max_pool2d(x, kernel, stride, padding, dilation, ceil_mode):
     s.args.out_height, s.args.out_width = shape[-2:]
     set_bounds(&s.args, rows, columns)
     s.args.step_y, s.args.step_x = dilation
+    s.args.stride_x, s.args.span_x = stride[1], dilation[1] * (kernel[1] - 1) + 1
     s.in_plane, s.out_plane = height * width, s.args.out_height * s.args.out_width
     run(&s, s.in_plane + s.out_plane * kernel[0] * kernel[1])
     return out, indices
 
 
-cdef object average(cnp.ndarray x, tuple rows, tuple columns, weights):
-    """The weighted sums of the windows of x."""
+cdef object average(
+    cnp.ndarray x, tuple rows, tuple columns, cnp.ndarray weights, int64_t stride, int64_t span
+):
+    """The weighted sums of the windows of x; stride and span of whole windows along a row."""
     cdef Pooling s
     cdef cnp.ndarray xs = np.ascontiguousarray(x), out
-    cdef cnp.ndarray factors = np.ascontiguousarray(weights, dtype=np.float32)
     height, width = (<object> x).shape[-2:]
     shape = (*(<object> x).shape[:-2], len(rows[0]), len(columns[0]))
     out = _core.empty(shape, np.float32)
     memset(&s, 0, sizeof(Pooling))
     s.kernel = (<const tt_kernels *> _core.table).avg_pool_f32
-    s.args.x, s.args.out, s.args.weights = floats(xs), floats(out), floats(factors)
+    s.args.x, s.args.out, s.args.weights = floats(xs), floats(out), floats(weights)
     s.args.planes, s.args.height, s.args.width = leading(shape), height, width
     s.args.out_height, s.args.out_width = shape[-2:]
     set_bounds(&s.args, rows, columns)
+    s.args.stride_x, s.args.span_x = stride, span
     s.in_plane, s.out_plane = height * width, s.args.out_height * s.args.out_width
     run(&s, s.in_plane + s.out_plane)
     return out
 
 
-cdef object average_grad(cnp.ndarray g, size, tuple rows, tuple columns, weights):
+cdef object average_grad(
+    cnp.ndarray g, size, tuple rows, tuple columns, cnp.ndarray weights
+):
     """The gradient of ``average`` in its x, whose planes have ``size``."""
     cdef Pooling s
     cdef cnp.ndarray gs = np.ascontiguousarray(g), out
-    cdef cnp.ndarray factors = np.ascontiguousarray(weights, dtype=np.float32)
     out = _core.empty((*(<object> g).shape[:-2], *size), np.float32)
     memset(cnp.PyArray_DATA(out), 0, cnp.PyArray_NBYTES(out))
     memset(&s, 0, sizeof(Pooling))
     s.kernel = (<const tt_kernels *> _core.table).avg_pool_grad_f32
-    s.args.x, s.args.out, s.args.weights = floats(gs), floats(out), floats(factors)
+    s.args.x, s.args.out, s.args.weights = floats(gs), floats(out), floats(weights)
     s.args.planes = leading((<object> g).shape)
     s.args.height, s.args.width = size
     s.args.out_height, s.args.out_width = (<object> g).shape[-2:]
@@ -181,55 +212,38 @@ cdef object average_grad(cnp.ndarray g, size, tuple rows, tuple columns, weights
     return out
 
 
-def avg_bounds(size, kernel, stride, padding, ceil_mode):
-    """Rows and columns of the windows of avg_pool2d: (begin, end) of each."""
-    axes = zip(size, kernel, stride, padding)
-    return tuple([as_int64(reference.avg_windows(*axis, ceil_mode)[:2]) for axis in axes])
-
-
-cdef tuple adaptive_bounds(size, out):
-    axes = zip(size, out)
-    return tuple([as_int64(reference.adaptive_windows(*axis)) for axis in axes])
-
-
-cdef object adaptive_weights(tuple rows, tuple columns):
-    return 1 / np.outer(rows[1] - rows[0], columns[1] - columns[0])
-
-
 cdef bint holds_windows(x, tuple rows, tuple columns):
     return is_f32(x) and x.ndim >= 2 and len(rows[0]) > 0 and len(columns[0]) > 0
 
 
 def avg_pool2d(x, kernel, stride, padding, ceil_mode, count_include_pad, divisor):
-    geometry = (kernel, stride, padding, ceil_mode)
-    rows, columns = avg_bounds(x.shape[-2:], *geometry)
+    geometry = (kernel, stride, padding, ceil_mode, count_include_pad, divisor)
+    rows, columns, weights = avg_windows(x.shape[-2:], *geometry)
     if not holds_windows(x, rows, columns):
-        return reference.avg_pool2d(x, *geometry, count_include_pad, divisor)
-    weights = reference.avg_weights(x.shape[-2:], *geometry, count_include_pad, divisor)
-    return average(x, rows, columns, weights)
+        return reference.avg_pool2d(x, *geometry)
+    return average(x, rows, columns, weights, stride[1], kernel[1])
 
 
 def avg_pool2d_grad(g, size, kernel, stride, padding, ceil_mode, count_include_pad, divisor):
-    geometry = (kernel, stride, padding, ceil_mode)
-    rows, columns = avg_bounds(size, *geometry)
-    if not holds_windows(g, rows, columns) or g.shape[-2:] != (len(rows[0]), len(columns[0])):
-        return reference.avg_pool2d_grad(g, size, *geometry, count_include_pad, divisor)
-    weights = reference.avg_weights(size, *geometry, count_include_pad, divisor)
+    geometry = (kernel, stride, padding, ceil_mode, count_include_pad, divisor)
+    rows, columns, weights = avg_windows(size, *geometry)
+    if not holds_windows(g, rows, columns) or g.shape[-2:] != weights.shape:
+        return reference.avg_pool2d_grad(g, size, *geometry)
     return average_grad(g, size, rows, columns, weights)
 
 
 def adaptive_avg_pool2d(x, size):
-    rows, columns = adaptive_bounds(x.shape[-2:], size)
-    if not holds_windows(x, rows, columns) or 0 in x.shape[-2:]:
+    rows, columns, weights = adaptive_windows(x.shape[-2:], size)
+    if not holds_windows(x, rows, columns):
         return reference.adaptive_avg_pool2d(x, size)
-    return average(x, rows, columns, adaptive_weights(rows, columns))
+    return average(x, rows, columns, weights, 0, 0)
 
 
 def adaptive_avg_pool2d_grad(g, size):
-    rows, columns = adaptive_bounds(size, g.shape[-2:])
-    if not holds_windows(g, rows, columns) or 0 in size:
+    rows, columns, weights = adaptive_windows(size, g.shape[-2:])
+    if not holds_windows(g, rows, columns):
         return reference.adaptive_avg_pool2d_grad(g, size)
-    return average_grad(g, size, rows, columns, adaptive_weights(rows, columns))
+    return average_grad(g, size, rows, columns, weights)
 
 
 # --- Picked elements -------------------------------------------------------------------------

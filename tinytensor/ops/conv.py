@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from . import reduction
 __all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x"]
 
 Pair = tuple[int, int]
+Result = TypeVar("Result")
 
 
 # --- Arguments -------------------------------------------------------------------------------
@@ -25,7 +27,7 @@ def as_pair(name: str, what: str, value: Any, least: int) -> Pair:
     """A number for both axes, or one for each (rows, columns); at least ``least``."""
     pair = (value, value) if isinstance(value, int | np.integer) else value
     if (
-        not isinstance(pair, Sequence)
+        not isinstance(pair, tuple | list)
         or len(pair) != 2
         or not all(isinstance(n, int | np.integer) and n >= least for n in pair)
     ):
@@ -50,6 +52,21 @@ def as_padding(
     return (rows, rows), (columns, columns)
 
 
+def remembered(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Keep results by the arguments, where those can be hashed: a layer asks the same each time."""
+    kept = lru_cache(maxsize=1024, typed=True)(function)
+
+    @wraps(function)
+    def recall(*args: Any) -> Result:
+        try:
+            return kept(*args)
+        except TypeError:  # a list among the arguments
+            return function(*args)
+
+    return recall
+
+
+@remembered
 def geometry(
     name: str,
     x: tuple[int, ...],

@@ -10,7 +10,7 @@ from .. import kernels
 from ..errors import DtypeError, ShapeError
 from ..kernels.reference import pool_size
 from ..operation import op
-from .conv import Pair, as_pair
+from .conv import Pair, as_pair, remembered
 
 __all__ = [
     "adaptive_avg_pool2d",
@@ -27,6 +27,7 @@ __all__ = [
 # --- Arguments -------------------------------------------------------------------------------
 
 
+@remembered
 def geometry(
     name: str,
     x: tuple[int, ...],
