@@ -396,12 +396,24 @@ def test_wrong_settings(make, match):
             ),
             r"key_padding_mask must be \(1, 3\)",
         ),
+        (
+            lambda: nn.MultiheadAttention(4, 2)(
+                *[tt.zeros((3, 2, 4))] * 3, key_padding_mask=tt.zeros(())
+            ),
+            r"key_padding_mask must be \(2, 3\): it is \(\)",
+        ),
         (lambda: nn.Flatten(2)(tt.zeros((2, 3))), "dims 2 to -1"),
     ],
 )
 def test_wrong_shapes(call, match):
     with pytest.raises(ValueError, match=match):
         call()
+
+
+def test_a_mask_of_integers_is_an_error():
+    x = tt.zeros((3, 1, 4))
+    with pytest.raises(TypeError, match="attn_mask is of bools or floats, not int64"):
+        nn.MultiheadAttention(4, 2)(x, x, x, attn_mask=tt.tensor(np.eye(3, dtype=np.int64)))
 
 
 # --- Draws -----------------------------------------------------------------------------------

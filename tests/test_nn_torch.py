@@ -378,6 +378,81 @@ def test_layers_of_an_encoder_are_copies():
     assert first.tolist() == second.tolist() == layer.linear1.weight.tolist()
 
 
+# --- Derivatives of gradients, and training --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "shape"),
+    [
+        ("Linear", (4, 3), {}, (2, 4)),
+        ("Conv2d", (2, 3, 3), {"padding": 1}, (2, 2, 4, 4)),
+        ("BatchNorm1d", (4,), {}, (5, 4)),
+        ("LayerNorm", (4,), {}, (5, 4)),
+        ("GELU", (), {}, (5, 4)),
+        ("RNN", (4, 3), {}, (3, 2, 4)),
+        ("LSTM", (4, 3), {"num_layers": 2}, (3, 2, 4)),
+        ("GRU", (4, 3), {"bidirectional": True}, (3, 2, 4)),
+        ("TransformerEncoderLayer", (4, 2, 6), {"dropout": 0.0, "activation": "gelu"}, (3, 2, 4)),
+    ],
+)
+def test_penalty_on_the_gradient(name, args, kwargs, shape):
+    """The derivatives of |d loss / d input|², in float64."""
+    torch.manual_seed(0)
+    theirs = getattr(tnn, name)(*args, **kwargs).double()
+    ours = getattr(nn, name)(*args, **kwargs).double()
+    ours.load_state_dict(theirs.state_dict())
+    x = normal(*shape).astype(np.float64)
+    a, b = to_ours(x), to_torch(x)
+    y = leaves(ours(a))[0]
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        z = leaves(theirs(b))[0]  # PyTorch's fused attention has no second derivative
+    (g,) = tt.grad((y * y).sum(), [a], create_graph=True)
+    (h,) = torch.autograd.grad((z * z).sum(), [b], create_graph=True)
+    (g * g).sum().backward()
+    (h * h).sum().backward()
+    close(a.grad, b.grad, "input", 1e-10)
+    gradients = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
+    for key, parameter in ours.named_parameters():
+        if key in gradients:
+            close(parameter.grad, gradients[key], key, 1e-10)
+
+
+def test_twenty_steps_of_training():
+    def build(nn):
+        return nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(64, 5),
+        )
+
+    torch.manual_seed(0)
+    ours, theirs = build(nn), build(tnn)
+    ours.load_state_dict(theirs.state_dict())
+    a = tt.optim.AdamW(ours.parameters(), lr=0.01)
+    b = torch.optim.AdamW(theirs.parameters(), lr=0.01)
+    rng = np.random.default_rng(0)
+    first = last = None
+    images, labels = normal(16, 1, 8, 8), rng.integers(0, 5, 16)
+    for _ in range(20):
+        a.zero_grad()
+        b.zero_grad()
+        loss = nn.functional.cross_entropy(ours(tt.tensor(images)), tt.tensor(labels))
+        expected = tnn.functional.cross_entropy(theirs(torch.tensor(images)), torch.tensor(labels))
+        loss.backward()
+        expected.backward()
+        nn.utils.clip_grad_norm_(ours.parameters(), 1.0)
+        tnn.utils.clip_grad_norm_(theirs.parameters(), 1.0)
+        a.step()
+        b.step()
+        last = loss.item()
+        first = last if first is None else first
+        assert last == pytest.approx(expected.item(), rel=2e-4)
+    assert last < 0.5 * first
+
+
 # --- Initial values --------------------------------------------------------------------------
 
 INITIAL = [

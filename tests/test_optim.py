@@ -153,6 +153,34 @@ def test_schedule_goes_on_where_it_was():
     assert resumed.get_last_lr() == [0.125]
 
 
+def test_a_sequential_schedule_goes_on_where_it_was():
+    def schedule(lr):
+        optimizer = optim.SGD([one_parameter()], lr=lr)
+        parts = [
+            optim.lr_scheduler.LinearLR(optimizer, 0.5, total_iters=2),
+            optim.lr_scheduler.StepLR(optimizer, 1, 0.5),
+        ]
+        return optim.lr_scheduler.SequentialLR(optimizer, parts, [2])
+
+    whole, resumed = schedule(1.0), schedule(8.0)
+    for _ in range(3):
+        whole.step()
+    resumed.load_state_dict(whole.state_dict())
+    for _ in range(3):
+        assert resumed.get_last_lr() == whole.get_last_lr()
+        whole.step()
+        resumed.step()
+
+
+def test_schedules_need_a_step_or_more():
+    optimizer = optim.SGD([one_parameter()])
+    for kind in ("StepLR", "CosineAnnealingLR"):
+        with pytest.raises(ValueError, match="is 0, not at least 1"):
+            getattr(optim.lr_scheduler, kind)(optimizer, 0)
+    with pytest.raises(ValueError, match="total_iters is 0"):
+        optim.lr_scheduler.LinearLR(optimizer, total_iters=0)
+
+
 def test_sequential_schedule_errors():
     optimizer = optim.SGD([one_parameter()])
     part = optim.lr_scheduler.LinearLR(optimizer)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .. import ops
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -190,6 +190,11 @@ class MultiheadAttention(Module):
         """Both masks as one that fits (B, num_heads, L, S), True meaning "look"."""
         batch, heads, queries, _ = q_shape
         masks = []
+        for name, mask in (("attn_mask", attn_mask), ("key_padding_mask", key_padding_mask)):
+            if mask is not None and mask.dtype.kind not in "bf":
+                raise DtypeError(
+                    f"MultiheadAttention: {name} is of bools or floats, not {mask.dtype}"
+                )
         if attn_mask is not None:
             if attn_mask.shape not in ((queries, keys), (batch * heads, queries, keys)):
                 raise ShapeError(
@@ -200,7 +205,8 @@ class MultiheadAttention(Module):
                 attn_mask = ops.reshape(attn_mask, (batch, heads, queries, keys))
             masks.append(attn_mask)
         if key_padding_mask is not None:
-            if key_padding_mask.shape not in ((batch, keys), (keys,)[: batch == 1]):
+            unbatched = [(keys,)] if batch == 1 else []
+            if key_padding_mask.shape not in [(batch, keys), *unbatched]:
                 raise ShapeError(
                     f"MultiheadAttention: key_padding_mask must be {(batch, keys)}:"
                     f" it is {key_padding_mask.shape}"

@@ -55,6 +55,13 @@ class LRScheduler:
         self._go_to(int(state_dict["last_epoch"]))
 
 
+def at_least_one(owner: str, name: str, steps: int) -> int:
+    """A number of steps, checked."""
+    if not steps >= 1:
+        raise ValueError(f"{owner}: {name} is {steps}, not at least 1")
+    return steps
+
+
 class LambdaLR(LRScheduler):
     """``initial_lr * lr_lambda(i)``; one function for all groups, or a list of one for each.
 
@@ -88,7 +95,7 @@ class StepLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
-        self.step_size = step_size
+        self.step_size = at_least_one("StepLR", "step_size", step_size)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -103,7 +110,7 @@ class CosineAnnealingLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
     ) -> None:
-        self.T_max = T_max
+        self.T_max = at_least_one("CosineAnnealingLR", "T_max", T_max)
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
 
@@ -126,7 +133,7 @@ class LinearLR(LRScheduler):
     ) -> None:
         self.start_factor = start_factor
         self.end_factor = end_factor
-        self.total_iters = total_iters
+        self.total_iters = at_least_one("LinearLR", "total_iters", total_iters)
         super().__init__(optimizer, last_epoch)
 
     def rate(self, base: float, group: int) -> float:
@@ -172,3 +179,12 @@ class SequentialLR(LRScheduler):
         self.last_epoch = epoch
         which = bisect_right(self.milestones, epoch)
         self.schedulers[which]._go_to(epoch - (self.milestones[which - 1] if which else 0))
+
+    def state_dict(self) -> dict[str, Any]:
+        parts = [scheduler.state_dict() for scheduler in self.schedulers]
+        return {**super().state_dict(), "schedulers": parts}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for scheduler, part in zip(self.schedulers, state_dict["schedulers"], strict=True):
+            scheduler.load_state_dict(part)
+        super().load_state_dict(state_dict)

@@ -58,8 +58,11 @@ class SGD(Optimizer):
     def update(self, group: Group, params: list[Tensor]) -> None:
         if not group["momentum"]:
             return self._update(group, params, None, False)
-        new = [p for p in params if self.state.get(p, {}).get("momentum_buffer") is None]
-        old = [p for p in params if p not in set(new)]
+        old: list[Tensor] = []
+        new: list[Tensor] = []
+        for parameter in params:
+            known = self.state.get(parameter, {}).get("momentum_buffer") is not None
+            (old if known else new).append(parameter)
         for parameter in new:
             self.state[parameter] = {"momentum_buffer": np.empty_like(parameter.value)}
         for some, first in ((old, False), (new, True)):
