@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import platform
+import sys
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -61,9 +65,8 @@ def get_num_threads() -> int:
     return _core.get_num_threads() if _core is not None else 1
 
 
-def _obey_threadpoolctl() -> None:
+def _obey_threadpoolctl(threadpoolctl: Any) -> None:
     """Let ``threadpoolctl.threadpool_limits`` set our threads with those of the BLAS libraries."""
-    import threadpoolctl
 
     class Controller(threadpoolctl.LibController):
         user_api = "tinytensor"
@@ -88,5 +91,27 @@ def _obey_threadpoolctl() -> None:
     threadpoolctl.register(Controller)
 
 
-if _core is not None and find_spec("threadpoolctl") is not None:
-    _obey_threadpoolctl()
+class _ThreadpoolctlImport(MetaPathFinder):
+    """Waits for an import of threadpoolctl, which would make our own a third longer."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if fullname != "threadpoolctl":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_and_register(module: ModuleType) -> None:
+                load(module)
+                _obey_threadpoolctl(module)
+
+            spec.loader.exec_module = load_and_register  # type: ignore[method-assign]
+        return spec
+
+
+if _core is not None:
+    if "threadpoolctl" in sys.modules:
+        _obey_threadpoolctl(sys.modules["threadpoolctl"])
+    else:
+        sys.meta_path.insert(0, _ThreadpoolctlImport())

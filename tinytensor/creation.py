@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .tensor import Dtype, Shape, Tensor, as_array
+from . import random
+from .tensor import Dtype, Shape, Tensor, as_array, as_shape
 
 __all__ = [
     "arange",
@@ -19,6 +20,10 @@ __all__ = [
     "linspace",
     "ones",
     "ones_like",
+    "rand",
+    "randint",
+    "randn",
+    "randperm",
     "tensor",
     "zeros",
     "zeros_like",
@@ -123,3 +128,37 @@ def linspace(
 def eye(n_rows: int, n_cols: int | None = None, k: int = 0, dtype: Dtype = np.float32) -> Tensor:
     """A matrix with ones on its diagonal ``k`` and zeros elsewhere."""
     return Tensor(np.eye(n_rows, n_cols, k, dtype))
+
+
+def rand(
+    *shape: Any, dtype: Dtype = np.float32, requires_grad: bool = False, generator: Any = None
+) -> Tensor:
+    """Uniform numbers from [0, 1), from the default generator unless another is given."""
+    array = random.rand(as_shape(shape), dtype or np.float32, generator)
+    return Tensor(array, requires_grad=requires_grad)
+
+
+def randn(
+    *shape: Any, dtype: Dtype = np.float32, requires_grad: bool = False, generator: Any = None
+) -> Tensor:
+    """Normal numbers of mean 0 and variance 1.
+
+    >>> import tinytensor as tt
+    >>> _ = tt.manual_seed(0)
+    >>> tt.randn(2, 3).shape
+    (2, 3)
+    """
+    array = random.randn(as_shape(shape), dtype or np.float32, generator)
+    return Tensor(array, requires_grad=requires_grad)
+
+
+def randint(
+    low: int, high: int, shape: int | Shape, dtype: Dtype = np.int64, generator: Any = None
+) -> Tensor:
+    """Integers from [low, high)."""
+    return Tensor(random.randint(low, high, shape, dtype or np.int64, generator))
+
+
+def randperm(n: int, generator: Any = None) -> Tensor:
+    """The integers below n in random order."""
+    return Tensor(random.randperm(n, generator))

@@ -7,6 +7,8 @@ threads, and what is drawn does not depend on how many threads the kernels use.
 from __future__ import annotations
 
 import threading
+from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +25,10 @@ def generator(seed: int | None = None) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(seed))
 
 
-_default = generator()
+@cache
+def default_generator() -> np.random.Generator:
+    """The generator of all draws that name no other. Made at the first: numpy.random loads late."""
+    return generator()
 
 
 def manual_seed(seed: int) -> np.random.Generator:
@@ -36,14 +41,14 @@ def manual_seed(seed: int) -> np.random.Generator:
     True
     """
     with _lock:
-        _default.bit_generator.state = np.random.Philox(seed).state
-    return _default
+        default_generator().bit_generator.state = np.random.Philox(seed).state
+    return default_generator()
 
 
 def resolve(generator: np.random.Generator | None = None) -> np.random.Generator:
     """``generator`` itself, or the default one for None."""
     if generator is None:
-        return _default
+        return default_generator()
     if not isinstance(generator, np.random.Generator):
         raise TypeError(
             f"generator: needs a numpy.random.Generator, not {type(generator).__name__}"
@@ -60,13 +65,13 @@ def seeded(generator: np.random.Generator | int | None = None) -> np.random.Gene
 
 def get_rng_state() -> dict:
     """The state of the default generator, for ``set_rng_state``."""
-    return dict(_default.bit_generator.state)
+    return dict(default_generator().bit_generator.state)
 
 
 def set_rng_state(state: dict) -> None:
     """Put the default generator back to a state that ``get_rng_state`` gave."""
     with _lock:
-        _default.bit_generator.state = state
+        default_generator().bit_generator.state = state
 
 
 def draw_key(generator: np.random.Generator | None = None) -> int:
@@ -81,14 +86,16 @@ def rand(
     shape: Shape, dtype: npt.DTypeLike = np.float32, generator: np.random.Generator | None = None
 ) -> np.ndarray:
     """Uniform numbers from [0, 1)."""
-    return np.asarray(resolve(generator).random(shape, np.dtype(dtype)))
+    kind: Any = np.dtype(dtype)
+    return np.asarray(resolve(generator).random(shape, kind))
 
 
 def randn(
     shape: Shape, dtype: npt.DTypeLike = np.float32, generator: np.random.Generator | None = None
 ) -> np.ndarray:
     """Normal numbers of mean 0 and variance 1."""
-    return np.asarray(resolve(generator).standard_normal(shape, np.dtype(dtype)))
+    kind: Any = np.dtype(dtype)
+    return np.asarray(resolve(generator).standard_normal(shape, kind))
 
 
 def randint(

@@ -343,18 +343,18 @@ class Tensor(Variable):
     def double(self) -> Tensor: return self.astype(np.float64)
     def long(self) -> Tensor: return self.astype(np.int64)
     def bool(self) -> Tensor: return self.astype(np.bool_)
-    def reshape(self, *shape: Any) -> Tensor: return ops.reshape(self, _together(shape))
-    def view(self, *shape: Any) -> Tensor: return ops.reshape(self, _together(shape))
-    def permute(self, *axes: Any) -> Tensor: return ops.permute_dims(self, _together(axes))
+    def reshape(self, *shape: Any) -> Tensor: return ops.reshape(self, as_shape(shape))
+    def view(self, *shape: Any) -> Tensor: return ops.reshape(self, as_shape(shape))
+    def permute(self, *axes: Any) -> Tensor: return ops.permute_dims(self, as_shape(axes))
     def transpose(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1, axis2)
     def swapaxes(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1, axis2)
     def squeeze(self, axis: Axes = None) -> Tensor: return ops.squeeze(self, axis)
     def expand_dims(self, axis: int = 0) -> Tensor: return ops.expand_dims(self, axis)
     def unsqueeze(self, axis: int) -> Tensor: return ops.expand_dims(self, axis)
-    def broadcast_to(self, *shape: Any) -> Tensor: return ops.broadcast_to(self, _together(shape))
+    def broadcast_to(self, *shape: Any) -> Tensor: return ops.broadcast_to(self, as_shape(shape))
     def flip(self, axis: Axes = None) -> Tensor: return ops.flip(self, axis)
     def roll(self, shift: Any, axis: Axes = None) -> Tensor: return ops.roll(self, shift, axis)
-    def tile(self, *repetitions: Any) -> Tensor: return ops.tile(self, _together(repetitions))
+    def tile(self, *repetitions: Any) -> Tensor: return ops.tile(self, as_shape(repetitions))
     def unstack(self, axis: int = 0) -> tuple[Tensor, ...]: return ops.unstack(self, axis)
     def cumsum(self, axis: int = -1) -> Tensor: return ops.cumsum(self, axis)
     def softmax(self, axis: int = -1) -> Tensor: return ops.softmax(self, axis)
@@ -431,7 +431,7 @@ class Tensor(Variable):
 Tensor.family = Tensor
 
 
-def _together(sizes: tuple[Any, ...]) -> tuple[int, ...]:
+def as_shape(sizes: tuple[Any, ...]) -> Shape:
     """The sizes of ``f(2, 3)`` and of ``f((2, 3))`` alike."""
     one_sequence = len(sizes) == 1 and isinstance(sizes[0], tuple | list)
     return tuple(sizes[0]) if one_sequence else sizes

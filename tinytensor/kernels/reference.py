@@ -617,7 +617,7 @@ def _attention_logits(q, k, mask, is_causal, scale):
     if mask is not None:
         s = np.where(mask, s, -np.inf) if mask.dtype == bool else s + mask
     if is_causal:
-        s = np.where(np.tri(*s.shape[-2:], dtype=bool), s, -np.inf)
+        s = np.where(np.tri(*s.shape[-2:], dtype=np.bool_), s, -np.inf)
     return s.astype(q.dtype, copy=False)
 
 

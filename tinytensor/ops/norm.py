@@ -104,7 +104,7 @@ def batch_norm(
     if x.ndim < 2:
         raise ShapeError(f"batch_norm: x must be (N, C, …), but is {x.shape}")
     channels = x.shape[1:2]
-    given = [
+    running_mean, running_var, weight, bias = (
         parameter("batch_norm", name, value, channels)
         for name, value in (
             ("running_mean", running_mean),
@@ -112,7 +112,7 @@ def batch_norm(
             ("weight", weight),
             ("bias", bias),
         )
-    ]
+    )
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm: outside training it needs running_mean and running_var")
     if training and x.size <= x.shape[1]:
@@ -120,7 +120,9 @@ def batch_norm(
             f"batch_norm: training needs more than one value for each channel, but x is {x.shape}"
         )
     momentum, eps = number("batch_norm", "momentum", momentum), number("batch_norm", "eps", eps)
-    return kernels.batch_norm(x, *given, bool(training), momentum, eps)
+    return kernels.batch_norm(
+        x, running_mean, running_var, weight, bias, bool(training), momentum, eps
+    )
 
 
 @op(outputs=3)

@@ -86,8 +86,8 @@ def prod(x, axis=None, keepdims=False):
 
 def _prod_by_halves(x, axis, keepdims):
     """The product in pairs: an element's derivative is the product of the others, without 1/x."""
-    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    axes = [a % x.ndim for a in axes if x.ndim]
+    given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = [a % x.ndim for a in given if x.ndim]
     others = [a for a in range(x.ndim) if a not in axes]
     kept = [1 if a in axes else n for a, n in enumerate(x.shape)]
     x = permute_dims(x, (*others, *axes))
