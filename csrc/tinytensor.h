@@ -278,6 +278,11 @@ typedef struct {
     int64_t q_row, k_row, v_row, out_row, mask_row, mask_step;
     float scale;
     int is_causal, mask_is_bool;
+    /* Dropout of the weights, as tt_dropout_args; none if dropout_scale is 0. first_word is that of
+     * the weight of query 0 for key 0, in the array of all heads' weights. */
+    uint64_t dropout_key, first_word;
+    uint32_t dropout_threshold;
+    float dropout_scale;
 } tt_attention_args;
 
 /* Backward for keys [first_key, last_key), first_key a multiple of 64, of one head of k and v, and

@@ -55,14 +55,15 @@ SIZES = [
 ]
 
 
+@pytest.mark.parametrize("dropout", [NO_DROPOUT, (0.4, 2**63 + 7)], ids=["keep", "drop"])
 @pytest.mark.parametrize("is_causal", [False, True], ids=["all", "causal"])
 @pytest.mark.parametrize("mask", ["none", "bool", "additive", "of keys", "of queries"])
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_like_the_twin(isa, size, mask, is_causal):
+def test_like_the_twin(isa, size, mask, is_causal, dropout):
     batch, heads, shared, queries, keys, depth = size
     q, g = normal(batch, heads, queries, depth), normal(batch, heads, queries, depth, seed=1)
     k, v = normal(2, batch, shared, keys, depth, seed=2)
-    how = (is_causal, SCALE, *NO_DROPOUT)
+    how = (is_causal, SCALE, *dropout)
     mask = masks(batch, queries, keys)[mask]
     expected = reference.attention(q, k, v, mask, *how)
     assert_close(kernels.attention(q, k, v, mask, *how), expected)
@@ -97,7 +98,7 @@ def test_layouts(isa, layout):
 @pytest.mark.parametrize("shape", [(1, 1, 600, 32), (3, 5, 70, 20)])
 def test_bitwise_the_same_for_any_number_of_threads(num_threads, shape):
     q, k, v, g = normal(4, *shape)
-    how = (True, SCALE, *NO_DROPOUT)
+    how = (True, SCALE, 0.1, 99)
 
     def run():
         out, lse = kernels.attention(q, k, v, None, *how)
@@ -212,6 +213,19 @@ def test_other_bad_arguments():
         tt.scaled_dot_product_attention(x, x, x, dropout_p=1.5)
     with pytest.raises(TypeError, match="query"):
         tt.scaled_dot_product_attention(tt.zeros((3, 4), np.int64), x, x)
+
+
+@pytest.mark.parametrize("dropout_p", [1e-12, 1 - 1e-12, 1.0])
+def test_dropout_of_nothing_and_of_all(dropout_p):
+    q, k, v, g = normal(4, 1, 1, 9, 8)
+    how = (False, SCALE, dropout_p, 5)
+    expected = reference.attention(q, k, v, None, *how)
+    assert_close(kernels.attention(q, k, v, None, *how), expected)
+    assert_close(
+        kernels.attention_backward(g, q, k, v, None, *expected, *how),
+        reference.attention_backward(g, q, k, v, None, *expected, *how),
+        5e-5,
+    )
 
 
 @pytest.mark.parametrize("queries", [0, 3])

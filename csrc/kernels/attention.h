@@ -6,6 +6,7 @@
  * statistics of a vector of queries are vectors too. Backward makes the weights again from the
  * log-sum-exp. No array grows with queries x keys. */
 #include "../simd_math.h"
+#include "philox.h"
 #include "tile.h"
 
 enum {
@@ -13,18 +14,64 @@ enum {
     TT_BLOCK_QUERIES = 32 /* queries in a group: the columns (forward) or rows of a score block */
 };
 
-/* Add element `at` of the mask to a score; a bool mask makes it -inf where it is false. */
-TT_INLINE void tt_mask(float *score, const tt_attention_args *a, int64_t at)
+/* What the mask adds to n scores, from its element `at` on: itself; of a bool one, 0 or -inf. */
+TT_INLINE void tt_mask_row(float *out, const tt_attention_args *a, int64_t at, int64_t n)
 {
-    if (!a->mask_is_bool)
-        *score += ((const float *)a->mask)[at];
-    else if (!((const uint8_t *)a->mask)[at])
-        *score = -INFINITY;
+    const uint8_t *allowed = (const uint8_t *)a->mask + at;
+    const float *added = (const float *)a->mask + at;
+    const int64_t step = a->mask_step;
+    if (a->mask_is_bool && step == 1)
+        for (int64_t j = 0; j < n; j++) out[j] = allowed[j] ? 0 : -INFINITY;
+    else if (a->mask_is_bool)
+        for (int64_t j = 0; j < n; j++) out[j] = allowed[j * step] ? 0 : -INFINITY;
+    else
+        for (int64_t j = 0; j < n; j++) out[j] = added[j * step];
 }
 
-TT_INLINE void tt_attention_forward(const tt_attention_args *a, const int64_t depth)
+/* Add the mask of `lanes` queries, the first in row `query`, to scores of n keys x QUERIES. */
+TT_INLINE void tt_mask_scores(
+    float *scores, const tt_attention_args *a, int64_t query, int64_t lanes, int64_t key, int64_t n)
+{
+    enum { KEYS = TT_BLOCK_KEYS, QUERIES = TT_BLOCK_QUERIES };
+    float rows[QUERIES * KEYS], columns[KEYS * QUERIES];
+    const int64_t at = query * a->mask_row + key * a->mask_step;
+    if (a->mask_row == 0) { /* the same for all queries */
+        tt_mask_row(rows, a, at, n);
+        for (int64_t j = 0; j < n; j++)
+            for (int64_t lane = 0; lane < QUERIES; lane++) scores[j * QUERIES + lane] += rows[j];
+        return;
+    }
+    for (int64_t lane = 0; lane < lanes; lane++)
+        tt_mask_row(rows + lane * KEYS, a, at + lane * a->mask_row, n);
+    tt_pack_columns(columns, QUERIES, tt_round_up(n, 4), rows, KEYS, lanes, n);
+    for (int64_t i = 0; i < n * QUERIES; i++) scores[i] += columns[i];
+}
+
+/* What dropout multiplies the weights of a query for n keys by. */
+TT_INLINE void tt_dropout_row(
+    float *out, const tt_attention_args *a, int64_t query, int64_t key, int64_t n)
+{
+    tt_dropout_factors(out, n, a->first_word + (uint64_t)(query * a->keys + key), a->dropout_key,
+                       a->dropout_threshold, a->dropout_scale);
+}
+
+/* Drop some of the weights, n keys x QUERIES, of `lanes` queries. */
+TT_INLINE void tt_drop_weights(
+    float *weights, const tt_attention_args *a, int64_t query, int64_t lanes, int64_t key,
+    int64_t n)
+{
+    enum { KEYS = TT_BLOCK_KEYS, QUERIES = TT_BLOCK_QUERIES };
+    float rows[QUERIES * KEYS], columns[KEYS * QUERIES];
+    for (int64_t lane = 0; lane < lanes; lane++)
+        tt_dropout_row(rows + lane * KEYS, a, query + lane, key, n);
+    tt_pack_columns(columns, QUERIES, tt_round_up(n, 4), rows, KEYS, lanes, n);
+    for (int64_t i = 0; i < n * QUERIES; i++) weights[i] *= columns[i];
+}
+
+static void tt_attention_f32(const tt_attention_args *a)
 {
     enum { KEYS = TT_BLOCK_KEYS, QUERIES = TT_BLOCK_QUERIES, VECTORS = QUERIES / VL };
+    const int64_t depth = tt_attention_depth(a->depth);
     const int64_t padded = tt_round_up(a->queries, QUERIES);
     float *keys = a->scratch;                   /* KEYS x depth, scaled */
     float *values = keys + KEYS * depth;        /* KEYS x depth */
@@ -58,11 +105,7 @@ TT_INLINE void tt_attention_forward(const tt_attention_args *a, const int64_t de
 
             tt_tile_product(scores, QUERIES, keys, depth, 1, queries + i * depth, QUERIES,
                             tt_round_up(n, TT_TILE_ROWS), QUERIES, depth, 0);
-            if (a->mask)
-                for (int64_t j = 0; j < n; j++)
-                    for (int64_t lane = 0; lane < lanes; lane++)
-                        tt_mask(scores + j * QUERIES + lane, a,
-                                (i + lane) * a->mask_row + (k + j) * a->mask_step);
+            if (a->mask) tt_mask_scores(scores, a, i, lanes, k, n);
             if (a->is_causal)
                 for (int64_t j = query - k < 0 ? 0 : query - k; j < n; j++)
                     for (int64_t lane = 0; lane < k + j - query; lane++)
@@ -93,6 +136,7 @@ TT_INLINE void tt_attention_forward(const tt_attention_args *a, const int64_t de
                         float *o = out + (i + lane) * depth + d;
                         vf_store(o, vf_load(o) * vf_set1(rescale[lane]));
                     }
+            if (a->dropout_scale != 0) tt_drop_weights(scores, a, query, lanes, k, n);
             tt_tile_product(out + i * depth, depth, scores, 1, QUERIES, values, depth, QUERIES,
                             depth, n, 1);
         }
@@ -109,12 +153,14 @@ TT_INLINE void tt_attention_forward(const tt_attention_args *a, const int64_t de
 
 /* With P the weights, G the cotangent of out, D the row sums of G * out, and scale folded into Q
  * and K where they are packed:
- *     dV = P^T G,   dS = P * (G V^T - D),   dQ = dS K,   dK = dS^T Q.
+ *     dV = P^T G,   dS = P * (G V^T - D),   dQ = dS K,   dK = dS^T Q
+ * (under dropout by factors M:  dV = (M * P)^T G,  dS = P * (M * G V^T - D)).
  * Keys are the outer loop; dQ is summed in a->dq, a buffer of the caller's. */
-TT_INLINE void tt_attention_backward(const tt_attention_backward_args *b, const int64_t depth)
+static void tt_attention_backward_f32(const tt_attention_backward_args *b)
 {
     enum { KEYS = TT_BLOCK_KEYS, QUERIES = TT_BLOCK_QUERIES };
     const tt_attention_args *a = &b->forward;
+    const int64_t depth = tt_attention_depth(a->depth);
     const int64_t padded = tt_round_up(a->queries, QUERIES);
     float *key_columns = a->scratch;                   /* depth x KEYS */
     float *value_columns = key_columns + KEYS * depth; /* depth x KEYS */
@@ -126,7 +172,9 @@ TT_INLINE void tt_attention_backward(const tt_attention_backward_args *b, const 
     float *weights = grads + QUERIES * depth;          /* QUERIES x KEYS: S, then P */
     float *dscores = weights + QUERIES * KEYS;         /* QUERIES x KEYS: G V^T, then dS */
     float *row_sums = dscores + QUERIES * KEYS;        /* heads x queries: D */
+    float kept[KEYS];                                  /* what dropout multiplies a row of P by */
 
+    for (int64_t j = 0; j < KEYS; j++) kept[j] = 1;
     for (int64_t h = 0; h < b->heads; h++)
         for (int64_t i = 0; i < a->queries; i++) {
             const float *g = b->g + h * b->g_head + i * b->g_row;
@@ -168,19 +216,24 @@ TT_INLINE void tt_attention_backward(const tt_attention_backward_args *b, const 
                     int64_t seen = n;
                     if (a->is_causal && i + r + 1 - k < n) seen = i + r + 1 - k;
                     if (seen < 0) seen = 0;
-                    if (a->mask)
-                        for (int64_t j = 0; j < seen; j++)
-                            tt_mask(p + j, a, h * b->mask_head + (i + r) * a->mask_row +
-                                                  (k + j) * a->mask_step);
+                    if (a->mask) {
+                        float added[KEYS];
+                        const int64_t at = h * b->mask_head + (i + r) * a->mask_row;
+                        tt_mask_row(added, a, at + k * a->mask_step, seen);
+                        for (int64_t j = 0; j < seen; j++) p[j] += added[j];
+                    }
+                    if (a->dropout_scale != 0)
+                        tt_dropout_row(kept, a, h * a->queries + i + r, k, n);
                     const vf lse = vf_set1(a->lse[h * a->queries + i + r]);
                     const vf row_sum = vf_set1(row_sums[h * a->queries + i + r]);
                     for (int64_t j = 0; j < padded_n; j += VL) {
-                        vf weight = vf_exp(vf_load(p + j) - lse);
-                        vf ds_j = weight * (vf_load(ds + j) - row_sum);
+                        vf weight = vf_exp(vf_load(p + j) - lse), factor = vf_load(kept + j);
+                        vf ds_j = weight * (vf_load(ds + j) * factor - row_sum);
+                        weight *= factor;
                         if (seen - j < VL) {
-                            vi kept = vi_first(seen - j < 0 ? 0 : seen - j);
-                            weight = vf_select(kept, weight, vf_zero());
-                            ds_j = vf_select(kept, ds_j, vf_zero());
+                            vi inside = vi_first(seen - j < 0 ? 0 : seen - j);
+                            weight = vf_select(inside, weight, vf_zero());
+                            ds_j = vf_select(inside, ds_j, vf_zero());
                         }
                         vf_store(p + j, weight);
                         vf_store(ds + j, ds_j);
@@ -201,23 +254,4 @@ TT_INLINE void tt_attention_backward(const tt_attention_backward_args *b, const 
                 b->dv[(k + j) * b->dv_row + d] = dv[j * depth + d];
             }
     }
-}
-
-/* Depths known when compiling make the strides constants, which is worth a third of the time. */
-#define TT_FOR_DEPTH(BODY, args, depth)                            \
-    switch (depth) {                                               \
-    case 32: BODY(args, 32); break;                                \
-    case 64: BODY(args, 64); break;                                \
-    case 128: BODY(args, 128); break;                              \
-    default: BODY(args, tt_attention_depth(depth));                \
-    }
-
-static void tt_attention_f32(const tt_attention_args *a)
-{
-    TT_FOR_DEPTH(tt_attention_forward, a, a->depth)
-}
-
-static void tt_attention_backward_f32(const tt_attention_backward_args *b)
-{
-    TT_FOR_DEPTH(tt_attention_backward, b, b->forward.depth)
 }

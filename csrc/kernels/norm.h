@@ -69,7 +69,8 @@ typedef struct {
 } tt_channel;
 
 /* The sum, over all values of a channel, of x - shift and of its square. */
-TT_INLINE void tt_channel_sums(const float *x, tt_channel a, float shift, double *sum, double *squares)
+TT_INLINE void tt_channel_sums(
+    const float *x, tt_channel a, float shift, double *sum, double *squares)
 {
     const vf centre = vf_set1(shift);
     *sum = *squares = 0;

@@ -136,7 +136,8 @@ static void tt_cross_entropy_backward_f32(const tt_cross_entropy_args *s)
         }
         const float g = s->g[r * s->g_step] * s->scale;
         const float own = (1 - s->smoothing) * (s->weight ? s->weight[y] : 1);
-        const vf shift = vf_set1(s->lse[r]), factor = vf_set1(g * (own + spread * (float)weight_sum));
+        const vf factor = vf_set1(g * (own + spread * (float)weight_sum));
+        const vf shift = vf_set1(s->lse[r]);
         if (spread == 0)
             for (int64_t c = 0; c < n; c += VL)
                 tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - shift));

@@ -5,8 +5,9 @@ Forward is cut into runs of queries of a head. Backward is cut into heads of the
 these are few also into runs of keys, each with its own part of dq, which are then summed.
 """
 cimport numpy as cnp
-from libc.stdint cimport int64_t, uintptr_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
+from libc.math cimport rint
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
@@ -33,6 +34,9 @@ cdef extern from "tinytensor.h" nogil:
         int64_t q_row, k_row, v_row, out_row, mask_row, mask_step
         float scale
         int is_causal, mask_is_bool
+        uint64_t dropout_key, first_word
+        uint32_t dropout_threshold
+        float dropout_scale
     ctypedef struct tt_attention_backward_args:
         tt_attention_args forward
         const float *out
@@ -111,7 +115,9 @@ cdef cnp.ndarray new_like(cnp.ndarray x):
     return _core.empty((b, h, t, d))
 
 
-cdef bint covered(object q, object k, object v) noexcept:
+cdef bint covered(object q, object k, object v, double dropout_p) noexcept:
+    if dropout_p and not 0 < rint(dropout_p * 2.0**32) < 2.0**32:
+        return False
     if not (
         is_f32(q) and is_f32(k) and is_f32(v) and cnp.PyArray_NDIM(q) == 4
         and cnp.PyArray_NDIM(k) == 4 and cnp.PyArray_SAMESHAPE(k, v)
@@ -149,8 +155,9 @@ cdef object set_mask(Work *work, cnp.ndarray q, cnp.ndarray k, object mask):
 
 
 cdef void set_sizes(
-    Work *work, cnp.ndarray q, cnp.ndarray k, cnp.ndarray v, bint is_causal, float scale
-) noexcept:
+    Work *work, cnp.ndarray q, cnp.ndarray k, cnp.ndarray v, bint is_causal, float scale,
+    double dropout_p, object dropout_key,
+):
     work.table = <const tt_kernels *> _core.table
     work.q, work.k, work.v = heads_of(q), heads_of(k), heads_of(v)
     work.args.q_row, work.args.k_row, work.args.v_row = work.q.row, work.k.row, work.v.row
@@ -163,6 +170,11 @@ cdef void set_sizes(
     work.args.first_query = 0
     work.args.scale = scale
     work.args.is_causal = is_causal
+    work.args.dropout_scale = work.args.dropout_threshold = work.args.dropout_key = 0
+    if dropout_key is not None:
+        work.args.dropout_key = dropout_key
+        work.args.dropout_threshold = <uint32_t> rint(dropout_p * 2.0**32)
+        work.args.dropout_scale = 1 / (1 - dropout_p)
     work.out_of_memory = 0
 
 
@@ -184,6 +196,7 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef int64_t shared, first = run * QUERIES_OF_PIECE
     cdef void *block
     args.lse += head * args.queries + first
+    args.first_word = head * args.queries * args.keys
     head -= batch * work.heads
     shared = head // (work.heads // work.shared_heads)
     args.queries = min(args.queries - first, <int64_t> QUERIES_OF_PIECE)
@@ -207,10 +220,10 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
 
 def attention(q, k, v, mask, is_causal, scale, dropout_p, dropout_key):
     cdef Work work
-    if dropout_key is not None or not covered(q, k, v):
+    if not covered(q, k, v, dropout_p):
         return reference.attention(q, k, v, mask, is_causal, scale, dropout_p, dropout_key)
     q, k, v = readable(q), readable(k), readable(v)
-    set_sizes(&work, q, k, v, is_causal, scale)
+    set_sizes(&work, q, k, v, is_causal, scale, dropout_p, dropout_key)
     mask = set_mask(&work, q, k, mask)
     out, lse = new_like(q), _core.empty((<object> q).shape[:3])
     work.out = heads_of(out)
@@ -244,6 +257,9 @@ cdef void run_backward(void *context, int64_t piece) noexcept nogil:
     args.forward.k = at(&work.k, batch, shared, 0)
     args.forward.v = at(&work.v, batch, shared, 0)
     args.forward.lse += (batch * work.heads + head) * work.args.queries
+    args.forward.first_word = (
+        (batch * work.heads + head) * work.args.queries * work.args.keys
+    )
     if work.mask != NULL:
         args.forward.mask = work.mask + batch * work.mask_batch + head * work.mask_head
     args.out = at(&work.out, batch, head, 0)
@@ -290,8 +306,8 @@ cdef void run_sum(void *context, int64_t piece) noexcept nogil:
 def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, dropout_key):
     cdef Work work
     cdef int64_t blocks, pieces
-    if dropout_key is not None or not (
-        covered(q, k, v) and is_f32(g) and is_f32(out) and is_f32(lse)
+    if not (
+        covered(q, k, v, dropout_p) and is_f32(g) and is_f32(out) and is_f32(lse)
         and cnp.PyArray_SAMESHAPE(g, q) and cnp.PyArray_SAMESHAPE(out, q)
         and cnp.PyArray_ISCARRAY_RO(lse) and lse.shape == q.shape[:3]
     ):
@@ -299,7 +315,7 @@ def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, 
             g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, dropout_key
         )
     g, q, k, v, out = readable(g), readable(q), readable(k), readable(v), readable(out)
-    set_sizes(&work, q, k, v, is_causal, scale)
+    set_sizes(&work, q, k, v, is_causal, scale, dropout_p, dropout_key)
     mask = set_mask(&work, q, k, mask)
     dq, dk, dv = new_like(q), new_like(k), new_like(v)
     work.g, work.out = heads_of(g), heads_of(out)

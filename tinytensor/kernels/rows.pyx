@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Softmax and cross-entropy: the float32 cases of the functions of the same names in reference.py."""
+"""Softmax and cross-entropy: the float32 cases of the functions of these names in reference.py."""
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 
