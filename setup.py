@@ -29,8 +29,6 @@ SANITIZE = []
 if os.environ.get("TINYTENSOR_SANITIZE", "0") not in ("", "0"):
     SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     OPTIMISE += [*SANITIZE, "-fno-omit-frame-pointer", "-g"]
-# What Cython's output alone sets off.
-QUIET_CYTHON: list[str] = []
 
 # Only these files are compiled for more than the plainest machine.
 ISA_FLAGS = {
@@ -77,7 +75,7 @@ def extension(source: Path, c_sources: list[str]) -> Extension:
         include_dirs=["csrc", numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         # The hot loops are in csrc/isa; more than -O2 would only make the build slower here.
-        extra_compile_args=[*COMMON, "-O2", *WARN, *QUIET_CYTHON],
+        extra_compile_args=[*COMMON, "-O2", *WARN],
         extra_link_args=["-pthread", *SANITIZE],
     )
 

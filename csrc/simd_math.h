@@ -71,10 +71,10 @@ TT_INLINE vf vf_exp_reduced(vf x, vf *n)
     return vf_fma(p, r * r, r);
 }
 
+/* Into [low, high]; x stands second, so that its NaN goes through. */
 TT_INLINE vf vf_clamp_keeping_nan(vf x, float low, float high)
 {
-    x = vf_select(x > vf_set1(high), vf_set1(high), x);
-    return vf_select(x < vf_set1(low), vf_set1(low), x);
+    return vf_max_fast(vf_set1(low), vf_min_fast(vf_set1(high), x));
 }
 
 TT_INLINE vf vf_exp(vf x)
@@ -143,7 +143,7 @@ TT_INLINE vf vf_tanh(vf x)
     vf q = vf_exp_reduced(vf_clamp_keeping_nan(2.0f * size, 0.0f, 19.0f), &n);
     vf power = (vf)((vf_to_vi(n) + 127) << 23);
     vf e = vf_fma(power, q, power - 1.0f);
-    return vf_select(size < vf_set1(1e-4f), x, vf_copysign(e / (e + 2.0f), x));
+    return vf_copysign(e / (e + 2.0f), x);
 }
 
 /* 1 / (1 + e) for x >= 0 and e / (1 + e) for x < 0, e = exp(-|x|): never overflows. */

@@ -14,18 +14,19 @@
     static void tt_##NAME##_f32(const tt_unary_args *s)                                        \
     {                                                                                          \
         const vf p = vf_set1(s->p), q = vf_set1(s->q);                                         \
-        int64_t i = 0, rest = s->n % VL;                                                       \
-        for (; i < s->n - rest; i += VL)                                                       \
-            vf_store(s->out + i, NAME##_of(vf_load(s->x + i), p, q));                          \
-        if (rest) vf_store_n(s->out + i, NAME##_of(vf_load_n(s->x + i, rest), p, q), rest);    \
+        const float *x = s->x;                                                                 \
+        float *out = s->out;                                                                   \
+        int64_t i = 0, rest = s->n % VL, whole = s->n - rest;                                  \
+        for (; i < whole; i += VL) vf_store(out + i, NAME##_of(vf_load(x + i), p, q));         \
+        if (rest) vf_store_n(out + i, NAME##_of(vf_load_n(x + i, rest), p, q), rest);          \
     }
 
 /* One row; A_COL and B_COL are constants, so that a repeated operand stays in a register. */
 #define TT_BINARY_ROW(NAME, A_COL, B_COL)                                                      \
     do {                                                                                       \
         const vf a1 = vf_set1(*a), b1 = vf_set1(*b);                                           \
-        int64_t i = 0, rest = s->cols % VL;                                                    \
-        for (; i < s->cols - rest; i += VL)                                                    \
+        int64_t i = 0;                                                                         \
+        for (; i < whole; i += VL)                                                             \
             vf_store(out + i, NAME##_of((A_COL) ? vf_load(a + i) : a1,                         \
                                         (B_COL) ? vf_load(b + i) : b1, p, q));                 \
         if (rest)                                                                              \
@@ -44,8 +45,9 @@
         const vf p = vf_set1(s->p), q = vf_set1(s->q);                                         \
         const float *a = s->a, *b = s->b;                                                      \
         float *out = s->out;                                                                   \
-        if (s->cols == 0) return;                                                              \
-        for (int64_t r = 0; r < s->rows; r++, a += s->a_row, b += s->b_row, out += s->cols) {  \
+        const int64_t cols = s->cols, rest = cols % VL, whole = cols - rest;                   \
+        if (cols == 0) return;                                                                 \
+        for (int64_t r = 0; r < s->rows; r++, a += s->a_row, b += s->b_row, out += cols) {     \
             if (s->a_col && s->b_col)                                                          \
                 TT_BINARY_ROW(NAME, 1, 1);                                                     \
             else if (s->a_col)                                                                 \
