@@ -208,11 +208,12 @@ typedef struct {
 
 /* --- Rows: softmax, losses (kernels/rows.h) ------------------------------------------------- */
 
-/* Softmax and log-softmax of rows of n, and their backwards from g and the forward's out (in x). */
+/* Softmax and log-softmax of rows of n, and their backwards from g and the forward's out (in x).
+ * The _columns kernels: of `columns` adjacent columns of n elements that are `step` apart. */
 typedef struct {
     const float *x, *g;
     float *out;
-    int64_t rows, n;
+    int64_t rows, n, columns, step;
 } tt_softmax_args;
 
 /* Cross-entropy of rows of logits x with the classes `target`. With w = weight (NULL: ones),
@@ -228,12 +229,16 @@ typedef struct {
     float smoothing, scale; /* scale: of g, in backward */
 } tt_cross_entropy_args;
 
-#define TT_ROWS_KERNELS(X)                            \
-    X(softmax_f32, tt_softmax_args)                   \
-    X(softmax_backward_f32, tt_softmax_args)          \
-    X(log_softmax_f32, tt_softmax_args)               \
-    X(log_softmax_backward_f32, tt_softmax_args)      \
-    X(cross_entropy_f32, tt_cross_entropy_args)       \
+#define TT_ROWS_KERNELS(X)                               \
+    X(softmax_f32, tt_softmax_args)                      \
+    X(softmax_backward_f32, tt_softmax_args)             \
+    X(log_softmax_f32, tt_softmax_args)                  \
+    X(log_softmax_backward_f32, tt_softmax_args)         \
+    X(softmax_columns_f32, tt_softmax_args)              \
+    X(softmax_backward_columns_f32, tt_softmax_args)     \
+    X(log_softmax_columns_f32, tt_softmax_args)          \
+    X(log_softmax_backward_columns_f32, tt_softmax_args) \
+    X(cross_entropy_f32, tt_cross_entropy_args)          \
     X(cross_entropy_backward_f32, tt_cross_entropy_args)
 
 /* --- Normalisation (kernels/norm.h) --------------------------------------------------------- */

@@ -150,7 +150,7 @@ def test_layer_norm(isa, shape, ndim):
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("shape", [(4, 7), (3, 4, 5), (2, 3, 8, 9), (33, 40), (9, 2, 65, 65)])
+@pytest.mark.parametrize("shape", [(4, 7), (3, 4, 5), (2, 3, 8, 9), (200, 40), (9, 2, 65, 65)])
 def test_batch_norm(isa, shape, training):
     x, g, channels = normal(*shape) + 1, normal(*shape, seed=1), shape[1]
     weight, bias, mean = normal(channels), normal(channels), normal(channels)

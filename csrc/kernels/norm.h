@@ -143,18 +143,29 @@ TT_INLINE void tt_batch_norm_backward_channel(const tt_batch_norm_args *s, tt_ch
         }
 }
 
-/* The same for `lanes` channels side by side (space == 1), one to a lane. */
+/* Channels side by side (space == 1) are the lanes of a vector; their sums go in runs. */
+enum { TT_BATCH_RUN = 64 };
+
 TT_INLINE void tt_batch_norm_lanes(const tt_batch_norm_args *s, int64_t c)
 {
     const int64_t n = s->last, row = s->channels;
     const vf count = vf_set1((float)s->batch);
     if (s->training) {
         vf sum = vf_zero(), squares = vf_zero();
-        for (int64_t b = 0; b < s->batch; b++) sum += tt_row_at(s->x + b * row, c, n, 0);
+        for (int64_t run = 0; run < s->batch; run += TT_BATCH_RUN) {
+            vf part = vf_zero();
+            for (int64_t b = run; b < s->batch && b < run + TT_BATCH_RUN; b++)
+                part += tt_row_at(s->x + b * row, c, n, 0);
+            sum += part;
+        }
         const vf mean = sum / count;
-        for (int64_t b = 0; b < s->batch; b++) {
-            vf d = tt_row_at(s->x + b * row, c, n, 0) - mean;
-            squares = vf_fma(d, d, squares);
+        for (int64_t run = 0; run < s->batch; run += TT_BATCH_RUN) {
+            vf part = vf_zero();
+            for (int64_t b = run; b < s->batch && b < run + TT_BATCH_RUN; b++) {
+                vf d = tt_row_at(s->x + b * row, c, n, 0) - mean;
+                part = vf_fma(d, d, part);
+            }
+            squares += part;
         }
         tt_row_put(s->mean, c, n, mean);
         tt_row_put(s->var, c, n, squares / count);
@@ -175,10 +186,15 @@ TT_INLINE void tt_batch_norm_backward_lanes(const tt_batch_norm_args *s, int64_t
     const int64_t n = s->last, row = s->channels;
     const vf mean = tt_row_at(s->mean, c, n, 0), rstd = tt_row_at(s->rstd, c, n, 0);
     vf sum = vf_zero(), dot = vf_zero();
-    for (int64_t b = 0; b < s->batch; b++) {
-        vf g = tt_row_at(s->g + b * row, c, n, 0);
-        sum += g;
-        dot = vf_fma(g, (tt_row_at(s->x + b * row, c, n, 0) - mean) * rstd, dot);
+    for (int64_t run = 0; run < s->batch; run += TT_BATCH_RUN) {
+        vf part = vf_zero(), part_dot = vf_zero();
+        for (int64_t b = run; b < s->batch && b < run + TT_BATCH_RUN; b++) {
+            vf g = tt_row_at(s->g + b * row, c, n, 0);
+            part += g;
+            part_dot = vf_fma(g, (tt_row_at(s->x + b * row, c, n, 0) - mean) * rstd, part_dot);
+        }
+        sum += part;
+        dot += part_dot;
     }
     tt_row_put(s->dbias, c, n, sum);
     tt_row_put(s->dweight, c, n, dot);

@@ -90,6 +90,75 @@ static void tt_log_softmax_backward_f32(const tt_softmax_args *s)
     }
 }
 
+/* --- Softmax along another axis than the last ----------------------------------------------- */
+
+/* Columns are the lanes of vectors here, `vectors` of them side by side; sums go in runs of 64. */
+enum { TT_STRIP = 4, TT_COLUMN_RUN = 64 };
+enum { TT_FORWARD, TT_BACKWARD, TT_LOG_FORWARD, TT_LOG_BACKWARD };
+
+TT_INLINE void tt_softmax_strip(
+    const tt_softmax_args *s, int64_t first, const int vectors, const int what)
+{
+    const int backward = what == TT_BACKWARD || what == TT_LOG_BACKWARD;
+    vf top[TT_STRIP], sum[TT_STRIP], run[TT_STRIP];
+    for (int v = 0; v < vectors; v++) {
+        top[v] = vf_set1(-INFINITY);
+        sum[v] = run[v] = vf_zero();
+    }
+#define TT_AT(array, i, v) tt_row_at((array) + (i)*s->step, first + (v)*VL, s->columns, 0)
+#define TT_PUT(i, v, value) tt_row_put(s->out + (i)*s->step, first + (v)*VL, s->columns, value)
+    if (!backward)
+        for (int64_t i = 0; i < s->n; i++)
+            for (int v = 0; v < vectors; v++) top[v] = vf_max(top[v], TT_AT(s->x, i, v));
+    for (int64_t i = 0; i < s->n; i++)
+        for (int v = 0; v < vectors; v++) {
+            if (what == TT_BACKWARD)
+                run[v] = vf_fma(TT_AT(s->x, i, v), TT_AT(s->g, i, v), run[v]);
+            else if (what == TT_LOG_BACKWARD)
+                run[v] += TT_AT(s->g, i, v);
+            else {
+                vf e = vf_exp(TT_AT(s->x, i, v) - top[v]);
+                run[v] += e;
+                if (what == TT_FORWARD) TT_PUT(i, v, e);
+            }
+            if ((i + 1) % TT_COLUMN_RUN == 0 || i + 1 == s->n) {
+                sum[v] += run[v];
+                run[v] = vf_zero();
+            }
+        }
+    for (int v = 0; v < vectors; v++) {
+        if (what == TT_FORWARD) sum[v] = 1.0f / sum[v];
+        if (what == TT_LOG_FORWARD) sum[v] = vf_log(sum[v]);
+    }
+    for (int64_t i = 0; i < s->n; i++)
+        for (int v = 0; v < vectors; v++) {
+            if (what == TT_FORWARD)
+                TT_PUT(i, v, TT_AT(s->out, i, v) * sum[v]);
+            else if (what == TT_LOG_FORWARD)
+                TT_PUT(i, v, TT_AT(s->x, i, v) - top[v] - sum[v]);
+            else if (what == TT_BACKWARD)
+                TT_PUT(i, v, TT_AT(s->x, i, v) * (TT_AT(s->g, i, v) - sum[v]));
+            else
+                TT_PUT(i, v, TT_AT(s->g, i, v) - vf_exp(TT_AT(s->x, i, v)) * sum[v]);
+        }
+#undef TT_AT
+#undef TT_PUT
+}
+
+#define TT_SOFTMAX_COLUMNS(NAME, WHAT)                                          \
+    static void tt_##NAME##_columns_f32(const tt_softmax_args *s)               \
+    {                                                                           \
+        int64_t c = 0;                                                          \
+        for (; c + TT_STRIP * VL <= s->columns; c += TT_STRIP * VL)             \
+            tt_softmax_strip(s, c, TT_STRIP, WHAT);                             \
+        for (; c < s->columns; c += VL) tt_softmax_strip(s, c, 1, WHAT);        \
+    }
+
+TT_SOFTMAX_COLUMNS(softmax, TT_FORWARD)
+TT_SOFTMAX_COLUMNS(softmax_backward, TT_BACKWARD)
+TT_SOFTMAX_COLUMNS(log_softmax, TT_LOG_FORWARD)
+TT_SOFTMAX_COLUMNS(log_softmax_backward, TT_LOG_BACKWARD)
+
 /* --- Cross-entropy -------------------------------------------------------------------------- */
 
 static void tt_cross_entropy_f32(const tt_cross_entropy_args *s)

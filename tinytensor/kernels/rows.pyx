@@ -28,7 +28,7 @@ cdef extern from "tinytensor.h" nogil:
         const float *x
         const float *g
         float *out
-        int64_t rows, n
+        int64_t rows, n, columns, step
     ctypedef struct tt_cross_entropy_args:
         const float *x
         const float *weight
@@ -44,11 +44,16 @@ cdef extern from "tinytensor.h" nogil:
         void (*softmax_backward_f32)(const tt_softmax_args *) noexcept nogil
         void (*log_softmax_f32)(const tt_softmax_args *) noexcept nogil
         void (*log_softmax_backward_f32)(const tt_softmax_args *) noexcept nogil
+        void (*softmax_columns_f32)(const tt_softmax_args *) noexcept nogil
+        void (*softmax_backward_columns_f32)(const tt_softmax_args *) noexcept nogil
+        void (*log_softmax_columns_f32)(const tt_softmax_args *) noexcept nogil
+        void (*log_softmax_backward_columns_f32)(const tt_softmax_args *) noexcept nogil
         void (*cross_entropy_f32)(const tt_cross_entropy_args *) noexcept nogil
         void (*cross_entropy_backward_f32)(const tt_cross_entropy_args *) noexcept nogil
 
 cdef enum:
     WORK_OF_PIECE = 1 << 15  # elements; 10 to 20 µs
+    COLUMNS = 64  # pieces of columns are cut between runs of so many
 
 
 # --- Softmax ---------------------------------------------------------------------------------
@@ -59,72 +64,96 @@ ctypedef void (*softmax_kernel)(const tt_softmax_args *) noexcept nogil
 cdef struct SoftmaxWork:
     softmax_kernel kernel
     tt_softmax_args args
-    int64_t rows_of_piece
+    int64_t in_piece  # rows, or columns
+    int64_t pieces_of_block  # of columns: a block is n runs of `step`
 
 
-cdef void run_softmax(void *context, int64_t piece) noexcept nogil:
+cdef inline void shift(tt_softmax_args *args, int64_t elements) noexcept nogil:
+    args.x += elements
+    args.out += elements
+    if args.g != NULL:
+        args.g += elements
+
+
+cdef void run_rows(void *context, int64_t piece) noexcept nogil:
     cdef SoftmaxWork *work = <SoftmaxWork *> context
     cdef tt_softmax_args args = work.args
-    cdef int64_t first = piece * work.rows_of_piece
-    args.rows = min(work.rows_of_piece, args.rows - first)
-    args.x += first * args.n
-    args.out += first * args.n
-    if args.g != NULL:
-        args.g += first * args.n
+    args.rows = min(work.in_piece, args.rows - piece * work.in_piece)
+    shift(&args, piece * work.in_piece * args.n)
     work.kernel(&args)
 
 
-# The kernel on the rows along the axis; an axis other than the last is copied to be the last.
-cdef object along(softmax_kernel kernel, object x, object g, int axis):
+cdef void run_columns(void *context, int64_t piece) noexcept nogil:
+    cdef SoftmaxWork *work = <SoftmaxWork *> context
+    cdef tt_softmax_args args = work.args
+    cdef int64_t block = piece // work.pieces_of_block
+    cdef int64_t first = piece % work.pieces_of_block * work.in_piece
+    args.columns = min(work.in_piece, args.step - first)
+    shift(&args, block * args.n * args.step + first)
+    work.kernel(&args)
+
+
+cdef object along(softmax_kernel by_rows, softmax_kernel by_columns, object x, object g, int axis):
     cdef SoftmaxWork work
-    if axis != cnp.PyArray_NDIM(x) - 1:
-        out = along(
-            kernel,
-            np.moveaxis(x, axis, -1),
-            None if g is None else np.moveaxis(g, axis, -1),
-            cnp.PyArray_NDIM(x) - 1,
-        )
-        return np.moveaxis(out, -1, axis)
+    cdef int i
     x = contiguous(x)
     g = None if g is None else contiguous(g)
     out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
-    cdef int64_t n = cnp.PyArray_DIM(x, axis), size = cnp.PyArray_SIZE(x)
+    cdef int64_t n = cnp.PyArray_DIM(x, axis), size = cnp.PyArray_SIZE(x), pieces
     if size == 0:
         return out
-    work.kernel = kernel
     work.args.x = data_f32(x)
     work.args.g = data_f32(g)
     work.args.out = data_f32(out)
-    work.args.rows = size // n
     work.args.n = n
-    work.rows_of_piece = rows_of_piece(n, WORK_OF_PIECE)
-    with nogil:
-        _core.parallel_for(ceil_div(work.args.rows, work.rows_of_piece), run_softmax, &work)
+    work.args.step = 1
+    for i in range(axis + 1, cnp.PyArray_NDIM(x)):
+        work.args.step *= cnp.PyArray_DIM(x, i)
+    work.in_piece = rows_of_piece(n, WORK_OF_PIECE)
+    work.args.rows = size // n
+    if work.args.step == 1:
+        work.kernel = by_rows
+        pieces = ceil_div(work.args.rows, work.in_piece)
+        with nogil:
+            _core.parallel_for(pieces, run_rows, &work)
+    else:
+        work.kernel = by_columns
+        work.in_piece = ceil_div(work.in_piece, COLUMNS) * COLUMNS
+        work.pieces_of_block = ceil_div(work.args.step, work.in_piece)
+        pieces = size // (n * work.args.step) * work.pieces_of_block
+        with nogil:
+            _core.parallel_for(pieces, run_columns, &work)
     return out
 
 
 def softmax(x, axis):
+    cdef const tt_kernels *table = <const tt_kernels *> _core.table
     if not is_f32(x):
         return reference.softmax(x, axis)
-    return along((<const tt_kernels *> _core.table).softmax_f32, x, None, axis)
+    return along(table.softmax_f32, table.softmax_columns_f32, x, None, axis)
 
 
 def log_softmax(x, axis):
+    cdef const tt_kernels *table = <const tt_kernels *> _core.table
     if not is_f32(x):
         return reference.log_softmax(x, axis)
-    return along((<const tt_kernels *> _core.table).log_softmax_f32, x, None, axis)
+    return along(table.log_softmax_f32, table.log_softmax_columns_f32, x, None, axis)
 
 
 def softmax_backward(g, out, axis):
+    cdef const tt_kernels *table = <const tt_kernels *> _core.table
     if not (is_f32(g) and is_f32(out) and cnp.PyArray_SAMESHAPE(g, out)):
         return reference.softmax_backward(g, out, axis)
-    return along((<const tt_kernels *> _core.table).softmax_backward_f32, out, g, axis)
+    return along(table.softmax_backward_f32, table.softmax_backward_columns_f32, out, g, axis)
 
 
 def log_softmax_backward(g, out, axis):
+    cdef const tt_kernels *table = <const tt_kernels *> _core.table
     if not (is_f32(g) and is_f32(out) and cnp.PyArray_SAMESHAPE(g, out)):
         return reference.log_softmax_backward(g, out, axis)
-    return along((<const tt_kernels *> _core.table).log_softmax_backward_f32, out, g, axis)
+    return along(
+        table.log_softmax_backward_f32, table.log_softmax_backward_columns_f32, out, g, axis
+    )
 
 
 # --- Cross-entropy ---------------------------------------------------------------------------

@@ -56,6 +56,8 @@ def _class_axis(input):
 
 def _rows(x):
     """An array (N, C, …) or (C,) as rows of classes."""
+    if x.ndim == 2:
+        return np.ascontiguousarray(x)
     axis = _class_axis(x)
     return np.ascontiguousarray(np.moveaxis(x, axis, -1)).reshape(-1, x.shape[axis])
 
