@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -19,13 +21,37 @@ def stretched(case: Case, shape: tuple[int, ...]) -> Case:
     return replaced(case, {key: np.resize(a, shape) for key, a in arrays(case).items()})
 
 
-# The ops that are not element-wise.
+def classes(*shape: int) -> np.ndarray:
+    return rng.integers(0, 67, shape)
+
+
+def reduced(*keywords: dict[str, Any]) -> list[Case]:
+    """A large array, reduced along rows, along columns, in the middle, and to one number."""
+    wanted = keywords or ({}, {"axis": 0}, {"axis": -1}, {"axis": 1}, {"axis": (0, 2)})
+    return [case(normal(37, 129, 67), **kwargs) for kwargs in wanted]
+
+
+# The ops that are not element-wise. Where an op is not here, its small cases are all that it has.
 CALLS: dict[str, list[Case]] = {
+    **{name: reduced() for name in ("sum", "mean", "max", "min", "var", "std", "logsumexp")},
+    **{name: reduced({}, {"axis": 0}, {"axis": -1}) for name in ("argmax", "argmin", "any", "all")},
+    "prod": [case(normal(300, 7), axis=1), case(normal(7, 300), axis=0)],
+    "cumsum": reduced({"axis": 0}, {"axis": 1}, {"axis": -1, "reverse": True}),
+    "expand": [case(normal(130), (130, 517), -1, False), case(normal(1, 517), (130, 517), 0, True)],
+    "concat": [
+        case([normal(130, 517), normal(7, 517)]),
+        case([normal(130, 99), normal(130, 517)], 1),
+    ],
+    "take": [case(normal(300, 65), rng.integers(0, 300, 999), axis=0)],
+    "scatter_add": [case(normal(999, 65), rng.integers(0, 300, 999), (300, 65))],
     "matmul": [
         case(normal(150, 700), normal(700, 300)),
         case(normal(700, 150).T, normal(300, 700).T),
         case(normal(6, 130, 70), normal(6, 70, 90)),
+        case(normal(3, 2, 65, 40), normal(2, 40, 33)),
         case(normal(700), normal(700, 5000)),
+        case(normal(900, 700), normal(700)),
+        case(normal(9999), normal(9999)),
     ],
     "linear": [case(normal(4, 70, 500), normal(300, 500), normal(300))],
     "linear_relu": [case(normal(300, 500), normal(270, 500), normal(270))],
@@ -36,9 +62,49 @@ CALLS: dict[str, list[Case]] = {
     ],
     "conv2d_grad_x": [case(normal(4, 40, 30, 31), normal(40, 24, 3, 3), (30, 31), padding=1)],
     "conv2d_grad_w": [case(normal(4, 40, 30, 31), normal(4, 24, 30, 31), (3, 3), padding=1)],
-    "max_pool2d": [case(normal(8, 16, 33, 70), 3, stride=2, padding=1)],
-    "avg_pool2d": [case(normal(8, 16, 33, 70), 3, stride=2, padding=1)],
-    "adaptive_avg_pool2d": [case(normal(8, 16, 33, 70), (7, 5))],
+    "max_pool2d": [
+        case(normal(8, 16, 33, 70), 3, stride=2, padding=1),
+        case(normal(9, 16, 32, 32), 2),
+    ],
+    "max_pool2d_with_indices": [case(normal(9, 16, 33, 35), 3, 2, 1)],
+    "avg_pool2d": [
+        case(normal(8, 16, 33, 70), 3, stride=2, padding=1),
+        case(normal(9, 16, 32, 32), 2),
+    ],
+    "avg_pool2d_grad": [case(normal(9, 16, 16, 16), (32, 32), 2)],
+    "adaptive_avg_pool2d": [case(normal(8, 16, 33, 70), (7, 5)), case(normal(9, 64, 16, 16), 1)],
+    "adaptive_avg_pool2d_grad": [case(normal(9, 16, 7, 5), (33, 35))],
+    "softmax": [case(normal(300, 517)), case(normal(20, 67, 130), 1)],
+    "log_softmax": [case(normal(300, 517)), case(normal(20, 67, 130), 1)],
+    "cross_entropy": [
+        case(normal(999, 67), classes(999)),
+        case(normal(999, 67), classes(999), label_smoothing=0.1, reduction="sum"),
+        case(normal(30, 67, 29), classes(30, 29)),
+    ],
+    "nll_loss": [case(normal(999, 67), classes(999))],
+    **{
+        name: [case(normal(300, 517), normal(300, 517))]
+        for name in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+    },
+    "binary_cross_entropy_with_logits": [
+        case(normal(300, 517), rng.uniform(0, 1, (300, 517)).astype(np.float32))
+    ],
+    "layer_norm": [
+        case(normal(500, 257), 257, normal(257), normal(257)),
+        case(normal(40, 33, 65), (33, 65), normal(33, 65)),
+    ],
+    "batch_norm": [
+        case(normal(400, 67), None, None, normal(67), normal(67), training=True),
+        case(normal(16, 33, 17, 19), None, None, normal(33), normal(33), training=True),
+    ],
+    "scaled_dot_product_attention": [
+        case(*(normal(2, 4, 130, 32) for _ in range(3)), is_causal=True),
+        case(normal(3, 2, 65, 16), normal(3, 2, 200, 16), normal(3, 2, 200, 24)),
+    ],
+    "embedding": [case(rng.integers(0, 300, (40, 65)), normal(300, 130))],
+    "dropout": [case(normal(300, 517), generator=np.random.default_rng(1))],
+    "lstm_cell": [case(normal(130, 4 * 129), normal(130, 129))],
+    "gru_cell": [case(normal(130, 3 * 129), normal(130, 3 * 129), normal(130, 129))],
 }
 
 

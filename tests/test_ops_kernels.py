@@ -219,11 +219,9 @@ def test_extremes(name: str, isa: str) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", [name for name in OTHERS if not ROWS[name].hides])
 def test_planted_extremes(name: str, value: float) -> None:
     """One NaN or inf among ordinary numbers arrives wherever it arrives in NumPy, or is refused."""
-    if ROWS[name].hides:
-        return
     for case in full_cases(name):
         for key, array in arrays(case).items():
             if array.dtype == np.float32:
