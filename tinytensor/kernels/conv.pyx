@@ -322,7 +322,7 @@ cdef struct Backward:
     float *packed_weight
     int64_t panel, block_depth, blocks
     int64_t piece_channels, channel_pieces
-    int64_t piece_pixels  # whole rows of the output
+    int64_t piece_pixels
     Scratch scratch
 
 
@@ -388,12 +388,14 @@ cdef void run_backward(void *context, int64_t piece) noexcept nogil:
 cdef void backward_pieces(Backward *s) noexcept nogil:
     """Cut an image by its channels, so that a piece's patches fit the scratch memory."""
     cdef int64_t area = s.shape.conv.kernel_y * s.shape.conv.kernel_x
-    cdef int64_t width = s.shape.conv.out_width, rows = s.shape.pixels // width
-    cdef int64_t channels, most, unused
-    # At least some channels, so that a block has rows enough; then as many output rows as fit.
+    cdef int64_t pixels = s.shape.pixels, width = s.shape.conv.out_width
+    cdef int64_t channels, most, unit, unused
+    # At least some channels, so that a block has rows enough; then as many pixels as fit, in whole
+    # rows where rows are not too long.
     channels = min(s.shape.channels, max(1, ceil_div(64, area)))
-    most = min(rows, max(1, SCRATCH // (channels * area * width)))
-    s.piece_pixels = ceil_div(rows, ceil_div(rows, most)) * width
+    most = max(64, SCRATCH // (channels * area))
+    unit = width if width <= most else 1
+    s.piece_pixels = ceil_div(ceil_div(pixels, ceil_div(pixels, most)), unit) * unit
     most = max(channels, min(
         SCRATCH // (area * s.piece_pixels),
         WORK_OF_PIECE // (area * s.shape.pixels * s.shape.filters),
