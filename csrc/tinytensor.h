@@ -391,6 +391,30 @@ typedef struct {
     X(sgd_f32, tt_sgd_args)  \
     X(adam_f32, tt_adam_args)
 
+/* --- The machine's limits (kernels/peak.h) -------------------------------------------------- */
+
+enum { TT_PEAK_CHAINS = 12 };
+
+/* x = a x + b, `rounds` times, in TT_PEAK_CHAINS vectors; their sum goes to *out. */
+typedef struct {
+    float a, b;
+    int64_t rounds;
+    float *out;
+} tt_fma_peak_args;
+
+/* Read: *out = sum of x. Triad: out = x + scale * y. */
+typedef struct {
+    const float *x, *y;
+    float *out;
+    int64_t n;
+    float scale;
+} tt_stream_args;
+
+#define TT_PEAK_KERNELS(X)             \
+    X(fma_peak_f32, tt_fma_peak_args)  \
+    X(stream_read_f32, tt_stream_args) \
+    X(stream_triad_f32, tt_stream_args)
+
 /* --- The table ------------------------------------------------------------------------------ */
 
 #define TT_KERNELS(X)       \
@@ -402,7 +426,8 @@ typedef struct {
     TT_NORM_KERNELS(X)      \
     TT_ATTENTION_KERNELS(X) \
     TT_RECURRENT_KERNELS(X) \
-    TT_OPTIM_KERNELS(X)
+    TT_OPTIM_KERNELS(X)     \
+    TT_PEAK_KERNELS(X)
 
 #define TT_FIELD(kernel, args) void (*kernel)(const args *);
 

@@ -15,6 +15,7 @@
 #include "embedding.h"
 #include "recurrent.h"
 #include "optim.h"
+#include "peak.h"
 
 #define TT_PASTE(a, b) a##b
 #define TT_TABLE_OF(isa) TT_PASTE(tt_kernels_, isa)
