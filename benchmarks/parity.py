@@ -7,7 +7,7 @@ prints the largest difference of the loss.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from . import torch_models
 
 VOCABULARY = 96
 # name: tinytensor's model, PyTorch's, and the size of a batch
-MODELS = {
+MODELS: dict[str, tuple[Callable[[], Any], Callable[[], Any], int]] = {
     "char_rnn": (lambda: CharRNN(VOCABULARY), lambda: torch_models.CharRNN(VOCABULARY), 32),
     "code_gpt": (lambda: GPT(GPTConfig()), lambda: torch_models.GPT(GPTConfig()), 12),
 }

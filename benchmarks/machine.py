@@ -1,0 +1,92 @@
+"""The machine: its limits, its name, and how much memory this process has."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+FMA_RUNS = 200
+STREAM_RUNS = 10
+STREAM_FLOATS = 1 << 24  # 64 MB each: more than the caches hold
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What no kernel can pass, on so many threads."""
+
+    flops: float  # a second: fused multiply-adds, each two
+    bytes: float  # a second: the faster of reading and of STREAM's triad
+
+
+def measure_limits() -> Limits | None:
+    """The best of some runs on the threads that tinytensor uses here. None without C kernels."""
+    if import_module("tinytensor.kernels").active == "reference":
+        return None
+    peak = import_module("tinytensor.kernels.peak")
+    x, y, out = (np.ones(STREAM_FLOATS, np.float32) for _ in range(3))
+    return Limits(
+        max(peak.fma_rate() for _ in range(FMA_RUNS)),
+        max(max(peak.read_rate(x), peak.triad_rate(x, y, out)) for _ in range(STREAM_RUNS)),
+    )
+
+
+def description() -> dict[str, str | int]:
+    """What a reader wants to know of the machine."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":")[1].strip()
+                break
+    return {
+        "processor": model,
+        "CPUs": cpus(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+    }
+
+
+def cpus() -> int:
+    """How many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+# --- Memory of this process, in bytes --------------------------------------------------------
+
+STATUS = Path("/proc/self/status")
+
+
+def resident_memory() -> int:
+    """The resident set now; where that cannot be known, its peak."""
+    return status("VmRSS") if STATUS.exists() else peak_memory()
+
+
+def peak_memory() -> int:
+    """The peak of the resident set, since the last reset where there can be one."""
+    if STATUS.exists():
+        return status("VmHWM")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def reset_peak_memory() -> None:
+    """Let the peak be what is resident now (Linux)."""
+    if STATUS.exists():
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def status(name: str) -> int:
+    for line in STATUS.read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"{STATUS} has no {name}")

@@ -1,0 +1,54 @@
+"""Two-dimensional convolutions: the layers of LeNet, of ResNets for small and for large images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..row import Row
+
+
+def conv(
+    n: int, c: int, size: int, k: int, r: int, stride: int = 1, quick: bool = False
+) -> Iterator[Row]:
+    """The rows of images (n, c, size, size) → (n, k, size / stride, size / stride), r×r."""
+    padding = r // 2
+
+    def build(lib: Any) -> Any:
+        function = lib.nn.functional.conv2d
+        return lambda x, weight: function(x, weight, None, stride, padding)
+
+    def build_jax(jax: Any) -> Any:
+        pads = [(padding, padding)] * 2
+        return lambda x, weight: jax.lax.conv_general_dilated(x, weight, (stride,) * 2, pads)
+
+    out = (size + 2 * padding - r) // stride + 1
+    flops = 2.0 * n * k * c * r * r * out * out
+    traffic = 4.0 * (n * c * size * size + k * c * r * r + n * k * out * out)
+    name = f"conv {n}x{c}x{size} to {k}, {r}x{r}" + (f", stride {stride}" if stride > 1 else "")
+    builders = {"tinytensor": build, "torch": build, "jax": build_jax}
+    inputs = {"x": (n, c, size, size), "weight": (k, c, r, r)}
+    yield Row("conv", name, "forward", builders, inputs, flops, traffic, quick=quick)
+    yield Row(
+        "conv",
+        f"{name}, forward + backward",
+        "backward",
+        builders,
+        inputs,
+        3 * flops,
+        3 * traffic,
+        quick=quick,
+    )
+
+
+def rows() -> Iterator[Row]:
+    yield from conv(32, 1, 28, 6, 5)
+    yield from conv(32, 16, 32, 16, 3, quick=True)
+    yield from conv(32, 64, 8, 64, 3)
+    yield from conv(8, 64, 56, 64, 3)
+    yield from conv(8, 256, 14, 256, 3)
+    yield from conv(8, 64, 56, 256, 1)
+    yield from conv(8, 3, 224, 64, 7, stride=2)
+
+
+ROWS = list(rows())

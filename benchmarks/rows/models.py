@@ -1,0 +1,208 @@
+"""Whole training steps: forward, cross-entropy, backward, AdamW."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+from ..row import Builder, Draw, Row, classes
+
+
+def step(
+    name: str,
+    builders: dict[str, Builder | None],
+    x: Draw,
+    y: Draw,
+    multiplications: float,
+    quick: bool = False,
+    on_request: bool = False,
+) -> Row:
+    """The row of one training step, whose forward pass takes that many multiplications.
+
+    Each is an addition too, and is done for the output, for the input's and the weight's gradient.
+    """
+    return Row(
+        "models",
+        name,
+        "train",
+        builders,
+        {"x": x, "y": y},
+        6.0 * multiplications,
+        tolerance=1e-3,  # small gradients of large sums, and what AdamW makes of them
+        quick=quick,
+        on_request=on_request,
+    )
+
+
+# --- Multi-layer perceptrons -----------------------------------------------------------------
+
+
+def mlp(widths: Sequence[int], batch: int, quick: bool = False) -> Row:
+    def build(lib: Any) -> Any:
+        layers = []
+        for inputs, outputs in pairwise(widths):
+            layers += [lib.nn.Linear(inputs, outputs), lib.nn.ReLU()]
+        return lib.nn.Sequential(*layers[:-1])
+
+    def build_jax(jax: Any) -> Any:
+        from ..jax_models import MLP
+
+        return MLP(widths)
+
+    return step(
+        f"MLP {'-'.join(map(str, widths))}, batch {batch}",
+        {"tinytensor": build, "torch": build, "jax": build_jax},
+        (batch, widths[0]),
+        classes(widths[-1], batch),
+        batch * sum(a * b for a, b in pairwise(widths)),
+        quick=quick,
+    )
+
+
+# --- Convolutional networks ------------------------------------------------------------------
+
+
+def lenet(batch: int, quick: bool = False) -> Row:
+    def build(_: Any) -> Any:
+        from tinytensor.models import LeNet
+
+        return LeNet()
+
+    def build_torch(_: Any) -> Any:
+        from ..torch_vision import LeNet
+
+        return LeNet()
+
+    def build_jax(_: Any) -> Any:
+        from ..jax_models import LeNet
+
+        return LeNet()
+
+    convolutions = 28 * 28 * 6 * 25 + 10 * 10 * 16 * 6 * 25
+    return step(
+        f"LeNet-5, batch {batch}, 28x28",
+        {"tinytensor": build, "torch": build_torch, "jax": build_jax},
+        (batch, 1, 28, 28),
+        classes(10, batch),
+        batch * (convolutions + 400 * 120 + 120 * 84 + 84 * 10),
+        quick=quick,
+    )
+
+
+def resnet20(batch: int) -> Row:
+    def build(_: Any) -> Any:
+        from tinytensor.models import resnet20
+
+        return resnet20()
+
+    def build_torch(_: Any) -> Any:
+        from ..torch_vision import ResNet20
+
+        return ResNet20()
+
+    def build_jax(_: Any) -> Any:
+        from ..jax_models import ResNet20
+
+        return ResNet20()
+
+    image = 32 * 32 * (3 * 16 * 9 + 6 * 16 * 16 * 9)
+    for size, c in ((16, 32), (8, 64)):
+        image += size * size * (c // 2 * c * 9 + 5 * c * c * 9 + c // 2 * c)
+    return step(
+        f"ResNet-20, batch {batch}, 32x32",
+        {"tinytensor": build, "torch": build_torch, "jax": build_jax},
+        (batch, 3, 32, 32),
+        classes(10, batch),
+        batch * (image + 640),
+    )
+
+
+# --- Language models -------------------------------------------------------------------------
+
+
+def char_lstm(batch: int, t: int, vocabulary: int, embedding: int, hidden: int) -> Row:
+    sizes = (vocabulary, embedding, hidden, 2)
+
+    def build(_: Any) -> Any:
+        from tinytensor.models import CharRNN
+
+        return CharRNN(*sizes)
+
+    def build_torch(_: Any) -> Any:
+        from ..torch_models import CharRNN
+
+        return CharRNN(*sizes)
+
+    def build_jax(_: Any) -> Any:
+        from ..jax_models import CharRNN
+
+        return CharRNN(*sizes)
+
+    token = 4 * hidden * (embedding + hidden) + 4 * hidden * 2 * hidden + hidden * vocabulary
+    return step(
+        f"char-LSTM {vocabulary}-{embedding}-2x{hidden}, batch {batch}, T {t}",
+        {"tinytensor": build, "torch": build_torch, "jax": build_jax},
+        classes(vocabulary, batch, t),
+        classes(vocabulary, batch, t),
+        batch * t * token,
+    )
+
+
+def gpt(
+    layers: int,
+    width: int,
+    heads: int,
+    t: int,
+    batch: int,
+    vocabulary: int,
+    name: str = "GPT",
+    **choices: bool,
+) -> Row:
+    sizes: dict[str, Any] = {
+        "vocab_size": vocabulary,
+        "block_size": t,
+        "n_layer": layers,
+        "n_head": heads,
+        "n_embd": width,
+        "bias": True,
+    }
+    config: Any = SimpleNamespace(**sizes)
+
+    def build(_: Any) -> Any:
+        from tinytensor.models import GPT, GPTConfig
+
+        return GPT(GPTConfig(**sizes))
+
+    def build_torch(_: Any) -> Any:
+        from ..torch_models import GPT
+
+        return GPT(config)
+
+    def build_jax(_: Any) -> Any:
+        from ..jax_models import GPT
+
+        return GPT(config)
+
+    token = layers * (12 * width * width + width * (t + 1)) + width * vocabulary
+    return step(
+        f"{name} {layers} layers, d {width}, T {t}, batch {batch}",
+        {"tinytensor": build, "torch": build_torch, "jax": build_jax},
+        classes(vocabulary, batch, t),
+        classes(vocabulary, batch, t),
+        batch * t * token,
+        **choices,
+    )
+
+
+ROWS = [
+    mlp((64, 64, 64, 10), 32, quick=True),
+    mlp((784, 512, 512, 10), 128),
+    lenet(64, quick=True),
+    resnet20(32),
+    char_lstm(32, 64, 96, 64, 256),
+    gpt(4, 128, 4, 64, 12, 96, quick=True),
+    gpt(6, 384, 6, 256, 4, 96),
+    gpt(12, 768, 12, 256, 2, 50257, name="GPT-2 124M,", on_request=True),
+]

@@ -1,0 +1,289 @@
+"""The benchmarks: statistics, the workers' protocol, what is compared, a tiny run. Never a time."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import benchmarks.__main__ as command
+from benchmarks.frameworks import FRAMEWORKS
+from benchmarks.machine import Limits, measure_limits, peak_memory, resident_memory
+from benchmarks.measure import Measurement, Plan, Spread, difference, measure, runs_in_a_turn
+from benchmarks.process import Worker, WorkerError
+from benchmarks.report import Memory, Report, as_json, as_markdown, duration, geometric_mean
+from benchmarks.row import Row, everywhere, initial
+from benchmarks.rows import BY_NAME, GROUPS
+
+ROW = Row("overhead", "a row", "statement", everywhere("x", "tinytensor"), {"x": (2,)}, 6e9, 2e9)
+MAP = Row("maps", "a map", "forward", everywhere(abs, "tinytensor"), {"x": (2,)}, 0, 1e9)
+SMALLEST = "x + y, 8x8, no gradient"
+
+
+class FakeWorker:
+    """A worker that keeps a log of what it is asked, and takes as long as it is told."""
+
+    def __init__(self, log: list[str], name: str, output: float, seconds: float) -> None:
+        self.log, self.name, self.output, self.per_run = log, name, output, seconds
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        self.log.append(f"{self.name} {do}")
+        return {}
+
+    def outputs(self) -> list[np.ndarray]:
+        self.log.append(f"{self.name} outputs")
+        return [np.array([self.output])]
+
+    def seconds(self, n: int) -> float:
+        self.log.append(f"{self.name} {n}")
+        return n * self.per_run
+
+
+def fake_workers(log: list[str], **outputs: float) -> dict[str, Any]:
+    return {
+        name: FakeWorker(log, name, output, index + 1.0)
+        for index, (name, output) in enumerate(outputs.items())
+    }
+
+
+# --- Statistics ------------------------------------------------------------------------------
+
+
+def test_ratios_are_taken_round_by_round():
+    measurement = Measurement(ROW, 1, {"tinytensor": [1, 2, 4, 8, 16], "torch": [3, 2, 4, 16, 64]})
+    # The ratios are 3, 1, 1, 2, 4: their median is 2, while that of the medians would be 1.
+    assert measurement.ratio("torch") == Spread(1, 2, 3)
+    assert measurement.seconds() == 4
+    assert measurement.peers == ["torch"]
+
+
+def test_geometric_mean():
+    assert geometric_mean([0.5, 2, 8]) == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(2.5, "2.5 s"), (0.0315, "31.5 ms"), (1.234e-6, "1.23 µs"), (5e-8, "50 ns")],
+)
+def test_durations_have_fitting_units(seconds, text):
+    assert duration(seconds) == text
+
+
+# --- Comparing -------------------------------------------------------------------------------
+
+
+def test_outputs_agree_up_to_the_tolerance_of_the_largest():
+    a = np.array([1000.0, 0.0])
+    assert difference([a], [a + 0.09], 1e-4) == ""
+    assert "differs" in difference([a], [a + 0.11], 1e-4)
+
+
+def test_what_cannot_be_compared_is_different():
+    a = np.zeros((2, 3))
+    assert "2 outputs against 1" in difference([a, a], [a], 1)
+    assert "(2, 3) against (3, 2)" in difference([a], [a.T], 1)
+    assert "not finite" in difference([a], [a * math.nan], 1)
+    assert "not finite" in difference([a + math.inf], [a + math.inf], 1)
+    assert difference([np.zeros((0, 3))], [np.zeros((0, 3))], 1) == ""
+
+
+# --- Measuring -------------------------------------------------------------------------------
+
+
+def test_frameworks_take_turns():
+    log: list[str] = []
+    workers = fake_workers(log, tinytensor=1.0, numpy=1.0)
+    measurement = measure(ROW, 2, workers, Plan(rounds=3, turn=0.5))
+    assert log[:4] == ["tinytensor prepare", "tinytensor outputs", "numpy prepare", "numpy outputs"]
+    assert log[-6:] == ["tinytensor 1", "numpy 1"] * 3
+    assert measurement.times == {"tinytensor": [1, 1, 1], "numpy": [2, 2, 2]}
+    assert measurement.ratio("numpy") == Spread(2, 2, 2)
+
+
+def test_different_outputs_are_a_failure_and_never_timed():
+    log: list[str] = []
+    measurement = measure(ROW, 1, fake_workers(log, tinytensor=1.0, numpy=1.1), Plan())
+    assert "tinytensor and numpy disagree" in measurement.failure
+    assert not measurement.times
+    assert all(line.endswith(("prepare", "outputs")) for line in log)
+
+
+@pytest.mark.parametrize("per_run", [1e-7, 1e-4, 0.03, 5.0])
+def test_a_turn_is_filled(per_run):
+    n = runs_in_a_turn(FakeWorker([], "numpy", 0, per_run), 0.1)  # type: ignore[arg-type]
+    assert n == max(1, round(0.1 / per_run))
+
+
+# --- Rows ------------------------------------------------------------------------------------
+
+
+def test_names_are_unique_and_each_row_is_ours():
+    rows = [row for rows in GROUPS.values() for row in rows]
+    assert len(BY_NAME) == len(rows)
+    assert all(FRAMEWORKS["tinytensor"].takes(row) for row in rows)
+    assert all(FRAMEWORKS["torch"].takes(row) for row in rows)
+
+
+def test_each_group_has_quick_rows():
+    for rows in GROUPS.values():
+        assert 2 <= sum(row.quick for row in rows) <= 10
+
+
+def test_inputs_and_parameters_are_the_same_each_time():
+    row = BY_NAME[SMALLEST]
+    first, second = row.arrays(), row.arrays()
+    for name in ("x", "y"):
+        np.testing.assert_array_equal(first[name], second[name])
+    assert not np.array_equal(first["x"], first["y"])
+    np.testing.assert_array_equal(initial("fc.weight", (3, 4)), initial("fc.weight", (3, 4)))
+
+
+def test_compiled_torch_takes_training_steps_alone():
+    compiled = FRAMEWORKS["torch-compile"]
+    assert not compiled.takes(BY_NAME["gemm 512"])
+    assert all(compiled.takes(row) for row in GROUPS["models"])
+
+
+def test_rows_on_request_are_run_only_by_name():
+    rows = GROUPS["models"]
+    assert not [row for row in command.chosen(rows, False, None) if row.on_request]
+    assert [row.name for row in command.chosen(rows, False, "124M")] == [
+        row.name for row in rows if row.on_request
+    ]
+
+
+# --- Workers ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def numpy_worker():
+    with Worker("numpy", 1) as worker:
+        yield worker
+
+
+def test_a_worker_prepares_runs_and_shows_outputs(numpy_worker):
+    numpy_worker.ask("prepare", row=SMALLEST)
+    assert numpy_worker.seconds(10) > 0
+    (output,) = numpy_worker.outputs()
+    arrays = BY_NAME[SMALLEST].arrays()
+    np.testing.assert_array_equal(output, arrays["x"] + arrays["y"])
+
+
+def test_a_worker_says_what_went_wrong_and_goes_on(numpy_worker):
+    with pytest.raises(WorkerError, match="numpy: prepare: KeyError: 'no such row'"):
+        numpy_worker.ask("prepare", row="no such row")
+    numpy_worker.ask("prepare", row=SMALLEST)
+
+
+def test_a_worker_that_died_is_an_error():
+    with Worker("numpy", 1) as worker:
+        worker.ask("prepare", row=SMALLEST)
+        worker.process.kill()
+        with pytest.raises(WorkerError, match="the worker ended with -9"):
+            worker.ask("run", n=1)
+
+
+def test_memory_is_that_of_the_row():
+    with Worker("tinytensor", 1) as worker:
+        found = worker.ask("memory", row="MLP 784-512-512-10, batch 128")["bytes"]
+    # Parameters, gradients and AdamW's two moments, and not much more.
+    floats = 784 * 512 + 512 * 512 + 512 * 10 + 2 * 512 + 10
+    assert 4 * 4 * floats < found < 100 * 2**20
+
+
+def test_this_process_knows_its_memory():
+    assert 0 < resident_memory() <= peak_memory()
+
+
+def test_limits_are_positive():
+    limits = measure_limits()
+    assert limits is None or min(limits.flops, limits.bytes) > 0
+
+
+# --- Reports ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def report():
+    times = {"tinytensor": [0.5] * 3, "torch": [1.0, 1.0, 1.5]}
+    return Report(
+        {"processor": "some"},
+        {"tinytensor": "1", "torch": "2"},
+        {1: Limits(24e9, 40e9)},
+        [Measurement(ROW, 1, times), Measurement(MAP, 1, times)],
+        [Memory("a model", 1, {"tinytensor": 2**20, "torch": 2**22})],
+        ["one"],
+    )
+
+
+def test_json_has_everything(report):
+    found = json.loads(as_json(report))
+    row = found["rows"][0]
+    assert row["ratios"] == {"torch": {"low": 2, "median": 2, "high": 2.5}}
+    assert row["seconds"] == {"tinytensor": 0.5, "torch": 1}
+    assert row["GFLOP/s"] == 12
+    assert row["share of the FMA limit"] == 0.5
+    assert row["share of the bandwidth limit"] == 0.1
+    assert found["memory"][0]["bytes"]["torch"] == 2**22
+    assert found["failures"] == ["one"]
+
+
+def test_markdown_has_a_line_for_each_row(report):
+    text = as_markdown(report)
+    assert "| a row | 1 | 500 ms | 12.0 | 4.0 | 50% FMA | 2.00 (2.00–2.50) |" in text
+    assert "| a map | 1 | 500 ms |  | 2.0 | 5% stream | 2.00 (2.00–2.50) |" in text
+    assert "| geometric mean |  |  |  |  |  | 2.00 |" in text
+    assert "| a model | 1 | 1.0 MB | 4.0 MB |" in text
+    assert "- one" in text
+
+
+def test_picture_is_drawn(report, tmp_path):
+    pytest.importorskip("matplotlib")
+    from benchmarks.picture import draw
+
+    draw(report, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+# --- The command -----------------------------------------------------------------------------
+
+
+def test_a_tiny_run(tmp_path, capsys):
+    words = ["overhead", "--quick", "--peers", "numpy", "--only", "no gradient"]
+    assert command.main([*words, "--out", str(tmp_path)]) == 0
+    assert SMALLEST in capsys.readouterr().out
+    (row,) = json.loads((tmp_path / "benchmarks.json").read_text())["rows"]
+    assert row["name"] == SMALLEST
+    assert set(row["seconds"]) == {"tinytensor", "numpy"}
+    assert SMALLEST in (tmp_path / "benchmarks.md").read_text()
+
+
+def test_a_row_that_fails_is_reported(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("benchmarks.measure.difference", lambda *arguments: "all is wrong")
+    words = ["overhead", "--quick", "--peers", "numpy", "--only", "no gradient"]
+    assert command.main([*words, "--out", str(tmp_path)]) == 1
+    found = json.loads((tmp_path / "benchmarks.json").read_text())
+    assert found["rows"] == []
+    assert "disagree: all is wrong" in found["failures"][0]
+
+
+def test_a_peer_that_is_not_installed_is_left_out(monkeypatch, capsys):
+    monkeypatch.setattr(command, "find_spec", lambda module: None if module == "jax" else True)
+    assert list(command.installed(["numpy", "jax"])) == ["numpy"]
+    assert capsys.readouterr().out == "jax is left out: jax is not installed\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["--peers", "nobody"], ["--threads", "0"], ["--only", "("], ["everything"]]
+)
+def test_bad_arguments_are_refused(words, capsys):
+    with pytest.raises(SystemExit):
+        command.arguments(words)
+    assert capsys.readouterr().err
+
+
+def test_no_row_found(capsys):
+    assert command.main(["kernels", "--only", "no such row"]) == 2
