@@ -40,7 +40,7 @@ cdef class BackwardPass:
 
 cpdef Version new_version()
 @cython.locals(variable=Variable)
-cpdef Variable wrap(family, value)
+cpdef Variable wrap(type family, value)
 cpdef edge(Variable variable)
 cpdef owned(Variable gradient)
 @cython.locals(node=Node, node_parent=Node, depth=cython.longlong)

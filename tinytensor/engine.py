@@ -170,12 +170,9 @@ class Variable:
         return error
 
 
-new_variable = Variable.__new__
-
-
 def wrap(family: Any, value: Any) -> Any:
     """A new constant of ``family`` around a raw value."""
-    variable = new_variable(family)
+    variable = family.__new__(family)
     variable.value = value
     variable.grad = variable.node = variable.hooks = None
     variable.version = new_version()

@@ -11,7 +11,8 @@ cdef class Plan:
 
 cdef class Op:
     cdef dict __dict__
-    cdef public object forward, family
+    cdef public object forward
+    cdef public type family
     cdef public Py_ssize_t outputs, arity
     cdef public bint view, variadic, plain
     cdef public tuple residuals, tail

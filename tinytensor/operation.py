@@ -17,6 +17,7 @@ from .engine import (
 )
 from .grad_mode import enable_grad, grad_enabled
 
+is_enabled = grad_enabled.get
 OUT, NEEDS = -1, -2  # the positions of a rule's `out` and `needs` among what a call can save
 # What a forward function may raise because of its arguments.
 BAD_INPUT = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
@@ -190,7 +191,7 @@ class Op:
                 got = self.forward(*values, **static) if static else self.forward(*values)
         except BAD_INPUT as error:
             raise self.family.explained(self, error, values) from error
-        if needing and not (self.rules and grad_enabled.get()):
+        if needing and not (self.rules and is_enabled()):
             needing = 0
         if not self.plain:
             return self.wrap_all(args, static, needing, got)
