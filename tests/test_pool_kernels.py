@@ -97,3 +97,10 @@ def test_indices_outside_of_a_plane_are_passed_over(isa):
     g, indices = normal(1, 2, 2), np.array([[[0, -1], [4, 2**60]]])
     got = pool.scatter_planes(g, indices, (2, 2))
     np.testing.assert_array_equal(got, [[[g[0, 0, 0], 0], [0, 0]]])
+
+
+def test_indices_at_odd_addresses(isa):
+    raw = np.zeros(4 * 8 + 1, np.uint8)[1:].view(np.int64).reshape(1, 2, 2)
+    raw[...] = [[[0, 3], [3, 1]]]
+    got = pool.scatter_planes(np.ones((1, 2, 2), np.float32), raw, (2, 2))
+    np.testing.assert_array_equal(got, [[[1, 1], [0, 2]]])

@@ -273,7 +273,7 @@ def scatter_planes(g, indices, size):
     ):
         return reference.scatter_planes(g, indices, size)
     cdef Scattering s
-    cdef cnp.ndarray gs = np.ascontiguousarray(g), at = np.ascontiguousarray(indices), out
+    cdef cnp.ndarray gs = np.ascontiguousarray(g), at = np.require(indices, None, "CA"), out
     out = _core.empty((*g.shape[:-2], *size), np.float32)
     s.kernel = (<const tt_kernels *> _core.table).scatter_planes_f32
     s.args.x, s.args.indices, s.args.out = floats(gs), int64s(at), floats(out)
