@@ -29,11 +29,14 @@ cdef class Node:
 
 cdef class BackwardPass:
     cdef public bint create_graph
+    cdef public object family, spec_of
+    cdef public long long pushed
     cdef public dict pending
     cdef public set owned, wanted, useful
     cdef public list heap
     @cython.locals(node=Node, variable=Variable)
     cpdef deliver(self, target, Variable cotangent)
+    cpdef push(self, Node node)
     cpdef deliver_output(self, Node output, Variable cotangent)
     @cython.locals(node=Node, variable=Variable)
     cpdef dict run(self, bint retain_graph)

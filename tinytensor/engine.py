@@ -219,12 +219,6 @@ class Node:
 
     __slots__ = ("depth", "guards", "hooks", "index", "op", "parents", "plan", "saved", "spec")
 
-    def __lt__(self, other):  # a heap pops its smallest: the deepest node
-        return self.depth > other.depth
-
-    def __hash__(self):  # a compiled class that defines an order inherits no hash
-        return id(self) >> 4
-
     def attach(self, outputs):
         """Make this the node behind the outputs of its call."""
         if self.op.outputs == 1:
@@ -302,13 +296,14 @@ def new_node(op, plan, parents, spec, index):
 class BackwardPass:
     """The cotangents that are known but not yet passed on, and a heap of the nodes they wait at."""
 
-    __slots__ = ("create_graph", "heap", "owned", "pending", "useful", "wanted")
-
     def __init__(self, outputs, wanted, create_graph):
         self.create_graph = create_graph
+        self.family = type(outputs[0]).family
+        self.spec_of = self.family.spec
         self.pending = {}
         self.owned = set()  # where the pending cotangent is a sum that only this pass holds
-        self.heap = []
+        self.heap = []  # of (-depth, a number that breaks ties, node): heapq pops the smallest
+        self.pushed = 0
         self.wanted = set() if wanted is None else {edge(variable) for variable in wanted}
         self.useful = None if wanted is None else self.leading_to_wanted(outputs)
 
@@ -331,52 +326,57 @@ class BackwardPass:
 
     def deliver(self, target, cotangent):
         """Add ``cotangent`` to what waits at ``target``, a node or a leaf."""
+        spec = None
         if isinstance(target, Node):
             node = target
-            spec, family = node.spec, node.op.family
-        else:
+            spec = node.spec
+        elif self.spec_of is not None:
             variable = target
-            family = type(target).family
-            spec = None if family.spec is None else family.spec(variable.value)
-        if spec is not None and family.spec(cotangent.value) != spec:
+            spec = self.spec_of(variable.value)
+        if spec is not None and self.spec_of(cotangent.value) != spec:
             cotangent = cotangent.fit(spec)
         total = self.pending.get(target)
         if total is None:
             self.pending[target] = cotangent
             if isinstance(target, Node):
-                heappush(self.heap, target)
+                self.push(target)
         elif self.create_graph or target not in self.owned:
             self.pending[target] = total + cotangent
             self.owned.add(target)
         else:
             self.pending[target] = total.add_into(cotangent)
 
+    def push(self, node):
+        self.pushed += 1
+        heappush(self.heap, (-node.depth, self.pushed, node))
+
     def deliver_output(self, output, cotangent):
         """Hand ``cotangent`` to the call of which ``output`` is one of several outputs."""
         call = output.parents[0]
         if call not in self.pending:
             self.pending[call] = [None] * len(call.spec)
-            heappush(self.heap, call)
+            self.push(call)
         self.pending[call][output.index] = cotangent  # an output is popped once
 
     def run(self, retain_graph):
         """Pass everything on, deepest node first; returns what arrived at leaves and wanted."""
         kept = {}
         while self.heap:
-            node = heappop(self.heap)
+            node = heappop(self.heap)[2]
             g = self.pending.pop(node)
-            self.owned.discard(node)
+            if self.owned:
+                self.owned.discard(node)
             if node.hooks:
                 g = run_hooks(node.hooks, g)
-            if node in self.wanted:
+            if self.useful is not None and node in self.wanted:
                 kept[node] = g
-                if self.useful is not None and self.useful.isdisjoint(node.parents):
+                if self.useful.isdisjoint(node.parents):
                     continue
             if node.plan is None:
                 self.deliver_output(node, g)
                 continue
             if isinstance(g, list):
-                zeros = node.op.family.zeros
+                zeros = self.family.zeros
                 g = tuple([zeros(s) if c is None else c for s, c in zip(node.spec, g)])
             cotangents = node.pull(g, self.useful)
             if not retain_graph:

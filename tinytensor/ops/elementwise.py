@@ -107,7 +107,7 @@ def multiply(a, b):
     return kernels.multiply(a, b)
 
 
-multiply.grad(a=lambda g, b: g * b, b=lambda g, a: g * a)
+multiply.grad(a=lambda g, b: multiply(g, b), b=lambda g, a: multiply(g, a))
 
 
 @op
