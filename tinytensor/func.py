@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,9 +39,10 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Func
                 # A node of its own: the inner derivative stops here, the outer one goes through.
                 inputs[i] = alias(x) if x.requires_grad else x.detach().requires_grad_()
             value = function(*inputs, **kwargs)
-        found = gradients_of(
-            value, [inputs[i] for i in wanted], create_graph=outer, allow_unused=True
-        )
+        found: Sequence[Any] = [None] * len(wanted)
+        if value.requires_grad:  # else it depends on no input, and the gradients are zeros
+            variables = [inputs[i] for i in wanted]
+            found = gradients_of(value, variables, create_graph=outer, allow_unused=True)
         gradients = tuple(
             Tensor(np.zeros_like(inputs[i].value)) if g is None else g
             for i, g in zip(wanted, found, strict=True)
@@ -93,6 +95,7 @@ def check_grad(
         raise TypeError("check_grad: no argument is a float64 array or tensor")
     arrays = [np.array(args[i].value if isinstance(args[i], Tensor) else args[i]) for i in places]
     name = getattr(function, "__name__", repr(function))
+    names = _parameter_names(function, len(args))
     rng = np.random.default_rng(seed)
     weights: list[np.ndarray] = []
 
@@ -146,9 +149,19 @@ def check_grad(
                 if not abs(exact[index] - measured) <= atol + rtol * abs(measured):
                     kind = "gradient" if order == 1 else "second derivative"
                     raise GradientMismatch(
-                        f"{name}: the {kind} by argument {places[number]} at index {index} is"
+                        f"{name}: the {kind} by {names[places[number]]} at index {index} is"
                         f" {exact[index]:.9g}, finite differences say {measured:.9g}"
                     )
+
+
+def _parameter_names(function: Function, n: int) -> list[str]:
+    """What the first n arguments of a call are called; their number where there is no name."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    named = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    return [repr(named[i]) if i < len(named) else f"argument {i}" for i in range(n)]
 
 
 def _is_input(argument: Any) -> bool:
