@@ -14,7 +14,7 @@ from tinytensor.train import bits_per_character, fit, next_token_loss
 def arguments(description, steps):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--steps", type=int, default=steps, help=f"training steps ({steps})")
-    parser.add_argument("--quick", action="store_true", help="20 steps, and a short sample")
+    parser.add_argument("--quick", action="store_true", help="10 steps, and a short sample")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="default: one for each core")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
@@ -26,7 +26,7 @@ def learn_to_write_code(name, build, arguments, *, length, batch_size, lr):
 
     Files are either trained on or held out; what is printed as it goes is of those held out.
     """
-    steps, sample = (20, 80) if arguments.quick else (arguments.steps, 500)
+    steps, sample = (10, 40) if arguments.quick else (arguments.steps, 500)
     if arguments.threads:
         tt.set_num_threads(arguments.threads)
     tt.manual_seed(arguments.seed)
@@ -43,7 +43,7 @@ def learn_to_write_code(name, build, arguments, *, length, batch_size, lr):
     scheduler = SequentialLR(optimizer, [warm_up, decay], [rising])
 
     windows = Windows(vocabulary.encode(held_out_text), length)
-    spread = np.linspace(0, len(windows) - 1, 32 if arguments.quick else 512).astype(int)
+    spread = np.linspace(0, len(windows) - 1, 16 if arguments.quick else 512).astype(int)
     held_out = DataLoader(Subset(windows, spread), batch_size=64)
     between = min(250, steps)  # steps between evaluations
     fit(

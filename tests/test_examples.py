@@ -70,6 +70,6 @@ def test_digits(tmp_path):
 def test_language_models(tmp_path, name, model):
     printed = run(f"{name}.py", "--quick", "--out", tmp_path)
     bits = float(re.search(r"held-out bits/character ([\d.]+)", printed)[1])
-    assert bits < 5.5  # an untrained one needs log₂ 96 = 6.6
+    assert bits < 5.9  # an untrained one needs log₂ 96 = 6.6
     assert "\ndef " in printed
     model().load_state_dict(tt.load(tmp_path / f"{name}.safetensors"))
