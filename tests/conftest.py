@@ -51,7 +51,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_testnodedown(node) -> None:
     """A worker of pytest-xdist has ended: only it knows of the files that were skipped whole."""
-    skipped.extend(node.workeroutput.get("skipped", []))
+    skipped.extend(getattr(node, "workeroutput", {}).get("skipped", []))  # a crash has left none
 
 
 pytest_testnodedown = pytest.hookimpl(optionalhook=True)(pytest_testnodedown)
