@@ -149,6 +149,44 @@ for _name, _torch_name in {
     )
 
 
+def _whole_pairs(rng: np.random.Generator) -> list[Case]:
+    a, b = rng.integers(-9, 10, (2, 3, 4))
+    return [case(a, b), case(a, b[0]), case(a, 5), case(a > 0, b > 0)]
+
+
+for _name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
+    row(
+        _name,
+        _whole_pairs,
+        torch=lambda torch, a, b, name=_name: getattr(torch, name)(a, b),
+        differentiable=False,
+    )
+row(
+    "bitwise_invert",
+    lambda rng: [case(rng.integers(-9, 10, (3, 4))), case(rng.normal(size=(3, 4)) > 0)],
+    torch=lambda torch, x: torch.bitwise_not(x),
+    differentiable=False,
+)
+row(
+    "floor_divide",
+    lambda rng: [
+        case(_signed(rng, 3, 4), _signed(rng, 4)),
+        case(_signed(rng, 3, 4), 0.7),
+        case(1.5, _signed(rng, 3, 4)),
+        case(rng.integers(-9, 10, (3, 4)), 5),
+    ],
+    torch=lambda torch, a, b: torch.floor_divide(torch.as_tensor(a), b),
+    differentiable=False,
+)
+row(
+    "remainder",
+    _pairs,
+    torch=lambda torch, a, b: torch.remainder(
+        torch.as_tensor(a, dtype=getattr(b, "dtype", None)), b
+    ),
+)
+
+
 def _special(rng: np.random.Generator) -> list[Case]:
     return [case(np.array([[0.0, 1.5, np.inf], [-np.inf, np.nan, -0.0]]))]
 

@@ -15,10 +15,13 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 # What NumPy has. No kernel has the name of a builtin, which it would hide from the others.
 add, subtract, multiply, divide = np.add, np.subtract, np.multiply, np.divide
+floor_divide, remainder = np.floor_divide, np.remainder
 maximum, minimum = np.maximum, np.minimum
 equal, not_equal = np.equal, np.not_equal
 less, less_equal, greater, greater_equal = np.less, np.less_equal, np.greater, np.greater_equal
 logical_and, logical_or, logical_not = np.logical_and, np.logical_or, np.logical_not
+bitwise_and, bitwise_or, bitwise_xor = np.bitwise_and, np.bitwise_or, np.bitwise_xor
+bitwise_invert = np.invert
 isnan, isinf, isfinite = np.isnan, np.isinf, np.isfinite
 negative, absolute, sign = np.negative, np.absolute, np.sign
 square, reciprocal = np.square, np.reciprocal

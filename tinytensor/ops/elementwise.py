@@ -20,6 +20,10 @@ __all__ = [
     "add",
     "asin",
     "atan",
+    "bitwise_and",
+    "bitwise_invert",
+    "bitwise_or",
+    "bitwise_xor",
     "ceil",
     "clip",
     "cos",
@@ -32,6 +36,7 @@ __all__ = [
     "exp",
     "expm1",
     "floor",
+    "floor_divide",
     "gelu",
     "gelu_backward",
     "greater",
@@ -60,6 +65,7 @@ __all__ = [
     "reciprocal",
     "relu",
     "relu_backward",
+    "remainder",
     "round",
     "rsqrt",
     "sigmoid",
@@ -117,6 +123,26 @@ def divide(a, b):
 
 
 divide.grad(a=lambda g, b: g / b, b=lambda g, b, out: -(g * (out / b)))
+
+
+@op
+def floor_divide(a, b):
+    """The largest whole number ≤ a / b. It has no gradient."""
+    return kernels.floor_divide(a, b)
+
+
+@op
+def remainder(a, b):
+    """a − b ⌊a / b⌋, which has the sign of b.
+
+    >>> import tinytensor as tt
+    >>> tt.remainder(tt.tensor([-1.0, 5.0]), 3.0)
+    tensor([2., 2.])
+    """
+    return kernels.remainder(a, b)
+
+
+remainder.grad(a=lambda g: g, b=lambda g, a, b: -(g * floor_divide(a, b)))
 
 
 @op
@@ -306,6 +332,30 @@ def logical_xor(a, b):
 def logical_not(x):
     """Whether x is false (0)."""
     return kernels.logical_not(x)
+
+
+@op
+def bitwise_and(a, b):
+    """The bits that both integers have; of bools, whether both are true."""
+    return kernels.bitwise_and(a, b)
+
+
+@op
+def bitwise_or(a, b):
+    """The bits that one of two integers has; of bools, whether one is true."""
+    return kernels.bitwise_or(a, b)
+
+
+@op
+def bitwise_xor(a, b):
+    """The bits that exactly one of two integers has; of bools, whether exactly one is true."""
+    return kernels.bitwise_xor(a, b)
+
+
+@op
+def bitwise_invert(x):
+    """The bits that an integer has not; of bools, whether x is false."""
+    return kernels.bitwise_invert(x)
 
 
 @op
