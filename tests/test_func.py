@@ -39,6 +39,24 @@ def test_grad_goes_on_into_the_outer_graph() -> None:
     assert x.grad.item() == pytest.approx(18.0)
 
 
+def test_grad_of_what_an_inner_function_closes_over() -> None:
+    def slope_at_3(w):
+        return tt.func.grad(lambda x: w * x**2)(tt.tensor(3.0))
+
+    assert tt.func.grad(slope_at_3)(tt.tensor(2.0)).item() == 6.0  # d/dw of 2 w x
+    w = tt.tensor(2.0, requires_grad=True)
+    slope_at_3(w).backward()
+    assert w.grad is not None
+    assert w.grad.item() == 6.0
+    with tt.no_grad():
+        assert not slope_at_3(w).requires_grad
+
+
+def test_grad_wants_a_function_that_returns_a_tensor() -> None:
+    with pytest.raises(TypeError, match="must return a tensor"):
+        tt.func.grad(lambda x: 3.0)(tt.tensor(1.0))
+
+
 def test_check_grad_passes_right_rules() -> None:
     x = np.random.default_rng(0).normal(size=(2, 3))
     for order in (1, 2):
