@@ -195,3 +195,19 @@ def test_sequential_schedule_errors():
 def test_representation():
     text = repr(optim.SGD([one_parameter()], lr=0.5))
     assert text.startswith("SGD (\nParameter Group 0\n    dampening: 0.0\n    lr: 0.5\n")
+
+
+def test_a_parameter_that_an_op_made_as_a_numpy_scalar() -> None:
+    p = tt.tensor([1.0, 2.0], dtype=np.float64).sum().detach()
+    p.value = np.float64(3.0)
+    p.requires_grad_()
+    optimizer = tt.optim.SGD([p], lr=0.5)
+    (2.0 * p).backward()
+    optimizer.step()
+    assert p.item() == 2.0
+
+
+def test_a_parameter_in_memory_that_is_read_only() -> None:
+    p = tt.nn.Parameter(np.broadcast_to(np.ones(1), (3,)))
+    with pytest.raises(ValueError, match="SGD: the memory of a parameter is read-only"):
+        tt.optim.SGD([p], lr=0.5)

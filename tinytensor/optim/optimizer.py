@@ -53,6 +53,9 @@ class Optimizer:
                 raise ValueError(
                     f"{kind}: a parameter must be a leaf of floating point, not {parameter!r}"
                 )
+            parameter.value = np.asarray(parameter.value)  # a NumPy scalar would not change
+            if not parameter.value.flags.writeable:
+                raise ValueError(f"{kind}: the memory of a parameter is read-only")
             if parameter in known:
                 raise ValueError(f"{kind}: a parameter of shape {parameter.shape} is given twice")
             known.add(parameter)
