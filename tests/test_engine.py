@@ -111,7 +111,7 @@ def test_a_rule_can_name_out_and_residuals() -> None:
     x = Value(3.0)
     y = f(x)
     assert saved_names(y) == ("half", "out")
-    assert y.node.saved == [1.5, [9.0]]
+    assert y.node.saved == [1.5, [(9.0, y.version)]]
     y.backward()
     assert x.grad.data == 6.0
 
@@ -705,6 +705,74 @@ def test_retain_grad() -> None:
     x.retain_grad()  # of a leaf it means nothing
 
 
+def test_retain_grad_keeps_the_gradient_once_and_as_the_hooks_leave_it() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 3.0
+    y.retain_grad()
+    y.retain_grad()
+    y.register_hook(lambda g: 10.0 * g)
+    y.sum().backward(retain_graph=True)
+    np.testing.assert_array_equal(y.grad, [10.0, 10.0])
+    y.grad = None
+    y.sum().backward(inputs=[y])
+    np.testing.assert_array_equal(y.grad, [10.0, 10.0])
+
+
+def test_an_input_that_is_named_twice_is_added_to_once() -> None:
+    x = leaf(1.0, 2.0)
+    (x * 3.0).sum().backward(inputs=[x, x])
+    np.testing.assert_array_equal(x.grad, [3.0, 3.0])
+
+
+@pytest.mark.parametrize("inputs", [[None], ["x"], [np.ones(2)]])
+def test_inputs_that_are_no_variables(inputs) -> None:
+    x = leaf(1.0, 2.0)
+    with pytest.raises(TypeError, match="must be variables"):
+        (x * 3.0).sum().backward(inputs=inputs)
+    with pytest.raises(TypeError, match="must be variables"):
+        tt.grad((x * 3.0).sum(), inputs)
+
+
+def test_a_hook_must_return_what_fits() -> None:
+    x = leaf(1.0, 2.0)
+    x.register_hook(lambda g: tt.ones(3))
+    with pytest.raises(tt.ShapeError, match=r"\(3,\)"):
+        (x * 3.0).sum().backward()
+
+
+def test_outputs_that_rules_restore_add_to_the_gradients_of_the_originals() -> None:
+    @tt.op(outputs=2)
+    def exp_and_sin(x):
+        return np.exp(x), np.sin(x)
+
+    exp_and_sin.grad(x=lambda g, out, x: g[0] * out[0] + g[1] * tt.cos(x))
+    x = leaf(0.3, 0.7)
+    y = exp_and_sin(x)[0]
+    (g,) = tt.grad((y * y).sum(), x, create_graph=True)  # 2 exp(2x)
+    (h,) = tt.grad((g * y).sum(), x)  # of 2 exp(3x)
+    np.testing.assert_allclose(h, 6 * np.exp(3 * x.value))
+
+
+def test_an_output_changed_in_place_before_a_second_derivative() -> None:
+    x = leaf(0.3)
+    y = tt.exp(x)
+    (g,) = tt.grad(y, x, create_graph=True)
+    g2 = g * 1.0
+    with tt.no_grad():
+        y *= 2.0
+    with pytest.raises(GraphError, match="changed in place"):
+        tt.grad(g2, x)
+
+
+def test_a_tensor_of_a_tensor_shares_its_version() -> None:
+    x = leaf(1.0, 2.0)
+    constant = tt.tensor([3.0, 4.0])
+    y = x * constant
+    tt.Tensor(constant).fill_(0.0)
+    with pytest.raises(GraphError, match="changed in place"):
+        y.sum().backward()
+
+
 @pytest.mark.parametrize("join", [ops.stack, ops.concat])
 def test_gradients_of_joined_arrays_share_no_memory(join) -> None:
     a, b = leaf(1.0, 1.0), leaf(1.0, 1.0)
@@ -782,6 +850,13 @@ def test_modes_as_decorators() -> None:
 
     assert tt.is_grad_enabled()
     assert not switched()
+
+
+def test_one_mode_entered_twice() -> None:
+    mode = tt.no_grad()
+    with mode, mode:
+        assert not tt.is_grad_enabled()
+    assert tt.is_grad_enabled()
 
 
 def test_set_grad_enabled() -> None:

@@ -91,28 +91,25 @@ class Variable:
         other.version = self.version
         return other
 
-    def register_hook(self, hook: Callable[[Any], Any]) -> Callable[[], None]:
+    def register_hook(self, hook: Callable[..., Any]) -> Callable[[], None]:
         """Call ``hook(gradient)`` once the gradient is known; what it returns, if not None, takes
         the gradient's place. Returns a function that takes the hook away."""
         if not self.tracked:
             raise GraphError("register_hook: this variable does not require a gradient")
-        owner = self if self.node is None else self.node
-        if owner.hooks is None:
-            owner.hooks = []
-        hooks = owner.hooks
+        owner = edge(self)
+        hooks = owner.hooks = owner.hooks or []
         hooks.append(hook)
         return lambda: hooks.remove(hook) if hook in hooks else None
 
     def retain_grad(self) -> None:
         """Keep this variable's gradient in ``grad`` although an op made it."""
-        me = weakref.ref(self)  # a node never holds its own output: no cycles
+        if self.node is not None and not self.retains_grad:
+            self.register_hook(weakref.ref(self))  # a node never holds its own output: no cycles
 
-        def keep(gradient):
-            if me() is not None:
-                add_to_grad(me(), gradient)
-
-        if self.node is not None:
-            self.register_hook(keep)
+    @property
+    def retains_grad(self) -> bool:
+        """Whether ``retain_grad`` was called."""
+        return self.node is not None and weakref.ref(self) in (self.node.hooks or ())
 
     def backward(
         self,
@@ -129,9 +126,9 @@ class Variable:
         """
         wanted = None if inputs is None else as_tuple(inputs)
         found = backpropagate((self,), (gradient,), wanted, retain_graph, create_graph)
-        for variable in found if wanted is None else wanted:
+        for variable in found if wanted is None else dict.fromkeys(wanted):
             gradient = found.get(edge(variable))
-            if gradient is not None:
+            if gradient is not None and not variable.retains_grad:
                 add_to_grad(variable, gradient)
 
     # What a family of values answers:
@@ -246,7 +243,10 @@ class Node:
                 )
         restored = list(self.saved)
         if self.plan.out_at >= 0:  # only values are held: holding the outputs would be a cycle
-            out = [wrap(self.op.family, value) for value in restored[self.plan.out_at]]
+            out = []
+            for value, version in restored[self.plan.out_at]:
+                out.append(wrap(self.op.family, value))
+                out[-1].version = version
             self.attach(out)
             restored[self.plan.out_at] = out[0] if self.op.outputs == 1 else tuple(out)
         return restored
@@ -320,8 +320,7 @@ class BackwardPass:
                     useful.add(target)
             elif target not in seen:
                 seen.add(target)
-                stack.append((target, True))
-                stack.extend([(parent, False) for parent in target.parents])
+                stack += [(target, True), *[(parent, False) for parent in target.parents]]
         return useful
 
     def deliver(self, target, cotangent):
@@ -356,7 +355,9 @@ class BackwardPass:
         if call not in self.pending:
             self.pending[call] = [None] * len(call.spec)
             self.push(call)
-        self.pending[call][output.index] = cotangent  # an output is popped once
+        arrived = self.pending[call]
+        first = arrived[output.index]  # not None: a rule has restored the output with another node
+        arrived[output.index] = cotangent if first is None else first + cotangent
 
     def run(self, retain_graph):
         """Pass everything on, deepest node first; returns what arrived at leaves and wanted."""
@@ -376,8 +377,7 @@ class BackwardPass:
                 self.deliver_output(node, g)
                 continue
             if isinstance(g, list):
-                zeros = self.family.zeros
-                g = tuple([zeros(s) if c is None else c for s, c in zip(node.spec, g)])
+                g = tuple([self.family.zeros(s) if c is None else c for s, c in zip(node.spec, g)])
             cotangents = node.pull(g, self.useful)
             if not retain_graph:
                 node.saved = None
@@ -391,10 +391,14 @@ class BackwardPass:
 
 
 def run_hooks(hooks: list[Any], gradient: Any) -> Any:
-    for hook in list(hooks):
-        replacement = hook(gradient)
-        gradient = gradient if replacement is None else replacement
-        gradient.fresh = False  # the hook may have kept it
+    for hook in hooks[:]:
+        if not isinstance(hook, weakref.ref):
+            replacement = hook(gradient)
+            gradient = gradient if replacement is None else gradient.seed(replacement)
+            gradient.fresh = False  # the hook may have kept it
+    for hook in hooks:
+        if isinstance(hook, weakref.ref) and hook() is not None:  # of what retains its gradient
+            add_to_grad(hook(), gradient)
     return gradient
 
 
@@ -406,6 +410,8 @@ def backpropagate(
     create_graph: bool,
 ) -> dict[Any, Any]:
     """Run backward: the gradients of all leaves, or of the edges of ``wanted``."""
+    if not all(isinstance(v, Variable) for v in (*outputs, *(wanted or ()))):
+        raise TypeError("backward: outputs and inputs must be variables")
     for output in outputs:
         if not output.tracked:
             raise GraphError("backward: nothing that the output depends on requires a gradient")
@@ -440,8 +446,5 @@ def grad(
     gradients = [found.get(edge(variable)) for variable in inputs]
     for i, gradient in enumerate(gradients):
         if gradient is None and not allow_unused:
-            raise GraphError(
-                f"grad: inputs[{i}] was not used to compute the outputs; pass allow_unused=True"
-                " to get None for it"
-            )
+            raise GraphError(f"grad: inputs[{i}] was not used; allow_unused=True gives None for it")
     return tuple([None if gradient is None else owned(gradient) for gradient in gradients])

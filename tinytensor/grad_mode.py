@@ -20,15 +20,15 @@ class _GradMode(ContextDecorator):
 
     def __init__(self, enabled: bool) -> None:
         self.enabled = enabled
-        self.before = grad_enabled.get()
+        self.before = [grad_enabled.get()]
 
     def __enter__(self) -> _GradMode:
-        self.before = grad_enabled.get()
+        self.before.append(grad_enabled.get())
         grad_enabled.set(self.enabled)
         return self
 
     def __exit__(self, *error: object) -> None:
-        grad_enabled.set(self.before)
+        grad_enabled.set(self.before.pop())
 
     def _recreate_cm(self) -> _GradMode:
         return _GradMode(self.enabled)
@@ -45,7 +45,7 @@ class set_grad_enabled(_GradMode):
         return self
 
     def __call__(self, function: Any) -> Any:  # a decorator acts in the calls, not where it stands
-        grad_enabled.set(self.before)
+        grad_enabled.set(self.before[0])
         return super().__call__(function)
 
 

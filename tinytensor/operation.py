@@ -252,7 +252,7 @@ class Op:
         for slot, position in enumerate(plan.positions):
             guarded = []  # the variables whose versions count
             if position == OUT:
-                item = [variable.value for variable in out]
+                item = [(variable.value, variable.version) for variable in out]
                 guarded = out
             elif position == NEEDS:
                 item = plan.needs

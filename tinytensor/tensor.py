@@ -28,12 +28,17 @@ def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
     if isinstance(data, Variable):
         data = data.value
     if isinstance(data, np.ndarray | np.generic):
-        return np.asarray(data, dtype)
+        return _of_numbers(np.asarray(data, dtype), data)
     array = np.asarray(_plain(data), dtype)
     if dtype is None and array.dtype == np.float64:
         array = array.astype(np.float32)
-    if array.dtype == object:
-        raise DtypeError(f"tensor: cannot make an array of numbers from {type(data).__name__}")
+    return _of_numbers(array, data)
+
+
+def _of_numbers(array: np.ndarray, data: Any) -> np.ndarray:
+    if array.dtype.kind not in "biufc":
+        kind = f"{array.dtype} " * (array.dtype != object) + type(data).__name__
+        raise DtypeError(f"tensor: cannot make an array of numbers from {kind}")
     return array
 
 
@@ -66,12 +71,24 @@ class Tensor(Variable):
 
     def __init__(self, data: Any, dtype: Dtype = None, requires_grad: bool = False) -> None:
         super().__init__(as_array(data, dtype), requires_grad)
+        if isinstance(data, Variable) and self.value is data.value:
+            self.version = data.version
+
+    @property
+    def data(self) -> np.ndarray:
+        """The ndarray. Assigning another one, or a tensor, counts as a change in place."""
+        return self.value
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self.value = as_array(value)
+        self.changed("an assignment to data")
 
     # --- What the engine asks ----------------------------------------------------------------
 
     @classmethod
     def is_differentiable(cls, value: np.ndarray) -> bool:
-        return value.dtype.kind in "fc"
+        return value.dtype.kind == "f"
 
     def seed(self, cotangent: Any) -> Tensor:
         if cotangent is None:
@@ -94,6 +111,8 @@ class Tensor(Variable):
         """Sum over the axes along which the parent was broadcast, and cast to its dtype."""
         shape, dtype = spec
         cotangent = self
+        if self.dtype.kind == "c":
+            raise DtypeError("backward: there are no gradients through complex numbers")
         if self.shape != shape:
             lead = self.ndim - len(shape)
             stretched = (lead + i for i, n in enumerate(shape) if n != self.shape[lead + i])
@@ -172,10 +191,19 @@ class Tensor(Variable):
         return np.array(self.value, dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        op = getattr(ops, ufunc.__name__, None)  # ndarray + tensor and np.exp(tensor) are ours
-        if method != "__call__" or kwargs or not isinstance(op, Op):
+        # ndarray + tensor and np.exp(tensor) are ours; ndarray += tensor stays NumPy's
+        name = ufunc.__name__
+        op = getattr(ops, _NAMES_OF_UFUNCS.get(name, name), None)
+        if method == "__call__" and not kwargs and isinstance(op, Op):
+            return op(*inputs)
+        tensors = [x for x in inputs if isinstance(x, Tensor)]
+        into = kwargs.get("out", ())
+        if not into or any(isinstance(x, Tensor) for x in into):
             return NotImplemented
-        return op(*inputs)
+        if is_grad_enabled() and any(x.tracked for x in tensors):
+            raise GraphError(f"np.{name}: a tensor that requires a gradient cannot go into out=")
+        raw = [x.value if isinstance(x, Tensor) else x for x in inputs]
+        return getattr(ufunc, method)(*raw, **kwargs)
 
     def item(self) -> Any:
         """The only element, as a Python number."""
@@ -257,6 +285,8 @@ class Tensor(Variable):
                 f"{by}: cannot change a tensor in place while gradients are recorded; compute a new"
                 " tensor, or work under tt.no_grad()"
             )
+        if not isinstance(self.value, np.ndarray):  # a NumPy scalar, of which there are no views
+            self.value = np.array(self.value)
         if not self.value.flags.writeable:
             raise ValueError(f"{by}: the tensor's memory is read-only")
         self.changed(by)
@@ -308,6 +338,17 @@ class Tensor(Variable):
     def __rpow__(self, other: Any) -> Tensor: return ops.pow(other, self)
     def __matmul__(self, other: Any) -> Tensor: return ops.matmul(self, other)
     def __rmatmul__(self, other: Any) -> Tensor: return ops.matmul(other, self)
+    def __floordiv__(self, other: Any) -> Tensor: return ops.floor_divide(self, other)
+    def __rfloordiv__(self, other: Any) -> Tensor: return ops.floor_divide(other, self)
+    def __mod__(self, other: Any) -> Tensor: return ops.remainder(self, other)
+    def __rmod__(self, other: Any) -> Tensor: return ops.remainder(other, self)
+    def __and__(self, other: Any) -> Tensor: return ops.bitwise_and(self, other)
+    def __rand__(self, other: Any) -> Tensor: return ops.bitwise_and(other, self)
+    def __or__(self, other: Any) -> Tensor: return ops.bitwise_or(self, other)
+    def __ror__(self, other: Any) -> Tensor: return ops.bitwise_or(other, self)
+    def __xor__(self, other: Any) -> Tensor: return ops.bitwise_xor(self, other)
+    def __rxor__(self, other: Any) -> Tensor: return ops.bitwise_xor(other, self)
+    def __invert__(self) -> Tensor: return ops.bitwise_invert(self)
     def __neg__(self) -> Tensor: return ops.negative(self)
     def __pos__(self) -> Tensor: return self
     def __abs__(self) -> Tensor: return ops.abs(self)
@@ -435,6 +476,18 @@ def as_shape(sizes: tuple[Any, ...]) -> Shape:
     """The sizes of ``f(2, 3)`` and of ``f((2, 3))`` alike."""
     one_sequence = len(sizes) == 1 and isinstance(sizes[0], tuple | list)
     return tuple(sizes[0]) if one_sequence else sizes
+
+
+# Where an op has another name than NumPy's ufunc.
+_NAMES_OF_UFUNCS = {
+    "absolute": "abs",
+    "arccos": "acos",
+    "arcsin": "asin",
+    "arctan": "atan",
+    "invert": "bitwise_invert",
+    "power": "pow",
+    "rint": "round",
+}
 
 
 @cache

@@ -22,8 +22,6 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad=requires_grad)
-        if isinstance(data, Tensor):
-            self.version = data.version
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"

@@ -45,13 +45,24 @@ def is_basic(index: Any) -> bool:
 
 def getitem(x: Any, index: Any) -> Any:
     """``x[index]``, with all of NumPy's indexing: a view where the index is basic."""
-    return basic_index(x, index) if is_basic(index) else advanced_index(x, raw_index(index))
+    return basic_index(x, index) if is_basic(index) else advanced_index(x, own_index(index))
+
+
+def own_index(index: Any) -> Any:
+    """``raw_index`` with copies of its arrays: a change of them afterwards is no change here."""
+    if isinstance(index, tuple):
+        return tuple(own_index(item) for item in index)
+    index = raw_index(index)
+    return index.copy() if isinstance(index, np.ndarray) else index
 
 
 @op(view=True, residuals=("from_shape",))
 def basic_index(x, index):
     """``x[index]`` for an index of integers, slices, None and ``...``: a view."""
-    return x[index], np.shape(x)
+    picked = x[index]
+    if not isinstance(picked, np.ndarray):  # one element: as a view too
+        picked = x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+    return picked, np.shape(x)
 
 
 basic_index.grad(x=lambda g, index, from_shape: scatter_add(g, index, from_shape))

@@ -105,7 +105,7 @@ def max_pool2d(
              [13., 15.]]])
     """
     out, indices = max_pool2d_with_indices(x, kernel_size, stride, padding, dilation, ceil_mode)
-    return (out, indices) if return_indices else out
+    return (out, indices.clone()) if return_indices else out  # a gradient needs the indices
 
 
 @op(outputs=2, residuals=("indices", "size"))

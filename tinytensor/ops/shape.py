@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import DtypeError, ShapeError
 from ..operation import MANY, op
+from .checks import axis_index
 from .composed import composed
 
 __all__ = [
@@ -83,9 +84,10 @@ reshape.grad(x=lambda g, from_shape: reshape(g, from_shape))
 @composed
 def flatten(x: Any, start_axis: int = 0, end_axis: int = -1) -> Any:
     """The axes from ``start_axis`` to ``end_axis`` (included) made into one."""
+    ndim = max(x.ndim, 1)
+    start, end = axis_index("flatten", start_axis, ndim), axis_index("flatten", end_axis, ndim)
     if x.ndim == 0:
         return reshape(x, (1,))
-    start, end = start_axis % x.ndim, end_axis % x.ndim
     if start > end:
         raise ShapeError(f"flatten: start_axis {start_axis} is behind end_axis {end_axis}")
     joined = int(np.prod(x.shape[start : end + 1]))
@@ -155,7 +157,7 @@ squeeze.grad(x=lambda g, from_shape: reshape(g, from_shape))
 @op(view=True)
 def broadcast_to(x, shape):
     """x stretched to ``shape`` by NumPy's rules, without a copy; its memory is read-only."""
-    if isinstance(x, np.ndarray) and x.size == 1 and x.flags.c_contiguous and 0 not in shape:
+    if isinstance(x, np.ndarray) and x.size == 1 and x.flags.c_contiguous and min((1, *shape)) > 0:
         # np.broadcast_to costs more than a small op; this is the cotangent of every sum()
         stretched: np.ndarray = np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))
         stretched.flags.writeable = False
@@ -183,7 +185,7 @@ def roll(x, shift, axis=None):
 
 roll.grad(
     x=lambda g, shift, axis: roll(
-        g, tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis
+        g, tuple(-s for s in shift) if isinstance(shift, tuple | list) else -shift, axis
     )
 )
 
@@ -216,8 +218,9 @@ def concat(arrays, axis=0):
         raise ShapeError("concat: needs at least one array")
     if axis is None:
         return np.concatenate(arrays, None), None
-    sizes = [np.shape(array)[axis] if np.ndim(array) else 1 for array in arrays]
-    return np.concatenate(arrays, axis), np.cumsum(sizes)[:-1].tolist()
+    joined = np.concatenate(arrays, axis)
+    sizes = [np.shape(array)[axis] for array in arrays]
+    return joined, np.cumsum(sizes)[:-1].tolist()
 
 
 def _concat_grad(g: Any, arrays: tuple[Any, ...], axis: int | None, ends: list[int] | None) -> Any:
@@ -245,6 +248,9 @@ stack.grad(arrays=lambda g, axis: unstack(g, axis))
 @op(outputs=MANY, view=True)
 def split(x, indices_or_sections, axis=0):
     """Pieces of x along ``axis``: that many equal ones, or cut before the given indices."""
+    axis_index("split", axis, np.ndim(x))
+    if isinstance(indices_or_sections, int) and indices_or_sections < 1:
+        raise ShapeError(f"split: cannot cut into {indices_or_sections} sections")
     return [np.ascontiguousarray(piece) for piece in np.split(x, indices_or_sections, axis)]
 
 

@@ -1,0 +1,118 @@
+"""Tensors as users of NumPy or PyTorch meet them: assignment, operators, NumPy's functions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+
+
+def test_steps_by_hand_as_with_pytorch() -> None:
+    p = tt.nn.Parameter(tt.ones(2))
+    for _ in range(2):
+        p.grad = None
+        (p * p).sum().backward()
+        p.data = p.data - 0.25 * p.grad
+        p.data -= 0.25 * p.grad
+    assert isinstance(p.value, np.ndarray)
+    np.testing.assert_array_equal(p.value, [0.0, 0.0])
+
+
+def test_an_ndarray_changed_by_a_tensor() -> None:
+    array = np.ones(3, np.float32)
+    array += tt.tensor([1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(array, [2, 3, 4])
+    with pytest.raises(tt.GraphError, match=r"np\.multiply"):
+        array *= tt.ones(3, requires_grad=True)
+
+
+@pytest.mark.parametrize("ufunc", [np.power, np.add, np.remainder])
+def test_ndarrays_beside_tensors(ufunc: np.ufunc) -> None:
+    array, x = np.array([2.0, 3.0]), tt.tensor(np.array([3.0, 2.0]), requires_grad=True)
+    y = ufunc(array, x)
+    assert isinstance(y, tt.Tensor)
+    assert y.requires_grad
+    np.testing.assert_array_equal(y.value, ufunc(array, x.value))
+
+
+@pytest.mark.parametrize("ufunc", [np.absolute, np.arctan, np.rint])
+def test_ufuncs_whose_ops_have_other_names(ufunc: np.ufunc) -> None:
+    x = tt.tensor(np.array([-0.6, 0.3]), requires_grad=True)
+    np.testing.assert_array_equal(ufunc(x).value, ufunc(x.value))
+
+
+def test_whole_division_and_bits() -> None:
+    x = tt.tensor([-7, 5, 9])
+    np.testing.assert_array_equal(x // 2, [-4, 2, 4])
+    np.testing.assert_array_equal(x % 4, [1, 1, 1])
+    np.testing.assert_array_equal(11 % tt.tensor([3, 4]), [2, 3])
+    np.testing.assert_array_equal(11 // tt.tensor([3, 4]), [3, 2])
+    np.testing.assert_array_equal((x > 0) & (x < 9), [False, True, False])
+    np.testing.assert_array_equal((x < 0) | (x > 5), [True, False, True])
+    np.testing.assert_array_equal((x > 0) ^ (x > 5), [False, True, False])
+    np.testing.assert_array_equal(~(x > 0), [True, False, False])
+    np.testing.assert_array_equal(1 & x, [1, 1, 1])
+    with pytest.raises(tt.DtypeError, match=r"bitwise_and: .*float32"):
+        tt.ones(2) & tt.ones(2)
+
+
+def test_one_element_is_a_view_too() -> None:
+    x = tt.zeros(3)
+    one = x[1]
+    one += 5.0
+    np.testing.assert_array_equal(x.value, [0.0, 5.0, 0.0])
+    corner = tt.zeros((2, 2))[0, 1]
+    corner += 1.0
+    assert corner.item() == 1.0
+
+
+@pytest.mark.parametrize("data", ["abc", ["a"], None, np.array(["a"]), np.array([None])])
+def test_what_is_no_number(data) -> None:
+    with pytest.raises(tt.DtypeError, match="cannot make an array of numbers"):
+        tt.tensor(data)
+
+
+@pytest.mark.parametrize("index", [tt.tensor([0, 1]), np.array([0, 1])])
+def test_an_index_that_changes_after_it_was_used(index) -> None:
+    x = tt.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = x[index]
+    index[0] = 2
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad, [1.0, 1.0, 0.0])
+
+
+def test_indices_of_maxima_that_change_after_the_call() -> None:
+    x = tt.tensor(np.arange(4.0).reshape(1, 1, 2, 2), requires_grad=True)
+    y, indices = tt.max_pool2d(x, 2, return_indices=True)
+    indices.zero_()
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad, [[[[0.0, 0.0], [0.0, 1.0]]]])
+
+
+def test_complex_numbers_have_no_gradients() -> None:
+    with pytest.raises(TypeError, match="can have no gradient"):
+        tt.tensor([1 + 2j], requires_grad=True)
+    x = tt.tensor([1.0], requires_grad=True)
+    with pytest.raises(tt.DtypeError, match="complex"):
+        tt.abs(x * 2j).sum().backward()
+
+
+def test_axes_and_sizes_that_are_out_of_range() -> None:
+    x = tt.ones((2, 3))
+    with pytest.raises(tt.ShapeError, match="flatten: there is no axis 7"):
+        x.flatten(7)
+    with pytest.raises(tt.ShapeError, match="split: cannot cut into 0"):
+        x.split(0)
+    with pytest.raises(tt.ShapeError, match="split: there is no axis 4"):
+        x.split(1, axis=4)
+    with pytest.raises(tt.ShapeError, match="concat: axis 2"):
+        tt.concat([x, x], axis=2)
+    with pytest.raises(tt.ShapeError, match="broadcast_to"):
+        tt.ones(1).broadcast_to((-1,))
+
+
+def test_a_roll_by_a_list_goes_back() -> None:
+    x = tt.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    (x.roll([1, 1], [0, 1]) * tt.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
+    np.testing.assert_array_equal(x.grad, [[4.0, 3.0], [2.0, 1.0]])
