@@ -123,3 +123,34 @@ def test_residual_projections_start_smaller():
     )
     assert not state["transformer.h.0.attn.c_attn.bias"].any()
     assert (state["transformer.ln_f.weight"] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "loss"),
+    [
+        (GPT, (12, 64), next_token_loss),
+        (lambda: CharRNN(96), (32, 16), next_token_loss),
+        (DigitsCNN, (32, 1, 8, 8), tt.nn.CrossEntropyLoss()),
+    ],
+)
+def test_training_has_the_same_bits_on_any_number_of_threads(model, shape, loss):
+    rng = np.random.default_rng(0)
+    tokens = loss is next_token_loss
+    x = rng.integers(96, size=shape) if tokens else rng.random(shape, dtype=np.float32)
+    batch = tt.tensor(x), tt.tensor(rng.integers(10, size=shape if tokens else shape[:1]))
+
+    def weights_after_training(threads):
+        tt.manual_seed(0)
+        tt.set_num_threads(threads)
+        trained = model()
+        optimizer = tt.optim.AdamW(trained.parameters(), lr=1e-3)
+        fit(trained, [batch] * 2, optimizer, loss, progress=False)
+        return {name: value.numpy().copy() for name, value in trained.state_dict().items()}
+
+    before = tt.get_num_threads()
+    try:
+        one, three = weights_after_training(1), weights_after_training(3)
+    finally:
+        tt.set_num_threads(before)
+    for name in one:
+        np.testing.assert_array_equal(one[name], three[name], err_msg=name)
