@@ -33,6 +33,11 @@ def reduced(*keywords: dict[str, Any]) -> list[Case]:
 
 # The ops that are not element-wise. Where an op is not here, its small cases are all that it has.
 CALLS: dict[str, list[Case]] = {
+    "clip": [case(normal(300, 517), -0.5, 0.7), case(normal(300, 517), max=0.7)],
+    "where": [
+        case(rng.random((300, 517)) < 0.5, normal(300, 517), normal(300, 517)),
+        case(rng.random((300, 1)) < 0.5, normal(300, 517), 0.0),
+    ],
     **{name: reduced() for name in ("sum", "mean", "max", "min", "var", "std", "logsumexp")},
     **{name: reduced({}, {"axis": 0}, {"axis": -1}) for name in ("argmax", "argmin", "any", "all")},
     "prod": [case(normal(300, 7), axis=1), case(normal(7, 300), axis=0)],
@@ -86,6 +91,9 @@ CALLS: dict[str, list[Case]] = {
         name: [case(normal(300, 517), normal(300, 517))]
         for name in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
     },
+    "binary_cross_entropy": [
+        case(*(rng.uniform(0.1, 0.9, (300, 517)).astype(np.float32) for _ in range(2)))
+    ],
     "binary_cross_entropy_with_logits": [
         case(normal(300, 517), rng.uniform(0, 1, (300, 517)).astype(np.float32))
     ],
