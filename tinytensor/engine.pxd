@@ -29,7 +29,7 @@ cdef class Node:
 
 cdef class BackwardPass:
     cdef public bint create_graph
-    cdef public object family, spec_of
+    cdef public object family, spec_of, has_spec
     cdef public long long pushed
     cdef public dict pending
     cdef public set owned, wanted, useful

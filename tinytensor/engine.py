@@ -133,7 +133,7 @@ class Variable:
 
     # What a family of values answers:
     family = None  # type: Any  # the class of an op's outputs
-    spec = None  # type: Any  # a callable: what a cotangent must look like; None: anything
+    spec = has_spec = None  # type: Any  # what a cotangent must look like; None: anything
 
     def seed(self, cotangent: Any) -> Any:
         """The cotangent that backward starts from: the one given, checked, or 1 for a number."""
@@ -299,7 +299,7 @@ class BackwardPass:
     def __init__(self, outputs, wanted, create_graph):
         self.create_graph = create_graph
         self.family = type(outputs[0]).family
-        self.spec_of = self.family.spec
+        self.spec_of, self.has_spec = self.family.spec, self.family.has_spec
         self.pending = {}
         self.owned = set()  # where the pending cotangent is a sum that only this pass holds
         self.heap = []  # of (-depth, a number that breaks ties, node): heapq pops the smallest
@@ -332,7 +332,7 @@ class BackwardPass:
         elif self.spec_of is not None:
             variable = target
             spec = self.spec_of(variable.value)
-        if spec is not None and self.spec_of(cotangent.value) != spec:
+        if spec is not None and not self.has_spec(cotangent.value, spec):
             cotangent = cotangent.fit(spec)
         total = self.pending.get(target)
         if total is None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from operator import attrgetter
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from . import operation, ops
+from . import kernels, operation, ops
 from .engine import GraphError, Variable, wrap
 from .errors import DtypeError, ShapeError
 from .grad_mode import is_grad_enabled
@@ -67,7 +66,8 @@ class Tensor(Variable):
 
     value: np.ndarray
     grad: Tensor | None
-    spec = attrgetter("shape", "dtype")
+    spec = staticmethod(kernels.spec)
+    has_spec = staticmethod(kernels.has_spec)
 
     def __init__(self, data: Any, dtype: Dtype = None, requires_grad: bool = False) -> None:
         super().__init__(as_array(data, dtype), requires_grad)

@@ -16,6 +16,7 @@ from .reference import *
 
 # The modules of Cython kernels. Each lists in __all__ the names of reference.py that it replaces.
 FAST_MODULES = (
+    "spec",
     "elementwise",
     "reduction",
     "gemm",

@@ -10,6 +10,19 @@ from functools import cache
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+# --- What an array looks like ----------------------------------------------------------------
+
+
+def spec(x):
+    """The shape and dtype of x, which a gradient of x must have too."""
+    return x.shape, x.dtype
+
+
+def has_spec(x, wanted):
+    """Whether ``spec(x)`` is ``wanted``."""
+    return (x.shape, x.dtype) == wanted
+
+
 # --- Element-wise maps -----------------------------------------------------------------------
 
 

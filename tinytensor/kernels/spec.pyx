@@ -1,0 +1,48 @@
+"""The shape and dtype of an array, taken and compared without a detour through Python.
+
+The engine asks for them at every node: for small tensors that is a tenth of a backward pass.
+"""
+cimport numpy as cnp
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
+
+from . import reference
+
+cnp.import_array()
+
+__all__ = ["has_spec", "spec"]
+
+
+cdef object dtype_of(cnp.ndarray array):
+    return <object> <PyObject *> cnp.PyArray_DESCR(array)
+
+
+def spec(x):
+    """See :func:`tinytensor.kernels.reference.spec`."""
+    if not cnp.PyArray_Check(x):
+        return reference.spec(x)
+    cdef cnp.ndarray array = <cnp.ndarray> x
+    cdef tuple shape = PyTuple_New(array.ndim)
+    cdef object size
+    cdef int i
+    for i in range(array.ndim):
+        size = array.shape[i]
+        Py_INCREF(size)  # PyTuple_SET_ITEM takes a reference
+        PyTuple_SET_ITEM(shape, i, size)
+    return shape, dtype_of(array)
+
+
+def has_spec(x, tuple wanted):
+    """See :func:`tinytensor.kernels.reference.has_spec`."""
+    if not cnp.PyArray_Check(x):
+        return reference.has_spec(x, wanted)
+    cdef cnp.ndarray array = <cnp.ndarray> x
+    cdef tuple shape = <tuple?> wanted[0]
+    cdef int i
+    if len(shape) != array.ndim:
+        return False
+    for i in range(array.ndim):
+        if array.shape[i] != <Py_ssize_t> shape[i]:
+            return False
+    return dtype_of(array) is wanted[1] or dtype_of(array) == wanted[1]
