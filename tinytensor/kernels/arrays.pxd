@@ -19,7 +19,7 @@ cdef inline bint is_f32_or_none(object x) noexcept:
 
 # The array itself if it is C-contiguous and aligned, else such a copy.
 cdef inline cnp.ndarray contiguous(object x):
-    return x if cnp.PyArray_ISCARRAY_RO(x) else cnp.PyArray_GETCONTIGUOUS(x)
+    return x if cnp.PyArray_ISCARRAY_RO(x) else cnp.PyArray_NewCopy(x, cnp.NPY_CORDER)
 
 
 # The data of an array of floats; NULL for None.

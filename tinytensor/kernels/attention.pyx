@@ -103,7 +103,7 @@ cdef cnp.ndarray readable(cnp.ndarray x):
         cnp.PyArray_DIM(x, 3) == 1 or cnp.PyArray_STRIDE(x, 3) == 4
     ):
         return x
-    return cnp.PyArray_GETCONTIGUOUS(x)
+    return cnp.PyArray_NewCopy(x, cnp.NPY_CORDER)
 
 
 # A new array of the shape of x, with its heads inside of its rows if x has them so: then a

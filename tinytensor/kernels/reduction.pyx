@@ -241,7 +241,7 @@ cdef cnp.ndarray covered(object x):
         or cnp.PyArray_SIZE(x) == 0
     ):
         return None
-    return cnp.PyArray_GETCONTIGUOUS(x)
+    return x if cnp.PyArray_ISCARRAY_RO(x) else cnp.PyArray_NewCopy(x, cnp.NPY_CORDER)
 
 
 cdef cnp.ndarray simple(reduce_kernel kernel, object x, object axis, object keepdims, bint mean):
