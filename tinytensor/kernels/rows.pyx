@@ -96,6 +96,10 @@ cdef void run_columns(void *context, int64_t piece) noexcept nogil:
 cdef object along(softmax_kernel by_rows, softmax_kernel by_columns, object x, object g, int axis):
     cdef SoftmaxWork work
     cdef int i
+    if not -cnp.PyArray_NDIM(x) <= axis < cnp.PyArray_NDIM(x):
+        raise ValueError(f"there is no axis {axis} in {x.shape}")
+    if axis < 0:
+        axis += cnp.PyArray_NDIM(x)
     x = contiguous(x)
     g = None if g is None else contiguous(g)
     out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
