@@ -7,6 +7,7 @@
 #include "pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -24,6 +25,7 @@ typedef struct job {
     int64_t pieces;
     _Atomic int64_t next;   /* the first piece that nobody has claimed */
     _Atomic int inside;     /* workers that hold or look for a piece of this job */
+    int cpu;                /* the caller's, when it opened the job; -1: not known */
     int seats;              /* how many more workers may join; guarded by the lock */
     struct job *following;  /* in the list of open jobs; guarded by the lock */
 } job;
@@ -54,6 +56,26 @@ static int64_t now_ns(void)
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
+
+/* Linux looks for an idle CPU for a thread that wakes, but not where all were busy a moment ago.
+ * A worker and its caller then share one until the balancer notices, many jobs later. */
+#if defined(__linux__)
+static int current_cpu(void) { return sched_getcpu(); }
+
+/* Run on another CPU than this, if there is one that this thread may use. */
+static void leave_cpu(int cpu)
+{
+    cpu_set_t allowed, others;
+    if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed)) return;
+    others = allowed;
+    CPU_CLR(cpu, &others);
+    if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others)) return;
+    sched_setaffinity(0, sizeof allowed, &allowed);
+}
+#else
+static int current_cpu(void) { return -1; }
+static void leave_cpu(int cpu) { (void)cpu; }
+#endif
 
 /* Spin while `condition` holds, for at most SPIN_NS. */
 #define SPIN_WHILE(condition)                                        \
@@ -101,6 +123,7 @@ static void *worker(void *unused)
         job *j = join_a_job(&piece);
         pthread_mutex_unlock(&lock);
         if (j) {
+            if (j->cpu >= 0 && j->cpu == current_cpu()) leave_cpu(j->cpu);
             run_pieces(j, piece);
             leave(j);
             pthread_mutex_lock(&lock);
@@ -168,7 +191,8 @@ void tt_parallel_for(int64_t pieces, void (*run)(void *context, int64_t piece), 
         for (int64_t piece = 0; piece < pieces; piece++) run(context, piece);
         return;
     }
-    job j = {.run = run, .context = context, .pieces = pieces, .seats = helpers};
+    job j = {.run = run, .context = context, .pieces = pieces, .cpu = current_cpu(),
+             .seats = helpers};
     open_job(&j);
     run_pieces(&j, atomic_fetch_add(&j.next, 1));
     close_job(&j);
