@@ -13,7 +13,7 @@ from .process import Worker
 from .row import Row
 
 OURS = "tinytensor"
-PAUSE = 0.005  # s, in which the threads of the framework that had its turn go to sleep
+PAUSE = 0.15  # s, in which the threads of the framework that had its turn go to sleep
 
 
 @dataclass(frozen=True)
