@@ -130,8 +130,24 @@ TT_INLINE vf vf_min_fast(vf a, vf b)
 }
 
 /* The same; NaN if either is NaN, as np.maximum and np.minimum. */
-TT_INLINE vf vf_max(vf a, vf b) { return vf_select(a != a, a, vf_max_fast(a, b)); }
-TT_INLINE vf vf_min(vf a, vf b) { return vf_select(a != a, a, vf_min_fast(a, b)); }
+TT_INLINE vf vf_max(vf a, vf b)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    __m512 x = (__m512)a;
+    return (vf)_mm512_mask_max_ps(x, _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x, (__m512)b);
+#else
+    return vf_select(a != a, a, vf_max_fast(a, b));
+#endif
+}
+TT_INLINE vf vf_min(vf a, vf b)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    __m512 x = (__m512)a;
+    return (vf)_mm512_mask_min_ps(x, _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x, (__m512)b);
+#else
+    return vf_select(a != a, a, vf_min_fast(a, b));
+#endif
+}
 
 TT_INLINE vf vf_sqrt(vf x)
 {
@@ -153,28 +169,56 @@ TT_INLINE vf vf_sqrt(vf x)
 TT_INLINE vi vf_to_vi(vf x) { return __builtin_convertvector(x, vi); }
 TT_INLINE vf vi_to_vf(vi x) { return __builtin_convertvector(x, vf); }
 
-/* Sum of the lanes, in a fixed order (halves onto halves). */
+/* Lane i is lane i ^ half of x; `half` is a constant power of two. */
+TT_INLINE vf vf_swap(vf x, const int half)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    if (half == 8) return (vf)_mm512_shuffle_f32x4((__m512)x, (__m512)x, 0x4e);
+    if (half == 4) return (vf)_mm512_shuffle_f32x4((__m512)x, (__m512)x, 0xb1);
+    if (half == 2) return (vf)_mm512_permute_ps((__m512)x, 0x4e);
+    return (vf)_mm512_permute_ps((__m512)x, 0xb1);
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    if (half == 4) return (vf)_mm256_permute2f128_ps((__m256)x, (__m256)x, 1);
+    if (half == 2) return (vf)_mm256_permute_ps((__m256)x, 0x4e);
+    return (vf)_mm256_permute_ps((__m256)x, 0xb1);
+#elif defined(__SSE2__)
+    if (half == 2) return (vf)_mm_shuffle_ps((__m128)x, (__m128)x, 0x4e);
+    return (vf)_mm_shuffle_ps((__m128)x, (__m128)x, 0xb1);
+#else
+    vf y = x;
+    for (int i = 0; i < VL; i++) y[i] = x[i ^ half];
+    return y;
+#endif
+}
+
+/* COMBINE of all lanes, halves onto halves: a fixed order. */
+#define TT_FOLD(x, COMBINE)                                       \
+    do {                                                          \
+        if (VL >= 16) (x) = COMBINE((x), vf_swap((x), 8));        \
+        if (VL >= 8) (x) = COMBINE((x), vf_swap((x), 4));         \
+        (x) = COMBINE((x), vf_swap((x), 2));                      \
+        (x) = COMBINE((x), vf_swap((x), 1));                      \
+    } while (0)
+
+TT_INLINE vf vf_add(vf a, vf b) { return a + b; }
+
+/* The sum of the lanes. */
 TT_INLINE float vf_hsum(vf x)
 {
-    float lanes[VL];
-    memcpy(lanes, &x, sizeof x);
-    for (int half = VL / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
-    return lanes[0];
+    TT_FOLD(x, vf_add);
+    return x[0];
 }
 
 /* Largest and smallest lane; NaN if any is NaN. */
 TT_INLINE float vf_hmax(vf x)
 {
-    float m = x[0];
-    for (int i = 1; i < VL; i++) m = (x[i] > m || x[i] != x[i]) ? x[i] : m;
-    return m;
+    TT_FOLD(x, vf_max);
+    return x[0];
 }
 TT_INLINE float vf_hmin(vf x)
 {
-    float m = x[0];
-    for (int i = 1; i < VL; i++) m = (x[i] < m || x[i] != x[i]) ? x[i] : m;
-    return m;
+    TT_FOLD(x, vf_min);
+    return x[0];
 }
 
 #endif

@@ -97,6 +97,7 @@ typedef struct {
 
 #define TT_REDUCE_KERNELS(X) \
     X(sum_f32, tt_reduce_args) \
+    X(prod_f32, tt_reduce_args) \
     X(max_f32, tt_reduce_args) \
     X(min_f32, tt_reduce_args) \
     X(squared_deviations_f32, tt_reduce_args)
@@ -244,7 +245,7 @@ typedef struct {
 /* --- Normalisation (kernels/norm.h) --------------------------------------------------------- */
 
 /* Layer norm of rows of n; weight and bias may be NULL. Backward adds the rows' part to dweight
- * and dbias (both or neither NULL). */
+ * and dbias. RMS norm reads no bias, and has neither mean nor dbias. */
 typedef struct {
     const float *x, *weight, *bias, *g;
     float *out, *mean, *rstd; /* forward: outputs; backward: out is dx */
@@ -267,6 +268,8 @@ typedef struct {
 #define TT_NORM_KERNELS(X)                        \
     X(layer_norm_f32, tt_layer_norm_args)          \
     X(layer_norm_backward_f32, tt_layer_norm_args) \
+    X(rms_norm_f32, tt_layer_norm_args)            \
+    X(rms_norm_backward_f32, tt_layer_norm_args)   \
     X(batch_norm_f32, tt_batch_norm_args)          \
     X(batch_norm_backward_f32, tt_batch_norm_args)
 

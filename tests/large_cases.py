@@ -101,6 +101,10 @@ CALLS: dict[str, list[Case]] = {
         case(normal(500, 257), 257, normal(257), normal(257)),
         case(normal(40, 33, 65), (33, 65), normal(33, 65)),
     ],
+    "rms_norm": [
+        case(normal(500, 257), 257, normal(257)),
+        case(normal(40, 33, 65), (33, 65), normal(33, 65)),
+    ],
     "batch_norm": [
         case(normal(400, 67), None, None, normal(67), normal(67), training=True),
         case(normal(16, 33, 17, 19), None, None, normal(33), normal(33), training=True),

@@ -1095,6 +1095,20 @@ row(
 )
 
 
+row(
+    "rms_norm",
+    lambda rng: [
+        case(rng.normal(size=(3, 5)), 5),
+        case(rng.normal(size=(2, 3, 4)), (4,), rng.normal(size=4), 1e-6),
+        case(rng.normal(size=(2, 3, 4)), (3, 4), rng.normal(size=(3, 4)), eps=0.1),
+        case(rng.normal(size=(2, 35)) + 3, 35, None),
+    ],
+    torch=lambda torch, x, shape, weight=None, eps=None: torch.nn.functional.rms_norm(
+        x, (shape,) if isinstance(shape, int) else shape, weight, eps
+    ),
+)
+
+
 def _batch_norm_cases(rng: np.random.Generator) -> list[Case]:
     mean, var = np.array([0.5, -1.0, 0.0], np.float32), np.array([1.0, 4.0, 0.5], np.float32)
     weight, bias = rng.normal(size=3), rng.normal(size=3)

@@ -111,6 +111,8 @@ LAYERS = [
     ("LayerNorm", (5,), {}, [(2, 3, 5)]),
     ("LayerNorm", ((3, 5),), {"eps": 1e-3, "bias": False}, [(2, 3, 5)]),
     ("LayerNorm", (5,), {"elementwise_affine": False}, [(2, 3, 5)]),
+    ("RMSNorm", (5,), {}, [(2, 3, 5)]),
+    ("RMSNorm", ((3, 5),), {"eps": 1e-3, "elementwise_affine": False}, [(2, 3, 5)]),
     ("Dropout", (0.0,), {}, [(2, 5)]),
     ("ReLU", (), {}, [(3, 4)]),
     ("LeakyReLU", (), {}, [(3, 4)]),

@@ -149,6 +149,17 @@ def test_layer_norm(isa, shape, ndim):
         assert_like_twin("layer_norm_backward", g, x, weight, mean, rstd, ndim, tolerance=5e-5)
 
 
+@pytest.mark.parametrize(
+    ("shape", "ndim"),
+    [((4, 7), 1), ((3, 4, 33), 2), ((2, 3, 64), 1), ((500, 65), 1), ((3, 9000), 1), ((0, 5), 1)],
+)
+def test_rms_norm(isa, shape, ndim):
+    x, g = normal(*shape) + 2, normal(*shape, seed=1)
+    for weight in (normal(*shape[-ndim:]), None):
+        _, rstd = assert_like_twin("rms_norm", x, weight, 1e-5, ndim)
+        assert_like_twin("rms_norm_backward", g, x, weight, rstd, ndim, tolerance=5e-5)
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("shape", [(4, 7), (3, 4, 5), (2, 3, 8, 9), (200, 40), (9, 2, 65, 65)])
 def test_batch_norm(isa, shape, training):
@@ -189,6 +200,12 @@ def test_bad_norms():
         tt.layer_norm(x, 4)
     with pytest.raises(tt.ShapeError, match=r"^layer_norm: weight"):
         tt.layer_norm(x, 3, tt.zeros(2))
+    with pytest.raises(tt.ShapeError, match=r"^rms_norm: x must end with"):
+        tt.rms_norm(x, 4)
+    with pytest.raises(tt.ShapeError, match=r"^rms_norm: weight"):
+        tt.rms_norm(x, 3, tt.zeros(2))
+    with pytest.raises(TypeError, match=r"^rms_norm: eps must be a number"):
+        tt.rms_norm(x, 3, eps="small")
     with pytest.raises(tt.ShapeError, match=r"^batch_norm: x"):
         tt.batch_norm(x[0], training=True)
     with pytest.raises(ValueError, match=r"^batch_norm: outside training"):

@@ -1,65 +1,70 @@
-/* Layer norm of rows and batch norm of channels, and their joint backwards. */
+/* Layer norm and RMS norm of rows, batch norm of channels, and their joint backwards. */
 #include "../simd_math.h"
 #include "row.h"
 
-/* --- Layer norm ----------------------------------------------------------------------------- */
+/* --- Layer norm and RMS norm ---------------------------------------------------------------- */
 
-static void tt_layer_norm_f32(const tt_layer_norm_args *s)
+/* y = (x - mean) / sqrt(var + eps); without `centred` the mean is taken as 0. */
+TT_INLINE void tt_norm_rows(const tt_layer_norm_args *s, const int centred)
 {
     const int64_t n = s->n;
     for (int64_t r = 0; r < s->rows; r++) {
         const float *x = s->x + r * n;
-        float *out = s->out + r * n;
+        float *out = s->out + r * n, mean = 0;
         double sum = 0, squares = 0;
-        TT_ROW_SUM(sum, n, tt_row_at(x, c, n, 0));
-        const float mean = (float)(sum / (double)n);
+        if (centred) {
+            TT_ROW_SUM(sum, n, tt_row_at(x, c, n, 0));
+            s->mean[r] = mean = (float)(sum / (double)n);
+        }
         const vf centre = vf_set1(mean);
         TT_ROW_SUM(squares, n,
                    (tt_row_at(x, c, n, mean) - centre) * (tt_row_at(x, c, n, mean) - centre));
-        const float rstd = 1 / sqrtf((float)(squares / (double)n) + s->eps);
-        const vf factor = vf_set1(rstd);
-        s->mean[r] = mean;
-        s->rstd[r] = rstd;
-        for (int64_t c = 0; c < n; c += VL) {
+        s->rstd[r] = 1 / sqrtf((float)(squares / (double)n) + s->eps);
+        const vf factor = vf_set1(s->rstd[r]);
+        TT_ROW_EACH(n, {
             vf y = (tt_row_at(x, c, n, 0) - centre) * factor;
             if (s->weight) y *= tt_row_at(s->weight, c, n, 0);
             if (s->bias) y += tt_row_at(s->bias, c, n, 0);
             tt_row_put(out, c, n, y);
-        }
+        });
     }
 }
 
 /* With y = (x - mean) rstd and h = g weight:  dx = rstd (h - mean(h) - y mean(h y)),
- * dweight = sum over rows of g y,  dbias = sum over rows of g. */
-static void tt_layer_norm_backward_f32(const tt_layer_norm_args *s)
+ * dweight = sum over rows of g y,  dbias = sum over rows of g; mean(h) only if `centred`. */
+TT_INLINE void tt_norm_rows_backward(const tt_layer_norm_args *s, const int centred)
 {
     const int64_t n = s->n;
     for (int64_t r = 0; r < s->rows; r++) {
         const float *x = s->x + r * n, *g = s->g + r * n;
-        const vf mean = vf_set1(s->mean[r]), rstd = vf_set1(s->rstd[r]);
-        vf sum_h = vf_zero(), sum_hy = vf_zero();
-        for (int64_t c = 0; c < n; c += VL) {
-            vf gc = tt_row_at(g, c, n, 0), h = gc;
-            vf y = (tt_row_at(x, c, n, s->mean[r]) - mean) * rstd;
-            if (s->weight) h *= tt_row_at(s->weight, c, n, 0);
-            sum_h += h;
-            sum_hy = vf_fma(h, y, sum_hy);
-            if (s->dweight) {
-                tt_row_put(s->dweight, c, n, tt_row_at(s->dweight, c, n, 0) + gc * y);
-                tt_row_put(s->dbias, c, n, tt_row_at(s->dbias, c, n, 0) + gc);
-            }
-        }
-        if (!s->out) continue;
+        const float centre = centred ? s->mean[r] : 0;
         float *dx = s->out + r * n;
+        const vf mean = vf_set1(centre), rstd = vf_set1(s->rstd[r]);
+        vf sum_h = vf_zero(), sum_hy = vf_zero();
+        TT_ROW_EACH(n, {
+            vf gc = tt_row_at(g, c, n, 0);
+            vf y = (tt_row_at(x, c, n, centre) - mean) * rstd;
+            vf h = s->weight ? gc * tt_row_at(s->weight, c, n, 0) : gc;
+            if (centred) sum_h += h;
+            sum_hy = vf_fma(h, y, sum_hy);
+            tt_row_put(s->dweight, c, n, vf_fma(gc, y, tt_row_at(s->dweight, c, n, 0)));
+            if (centred) tt_row_put(s->dbias, c, n, tt_row_at(s->dbias, c, n, 0) + gc);
+        });
         const vf mean_h = vf_set1(vf_hsum(sum_h) / (float)n);
         const vf mean_hy = vf_set1(vf_hsum(sum_hy) / (float)n);
-        for (int64_t c = 0; c < n; c += VL) {
-            vf h = tt_row_at(g, c, n, 0), y = (tt_row_at(x, c, n, 0) - mean) * rstd;
+        TT_ROW_EACH(n, {
+            vf h = tt_row_at(g, c, n, 0);
+            vf y = (tt_row_at(x, c, n, 0) - mean) * rstd;
             if (s->weight) h *= tt_row_at(s->weight, c, n, 0);
             tt_row_put(dx, c, n, (h - mean_h - y * mean_hy) * rstd);
-        }
+        });
     }
 }
+
+static void tt_layer_norm_f32(const tt_layer_norm_args *s) { tt_norm_rows(s, 1); }
+static void tt_layer_norm_backward_f32(const tt_layer_norm_args *s) { tt_norm_rows_backward(s, 1); }
+static void tt_rms_norm_f32(const tt_layer_norm_args *s) { tt_norm_rows(s, 0); }
+static void tt_rms_norm_backward_f32(const tt_layer_norm_args *s) { tt_norm_rows_backward(s, 0); }
 
 /* --- Batch norm ----------------------------------------------------------------------------- */
 

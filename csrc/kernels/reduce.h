@@ -72,14 +72,8 @@ enum {
             value = vf_select(vi_first(rest), value, vf_set1(START));                          \
             total = NAME##_combine(total, value);                                              \
         }                                                                                      \
-        float lane[VL];                                                                        \
-        vf_store(lane, total);                                                                 \
-        for (int half = VL / 2; half > 0; half /= 2)                                           \
-            for (int i = 0; i < half; i++) {                                                   \
-                vf both = NAME##_combine(vf_set1(lane[i]), vf_set1(lane[i + half]));           \
-                lane[i] = both[0];                                                             \
-            }                                                                                  \
-        return lane[0];                                                                        \
+        TT_FOLD(total, NAME##_combine);                                                        \
+        return total[0];                                                                       \
     }                                                                                          \
                                                                                                \
     static void tt_##NAME##_f32(const tt_reduce_args *s)                                       \
@@ -111,6 +105,7 @@ enum {
     }
 
 TT_REDUCE(sum, 0.0f, a + b, x)
+TT_REDUCE(prod, 1.0f, a * b, x)
 TT_REDUCE(max, -INFINITY, vf_max(a, b), x)
 TT_REDUCE(min, INFINITY, vf_min(a, b), x)
 TT_REDUCE(squared_deviations, 0.0f, a + b, (x - m) * (x - m))

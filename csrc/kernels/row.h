@@ -22,21 +22,38 @@ TT_INLINE void tt_row_put(float *x, int64_t c, int64_t n, vf value)
         vf_store_n(x + c, value, n - c);
 }
 
+/* STATEMENT, which may use c, for each vector of a row of N. Whole vectors have a loop of their own,
+ * in which tt_row_at and tt_row_put are a plain load and store. */
+#define TT_ROW_EACH(N, STATEMENT)                            \
+    do {                                                     \
+        int64_t c = 0;                                       \
+        for (; c + VL <= (N); c += VL) STATEMENT;            \
+        if (c < (N)) STATEMENT;                              \
+    } while (0)
+
 /* Sum over c of EXPRESSION, a vector that may use c: vectors in runs, runs in double. A part of a
  * vector at the end must be 0 in the lanes past n. */
+#define TT_ROW_ADD(N, PART, EXPRESSION)                      \
+    do {                                                     \
+        if (c + VL > (N)) __builtin_unreachable();           \
+        (PART) += (EXPRESSION);                              \
+        c += VL;                                             \
+    } while (0)
+
 #define TT_ROW_SUM(TOTAL, N, EXPRESSION)                                          \
     do {                                                                          \
-        for (int64_t run = 0; run < (N); run += TT_RUN) {                         \
-            const int64_t end = (N) - run < TT_RUN ? (N) : run + TT_RUN;          \
-            vf even = vf_zero(), odd = vf_zero();                                 \
-            int64_t c = run;                                                      \
-            for (; c + 2 * VL <= end; c += VL) {                                  \
-                even += (EXPRESSION);                                             \
-                c += VL;                                                          \
-                odd += (EXPRESSION);                                              \
+        int64_t c = 0;                                                            \
+        while (c < (N)) {                                                         \
+            const int64_t end = (N)-c < TT_RUN ? (N) : c + TT_RUN;                \
+            vf part[4] = {vf_zero(), vf_zero(), vf_zero(), vf_zero()};            \
+            while (c + 4 * VL <= end) {                                           \
+                TT_ROW_ADD(N, part[0], EXPRESSION);                               \
+                TT_ROW_ADD(N, part[1], EXPRESSION);                               \
+                TT_ROW_ADD(N, part[2], EXPRESSION);                               \
+                TT_ROW_ADD(N, part[3], EXPRESSION);                               \
             }                                                                     \
-            for (; c < end; c += VL) even += (EXPRESSION);                        \
-            (TOTAL) += vf_hsum(even + odd);                                       \
+            for (; c < end; c += VL) part[0] += (EXPRESSION);                     \
+            (TOTAL) += vf_hsum((part[0] + part[1]) + (part[2] + part[3]));        \
         }                                                                         \
     } while (0)
 

@@ -4,14 +4,13 @@
 
 TT_INLINE float tt_row_max(const float *x, int64_t n)
 {
-    vf a = vf_set1(-INFINITY), b = a;
+    vf part[4];
+    for (int i = 0; i < 4; i++) part[i] = vf_set1(-INFINITY);
     int64_t c = 0;
-    for (; c + 2 * VL <= n; c += 2 * VL) {
-        a = vf_max(a, vf_load(x + c));
-        b = vf_max(b, vf_load(x + c + VL));
-    }
-    for (; c < n; c += VL) a = vf_max(a, tt_row_at(x, c, n, -INFINITY));
-    return vf_hmax(vf_max(a, b));
+    for (; c + 4 * VL <= n; c += 4 * VL)
+        for (int i = 0; i < 4; i++) part[i] = vf_max(vf_load(x + c + i * VL), part[i]);
+    for (; c < n; c += VL) part[0] = vf_max(tt_row_at(x, c, n, -INFINITY), part[0]);
+    return vf_hmax(vf_max(vf_max(part[0], part[1]), vf_max(part[2], part[3])));
 }
 
 /* exp(x - top), stored to out. */
@@ -42,7 +41,7 @@ static void tt_softmax_f32(const tt_softmax_args *s)
         double sum = 0;
         TT_ROW_SUM(sum, n, tt_exp_put(x, out, c, n, top));
         const vf factor = vf_set1((float)(1 / sum));
-        for (int64_t c = 0; c < n; c += VL) tt_row_put(out, c, n, tt_row_at(out, c, n, 0) * factor);
+        TT_ROW_EACH(n, tt_row_put(out, c, n, tt_row_at(out, c, n, 0) * factor));
     }
 }
 
@@ -55,8 +54,7 @@ static void tt_log_softmax_f32(const tt_softmax_args *s)
         const float top = tt_row_max(x, n);
         /* x - top - log(sum), as the twin: x - lse would lose digits where top is large. */
         const vf shift = vf_set1(top), log_sum = vf_set1(tt_row_lse(x, n, top) - top);
-        for (int64_t c = 0; c < n; c += VL)
-            tt_row_put(out, c, n, tt_row_at(x, c, n, 0) - shift - log_sum);
+        TT_ROW_EACH(n, tt_row_put(out, c, n, tt_row_at(x, c, n, 0) - shift - log_sum));
     }
 }
 
@@ -70,8 +68,7 @@ static void tt_softmax_backward_f32(const tt_softmax_args *s)
         double sum = 0;
         TT_ROW_SUM(sum, n, tt_row_at(y, c, n, 0) * tt_row_at(g, c, n, 0));
         const vf dot = vf_set1((float)sum);
-        for (int64_t c = 0; c < n; c += VL)
-            tt_row_put(out, c, n, tt_row_at(y, c, n, 0) * (tt_row_at(g, c, n, 0) - dot));
+        TT_ROW_EACH(n, tt_row_put(out, c, n, tt_row_at(y, c, n, 0) * (tt_row_at(g, c, n, 0) - dot)));
     }
 }
 
@@ -85,8 +82,10 @@ static void tt_log_softmax_backward_f32(const tt_softmax_args *s)
         double sum = 0;
         TT_ROW_SUM(sum, n, tt_row_at(g, c, n, 0));
         const vf total = vf_set1((float)sum);
-        for (int64_t c = 0; c < n; c += VL)
-            tt_row_put(out, c, n, tt_row_at(g, c, n, 0) - vf_exp(tt_row_at(y, c, n, 0)) * total);
+        TT_ROW_EACH(n, {
+            vf p = vf_exp(tt_row_at(y, c, n, 0));
+            tt_row_put(out, c, n, tt_row_at(g, c, n, 0) - p * total);
+        });
     }
 }
 
@@ -208,14 +207,13 @@ static void tt_cross_entropy_backward_f32(const tt_cross_entropy_args *s)
         const vf factor = vf_set1(g * (own + spread * (float)weight_sum));
         const vf shift = vf_set1(s->lse[r]);
         if (spread == 0)
-            for (int64_t c = 0; c < n; c += VL)
-                tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - shift));
+            TT_ROW_EACH(n, tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - shift)));
         else {
             const vf flat = vf_set1(g * spread);
-            for (int64_t c = 0; c < n; c += VL) {
+            TT_ROW_EACH(n, {
                 vf w = s->weight ? tt_row_at(s->weight, c, n, 0) : vf_set1(1);
                 tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - shift) - flat * w);
-            }
+            });
         }
         dx[y] -= g * own;
     }

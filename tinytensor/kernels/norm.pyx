@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Layer and batch norm: the float32 cases of the functions of the same names in reference.py."""
+"""Layer, RMS and batch norm: the float32 cases of the functions of these names in reference.py."""
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 from libc.string cimport memset
@@ -13,7 +13,14 @@ import numpy as np
 
 from tinytensor.kernels import reference
 
-__all__ = ["batch_norm", "batch_norm_backward", "layer_norm", "layer_norm_backward"]
+__all__ = [
+    "batch_norm",
+    "batch_norm_backward",
+    "layer_norm",
+    "layer_norm_backward",
+    "rms_norm",
+    "rms_norm_backward",
+]
 
 cnp.import_array()
 
@@ -47,6 +54,8 @@ cdef extern from "tinytensor.h" nogil:
     ctypedef struct tt_kernels:
         void (*layer_norm_f32)(const tt_layer_norm_args *) noexcept nogil
         void (*layer_norm_backward_f32)(const tt_layer_norm_args *) noexcept nogil
+        void (*rms_norm_f32)(const tt_layer_norm_args *) noexcept nogil
+        void (*rms_norm_backward_f32)(const tt_layer_norm_args *) noexcept nogil
         void (*batch_norm_f32)(const tt_batch_norm_args *) noexcept nogil
         void (*batch_norm_backward_f32)(const tt_batch_norm_args *) noexcept nogil
 
@@ -55,111 +64,148 @@ cdef enum:
     MOST_PARTS = 64  # sums over rows are made in at most so many parts
 
 
-# --- Layer norm ------------------------------------------------------------------------------
+# --- Layer norm and RMS norm -----------------------------------------------------------------
 
 
-cdef struct LayerNormWork:
-    const tt_kernels *table
+cdef struct NormWork:
+    void (*kernel)(const tt_layer_norm_args *) noexcept nogil
     tt_layer_norm_args args
     int64_t rows_of_piece
-    float *parts  # for each piece, its sums for dweight and for dbias
+    float *parts  # of backward: for each piece, its sums for dweight and, behind them, for dbias
+    int64_t part
 
 
-cdef void run_layer_norm(void *context, int64_t piece) noexcept nogil:
-    cdef LayerNormWork *work = <LayerNormWork *> context
+cdef void run_norm(void *context, int64_t piece) noexcept nogil:
+    cdef NormWork *work = <NormWork *> context
     cdef tt_layer_norm_args args = work.args
     cdef int64_t first = piece * work.rows_of_piece
     args.rows = min(work.rows_of_piece, args.rows - first)
     args.x += first * args.n
     args.out += first * args.n
-    args.mean += first
     args.rstd += first
-    if args.g == NULL:
-        work.table.layer_norm_f32(&args)
-        return
-    args.g += first * args.n
-    args.dweight = work.parts + 2 * piece * args.n
-    args.dbias = args.dweight + args.n
-    memset(args.dweight, 0, 2 * args.n * sizeof(float))
-    work.table.layer_norm_backward_f32(&args)
+    if args.mean != NULL:
+        args.mean += first
+    if args.g != NULL:
+        args.g += first * args.n
+        args.dweight = work.parts + piece * work.part
+        args.dbias = args.dweight + args.n
+        memset(args.dweight, 0, work.part * sizeof(float))
+    work.kernel(&args)
 
 
-# Rows and their length; False if there is nothing to do.
-cdef bint rows_of(LayerNormWork *work, cnp.ndarray x, int ndim) noexcept:
+# Set the rows, their length and the weight. False: not a case of the kernels.
+cdef bint rows_of(NormWork *work, object x, object weight, int ndim) noexcept:
     cdef int i
-    work.table = <const tt_kernels *> _core.table
+    if not (is_f32(x) and cnp.PyArray_SIZE(x)):
+        return False
     work.args.n = 1
     for i in range(cnp.PyArray_NDIM(x) - ndim, cnp.PyArray_NDIM(x)):
         work.args.n *= cnp.PyArray_DIM(x, i)
-    if cnp.PyArray_SIZE(x) == 0:
-        return False
     work.args.rows = cnp.PyArray_SIZE(x) // work.args.n
     work.rows_of_piece = rows_of_piece(work.args.n, WORK_OF_PIECE)
-    return True
+    work.args.weight = data_f32(weight)
+    work.args.bias = work.args.g = NULL
+    work.args.mean = NULL
+    return fits(weight, work.args.n)
 
 
 cdef bint fits(object weight, int64_t n) noexcept:
-    return weight is None or (cnp.PyArray_ISCARRAY_RO(weight) and cnp.PyArray_SIZE(weight) == n)
+    return weight is None or (
+        is_f32(weight) and cnp.PyArray_ISCARRAY_RO(weight) and cnp.PyArray_SIZE(weight) == n
+    )
+
+
+# The shape of what is one number for each row of x, kept as axes of size 1.
+cdef tuple shape_of_rows(object x, int ndim):
+    shape = x.shape
+    return shape[: len(shape) - ndim] + (1,) * ndim
+
+
+cdef object forward(NormWork *work, object x):
+    x = contiguous(x)
+    out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
+    work.args.x = data_f32(x)
+    work.args.out = data_f32(out)
+    with nogil:
+        _core.parallel_for(ceil_div(work.args.rows, work.rows_of_piece), run_norm, work)
+    return out
+
+
+# dx, and the sums over rows of `sums` arrays of n: dweight, and dbias after it.
+cdef tuple backward(NormWork *work, object x, object g, int sums, int ndim):
+    cdef int64_t pieces, piece, c
+    cdef float *total
+    cdef const float *part
+    x, g = contiguous(x), contiguous(g)
+    work.part = sums * work.args.n
+    work.rows_of_piece = max(work.rows_of_piece, ceil_div(work.args.rows, MOST_PARTS))
+    pieces = ceil_div(work.args.rows, work.rows_of_piece)
+    parts = _core.empty((pieces, sums, work.args.n))
+    work.parts = total = data_f32(parts)
+    work.args.g = data_f32(g)
+    work.args.x = data_f32(x)
+    dx = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
+    work.args.out = data_f32(dx)
+    with nogil:
+        _core.parallel_for(pieces, run_norm, work)
+        for piece in range(1, pieces):
+            part = total + piece * work.part
+            for c in range(work.part):
+                total[c] += part[c]
+    shape = (<object> x).shape
+    shape = shape[len(shape) - ndim :]
+    return dx, *[parts[0, i].copy().reshape(shape) for i in range(sums)]
 
 
 def layer_norm(x, weight, bias, eps, ndim):
-    cdef LayerNormWork work
-    if not (
-        is_f32(x) and is_f32_or_none(weight) and is_f32_or_none(bias)
-        and rows_of(&work, x, ndim) and fits(weight, work.args.n) and fits(bias, work.args.n)
-    ):
+    cdef NormWork work
+    if not (rows_of(&work, x, weight, ndim) and fits(bias, work.args.n)):
         return reference.layer_norm(x, weight, bias, eps, ndim)
-    x = contiguous(x)
-    out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
-    shape = (<object> x).shape
-    shape = shape[: len(shape) - ndim] + (1,) * ndim
+    shape = shape_of_rows(x, ndim)
     mean, rstd = _core.empty(shape), _core.empty(shape)
-    work.args.x = data_f32(x)
-    work.args.weight = data_f32(weight)
+    work.kernel = (<const tt_kernels *> _core.table).layer_norm_f32
     work.args.bias = data_f32(bias)
-    work.args.g = NULL
-    work.args.out = data_f32(out)
     work.args.mean = data_f32(mean)
     work.args.rstd = data_f32(rstd)
     work.args.eps = eps
-    with nogil:
-        _core.parallel_for(ceil_div(work.args.rows, work.rows_of_piece), run_layer_norm, &work)
-    return out, mean, rstd
+    return forward(&work, x), mean, rstd
 
 
 def layer_norm_backward(g, x, weight, mean, rstd, ndim):
-    cdef LayerNormWork work
-    cdef int64_t pieces, piece, c, n
-    cdef float *sums
-    cdef const float *part
+    cdef NormWork work
     if not (
-        is_f32(g) and is_f32(x) and is_f32_or_none(weight) and is_f32(mean) and is_f32(rstd)
-        and cnp.PyArray_SAMESHAPE(g, x) and rows_of(&work, x, ndim) and fits(weight, work.args.n)
-        and fits(mean, work.args.rows) and fits(rstd, work.args.rows)
+        rows_of(&work, x, weight, ndim) and is_f32(g) and cnp.PyArray_SAMESHAPE(g, x)
+        and mean is not None and fits(mean, work.args.rows)
+        and rstd is not None and fits(rstd, work.args.rows)
     ):
         return reference.layer_norm_backward(g, x, weight, mean, rstd, ndim)
-    n = work.args.n
-    x, g = contiguous(x), contiguous(g)
-    work.rows_of_piece = max(work.rows_of_piece, ceil_div(work.args.rows, MOST_PARTS))
-    pieces = ceil_div(work.args.rows, work.rows_of_piece)
-    parts = _core.empty((pieces, 2, n))
-    dx = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
-    work.args.x = data_f32(x)
-    work.args.weight = data_f32(weight)
-    work.args.g = data_f32(g)
-    work.args.out = data_f32(dx)
+    work.kernel = (<const tt_kernels *> _core.table).layer_norm_backward_f32
     work.args.mean = data_f32(mean)
     work.args.rstd = data_f32(rstd)
-    work.parts = sums = data_f32(parts)
-    with nogil:
-        _core.parallel_for(pieces, run_layer_norm, &work)
-        for piece in range(1, pieces):
-            part = sums + 2 * piece * n
-            for c in range(2 * n):
-                sums[c] += part[c]
-    shape = (<object> x).shape
-    shape = shape[len(shape) - ndim :]
-    return dx, parts[0, 0].copy().reshape(shape), parts[0, 1].copy().reshape(shape)
+    return backward(&work, x, g, 2, ndim)
+
+
+def rms_norm(x, weight, eps, ndim):
+    cdef NormWork work
+    if not rows_of(&work, x, weight, ndim):
+        return reference.rms_norm(x, weight, eps, ndim)
+    rstd = _core.empty(shape_of_rows(x, ndim))
+    work.kernel = (<const tt_kernels *> _core.table).rms_norm_f32
+    work.args.rstd = data_f32(rstd)
+    work.args.eps = eps
+    return forward(&work, x), rstd
+
+
+def rms_norm_backward(g, x, weight, rstd, ndim):
+    cdef NormWork work
+    if not (
+        rows_of(&work, x, weight, ndim) and is_f32(g) and cnp.PyArray_SAMESHAPE(g, x)
+        and rstd is not None and fits(rstd, work.args.rows)
+    ):
+        return reference.rms_norm_backward(g, x, weight, rstd, ndim)
+    work.kernel = (<const tt_kernels *> _core.table).rms_norm_backward_f32
+    work.args.rstd = data_f32(rstd)
+    return backward(&work, x, g, 1, ndim)
 
 
 # --- Batch norm ------------------------------------------------------------------------------

@@ -579,6 +579,22 @@ def layer_norm_backward(g, x, weight, mean, rstd, ndim):
     return dx * rstd, (g * xhat).sum(axis=lead), g.sum(axis=lead)
 
 
+def rms_norm(x, weight, eps, ndim):
+    """x over the root of its mean square over the last ``ndim`` axes; also 1 / that root."""
+    axes = tuple(range(x.ndim - ndim, x.ndim))
+    rstd = 1 / np.sqrt(np.square(x).mean(axis=axes, keepdims=True) + x.dtype.type(eps))
+    return (x * rstd if weight is None else x * rstd * weight), rstd
+
+
+def rms_norm_backward(g, x, weight, rstd, ndim):
+    """The cotangents of x and of the weight."""
+    lead, axes = tuple(range(x.ndim - ndim)), tuple(range(x.ndim - ndim, x.ndim))
+    xhat = x * rstd
+    gx = g if weight is None else g * weight
+    dx = (gx - xhat * (gx * xhat).mean(axis=axes, keepdims=True)) * rstd
+    return dx, (g * xhat).sum(axis=lead)
+
+
 def update_running_stats(running_mean, running_var, mean, var, count, momentum):
     """Move the running statistics, where given, towards a batch's of ``count`` values, in place."""
     if running_mean is not None:

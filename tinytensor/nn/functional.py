@@ -38,6 +38,7 @@ __all__ = [
     "one_hot",
     "pad",
     "relu",
+    "rms_norm",
     "scaled_dot_product_attention",
     "sigmoid",
     "silu",
@@ -159,6 +160,17 @@ def layer_norm(
     """``(input - mean) / sqrt(var + eps) * weight + bias`` over the last axes, those of
     ``normalized_shape``; var is the biased one."""
     return ops.layer_norm(input, tuple(normalized_shape), weight, bias, eps)
+
+
+def rms_norm(
+    input: Tensor,
+    normalized_shape: tuple[int, ...],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Tensor:
+    """``input / sqrt(mean(input²) + eps) * weight`` over the last axes, those of
+    ``normalized_shape``; eps is that of the dtype if None."""
+    return ops.rms_norm(input, tuple(normalized_shape), weight, eps)
 
 
 def batch_norm(

@@ -170,3 +170,44 @@ class LayerNorm(Module):
             f"{self.normalized_shape}, eps={self.eps},"
             f" elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         )
+
+
+class RMSNorm(Module):
+    """``input / sqrt(mean(input²) + eps) * weight`` over the last axes of each element.
+
+    ``normalized_shape`` gives the sizes of these axes; weight has this shape and starts as 1. eps
+    is that of the dtype if None. (Zhang and Sennrich 2019.)
+
+    >>> import tinytensor as tt
+    >>> tt.nn.RMSNorm(8)(tt.zeros((2, 5, 8))).shape
+    (2, 5, 8)
+    """
+
+    weight: Parameter | None
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+    ) -> None:
+        super().__init__()
+        sizes = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
+        self.normalized_shape = tuple(sizes)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        self.weight = Parameter(init.empty(*self.normalized_shape)) if elementwise_affine else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weight 1."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )

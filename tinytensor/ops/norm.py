@@ -1,4 +1,4 @@
-"""Layer norm and batch norm."""
+"""Layer norm, RMS norm and batch norm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .checks import floating, number, parameter
 from .elementwise import rsqrt, square
 from .shape import reshape
 
-__all__ = ["batch_norm", "layer_norm"]
+__all__ = ["batch_norm", "layer_norm", "rms_norm"]
 
 
 def _normalised(x, axes, eps):
@@ -38,12 +38,7 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
             [ 0.,  0.]])
     """
     x = floating("layer_norm", "x", x)
-    shape = _shape(normalized_shape)
-    if not shape or x.shape[-len(shape) :] != shape:
-        raise ShapeError(
-            f"layer_norm: x must end with normalized_shape, but x is {x.shape} and"
-            f" normalized_shape {shape}"
-        )
+    shape = _trailing("layer_norm", x, normalized_shape)
     weight = parameter("layer_norm", "weight", weight, shape)
     bias = parameter("layer_norm", "bias", bias, shape)
     return kernels.layer_norm(x, weight, bias, number("layer_norm", "eps", eps), len(shape))
@@ -54,6 +49,17 @@ def _shape(normalized_shape):
     if isinstance(normalized_shape, int | np.integer):
         return (int(normalized_shape),)
     return tuple(normalized_shape)
+
+
+def _trailing(name, x, normalized_shape):
+    """The shape, with which that of x must end."""
+    shape = _shape(normalized_shape)
+    if not shape or x.shape[-len(shape) :] != shape:
+        raise ShapeError(
+            f"{name}: x must end with normalized_shape, but x is {x.shape} and"
+            f" normalized_shape {shape}"
+        )
+    return shape
 
 
 @op(outputs=3)
@@ -76,6 +82,54 @@ layer_norm.grad_all(
     ("x", "weight", "bias"),
     lambda g, x, normalized_shape, weight, mean, rstd, eps: layer_norm_backward(
         g, x, weight, mean, rstd, len(_shape(normalized_shape)), eps
+    ),
+)
+
+
+# --- RMS norm --------------------------------------------------------------------------------
+
+
+@op(residuals=("rstd",))
+def rms_norm(x, normalized_shape, weight=None, eps=None):
+    """x / √(mean(x²) + eps) · weight over the last axes, those of ``normalized_shape``.
+
+    weight has the shape ``normalized_shape``; eps is that of the dtype if None. (Zhang and
+    Sennrich 2019.)
+
+    >>> import tinytensor as tt
+    >>> tt.rms_norm(tt.tensor([3.0, 4.0, 0.0, 0.0]), 4)
+    tensor([1.2, 1.6, 0. , 0. ])
+    """
+    x = floating("rms_norm", "x", x)
+    shape = _trailing("rms_norm", x, normalized_shape)
+    weight = parameter("rms_norm", "weight", weight, shape)
+    return kernels.rms_norm(x, weight, _eps(eps, x), len(shape))
+
+
+def _eps(eps, x):
+    return float(np.finfo(x.dtype).eps) if eps is None else number("rms_norm", "eps", eps)
+
+
+@op(outputs=2)
+def rms_norm_backward(g, x, weight, rstd, ndim, eps):
+    """The cotangents of x and weight, from the forward's 1 / √(mean(x²) + eps)."""
+    return kernels.rms_norm_backward(g, x, weight, rstd, ndim)
+
+
+def _rms_norm_backward(g, x, weight, rstd, ndim, eps):
+    lead, axes = tuple(range(x.ndim - ndim)), tuple(range(x.ndim - ndim, x.ndim))
+    factor = rsqrt(reduction.mean(square(x), axes, keepdims=True) + _eps(eps, x))
+    xhat = x * factor
+    gx = g if weight is None else g * weight
+    dx = factor * (gx - xhat * reduction.mean(gx * xhat, axes, keepdims=True))
+    return dx, reduction.sum(g * xhat, lead)
+
+
+rms_norm_backward.defined_by(_rms_norm_backward)
+rms_norm.grad_all(
+    ("x", "weight"),
+    lambda g, x, normalized_shape, weight, rstd, eps: rms_norm_backward(
+        g, x, weight, rstd, len(_shape(normalized_shape)), eps
     ),
 )
 
