@@ -6,21 +6,21 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
 from tqdm import tqdm
 
+from .busy import possible
+from .campaign import Campaign
 from .frameworks import FRAMEWORKS
-from .machine import Limits, cpus, description
-from .measure import OURS, QUICK, Plan, measure
-from .process import Worker, WorkerError
-from .report import Memory, Report, as_markdown, write
+from .machine import cpus, description
+from .markdown import as_markdown
+from .measure import OURS, QUICK, Plan
+from .report import Report, from_json, save
 from .row import Row
-from .rows import GROUPS
+from .rows import BY_NAME, GROUPS
 
-NO_MEMORY = ("numpy",)  # the reference kernels' memory is no peer's
 HERE = Path(__file__).parent
 
 
@@ -31,7 +31,11 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         " in alternating rounds, after their outputs have been compared.",
     )
     parser.add_argument(
-        "group", nargs="?", default="all", choices=[*GROUPS, "memory", "all"], help="which rows"
+        "group",
+        nargs="?",
+        default="all",
+        choices=[*GROUPS, "memory", "busy", "all", "report"],
+        help="which rows; report measures nothing, and writes what --merge has read",
     )
     parser.add_argument(
         "--peers",
@@ -47,6 +51,19 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a few rows, a few short rounds")
     parser.add_argument("--only", metavar="PATTERN", help="rows whose names this regex finds")
     parser.add_argument("--out", type=Path, default=HERE / "out", help="folder for the report")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue the report in --out: keep its results, measure what it does not have",
+    )
+    parser.add_argument(
+        "--merge",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="JSON",
+        help="begin with the results of these runs; of a row in several, the last counts",
+    )
     found = parser.parse_args(words)
     if unknown := set(found.peers) - set(FRAMEWORKS) | set(found.peers) & {OURS}:
         parser.error(f"--peers: {', '.join(sorted(unknown))} is not a peer")
@@ -58,6 +75,10 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         re.compile(found.only or "")
     except re.error as error:
         parser.error(f"--only: {error}")
+    if found.resume and (found.out / "benchmarks.json").exists():
+        found.merge.append(found.out / "benchmarks.json")
+    if missing := [str(path) for path in found.merge if not path.is_file()]:
+        parser.error(f"--merge: there is no {', '.join(missing)}")
     return found
 
 
@@ -77,75 +98,67 @@ def installed(peers: list[str]) -> Iterator[str]:
             yield peer
 
 
-def run_speed(report: Report, rows: list[Row], threads: int, plan: Plan, bar: tqdm) -> None:
-    """Measure the rows, each in the workers whose frameworks take part."""
-    with ExitStack() as stack:
-        workers = {OURS: stack.enter_context(Worker(OURS, threads))}
-        limits = workers[OURS].ask("limits").get("limits")
-        for row in rows:
-            bar.set_description(f"{row.name}, threads {threads}"[:60])
-            part = {}
-            for name in report.versions:
-                if not FRAMEWORKS[name].takes(row):
-                    continue
-                if name not in workers or workers[name].process.poll() is not None:
-                    workers[name] = stack.enter_context(Worker(name, threads))
-                part[name] = workers[name]
-            try:
-                measurement = measure(row, threads, part, plan)
-                failure = measurement.failure
-                if not failure:
-                    report.measurements.append(measurement)
-            except WorkerError as error:
-                failure = str(error)
-            if failure:
-                report.failures.append(f"{row.name}, threads {threads}: {failure}")
-                bar.write(report.failures[-1])
-            bar.update()
-        if limits:  # before and after: the better of two moments
-            again = workers[OURS].ask("limits")["limits"]
-            report.limits[threads] = Limits(*map(max, limits, again))
+def begin(args: argparse.Namespace, versions: dict[str, str]) -> Report:
+    """An empty report, or one with the results of other runs."""
+    report = Report(description(), versions)
+    if args.merge:
+        first, *others = (from_json(path.read_text(), BY_NAME) for path in args.merge)
+        for other in others:
+            first.merge(other)
+        if args.group == "report":
+            return first
+        first.merge(report)
+        report = first
+    return report
 
 
-def run_memory(report: Report, rows: list[Row], threads: int, bar: tqdm) -> None:
-    """The peak memory of each row in each framework, in a fresh process each time."""
-    for row in rows:
-        bar.set_description(f"memory of {row.name}, threads {threads}"[:60])
-        memory = Memory(row.name, threads, {})
-        for name in report.versions:
-            if name in NO_MEMORY or not FRAMEWORKS[name].takes(row):
-                continue
-            try:
-                with Worker(name, threads) as worker:
-                    memory.bytes[name] = worker.ask("memory", row=row.name)["bytes"]
-            except WorkerError as error:
-                report.failures.append(f"memory of {row.name}, threads {threads}: {error}")
-                bar.write(report.failures[-1])
-        report.memory.append(memory)
-        bar.update()
+def write(report: Report, folder: Path) -> Iterator[Path]:
+    """Write all forms of the report; the paths of the files."""
+    yield (path := folder / "benchmarks.json")
+    save(report, path)
+    yield (path := folder / "benchmarks.md")
+    path.write_text(as_markdown(report))
+    try:
+        from .picture import draw
+    except ModuleNotFoundError:
+        print("no picture: matplotlib is not installed")
+        return
+    if report.measurements:
+        yield (path := folder / "benchmarks.png")
+        draw(report, path)
 
 
 def main(words: list[str] | None = None) -> int:
     args = arguments(words)
     names = [OURS, *installed(args.peers)]
-    report = Report(description(), {name: FRAMEWORKS[name].version() for name in names})
+    report = begin(args, {name: FRAMEWORKS[name].version() for name in names})
     groups = list(GROUPS) if args.group == "all" else [args.group]
     rows = [row for group in groups if group in GROUPS for row in GROUPS[group]]
     rows = chosen(rows, args.quick, args.only)
-    memory = chosen(GROUPS["models"], args.quick, args.only)
-    if args.group not in ("memory", "all"):
-        memory = []
-    if args.quick and args.only is None:
-        memory = memory[-1:]
-    if not rows and not memory:
+    memory = busy = []
+    if args.group in ("memory", "all"):
+        memory = chosen(GROUPS["models"], args.quick, args.only)
+        if args.quick and args.only is None:
+            memory = memory[-1:]
+    if args.group == "busy" or (args.group == "all" and not args.quick):
+        busy = chosen(GROUPS["kernels"], True, args.only) if possible() else []
+    if not rows and not memory and not busy and args.group != "report":
         print(f"no row's name has {args.only!r}", file=sys.stderr)
         return 2
 
-    with tqdm(total=(len(rows) + len(memory)) * len(args.threads), dynamic_ncols=True) as bar:
-        for threads in args.threads:
-            if rows:
-                run_speed(report, rows, threads, QUICK if args.quick else Plan(), bar)
-            run_memory(report, memory, threads, bar)
+    plan = QUICK if args.quick else Plan()
+    total = (len(rows) + len(memory)) * len(args.threads) + len(busy)
+    with tqdm(total=total, dynamic_ncols=True) as bar:
+        campaign = Campaign(report, names, plan, args.out / "benchmarks.json", bar, args.resume)
+        try:
+            for threads in args.threads:
+                campaign.speed(rows, threads)
+                campaign.memory(memory, threads)
+            if busy:
+                campaign.busy(busy)
+        except KeyboardInterrupt:
+            bar.write("stopped: --resume continues")
+            return 130
     print(as_markdown(report))
     for path in write(report, args.out):
         print(f"wrote {path}")

@@ -185,6 +185,13 @@ class TinyTensor(Eager):
         return self.library.grad(output, leaves, cotangent)
 
 
+class AVX2(TinyTensor):
+    """tinytensor with its AVX2 kernels, on a machine that can do more."""
+
+    name = "tinytensor-avx2"
+    environment = {"TINYTENSOR_ISA": "avx2"}
+
+
 class NumPy(TinyTensor):
     """Plain NumPy: what a row has for it, else tinytensor's reference kernels."""
 
@@ -320,5 +327,5 @@ class Jax(Framework):
 
 
 FRAMEWORKS: dict[str, type[Framework]] = {
-    framework.name: framework for framework in (TinyTensor, NumPy, Torch, TorchCompile, Jax)
+    framework.name: framework for framework in (TinyTensor, AVX2, NumPy, Torch, TorchCompile, Jax)
 }

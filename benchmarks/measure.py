@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,7 @@ class Plan:
     rounds: int = 15
     turn: float = 0.1  # s of runs in a turn, at least one run
     row: float = 30.0  # s; slow rows get fewer rounds, at least 3
+    run: float = 6.0  # s; a peer that takes longer for one run takes part in the first round alone
 
 
 QUICK = Plan(rounds=5, turn=0.01, row=2.0)
@@ -49,6 +50,11 @@ class Measurement:
     threads: int
     times: dict[str, list[float]] = field(default_factory=dict)
     failure: str = ""
+    source: str = ""  # the commit of tinytensor, and when: where several runs are merged
+
+    @property
+    def name(self) -> str:
+        return self.row.name
 
     def seconds(self, framework: str = OURS) -> float:
         return Spread.of(self.times[framework]).median
@@ -59,8 +65,13 @@ class Measurement:
 
     def ratio(self, peer: str) -> Spread:
         """How many times faster tinytensor is, from the ratios of the single rounds."""
-        rounds = zip(self.times[peer], self.times[OURS], strict=True)
+        rounds = zip(self.times[peer], self.times[OURS], strict=False)  # a slow peer has only one
         return Spread.of([theirs / ours for theirs, ours in rounds])
+
+    def faster(self, peers: Iterable[str]) -> str | None:
+        """Of these peers the one against which the ratio is the smallest."""
+        present = [peer for peer in peers if peer in self.times]
+        return min(present, key=lambda peer: self.ratio(peer).median, default=None)
 
 
 def difference(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray], tolerance: float) -> str:
@@ -103,13 +114,20 @@ def measure(row: Row, threads: int, workers: Mapping[str, Worker], plan: Plan) -
     while done < plan.rounds and (done < 3 or spent * (done + 1) / done < plan.row):
         start = time.perf_counter()
         for name, worker in workers.items():
+            if done and name != OURS and measurement.times[name][0] > plan.run:
+                continue
             time.sleep(PAUSE)
             if runs[name] > 1:
                 worker.seconds(1)  # warm the caches that the others have filled
-            measurement.times[name].append(worker.seconds(runs[name]) / runs[name])
+            measurement.times[name].append(mean_of(worker, runs[name]))
         spent += time.perf_counter() - start
         done += 1
     return measurement
+
+
+def mean_of(worker: Worker, n: int) -> float:
+    """The mean time of n runs, in as many digits as the report has."""
+    return float(f"{worker.seconds(n) / n:.5g}")
 
 
 def runs_in_a_turn(worker: Worker, turn: float) -> int:

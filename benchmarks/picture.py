@@ -1,7 +1,8 @@
-"""The picture of a report: bars of the ratios, and the roofline with each kernel as a point."""
+"""The picture of a report: a bar for each ratio, and rooflines with each kernel as a point."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,89 +14,195 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
-from .measure import Measurement
-from .report import Report
+from .measure import OURS, Measurement
+from .report import COMPILERS, RIVALS, Key, Memory, Report
 
-COLOURS = {"numpy": "#4c72b0", "torch": "#dd8452", "torch-compile": "#c44e52", "jax": "#55a868"}
+COLUMNS = 3
+ROW_HEIGHT = 0.19  # inches
+ROOFLINE_HEIGHT = 4.6
+BARS = ("#1f5f99", "#8ab6dd", "#c9d9e8")  # by the number of threads
+MARKS = {"torch-compile": ("D", "#c44e52"), "jax": ("o", "#55a868")}
+GROUPS = {
+    "gemm": "#1f5f99",
+    "conv": "#dd8452",
+    "attention": "#55a868",
+    "recurrent": "#8172b3",
+    "maps": "#c44e52",
+}
+
+Rows = dict[str, list[Measurement]]  # by name: one for each number of threads
 
 
 def draw(report: Report, path: Path) -> None:
-    """A panel of bars for each number of threads, and a roofline below each."""
-    threads = list(dict.fromkeys(m.threads for m in report.measurements))
-    by_threads = {n: [m for m in report.measurements if m.threads == n] for n in threads}
-    peers = [peer for peer in report.peers if any(peer in m.times for m in report.measurements)]
-    bars = 0.11 * (len(peers) + 1.5) * max(map(len, by_threads.values())) + 1
-    figure, axes = plt.subplots(
-        2,
-        len(threads),
-        figsize=(8 * len(threads), bars + 6),
-        height_ratios=(bars, 5),
-        squeeze=False,
-        layout="constrained",
+    """Bars of the ratios in columns; under them the rooflines, and the memory if it is known."""
+    rows: Rows = {}
+    for m in report.measurements:
+        rows.setdefault(m.row.name, []).append(m)
+    threads = sorted({m.threads for m in report.measurements})
+    columns = in_columns(rows)
+    height = ROW_HEIGHT * max(map(lines_of, columns)) + 0.8
+    figure = plt.figure(figsize=(19, height + ROOFLINE_HEIGHT + 1.4), layout="constrained")
+    parts: Any = figure.subfigures(2, 1, height_ratios=(height, ROOFLINE_HEIGHT))
+    upper, lower = parts
+    every = upper.subplots(1, len(columns), sharex=True, squeeze=False)[0]
+    for axes, names in zip(every, columns, strict=True):
+        draw_ratios(axes, {name: rows[name] for name in names}, threads)
+    legend(upper, report, threads)
+    panels = lower.subplots(1, len(threads) + bool(report.memory), squeeze=False)[0]
+    for axes, n in zip(panels, threads, strict=False):
+        draw_roofline(axes, report, n)
+    if report.memory:
+        draw_memory(panels[-1], report.memory)
+    figure.suptitle(
+        "How many times faster tinytensor is than the faster of PyTorch and NumPy"
+        f"  ({report.machine.get('processor', '')})",
+        fontsize=14,
     )
-    for column, n in enumerate(threads):
-        title = f"{n} {'thread' if n == 1 else 'threads'}"
-        draw_ratios(axes[0, column], by_threads[n], peers, title)
-        draw_roofline(axes[1, column], report, n, by_threads[n])
-    processor = report.machine.get("processor", "")
-    figure.suptitle(f"tinytensor: how many times faster than its peers ({processor})")
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=100)
     plt.close(figure)
 
 
-def draw_ratios(axes: Any, measurements: list[Measurement], peers: list[str], title: str) -> None:
-    height = 0.85 / max(len(peers), 1)
-    for index, peer in enumerate(peers):
-        at = [i for i, m in enumerate(measurements) if peer in m.times]
-        spreads = [measurements[i].ratio(peer) for i in at]
-        medians = np.array([spread.median for spread in spreads])
-        axes.barh(
-            np.array(at) + (index - (len(peers) - 1) / 2) * height,
-            medians - 1,  # bars start at 1, which is as fast as the peer
-            height,
-            left=1,
-            xerr=[medians - [s.low for s in spreads], [s.high for s in spreads] - medians],
-            color=COLOURS.get(peer),
-            error_kw={"elinewidth": 0.6},
-            label=f"{peer}",
-        )
-    axes.axvline(1, color="black", linewidth=0.8)
+# --- Bars ------------------------------------------------------------------------------------
+
+
+def group_of(name: str, rows: Rows) -> str:
+    return rows[name][0].row.group
+
+
+def in_columns(rows: Rows) -> list[list[str]]:
+    """The rows' names, those of a group together, in columns of about the same height."""
+    groups: dict[str, list[str]] = {}
+    for name in rows:
+        groups.setdefault(group_of(name, rows), []).append(name)
+    columns: list[list[str]] = [[] for _ in range(min(COLUMNS, len(groups)))]
+    for names in sorted(groups.values(), key=len, reverse=True):
+        min(columns, key=len).extend(names)
+    return columns
+
+
+def lines_of(names: Sequence[str]) -> float:
+    return len(names) + 5
+
+
+def draw_ratios(axes: Any, rows: Rows, threads: Sequence[int]) -> None:
+    height = 0.8 / len(threads)
+    at, labels, y, group = [], [], 0.0, ""
+    for name, measurements in rows.items():
+        if group_of(name, rows) != group:  # a heading, in a line of its own
+            group = group_of(name, rows)
+            axes.text(0, y, f" {group}", transform=axes.get_yaxis_transform(), weight="bold",
+                      va="center", ha="left", fontsize=9)  # fmt: skip
+            y += 1
+        at.append(y)
+        labels.append(name)
+        for m in measurements:
+            index = threads.index(m.threads)
+            offset = (index - (len(threads) - 1) / 2) * height
+            draw_row(axes, m, y + offset, height, BARS[index % len(BARS)])
+        y += 1
+    axes.axvline(1, color="black", linewidth=0.9)
     logarithmic(axes, "x")
-    axes.set_yticks(range(len(measurements)), [m.row.name for m in measurements], fontsize=7)
-    axes.set_ylim(len(measurements) - 0.4, -0.6)
+    axes.set_yticks(at, labels, fontsize=7.5)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(y - 0.4, -0.8)
     axes.set_xlabel("time of the peer / time of tinytensor")
-    axes.set_title(title)
     axes.grid(axis="x", alpha=0.3)
-    if peers:
-        axes.legend(loc="lower right", fontsize=8)
+    axes.set_axisbelow(True)
 
 
-def draw_roofline(axes: Any, report: Report, threads: int, measurements: list[Measurement]) -> None:
-    points = [m for m in measurements if m.row.flops and m.row.bytes]
+def draw_row(axes: Any, m: Measurement, y: float, height: float, colour: str) -> None:
+    """The bar from 1 (as fast as the peer) to the median, the quartiles, and the compilers."""
+    peer = m.faster(RIVALS)
+    if peer is not None:
+        spread = m.ratio(peer)
+        axes.barh(y, spread.median - 1, height, left=1, color=colour)
+        axes.plot([spread.low, spread.high], [y, y], color="black", linewidth=0.6)
+        beyond = max(spread.high, 1.0)
+        axes.annotate(f"{spread.median:.2f}", (beyond, y), (2, 0), textcoords="offset points",
+                      va="center", fontsize=5.5)  # fmt: skip
+    for compiler in COMPILERS:
+        if compiler in m.times and m.row.mode == "train":
+            marker, edge = MARKS[compiler]
+            axes.plot(m.ratio(compiler).median, y, marker, markersize=4, color=edge)
+
+
+def legend(figure: Any, report: Report, threads: Sequence[int]) -> None:
+    handles: list[Any] = [
+        plt.Rectangle((0, 0), 1, 1, color=BARS[index % len(BARS)], label=count(n))
+        for index, n in enumerate(threads)
+    ]
+    handles.append(plt.Line2D([], [], color="black", linewidth=0.6, label="quartiles"))
+    for compiler, (marker, colour) in MARKS.items():
+        if any(compiler in m.times and m.row.mode == "train" for m in report.measurements):
+            label = f"against {compiler} (training steps)"
+            handles.append(plt.Line2D([], [], linestyle="", marker=marker, color=colour,
+                                      markersize=4, label=label))  # fmt: skip
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=9,
+                  frameon=False)  # fmt: skip
+
+
+def count(threads: int) -> str:
+    return f"{threads} {'thread' if threads == 1 else 'threads'}"
+
+
+# --- Rooflines and memory --------------------------------------------------------------------
+
+
+def draw_roofline(axes: Any, report: Report, threads: int) -> None:
+    points = [
+        m for m in report.measurements if m.threads == threads and m.row.flops and m.row.bytes
+    ]
     intensity = np.array([m.row.flops / m.row.bytes for m in points])
     rate = np.array([m.row.flops / m.seconds() / 1e9 for m in points])
     groups = [m.row.group for m in points]
     for group in dict.fromkeys(groups):
         chosen = np.array([g == group for g in groups])
-        axes.scatter(intensity[chosen], rate[chosen], s=18, label=group)
-    limits = report.limits.get(threads)
+        axes.scatter(intensity[chosen], rate[chosen], s=22, label=group, alpha=0.8,
+                     color=GROUPS.get(group), linewidths=0)  # fmt: skip
+    limits = report.limits.get(Key(OURS, threads))
     if limits is not None:
-        ends = np.geomspace(min([0.1, *intensity]), max([1000.0, *intensity]), 100)
+        ends = np.geomspace(min([0.1, *intensity]), max([1000.0, *intensity]), 200)
         roof = np.minimum(limits.flops, ends * limits.bytes) / 1e9
-        axes.plot(ends, roof, color="black", linewidth=1)
-    logarithmic(axes, "x")
+        label = f"{limits.flops / 1e9:.0f} GFLOP/s, {limits.bytes / 1e9:.0f} GB/s"
+        axes.plot(ends, roof, color="black", linewidth=1.2, label=label)
+    logarithmic(axes, "x", subs=(1,))
     logarithmic(axes, "y")
     axes.set_xlabel("operations for each byte of memory (FLOP/B)")
     axes.set_ylabel("GFLOP/s")
+    axes.set_title(f"Each kernel under this machine's limits, {count(threads)}", fontsize=10)
     axes.grid(alpha=0.3)
-    if points:
-        axes.legend(fontsize=8)
+    if points or limits is not None:
+        axes.legend(fontsize=7.5, loc="lower right")
 
 
-def logarithmic(axes: Any, which: str) -> None:
+def draw_memory(axes: Any, memories: Sequence[Memory]) -> None:
+    """What a training step needs, of what it needs in PyTorch."""
+    known = [m for m in memories if OURS in m.bytes and m.bytes.get("torch")]
+    threads = sorted({m.threads for m in known})
+    names = list(dict.fromkeys(m.name for m in known))
+    height = 0.8 / max(len(threads), 1)
+    for m in known:
+        index = threads.index(m.threads)
+        y = names.index(m.name) + (index - (len(threads) - 1) / 2) * height
+        part = m.bytes[OURS] / m.bytes["torch"]
+        axes.barh(y, part, height, color=BARS[index % len(BARS)])
+        axes.annotate(f"{m.bytes[OURS] / 2**20:.0f} of {m.bytes['torch'] / 2**20:.0f} MB",
+                      (part, y), (2, 0), textcoords="offset points", va="center",
+                      fontsize=6)  # fmt: skip
+    axes.axvline(1, color="black", linewidth=0.9)
+    axes.set_yticks(range(len(names)), names, fontsize=7.5)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.margins(x=0.2)
+    axes.set_xlabel("peak memory of tinytensor / of PyTorch")
+    axes.set_title("Memory of a training step", fontsize=10)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+
+
+def logarithmic(axes: Any, which: str, subs: Sequence[float] = (1, 2, 5)) -> None:
     """A logarithmic axis "x" or "y", with numbers at 1, 2, 5, 10, …"""
     getattr(axes, f"set_{which}scale")("log")
     axis = getattr(axes, f"{which}axis")
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FormatStrFormatter("%g"))
     axis.set_minor_formatter(NullFormatter())

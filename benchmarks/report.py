@@ -1,17 +1,24 @@
-"""The results of a run, and how they are written: JSON and Markdown."""
+"""The results of a run, as JSON and back: written as they come, continued, and merged."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from .busy import Busy
 from .machine import Limits
 from .measure import OURS, Measurement
+from .row import Row
+
+# What a kernel is held against is the faster of these two. The others are compilers, which see a
+# whole training step: each is held against by itself.
+RIVALS = ("torch", "numpy")
+COMPILERS = ("torch-compile", "jax")
 
 
 @dataclass
@@ -21,189 +28,211 @@ class Memory:
     name: str
     threads: int
     bytes: dict[str, int]
+    source: str = ""
+
+
+Result = TypeVar("Result", Measurement, Memory, Busy)
+
+
+class Key(NamedTuple):
+    """What limits are of."""
+
+    framework: str
+    threads: int
+
+
+class Summary(NamedTuple):
+    """One line for all the rows of a family: how many times faster tinytensor is."""
+
+    family: str
+    threads: int
+    against: str
+    rows: int
+    mean: float  # the geometric one
+    least: float
+    least_row: str
 
 
 @dataclass
 class Report:
     machine: dict[str, str | int]
     versions: dict[str, str]
-    limits: dict[int, Limits] = field(default_factory=dict)  # by threads
+    limits: dict[Key, Limits] = field(default_factory=dict)
     measurements: list[Measurement] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
+    busy: list[Busy] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     @property
     def peers(self) -> list[str]:
         return [name for name in self.versions if name != OURS]
 
-    def shares(self, measurement: Measurement) -> tuple[float | None, float | None]:
+    def shares(
+        self, measurement: Measurement, framework: str = OURS
+    ) -> tuple[float | None, float | None]:
         """The parts of the FMA limit and of the bandwidth limit that a row reaches."""
-        limits, seconds = self.limits.get(measurement.threads), measurement.seconds()
+        limits = self.limits.get(Key(framework, measurement.threads))
         if limits is None:
             return None, None
-        row = measurement.row
+        row, seconds = measurement.row, measurement.seconds(framework)
         return (
             row.flops / seconds / limits.flops if row.flops else None,
             row.bytes / seconds / limits.bytes if row.bytes else None,
         )
+
+    def note_limits(self, key: Key, limits: Limits) -> None:
+        """Limits are the best that was seen."""
+        old = self.limits.get(key, limits)
+        self.limits[key] = Limits(max(old.flops, limits.flops), max(old.bytes, limits.bytes))
+
+    def add(self, result: Measurement | Memory | Busy) -> None:
+        """Note a result, in place of an older one."""
+        if isinstance(result, Measurement):
+            self.measurements = merged(self.measurements, [result])
+        elif isinstance(result, Memory):
+            self.memory = merged(self.memory, [result])
+        else:
+            self.busy = merged(self.busy, [result])
+
+    def merge(self, later: Report) -> None:
+        """Take the results of another run on this machine, which replace those of the same rows."""
+        for name in ("processor", "CPUs"):
+            if self.machine.get(name) != later.machine.get(name):
+                raise ValueError(f"merge: the reports are of two machines: {name} differs")
+        for name in self.versions.keys() & later.versions.keys() - {OURS}:
+            if self.versions[name].split("+")[0] != later.versions[name].split("+")[0]:
+                raise ValueError(f"merge: the reports are of two versions of {name}")
+        self.versions |= later.versions
+        for key, limits in later.limits.items():
+            self.note_limits(key, limits)
+        self.measurements = merged(self.measurements, later.measurements)
+        self.memory = merged(self.memory, later.memory)
+        self.busy = merged(self.busy, later.busy)
+        self.failures = list(dict.fromkeys([*self.failures, *later.failures]))
+
+
+def merged(old: list[Result], new: list[Result]) -> list[Result]:
+    """The old results, each replaced by the new one of its row and threads; then the others."""
+    by_key: dict[tuple[str, int], Any] = {(each.name, each.threads): each for each in old}
+    by_key |= {(each.name, each.threads): each for each in new}
+    return list(by_key.values())
+
+
+# --- Summaries -------------------------------------------------------------------------------
 
 
 def geometric_mean(values: Sequence[float]) -> float:
     return float(np.exp(np.mean(np.log(values))))
 
 
+def family(row: Row) -> str:
+    """The rows that are summed up together."""
+    if row.mode in ("statement", "train"):
+        return row.group
+    return f"{row.group}, forward" + (" + backward" if row.mode == "backward" else "")
+
+
+def summaries(report: Report) -> list[Summary]:
+    """For each family and number of threads, against its rivals and against each compiler.
+
+    A row's ratio is its median one against the faster of the rivals.
+    """
+    groups: dict[tuple[str, int], list[Measurement]] = {}
+    for m in report.measurements:
+        groups.setdefault((family(m.row), m.threads), []).append(m)
+    found = []
+    for (name, threads), rows in groups.items():
+        for peers in (RIVALS, *((peer,) for peer in COMPILERS)):
+            ratios = {m.row.name: m.ratio(peer).median for m in rows if (peer := m.faster(peers))}
+            if not ratios:
+                continue
+            least = min(ratios, key=lambda row: ratios[row])
+            known = [peer for peer in peers if any(peer in m.times for m in rows)]
+            against = known[0] if len(known) == 1 else f"the faster of {' and '.join(known)}"
+            mean = geometric_mean(list(ratios.values()))
+            found.append(Summary(name, threads, against, len(ratios), mean, ratios[least], least))
+    return found
+
+
 # --- JSON ------------------------------------------------------------------------------------
 
 
 def as_json(report: Report) -> str:
-    rows = []
-    for m in report.measurements:
-        seconds = m.seconds()
-        of_fma, of_bandwidth = report.shares(m)
-        rows.append(
-            {
-                "group": m.row.group,
-                "name": m.row.name,
-                "threads": m.threads,
-                "seconds": {name: m.seconds(name) for name in m.times},
-                "ratios": {peer: vars(m.ratio(peer)) for peer in m.peers},
-                "rounds": len(m.times[OURS]),
-                "flops": m.row.flops,
-                "bytes": m.row.bytes,
-                "GFLOP/s": m.row.flops / seconds / 1e9,
-                "GB/s": m.row.bytes / seconds / 1e9,
-                "share of the FMA limit": of_fma,
-                "share of the bandwidth limit": of_bandwidth,
-            }
-        )
-    content = {
+    """A line for each result. ``times`` are those of one run, one for each round: what else is
+    said of a row, and the summaries, can be computed from them again."""
+    parts = {
         "machine": report.machine,
         "versions": report.versions,
-        "limits": [{"threads": n, **vars(limits)} for n, limits in report.limits.items()],
-        "rows": rows,
+        "limits": [
+            {"framework": key.framework, "threads": key.threads, **vars(limits)}
+            for key, limits in report.limits.items()
+        ],
+        "summary": [each._asdict() for each in summaries(report)],
+        "rows": [row_as_json(report, m) for m in report.measurements],
         "memory": [vars(memory) for memory in report.memory],
+        "busy": [
+            {**vars(busy), "ratio": {name: busy.ratio(name) for name in busy.alone}}
+            for busy in report.busy
+        ],
         "failures": report.failures,
     }
-    return json.dumps(content, indent=1) + "\n"
+    return "{\n" + ",\n".join(f"{json.dumps(k)}: {lines(v)}" for k, v in parts.items()) + "\n}\n"
 
 
-# --- Markdown --------------------------------------------------------------------------------
+def lines(part: Any) -> str:
+    if not isinstance(part, list) or not part:
+        return json.dumps(part)
+    return "[\n " + ",\n ".join(map(json.dumps, part)) + "\n]"
 
 
-def as_markdown(report: Report) -> str:
-    return "\n".join(lines(report)) + "\n"
+def row_as_json(report: Report, m: Measurement) -> dict[str, Any]:
+    seconds = m.seconds()
+    of_fma, of_bandwidth = report.shares(m)
+    return {
+        "group": m.row.group,
+        "name": m.row.name,
+        "threads": m.threads,
+        "seconds": {name: m.seconds(name) for name in m.times},
+        "ratios": {peer: vars(m.ratio(peer)) for peer in m.peers},
+        "flops": m.row.flops,
+        "bytes": m.row.bytes,
+        "GFLOP/s": m.row.flops / seconds / 1e9,
+        "GB/s": m.row.bytes / seconds / 1e9,
+        "share of the FMA limit": of_fma,
+        "share of the bandwidth limit": of_bandwidth,
+        "source": m.source,
+        "times": m.times,
+    }
 
 
-def lines(report: Report) -> Iterator[str]:
-    yield "# Benchmarks"
-    yield ""
-    yield ", ".join(f"{name}: {value}" for name, value in report.machine.items()) + "."
-    yield ", ".join(f"{name} {version}" for name, version in report.versions.items()) + "."
-    yield ""
-    yield "A ratio says how many times faster tinytensor is: the median of the ratios of single"
-    yield "rounds, and their quartiles."
-    if report.limits:
-        yield "Shares are of this machine's limits, measured in this run:"
-    for threads, limits in report.limits.items():
-        yield (
-            f"with {threads} {'thread' if threads == 1 else 'threads'}"
-            f" {limits.flops / 1e9:.0f} GFLOP/s (FMA) and {limits.bytes / 1e9:.1f} GB/s (stream)."
-        )
-    groups = dict.fromkeys(m.row.group for m in report.measurements)
-    for group in groups:
-        yield from ("", f"## {group}", "")
-        some = [m for m in report.measurements if m.row.group == group]
-        yield from table(*speed_table(report, some))
-    if report.memory:
-        yield from ("", "## Peak memory of a training step, above that of the idle process", "")
-        yield from table(*memory_table(report))
-    if report.failures:
-        yield from ("", "## Failed", "")
-        yield from (f"- {failure}" for failure in report.failures)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-
-
-def speed_table(
-    report: Report, measurements: list[Measurement]
-) -> tuple[list[str], list[list[str]]]:
-    peers = [peer for peer in report.peers if any(peer in m.times for m in measurements)]
-    head = ["", "threads", OURS, "GFLOP/s", "GB/s", "of the limit"]
-    rows = []
-    for m in measurements:
-        row, seconds = m.row, m.seconds()
-        cells = [row.name, str(m.threads), duration(seconds)]
-        cells.append(f"{row.flops / seconds / 1e9:.1f}" if row.flops else "")
-        cells.append(f"{row.bytes / seconds / 1e9:.1f}" if row.bytes else "")
-        cells.append(share(*report.shares(m)))
-        rows.append(cells + [ratio(m, peer) for peer in peers])
-    means: list[Any] = ["geometric mean", "", "", "", "", ""]
-    for peer in peers:
-        ratios = [m.ratio(peer).median for m in measurements if peer in m.times]
-        means.append(f"{geometric_mean(ratios):.2f}")
-    return head + [f"× {peer}" for peer in peers], [*rows, means]
-
-
-def memory_table(report: Report) -> tuple[list[str], list[list[str]]]:
-    names = list(dict.fromkeys(name for memory in report.memory for name in memory.bytes))
-    rows = [
+def from_json(text: str, rows: Mapping[str, Row]) -> Report:
+    """The report again; without the results of rows that there are no more."""
+    content = json.loads(text)
+    return Report(
+        content["machine"],
+        content["versions"],
+        {
+            Key(each["framework"], each["threads"]): Limits(each["flops"], each["bytes"])
+            for each in content["limits"]
+        },
         [
-            memory.name,
-            str(memory.threads),
-            *(
-                f"{memory.bytes[name] / 2**20:.1f} MB" if name in memory.bytes else ""
-                for name in names
-            ),
-        ]
-        for memory in report.memory
-    ]
-    return ["", "threads", *names], rows
+            Measurement(rows[each["name"]], each["threads"], each["times"], source=each["source"])
+            for each in content["rows"]
+            if each["name"] in rows
+        ],
+        [Memory(**each) for each in content["memory"] if each["name"] in rows],
+        [
+            Busy(**{name: value for name, value in each.items() if name != "ratio"})
+            for each in content["busy"]
+            if each["name"] in rows
+        ],
+        content["failures"],
+    )
 
 
-def ratio(measurement: Measurement, peer: str) -> str:
-    if peer not in measurement.times:
-        return ""
-    spread = measurement.ratio(peer)
-    return f"{spread.median:.2f} ({spread.low:.2f}–{spread.high:.2f})"
-
-
-def share(of_fma: float | None, of_bandwidth: float | None) -> str:
-    """The nearer of the two limits."""
-    if of_fma is None and of_bandwidth is None:
-        return ""
-    if (of_fma or 0) >= (of_bandwidth or 0):
-        return f"{of_fma:.0%} FMA"
-    return f"{of_bandwidth:.0%} stream"
-
-
-def duration(seconds: float) -> str:
-    """Three digits with a unit that suits them."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 1e-9:.0f} ns"
-
-
-# --- Files -----------------------------------------------------------------------------------
-
-
-def write(report: Report, folder: Path) -> list[Path]:
-    """Write all forms of the report; the paths of the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / "benchmarks.json", folder / "benchmarks.md"]
-    paths[0].write_text(as_json(report))
-    paths[1].write_text(as_markdown(report))
-    try:
-        from .picture import draw
-    except ModuleNotFoundError:
-        print("no picture: matplotlib is not installed")
-        return paths
-    if report.measurements:
-        paths.append(folder / "benchmarks.png")
-        draw(report, paths[-1])
-    return paths
+def save(report: Report, path: Path) -> None:
+    """Write the JSON, all of it or nothing: a run may be stopped at any moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(as_json(report))
+    part.replace(path)

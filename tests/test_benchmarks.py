@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from typing import Any
 
 import numpy as np
 import pytest
 
 import benchmarks.__main__ as command
+from benchmarks.busy import Busy, measure_busy, neighbour, possible
 from benchmarks.frameworks import FRAMEWORKS
 from benchmarks.machine import Limits, measure_limits, peak_memory, resident_memory
+from benchmarks.markdown import as_markdown, duration
 from benchmarks.measure import Measurement, Plan, Spread, difference, measure, runs_in_a_turn
 from benchmarks.process import Worker, WorkerError
-from benchmarks.report import Memory, Report, as_json, as_markdown, duration, geometric_mean
+from benchmarks.report import (
+    Key,
+    Memory,
+    Report,
+    as_json,
+    family,
+    from_json,
+    geometric_mean,
+    summaries,
+)
 from benchmarks.row import Row, everywhere, initial
 from benchmarks.rows import BY_NAME, GROUPS
 
@@ -60,6 +72,19 @@ def test_ratios_are_taken_round_by_round():
     assert measurement.peers == ["torch"]
 
 
+def test_a_slow_peer_is_held_against_the_first_rounds_alone():
+    measurement = Measurement(ROW, 1, {"tinytensor": [1, 2, 4], "numpy": [7]})
+    assert measurement.ratio("numpy") == Spread(7, 7, 7)
+
+
+def test_the_faster_rival_counts():
+    times = {"tinytensor": [1.0], "torch": [3.0], "numpy": [2.0], "jax": [1.5]}
+    measurement = Measurement(ROW, 1, times)
+    assert measurement.faster(["torch", "numpy"]) == "numpy"
+    assert measurement.faster(["torch", "torch-compile"]) == "torch"
+    assert measurement.faster(["torch-compile"]) is None
+
+
 def test_geometric_mean():
     assert geometric_mean([0.5, 2, 8]) == pytest.approx(2)
 
@@ -101,6 +126,13 @@ def test_frameworks_take_turns():
     assert log[-6:] == ["tinytensor 1", "numpy 1"] * 3
     assert measurement.times == {"tinytensor": [1, 1, 1], "numpy": [2, 2, 2]}
     assert measurement.ratio("numpy") == Spread(2, 2, 2)
+
+
+def test_a_peer_that_is_very_slow_has_one_turn():
+    log: list[str] = []
+    workers = fake_workers(log, tinytensor=1.0, numpy=1.0)
+    measurement = measure(ROW, 1, workers, Plan(rounds=3, turn=0.5, run=1.5))
+    assert measurement.times == {"tinytensor": [1, 1, 1], "numpy": [2]}
 
 
 def test_different_outputs_are_a_failure_and_never_timed():
@@ -203,6 +235,31 @@ def test_limits_are_positive():
     assert limits is None or min(limits.flops, limits.bytes) > 0
 
 
+# --- Beside a busy neighbour ------------------------------------------------------------------
+
+
+def test_it_is_the_mean_that_counts():
+    busy = Busy("a row", 2, {"tinytensor": [1.0, 3.0]}, {"tinytensor": [1.0, 1.0, 7.0]})
+    assert busy.ratio("tinytensor") == 1.5
+
+
+@pytest.mark.skipif(not possible(), reason="there is one CPU")
+def test_the_neighbour_is_busy_and_then_gone():
+    before = os.sched_getaffinity(0)
+    with neighbour() as quiet:
+        assert set(quiet) < before
+    assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.skipif(not possible(), reason="there is one CPU")
+def test_each_round_has_one_thread_and_all():
+    with Worker("tinytensor", 1) as one, Worker("tinytensor", 2) as two:
+        plan = Plan(rounds=4, turn=0.001, row=1)
+        busy = measure_busy(BY_NAME["gemm 64"], 2, {"tinytensor": (one, two)}, plan)
+    assert len(busy.alone["tinytensor"]) == len(busy.together["tinytensor"]) >= 3
+    assert min(busy.alone["tinytensor"] + busy.together["tinytensor"]) > 0
+
+
 # --- Reports ---------------------------------------------------------------------------------
 
 
@@ -212,9 +269,10 @@ def report():
     return Report(
         {"processor": "some"},
         {"tinytensor": "1", "torch": "2"},
-        {1: Limits(24e9, 40e9)},
-        [Measurement(ROW, 1, times), Measurement(MAP, 1, times)],
+        {Key("tinytensor", 1): Limits(24e9, 40e9)},
+        [Measurement(ROW, 1, times, source="abc today"), Measurement(MAP, 1, times)],
         [Memory("a model", 1, {"tinytensor": 2**20, "torch": 2**22})],
+        [Busy("a map", 2, {"tinytensor": [1.0]}, {"tinytensor": [1.5]})],
         ["one"],
     )
 
@@ -224,20 +282,86 @@ def test_json_has_everything(report):
     row = found["rows"][0]
     assert row["ratios"] == {"torch": {"low": 2, "median": 2, "high": 2.5}}
     assert row["seconds"] == {"tinytensor": 0.5, "torch": 1}
+    assert row["times"] == {"tinytensor": [0.5] * 3, "torch": [1.0, 1.0, 1.5]}
     assert row["GFLOP/s"] == 12
     assert row["share of the FMA limit"] == 0.5
     assert row["share of the bandwidth limit"] == 0.1
     assert found["memory"][0]["bytes"]["torch"] == 2**22
+    assert found["busy"][0]["ratio"] == {"tinytensor": 1.5}
+    assert found["summary"][1]["mean"] == pytest.approx(2)
     assert found["failures"] == ["one"]
+
+
+def test_a_report_comes_back_from_json(report):
+    rows = {"a row": ROW, "a map": MAP, "a model": ROW}
+    assert from_json(as_json(report), rows) == report
+    assert from_json(as_json(report), {"a row": ROW}).measurements == report.measurements[:1]
+
+
+def test_a_later_run_replaces_the_rows_that_it_has(report):
+    later = Report(
+        {"processor": "some"},
+        {"tinytensor": "2", "jax": "3"},
+        {Key("tinytensor", 1): Limits(20e9, 50e9), Key("tinytensor", 2): Limits(1, 1)},
+        [Measurement(MAP, 1, {"tinytensor": [4.0]}), Measurement(MAP, 2, {"tinytensor": [5.0]})],
+        failures=["one", "two"],
+    )
+    report.merge(later)
+    times = [(m.name, m.threads, m.times["tinytensor"][0]) for m in report.measurements]
+    assert times == [("a row", 1, 0.5), ("a map", 1, 4), ("a map", 2, 5)]
+    assert report.versions == {"tinytensor": "2", "torch": "2", "jax": "3"}
+    assert report.limits[Key("tinytensor", 1)] == Limits(24e9, 50e9)
+    assert report.failures == ["one", "two"]
+    assert report.memory
+    assert report.busy
+
+
+def test_runs_of_two_machines_or_versions_are_not_merged(report):
+    with pytest.raises(ValueError, match="two machines: processor"):
+        report.merge(Report({"processor": "other"}, {}))
+    with pytest.raises(ValueError, match="two versions of torch"):
+        report.merge(Report({"processor": "some"}, {"torch": "3"}))
+
+
+def test_summaries_have_the_least_row_of_each_family():
+    def measurement(name: str, ours: float, **peers: float) -> Measurement:
+        row = Row("models", name, "train", {}, {})
+        return Measurement(row, 1, {"tinytensor": [ours]} | {p: [t] for p, t in peers.items()})
+
+    rows = [
+        measurement("one", 1.0, torch=4.0, numpy=9.0, jax=3.0),
+        measurement("two", 1.0, torch=9.0, numpy=1.0),
+    ]
+    first, second = summaries(Report({}, {}, measurements=rows))
+    assert first[:4] == ("models", 1, "the faster of torch and numpy", 2)
+    assert first[4:] == (pytest.approx(2), 1, "two")
+    assert second == ("models", 1, "jax", 1, pytest.approx(3), 3, "one")
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [("forward", "g, forward"), ("backward", "g, forward + backward"), ("train", "g")],
+)
+def test_families(mode, name):
+    assert family(Row("g", "a row", mode, {}, {})) == name
 
 
 def test_markdown_has_a_line_for_each_row(report):
     text = as_markdown(report)
+    assert "| maps, forward | 1 | torch | 1 | 2.00 | 2.00 | a map |" in text
     assert "| a row | 1 | 500 ms | 12.0 | 4.0 | 50% FMA | 2.00 (2.00–2.50) |" in text
     assert "| a map | 1 | 500 ms |  | 2.0 | 5% stream | 2.00 (2.00–2.50) |" in text
     assert "| geometric mean |  |  |  |  |  | 2.00 |" in text
-    assert "| a model | 1 | 1.0 MB | 4.0 MB |" in text
+    assert "| a map | 2 | 1.50 |" in text
+    assert "| a model | 1 | 1.0 MB | 4.0 MB | 0.25 |" in text
+    assert "tinytensor's commit: abc." in text
     assert "- one" in text
+
+
+def test_each_instruction_set_has_its_own_limit(report):
+    report.limits[Key("tinytensor-avx2", 1)] = Limits(12e9, 40e9)
+    report.measurements[0].times["tinytensor-avx2"] = [2.0, 2.0, 2.0]
+    assert "| a row | 1 | 500 ms | 50% FMA | 2 s | 25% FMA |" in as_markdown(report)
 
 
 def test_picture_is_drawn(report, tmp_path):
@@ -261,6 +385,39 @@ def test_a_tiny_run(tmp_path, capsys):
     assert SMALLEST in (tmp_path / "benchmarks.md").read_text()
 
 
+def test_a_run_goes_on_where_another_stopped(tmp_path, monkeypatch):
+    words = ["overhead", "--quick", "--peers", "numpy", "--only", "no gradient"]
+    words += ["--out", str(tmp_path)]
+    assert command.main(words) == 0
+    first = json.loads((tmp_path / "benchmarks.json").read_text())["rows"]
+
+    def unwanted(*arguments: Any) -> None:
+        raise AssertionError("it was measured again")
+
+    monkeypatch.setattr("benchmarks.campaign.measure", unwanted)
+    assert command.main([*words, "--resume"]) == 0
+    assert json.loads((tmp_path / "benchmarks.json").read_text())["rows"] == first
+    merged = ["report", "--merge", str(tmp_path / "benchmarks.json"), "--out", str(tmp_path / "m")]
+    assert command.main(merged) == 0
+    assert json.loads((tmp_path / "m" / "benchmarks.json").read_text())["rows"] == first
+
+
+def test_what_was_measured_before_a_stop_is_kept(tmp_path, monkeypatch):
+    calls = []
+
+    def stop_at_the_second(row: Row, threads: int, *_: Any) -> Measurement:
+        calls.append(row.name)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return Measurement(row, threads, {"tinytensor": [1.0]})
+
+    monkeypatch.setattr("benchmarks.campaign.measure", stop_at_the_second)
+    words = ["overhead", "--threads", "1", "--peers", "numpy", "--out", str(tmp_path)]
+    assert command.main(words) == 130
+    (row,) = json.loads((tmp_path / "benchmarks.json").read_text())["rows"]
+    assert row["name"] == calls[0]
+
+
 def test_a_row_that_fails_is_reported(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("benchmarks.measure.difference", lambda *arguments: "all is wrong")
     words = ["overhead", "--quick", "--peers", "numpy", "--only", "no gradient"]
@@ -277,7 +434,14 @@ def test_a_peer_that_is_not_installed_is_left_out(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [["--peers", "nobody"], ["--threads", "0"], ["--only", "("], ["everything"]]
+    "words",
+    [
+        ["--peers", "nobody"],
+        ["--threads", "0"],
+        ["--only", "("],
+        ["everything"],
+        ["--merge", "/nowhere.json"],
+    ],
 )
 def test_bad_arguments_are_refused(words, capsys):
     with pytest.raises(SystemExit):
