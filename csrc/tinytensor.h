@@ -158,7 +158,7 @@ typedef struct {
     X(gemm_finish_f32, tt_gemm_finish_args) \
     X(gemv_f32, tt_gemv_args)
 
-/* --- Convolution and pooling (kernels/conv.h, kernels/pool.h) ------------------------------- */
+/* --- Convolution and pooling (kernels/conv.h, winograd.h, pool.h) --------------------------- */
 
 /* Rows [tap, tap + taps) and columns [pixel, pixel + pixels) of the matrix of patches of one image
  * and group: see conv.h. */
@@ -174,6 +174,29 @@ typedef struct {
     int64_t dilation_y, dilation_x;
     int64_t top, left; /* padding */
 } tt_conv_args;
+
+/* A stretch of one row of tiles (of winograd.h) of an image's planes. Of tile t and point p,
+ * channel c is at transformed[p * point_step + t * tile_step + c]; there, channels are filled up to
+ * whole vectors. */
+enum { TT_WINOGRAD_TILES = 16 }; /* the most in a call */
+typedef struct {
+    float *planes; /* of the image or the output: channels × height × width */
+    float *transformed;
+    const float *bias; /* of the output; NULL for none */
+    int64_t channels, height, width;
+    int64_t row, column; /* of the first tile's corner, which may be outside */
+    int64_t tiles;
+    int64_t point_step, tile_step;
+} tt_winograd_args;
+
+/* The taps of at most one vector of filters, for each of `depth` channels. */
+typedef struct {
+    float *taps;        /* [filter * filter_step + channel * depth_step + tap] */
+    float *transformed; /* [point * point_step + channel * row_step + filter] */
+    int64_t filters, depth;
+    int64_t filter_step, depth_step, point_step, row_step;
+    int reversed; /* the last tap first */
+} tt_winograd_taps_args;
 
 /* Pooling of planes of height × width to out_height × out_width. Window (i, j) has the rows
  * top[i], top[i] + step_y, … < bottom[i], and columns likewise; all lie within the plane. */
@@ -198,13 +221,18 @@ typedef struct {
     int64_t planes, picks, size;
 } tt_planes_args;
 
-#define TT_CONV_KERNELS(X)                \
-    X(conv_patches_f32, tt_conv_args)     \
-    X(conv_panels_f32, tt_conv_args)      \
-    X(conv_add_patches_f32, tt_conv_args) \
-    X(max_pool_f32, tt_pool_args)         \
-    X(avg_pool_f32, tt_pool_args)         \
-    X(avg_pool_grad_f32, tt_pool_args)    \
+#define TT_CONV_KERNELS(X)                           \
+    X(conv_patches_f32, tt_conv_args)                \
+    X(conv_panels_f32, tt_conv_args)                 \
+    X(conv_add_patches_f32, tt_conv_args)            \
+    X(winograd_image_f32, tt_winograd_args)          \
+    X(winograd_gradient_f32, tt_winograd_args)       \
+    X(winograd_output_f32, tt_winograd_args)         \
+    X(winograd_taps_f32, tt_winograd_taps_args)      \
+    X(winograd_grad_taps_f32, tt_winograd_taps_args) \
+    X(max_pool_f32, tt_pool_args)                    \
+    X(avg_pool_f32, tt_pool_args)                    \
+    X(avg_pool_grad_f32, tt_pool_args)               \
     X(scatter_planes_f32, tt_planes_args)
 
 /* --- Rows: softmax, losses (kernels/rows.h) ------------------------------------------------- */

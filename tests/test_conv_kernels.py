@@ -48,8 +48,21 @@ CASES = [
     ((1, 1, 1, 3000), (2, 1, 1, 3), (1, 1), ((0, 0), (1, 1)), (1, 1), 1),
     ((1, 2, 1, 9000), (3, 2, 1, 300), (1, 1), ((0, 0), (7, 0)), (1, 1), 1),
     ((1, 3, 50, 40), (5, 3, 50, 39), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
-    ((1, 40, 30, 30), (500, 40, 3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1),
+    ((1, 40, 30, 30), (500, 40, 3, 3), (1, 1), ((2, 2), (2, 2)), (2, 2), 1),
 ]
+
+# The same, where Winograd's method pays: 3 × 3, stride 1, channels and filters enough.
+WINOGRAD = [
+    ((8, 16, 16, 16), (16, 16, 3, 3), ((1, 1), (1, 1))),
+    ((8, 19, 15, 18), (21, 19, 3, 3), ((1, 1), (1, 1))),
+    ((20, 40, 6, 7), (33, 40, 3, 3), ((0, 2), (1, 0))),
+    ((1, 40, 30, 30), (200, 40, 3, 3), ((1, 1), (1, 1))),
+    ((2, 24, 33, 150), (24, 24, 3, 3), ((0, 0), (1, 1))),
+    ((2, 32, 14, 14), (32, 32, 3, 3), ((5, 4), (6, 7))),
+    ((1, 400, 20, 20), (12, 400, 3, 3), ((2, 2), (2, 2))),
+]
+PLAIN = [((1, 1), padding, (1, 1), 1) for *_, padding in WINOGRAD]
+ALL = CASES + [(*shapes, *plain) for (*shapes, _), plain in zip(WINOGRAD, PLAIN, strict=True)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -72,7 +85,46 @@ def test_against_the_reference(isa, case):
     )
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", WINOGRAD, ids=str)
+def test_the_error_of_winograds_method(isa, case):
+    """Each of the three within 1e-6 of the largest sum of the sizes of what it adds up."""
+    x_shape, w_shape, padding = case
+    geometry = ((1, 1), padding, (1, 1), 1)
+    x, w = normal(*x_shape), normal(*w_shape, seed=1)
+    b = normal(w_shape[0], seed=2)
+    wide_x, wide_w = x.astype(np.float64), w.astype(np.float64)
+    want = reference.conv2d(wide_x, wide_w, None, *geometry)
+    g = normal(*want.shape, seed=3)
+    wide_g = g.astype(np.float64)
+    bias = b[:, np.newaxis, np.newaxis]
+    for got, function, left, right, arguments in [
+        (conv.conv2d(x, w, None, *geometry), reference.conv2d, wide_x, wide_w, (None,)),
+        (conv.conv2d(x, w, b, *geometry) - bias, reference.conv2d, wide_x, wide_w, (None,)),
+        (
+            conv.conv2d_grad_x(g, w, x_shape[2:], *geometry),
+            *(reference.conv2d_grad_x, wide_g, wide_w, (x_shape[2:],)),
+        ),
+        (
+            conv.conv2d_grad_w(g, x, (3, 3), *geometry),
+            *(reference.conv2d_grad_w, wide_g, wide_x, ((3, 3),)),
+        ),
+    ]:
+        want = function(left, right, *arguments, *geometry)
+        sizes = function(abs(left), abs(right), *arguments, *geometry)
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-6 * sizes.max())
+
+
+def test_winograds_method_spreads_nan_over_a_tile_only(isa):
+    x, w = normal(8, 16, 16, 16), normal(16, 16, 3, 3, seed=1)
+    x[3, 5, 7, 6] = np.nan  # read for the outputs of rows 6 to 8, columns 5 to 7: of two tiles
+    out = conv.conv2d(x, w, None, (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+    assert np.isnan(out[3, :, 6:9, 5:8]).all()
+    out[3, :, 4:12, 4:8] = 0
+    assert np.isfinite(out).all()
+
+
+@pytest.mark.parametrize("case", ALL, ids=str)
 def test_same_bits_for_any_number_of_threads(case):
     x_shape, w_shape, *geometry = case
     x, w = normal(*x_shape), normal(*w_shape, seed=1)

@@ -1,4 +1,4 @@
-/* Transposing blocks of 4 x 4 floats in registers. */
+/* Transposing blocks of floats in registers: 4 x 4, and as many vectors as a vector has lanes. */
 #ifndef TT_TRANSPOSE_H
 #define TT_TRANSPOSE_H
 
@@ -9,10 +9,41 @@ typedef float tt_v4_any __attribute__((vector_size(16), aligned(4), may_alias));
 
 #if defined(__clang__) || __GNUC__ >= 12
 #define TT_SHUFFLE4(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#define TT_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
 #define TT_SHUFFLE4(a, b, i, j, k, l) \
     __builtin_shuffle(a, b, (int32_t __attribute__((vector_size(16)))){i, j, k, l})
+#define TT_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vi){__VA_ARGS__})
 #endif
+
+/* a[0] b[0] a[1] b[1] …: the lower halves, and the upper halves. */
+#if TT_VECTOR_BYTES == 64
+#define TT_LOWER(a, b) \
+    TT_SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define TT_UPPER(a, b) \
+    TT_SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#elif TT_VECTOR_BYTES == 32
+#define TT_LOWER(a, b) TT_SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define TT_UPPER(a, b) TT_SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#else
+#define TT_LOWER(a, b) TT_SHUFFLE(a, b, 0, 4, 1, 5)
+#define TT_UPPER(a, b) TT_SHUFFLE(a, b, 2, 6, 3, 7)
+#endif
+
+/* Transpose VL vectors. Interleaving the rows i and i + VL / 2 moves the top bit of the row to the
+ * lowest bit of the lane: it rotates the bits of (row, lane). As often as the lane has bits, and
+ * row and lane have changed places. */
+TT_INLINE void tt_transpose_vectors(vf x[VL])
+{
+    _Pragma("GCC unroll 4") for (int round = 1; round < VL; round *= 2) {
+        vf y[VL];
+        _Pragma("GCC unroll 8") for (int i = 0; i < VL / 2; i++) {
+            y[2 * i] = TT_LOWER(x[i], x[i + VL / 2]);
+            y[2 * i + 1] = TT_UPPER(x[i], x[i + VL / 2]);
+        }
+        _Pragma("GCC unroll 16") for (int i = 0; i < VL; i++) x[i] = y[i];
+    }
+}
 
 /* out[j * out_step + i] = x[i * step + j] for i, j < 4 */
 TT_INLINE void tt_transpose4(const float *x, int64_t step, float *out, int64_t out_step)

@@ -23,6 +23,15 @@ from tinytensor.kernels.gemm cimport (
     tt_gemm_block_args,
     tt_gemm_pack_args,
 )
+from tinytensor.kernels.scratch cimport (
+    Scratch,
+    allocate,
+    give_back,
+    make_scratch,
+    memory_of,
+    take_slot,
+)
+from tinytensor.kernels.winograd cimport Planes, winograd, winograd_grad_w, winograd_pays
 
 import numpy as np
 
@@ -55,60 +64,15 @@ cdef extern from "tinytensor.h" nogil:
         void (*conv_panels_f32)(const tt_conv_args *) noexcept nogil
         void (*conv_add_patches_f32)(const tt_conv_args *) noexcept nogil
 
-cdef extern from *:
-    """
-    static inline int tt_try_take(int *flag)
-    {
-        return __atomic_exchange_n(flag, 1, __ATOMIC_ACQUIRE) == 0;
-    }
-    static inline void tt_give_back(int *flag) { __atomic_store_n(flag, 0, __ATOMIC_RELEASE); }
-    """
-    bint tt_try_take(int *flag) nogil
-    void tt_give_back(int *flag) nogil
-
 cdef enum:
     WORK_OF_PIECE = 1 << 20  # multiply-adds
     PIXELS_OF_PIECE = 256
     SCRATCH = 1 << 17  # floats: half of a second-level cache
     TAPS_OF_PIECE = 256
-    MOST_SLOTS = 256
 
 
 cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
     return (n + by - 1) // by
-
-
-# --- Scratch memory --------------------------------------------------------------------------
-
-
-# One stretch of memory for each thread that may be working on a call.
-cdef struct Scratch:
-    float *memory
-    int64_t size
-    int slots
-    int taken[MOST_SLOTS]
-
-
-cdef float *allocate(cnp.npy_intp n, list keep):
-    """Memory for n floats, for as long as ``keep`` lives."""
-    cdef cnp.ndarray memory = _core.empty_f32(1, &n)
-    keep.append(memory)
-    return <float *> cnp.PyArray_DATA(memory)
-
-
-cdef void make_scratch(Scratch *scratch, int64_t size, int64_t pieces, list keep):
-    memset(scratch, 0, sizeof(Scratch))
-    scratch.size = (size + 15) & ~15
-    scratch.slots = min(core.get_num_threads(), MOST_SLOTS, max(pieces, 1))
-    scratch.memory = allocate(scratch.size * scratch.slots, keep)
-
-
-cdef int take_slot(Scratch *scratch) noexcept nogil:
-    """A slot of one's own; there are as many as threads, so the wait is short if there is one."""
-    cdef int slot = 0
-    while not tt_try_take(&scratch.taken[slot]):
-        slot = (slot + 1) % scratch.slots
-    return slot
 
 
 # --- What is convolved -----------------------------------------------------------------------
@@ -167,6 +131,20 @@ cdef tuple out_shape(const Geometry *s):
     )
 
 
+cdef bint planes_of(const Geometry *s, Planes *planes) noexcept nogil:
+    """Can Winograd's method take it, and does it pay? Its shapes are put into ``planes``."""
+    cdef const tt_conv_args *conv = &s.conv
+    planes.images, planes.channels, planes.filters = s.images, s.channels, s.filters
+    planes.height, planes.width = conv.height, conv.width
+    planes.out_height, planes.out_width = s.pixels // conv.out_width, conv.out_width
+    planes.top, planes.left = conv.top, conv.left
+    return (
+        s.groups == 1 and conv.kernel_y == 3 and conv.kernel_x == 3
+        and conv.stride_y == 1 and conv.stride_x == 1
+        and conv.dilation_y == 1 and conv.dilation_x == 1 and winograd_pays(planes)
+    )
+
+
 cdef inline int64_t panel_of_b(const tt_kernels *table) noexcept nogil:
     return 2 * (table.vector_bytes // 4)
 
@@ -212,7 +190,7 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef int64_t item, group, block
     cdef int64_t first = piece // s.pixel_pieces * s.piece_items
     cdef int slot = take_slot(&s.scratch)
-    conv.patches = s.scratch.memory + slot * s.scratch.size
+    conv.patches = memory_of(&s.scratch, slot)
     conv.pixel = piece % s.pixel_pieces * s.piece_pixels
     conv.pixels = min(s.piece_pixels, shape.pixels - conv.pixel)
 
@@ -237,7 +215,7 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
             args.accumulate = block > 0
             args.finish = s.bias != NULL and block == s.blocks - 1
             s.table.gemm_block_f32(&args)
-    tt_give_back(&s.scratch.taken[slot])
+    give_back(&s.scratch, slot)
 
 
 cdef void forward_pieces(Forward *s) noexcept nogil:
@@ -258,6 +236,7 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups):
     if x.ndim == 3:
         return conv2d(x[np.newaxis], weight, bias, stride, padding, dilation, groups)[0]
     cdef Forward s
+    cdef Planes planes
     cdef cnp.ndarray xs, ws, bs, out
     cdef int64_t pieces
     if not (
@@ -276,13 +255,16 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups):
     if s.shape.pointwise and groups == 1:
         pointwise(&s.shape, s.weight, s.shape.taps, 1, s.x, s.out, False, s.bias)
         return out
+    if planes_of(&s.shape, &planes):
+        winograd(&planes, s.x, s.weight, s.shape.taps, 9, False, s.bias, s.out)
+        return out
 
     keep = []
     s.table = <const tt_kernels *> _core.table
     forward_pieces(&s)
     pieces = s.pixel_pieces * ceil_div(s.shape.items, s.piece_items)
     s.packed_weight = allocate(ws.size, keep)
-    make_scratch(&s.scratch, s.block_depth * s.piece_pixels, pieces, keep)
+    make_scratch(&s.scratch, s.block_depth * s.piece_pixels, pieces, core.get_num_threads(), keep)
     with nogil:
         _core.parallel_for(s.shape.groups * s.blocks, pack_weight, &s)
         _core.parallel_for(pieces, run_forward, &s)
@@ -360,7 +342,7 @@ cdef void run_backward(void *context, int64_t piece) noexcept nogil:
     cdef int64_t block, k
     cdef int slot = take_slot(&s.scratch)
     conv.image = s.out + item * shape.image_size + channel * plane
-    conv.patches = s.scratch.memory + slot * s.scratch.size
+    conv.patches = memory_of(&s.scratch, slot)
     conv.patch_row = s.piece_pixels
     conv.tap, conv.taps = 0, channels * area
     memset(conv.image, 0, channels * plane * sizeof(float))
@@ -382,7 +364,7 @@ cdef void run_backward(void *context, int64_t piece) noexcept nogil:
             s.table.gemm_block_f32(&args)
         s.table.conv_add_patches_f32(&conv)
         conv.pixel += s.piece_pixels
-    tt_give_back(&s.scratch.taken[slot])
+    give_back(&s.scratch, slot)
 
 
 cdef void backward_pieces(Backward *s) noexcept nogil:
@@ -412,6 +394,7 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
     if g.ndim == 3:
         return conv2d_grad_x(g[np.newaxis], weight, size, stride, padding, dilation, groups)[0]
     cdef Backward s
+    cdef Planes planes
     cdef cnp.ndarray gs, ws, out
     cdef int64_t pieces, area
     if not (is_f32(g) and is_f32(weight) and weight.ndim == 4):
@@ -428,6 +411,14 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
     if s.shape.pointwise and groups == 1:
         pointwise(&s.shape, s.weight, 1, s.shape.taps, s.g, s.out, True, NULL)
         return out
+    if planes_of(&s.shape, &planes):
+        # The same of g, by the reversed taps, channels and filters changing places.
+        planes.channels, planes.filters = s.shape.filters, s.shape.channels
+        planes.height, planes.out_height = planes.out_height, planes.height
+        planes.width, planes.out_width = planes.out_width, planes.width
+        planes.top, planes.left = 2 - planes.top, 2 - planes.left
+        winograd(&planes, s.g, s.weight, 9, s.shape.taps, True, NULL, s.out)
+        return out
 
     keep = []
     s.table = <const tt_kernels *> _core.table
@@ -435,7 +426,7 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
     pieces = s.shape.items * s.channel_pieces
     area = s.shape.conv.kernel_y * s.shape.conv.kernel_x
     s.packed_weight = allocate(ws.size, keep)
-    make_scratch(&s.scratch, s.piece_channels * area * s.piece_pixels, pieces, keep)
+    make_scratch(&s.scratch, s.piece_channels * area * s.piece_pixels, pieces, core.get_num_threads(), keep)
     with nogil:
         _core.parallel_for(s.shape.groups * s.channel_pieces * s.blocks, pack_weight_by_taps, &s)
         _core.parallel_for(pieces, run_backward, &s)
@@ -471,7 +462,7 @@ cdef void run_weights(void *context, int64_t piece) noexcept nogil:
     cdef int64_t group = piece // s.slices % shape.groups
     cdef int64_t first = slice_ * s.slice_images, image, item
     cdef int slot = take_slot(&s.scratch)
-    cdef float *packed_g = s.scratch.memory + slot * s.scratch.size
+    cdef float *packed_g = memory_of(&s.scratch, slot)
     conv.patches = packed_g + s.block_pixels * ceil_div(shape.filters, 16) * 16
     conv.patch_row = s.patch_row
     conv.tap = piece // s.slices // shape.groups * s.piece_taps
@@ -505,7 +496,7 @@ cdef void run_weights(void *context, int64_t piece) noexcept nogil:
             args.accumulate = image > first or conv.pixel > 0
             s.table.gemm_block_f32(&args)
             conv.pixel += s.block_pixels
-    tt_give_back(&s.scratch.taken[slot])
+    give_back(&s.scratch, slot)
 
 
 cdef void weights_pieces(Weights *s) noexcept nogil:
@@ -528,7 +519,8 @@ def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
     if g.ndim == 3:
         return conv2d_grad_w(g[np.newaxis], x[np.newaxis], kernel, stride, padding, dilation, groups)
     cdef Weights s
-    cdef cnp.ndarray gs, xs, sums
+    cdef Planes planes
+    cdef cnp.ndarray gs, xs, sums, out
     cdef int64_t pieces, size
     if not (is_f32(g) and is_f32(x) and g.ndim == x.ndim == 4 and groups > 0):
         return reference.conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups)
@@ -539,16 +531,22 @@ def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
     ):
         return reference.conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups)
     gs, xs = np.ascontiguousarray(g), np.ascontiguousarray(x)
+    s.g, s.x = data(gs), data(xs)
+    if planes_of(&s.shape, &planes):
+        out = _core.empty(shape, np.float32)
+        winograd_grad_w(&planes, s.x, s.g, data(out))
+        return out
+
     keep = []
     s.table = <const tt_kernels *> _core.table
     weights_pieces(&s)
     sums = _core.empty((s.slices, groups, s.shape.taps, s.shape.filters), np.float32)
-    s.g, s.x, s.sums = data(gs), data(xs), data(sums)
+    s.sums = data(sums)
     pieces = s.slices * s.tap_pieces * groups
     size = s.block_pixels * ceil_div(s.shape.filters, 16) * 16
     if not s.shape.pointwise:
         size += s.piece_taps * s.patch_row
-    make_scratch(&s.scratch, size, pieces, keep)
+    make_scratch(&s.scratch, size, pieces, core.get_num_threads(), keep)
     with nogil:
         _core.parallel_for(pieces, run_weights, &s)
     total = sums[0] if s.slices == 1 else np.add.reduce(sums, axis=0)
