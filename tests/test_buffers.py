@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ if kernels.active != "fast":
     pytest.skip("the reference kernels take NumPy's memory", allow_module_level=True)
 
 from tinytensor.kernels import _core
+from tinytensor.models import GPT, GPTConfig, LeNet
 
 MB = 2**20
 
@@ -75,13 +77,113 @@ def test_a_buffer_returns_when_the_last_view_dies() -> None:
     assert tt.memory.stats()["hits"] == taken["hits"] + 1
 
 
-def test_sizes_are_rounded_up_by_at_most_a_quarter() -> None:
+def test_sizes_are_rounded_up_by_at_most_an_eighth() -> None:
     for n in range(2**15, 2**18, 4097):
-        before = tt.memory.stats()["in_use"]
+        before = tt.memory.stats()
         array = _core.empty((n,), np.uint8)
-        taken = tt.memory.stats()["in_use"] - before
-        assert n <= taken <= 1.25 * n + 1
+        after = tt.memory.stats()
+        assert after["in_use"] - before["in_use"] == n
+        assert n <= after["held"] - before["held"] <= 1.125 * n + 1
         del array
+        tt.memory.trim()
+
+
+def test_a_waiting_buffer_serves_down_to_half_its_size() -> None:
+    del_me = _core.empty((4 * MB,), np.uint8)
+    address = del_me.ctypes.data
+    del del_me
+    assert _core.empty((2 * MB,), np.uint8).ctypes.data == address
+    before = tt.memory.stats()
+    smaller = _core.empty((MB + MB // 2,), np.uint8)
+    after = tt.memory.stats()
+    assert smaller.ctypes.data != address
+    assert after["misses"] == before["misses"] + 1
+    assert after["held"] > before["held"]
+
+
+def test_what_is_held_follows_what_was_lately_in_use() -> None:
+    mine = [_core.empty((MB,), np.uint8) for _ in range(64)]
+    before = tt.memory.stats()
+    mine.clear()
+    assert tt.memory.stats()["held"] == before["held"] >= 64 * MB
+    for _ in range(2 * 10_000):  # two windows of small steps: the large ones are forgotten
+        _core.empty((MB,), np.uint8)
+    assert tt.memory.stats()["held"] < 16 * MB
+
+
+def test_released_memory_is_the_systems_again() -> None:
+    statm = "/proc/self/statm"
+    if not os.path.exists(statm):
+        pytest.skip("there is no /proc")
+
+    def resident() -> int:
+        with open(statm) as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    arrays = [_core.empty((2 * MB,), np.uint8) for _ in range(32)]
+    for array in arrays:
+        array[...] = 1
+    pin = np.ones(2**14, np.uint8)  # on top of the heap, perhaps
+    del array
+    before = resident()
+    arrays.clear()
+    tt.memory.trim()
+    assert before - resident() > 56 * MB
+    assert pin.all()
+
+
+def test_the_peak_can_be_reset() -> None:
+    _core.empty((32 * MB,), np.uint8)
+    assert tt.memory.stats()["peak"] >= 32 * MB
+    tt.memory.reset_peak()
+    assert tt.memory.stats()["peak"] == tt.memory.stats()["in_use"]
+
+
+def gpt_steps() -> Iterator[tt.Tensor]:
+    model = GPT(GPTConfig(vocab_size=96, block_size=64, n_layer=2, n_head=4, n_embd=128))
+    rng = np.random.default_rng(0)
+    for batch in (12, 12, 16, 5, 16, 12, 3, 12):
+        tokens = tt.tensor(rng.integers(96, size=(batch, 64)))
+        logits = model(tokens)
+        yield tt.nn.functional.cross_entropy(logits.reshape(-1, 96), tokens.reshape(-1))
+
+
+def cnn_steps() -> Iterator[tt.Tensor]:
+    model = LeNet()
+    rng = np.random.default_rng(0)
+    for batch in (256, 256, 100, 300, 256, 64, 256):
+        images = tt.tensor(rng.standard_normal((batch, 1, 28, 28), np.float32))
+        yield tt.nn.functional.cross_entropy(model(images), tt.tensor(rng.integers(10, size=batch)))
+
+
+@pytest.mark.parametrize("steps", [gpt_steps, cnn_steps])
+def test_a_training_run_holds_little_more_than_its_peak(
+    steps: Callable[[], Iterator[tt.Tensor]],
+) -> None:
+    tt.memory.reset_peak()
+    most = 0
+    for loss in steps():
+        most = max(most, tt.memory.stats()["held"])
+        loss.backward()
+        most = max(most, tt.memory.stats()["held"])
+    peak = tt.memory.stats()["peak"]
+    assert peak > 8 * MB
+    assert most <= 1.25 * peak
+
+
+def test_a_repeated_step_asks_the_system_for_nothing() -> None:
+    x = tt.tensor(np.ones((256, 1024), np.float32), requires_grad=True)
+
+    def step() -> None:
+        tt.relu(x.exp() * 2.0 + tt.tanh(x[:, :512]).sum()).sum().backward()
+        x.grad = None
+
+    for _ in range(3):
+        step()
+    before = tt.memory.stats()["misses"]
+    for _ in range(5):
+        step()
+    assert tt.memory.stats()["misses"] == before
 
 
 def test_the_limit_holds_and_the_oldest_go_first() -> None:

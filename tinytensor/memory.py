@@ -1,11 +1,12 @@
 """The cache that large outputs come from: how full it is, and how to empty it.
 
 Memory that the system gives for the first time costs more than the arithmetic that fills it. So the
-buffer of an array that has died waits here for the next output of about its size.
+buffer of an array that has died waits here for the next output of about its size. All buffers
+together are kept to 5/4 of the most that was lately in use (or to 8 MB, if that is more).
 
 >>> import tinytensor as tt
 >>> sorted(tt.memory.stats())
-['cached', 'hits', 'in_use', 'limit', 'misses', 'peak']
+['cached', 'held', 'hits', 'in_use', 'limit', 'misses', 'peak']
 """
 
 from __future__ import annotations
@@ -14,18 +15,24 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+_NAMES = ("in_use", "peak", "held", "cached", "limit", "hits", "misses")
 _CORE = "tinytensor.kernels._core"
 _core: Any = import_module(_CORE) if find_spec(_CORE) else None
 
 
 def stats() -> dict[str, int]:
-    """Bytes ``in_use`` (and their ``peak``), ``cached``, and the ``limit`` of the latter; how many
-    outputs the cache served (``hits``) and how many the system (``misses``).
+    """What the cache has given and what it keeps, in bytes, and how often it helped.
 
+    ``in_use`` is what living arrays asked for, and ``peak`` the most that it has been. ``held`` is
+    the size of all buffers, whole, and ``cached`` of those that wait; the cache keeps the latter
+    to ``limit``. ``hits`` counts the outputs that the cache served, ``misses`` those for which the
+    system was asked.
+
+    Arrays below 32 KB and those of the reference kernels take NumPy's memory, which is not counted.
     All 0 where the fast kernels are not built: then NumPy's memory is all there is.
     """
     if _core is None:
-        return dict.fromkeys(("in_use", "peak", "cached", "limit", "hits", "misses"), 0)
+        return dict.fromkeys(_NAMES, 0)
     return _core.memory_stats()
 
 
@@ -34,6 +41,18 @@ def trim(keep: int = 0) -> None:
     _check("trim", "keep", keep)
     if _core is not None:
         _core.memory_trim(keep)
+
+
+def reset_peak() -> None:
+    """Forget what has been in use: ``peak`` is of what comes, and the cache shrinks to fit it.
+
+    >>> import tinytensor as tt
+    >>> tt.memory.reset_peak()
+    >>> tt.memory.stats()["peak"] == tt.memory.stats()["in_use"]
+    True
+    """
+    if _core is not None:
+        _core.memory_reset_peak()
 
 
 def set_limit(bytes: int) -> None:

@@ -26,10 +26,11 @@ cdef extern from "pool.h" nogil:
 
 cdef extern from "buffers.h" nogil:
     ctypedef struct tt_memory_stats:
-        unsigned long long in_use, peak, cached, limit, hits, misses
+        unsigned long long in_use, peak, held, cached, limit, hits, misses
     void *tt_memory_take(size_t bytes, size_t *capacity)
-    void tt_memory_give(void *buffer, size_t capacity)
+    void tt_memory_give(void *buffer, size_t bytes, size_t capacity)
     void tt_memory_trim(size_t bytes)
+    void tt_memory_reset_peak()
     void tt_memory_set_limit(size_t bytes)
     tt_memory_stats tt_memory_get_stats()
 
@@ -125,15 +126,16 @@ cdef class Buffer:
     """The owner of a buffer of the cache: the base of the array that lies in it."""
 
     cdef void *data
-    cdef size_t capacity
+    cdef size_t bytes, capacity
 
     def __dealloc__(self):
         if self.data != NULL:
-            tt_memory_give(self.data, self.capacity)
+            tt_memory_give(self.data, self.bytes, self.capacity)
 
 
 cdef cnp.ndarray cached_array(int ndim, const cnp.npy_intp *shape, cnp.dtype dtype, size_t bytes):
     cdef Buffer owner = Buffer.__new__(Buffer)
+    owner.bytes = bytes
     owner.data = tt_memory_take(bytes, &owner.capacity)
     if owner.data == NULL:
         raise MemoryError(f"no memory for an array of {bytes} bytes")
@@ -186,6 +188,11 @@ def memory_stats() -> dict[str, int]:
 def memory_trim(bytes: int) -> None:
     """See tinytensor.memory."""
     tt_memory_trim(bytes)
+
+
+def memory_reset_peak() -> None:
+    """See tinytensor.memory."""
+    tt_memory_reset_peak()
 
 
 def memory_set_limit(bytes: int) -> None:
