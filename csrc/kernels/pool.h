@@ -12,52 +12,59 @@
 #define TT_EVEN_LANES 0, 2, 4, 6
 #endif
 
-/* p[0], p[step], p[2 step], …; no element at or behind `end` is read but those. */
-TT_INLINE vf tt_every(const float *p, int64_t step, const float *end)
+/* p[0], p[step], …: n of them, 0 < n <= VL; nothing behind the last is read. */
+TT_INLINE vf tt_every(const float *p, int64_t step, int64_t n)
 {
-    if (step == 1) return vf_load(p);
-    if (step == 2 && end - p >= 2 * VL) {
-        vf low = vf_load(p), high = vf_load(p + VL);
+    if (step == 1) return n == VL ? vf_load(p) : vf_load_n(p, n);
+    vf x = vf_zero();
+    if (step == 2) {
+        const int64_t span = 2 * n - 1;
+        vf low = span < VL ? vf_load_n(p, span) : vf_load(p);
+        vf high = span > VL ? vf_load_n(p + VL, span - VL) : x;
 #if defined(__clang__) || __GNUC__ >= 12
         return __builtin_shufflevector(low, high, TT_EVEN_LANES);
 #else
         return __builtin_shuffle(low, high, (vi){TT_EVEN_LANES});
 #endif
     }
-    vf x = vf_zero();
-    for (int i = 0; i < VL; i++) x[i] = p[i * step];
+    for (int i = 0; i < n; i++) x[i] = p[i * step];
     return x;
 }
 
-/* Are the windows j … j + VL - 1 whole, and evenly apart? */
-TT_INLINE int tt_whole_windows(const tt_pool_args *s, int64_t j)
+/* How many windows from j on are whole and evenly apart; at most VL. */
+TT_INLINE int64_t tt_whole_windows(const tt_pool_args *s, int64_t j)
 {
-    const int64_t last = j + VL - 1;
-    return s->stride_x > 0 && last < s->out_width && s->right[j] - s->left[j] == s->span_x &&
-           s->right[last] - s->left[last] == s->span_x;
+    int64_t n = s->out_width - j < VL ? s->out_width - j : VL;
+    if (s->stride_x == 0 || s->right[j] - s->left[j] != s->span_x) return 0;
+    while (s->right[j + n - 1] - s->left[j + n - 1] != s->span_x) n--;
+    return n;
 }
 
 /* --- Kernels -------------------------------------------------------------------------------- */
 
-/* The windows j … j + VL - 1 of row i: their largest, and where it is. */
+/* The windows j … j + n - 1 of row i: their largest, and where it is. */
 TT_INLINE void tt_max_of_windows(const tt_pool_args *s, const float *x, int64_t i, int64_t j,
-                                 float *out, int64_t *indices)
+                                 int64_t n, float *out, int64_t *indices)
 {
-    const float *end = x + s->height * s->width;
     const vi lanes = vi_iota() * (int32_t)s->stride_x;
     const int64_t first = s->top[i] * s->width + s->left[j];
-    vf best = tt_every(x + first, s->stride_x, end);
+    vf best = tt_every(x + first, s->stride_x, n);
     vi best_at = lanes + (int32_t)first;
     for (int64_t y = s->top[i]; y < s->bottom[i]; y += s->step_y)
         for (int64_t c = 0; c < s->span_x; c += s->step_x) {
             const int64_t at = y * s->width + s->left[j] + c;
-            const vf value = tt_every(x + at, s->stride_x, end);
+            const vf value = tt_every(x + at, s->stride_x, n);
             const vi better = (value > best) | ((value != value) & (best == best));
             best = vf_select(better, value, best);
             best_at = vi_select(better, lanes + (int32_t)at, best_at);
         }
-    vf_store(out, best);
-    for (int l = 0; l < VL; l++) indices[l] = best_at[l];
+    if (n == VL) {
+        vf_store(out, best);
+        for (int l = 0; l < VL; l++) indices[l] = best_at[l];
+    } else {
+        vf_store_n(out, best, n);
+        for (int l = 0; l < n; l++) indices[l] = best_at[l];
+    }
 }
 
 /* The largest of each window and its index in the plane: the first such, the first NaN if any. */
@@ -71,9 +78,10 @@ static void tt_max_pool_f32(const tt_pool_args *s)
         int64_t *indices = s->indices + row * s->out_width;
         if (row > 0 && i == 0) x += s->height * s->width;
         for (int64_t j = 0; j < s->out_width; j++) {
-            if (small && tt_whole_windows(s, j)) {
-                tt_max_of_windows(s, x, i, j, out + j, indices + j);
-                j += VL - 1;
+            const int64_t n = small ? tt_whole_windows(s, j) : 0;
+            if (n > 0) {
+                tt_max_of_windows(s, x, i, j, n, out + j, indices + j);
+                j += n - 1;
                 continue;
             }
             int64_t best_at = s->top[i] * s->width + s->left[j];
@@ -115,17 +123,20 @@ static void tt_avg_pool_f32(const tt_pool_args *s)
         float *out = s->out + row * s->out_width;
         if (row > 0 && i == 0) x += s->height * s->width;
         for (int64_t j = 0; j < s->out_width; j++) {
-            if (!tt_whole_windows(s, j)) {
+            const int64_t n = tt_whole_windows(s, j);
+            if (n < VL && n < s->right[j] - s->left[j]) { /* few windows, or a wide one */
                 out[j] = tt_sum_of_window(s, x, i, j) * weights[j];
                 continue;
             }
             vf sums = vf_zero();
             for (int64_t y = s->top[i]; y < s->bottom[i]; y++)
                 for (int64_t c = s->left[j]; c < s->right[j]; c++)
-                    sums += tt_every(x + y * s->width + c, s->stride_x,
-                                     x + s->height * s->width);
-            vf_store(out + j, sums * vf_load(weights + j));
-            j += VL - 1;
+                    sums += tt_every(x + y * s->width + c, s->stride_x, n);
+            if (n == VL)
+                vf_store(out + j, sums * vf_load(weights + j));
+            else
+                vf_store_n(out + j, sums * vf_load_n(weights + j, n), n);
+            j += n - 1;
         }
     }
 }
