@@ -18,7 +18,7 @@ def _run_interpreted(*names: str) -> None:
 
 
 if _os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0"):
-    _run_interpreted("engine", "operation")
+    _run_interpreted("engine", "operation", "operators")
 
 from . import errors, func, io, memory, nn, ops, optim
 from .config import get_num_threads, set_num_threads, show_config

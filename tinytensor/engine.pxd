@@ -21,7 +21,7 @@ cdef class Node:
     cdef public long long depth
     cdef public Py_ssize_t index
     @cython.locals(output=Variable, i=cython.Py_ssize_t)
-    cpdef attach(self, list outputs)
+    cpdef attach(self, outputs)
     @cython.locals(version=Version)
     cpdef list restore(self)
     @cython.locals(restored=list, slot=cython.Py_ssize_t)
@@ -41,7 +41,8 @@ cdef class BackwardPass:
     @cython.locals(node=Node, variable=Variable)
     cpdef dict run(self, bint retain_graph)
 
-cpdef Version new_version()
+@cython.locals(version=Version)
+cpdef Version version_of(Variable variable)
 @cython.locals(variable=Variable)
 cpdef Variable wrap(type family, value)
 cpdef edge(Variable variable)

@@ -34,10 +34,12 @@ class Version:
     __slots__ = ("changed_by", "count")
 
 
-def new_version():
-    version = Version.__new__(Version)  # a call of the class costs twice as much
-    version.count = 0
-    version.changed_by = ""
+def version_of(variable):
+    """The variable's version, made when somebody first asks for it."""
+    version = variable.version
+    if version is None:
+        version = variable.version = Version.__new__(Version)
+        version.count, version.changed_by = 0, ""
     return version
 
 
@@ -52,7 +54,8 @@ class Variable:
         self.grad: Any = None
         self.node: Any = None
         self.hooks: Any = None
-        self.version = new_version()
+        self.version: Any = None
+        version_of(self)  # now: several threads may share a leaf
         self.tracked = self.fresh = False
         if requires_grad:
             self.requires_grad = True
@@ -82,13 +85,14 @@ class Variable:
 
     def changed(self, by: str) -> None:
         """Note that ``by`` changed the value in place."""
-        self.version.count += 1
-        self.version.changed_by = by
+        version = version_of(self)
+        version.count += 1
+        version.changed_by = by
 
     def detach(self) -> Any:
         """The same value outside the graph; it shares the storage, and so the version."""
         other = wrap(type(self).family, self.value)
-        other.version = self.version
+        other.version = version_of(self)
         return other
 
     def register_hook(self, hook: Callable[..., Any]) -> Callable[[], None]:
@@ -171,8 +175,7 @@ def wrap(family: Any, value: Any) -> Any:
     """A new constant of ``family`` around a raw value."""
     variable = family.__new__(family)
     variable.value = value
-    variable.grad = variable.node = variable.hooks = None
-    variable.version = new_version()
+    variable.grad = variable.node = variable.hooks = variable.version = None
     variable.tracked = variable.fresh = False
     return variable
 
@@ -218,13 +221,10 @@ class Node:
 
     def attach(self, outputs):
         """Make this the node behind the outputs of its call."""
-        if self.op.outputs == 1:
-            output = outputs[0]
-            output.node = self
-            output.tracked = True
-            return
         for i, output in enumerate(outputs):
-            if self.op.family.is_differentiable(output.value):
+            if self.op.outputs == 1:
+                output.node, output.tracked = self, True
+            elif self.op.family.is_differentiable(output.value):
                 output.node = new_node(self.op, None, (self,), self.spec[i], i)
                 output.tracked = True
 

@@ -2,12 +2,13 @@
 
 cimport cython
 
-from tinytensor.engine cimport Node, Variable, edge, new_node, wrap
+from tinytensor.engine cimport Node, Variable, Version, edge, new_node, version_of, wrap
 
 cdef class Plan:
     cdef public tuple names, needs, positions
     cdef public list picks, rules
     cdef public Py_ssize_t out_at
+    cdef public object spec_of
 
 cdef class Op:
     cdef dict __dict__
@@ -21,18 +22,21 @@ cdef class Op:
     cdef public object joint
     @cython.locals(
         values=list, needing=cython.longlong, bit=cython.longlong, variable=Variable,
-        missing=cython.Py_ssize_t
+        missing=cython.Py_ssize_t, place=cython.Py_ssize_t
     )
     cpdef call(self, args, dict kwargs)
     @cython.locals(variable=Variable)
     cpdef wrap_all(self, args, static, long long needing, got)
     @cython.locals(plan=Plan, parents=list, variable=Variable, node=Node)
-    cpdef record(self, args, static, long long needing, residuals, list out)
+    cpdef record(self, args, static, long long needing, residuals, tuple out)
     @cython.locals(
         plan=Plan, saved=list, guards=list, variable=Variable, slot=cython.Py_ssize_t,
         position=cython.Py_ssize_t, first_static=cython.Py_ssize_t,
         first_residual=cython.Py_ssize_t,
     )
-    cpdef save(self, Node node, args, static, residuals, list out)
+    cpdef save(self, Node node, args, static, residuals, tuple out)
 
 cpdef share_version(source, Variable view)
+
+@cython.locals(version=Version)
+cdef tuple guard(Variable variable, str name)

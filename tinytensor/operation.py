@@ -13,6 +13,7 @@ from .engine import (
     edge,
     grad,
     new_node,
+    version_of,
     wrap,
 )
 from .grad_mode import enable_grad, grad_enabled
@@ -32,9 +33,10 @@ class Plan:
     function, and the places of its arguments among the saved things.
     """
 
-    __slots__ = ("names", "needs", "out_at", "picks", "positions", "rules")
+    __slots__ = ("names", "needs", "out_at", "picks", "positions", "rules", "spec_of")
 
     def __init__(self, op, inputs):
+        self.spec_of = op.family.spec
         names = [op.names[i] for i in inputs]
         for name in names:
             if name not in op.rules:
@@ -63,11 +65,14 @@ class Op:
     A rule's parameters after the cotangent name what it needs: parameters of the forward function,
     ``out``, or ``residuals`` that the forward returns behind its ``outputs``. An op without rules
     returns constants. A ``view`` shares the storage of its first argument. The first parameter of
-    a ``variadic`` op is a sequence of inputs, and its rule returns a sequence of cotangents.
+    a ``variadic`` op is a sequence of inputs, and its rule returns a sequence of cotangents. Where
+    a ``kernel`` is the whole forward, the function names its parameters and tells what it does.
     """
 
-    def __init__(self, forward, outputs=1, residuals=(), view=False, variadic=False, family=None):
-        self.forward = forward
+    def __init__(
+        self, forward, outputs=1, residuals=(), view=False, variadic=False, kernel=None, family=None
+    ):
+        self.forward = forward if kernel is None else kernel
         self.outputs = outputs
         self.residuals = tuple(residuals)
         self.view = view
@@ -169,26 +174,30 @@ class Op:
             args, static = self.bind(args, kwargs)
         if self.variadic:
             args = args[0]
-        values = []
+        values = list(args)
         needing = 0  # the arguments that need gradients, as bits
         bit = 1
-        for arg in args:
+        for place, arg in enumerate(args):
             if isinstance(arg, Variable):
                 variable = arg
-                values.append(variable.value)
+                values[place] = variable.value
                 if variable.tracked:
                     needing |= bit
                 if self.family is None:
                     self.family = type(arg).family
-            else:
-                values.append(arg)
             if not self.variadic:
                 bit <<= 1
         try:
             if self.variadic:
                 got = self.forward(values, **(static or {}))
+            elif static:
+                got = self.forward(*values, **static)
+            elif len(values) == 1:  # the compiled engine makes no tuple of so few
+                got = self.forward(values[0])
+            elif len(values) == 2:
+                got = self.forward(values[0], values[1])
             else:
-                got = self.forward(*values, **static) if static else self.forward(*values)
+                got = self.forward(*values)
         except BAD_INPUT as error:
             raise self.family.explained(self, error, values) from error
         if needing and not (self.rules and is_enabled()):
@@ -201,13 +210,13 @@ class Op:
         else:
             variable.fresh = True
         if needing:
-            self.record(args, static, needing, (), [variable])
+            self.record(args, static, needing, (), (variable,))
         return variable
 
     def wrap_all(self, args, static, needing, got):
         """The outputs of a call whose forward returned a tuple: several outputs, or residuals."""
         values = got if self.outputs == MANY else got[: self.outputs]
-        out = [wrap(self.family, value) for value in values]
+        out = tuple([wrap(self.family, value) for value in values])
         for variable in out:
             if self.view:
                 share_version(args[0], variable)
@@ -215,7 +224,7 @@ class Op:
                 variable.fresh = True
         if needing:
             self.record(args, static, needing, got[len(out) :], out)
-        return out[0] if self.outputs == 1 else tuple(out)
+        return out[0] if self.outputs == 1 else out
 
     def record(self, args, static, needing, residuals, out):
         """Make the node of a call: its parents, and exactly what the rules that can run name."""
@@ -226,22 +235,29 @@ class Op:
             )
         parents = []
         for arg in args:
-            if isinstance(arg, Variable) and arg.tracked:
-                parents.append(edge(arg))
-            elif self.variadic:
+            if isinstance(arg, Variable):
+                variable = arg
+                if variable.tracked:
+                    parents.append(edge(variable))
+                    continue
+            if self.variadic:
                 parents.append(None)
-        spec_of = self.family.spec
-        if spec_of is None:
+        if plan.spec_of is None:
             spec = None if self.outputs == 1 else [None] * len(out)
         elif self.outputs == 1:
             variable = out[0]
-            spec = spec_of(variable.value)
+            spec = plan.spec_of(variable.value)
         else:
-            spec = [spec_of(variable.value) for variable in out]
+            spec = [plan.spec_of(variable.value) for variable in out]
         node = new_node(self, plan, tuple(parents), spec, 0)
         if plan.positions:
             self.save(node, args, static, residuals, out)
-        node.attach(out)
+        if self.outputs == 1:
+            variable = out[0]
+            variable.node = node
+            variable.tracked = True
+        else:
+            node.attach(out)
 
     def save(self, node, args, static, residuals, out):
         """Keep in ``node`` what its plan names, and the versions that backward must find again."""
@@ -250,29 +266,32 @@ class Op:
         first_static = len(self.names)
         first_residual = first_static + len(self.static)
         for slot, position in enumerate(plan.positions):
-            guarded = []  # the variables whose versions count
             if position == OUT:
-                item = [(variable.value, variable.version) for variable in out]
-                guarded = out
+                saved.append([(variable.value, version_of(variable)) for variable in out])
+                guards += [guard(variable, "out") for variable in out]
             elif position == NEEDS:
-                item = plan.needs
+                saved.append(plan.needs)
             elif position >= first_residual:
-                item = residuals[position - first_residual]
+                saved.append(residuals[position - first_residual])
             elif position >= first_static:
-                item = static[self.static[position - first_static]]
+                saved.append(static[self.static[position - first_static]])
             elif self.variadic:
-                item = guarded = list(args)
+                saved.append(list(args))
+                name = plan.names[slot]
+                guards += [guard(item, name) for item in args if isinstance(item, Variable)]
             else:
                 item = args[position]
+                saved.append(item)
                 if isinstance(item, Variable):
-                    guarded = [item]
-            saved.append(item)
-            for item in guarded:
-                if isinstance(item, Variable):
-                    variable = item
-                    guards.append((variable.version, variable.version.count, plan.names[slot]))
+                    guards.append(guard(item, plan.names[slot]))
         node.saved = saved
         node.guards = guards
+
+
+def guard(variable, name):
+    """What backward checks of a saved variable: its version, as it is now."""
+    version = version_of(variable)
+    return version, version.count, name
 
 
 def zero(g: Any) -> Any:
@@ -288,7 +307,7 @@ def is_tracked(argument: Any) -> bool:
 def share_version(source, view):
     """Let a change of ``view`` count as a change of ``source``, whose storage it shares."""
     if isinstance(source, Variable):
-        view.version = source.version
+        view.version = version_of(source)
 
 
 def op(forward: Callable[..., Any] | None = None, **options: Any) -> Any:

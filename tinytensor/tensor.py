@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import kernels, operation, ops
-from .engine import GraphError, Variable, wrap
+from .engine import GraphError, Variable, version_of, wrap
 from .errors import DtypeError, ShapeError
 from .grad_mode import is_grad_enabled
 from .operation import Op
+from .operators import Operators
 
 Axes = int | tuple[int, ...] | None
 Shape = tuple[int, ...]
@@ -48,7 +49,7 @@ def _plain(data: Any) -> Any:
     return [_plain(item) for item in data] if isinstance(data, list | tuple) else data
 
 
-class Tensor(Variable):
+class Tensor(Operators):
     """An n-dimensional array that records how it was computed.
 
     ``Tensor(data)`` shares the memory of an ndarray; ``tt.tensor(data)`` copies. Python floats
@@ -62,7 +63,6 @@ class Tensor(Variable):
     """
 
     __slots__ = ()
-    __hash__ = Variable.__hash__
 
     value: np.ndarray
     grad: Tensor | None
@@ -72,7 +72,7 @@ class Tensor(Variable):
     def __init__(self, data: Any, dtype: Dtype = None, requires_grad: bool = False) -> None:
         super().__init__(as_array(data, dtype), requires_grad)
         if isinstance(data, Variable) and self.value is data.value:
-            self.version = data.version
+            self.version = version_of(data)
 
     @property
     def data(self) -> np.ndarray:
@@ -324,46 +324,10 @@ class Tensor(Variable):
         """Overwrite every element by 0."""
         return self.fill_(0)
 
-    # --- Operators ---------------------------------------------------------------------------
-    # fmt: off
-    def __add__(self, other: Any) -> Tensor: return ops.add(self, other)
-    def __radd__(self, other: Any) -> Tensor: return ops.add(other, self)
-    def __sub__(self, other: Any) -> Tensor: return ops.subtract(self, other)
-    def __rsub__(self, other: Any) -> Tensor: return ops.subtract(other, self)
-    def __mul__(self, other: Any) -> Tensor: return ops.multiply(self, other)
-    def __rmul__(self, other: Any) -> Tensor: return ops.multiply(other, self)
-    def __truediv__(self, other: Any) -> Tensor: return ops.divide(self, other)
-    def __rtruediv__(self, other: Any) -> Tensor: return ops.divide(other, self)
-    def __pow__(self, other: Any) -> Tensor: return ops.pow(self, other)
-    def __rpow__(self, other: Any) -> Tensor: return ops.pow(other, self)
-    def __matmul__(self, other: Any) -> Tensor: return ops.matmul(self, other)
-    def __rmatmul__(self, other: Any) -> Tensor: return ops.matmul(other, self)
-    def __floordiv__(self, other: Any) -> Tensor: return ops.floor_divide(self, other)
-    def __rfloordiv__(self, other: Any) -> Tensor: return ops.floor_divide(other, self)
-    def __mod__(self, other: Any) -> Tensor: return ops.remainder(self, other)
-    def __rmod__(self, other: Any) -> Tensor: return ops.remainder(other, self)
-    def __and__(self, other: Any) -> Tensor: return ops.bitwise_and(self, other)
-    def __rand__(self, other: Any) -> Tensor: return ops.bitwise_and(other, self)
-    def __or__(self, other: Any) -> Tensor: return ops.bitwise_or(self, other)
-    def __ror__(self, other: Any) -> Tensor: return ops.bitwise_or(other, self)
-    def __xor__(self, other: Any) -> Tensor: return ops.bitwise_xor(self, other)
-    def __rxor__(self, other: Any) -> Tensor: return ops.bitwise_xor(other, self)
-    def __invert__(self) -> Tensor: return ops.bitwise_invert(self)
-    def __neg__(self) -> Tensor: return ops.negative(self)
-    def __pos__(self) -> Tensor: return self
-    def __abs__(self) -> Tensor: return ops.abs(self)
-    def __eq__(self, other: Any) -> Tensor: return ops.equal(self, other)  # type: ignore
-    def __ne__(self, other: Any) -> Tensor: return ops.not_equal(self, other)  # type: ignore
-    def __lt__(self, other: Any) -> Tensor: return ops.less(self, other)
-    def __le__(self, other: Any) -> Tensor: return ops.less_equal(self, other)
-    def __gt__(self, other: Any) -> Tensor: return ops.greater(self, other)
-    def __ge__(self, other: Any) -> Tensor: return ops.greater_equal(self, other)
-    # fmt: on
+    # --- Methods: each is the op of its name; operators.py has the operators -------------------
 
     def __getitem__(self, index: Any) -> Tensor:
         return ops.getitem(self, index)
-
-    # --- Methods: each is the op of its name -------------------------------------------------
 
     @property
     def T(self) -> Tensor:

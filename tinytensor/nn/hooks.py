@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..engine import version_of
 from ..operation import MANY, Op
 from ..tensor import Tensor
 
@@ -82,5 +83,5 @@ def _gate(tensors: list[Tensor], on_backward: Callable[[Gradients], Gradients]) 
     gate.grad(tensors=lambda g: on_backward(tuple(g)))
     passed = list(gate(tensors)) if tensors else []
     for tensor, original in zip(passed, tensors, strict=True):
-        tensor.version = original.version
+        tensor.version = version_of(original)
     return passed

@@ -89,49 +89,44 @@ __all__ = [
 # --- Arithmetic ------------------------------------------------------------------------------
 
 
-@op
+@op(kernel=kernels.add)
 def add(a, b):
     """a + b."""
-    return kernels.add(a, b)
 
 
 add.grad(a=lambda g: g, b=lambda g: g)
 
 
-@op
+@op(kernel=kernels.subtract)
 def subtract(a, b):
     """a − b."""
-    return kernels.subtract(a, b)
 
 
 subtract.grad(a=lambda g: g, b=lambda g: -g)
 
 
-@op
+@op(kernel=kernels.multiply)
 def multiply(a, b):
     """a · b."""
-    return kernels.multiply(a, b)
 
 
 multiply.grad(a=lambda g, b: multiply(g, b), b=lambda g, a: multiply(g, a))
 
 
-@op
+@op(kernel=kernels.divide)
 def divide(a, b):
     """a / b."""
-    return kernels.divide(a, b)
 
 
 divide.grad(a=lambda g, b: g / b, b=lambda g, b, out: -(g * (out / b)))
 
 
-@op
+@op(kernel=kernels.floor_divide)
 def floor_divide(a, b):
     """The largest whole number ≤ a / b. It has no gradient."""
-    return kernels.floor_divide(a, b)
 
 
-@op
+@op(kernel=kernels.remainder)
 def remainder(a, b):
     """a − b ⌊a / b⌋, which has the sign of b.
 
@@ -139,13 +134,12 @@ def remainder(a, b):
     >>> tt.remainder(tt.tensor([-1.0, 5.0]), 3.0)
     tensor([2., 2.])
     """
-    return kernels.remainder(a, b)
 
 
 remainder.grad(a=lambda g: g, b=lambda g, a, b: -(g * floor_divide(a, b)))
 
 
-@op
+@op(kernel=kernels.power)
 def pow(a, b):
     """aᵇ. By a the gradient is b aᵇ⁻¹, 0 where b is 0; by b it is aᵇ log a, 0 where a is 0 ≤ b.
 
@@ -153,7 +147,6 @@ def pow(a, b):
     >>> tt.pow(tt.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
     """
-    return kernels.power(a, b)
 
 
 def _no_slope(g):
@@ -179,10 +172,9 @@ def _pow_by_exponent(g, a, b, out):
 pow.grad(a=_pow_by_base, b=_pow_by_exponent)
 
 
-@op
+@op(kernel=kernels.maximum)
 def maximum(a, b):
     """The larger of a and b; NaN if either is. Equal operands get half the gradient each."""
-    return kernels.maximum(a, b)
 
 
 def _share(g, wins, ties):
@@ -196,10 +188,9 @@ maximum.grad(
 )
 
 
-@op
+@op(kernel=kernels.minimum)
 def minimum(a, b):
     """The smaller of a and b; NaN if either is. Equal operands get half the gradient each."""
-    return kernels.minimum(a, b)
 
 
 minimum.grad(
@@ -208,64 +199,57 @@ minimum.grad(
 )
 
 
-@op
+@op(kernel=kernels.negative)
 def negative(x):
     """−x."""
-    return kernels.negative(x)
 
 
 negative.grad(x=lambda g: -g)
 
 
-@op
+@op(kernel=kernels.absolute)
 def abs(x):
     """|x|; the gradient at 0 is 0."""
-    return kernels.absolute(x)
 
 
 abs.grad(x=lambda g, x: g * sign(x))
 
 
-@op
+@op(kernel=kernels.sign)
 def sign(x):
     """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0."""
-    return kernels.sign(x)
 
 
 sign.grad(x=_no_slope)
 
 
-@op
+@op(kernel=kernels.square)
 def square(x):
     """x²."""
-    return kernels.square(x)
 
 
 square.grad(x=lambda g, x: g * (2 * x))
 
 
-@op
+@op(kernel=kernels.reciprocal)
 def reciprocal(x):
     """1 / x."""
-    return kernels.reciprocal(x)
 
 
 reciprocal.grad(x=lambda g, out: -(g * (out * out)))
 
 
-@op
+@op(kernel=kernels.sqrt)
 def sqrt(x):
     """√x; NaN below 0."""
-    return kernels.sqrt(x)
 
 
 sqrt.grad(x=lambda g, out: 0.5 * g / out)
 
 
-@op
+@op(kernel=kernels.rsqrt)
 def rsqrt(x):
     """1 / √x."""
-    return kernels.rsqrt(x)
 
 
 rsqrt.grad(x=lambda g, out: -0.5 * g * (out * out * out))
@@ -274,127 +258,107 @@ rsqrt.grad(x=lambda g, out: -0.5 * g * (out * out * out))
 # --- Comparison and logic: no gradient --------------------------------------------------------
 
 
-@op
+@op(kernel=kernels.equal)
 def equal(a, b):
     """a = b, as a tensor of bool."""
-    return kernels.equal(a, b)
 
 
-@op
+@op(kernel=kernels.not_equal)
 def not_equal(a, b):
     """a ≠ b, as a tensor of bool."""
-    return kernels.not_equal(a, b)
 
 
-@op
+@op(kernel=kernels.less)
 def less(a, b):
     """a < b, as a tensor of bool."""
-    return kernels.less(a, b)
 
 
-@op
+@op(kernel=kernels.less_equal)
 def less_equal(a, b):
     """a ≤ b, as a tensor of bool."""
-    return kernels.less_equal(a, b)
 
 
-@op
+@op(kernel=kernels.greater)
 def greater(a, b):
     """a > b, as a tensor of bool."""
-    return kernels.greater(a, b)
 
 
-@op
+@op(kernel=kernels.greater_equal)
 def greater_equal(a, b):
     """a ≥ b, as a tensor of bool."""
-    return kernels.greater_equal(a, b)
 
 
-@op
+@op(kernel=kernels.logical_and)
 def logical_and(a, b):
     """Whether both are true (not 0)."""
-    return kernels.logical_and(a, b)
 
 
-@op
+@op(kernel=kernels.logical_or)
 def logical_or(a, b):
     """Whether one is true (not 0)."""
-    return kernels.logical_or(a, b)
 
 
-@op
+@op(kernel=kernels.logical_xor)
 def logical_xor(a, b):
     """Whether exactly one is true (not 0)."""
-    return kernels.logical_xor(a, b)
 
 
-@op
+@op(kernel=kernels.logical_not)
 def logical_not(x):
     """Whether x is false (0)."""
-    return kernels.logical_not(x)
 
 
-@op
+@op(kernel=kernels.bitwise_and)
 def bitwise_and(a, b):
     """The bits that both integers have; of bools, whether both are true."""
-    return kernels.bitwise_and(a, b)
 
 
-@op
+@op(kernel=kernels.bitwise_or)
 def bitwise_or(a, b):
     """The bits that one of two integers has; of bools, whether one is true."""
-    return kernels.bitwise_or(a, b)
 
 
-@op
+@op(kernel=kernels.bitwise_xor)
 def bitwise_xor(a, b):
     """The bits that exactly one of two integers has; of bools, whether exactly one is true."""
-    return kernels.bitwise_xor(a, b)
 
 
-@op
+@op(kernel=kernels.bitwise_invert)
 def bitwise_invert(x):
     """The bits that an integer has not; of bools, whether x is false."""
-    return kernels.bitwise_invert(x)
 
 
-@op
+@op(kernel=kernels.isnan)
 def isnan(x):
     """Whether x is NaN."""
-    return kernels.isnan(x)
 
 
-@op
+@op(kernel=kernels.isinf)
 def isinf(x):
     """Whether x is infinite."""
-    return kernels.isinf(x)
 
 
-@op
+@op(kernel=kernels.isfinite)
 def isfinite(x):
     """Whether x is neither infinite nor NaN."""
-    return kernels.isfinite(x)
 
 
 # --- Rounding: the gradient is 0 --------------------------------------------------------------
 
 
-@op
+@op(kernel=kernels.floor)
 def floor(x):
     """The largest whole number ≤ x. The gradient is 0."""
-    return kernels.floor(x)
 
 
-@op
+@op(kernel=kernels.ceil)
 def ceil(x):
     """The smallest whole number ≥ x. The gradient is 0."""
-    return kernels.ceil(x)
 
 
-@op
+@op(kernel=kernels.rint)
 def round(x):
     """The nearest whole number, halves to even. The gradient is 0."""
-    return kernels.rint(x)
 
 
 floor.grad(x=_no_slope)
@@ -404,37 +368,33 @@ round.grad(x=_no_slope)
 # --- Exponentials and logarithms --------------------------------------------------------------
 
 
-@op
+@op(kernel=kernels.exp)
 def exp(x):
     """eˣ."""
-    return kernels.exp(x)
 
 
 exp.grad(x=lambda g, out: g * out)
 
 
-@op
+@op(kernel=kernels.expm1)
 def expm1(x):
     """eˣ − 1, exact also near 0."""
-    return kernels.expm1(x)
 
 
 expm1.grad(x=lambda g, out: g * (out + 1))
 
 
-@op
+@op(kernel=kernels.log)
 def log(x):
     """The natural logarithm; −inf at 0, NaN below."""
-    return kernels.log(x)
 
 
 log.grad(x=lambda g, x: g / x)
 
 
-@op
+@op(kernel=kernels.log1p)
 def log1p(x):
     """log(1 + x), exact also near 0."""
-    return kernels.log1p(x)
 
 
 log1p.grad(x=lambda g, x: g / (1 + x))
@@ -442,73 +402,65 @@ log1p.grad(x=lambda g, x: g / (1 + x))
 # --- Trigonometry: angles in radians ----------------------------------------------------------
 
 
-@op
+@op(kernel=kernels.sin)
 def sin(x):
     """The sine."""
-    return kernels.sin(x)
 
 
 sin.grad(x=lambda g, x: g * cos(x))
 
 
-@op
+@op(kernel=kernels.cos)
 def cos(x):
     """The cosine."""
-    return kernels.cos(x)
 
 
 cos.grad(x=lambda g, x: -(g * sin(x)))
 
 
-@op
+@op(kernel=kernels.tan)
 def tan(x):
     """The tangent."""
-    return kernels.tan(x)
 
 
 tan.grad(x=lambda g, out: g * (1 + out * out))
 
 
-@op
+@op(kernel=kernels.asin)
 def asin(x):
     """The inverse sine; NaN outside [−1, 1]."""
-    return kernels.asin(x)
 
 
 asin.grad(x=lambda g, x: g * rsqrt(1 - x * x))
 
 
-@op
+@op(kernel=kernels.acos)
 def acos(x):
     """The inverse cosine; NaN outside [−1, 1]."""
-    return kernels.acos(x)
 
 
 acos.grad(x=lambda g, x: -(g * rsqrt(1 - x * x)))
 
 
-@op
+@op(kernel=kernels.atan)
 def atan(x):
     """The inverse tangent."""
-    return kernels.atan(x)
 
 
 atan.grad(x=lambda g, x: g / (1 + x * x))
 
 
-@op
+@op(kernel=kernels.sinh)
 def sinh(x):
     """(eˣ − e⁻ˣ) / 2."""
-    return kernels.sinh(x)
 
 
 sinh.grad(x=lambda g, x: g * cosh(x))
 
 
-@op
+@op(kernel=kernels.cosh)
 def cosh(x):
     """(eˣ + e⁻ˣ) / 2."""
-    return kernels.cosh(x)
 
 
 cosh.grad(x=lambda g, x: g * sinh(x))
@@ -516,42 +468,37 @@ cosh.grad(x=lambda g, x: g * sinh(x))
 # --- tanh, sigmoid, erf -----------------------------------------------------------------------
 
 
-@op
+@op(kernel=kernels.tanh)
 def tanh(x):
     """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)."""
-    return kernels.tanh(x)
 
 
-@op
+@op(kernel=kernels.tanh_backward)
 def tanh_backward(g, y):
     """g (1 − y²): the cotangent of x from that of y = tanh x."""
-    return kernels.tanh_backward(g, y)
 
 
 tanh.grad(x=lambda g, out: tanh_backward(g, out))
 tanh_backward.defined_by(lambda g, y: g * (1 - y * y))
 
 
-@op
+@op(kernel=kernels.sigmoid)
 def sigmoid(x):
     """1 / (1 + e⁻ˣ)."""
-    return kernels.sigmoid(x)
 
 
-@op
+@op(kernel=kernels.sigmoid_backward)
 def sigmoid_backward(g, y):
     """g y (1 − y): the cotangent of x from that of y = sigmoid x."""
-    return kernels.sigmoid_backward(g, y)
 
 
 sigmoid.grad(x=lambda g, out: sigmoid_backward(g, out))
 sigmoid_backward.defined_by(lambda g, y: g * (y * (1 - y)))
 
 
-@op
+@op(kernel=kernels.erf)
 def erf(x):
     """The error function, 2/√π ∫₀ˣ exp(−t²) dt."""
-    return kernels.erf(x)
 
 
 erf.grad(x=lambda g, x: g * (2 / math.sqrt(math.pi) * exp(-(x * x))))
@@ -566,16 +513,14 @@ def _check_numbers(**arguments):
             raise TypeError(f"{name} must be a number")
 
 
-@op
+@op(kernel=kernels.relu)
 def relu(x):
     """max(x, 0); the gradient at 0 is 0."""
-    return kernels.relu(x)
 
 
-@op
+@op(kernel=kernels.relu_backward)
 def relu_backward(g, y):
     """g where y = relu x is positive, else 0."""
-    return kernels.relu_backward(g, y)
 
 
 relu.grad(x=lambda g, out: relu_backward(g, out))
@@ -622,16 +567,14 @@ elu_backward.defined_by(
 )
 
 
-@op
+@op(kernel=kernels.silu)
 def silu(x):
     """x sigmoid x, also called swish. Elfwing, Uchibe and Doya, 2018."""
-    return kernels.silu(x)
 
 
-@op
+@op(kernel=kernels.silu_backward)
 def silu_backward(g, x):
     """g s (1 + x (1 − s)), s = sigmoid x."""
-    return kernels.silu_backward(g, x)
 
 
 def _silu_backward(g, x):

@@ -1,0 +1,28 @@
+# The C types of operators.py, for the build that compiles it.
+
+from tinytensor.engine cimport Variable
+from tinytensor.operation cimport Op
+
+cdef Op abs
+cdef Op add
+cdef Op bitwise_and
+cdef Op bitwise_invert
+cdef Op bitwise_or
+cdef Op bitwise_xor
+cdef Op divide
+cdef Op equal
+cdef Op floor_divide
+cdef Op greater
+cdef Op greater_equal
+cdef Op less
+cdef Op less_equal
+cdef Op matmul
+cdef Op multiply
+cdef Op negative
+cdef Op not_equal
+cdef Op pow
+cdef Op remainder
+cdef Op subtract
+
+cdef class Operators(Variable):
+    pass
