@@ -173,6 +173,11 @@ def test_inputs_and_parameters_are_the_same_each_time():
     np.testing.assert_array_equal(initial("fc.weight", (3, 4)), initial("fc.weight", (3, 4)))
 
 
+def test_numpy_takes_all_but_what_is_recorded():
+    rows = [row for rows in GROUPS.values() for row in rows]
+    assert all(FRAMEWORKS["numpy"].takes(row) != bool(row.recorded) for row in rows)
+
+
 def test_compiled_torch_takes_training_steps_alone():
     compiled = FRAMEWORKS["torch-compile"]
     assert not compiled.takes(BY_NAME["gemm 512"])
