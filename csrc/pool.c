@@ -198,6 +198,65 @@ void tt_parallel_for(int64_t pieces, void (*run)(void *context, int64_t piece), 
     close_job(&j);
 }
 
+/* --- Steps ----------------------------------------------------------------------------------
+ *
+ * The threads that come are the pieces of one job. Each has a seat, with a share of every step's
+ * pieces, and helps the others when its own are claimed; a seat whose thread never comes, or comes
+ * late, is so served by the others. Only a claimed piece is waited for, as in any job. */
+
+enum { MAX_SEATS = 32, CACHE_LINE = 64 };
+
+typedef struct {
+    _Atomic int64_t claimed; /* pieces of the share, counted over all steps */
+    char rest_of_line[CACHE_LINE - sizeof(int64_t)];
+} seat;
+
+typedef struct {
+    void (*run)(void *context, int64_t step, int64_t piece);
+    void *context;
+    int64_t steps, pieces, seats;
+    seat seat[MAX_SEATS];
+    _Atomic int64_t done; /* pieces, counted over all steps */
+} sequence;
+
+static void work_on_steps(void *context, int64_t own)
+{
+    sequence *s = context;
+    for (int64_t step = atomic_load(&s->done) / s->pieces; step < s->steps; step++) {
+        const int64_t before = step * s->pieces;
+        SPIN_WHILE(atomic_load(&s->done) < before);
+        while (atomic_load(&s->done) < before) sched_yield();
+        for (int64_t i = 0; i < s->seats; i++) {
+            const int64_t whose = (own + i) % s->seats;
+            const int64_t first = s->pieces * whose / s->seats;
+            const int64_t share = s->pieces * (whose + 1) / s->seats - first;
+            _Atomic int64_t *claimed = &s->seat[whose].claimed;
+            int64_t n = atomic_load(claimed);
+            while (n < (step + 1) * share) {
+                if (!atomic_compare_exchange_weak(claimed, &n, n + 1)) continue;
+                s->run(s->context, step, first + n - step * share);
+                atomic_fetch_add(&s->done, 1);
+                n = atomic_load(claimed);
+            }
+        }
+    }
+}
+
+void tt_parallel_steps(int64_t steps, int64_t pieces,
+                       void (*run)(void *context, int64_t step, int64_t piece), void *context)
+{
+    int64_t seats = atomic_load(&threads);
+    if (seats > pieces) seats = pieces;
+    if (seats > MAX_SEATS) seats = MAX_SEATS;
+    if (seats <= 1 || inside_piece) {
+        for (int64_t step = 0; step < steps; step++)
+            for (int64_t piece = 0; piece < pieces; piece++) run(context, step, piece);
+        return;
+    }
+    sequence s = {.run = run, .context = context, .steps = steps, .pieces = pieces, .seats = seats};
+    tt_parallel_for(seats, work_on_steps, &s);
+}
+
 /* Only the thread that forked lives in the child: the pool starts there anew. */
 static void before_fork(void) { pthread_mutex_lock(&lock); }
 static void after_fork_in_parent(void) { pthread_mutex_unlock(&lock); }

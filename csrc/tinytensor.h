@@ -374,7 +374,7 @@ typedef struct {
     X(embedding_backward_f32, tt_embedding_args)             \
     X(dropout_f32, tt_dropout_args)
 
-/* --- Recurrent cells (kernels/recurrent.h) -------------------------------------------------- */
+/* --- Recurrent layers (kernels/recurrent.h) ------------------------------------------------- */
 
 /* Rows of `hidden`: gates hold the sums of i, f, g, o (4 * hidden). Backward: from gh and gc. */
 typedef struct {
@@ -390,11 +390,62 @@ typedef struct {
     int64_t rows, hidden;
 } tt_gru_cell_args;
 
+/* One step of a sequence: rows [row, row + rows) of the batch, at most TT_STEP_ROWS, and units
+ * [unit, unit + units), `unit` a multiple of two vectors. Arrays are (batch, hidden) of this step,
+ * gates and dgates (batch, gates * hidden); weights and operands are packed as recurrent.h says. */
+typedef struct {
+    const float *weights;
+    const float *operand; /* of the product; NULL: zeros */
+    float *next;          /* the operand of the next step */
+    int64_t batch, hidden;
+    int64_t row, rows, unit, units;
+    const float *h_before, *c_before; /* NULL: zeros */
+    float *gates, *inner, *h, *c;
+    const float *inner_bias; /* NULL for none */
+    const float *g, *g_last; /* cotangents of h, and of h as the last state (NULL: zeros) */
+    float *dgates, *dinner;
+    float *carry; /* cotangents of c, or the part of those of h that goes around the product */
+    float *dh0;   /* of step_state_backward, as is what follows */
+    int gate_count, adds_carry;
+    int relu; /* of rnn_step */
+} tt_step_args;
+
+/* W (gates hidden × hidden) into panels, for groups [first, first + groups) of units. */
+typedef struct {
+    const float *weight;
+    float *out;
+    int64_t gates, hidden;
+    int64_t first, groups;
+    int backward;
+} tt_step_pack_args;
+
+enum {
+    TT_STEP_ROWS = 64,                  /* the most rows of a piece */
+    TT_STEP_DEPTH = 256,                /* elements of the depth in a block of an operand */
+    TT_STEP_ROW = TT_STEP_DEPTH + 16,   /* from row to row of it: not a power of two */
+};
+
+/* How many floats an operand of `gates` takes, for vectors of up to 16. */
+static inline int64_t tt_step_operand_size(int64_t batch, int64_t gates, int64_t hidden)
+{
+    int64_t depth = gates * ((hidden + 15) / 16 * 16);
+    return (depth + TT_STEP_DEPTH - 1) / TT_STEP_DEPTH * batch * TT_STEP_ROW;
+}
+
 #define TT_RECURRENT_KERNELS(X)                  \
     X(lstm_cell_f32, tt_lstm_cell_args)          \
     X(lstm_cell_backward_f32, tt_lstm_cell_args) \
     X(gru_cell_f32, tt_gru_cell_args)            \
-    X(gru_cell_backward_f32, tt_gru_cell_args)
+    X(gru_cell_backward_f32, tt_gru_cell_args)   \
+    X(step_pack_f32, tt_step_pack_args)          \
+    X(step_operand_f32, tt_step_args)            \
+    X(lstm_step_f32, tt_step_args)               \
+    X(lstm_step_backward_f32, tt_step_args)      \
+    X(gru_step_f32, tt_step_args)                \
+    X(gru_step_backward_f32, tt_step_args)       \
+    X(rnn_step_f32, tt_step_args)                \
+    X(rnn_step_backward_f32, tt_step_args)       \
+    X(step_state_backward_f32, tt_step_args)
 
 /* --- Optimizer updates (kernels/optim.h) ---------------------------------------------------- */
 

@@ -31,6 +31,17 @@ def reduced(*keywords: dict[str, Any]) -> list[Case]:
     return [case(normal(37, 129, 67), **kwargs) for kwargs in wanted]
 
 
+def sequences(gates: int, states: int) -> list[Case]:
+    """Several groups of units, blocks of the depth, tiles and pieces of the batch."""
+
+    def made(t: int, b: int, i: int, h: int, **kwargs: Any) -> Case:
+        start = [normal(b, h) for _ in range(states)]
+        weights = [normal(gates * h, n) / np.float32(n**0.5) for n in (i, h)]
+        return case(normal(t, b, i), *start, *weights, *normal(2, gates * h), **kwargs)
+
+    return [made(5, 33, 20, 100), made(3, 130, 65, 300, reverse=True)]
+
+
 # The ops that are not element-wise. Where an op is not here, its small cases are all that it has.
 CALLS: dict[str, list[Case]] = {
     "clip": [case(normal(300, 517), -0.5, 0.7), case(normal(300, 517), max=0.7)],
@@ -116,6 +127,9 @@ CALLS: dict[str, list[Case]] = {
     "embedding": [case(rng.integers(0, 300, (40, 65)), normal(300, 130))],
     "dropout": [case(normal(300, 517), generator=np.random.default_rng(1))],
     "lstm_cell": [case(normal(130, 4 * 129), normal(130, 129))],
+    "lstm": sequences(4, 2),
+    "gru": sequences(3, 1),
+    "rnn": sequences(1, 1),
     "gru_cell": [case(normal(130, 3 * 129), normal(130, 3 * 129), normal(130, 129))],
 }
 

@@ -1,6 +1,9 @@
-/* The pointwise part of LSTM and GRU cells, and their backwards, which make the gates again. */
+/* Recurrent layers: the pointwise part of LSTM and GRU cells, and steps of whole sequences. */
 #include "../simd_math.h"
 #include "row.h"
+#include "tile.h"
+
+/* --- Cells, whose backwards make the gates again -------------------------------------------- */
 
 /* c' = sigmoid(f) c + sigmoid(i) tanh(g),  h' = sigmoid(o) tanh(c') */
 static void tt_lstm_cell_f32(const tt_lstm_cell_args *s)
@@ -80,6 +83,311 @@ static void tt_gru_cell_backward_f32(const tt_gru_cell_args *s)
             tt_row_put(dx + 2 * n, j, n, dnew);
             tt_row_put(dy + 2 * n, j, n, dnew * r);
             tt_row_put(s->dh + row * n, j, n, g * z);
+        }
+    }
+}
+
+/* --- Steps of a sequence --------------------------------------------------------------------
+ *
+ * A step is a product with the recurrent weights W (gates n × n) and what comes of its sums. It is
+ * cut into units, so that a tile's sums become gates and state while they are in the cache:
+ *
+ *     forward    sums[gate][row][unit] = Σ_k h[row][k] W[gate n + unit][k], k < n
+ *     backward   sums[row][unit] = Σ_k d[row][k] W[k][unit], d the cotangents of the gates' sums
+ *
+ * One factor is W, packed once for all steps into panels of 2 vectors of units, zeros behind the
+ * last unit; `padded` is n rounded up to vectors.
+ *
+ *     forward    [group of 2 VL units][gate][k < padded][2 VL]
+ *     backward   [group of 2 VL units][gate padded + k][2 VL]
+ *
+ * The other, the *operand*, is left by the step before where the product reads it: in blocks of
+ * TT_STEP_DEPTH elements of the depth, whose rows are TT_STEP_ROW floats apart. That is a constant,
+ * so that one register addresses all rows of a tile. The columns past n are 0.
+ *
+ *     operand    [block of the depth][row of the batch][TT_STEP_ROW]
+ */
+
+/* sums[row][2 VL] (+)= a b, a tile of some rows and of one block of the depth. */
+TT_INLINE void tt_step_tile_of(int rows, const float *a, const float *b, int64_t depth, float *sums,
+                               int accumulate)
+{
+    vf sum[TT_GEMM_ROWS][2];
+    TT_UNROLL for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = vf_zero();
+    for (int64_t k = 0; k < depth; k++, b += 2 * VL) {
+        vf left = vf_load(b), right = vf_load(b + VL);
+        /* The next block, or panel: the weights may come from far. */
+        __builtin_prefetch(b + TT_STEP_DEPTH * 2 * VL, 0, 2);
+        if (VL == 16) __builtin_prefetch(b + TT_STEP_DEPTH * 2 * VL + VL, 0, 2);
+        TT_UNROLL for (int r = 0; r < rows; r++) {
+            vf x = vf_set1(a[r * TT_STEP_ROW + k]);
+            sum[r][0] = vf_fma(x, left, sum[r][0]);
+            sum[r][1] = vf_fma(x, right, sum[r][1]);
+        }
+    }
+    TT_UNROLL for (int r = 0; r < rows; r++, sums += 2 * VL) {
+        if (accumulate) {
+            sum[r][0] += vf_load(sums);
+            sum[r][1] += vf_load(sums + VL);
+        }
+        vf_store(sums, sum[r][0]);
+        vf_store(sums + VL, sum[r][1]);
+    }
+}
+
+static void tt_step_tile(int64_t rows, const float *a, const float *b, int64_t depth, float *sums,
+                         int accumulate)
+{
+#define TT_STEP_TILE(ROWS)                                   \
+    case ROWS:                                               \
+        tt_step_tile_of(ROWS, a, b, depth, sums, accumulate); \
+        break;
+    switch (rows) {
+        TT_TO_ROWS(TT_STEP_TILE)
+    }
+#undef TT_STEP_TILE
+}
+
+TT_INLINE int64_t tt_step_padded(int64_t n) { return (n + VL - 1) / VL * VL; }
+
+/* The sums of s->rows rows with one panel of the given depth. */
+static void tt_step_product(const tt_step_args *s, const float *panel, int64_t depth, float *sums)
+{
+    const int64_t tiles = (s->rows + TT_GEMM_ROWS - 1) / TT_GEMM_ROWS;
+    const int64_t height = (s->rows + tiles - 1) / tiles;
+    if (!s->operand) {
+        memset(sums, 0, sizeof(float) * (size_t)(s->rows * 2 * VL));
+        return;
+    }
+    for (int64_t k = 0; k < depth; k += TT_STEP_DEPTH) {
+        const float *a = s->operand + (k / TT_STEP_DEPTH * s->batch + s->row) * TT_STEP_ROW;
+        const int64_t some = depth - k < TT_STEP_DEPTH ? depth - k : TT_STEP_DEPTH;
+        for (int64_t r = 0; r < s->rows; r += height) {
+            const int64_t rows = s->rows - r < height ? s->rows - r : height;
+            tt_step_tile(rows, a + r * TT_STEP_ROW, panel + k * 2 * VL, some, sums + r * 2 * VL,
+                         k > 0);
+        }
+    }
+}
+
+/* Element [row][column] of an operand. */
+TT_INLINE float *tt_operand_at(const tt_step_args *s, float *operand, int64_t row, int64_t column)
+{
+    return operand + (column / TT_STEP_DEPTH * s->batch + row) * TT_STEP_ROW +
+           column % TT_STEP_DEPTH;
+}
+
+/* A vector of a row of n into the operand, zeros past n. */
+TT_INLINE void tt_operand_put(const tt_step_args *s, int64_t row, int64_t gate, int64_t j, vf x)
+{
+    const int64_t n = s->hidden;
+    if (j + VL > n) x = vf_select(vi_first(n - j), x, vf_zero());
+    vf_store(tt_operand_at(s, s->next, row, gate * tt_step_padded(n) + j), x);
+}
+
+/* W (gates n × n) into panels, for groups [first, first + groups). */
+static void tt_step_pack_f32(const tt_step_pack_args *s)
+{
+    const int64_t n = s->hidden, padded = tt_step_padded(n);
+    for (int64_t group = s->first; group < s->first + s->groups; group++) {
+        const int64_t unit = group * 2 * VL, units = n - unit < 2 * VL ? n - unit : 2 * VL;
+        for (int64_t gate = 0; gate < s->gates; gate++) {
+            float *panel = s->out + (group * s->gates + gate) * padded * 2 * VL;
+            const float *weight = s->weight + gate * n * n;
+            if (s->backward)
+                tt_pack_rows(panel, 2 * VL, padded, weight + unit, n, n, units, 1.0f);
+            else
+                tt_pack_columns(panel, 2 * VL, padded, weight + unit * n, n, units, n);
+        }
+    }
+}
+
+/* The operand of the first step, from the state before it. */
+static void tt_step_operand_f32(const tt_step_args *s)
+{
+    for (int64_t row = 0; row < s->batch; row++)
+        for (int64_t j = 0; j < s->hidden; j += VL)
+            tt_operand_put(s, row, 0, j, tt_row_at(s->h_before + row * s->hidden, j, s->hidden, 0));
+}
+
+/* sigmoid, without the care for a denormal result that vf_sigmoid takes */
+TT_INLINE vf tt_gate(vf x) { return 1.0f / (1.0f + vf_exp(vf_neg(x))); }
+
+/* `for` each row r and each vector j of the group of units from `unit`; `at` is of the state. */
+#define TT_STEP_FOR_EACH(S, UNIT)                                                           \
+    for (int64_t r = (S)->row, n = (S)->hidden; r < (S)->row + (S)->rows; r++)              \
+        for (int64_t j = (UNIT), at = r * n; j < (UNIT) + 2 * VL && j < n; j += VL)
+/* The sums that belong to it. */
+#define TT_STEP_SUM(S, UNIT, GATE)                                                          \
+    vf_load(sums + (((GATE) * (S)->rows + r - (S)->row) * 2 * VL) + j - (UNIT))
+
+TT_INLINE void tt_step_sums(const tt_step_args *s, int gates, int64_t unit, float *sums)
+{
+    const int64_t depth = tt_step_padded(s->hidden);
+    const float *panel = s->weights + unit * gates * depth;
+    for (int gate = 0; gate < gates; gate++)
+        tt_step_product(s, panel + gate * depth * 2 * VL, depth, sums + gate * s->rows * 2 * VL);
+}
+
+TT_INLINE void tt_step_backward_sums(const tt_step_args *s, int gates, int64_t unit, float *sums)
+{
+    const int64_t depth = gates * tt_step_padded(s->hidden);
+    tt_step_product(s, s->weights + unit * depth, depth, sums);
+}
+
+#define TT_ALIGNED __attribute__((aligned(TT_VECTOR_BYTES)))
+
+/* s->gates come as the input's part of the sums and leave as the gates themselves. */
+static void tt_lstm_step_f32(const tt_step_args *s)
+{
+    float sums[4 * TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
+    for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
+        tt_step_sums(s, 4, unit, sums);
+        TT_STEP_FOR_EACH (s, unit) {
+            float *gates = s->gates + 4 * at;
+            vf i = tt_gate(TT_STEP_SUM(s, unit, 0) + tt_row_at(gates, j, n, 0));
+            vf f = tt_gate(TT_STEP_SUM(s, unit, 1) + tt_row_at(gates + n, j, n, 0));
+            vf g = vf_tanh(TT_STEP_SUM(s, unit, 2) + tt_row_at(gates + 2 * n, j, n, 0));
+            vf o = tt_gate(TT_STEP_SUM(s, unit, 3) + tt_row_at(gates + 3 * n, j, n, 0));
+            vf c = i * g;
+            if (s->c_before) c += f * tt_row_at(s->c_before + at, j, n, 0);
+            vf h = o * vf_tanh(c);
+            tt_row_put(gates, j, n, i);
+            tt_row_put(gates + n, j, n, f);
+            tt_row_put(gates + 2 * n, j, n, g);
+            tt_row_put(gates + 3 * n, j, n, o);
+            tt_row_put(s->c + at, j, n, c);
+            tt_row_put(s->h + at, j, n, h);
+            tt_operand_put(s, r, 0, j, h);
+        }
+    }
+}
+
+static void tt_lstm_step_backward_f32(const tt_step_args *s)
+{
+    float sums[TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
+    for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
+        tt_step_backward_sums(s, 4, unit, sums);
+        TT_STEP_FOR_EACH (s, unit) {
+            const float *gates = s->gates + 4 * at;
+            float *dgates = s->dgates + 4 * at;
+            vf i = tt_row_at(gates, j, n, 0), f = tt_row_at(gates + n, j, n, 0);
+            vf g = tt_row_at(gates + 2 * n, j, n, 0), o = tt_row_at(gates + 3 * n, j, n, 0);
+            vf c_before = s->c_before ? tt_row_at(s->c_before + at, j, n, 0) : vf_zero();
+            vf t = vf_tanh(tt_row_at(s->c + at, j, n, 0));
+            vf dh = TT_STEP_SUM(s, unit, 0) + tt_row_at(s->g + at, j, n, 0);
+            if (s->g_last) dh += tt_row_at(s->g_last + at, j, n, 0);
+            vf dc = tt_row_at(s->carry + at, j, n, 0) + dh * o * (1.0f - t * t);
+            vf di = dc * g * i * (1.0f - i), df = dc * c_before * f * (1.0f - f);
+            vf dg = dc * i * (1.0f - g * g), do_ = dh * t * o * (1.0f - o);
+            tt_row_put(dgates, j, n, di);
+            tt_row_put(dgates + n, j, n, df);
+            tt_row_put(dgates + 2 * n, j, n, dg);
+            tt_row_put(dgates + 3 * n, j, n, do_);
+            tt_operand_put(s, r, 0, j, di);
+            tt_operand_put(s, r, 1, j, df);
+            tt_operand_put(s, r, 2, j, dg);
+            tt_operand_put(s, r, 3, j, do_);
+            tt_row_put(s->carry + at, j, n, dc * f);
+        }
+    }
+}
+
+/* s->inner is the state's part of n, with its bias: what r multiplies. */
+static void tt_gru_step_f32(const tt_step_args *s)
+{
+    float sums[3 * TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
+    for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
+        tt_step_sums(s, 3, unit, sums);
+        TT_STEP_FOR_EACH (s, unit) {
+            float *gates = s->gates + 3 * at;
+            vf r_gate = tt_gate(TT_STEP_SUM(s, unit, 0) + tt_row_at(gates, j, n, 0));
+            vf z = tt_gate(TT_STEP_SUM(s, unit, 1) + tt_row_at(gates + n, j, n, 0));
+            vf inner = TT_STEP_SUM(s, unit, 2);
+            if (s->inner_bias) inner += tt_row_at(s->inner_bias, j, n, 0);
+            vf new = vf_tanh(tt_row_at(gates + 2 * n, j, n, 0) + r_gate * inner);
+            vf before = s->h_before ? tt_row_at(s->h_before + at, j, n, 0) : vf_zero();
+            vf h = new + z * (before - new);
+            tt_row_put(gates, j, n, r_gate);
+            tt_row_put(gates + n, j, n, z);
+            tt_row_put(gates + 2 * n, j, n, new);
+            tt_row_put(s->inner + at, j, n, inner);
+            tt_row_put(s->h + at, j, n, h);
+            tt_operand_put(s, r, 0, j, h);
+        }
+    }
+}
+
+static void tt_gru_step_backward_f32(const tt_step_args *s)
+{
+    float sums[TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
+    for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
+        tt_step_backward_sums(s, 3, unit, sums);
+        TT_STEP_FOR_EACH (s, unit) {
+            const float *gates = s->gates + 3 * at;
+            float *dgates = s->dgates + 3 * at;
+            vf r_gate = tt_row_at(gates, j, n, 0), z = tt_row_at(gates + n, j, n, 0);
+            vf new = tt_row_at(gates + 2 * n, j, n, 0), inner = tt_row_at(s->inner + at, j, n, 0);
+            vf before = s->h_before ? tt_row_at(s->h_before + at, j, n, 0) : vf_zero();
+            vf dh = TT_STEP_SUM(s, unit, 0) + tt_row_at(s->g + at, j, n, 0) +
+                    tt_row_at(s->carry + at, j, n, 0);
+            vf dnew = dh * (1.0f - z) * (1.0f - new * new);
+            vf dr = dnew * inner * r_gate * (1.0f - r_gate);
+            vf dz = dh * (before - new) * z * (1.0f - z);
+            vf dinner = dnew * r_gate;
+            tt_row_put(dgates, j, n, dr);
+            tt_row_put(dgates + n, j, n, dz);
+            tt_row_put(dgates + 2 * n, j, n, dnew);
+            tt_row_put(s->dinner + at, j, n, dinner);
+            tt_operand_put(s, r, 0, j, dr);
+            tt_operand_put(s, r, 1, j, dz);
+            tt_operand_put(s, r, 2, j, dinner);
+            tt_row_put(s->carry + at, j, n, dh * z);
+        }
+    }
+}
+
+/* s->h comes as the input's part of the sum and leaves as the state. */
+static void tt_rnn_step_f32(const tt_step_args *s)
+{
+    float sums[TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
+    for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
+        tt_step_sums(s, 1, unit, sums);
+        TT_STEP_FOR_EACH (s, unit) {
+            vf h = TT_STEP_SUM(s, unit, 0) + tt_row_at(s->h + at, j, n, 0);
+            h = s->relu ? vf_max(h, vf_zero()) : vf_tanh(h);
+            tt_row_put(s->h + at, j, n, h);
+            tt_operand_put(s, r, 0, j, h);
+        }
+    }
+}
+
+static void tt_rnn_step_backward_f32(const tt_step_args *s)
+{
+    float sums[TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
+    for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
+        tt_step_backward_sums(s, 1, unit, sums);
+        TT_STEP_FOR_EACH (s, unit) {
+            vf h = tt_row_at(s->h + at, j, n, 0);
+            vf dh = TT_STEP_SUM(s, unit, 0) + tt_row_at(s->g + at, j, n, 0);
+            if (s->g_last) dh += tt_row_at(s->g_last + at, j, n, 0);
+            vf d = s->relu ? vf_select(h > 0.0f, dh, vf_zero()) : dh * (1.0f - h * h);
+            tt_row_put(s->dgates + at, j, n, d);
+            tt_operand_put(s, r, 0, j, d);
+        }
+    }
+}
+
+/* The cotangent of the state before the first step. */
+static void tt_step_state_backward_f32(const tt_step_args *s)
+{
+    float sums[TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
+    for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
+        tt_step_backward_sums(s, s->gate_count, unit, sums);
+        TT_STEP_FOR_EACH (s, unit) {
+            vf dh = TT_STEP_SUM(s, unit, 0);
+            if (s->adds_carry) dh += tt_row_at(s->carry + at, j, n, 0);
+            tt_row_put(s->dh0 + at, j, n, dh);
         }
     }
 }

@@ -18,6 +18,12 @@ cdef void parallel_for(
     int64_t pieces, void (*run)(void *context, int64_t piece) noexcept nogil, void *context
 ) noexcept nogil
 
+# Run run(context, step, piece) for each step, a piece once all of the step before are done.
+cdef void parallel_steps(
+    int64_t steps, int64_t pieces,
+    void (*run)(void *context, int64_t step, int64_t piece) noexcept nogil, void *context
+) noexcept nogil
+
 # A new C-contiguous float32 array, its elements not set. No shape check: the caller's is sane.
 cdef cnp.ndarray empty_f32(int ndim, const cnp.npy_intp *shape)
 

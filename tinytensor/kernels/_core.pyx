@@ -21,6 +21,10 @@ cdef extern from "pool.h" nogil:
     void tt_parallel_for(
         int64_t pieces, void (*run)(void *context, int64_t piece) noexcept nogil, void *context
     ) noexcept
+    void tt_parallel_steps(
+        int64_t steps, int64_t pieces,
+        void (*run)(void *context, int64_t step, int64_t piece) noexcept nogil, void *context
+    ) noexcept
     void tt_set_num_threads(int n)
     int tt_get_num_threads()
 
@@ -97,6 +101,13 @@ cdef void parallel_for(
     int64_t pieces, void (*run)(void *context, int64_t piece) noexcept nogil, void *context
 ) noexcept nogil:
     tt_parallel_for(pieces, run, context)
+
+
+cdef void parallel_steps(
+    int64_t steps, int64_t pieces,
+    void (*run)(void *context, int64_t step, int64_t piece) noexcept nogil, void *context
+) noexcept nogil:
+    tt_parallel_steps(steps, pieces, run, context)
 
 
 def set_num_threads(n: int) -> None:

@@ -1,7 +1,13 @@
 # cython: cdivision=True
-"""Recurrent cells: the float32 cases of the functions of the same names in reference.py."""
+"""Recurrent layers: the float32 cases of the functions of the same names in reference.py.
+
+A sequence is one product for the inputs of all steps, then steps that are cut into pieces over the
+units and the rows of the batch (recurrent.h). Backward makes the cotangents of the gates' sums;
+the gradients of weights and inputs are products of these, and ops make them.
+"""
 cimport numpy as cnp
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32, rows_of_piece
@@ -9,8 +15,20 @@ from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32, r
 import numpy as np
 
 from tinytensor.kernels import reference
+from tinytensor.kernels.gemm import linear
 
-__all__ = ["gru_cell", "gru_cell_backward", "lstm_cell", "lstm_cell_backward"]
+__all__ = [
+    "gru",
+    "gru_backward",
+    "gru_cell",
+    "gru_cell_backward",
+    "lstm",
+    "lstm_backward",
+    "lstm_cell",
+    "lstm_cell_backward",
+    "rnn",
+    "rnn_backward",
+]
 
 cnp.import_array()
 
@@ -35,14 +53,54 @@ cdef extern from "tinytensor.h" nogil:
         float *dh_gates
         float *dh
         int64_t rows, hidden
+    ctypedef struct tt_step_args:
+        const float *weights
+        const float *operand
+        float *next
+        int64_t batch, hidden
+        int64_t row, rows, unit, units
+        const float *h_before
+        const float *c_before
+        float *gates
+        float *inner
+        float *h
+        float *c
+        const float *inner_bias
+        const float *g
+        const float *g_last
+        float *dgates
+        float *dinner
+        float *carry
+        float *dh0
+        int gate_count, adds_carry
+        int relu
+    ctypedef struct tt_step_pack_args:
+        const float *weight
+        float *out
+        int64_t gates, hidden
+        int64_t first, groups
+        int backward
+    int64_t TT_STEP_ROWS
+    int64_t tt_step_operand_size(int64_t batch, int64_t gates, int64_t hidden)
     ctypedef struct tt_kernels:
+        int vector_bytes
         void (*lstm_cell_f32)(const tt_lstm_cell_args *) noexcept nogil
         void (*lstm_cell_backward_f32)(const tt_lstm_cell_args *) noexcept nogil
         void (*gru_cell_f32)(const tt_gru_cell_args *) noexcept nogil
         void (*gru_cell_backward_f32)(const tt_gru_cell_args *) noexcept nogil
+        void (*step_pack_f32)(const tt_step_pack_args *) noexcept nogil
+        void (*step_operand_f32)(const tt_step_args *) noexcept nogil
+        void (*lstm_step_f32)(const tt_step_args *) noexcept nogil
+        void (*lstm_step_backward_f32)(const tt_step_args *) noexcept nogil
+        void (*gru_step_f32)(const tt_step_args *) noexcept nogil
+        void (*gru_step_backward_f32)(const tt_step_args *) noexcept nogil
+        void (*rnn_step_f32)(const tt_step_args *) noexcept nogil
+        void (*rnn_step_backward_f32)(const tt_step_args *) noexcept nogil
+        void (*step_state_backward_f32)(const tt_step_args *) noexcept nogil
 
 cdef enum:
     WORK_OF_PIECE = 1 << 13  # elements of the state, each with some 60 operations
+    WORK_OF_STEP = 1 << 18  # multiply-adds in a piece of a step; about 5 µs
 
 
 # An array (..., gates * hidden) beside a state (..., hidden)?
@@ -201,3 +259,294 @@ def gru_cell_backward(g, x_gates, h_gates, h):
     work.args.dh = data_f32(dh)
     start_gru(&work, x_gates, h_gates, h)
     return dx_gates, dh_gates, dh
+
+
+# --- Sequences -------------------------------------------------------------------------------
+# x is (T, B, I), states and cotangents (T, B, H) or, of one step, (B, H).
+
+
+cdef struct Sequence:
+    const tt_kernels *table
+    void (*kernel)(const tt_step_args *) noexcept nogil
+    tt_step_args args  # of the first step in time's order
+    const float *weight
+    float *packed
+    float *operands  # two, which the steps read and write in turns
+    int64_t operand_size
+    int64_t steps, gates, groups, group_units
+    int64_t piece_groups, piece_rows, row_pieces, pieces
+    bint reverse, backward
+
+
+cdef void cut(Sequence *s, int64_t steps, int64_t batch, int64_t hidden, int gates) noexcept:
+    """How steps are cut into pieces: by their size."""
+    cdef int64_t blocks = ceil_div(batch, TT_STEP_ROWS)
+    s.table = <const tt_kernels *> _core.table
+    s.steps, s.gates, s.args.batch, s.args.hidden = steps, gates, batch, hidden
+    s.group_units = 2 * (s.table.vector_bytes // 4)
+    s.groups = ceil_div(hidden, s.group_units)
+    s.piece_rows = ceil_div(batch, blocks)
+    s.row_pieces = ceil_div(batch, s.piece_rows)
+    s.piece_groups = ceil_div(
+        WORK_OF_STEP, max(1, s.piece_rows * gates * hidden * s.group_units)
+    )
+    s.pieces = ceil_div(s.groups, s.piece_groups) * s.row_pieces
+    s.operand_size = tt_step_operand_size(batch, gates if s.backward else 1, hidden)
+
+
+cdef void pack_groups(void *context, int64_t piece) noexcept nogil:
+    cdef const Sequence *s = <const Sequence *> context
+    cdef tt_step_pack_args args
+    args.weight, args.out = s.weight, s.packed
+    args.gates, args.hidden, args.backward = s.gates, s.args.hidden, s.backward
+    args.first = piece * s.piece_groups
+    args.groups = min(s.piece_groups, s.groups - args.first)
+    s.table.step_pack_f32(&args)
+
+
+cdef inline float *moved(const float *x, int64_t by) noexcept nogil:
+    return <float *> x + by if x != NULL else NULL
+
+
+cdef void run_step(void *context, int64_t step, int64_t piece) noexcept nogil:
+    """A piece of a step; behind the last step of a backward pass, of the first state's cotangent."""
+    cdef const Sequence *s = <const Sequence *> context
+    cdef tt_step_args args = s.args
+    cdef int64_t state = args.batch * args.hidden
+    cdef bint downward = s.reverse != s.backward  # through the indices of the steps
+    cdef int64_t t = s.steps - 1 - step if downward else step
+    cdef int64_t before = t + 1 if s.reverse else t - 1
+    args.row = piece % s.row_pieces * s.piece_rows
+    args.rows = min(s.piece_rows, args.batch - args.row)
+    args.unit = piece // s.row_pieces * s.piece_groups * s.group_units
+    args.units = min(
+        s.piece_groups * s.group_units, s.groups * s.group_units - args.unit
+    )
+    if step > 0 or args.operand != NULL:
+        args.operand = s.operands + step % 2 * s.operand_size
+    args.next = s.operands + (step + 1) % 2 * s.operand_size
+    if step == s.steps:
+        s.table.step_state_backward_f32(&args)
+        return
+    if 0 <= before < s.steps:
+        args.h_before = moved(args.h, before * state)
+        args.c_before = moved(args.c, before * state)
+    if step > 0:
+        args.g_last = NULL
+    args.h = moved(args.h, t * state)
+    args.c = moved(args.c, t * state)
+    args.gates = moved(args.gates, t * s.gates * state)
+    args.inner = moved(args.inner, t * state)
+    args.g = moved(args.g, t * state)
+    args.dgates = moved(args.dgates, t * s.gates * state)
+    args.dinner = moved(args.dinner, t * state)
+    s.kernel(&args)
+
+
+cdef int run_sequence(Sequence *s, cnp.ndarray w_hh) except -1:
+    """Pack the weights, and take all steps; backward also goes on to the first state."""
+    cdef cnp.npy_intp depth = s.gates * ((s.args.hidden + 15) & ~15)
+    cdef cnp.npy_intp packed = s.groups * s.group_units * depth
+    cdef cnp.npy_intp operands = 2 * s.operand_size
+    cdef cnp.ndarray of_weights = _core.empty_f32(1, &packed)
+    cdef cnp.ndarray of_operands = _core.empty_f32(1, &operands)
+    s.weight = data_f32(w_hh)
+    s.packed, s.operands = data_f32(of_weights), data_f32(of_operands)
+    s.args.weights = s.packed
+    with nogil:
+        _core.parallel_for(ceil_div(s.groups, s.piece_groups), pack_groups, s)
+        if s.args.operand != NULL:
+            s.args.next = s.operands
+            s.table.step_operand_f32(&s.args)
+        _core.parallel_steps(s.steps + s.backward, s.pieces, run_step, s)
+    return 0
+
+
+cdef bint is_shape(object x, int64_t a, int64_t b, int64_t c) noexcept:
+    """A float32 array of this shape? -1 stands for an axis that it lacks."""
+    cdef int ndim = 3 if c >= 0 else 2 if b >= 0 else 1
+    return (
+        is_f32(x) and cnp.PyArray_NDIM(x) == ndim and cnp.PyArray_DIM(x, 0) == a
+        and (ndim < 2 or cnp.PyArray_DIM(x, 1) == b) and (ndim < 3 or cnp.PyArray_DIM(x, 2) == c)
+    )
+
+
+cdef inline bint is_shape_or_none(object x, int64_t a, int64_t b) noexcept:
+    return x is None or is_shape(x, a, b, -1)
+
+
+cdef bint is_layer(object x, object w_ih, object w_hh, object b_ih, object b_hh, int gates) noexcept:
+    """An input and weights that fit each other, none of them empty?"""
+    cdef int64_t hidden
+    if not (is_f32(x) and is_f32(w_hh) and cnp.PyArray_NDIM(x) == 3 and cnp.PyArray_SIZE(x)):
+        return False
+    if cnp.PyArray_NDIM(w_hh) != 2 or not cnp.PyArray_SIZE(w_hh):
+        return False
+    hidden = cnp.PyArray_DIM(w_hh, 1)
+    return (
+        cnp.PyArray_DIM(w_hh, 0) == gates * hidden
+        and is_shape(w_ih, gates * hidden, cnp.PyArray_DIM(x, 2), -1)
+        and is_shape_or_none(b_ih, gates * hidden, -1)
+        and is_shape_or_none(b_hh, gates * hidden, -1)
+    )
+
+
+cdef object sum_of(object a, object b):
+    return b if a is None else a if b is None else a + b
+
+
+cdef object states_of(cnp.ndarray x, int64_t hidden):
+    cdef cnp.npy_intp shape[3]
+    shape[0], shape[1], shape[2] = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), hidden
+    return _core.empty_f32(3, shape)
+
+
+# Contiguous; None stays None.
+cdef object dense(object x):
+    return None if x is None else contiguous(x)
+
+
+# The sizes of a sequence of states, of float32 and not empty; else False.
+cdef bint take_sizes(object states, int64_t *steps, int64_t *batch, int64_t *n) noexcept:
+    if not (is_f32(states) and cnp.PyArray_NDIM(states) == 3 and cnp.PyArray_SIZE(states)):
+        return False
+    steps[0] = cnp.PyArray_DIM(states, 0)
+    batch[0] = cnp.PyArray_DIM(states, 1)
+    n[0] = cnp.PyArray_DIM(states, 2)
+    return True
+
+
+cdef void start(
+    Sequence *s, int64_t steps, int64_t batch, int64_t n, int gates, bint reverse, bint backward
+) noexcept:
+    memset(s, 0, sizeof(Sequence))
+    s.reverse, s.backward = reverse, backward
+    s.args.gate_count = gates
+    cut(s, steps, batch, n, gates)
+
+
+def lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse):
+    cdef Sequence s
+    cdef int64_t steps, batch, n
+    if not is_layer(x, w_ih, w_hh, b_ih, b_hh, 4):
+        return reference.lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse)
+    steps, batch, n = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(w_hh, 1)
+    if not (is_shape_or_none(h0, batch, n) and is_shape_or_none(c0, batch, n)):
+        return reference.lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse)
+    h0, c0, w_hh = dense(h0), dense(c0), dense(w_hh)
+    gates = linear(x, w_ih, sum_of(b_ih, b_hh))
+    hs, cs = states_of(x, n), states_of(x, n)
+    start(&s, steps, batch, n, 4, reverse, False)
+    s.kernel = s.table.lstm_step_f32
+    s.args.h_before = s.args.operand = data_f32(h0)
+    s.args.c_before, s.args.gates = data_f32(c0), data_f32(gates)
+    s.args.h, s.args.c = data_f32(hs), data_f32(cs)
+    run_sequence(&s, w_hh)
+    last = 0 if reverse else steps - 1
+    return hs, hs[last].copy(), cs[last].copy(), cs, gates
+
+
+def lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse):
+    cdef Sequence s
+    cdef int64_t steps, batch, n
+    if not (
+        take_sizes(cs, &steps, &batch, &n) and is_shape(g, steps, batch, n)
+        and is_shape(gh, batch, n, -1) and is_shape(gc, batch, n, -1)
+        and is_shape_or_none(c0, batch, n) and is_shape(w_hh, 4 * n, n, -1)
+        and is_shape(gates, steps, batch, 4 * n)
+    ):
+        return reference.lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse)
+    g, gh, c0, w_hh = dense(g), dense(gh), dense(c0), dense(w_hh)
+    cs, gates = dense(cs), dense(gates)
+    dgates, dh0, dc0 = states_of(cs, 4 * n), new_like(gh), gc.copy()
+    start(&s, steps, batch, n, 4, reverse, True)
+    s.kernel = s.table.lstm_step_backward_f32
+    s.args.g, s.args.g_last, s.args.c_before = data_f32(g), data_f32(gh), data_f32(c0)
+    s.args.c, s.args.gates, s.args.dgates = data_f32(cs), data_f32(gates), data_f32(dgates)
+    s.args.carry, s.args.dh0 = data_f32(dc0), data_f32(dh0)
+    run_sequence(&s, w_hh)
+    return dgates, dh0, dc0
+
+
+def gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse):
+    cdef Sequence s
+    cdef int64_t steps, batch, n
+    if not is_layer(x, w_ih, w_hh, b_ih, b_hh, 3):
+        return reference.gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse)
+    steps, batch, n = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(w_hh, 1)
+    if not is_shape_or_none(h0, batch, n):
+        return reference.gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse)
+    h0, w_hh, inner_bias = dense(h0), dense(w_hh), None
+    if b_hh is not None:  # its part for r and z is just added to the sums; that for n is inside
+        inner_bias = b_hh[2 * n :].copy()
+        b_hh = b_hh.copy()
+        b_hh[2 * n :] = 0
+    gates = linear(x, w_ih, sum_of(b_ih, b_hh))
+    hs, inner = states_of(x, n), states_of(x, n)
+    start(&s, steps, batch, n, 3, reverse, False)
+    s.kernel = s.table.gru_step_f32
+    s.args.h_before = s.args.operand = data_f32(h0)
+    s.args.gates, s.args.inner, s.args.h = data_f32(gates), data_f32(inner), data_f32(hs)
+    s.args.inner_bias = data_f32(inner_bias)
+    run_sequence(&s, w_hh)
+    return hs, hs[0 if reverse else steps - 1].copy(), gates, inner
+
+
+def gru_backward(g, gh, h0, w_hh, hs, gates, inner, reverse):
+    cdef Sequence s
+    cdef int64_t steps, batch, n
+    if not (
+        take_sizes(hs, &steps, &batch, &n) and is_shape(g, steps, batch, n)
+        and is_shape(gh, batch, n, -1) and is_shape_or_none(h0, batch, n)
+        and is_shape(w_hh, 3 * n, n, -1) and is_shape(gates, steps, batch, 3 * n)
+        and is_shape(inner, steps, batch, n)
+    ):
+        return reference.gru_backward(g, gh, h0, w_hh, hs, gates, inner, reverse)
+    g, h0, w_hh = dense(g), dense(h0), dense(w_hh)
+    hs, gates, inner = dense(hs), dense(gates), dense(inner)
+    dgates, dinner, dh0 = states_of(hs, 3 * n), states_of(hs, n), gh.copy()
+    start(&s, steps, batch, n, 3, reverse, True)
+    s.kernel = s.table.gru_step_backward_f32
+    s.args.g, s.args.h_before, s.args.h = data_f32(g), data_f32(h0), data_f32(hs)
+    s.args.gates, s.args.inner = data_f32(gates), data_f32(inner)
+    s.args.dgates, s.args.dinner = data_f32(dgates), data_f32(dinner)
+    s.args.carry = s.args.dh0 = data_f32(dh0)
+    s.args.adds_carry = True
+    run_sequence(&s, w_hh)
+    return dgates, dinner, dh0
+
+
+def rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse):
+    cdef Sequence s
+    cdef int64_t steps, batch, n
+    if not is_layer(x, w_ih, w_hh, b_ih, b_hh, 1):
+        return reference.rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse)
+    steps, batch, n = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(w_hh, 1)
+    if not is_shape_or_none(h0, batch, n):
+        return reference.rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse)
+    h0, w_hh = dense(h0), dense(w_hh)
+    hs = linear(x, w_ih, sum_of(b_ih, b_hh))
+    start(&s, steps, batch, n, 1, reverse, False)
+    s.kernel = s.table.rnn_step_f32
+    s.args.h_before = s.args.operand = data_f32(h0)
+    s.args.h, s.args.relu = data_f32(hs), relu
+    run_sequence(&s, w_hh)
+    return hs, hs[0 if reverse else steps - 1].copy()
+
+
+def rnn_backward(g, gh, w_hh, hs, relu, reverse):
+    cdef Sequence s
+    cdef int64_t steps, batch, n
+    if not (
+        take_sizes(hs, &steps, &batch, &n) and is_shape(g, steps, batch, n)
+        and is_shape(gh, batch, n, -1) and is_shape(w_hh, n, n, -1)
+    ):
+        return reference.rnn_backward(g, gh, w_hh, hs, relu, reverse)
+    g, gh, w_hh, hs = dense(g), dense(gh), dense(w_hh), dense(hs)
+    dsums, dh0 = new_like(hs), new_like(gh)
+    start(&s, steps, batch, n, 1, reverse, True)
+    s.kernel = s.table.rnn_step_backward_f32
+    s.args.g, s.args.g_last, s.args.h = data_f32(g), data_f32(gh), data_f32(hs)
+    s.args.dgates, s.args.dh0, s.args.relu = data_f32(dsums), data_f32(dh0), relu
+    run_sequence(&s, w_hh)
+    return dsums, dh0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from .parameter import Parameter
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 
 State = tuple[Tensor, ...]  # (h,), or (h, c) for an LSTM
+Weights = tuple[Tensor | None, ...]  # weight_ih, weight_hh, bias_ih, bias_hh
 
 NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": F.tanh, "relu": F.relu}
 
@@ -30,8 +30,8 @@ def check_nonlinearity(owner: str, name: str) -> str:
 
 
 # --- The three recurrences -------------------------------------------------------------------
-# Each has a fused form of its gates: `gates` is how many, stacked in the rows of the weights.
-# `x_gates` (T * B, gates * H) is the product of all inputs at once; a step adds the state's part.
+# Each has gates, stacked in the rows of the weights. Layers take all steps of a sequence in one op,
+# cells one step.
 
 
 class _Recurrence(Module):
@@ -43,12 +43,18 @@ class _Recurrence(Module):
     def _input_gates(
         self, x: Tensor, weight: Tensor, bias: Tensor | None, state_bias: Tensor | None
     ) -> Tensor:
-        """The part of the gates that needs no state, with both biases, which are just added."""
+        """The part of a step's gates that needs no state, with both biases, which are added."""
         return F.linear(x, weight, bias if bias is None else bias + state_bias)
 
     def _next_state(
         self, x_gates: Tensor, state: State, weight: Tensor, state_bias: Tensor | None
     ) -> State:
+        raise NotImplementedError
+
+    def _all_steps(
+        self, x: Tensor, state: State | None, weights: Weights, reverse: bool
+    ) -> tuple[Tensor, ...]:
+        """The outputs (T, B, H) of a sequence x (T, B, I) from a state (None: 0), and the last."""
         raise NotImplementedError
 
 
@@ -61,6 +67,11 @@ class _Elman(_Recurrence):
     ) -> State:
         return (NONLINEARITIES[self.nonlinearity](x_gates + F.linear(state[0], weight)),)
 
+    def _all_steps(
+        self, x: Tensor, state: State | None, weights: Weights, reverse: bool
+    ) -> tuple[Tensor, ...]:
+        return ops.rnn(x, *(state or (None,)), *weights, self.nonlinearity, reverse)
+
 
 class _LongShortTerm(_Recurrence):
     gates = 4
@@ -71,6 +82,11 @@ class _LongShortTerm(_Recurrence):
     ) -> State:
         h, c = state
         return ops.lstm_cell(x_gates + F.linear(h, weight), c)
+
+    def _all_steps(
+        self, x: Tensor, state: State | None, weights: Weights, reverse: bool
+    ) -> tuple[Tensor, ...]:
+        return ops.lstm(x, *(state or (None, None)), *weights, reverse)
 
 
 class _Gated(_Recurrence):
@@ -86,6 +102,11 @@ class _Gated(_Recurrence):
     ) -> State:
         (h,) = state
         return (ops.gru_cell(x_gates, F.linear(h, weight, state_bias), h),)
+
+    def _all_steps(
+        self, x: Tensor, state: State | None, weights: Weights, reverse: bool
+    ) -> tuple[Tensor, ...]:
+        return ops.gru(x, *(state or (None,)), *weights, reverse)
 
 
 # --- Layers ----------------------------------------------------------------------------------
@@ -146,8 +167,7 @@ class _RecurrentNetwork(_Recurrence):
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
 
-    def _weights(self, layer: int, direction: int) -> tuple[Any, ...]:
-        """weight_ih, weight_hh, bias_ih, bias_hh; without biases None."""
+    def _weights(self, layer: int, direction: int) -> Weights:
         end = self._suffix(layer, direction)
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         return tuple(getattr(self, name + end, None) for name in names)
@@ -162,12 +182,9 @@ class _RecurrentNetwork(_Recurrence):
         elif self.batch_first:
             input = ops.swapaxes(input, 0, 1)
         directions = 1 + self.bidirectional
-        batch = input.shape[1]
-        if initial is None:
-            shape = (self.num_layers * directions, batch, self.hidden_size)
-            zeros = Tensor(np.zeros(shape, input.dtype))
-            initial = (zeros,) * len(self.state_names)
-        starts = list(zip(*(ops.unstack(part) for part in initial), strict=True))
+        starts: list[State | None] = [None] * (self.num_layers * directions)
+        if initial is not None:
+            starts = list(zip(*(ops.unstack(part) for part in initial), strict=True))
 
         x, lasts = input, []
         for layer in range(self.num_layers):
@@ -176,7 +193,8 @@ class _RecurrentNetwork(_Recurrence):
             outputs = []
             for direction in range(directions):
                 start = starts[layer * directions + direction]
-                output, last = self._run_direction(x, start, layer, direction)
+                weights = self._weights(layer, direction)
+                output, *last = self._all_steps(x, start, weights, bool(direction))
                 outputs.append(output)
                 lasts.append(last)
             x = outputs[0] if directions == 1 else ops.concat(outputs, -1)
@@ -185,17 +203,6 @@ class _RecurrentNetwork(_Recurrence):
         if not batched:
             return ops.squeeze(x, 1), tuple(ops.squeeze(part, 1) for part in final)
         return (ops.swapaxes(x, 0, 1) if self.batch_first else x), final
-
-    def _run_direction(
-        self, x: Tensor, state: State, layer: int, direction: int
-    ) -> tuple[Tensor, State]:
-        weight_ih, weight_hh, bias_ih, bias_hh = self._weights(layer, direction)
-        x_gates = ops.unstack(self._input_gates(x, weight_ih, bias_ih, bias_hh))
-        outputs = []
-        for gates in reversed(x_gates) if direction else x_gates:
-            state = self._next_state(gates, state, weight_hh, bias_hh)
-            outputs.append(state[0])
-        return ops.stack(outputs[::-1] if direction else outputs), state
 
     def _check(self, input: Tensor, initial: State | None) -> None:
         kind = type(self).__name__

@@ -1,15 +1,21 @@
-"""The pointwise part of recurrent cells: from the sums of the gates to the next state."""
+"""Recurrent layers over whole sequences, and the pointwise part of their cells, for one step."""
 
 from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
 
 from .. import kernels
 from ..errors import ShapeError
 from ..operation import op
-from .checks import floating
-from .elementwise import sigmoid, square, tanh
-from .shape import concat, split
+from . import reduction
+from .checks import floating, parameter
+from .elementwise import relu, sigmoid, square, tanh, where
+from .matmul import as_rows, linear, matmul, transposed
+from .shape import concat, split, stack, unstack
 
-__all__ = ["gru_cell", "lstm_cell"]
+__all__ = ["gru", "gru_cell", "lstm", "lstm_cell", "rnn"]
 
 
 def _gates(name, what, x, gates, state, h):
@@ -104,3 +110,241 @@ gru_cell.grad_all(
     ("x_gates", "h_gates", "h"),
     lambda g, x_gates, h_gates, h: gru_cell_backward(g, x_gates, h_gates, h),
 )
+
+
+# --- Sequences -------------------------------------------------------------------------------
+# The kernels' backwards end at the cotangents of the gates' sums. The gradients of input, weights
+# and biases are products of these and sums over them, for all steps at once.
+
+
+def _checked(
+    name: str, gates: int, x: Any, states: dict[str, Any], weights: Any, biases: Any, *flags: bool
+) -> Any:
+    """The arguments of a sequence's kernel: arrays of shapes that fit each other, and flags."""
+    x, w_ih, w_hh = (
+        floating(name, what, array)
+        for what, array in (("x", x), ("w_ih", weights[0]), ("w_hh", weights[1]))
+    )
+    if x.ndim != 3 or not len(x):
+        raise ShapeError(f"{name}: x must be (steps, batch, size), with a step, but is {x.shape}")
+    hidden = w_hh.shape[-1] if w_hh.ndim else 0
+    if w_hh.shape != (gates * hidden, hidden) or w_ih.shape != (gates * hidden, x.shape[-1]):
+        of = f"{gates} · hidden" if gates > 1 else "hidden"
+        raise ShapeError(
+            f"{name}: for x {x.shape} w_ih must be ({of}, {x.shape[-1]}) and w_hh ({of}, hidden),"
+            f" but they are {w_ih.shape} and {w_hh.shape}"
+        )
+    starts = (parameter(name, what, state, (x.shape[1], hidden)) for what, state in states.items())
+    biases = (
+        parameter(name, what, bias, (gates * hidden,))
+        for what, bias in zip(("b_ih", "b_hh"), biases, strict=True)
+    )
+    return x, *starts, w_ih, w_hh, *biases, *flags
+
+
+def _weight_grad(dsums, x):
+    """Of a weight whose products with all steps of x are part of the sums."""
+    return matmul(transposed(as_rows(dsums)), as_rows(x))
+
+
+def _recurrent_grad(dsums, hs, h0, reverse):
+    """The same where x is the state before each step."""
+    dw = _weight_grad(*((dsums[:-1], hs[1:]) if reverse else (dsums[1:], hs[:-1])))
+    return dw if h0 is None else dw + matmul(transposed(dsums[-1 if reverse else 0]), h0)
+
+
+def _bias_grad(dsums):
+    return reduction.sum(as_rows(dsums), 0)
+
+
+def _input_sums(x, w_ih, *biases):
+    """The input's part of the sums of each step."""
+    bias = None
+    for b in biases:
+        bias = b if bias is None else bias if b is None else bias + b
+    return unstack(linear(x, w_ih, bias))
+
+
+def _in_order(steps, reverse):
+    return steps[::-1] if reverse else steps
+
+
+def _zeros(state, x, w_hh):
+    """A state, zeros if it is None."""
+    return np.zeros((x.shape[1], w_hh.shape[-1]), x.dtype) if state is None else state
+
+
+@op(outputs=3, residuals=("cs", "gates"))
+def lstm(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None, reverse=False):
+    """A layer of :func:`lstm_cell` over a sequence: the states of all steps, and the last h and c.
+
+    x (T, B, I) from h0 and c0 (B, H), or zeros for None, by w_ih (4 H, I), w_hh (4 H, H) and the
+    biases (4 H,) gives h (T, B, H), h and c. The sums of the gates are W_ih x + b_ih + W_hh h +
+    b_hh. With ``reverse`` the last step is taken first.
+
+    >>> import tinytensor as tt
+    >>> hs, h, c = tt.lstm(tt.ones((5, 2, 3)), None, None, tt.ones((16, 3)), tt.ones((16, 4)))
+    >>> hs.shape, h.shape, c.shape
+    ((5, 2, 4), (2, 4), (2, 4))
+    """
+    states = {"h0": h0, "c0": c0}
+    return kernels.lstm(*_checked("lstm", 4, x, states, (w_ih, w_hh), (b_ih, b_hh), bool(reverse)))
+
+
+@op(outputs=3)
+def lstm_backward(g, gh, gc, x, h0, c0, w_ih, w_hh, b_ih, b_hh, cs, gates, reverse):
+    """The cotangents of the sums of the gates (T, B, 4 H), of h0 and of c0."""
+    return kernels.lstm_backward(g, gh, gc, c0, w_hh, cs, gates, bool(reverse))
+
+
+def _lstm_backward(g, gh, gc, x, h0, c0, w_ih, w_hh, b_ih, b_hh, cs, gates, reverse):
+    h, c, steps = _zeros(h0, x, w_hh), _zeros(c0, x, w_hh), []
+    for sums in _in_order(_input_sums(x, w_ih, b_ih, b_hh), reverse):
+        sums = sums + linear(h, w_hh)
+        steps.append((sums, c))
+        h, c = lstm_cell(sums, c)
+    dsums, dh, dc = [], gh, gc
+    for (sums, c), g_step in zip(steps[::-1], _in_order(unstack(g), not reverse), strict=True):
+        d, dc = lstm_cell_backward(dh + g_step, dc, sums, c)
+        dh = matmul(d, w_hh)
+        dsums.append(d)
+    return stack(_in_order(dsums, not reverse)), dh, dc
+
+
+def _lstm_grad(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, cs, gates, reverse, out, needs):
+    dsums, dh0, dc0 = lstm_backward(*g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, cs, gates, reverse)
+    db = _bias_grad(dsums) if needs[5] or needs[6] else None
+    return (
+        matmul(dsums, w_ih) if needs[0] else None,
+        dh0,
+        dc0,
+        _weight_grad(dsums, x) if needs[3] else None,
+        _recurrent_grad(dsums, out[0], h0, reverse) if needs[4] else None,
+        db,
+        db,
+    )
+
+
+lstm_backward.defined_by(_lstm_backward)
+lstm.grad_all(("x", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh"), _lstm_grad)
+
+
+@op(outputs=2, residuals=("gates", "inner"))
+def gru(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, reverse=False):
+    """A layer of :func:`gru_cell` over a sequence: the states of all steps, and the last one.
+
+    x (T, B, I) from h0 (B, H), or zeros for None, by w_ih (3 H, I), w_hh (3 H, H) and the biases
+    (3 H,) gives h (T, B, H) and h. The sums of the gates are W_ih x + b_ih, of the input, and
+    W_hh h + b_hh, of the state. With ``reverse`` the last step is taken first.
+
+    >>> import tinytensor as tt
+    >>> hs, h = tt.gru(tt.ones((5, 2, 3)), None, tt.ones((12, 3)), tt.ones((12, 4)))
+    >>> hs.shape, h.shape
+    ((5, 2, 4), (2, 4))
+    """
+    weights, biases = (w_ih, w_hh), (b_ih, b_hh)
+    return kernels.gru(*_checked("gru", 3, x, {"h0": h0}, weights, biases, bool(reverse)))
+
+
+@op(outputs=3)
+def gru_backward(g, gh, x, h0, w_ih, w_hh, b_ih, b_hh, hs, gates, inner, reverse):
+    """The cotangents of the input's sums r, z, n (T, B, 3 H), of the state's for n, and of h0."""
+    return kernels.gru_backward(g, gh, h0, w_hh, hs, gates, inner, bool(reverse))
+
+
+def _gru_backward(g, gh, x, h0, w_ih, w_hh, b_ih, b_hh, hs, gates, inner, reverse):
+    h, steps = _zeros(h0, x, w_hh), []
+    for x_sums in _in_order(_input_sums(x, w_ih, b_ih), reverse):
+        h_sums = linear(h, w_hh, b_hh)
+        steps.append((x_sums, h_sums, h))
+        h = gru_cell(x_sums, h_sums, h)
+    dsums, dinner, dh = [], [], gh
+    for step, g_step in zip(steps[::-1], _in_order(unstack(g), not reverse), strict=True):
+        dx, d, around = gru_cell_backward(dh + g_step, *step)
+        dh = around + matmul(d, w_hh)
+        dsums.append(dx)
+        dinner.append(split(d, 3, -1)[2])
+    return *(stack(_in_order(d, not reverse)) for d in (dsums, dinner)), dh
+
+
+def _gru_grad(g, x, h0, w_ih, w_hh, b_ih, b_hh, gates, inner, reverse, out, needs):
+    dsums, dinner, dh0 = gru_backward(
+        *g, x, h0, w_ih, w_hh, b_ih, b_hh, out[0], gates, inner, reverse
+    )
+    dw_hh: Any = None
+    db_ih: Any = None
+    db_hh: Any = None
+    size = 2 * dinner.shape[-1]
+    if needs[3]:
+        parts = (_recurrent_grad(d, out[0], h0, reverse) for d in (dsums[..., :size], dinner))
+        dw_hh = concat([*parts])
+    if needs[4] or needs[5]:
+        db_ih = _bias_grad(dsums)
+    if needs[5]:
+        db_hh = concat([db_ih[:size], _bias_grad(dinner)])
+    return (
+        matmul(dsums, w_ih) if needs[0] else None,
+        dh0,
+        _weight_grad(dsums, x) if needs[2] else None,
+        dw_hh,
+        db_ih,
+        db_hh,
+    )
+
+
+gru_backward.defined_by(_gru_backward)
+gru.grad_all(("x", "h0", "w_ih", "w_hh", "b_ih", "b_hh"), _gru_grad)
+
+NONLINEARITIES = {"tanh": tanh, "relu": relu}
+
+
+@op(outputs=2)
+def rnn(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, nonlinearity="tanh", reverse=False):
+    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh) over a sequence, or relu for tanh.
+
+    x (T, B, I) from h0 (B, H), or zeros for None, by w_ih (H, I), w_hh (H, H) and the biases (H,)
+    gives h (T, B, H) of all steps, and the last one. With ``reverse`` the last step is taken first.
+    (Elman 1990.)
+
+    >>> import tinytensor as tt
+    >>> hs, h = tt.rnn(tt.ones((5, 2, 3)), None, tt.ones((4, 3)), tt.ones((4, 4)))
+    >>> hs.shape, h.shape
+    ((5, 2, 4), (2, 4))
+    """
+    if nonlinearity not in NONLINEARITIES:
+        raise ValueError(f"rnn: nonlinearity is 'tanh' or 'relu', not {nonlinearity!r}")
+    weights, biases = (w_ih, w_hh), (b_ih, b_hh)
+    flags = (nonlinearity == "relu", bool(reverse))
+    return kernels.rnn(*_checked("rnn", 1, x, {"h0": h0}, weights, biases, *flags))
+
+
+@op(outputs=2)
+def rnn_backward(g, gh, w_hh, hs, nonlinearity, reverse):
+    """The cotangents of the sums (T, B, H) and of h0."""
+    return kernels.rnn_backward(g, gh, w_hh, hs, nonlinearity == "relu", bool(reverse))
+
+
+def _rnn_backward(g, gh, w_hh, hs, nonlinearity, reverse):
+    dsums, dh = [], gh
+    for h, g_step in zip(*(_in_order(unstack(x), not reverse) for x in (hs, g)), strict=True):
+        dh = dh + g_step
+        dsums.append(where(h > 0, dh, 0.0) if nonlinearity == "relu" else dh * (1 - square(h)))
+        dh = matmul(dsums[-1], w_hh)
+    return stack(_in_order(dsums, not reverse)), dh
+
+
+def _rnn_grad(g, x, h0, w_ih, w_hh, nonlinearity, reverse, out, needs):
+    dsums, dh0 = rnn_backward(*g, w_hh, out[0], nonlinearity, reverse)
+    db = _bias_grad(dsums) if needs[4] or needs[5] else None
+    return (
+        matmul(dsums, w_ih) if needs[0] else None,
+        dh0,
+        _weight_grad(dsums, x) if needs[2] else None,
+        _recurrent_grad(dsums, out[0], h0, reverse) if needs[3] else None,
+        db,
+        db,
+    )
+
+
+rnn_backward.defined_by(_rnn_backward)
+rnn.grad_all(("x", "h0", "w_ih", "w_hh", "b_ih", "b_hh"), _rnn_grad)
