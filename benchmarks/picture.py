@@ -15,7 +15,7 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from .measure import OURS, Measurement
-from .report import COMPILERS, RIVALS, Key, Memory, Report
+from .report import COMPILERS, RIVALS, Key, Memory, Report, geometric_mean
 
 COLUMNS = 3
 ROW_HEIGHT = 0.19  # inches
@@ -90,11 +90,12 @@ def draw_ratios(axes: Any, rows: Rows, threads: Sequence[int]) -> None:
     for name, measurements in rows.items():
         if group_of(name, rows) != group:  # a heading, in a line of its own
             group = group_of(name, rows)
-            axes.text(0, y, f" {group}", transform=axes.get_yaxis_transform(), weight="bold",
-                      va="center", ha="left", fontsize=9)  # fmt: skip
+            axes.text(0, y, f" {group}{means(group, rows, threads)}", weight="bold",
+                      transform=axes.get_yaxis_transform(), va="center", fontsize=9,
+                      bbox={"color": "white", "pad": 1})  # fmt: skip
             y += 1
         at.append(y)
-        labels.append(name)
+        labels.append(name.replace("forward + backward", "+ backward"))
         for m in measurements:
             index = threads.index(m.threads)
             offset = (index - (len(threads) - 1) / 2) * height
@@ -108,6 +109,17 @@ def draw_ratios(axes: Any, rows: Rows, threads: Sequence[int]) -> None:
     axes.set_xlabel("time of the peer / time of tinytensor")
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
+
+
+def means(group: str, rows: Rows, threads: Sequence[int]) -> str:
+    """The geometric mean of the group's bars on each number of threads."""
+    ratios: dict[int, list[float]] = {n: [] for n in threads}
+    for name in rows:
+        for m in rows[name] if group_of(name, rows) == group else ():
+            if peer := m.faster(RIVALS):
+                ratios[m.threads].append(m.ratio(peer).median)
+    known = [f"{geometric_mean(values):.2f}" for values in ratios.values() if values]
+    return f": {' and '.join(known)} in the geometric mean" if known else ""
 
 
 def draw_row(axes: Any, m: Measurement, y: float, height: float, colour: str) -> None:
@@ -187,12 +199,11 @@ def draw_memory(axes: Any, memories: Sequence[Memory]) -> None:
         part = m.bytes[OURS] / m.bytes["torch"]
         axes.barh(y, part, height, color=BARS[index % len(BARS)])
         axes.annotate(f"{m.bytes[OURS] / 2**20:.0f} of {m.bytes['torch'] / 2**20:.0f} MB",
-                      (part, y), (2, 0), textcoords="offset points", va="center",
-                      fontsize=6)  # fmt: skip
+                      (0, y), (3, 0), textcoords="offset points", va="center", fontsize=6.5,
+                      color="white" if index == 0 else "black")  # fmt: skip
     axes.axvline(1, color="black", linewidth=0.9)
     axes.set_yticks(range(len(names)), names, fontsize=7.5)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.margins(x=0.2)
     axes.set_xlabel("peak memory of tinytensor / of PyTorch")
     axes.set_title("Memory of a training step", fontsize=10)
     axes.grid(axis="x", alpha=0.3)
