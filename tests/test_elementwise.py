@@ -97,3 +97,22 @@ def test_bad_arguments_are_named() -> None:
         tt.leaky_relu(x, negative_slope="0.1")
     with pytest.raises(ValueError, match=r"hardtanh: min_val 2.* is above max_val 1"):
         tt.hardtanh(x, 2.0, 1.0)
+
+
+def test_add_into() -> None:
+    rng = np.random.default_rng(0)
+    for shape in [(), (0,), (5,), (7, 9), (300, 701)]:
+        total, x = rng.normal(size=(2, *shape)).astype(np.float32)
+        total = np.asarray(total).copy()
+        expected = total + x
+        kernels.add_into(total, np.asarray(x))
+        np.testing.assert_array_equal(total, expected)
+    total = np.zeros((4, 6), np.float32)
+    kernels.add_into(total[:, ::2], np.ones((4, 3)))  # strided, of another dtype, and broadcast:
+    kernels.add_into(total, np.ones(6, np.float32))  # NumPy's
+    np.testing.assert_array_equal(total, np.tile([2, 1], (4, 3)))
+    with pytest.raises(ValueError, match="broadcast"):
+        kernels.add_into(total, np.ones(5, np.float32))
+    total.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        kernels.add_into(total, total)

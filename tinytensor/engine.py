@@ -325,13 +325,12 @@ class BackwardPass:
 
     def deliver(self, target, cotangent):
         """Add ``cotangent`` to what waits at ``target``, a node or a leaf."""
-        spec = None
         if isinstance(target, Node):
             node = target
             spec = node.spec
-        elif self.spec_of is not None:
+        else:
             variable = target
-            spec = self.spec_of(variable.value)
+            spec = None if self.spec_of is None else self.spec_of(variable.value)
         if spec is not None and not self.has_spec(cotangent.value, spec):
             cotangent = cotangent.fit(spec)
         total = self.pending.get(target)
@@ -410,8 +409,9 @@ def backpropagate(
     create_graph: bool,
 ) -> dict[Any, Any]:
     """Run backward: the gradients of all leaves, or of the edges of ``wanted``."""
-    if not all(isinstance(v, Variable) for v in (*outputs, *(wanted or ()))):
-        raise TypeError("backward: outputs and inputs must be variables")
+    for variable in (*outputs, *(wanted or ())):
+        if not isinstance(variable, Variable):
+            raise TypeError("backward: outputs and inputs must be variables")
     for output in outputs:
         if not output.tracked:
             raise GraphError("backward: nothing that the output depends on requires a gradient")

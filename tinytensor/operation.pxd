@@ -15,7 +15,7 @@ cdef class Op:
     cdef public object forward
     cdef public type family
     cdef public Py_ssize_t outputs, arity
-    cdef public bint view, variadic, plain
+    cdef public bint view, variadic
     cdef public tuple residuals, tail
     cdef public list names, static
     cdef public dict rules, plans, defaults

@@ -93,7 +93,6 @@ class Op:
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self.arity = -1 if self.static else len(self.names)
         self.tail = forward.__defaults__ or ()
-        self.plain = outputs == 1 and not residuals
 
     def __repr__(self) -> str:
         return f"<op {self.__name__}>"
@@ -202,19 +201,22 @@ class Op:
             raise self.family.explained(self, error, values) from error
         if needing and not (self.rules and is_enabled()):
             needing = 0
-        if not self.plain:
+        if self.outputs != 1:
             return self.wrap_all(args, static, needing, got)
+        residuals: Any = ()
+        if self.residuals:
+            got, *residuals = got
         variable = wrap(self.family, got)
         if self.view:
             share_version(args[0], variable)
         else:
             variable.fresh = True
         if needing:
-            self.record(args, static, needing, (), (variable,))
+            self.record(args, static, needing, residuals, (variable,))
         return variable
 
     def wrap_all(self, args, static, needing, got):
-        """The outputs of a call whose forward returned a tuple: several outputs, or residuals."""
+        """The outputs of a call whose forward returns several, and residuals behind them."""
         values = got if self.outputs == MANY else got[: self.outputs]
         out = tuple([wrap(self.family, value) for value in values])
         for variable in out:
@@ -224,7 +226,7 @@ class Op:
                 variable.fresh = True
         if needing:
             self.record(args, static, needing, got[len(out) :], out)
-        return out[0] if self.outputs == 1 else out
+        return out
 
     def record(self, args, static, needing, residuals, out):
         """Make the node of a call: its parents, and exactly what the rules that can run name."""

@@ -124,7 +124,7 @@ class Tensor(Operators):
     def add_into(self, other: Tensor) -> Tensor:
         if not isinstance(self.value, np.ndarray) or not self.value.flags.writeable:
             return self + other
-        np.add(self.value, other.value, out=self.value)
+        kernels.add_into(self.value, other.value)
         self.changed("the accumulation of a gradient")
         return self
 

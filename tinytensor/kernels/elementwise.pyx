@@ -14,6 +14,7 @@ from tinytensor.kernels import reference
 __all__ = [
     "absolute",
     "add",
+    "add_into",
     "ceil",
     "clip",
     "divide",
@@ -300,26 +301,31 @@ cdef int broadcast(binary_job *job, cnp.ndarray a, cnp.ndarray b, cnp.npy_intp *
 
 
 cdef object run_binary(binary_job *job, int ndim, cnp.npy_intp *shape):
-    """Run a job whose axes and operands are filled in."""
-    cdef int64_t size, pieces
-    cdef int axis, last = job.ndim - 1
+    """Run a job whose axes and operands are filled in; returns a new array."""
     out = _core.empty_f32(ndim, shape)
+    run_binary_into(job, out)
+    return out
+
+
+cdef void run_binary_into(binary_job *job, cnp.ndarray out):
+    """Run a job whose axes and operands are filled in; ``out`` is contiguous."""
+    cdef int64_t size = cnp.PyArray_SIZE(out), pieces
+    cdef int last = job.ndim - 1
     job.args.out = <float *> cnp.PyArray_DATA(out)
     job.args.cols = job.shape[last]
     job.args.a_col = job.a_step[last]
     job.args.b_col = job.b_step[last]
     job.args.rows = 1
     job.args.a_row = job.args.b_row = 0
-    size = cnp.PyArray_SIZE(out)
     if size == 0:
-        return out
+        return
     if last == 0:
         if size <= SMALL:
             job.kernel(&job.args)
         else:
             with nogil:
                 _core.parallel_for((size + PIECE - 1) // PIECE, binary_piece, job)
-        return out
+        return
     job.rows = size // job.args.cols
     job.args.a_row = job.a_step[last - 1]
     job.args.b_row = job.b_step[last - 1]
@@ -327,7 +333,6 @@ cdef object run_binary(binary_job *job, int ndim, cnp.npy_intp *shape):
     pieces = (job.rows + job.rows_of_piece - 1) // job.rows_of_piece
     with nogil:
         _core.parallel_for(pieces, binary_piece_of_rows, job)
-    return out
 
 
 cdef object binary(binary_kernel kernel, object a, object b, float p, float q):
@@ -372,6 +377,23 @@ cdef object binary(binary_kernel kernel, object a, object b, float p, float q):
 
 
 # --- Arithmetic ------------------------------------------------------------------------------
+
+
+def add_into(total, x):
+    cdef binary_job job
+    if not (
+        is_plain_float32(total) and is_plain_float32(x) and cnp.PyArray_SAMESHAPE(total, x)
+        and cnp.PyArray_ISWRITEABLE(total)
+    ):
+        reference.add_into(total, x)
+        return
+    job.kernel = table().add_f32
+    job.args.a = <const float *> cnp.PyArray_DATA(total)
+    job.args.b = <const float *> cnp.PyArray_DATA(x)
+    job.ndim = 1
+    job.shape[0] = cnp.PyArray_SIZE(total)
+    job.a_step[0] = job.b_step[0] = 1
+    run_binary_into(&job, total)
 
 
 def add(a, b):

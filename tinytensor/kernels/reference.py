@@ -56,6 +56,11 @@ def rsqrt(x):
     return 1 / np.sqrt(x)
 
 
+def add_into(total, x):
+    """total += x"""
+    np.add(total, x, out=total)
+
+
 def clip(x, low, high):
     """Into [low, high]; None is no bound."""
     return np.array(x) if low is None and high is None else np.clip(x, low, high)
