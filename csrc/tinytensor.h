@@ -128,6 +128,7 @@ typedef struct {
     int64_t c_row;
     int64_t panel;
     int a_packed, b_packed;
+    int c_by_columns; /* the columns of C are adjacent, not its rows; c_row is between columns */
     int accumulate;
     int finish;
     int activation;
@@ -143,12 +144,13 @@ typedef struct {
     const float *row_bias, *column_bias;
 } tt_gemm_finish_args;
 
-/* y = A x. Either a_depth is 1 (rows of adjacent elements) or a_row is. */
+/* y = A x for each of some vectors x. Either a_depth is 1 (rows of adjacent elements) or a_row is. */
 typedef struct {
     const float *a, *x;
     float *y;
-    int64_t rows, depth;
+    int64_t rows, depth, vectors;
     int64_t a_row, a_depth;
+    int64_t x_vector, y_vector;
 } tt_gemv_args;
 
 #define TT_GEMM_KERNELS(X)                  \

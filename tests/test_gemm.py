@@ -59,7 +59,8 @@ def assert_close(got, a, b):
 
 SIZES = [
     (1, 1, 1), (3, 4, 5), (7, 3, 33), (14, 17, 32), (15, 9, 31), (29, 513, 65),
-    (200, 1100, 300), (300, 70, 129), (3, 9000, 17), (65, 4200, 66),
+    (200, 1100, 300), (300, 70, 129), (3, 9000, 17), (65, 4200, 66), (8, 40, 70), (9, 512, 150),
+    (33, 800, 77), (64, 16, 300),
 ]  # fmt: skip
 
 
@@ -71,7 +72,7 @@ def test_products_of_all_layouts(isa, size, layouts):
     assert_close(gemm.matmul(a, b), a, b)
 
 
-@pytest.mark.parametrize("size", [(0, 3, 4), (3, 0, 4), (3, 4, 0), (0, 0, 0)], ids=str)
+@pytest.mark.parametrize("size", [(0, 3, 4), (3, 0, 4), (3, 4, 0), (0, 4, 1), (1, 4, 0), (0, 0, 0)], ids=str)
 def test_empty_products(isa, size):
     m, k, n = size
     np.testing.assert_array_equal(gemm.matmul(normal(m, k), normal(k, n)), np.zeros((m, n)))
@@ -105,7 +106,11 @@ def test_repeated_rows(isa):
     assert_close(gemm.matmul(a, b), a, b)
 
 
-@pytest.mark.parametrize("size", [(130, 700, 150), (1, 600, 3000), (600, 400, 600)], ids=str)
+@pytest.mark.parametrize(
+    "size",
+    [(130, 700, 150), (1, 600, 3000), (6, 600, 900), (20, 600, 900), (600, 400, 600)],
+    ids=str,
+)
 @pytest.mark.parametrize("layouts", [*itertools.product(["rows", "columns"], repeat=2)])
 def test_same_bits_for_any_number_of_threads(threads, size, layouts):
     m, k, n = size
@@ -117,9 +122,11 @@ def test_same_bits_for_any_number_of_threads(threads, size, layouts):
     assert results[0] == results[1] == results[2]
 
 
-def test_a_row_has_the_same_bits_alone_and_among_others():
-    a, b = normal(40, 500), normal(500, 96, seed=1)
-    np.testing.assert_array_equal(gemm.matmul(a, b)[7:9], gemm.matmul(a[7:9], b))
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_a_row_has_the_same_bits_among_few_and_among_many(layout):
+    a, b = normal(120, 500), stored((500, 196), layout, 1)
+    np.testing.assert_array_equal(gemm.matmul(a, b)[7:27], gemm.matmul(a[7:27], b))
+    np.testing.assert_array_equal(gemm.matmul(a[:8], b)[3:5], gemm.matmul(a[3:5], b))
 
 
 def test_unaligned_and_foreign_arrays_go_to_the_reference():
@@ -144,7 +151,9 @@ def test_infinities_and_nans_pass_through(isa):
 @pytest.mark.parametrize("activation", [None, "relu"])
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize(
-    "shape", [(5, 7), (1, 70), (2, 3, 900), (300, 800), (7,), (0, 7), (5, 0)], ids=str
+    "shape",
+    [(5, 7), (1, 70), (2, 3, 900), (12, 900), (60, 20), (300, 800), (7,), (0, 7), (5, 0)],
+    ids=str,
 )
 def test_linear(isa, shape, biased, activation):
     x, weight = normal(*shape), normal(230, shape[-1], seed=1)

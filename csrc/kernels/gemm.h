@@ -108,59 +108,88 @@ static void (*const tt_tiles[TT_GEMM_ROWS][2][2])(const tt_gemm_tile *) = {
 
 /* --- Packing -------------------------------------------------------------------------------- */
 
-/* out[k][i] = x[i * width_step + k * depth_step] for i < width, 0 for width <= i < padded. */
-static void tt_pack_panel(const float *x, int64_t width_step, int64_t depth_step, int64_t width,
-                          int64_t padded, int64_t depth, float *out)
+/* A panel is out[k][i] = x[i * width_step + k * depth_step] for k < depth, i < width; its rows are
+ * `padded` apart, filled up with zeros. A panel of A is not padded.
+ *
+ * Store `lanes` floats of a row of a panel, of which `rest` floats are behind the row. A whole
+ * vector is quicker, and what it spoils of the rows behind is stored after it. */
+TT_INLINE void tt_store_in_panel(float *out, vf x, int64_t lanes, int64_t rest)
 {
-    int64_t k = 0;
-    if (width_step == 1 && width == TT_GEMM_COLUMNS && padded == width) {
-        for (; k < depth; k++, x += depth_step, out += width) {
-            vf_store(out, vf_load(x));
-            vf_store(out + VL, vf_load(x + VL));
+    if (lanes >= VL || lanes + rest >= VL)
+        vf_store(out, x);
+    else
+        vf_store_n(out, x, lanes);
+}
+
+/* The width is adjacent in memory: all panels together, so that a row of x is read at once. */
+static void tt_pack_adjacent(const tt_gemm_pack_args *s, int64_t panel, int64_t lanes)
+{
+    for (int64_t k = 0; k < s->depth; k++)
+        for (int64_t i = 0; i < s->width; i += panel) {
+            const int64_t width = s->width - i < panel ? s->width - i : panel;
+            const int64_t padded = (width + lanes - 1) / lanes * lanes;
+            const float *x = s->x + i + k * s->depth_step;
+            float *out = s->out + i * s->depth + k * padded;
+            for (int64_t c = 0; c < width; c += VL) {
+                const int64_t n = width - c;
+                const vf row = n < VL ? vf_load_n(x + c, n) : vf_load(x + c);
+                tt_store_in_panel(out + c, row, padded - c, (s->depth - 1 - k) * padded);
+            }
         }
+}
+
+/* The depth is adjacent in memory: blocks of VL x VL, transposed in registers. */
+static void tt_pack_transposed(const float *x, int64_t width_step, int64_t width, int64_t padded,
+                               int64_t depth, float *out)
+{
+    for (int64_t k = 0; k < depth; k += VL) {
+        const int64_t rows = depth - k < VL ? depth - k : VL;
+        for (int64_t i = 0; i < width; i += VL) {
+            vf block[VL];
+            for (int64_t c = 0; c < VL; c++) {
+                const float *from = x + (i + c) * width_step + k;
+                if (i + c >= width)
+                    block[c] = vf_zero();
+                else
+                    block[c] = rows < VL ? vf_load_n(from, rows) : vf_load(from);
+            }
+            tt_transpose_vectors(block);
+            for (int64_t r = 0; r < rows; r++) {
+                /* Where a row has several blocks, those before this one are stored already. */
+                const int64_t rest = padded <= VL ? (depth - 1 - k - r) * padded : 0;
+                tt_store_in_panel(out + (k + r) * padded + i, block[r], padded - i, rest);
+            }
+        }
+    }
+}
+
+/* Into panels of `panel`, each padded to a multiple of `lanes`. */
+TT_INLINE void tt_pack(const tt_gemm_pack_args *s, int64_t panel, int64_t lanes)
+{
+    if (s->width_step == 1 && s->width >= 4) {
+        tt_pack_adjacent(s, panel, lanes);
         return;
     }
-    if (width < padded) memset(out, 0, sizeof(float) * (size_t)(depth * padded));
-    /* Four at a time; the last four overlap those before them where the width is odd. */
-    if (width_step == 1 && width >= 4)
-        for (; k < depth; k++) {
-            const float *from = x + k * depth_step;
-            float *to = out + k * padded;
-            for (int64_t i = 0; i < width - 4; i += 4)
-                *(tt_v4_any *)(to + i) = *(const tt_v4_any *)(from + i);
-            *(tt_v4_any *)(to + width - 4) = *(const tt_v4_any *)(from + width - 4);
+    for (int64_t i = 0; i < s->width; i += panel) {
+        const int64_t width = s->width - i < panel ? s->width - i : panel;
+        const int64_t padded = (width + lanes - 1) / lanes * lanes;
+        const float *x = s->x + i * s->width_step;
+        float *out = s->out + i * s->depth;
+        if (s->depth_step == 1 && s->depth >= 4) {
+            tt_pack_transposed(x, s->width_step, width, padded, s->depth, out);
+            continue;
         }
-    else if (depth_step == 1 && width >= 4)
-        for (; k + 4 <= depth; k += 4) {
-            float *to = out + k * padded;
-            for (int64_t i = 0; i < width - 4; i += 4)
-                tt_transpose4(x + i * width_step + k, width_step, to + i, padded);
-            tt_transpose4(x + (width - 4) * width_step + k, width_step, to + width - 4, padded);
-        }
-    for (; k < depth; k++)
-        for (int64_t i = 0; i < width; i++)
-            out[k * padded + i] = x[i * width_step + k * depth_step];
+        for (int64_t k = 0; k < s->depth; k++)
+            for (int64_t c = 0; c < padded; c++)
+                out[k * padded + c] = c < width ? x[c * s->width_step + k * s->depth_step] : 0;
+    }
 }
 
 /* Rows of A into panels of s->panel rows; the last panel has the rows that are left. */
-static void tt_gemm_pack_a_f32(const tt_gemm_pack_args *s)
-{
-    for (int64_t i = 0; i < s->width; i += s->panel) {
-        int64_t rows = s->width - i < s->panel ? s->width - i : s->panel;
-        tt_pack_panel(s->x + i * s->width_step, s->width_step, s->depth_step, rows, rows, s->depth,
-                      s->out + i * s->depth);
-    }
-}
+static void tt_gemm_pack_a_f32(const tt_gemm_pack_args *s) { tt_pack(s, s->panel, 1); }
 
-/* Columns of B into panels of 2 vectors; the last panel is filled up with zeros to full vectors. */
-static void tt_gemm_pack_b_f32(const tt_gemm_pack_args *s)
-{
-    for (int64_t j = 0; j < s->width; j += TT_GEMM_COLUMNS) {
-        int64_t columns = s->width - j < TT_GEMM_COLUMNS ? s->width - j : TT_GEMM_COLUMNS;
-        tt_pack_panel(s->x + j * s->width_step, s->width_step, s->depth_step, columns,
-                      (columns + VL - 1) / VL * VL, s->depth, s->out + j * s->depth);
-    }
-}
+/* Columns of B into panels of 2 vectors; the last is filled up with zeros to whole vectors. */
+static void tt_gemm_pack_b_f32(const tt_gemm_pack_args *s) { tt_pack(s, TT_GEMM_COLUMNS, VL); }
 
 /* --- Blocks --------------------------------------------------------------------------------- */
 
@@ -190,18 +219,48 @@ static void tt_gemm_finish_f32(const tt_gemm_finish_args *s)
     }
 }
 
+/* A tile, rows x columns, into a C whose columns are adjacent in memory: c[j * c_row + i]. */
+static void tt_store_transposed(const float *tile, int64_t rows, int64_t columns, float *c,
+                                int64_t c_row, int accumulate)
+{
+    for (int64_t i = 0; i < rows; i += VL)
+        for (int64_t j = 0; j < columns; j += VL) {
+            const int64_t n = rows - i < VL ? rows - i : VL;
+            vf block[VL];
+            for (int64_t r = 0; r < VL; r++)
+                block[r] = r < n ? vf_load(tile + (i + r) * TT_GEMM_COLUMNS + j) : vf_zero();
+            tt_transpose_vectors(block);
+            for (int64_t v = 0; v < VL && j + v < columns; v++) {
+                float *to = c + (j + v) * c_row + i;
+                if (accumulate) block[v] += n < VL ? vf_load_n(to, n) : vf_load(to);
+                if (n < VL)
+                    vf_store_n(to, block[v], n);
+                else
+                    vf_store(to, block[v]);
+            }
+        }
+}
+
 static void tt_gemm_block_f32(const tt_gemm_block_args *s)
 {
     float panel_of_b[TT_GEMM_DEPTH * TT_GEMM_COLUMNS] __attribute__((aligned(TT_VECTOR_BYTES)));
+    float panel_of_a[TT_GEMM_DEPTH * TT_GEMM_ROWS] __attribute__((aligned(TT_VECTOR_BYTES)));
+    float tile[TT_GEMM_ROWS * TT_GEMM_COLUMNS] __attribute__((aligned(TT_VECTOR_BYTES)));
+    /* Long rows of A that few panels of B need: beside each other, they do not fight for a place
+     * in the cache, as they may where they are a power of two apart. */
+    const int copy_a = !s->a_packed && s->a_depth == 1 && s->columns <= 2 * TT_GEMM_COLUMNS
+                       && s->depth >= 256;
     tt_gemm_tile t = {.depth = s->depth, .a_row = s->a_row, .a_depth = s->a_depth,
                       .c_row = s->c_row, .accumulate = s->accumulate};
+    if (copy_a) t.a_row = s->depth;
+    if (s->c_by_columns) t.c_row = TT_GEMM_COLUMNS, t.accumulate = 0;
     for (int64_t j = 0; j < s->columns; j += TT_GEMM_COLUMNS) {
         t.columns = s->columns - j < TT_GEMM_COLUMNS ? s->columns - j : TT_GEMM_COLUMNS;
-        const int64_t vectors = (t.columns + VL - 1) / VL;
+        const int64_t columns = t.columns, vectors = (columns + VL - 1) / VL;
         if (s->b_packed) {
             t.b = s->b + j * s->depth;
             t.b_depth = vectors * VL;
-        } else if (s->b_column == 1 && t.columns % VL == 0) {
+        } else if (s->b_column == 1 && columns % VL == 0) {
             t.b = s->b + j;
             t.b_depth = s->b_depth;
             if (j + TT_GEMM_COLUMNS < s->columns)
@@ -210,22 +269,38 @@ static void tt_gemm_block_f32(const tt_gemm_block_args *s)
                     __builtin_prefetch(t.b + k * s->b_depth + TT_GEMM_COLUMNS + VL);
                 }
         } else {
-            tt_pack_panel(s->b + j * s->b_column, s->b_column, s->b_depth, t.columns, vectors * VL,
-                          s->depth, panel_of_b);
+            tt_gemm_pack_b_f32(&(tt_gemm_pack_args){
+                .x = s->b + j * s->b_column, .out = panel_of_b, .width = columns,
+                .depth = s->depth, .width_step = s->b_column, .depth_step = s->b_depth});
             t.b = panel_of_b;
             t.b_depth = vectors * VL;
         }
+        if (s->c_by_columns) t.columns = vectors * VL;
         for (int64_t i = 0; i < s->rows; i += s->panel) {
             const int64_t rows = s->rows - i < s->panel ? s->rows - i : s->panel;
+            float *c = s->c + (s->c_by_columns ? i + j * s->c_row : i * s->c_row + j);
             t.a = s->a + i * (s->a_packed ? s->depth : s->a_row);
-            t.c = s->c + i * s->c_row + j;
+            if (copy_a) {
+                for (int64_t r = 0; r < rows; r++)
+                    memcpy(panel_of_a + r * s->depth, t.a + r * s->a_row,
+                           sizeof(float) * (size_t)s->depth);
+                t.a = panel_of_a;
+            }
+            t.c = s->c_by_columns ? tile : c;
             tt_tiles[rows - 1][vectors - 1][s->a_packed](&t);
+            if (s->c_by_columns)
+                tt_store_transposed(tile, rows, columns, c, s->c_row, s->accumulate);
             if (s->finish) {
-                tt_gemm_finish_f32(&(tt_gemm_finish_args){
-                    .c = t.c, .c_row = s->c_row, .rows = rows, .columns = t.columns,
-                    .row_bias = s->row_bias ? s->row_bias + i : NULL,
-                    .column_bias = s->column_bias ? s->column_bias + j : NULL,
-                    .activation = s->activation});
+                const float *of_rows = s->row_bias ? s->row_bias + i : NULL;
+                const float *of_columns = s->column_bias ? s->column_bias + j : NULL;
+                tt_gemm_finish_args finish = {
+                    .c = c, .c_row = s->c_row, .rows = rows, .columns = columns,
+                    .row_bias = of_rows, .column_bias = of_columns, .activation = s->activation};
+                if (s->c_by_columns) {
+                    finish.rows = columns, finish.columns = rows;
+                    finish.row_bias = of_columns, finish.column_bias = of_rows;
+                }
+                tt_gemm_finish_f32(&finish);
             }
         }
     }
@@ -233,8 +308,9 @@ static void tt_gemm_block_f32(const tt_gemm_block_args *s)
 
 /* --- A matrix and a vector ------------------------------------------------------------------ */
 
-/* Rows of adjacent elements: dot products, four rows at a time. */
-TT_INLINE void tt_gemv_dots(int rows, const tt_gemv_args *s, int64_t row)
+/* Rows of adjacent elements: dot products with a vector, four rows at a time. */
+TT_INLINE void tt_gemv_dots(int rows, const tt_gemv_args *s, int64_t row, const float *x,
+                            float *y)
 {
     const float *a = s->a + row * s->a_row;
     float total[4] = {0};
@@ -244,7 +320,7 @@ TT_INLINE void tt_gemv_dots(int rows, const tt_gemv_args *s, int64_t row)
         TT_UNROLL for (int r = 0; r < rows; r++) even[r] = odd[r] = vf_zero();
         int64_t k = begin;
         for (; k + 2 * VL <= end; k += 2 * VL) {
-            vf x0 = vf_load(s->x + k), x1 = vf_load(s->x + k + VL);
+            vf x0 = vf_load(x + k), x1 = vf_load(x + k + VL);
             TT_UNROLL for (int r = 0; r < rows; r++) {
                 __builtin_prefetch(a + r * s->a_row + k + 512);
                 __builtin_prefetch(a + r * s->a_row + k + 512 + VL);
@@ -254,25 +330,25 @@ TT_INLINE void tt_gemv_dots(int rows, const tt_gemv_args *s, int64_t row)
         }
         for (; k < end; k += VL) {
             int64_t n = end - k;
-            vf x = n < VL ? vf_load_n(s->x + k, n) : vf_load(s->x + k);
+            vf x0 = n < VL ? vf_load_n(x + k, n) : vf_load(x + k);
             TT_UNROLL for (int r = 0; r < rows; r++) {
                 const float *p = a + r * s->a_row + k;
-                even[r] = vf_fma(n < VL ? vf_load_n(p, n) : vf_load(p), x, even[r]);
+                even[r] = vf_fma(n < VL ? vf_load_n(p, n) : vf_load(p), x0, even[r]);
             }
         }
         TT_UNROLL for (int r = 0; r < rows; r++) total[r] += vf_hsum(even[r] + odd[r]);
     }
-    TT_UNROLL for (int r = 0; r < rows; r++) s->y[row + r] = total[r];
+    TT_UNROLL for (int r = 0; r < rows; r++) y[row + r] = total[r];
 }
 
 /* Columns of adjacent elements: y += x[k] a[:, k], a stretch of y that stays in the cache. */
-static void tt_gemv_sums(const tt_gemv_args *s)
+static void tt_gemv_sums(const tt_gemv_args *s, const float *x, float *all_of_y)
 {
-    enum { STRETCH = 4096 };
+    enum { STRETCH = 16384 };
     float sums[STRETCH];
     for (int64_t i0 = 0; i0 < s->rows; i0 += STRETCH) {
         const int64_t rows = s->rows - i0 < STRETCH ? s->rows - i0 : STRETCH;
-        float *y = s->y + i0;
+        float *y = all_of_y + i0;
         memset(y, 0, sizeof(float) * (size_t)rows);
         for (int64_t begin = 0; begin < s->depth; begin += TT_GEMM_DEPTH) {
             int64_t end = s->depth - begin < TT_GEMM_DEPTH ? s->depth : begin + TT_GEMM_DEPTH;
@@ -282,8 +358,8 @@ static void tt_gemv_sums(const tt_gemv_args *s)
                 const int64_t step = s->a_depth, columns = end - k < 4 ? end - k : 4;
                 int64_t i = 0;
                 if (columns == 4) {
-                    vf x0 = vf_set1(s->x[k]), x1 = vf_set1(s->x[k + 1]);
-                    vf x2 = vf_set1(s->x[k + 2]), x3 = vf_set1(s->x[k + 3]);
+                    vf x0 = vf_set1(x[k]), x1 = vf_set1(x[k + 1]);
+                    vf x2 = vf_set1(x[k + 2]), x3 = vf_set1(x[k + 3]);
                     for (; i + VL <= rows; i += VL) {
                         vf sum = vf_fma(vf_load(a + i), x0, vf_load(sums + i));
                         sum = vf_fma(vf_load(a + step + i), x1, sum);
@@ -298,7 +374,7 @@ static void tt_gemv_sums(const tt_gemv_args *s)
                         vf column = n < VL ? vf_load_n(p, n) : vf_load(p);
                         /* sums has room for whole vectors: STRETCH is a multiple of VL. */
                         vf_store(sums + i,
-                                 vf_fma(column, vf_set1(s->x[k + c]), vf_load(sums + i)));
+                                 vf_fma(column, vf_set1(x[k + c]), vf_load(sums + i)));
                     }
                 }
             }
@@ -307,14 +383,21 @@ static void tt_gemv_sums(const tt_gemv_args *s)
     }
 }
 
-/* y = A x; the rows or the columns of A are adjacent. */
+/* y = A x for each vector; the rows or the columns of A are adjacent. */
 static void tt_gemv_f32(const tt_gemv_args *s)
 {
     if (s->a_depth != 1) {
-        tt_gemv_sums(s);
+        for (int64_t v = 0; v < s->vectors; v++)
+            tt_gemv_sums(s, s->x + v * s->x_vector, s->y + v * s->y_vector);
         return;
     }
-    int64_t row = 0;
-    for (; row + 4 <= s->rows; row += 4) tt_gemv_dots(4, s, row);
-    for (; row < s->rows; row++) tt_gemv_dots(1, s, row);
+    for (int64_t row = 0; row < s->rows; row += 4)
+        for (int64_t v = 0; v < s->vectors; v++) {
+            const float *x = s->x + v * s->x_vector;
+            float *y = s->y + v * s->y_vector;
+            if (row + 4 <= s->rows)
+                tt_gemv_dots(4, s, row, x, y);
+            else
+                for (int64_t r = row; r < s->rows; r++) tt_gemv_dots(1, s, r, x, y);
+        }
 }

@@ -21,6 +21,7 @@ cdef extern from "tinytensor.h" nogil:
         int64_t c_row
         int64_t panel
         int a_packed, b_packed
+        int c_by_columns
         int accumulate
         int finish
         int activation
@@ -37,8 +38,9 @@ cdef extern from "tinytensor.h" nogil:
         const float *a
         const float *x
         float *y
-        int64_t rows, depth
+        int64_t rows, depth, vectors
         int64_t a_row, a_depth
+        int64_t x_vector, y_vector
     ctypedef struct tt_kernels:
         int vector_bytes
         int gemm_rows
@@ -50,7 +52,7 @@ cdef extern from "tinytensor.h" nogil:
 
 
 # C = activation(A B + biases), or C += A B, for each matrix of a batch. Steps are in elements and
-# may be anything; the columns of C are adjacent. Offsets of the batch are NULL for one matrix.
+# may be anything; element (i, j) of C is at i * c_row + j, or by columns at i + j * c_row. Offsets of the batch are NULL for one matrix.
 ctypedef struct product:
     int64_t batches, rows, columns, depth
     const float *a
@@ -61,6 +63,7 @@ ctypedef struct product:
     const int64_t *b_offsets
     float *c
     int64_t c_row, c_batch
+    bint c_by_columns
     int accumulate
     int activation
     const float *row_bias

@@ -23,13 +23,15 @@ ACTIVATIONS = {None: TT_IDENTITY, "relu": TT_RELU}
 
 cdef enum:
     ROWS_OF_PIECE = 140  # with a block's depth, half of a second-level cache
-    COLUMNS_OF_PIECE = 128
-    WORK_OF_PIECE = 1 << 21  # multiply-adds; about 40 µs
+    WORK_OF_PIECE = 1 << 20  # multiply-adds; about 20 µs
+    FEW_VECTORS = 8  # rows that are multiplied by B one after another, as vectors
+    FEW_ROWS = 64
+    STRETCH = 16384
     WORK_WITH_GIL = 1 << 14  # less than that is done before another thread could be woken
     PACKED = 1 << 21  # floats in a strip of a packed operand
     DEPTH_OF_STRIP = 4096
     MOST_AXES = 64  # NumPy's
-    READ_IN_PLACE = 1 << 17  # floats that the caches hold well enough without packing
+    READ_IN_PLACE = 1 << 15  # floats that the caches hold well enough without packing
 
 
 cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
@@ -75,16 +77,23 @@ cdef int64_t depth_of_blocks(int64_t depth) noexcept nogil:
 
 cdef Plan make_plan(const product *p) noexcept nogil:
     cdef Plan plan
-    cdef int64_t work = p.rows * p.depth, columns
+    cdef int64_t columns, pieces
     plan.table = <const tt_kernels *> _core.table
     plan.p = p[0]
     plan.panel_of_b = 2 * (plan.table.vector_bytes // 4)
     plan.block_depth = depth_of_blocks(p.depth)
     cut_rows(p.rows, plan.table.gemm_rows, &plan.panel, &plan.piece_rows)
 
-    columns = max(COLUMNS_OF_PIECE, WORK_OF_PIECE // max(1, min(p.rows, plan.piece_rows) * p.depth))
-    columns = ceil_div(p.columns, ceil_div(p.columns, columns))
-    plan.piece_columns = ceil_div(columns, plan.panel_of_b) * plan.panel_of_b
+    columns = max(
+        2 * plan.panel_of_b,
+        WORK_OF_PIECE // max(1, min(p.rows, plan.piece_rows) * p.depth),
+    )
+    pieces = ceil_div(p.columns, columns)
+    if pieces > 1 and pieces * ceil_div(p.rows, plan.piece_rows) % 2:
+        pieces += 1  # an odd number of pieces keeps one of two threads waiting
+    plan.piece_columns = (
+        ceil_div(ceil_div(p.columns, pieces), plan.panel_of_b) * plan.panel_of_b
+    )
     plan.piece_batches = max(1, WORK_OF_PIECE // max(1, p.rows * p.depth * p.columns))
 
     # A row of B that is used by few rows of A is not worth a copy, unless it must be transposed.
@@ -120,11 +129,16 @@ cdef void run_piece(void *context, int64_t piece) noexcept nogil:
     args.c_row = p.c_row
     args.panel = plan.panel
     args.a_packed, args.b_packed = plan.pack_a, plan.pack_b
+    args.c_by_columns = p.c_by_columns
     args.activation = p.activation
     args.row_bias = p.row_bias + s.row + i if p.row_bias != NULL else NULL
     args.column_bias = p.column_bias + s.column + j if p.column_bias != NULL else NULL
     for batch in range(first, min(first + plan.piece_batches, s.batch + s.batches)):
-        args.c = p.c + batch * p.c_batch + (s.row + i) * p.c_row + s.column + j
+        args.c = p.c + batch * p.c_batch
+        if p.c_by_columns:
+            args.c += s.row + i + (s.column + j) * p.c_row
+        else:
+            args.c += (s.row + i) * p.c_row + s.column + j
         for block in range(ceil_div(s.depth, plan.block_depth)):
             k = block * plan.block_depth
             args.depth = min(plan.block_depth, s.depth - k)
@@ -258,12 +272,29 @@ cdef float *floats(cnp.npy_intp n, list keep):
     return <float *> cnp.PyArray_DATA(memory)
 
 
+# The same product as C^T = B^T A^T.
+cdef product turned(const product *p) noexcept nogil:
+    cdef product q = p[0]
+    q.rows, q.columns = p.columns, p.rows
+    q.a, q.a_row, q.a_depth, q.a_offsets = p.b, p.b_column, p.b_depth, p.b_offsets
+    q.b, q.b_column, q.b_depth, q.b_offsets = p.a, p.a_row, p.a_depth, p.a_offsets
+    q.row_bias, q.column_bias = p.column_bias, p.row_bias
+    q.c_by_columns = not p.c_by_columns
+    return q
+
+
 cdef int multiply(const product *p) except -1:
     if p.batches == 0 or p.rows == 0 or p.columns == 0:
         return 0
     if p.depth == 0:
         return finish_nothing(p)
-    cdef Plan plan = make_plan(p)
+    cdef Plan plan
+    cdef product q
+    # B^T, as a layer has it: its columns need no transposing if they are the rows of the product.
+    if p.b_depth == 1 and p.b_column != 1 and p.rows <= FEW_ROWS and p.columns > p.rows:
+        q = turned(p)
+        p = &q
+    plan = make_plan(p)
     if not plan.pack_a and not plan.pack_b:
         if p.batches * p.rows * p.columns * p.depth < WORK_WITH_GIL:
             run_in_place(&plan)
@@ -304,7 +335,7 @@ cdef int finish_nothing(const product *p) except -1:
     return 0
 
 
-# --- A matrix and a vector -------------------------------------------------------------------
+# --- A matrix and a few vectors --------------------------------------------------------------
 
 
 cdef struct RowsOfVector:
@@ -323,25 +354,31 @@ cdef void run_rows(void *context, int64_t piece) noexcept nogil:
     s.table.gemv_f32(&args)
 
 
-cdef bint multiply_vector(const product *p) noexcept nogil:
-    """One row or one column, where the elements are adjacent as gemv needs them; else False."""
+cdef bint multiply_vectors(const product *p) noexcept nogil:
+    """One column, or a few rows, where the elements are adjacent as gemv needs them; else False."""
     cdef RowsOfVector s
     cdef tt_gemm_finish_args finish
-    if p.batches != 1 or p.depth == 0 or p.accumulate:
+    if p.batches != 1 or p.rows == 0 or p.columns == 0 or p.depth == 0 or p.accumulate:
         return False
+    s.args.vectors, s.args.x_vector, s.args.y_vector = 1, 0, 0
     if p.columns == 1 and p.c_row == 1 and (p.b_depth == 1 or p.depth == 1):
         s.args.a, s.args.a_row, s.args.a_depth = p.a, p.a_row, p.a_depth
         s.args.x, s.args.rows = p.b, p.rows
-    elif p.rows == 1 and (p.a_depth == 1 or p.depth == 1):
+    elif p.a_depth == 1 or p.depth == 1:
         s.args.a, s.args.a_row, s.args.a_depth = p.b, p.b_column, p.b_depth
         s.args.x, s.args.rows = p.a, p.columns
+        s.args.vectors, s.args.x_vector, s.args.y_vector = p.rows, p.a_row, p.c_row
     else:
         return False
-    if s.args.a_depth != 1 and s.args.a_row != 1:
+    if s.args.a_depth != 1 and (s.args.a_row != 1 or s.args.vectors > 1):
         return False
     s.table = <const tt_kernels *> _core.table
     s.args.y, s.args.depth = p.c, p.depth
-    s.piece_rows = ceil_div(max(1024, (WORK_OF_PIECE // 16) // p.depth), 1024) * 1024
+    if s.args.a_depth == 1:
+        s.piece_rows = max(64, (WORK_OF_PIECE // 8) // (p.depth * s.args.vectors))
+    else:  # long stretches of the rows of B, which come from memory; an even number of them
+        s.piece_rows = max(1024, ceil_div(p.columns, 2 * ceil_div(p.columns, 2 * STRETCH)))
+    s.piece_rows = (s.piece_rows + 63) & ~<int64_t> 63
     _core.parallel_for(ceil_div(s.args.rows, s.piece_rows), run_rows, &s)
     if p.activation != TT_IDENTITY or p.row_bias != NULL or p.column_bias != NULL:
         finish.c, finish.rows, finish.columns, finish.c_row = p.c, p.rows, p.columns, p.c_row
@@ -505,9 +542,9 @@ cdef int64_t out_size(cnp.ndarray x):
 
 cdef int run(const product *p) except -1:
     cdef bint done
-    if p.rows == 1 or p.columns == 1:
+    if p.rows <= FEW_VECTORS or p.columns == 1:
         with nogil:
-            done = multiply_vector(p)
+            done = multiply_vectors(p)
         if done:
             return 0
     return multiply(p)
