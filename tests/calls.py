@@ -24,13 +24,22 @@ Key = tuple[int | str, ...]  # where an array of a case stands: (0,), ("weight",
 
 def public_ops() -> dict[str, Op]:
     """The ops that ``tinytensor.ops`` offers, by their own names (an alias counts once)."""
-    found = {name: op for name, op in vars(ops).items() if isinstance(op, Op)}
-    return {op.__name__: op for name, op in found.items() if not name.startswith("_")}
+    found = {name: op for space in NAMESPACES for name, op in vars(space).items()}
+    ops_alone = {name: op for name, op in found.items() if isinstance(op, Op)}
+    return {op.__name__: op for name, op in ops_alone.items() if not name.startswith("_")}
+
+
+NAMESPACES = (ops, ops.matrices, ops.fourier)
+
+
+def function_of(name: str) -> Any:
+    """A function of ``tinytensor.ops`` that is made of ops; None if there is none."""
+    return next((getattr(space, name) for space in NAMESPACES if hasattr(space, name)), None)
 
 
 def op_of(row: Row) -> Any:
-    """What a row is about: an op, or a function of ``tinytensor.ops`` that is made of ops."""
-    return public_ops().get(row.op) or getattr(ops, row.op)
+    """What a row is about: an op, or a function that is made of ops."""
+    return public_ops().get(row.op) or function_of(row.op)
 
 
 def cases_of(row: Row) -> list[Case]:
@@ -88,7 +97,8 @@ def with_arrays(case: Case, change: Callable[[np.ndarray], Any]) -> Case:
 
 
 def as_float32(case: Case) -> Case:
-    return with_arrays(case, lambda a: a.astype(np.float32) if a.dtype == np.float64 else a)
+    single = {np.dtype(np.float64): np.float32, np.dtype(np.complex128): np.complex64}
+    return with_arrays(case, lambda a: a.astype(single.get(a.dtype, a.dtype)))
 
 
 def parameter(op: Op, key: Key) -> str:
@@ -97,8 +107,8 @@ def parameter(op: Op, key: Key) -> str:
 
 
 def differentiable(op: Any, case: Case) -> list[Key]:
-    """Where the floating point arrays stand that the op has a gradient rule for."""
-    floating = [key for key, array in arrays(case).items() if array.dtype.kind == "f"]
+    """Where the arrays of real or complex floats stand that the op has a gradient rule for."""
+    floating = [key for key, array in arrays(case).items() if array.dtype.kind in "fc"]
     if not isinstance(op, Op):
         return floating
     return [key for key in floating if parameter(op, key) in op.rules]
@@ -136,7 +146,14 @@ class Result:
 def cotangents_for(outputs: tuple[tt.Tensor, ...]) -> list[tt.Tensor]:
     """For each output that is differentiable: fixed numbers, of its shape, around 1."""
     rng = np.random.default_rng(5)
-    return [tt.Tensor(rng.uniform(0.5, 1.5, o.shape).astype(o.dtype)) for o in outputs if o.tracked]
+    drawn = []
+    for o in outputs:
+        if o.tracked:
+            numbers = rng.uniform(0.5, 1.5, o.shape)
+            if o.dtype.kind == "c":
+                numbers = numbers + 1j * rng.uniform(-1.5, 1.5, o.shape)
+            drawn.append(tt.Tensor(numbers.astype(o.dtype)))
+    return drawn
 
 
 def evaluate(op: Any, case: Case) -> Result:

@@ -7,6 +7,7 @@ An op without a row fails the suite.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -1279,3 +1280,413 @@ row(
     torch=_torch_sequence("rnn", 1),
     smooth=False,
 )
+
+
+# --- The standard's other element-wise functions, sorting, searching, counting ------------------
+
+for _name, _sample in {
+    "acosh": lambda rng: rng.uniform(1.2, 3, (3, 4)),
+    "asinh": _any,
+    "atanh": _within_one,
+    "log2": _positive,
+    "log10": _positive,
+    "trunc": _between_whole,
+    "positive": _any,
+    "signbit": _off_zero,
+}.items():
+    row(
+        _name,
+        _one(_sample),
+        torch=lambda torch, x, name=_name: (
+            getattr(torch, name)(x) + (0 if name != "signbit" else False)
+        ),
+        elementwise=True,
+        differentiable=_name != "signbit",
+    )
+for _name in ("atan2", "copysign", "hypot", "logaddexp", "nextafter"):
+    row(
+        _name,
+        lambda rng: [
+            case(_signed(rng, 3, 4), _signed(rng, 3, 4)),
+            case(_signed(rng, 2, 1, 4), _signed(rng, 3, 1)),
+            case(_signed(rng, 3, 4), 1.5),
+        ],
+        torch=lambda torch, a, b, name=_name: getattr(torch, name)(
+            a, torch.as_tensor(b, dtype=a.dtype)
+        ),
+        elementwise=True,
+        differentiable=_name != "nextafter",
+    )
+for _name in ("bitwise_left_shift", "bitwise_right_shift"):
+    row(
+        _name,
+        lambda rng: [case(rng.integers(-9, 10, (3, 4)), rng.integers(0, 5, (4,)))],
+        torch=lambda torch, a, b, name=_name: getattr(torch, name)(a, b),
+        differentiable=False,
+    )
+
+
+def _complex(rng: np.random.Generator, *shape: int) -> Any:
+    return _signed(rng, *shape) + 1j * _signed(rng, *shape)
+
+
+row(
+    "conj",
+    lambda rng: [case(_any(rng)), case(_complex(rng, 3, 4))],
+    torch=lambda torch, x: torch.conj(x).resolve_conj(),
+)
+row(
+    "real",
+    lambda rng: [case(_any(rng)), case(_complex(rng, 3, 4))],
+    torch=lambda torch, x: torch.real(x),
+)
+row(
+    "imag",
+    lambda rng: [case(_complex(rng, 3, 4))],
+    torch=lambda torch, x: torch.imag(x),
+)
+row(
+    "cumprod",
+    lambda rng: [
+        case(_signed(rng, 5), 0),
+        case(_signed(rng, 2, 3, 4), -2),
+        case(_with_zeros(rng, 1, 6, 7), 1),
+    ],
+    torch=lambda torch, x, axis: torch.cumprod(x, axis),
+)
+for _name in ("cumulative_sum", "cumulative_prod"):
+    row(
+        _name,
+        lambda rng: [
+            case(_signed(rng, 5)),
+            case(_signed(rng, 2, 3), axis=0, include_initial=True),
+            case(_signed(rng, 2, 3), axis=-1, dtype="float64"),
+        ],
+        why_no_torch="torch has no include_initial; test_array_api.py compares these",
+    )
+row(
+    "diff",
+    lambda rng: [
+        case(_any(rng)),
+        case(_any(rng), axis=0, n=2),
+        case(_any(rng), axis=0, prepend=rng.normal(size=(1, 4)), append=rng.normal(size=(2, 4))),
+    ],
+    torch=lambda torch, x, axis=-1, **kwargs: torch.diff(x, dim=axis, **kwargs),
+)
+_SORTS: list[dict[str, Any]] = [{}, {"axis": 0}, {"axis": 0, "descending": True}]
+for _name in ("sort", "argsort"):
+    row(
+        _name,
+        lambda rng: [case(_apart(rng, 3, 4), **kwargs) for kwargs in _SORTS],
+        torch=lambda torch, x, axis=-1, descending=False, name=_name: torch.sort(
+            x, dim=axis, descending=descending
+        )[name == "argsort"],
+        differentiable=_name == "sort",
+    )
+row(
+    "topk",
+    lambda rng: [case(_apart(rng, 3, 4), 2), case(_apart(rng, 3, 4), 3, axis=0, largest=False)],
+    torch=lambda torch, x, k, axis=-1, largest=True: torch.topk(x, k, axis, largest),
+)
+row(
+    "nonzero",
+    lambda rng: [case(rng.integers(0, 2, (3, 4)).astype(np.float64))],
+    torch=lambda torch, x: torch.nonzero(x, as_tuple=True),
+    differentiable=False,
+)
+row(
+    "count_nonzero",
+    lambda rng: [case(rng.integers(0, 2, (3, 4)).astype(np.float64), axis=a) for a in (None, 0, 1)],
+    torch=lambda torch, x, axis=None: torch.count_nonzero(x, dim=axis),
+    differentiable=False,
+)
+row(
+    "searchsorted",
+    lambda rng: [
+        case(np.sort(rng.normal(size=5)), rng.normal(size=(3, 4))),
+        case(np.array([1.0, 2.0, 2.0, 3.0]), np.array([2.0, 9.0]), side="right"),
+    ],
+    torch=lambda torch, x, values, **kwargs: torch.searchsorted(x, values, **kwargs),
+    differentiable=False,
+)
+row(
+    "isin",
+    lambda rng: [case(rng.integers(0, 5, (3, 4)), np.array([1, 3])), case(np.ones(3), 1.0, True)],
+    torch=lambda torch, x, elements, invert=False: torch.isin(x, elements, invert=invert),
+    differentiable=False,
+)
+row(
+    "unique_values",
+    lambda rng: [case(rng.integers(0, 5, (3, 4)).astype(np.float64))],
+    torch=lambda torch, x: torch.unique(x),
+    differentiable=False,
+)
+for _name in ("unique_all", "unique_counts", "unique_inverse"):
+    row(
+        _name,
+        lambda rng: [case(rng.integers(0, 5, (3, 4)).astype(np.float64))],
+        why_no_torch="torch has not all of these; test_array_api.py compares with the standard",
+        differentiable=False,
+    )
+
+
+# --- Products of tensors ----------------------------------------------------------------------
+
+row(
+    "outer",
+    lambda rng: [case(normal(rng, 3), normal(rng, 4))],
+    torch=lambda torch, a, b: torch.outer(a, b),
+)
+row(
+    "kron",
+    lambda rng: [
+        case(normal(rng, 2, 3), normal(rng, 3, 2)),
+        case(normal(rng, 2), normal(rng, 2, 2)),
+    ],
+    torch=lambda torch, a, b: torch.kron(a, b),
+)
+row(
+    "vecdot",
+    lambda rng: [
+        case(normal(rng, 2, 3), normal(rng, 3)),
+        case(normal(rng, 3, 1), normal(rng, 3, 2), axis=-2),
+        case(_complex(rng, 2, 3), _complex(rng, 2, 3)),
+    ],
+    torch=lambda torch, a, b, axis=-1: torch.linalg.vecdot(a, b, dim=axis),
+)
+row(
+    "cross",
+    lambda rng: [
+        case(normal(rng, 2, 3), normal(rng, 3)),
+        case(normal(rng, 3, 2), normal(rng, 3, 1), axis=-2),
+    ],
+    torch=lambda torch, a, b, axis=-1: torch.linalg.cross(*torch.broadcast_tensors(a, b), dim=axis),
+)
+row(
+    "tensordot",
+    lambda rng: [
+        case(normal(rng, 2, 3, 4), normal(rng, 3, 4, 2)),
+        case(normal(rng, 2, 3), normal(rng, 2), axes=0),
+        case(normal(rng, 2, 3, 4), normal(rng, 4, 2), axes=((-1, 0), (0, 1))),
+    ],
+    torch=lambda torch, a, b, axes=2: torch.tensordot(a, b, axes),
+)
+row(
+    "diagonal",
+    lambda rng: [
+        case(normal(rng, 3, 4)),
+        case(normal(rng, 2, 3, 2), offset=-1),
+        case(normal(rng, 3, 4), 3),
+    ],
+    torch=lambda torch, x, offset=0: torch.diagonal(x, offset, -2, -1),
+)
+row(
+    "trace",
+    lambda rng: [case(normal(rng, 3, 4)), case(normal(rng, 2, 3, 3), offset=1)],
+    torch=lambda torch, x, offset=0: torch.diagonal(x, offset, -2, -1).sum(-1),
+)
+_EINSUMS: dict[str, list[tuple[int, ...]]] = {
+    "ij,jk->ik": [(2, 3), (3, 4)],
+    "bij,bjk": [(2, 3, 4), (2, 4, 2)],
+    "bhqd,bhkd->bhqk": [(2, 1, 3, 2), (2, 1, 4, 2)],
+    "ij->ji": [(2, 3)],
+    "ij->": [(2, 3)],
+    "ii->i": [(3, 3)],
+    "ii": [(3, 3)],
+    "iij,jk->ki": [(2, 2, 3), (3, 2)],
+    "i,j->ij": [(2,), (3,)],
+    "i,i->": [(4,), (4,)],
+    "i,i,i->i": [(3,), (3,), (3,)],
+    "ij,jk,kl,lm->im": [(2, 3), (3, 2), (2, 4), (4, 1)],
+    "...ij,...jk->...ik": [(2, 1, 2, 3), (3, 3, 2)],
+    "i...,...->i...": [(2, 3), (3,)],
+    "...a,b->...ba": [(2, 2), (3,)],
+    "abc,cd,def->": [(2, 1, 3), (3, 2), (2, 2, 1)],
+    "ij,j->": [(2, 3), (3,)],
+    "ab,ab->ba": [(2, 1), (2, 3)],
+}
+row(
+    "einsum",
+    lambda rng: [
+        case(subscripts, *(normal(rng, *shape) for shape in shapes))
+        for subscripts, shapes in _EINSUMS.items()
+    ],
+    torch=lambda torch, subscripts, *operands: torch.einsum(subscripts, *operands),
+)
+
+# --- Linear algebra ---------------------------------------------------------------------------
+
+
+def _regular(rng: np.random.Generator, *shape: int) -> Any:
+    """Square matrices with determinants and gaps of singular values away from 0."""
+    return rng.normal(size=shape) + 2 * np.diag(np.arange(1.0, shape[-1] + 1))
+
+
+def _definite(rng: np.random.Generator, *shape: int) -> Any:
+    x = _regular(rng, *shape)
+    return 0.3 * x @ x.swapaxes(-1, -2)
+
+
+def _symmetric(torch: Any, x: Any) -> Any:
+    return (x + x.mH) / 2
+
+
+row(
+    "solve",
+    lambda rng: [
+        case(_regular(rng, 3, 3), normal(rng, 3)),
+        case(_regular(rng, 2, 3, 3), normal(rng, 3, 2)),
+        case(_regular(rng, 2, 2, 2), normal(rng, 2)),
+    ],
+    torch=lambda torch, a, b: (
+        torch.linalg.solve(a, b[:, None])[..., 0] if b.ndim == 1 else torch.linalg.solve(a, b)
+    ),
+    float32_tolerance=1e-4,
+)
+for _name in ("inv", "det"):
+    row(
+        _name,
+        lambda rng: [case(_regular(rng, 3, 3)), case(_regular(rng, 2, 2, 2))],
+        torch=lambda torch, x, name=_name: getattr(torch.linalg, name)(x),
+        float32_tolerance=1e-4,
+    )
+row(
+    "slogdet",
+    lambda rng: [case(_regular(rng, 3, 3)), case(-_regular(rng, 2, 3, 3))],
+    torch=lambda torch, x: tuple(torch.linalg.slogdet(x)),
+    float32_tolerance=1e-4,
+)
+row(
+    "pinv",
+    lambda rng: [case(normal(rng, 3, 2)), case(normal(rng, 2, 2, 4)), case(_regular(rng, 3, 3))],
+    torch=lambda torch, x: torch.linalg.pinv(x),
+    float32_tolerance=1e-3,
+)
+row(
+    "matrix_rank",
+    lambda rng: [
+        case(np.ones((3, 3))),
+        case(normal(rng, 2, 3, 2)),
+        case(np.diag([1, 0.1, 0.01]), 0.05),
+    ],
+    torch=lambda torch, x, rtol=None: torch.linalg.matrix_rank(x, rtol=rtol),
+    differentiable=False,
+)
+row(
+    "matrix_power",
+    lambda rng: [case(_regular(rng, 3, 3) / 3, n) for n in (1, 2, 5, -2)],
+    torch=lambda torch, x, n: torch.linalg.matrix_power(x, n),
+    float32_tolerance=1e-3,
+)
+row(
+    "cholesky",
+    lambda rng: [case(_definite(rng, 3, 3)), case(_definite(rng, 2, 3, 3), upper=True)],
+    torch=lambda torch, x, upper=False: torch.linalg.cholesky(_symmetric(torch, x), upper=upper),
+    float32_tolerance=1e-4,
+)
+row(
+    "qr",
+    lambda rng: [case(_regular(rng, 3, 3)), case(normal(rng, 2, 4, 2)), case(normal(rng, 2, 4))],
+    torch=lambda torch, x: tuple(torch.linalg.qr(x)),
+    float32_tolerance=1e-3,
+)
+row(
+    "eigh",
+    lambda rng: [case(_definite(rng, 3, 3)), case(_regular(rng, 2, 3, 3))],
+    why_no_torch="the signs of the vectors are free; test_linalg.py compares what has none",
+    float32_tolerance=1e-3,
+)
+row(
+    "eigvalsh",
+    lambda rng: [case(_definite(rng, 3, 3)), case(_regular(rng, 2, 3, 3))],
+    torch=lambda torch, x: torch.linalg.eigvalsh(_symmetric(torch, x)),
+    float32_tolerance=1e-3,
+)
+row(
+    "eigvals",
+    lambda rng: [case(_definite(rng, 3, 3)), case(np.array([[1.0, -2.0], [1.5, 0.5]]))],
+    torch=lambda torch, x: torch.linalg.eigvals(x),
+    float32_tolerance=1e-3,
+)
+row(
+    "eig",
+    lambda rng: [case(rng.integers(-3, 4, (3, 3)))],
+    why_no_torch="vectors have free phases; test_linalg.py differentiates what has not",
+    differentiable=False,
+)
+row(
+    "svd",
+    lambda rng: [
+        case(_regular(rng, 3, 3), full_matrices=False),
+        case(normal(rng, 2, 4, 2), full_matrices=False),
+        case(normal(rng, 2, 3), full_matrices=False),
+    ],
+    why_no_torch="the signs of the vectors are free; test_linalg.py compares what has none",
+    float32_tolerance=1e-3,
+)
+row(
+    "svdvals",
+    lambda rng: [case(_regular(rng, 3, 3)), case(normal(rng, 2, 4, 2)), case(normal(rng, 2, 3))],
+    torch=lambda torch, x: torch.linalg.svdvals(x),
+    float32_tolerance=1e-3,
+)
+row(
+    "vector_norm",
+    lambda rng: [
+        *(case(_apart(rng, 3, 4) + 0.01, ord=p) for p in (2, 1, 3.5, 0.5, -2, math.inf, -math.inf)),
+        case(_signed(rng, 2, 3, 4), axis=(0, -1), keepdims=True),
+        case(_signed(rng, 2, 3), 1, ord=3),
+    ],
+    torch=lambda torch, x, axis=None, keepdims=False, ord=2: torch.linalg.vector_norm(
+        x, ord, axis, keepdims
+    ),
+    float32_tolerance=1e-4,
+)
+row(
+    "matrix_norm",
+    lambda rng: [
+        *(
+            case(_regular(rng, 3, 3), ord=p)
+            for p in ("fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf)
+        ),
+        case(normal(rng, 2, 3, 2), keepdims=True, ord="nuc"),
+    ],
+    torch=lambda torch, x, keepdims=False, ord="fro": torch.linalg.matrix_norm(
+        x, ord, keepdim=keepdims
+    ),
+    float32_tolerance=1e-3,
+)
+
+# --- Fourier transforms -----------------------------------------------------------------------
+
+for _name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
+    row(
+        _name,
+        lambda rng, real=_name in ("rfft", "ihfft"): [
+            case((normal if real else _complex)(rng, 5)),
+            case((normal if real else _complex)(rng, 3, 4), n=6, norm="ortho"),
+            case((normal if real else _complex)(rng, 4, 3), 3, 0, "forward"),
+            case(normal(rng, 2, 6)),
+        ],
+        torch=lambda torch, x, n=None, axis=-1, norm="backward", name=_name: getattr(
+            torch.fft, name
+        )(x, n, axis, norm),
+    )
+for _name in ("fftn", "ifftn", "rfftn", "irfftn"):
+    row(
+        _name,
+        lambda rng, real=_name == "rfftn": [
+            case((normal if real else _complex)(rng, 3, 4)),
+            case((normal if real else _complex)(rng, 2, 3, 4), s=(5, 2), axes=(0, 2), norm="ortho"),
+            case((normal if real else _complex)(rng, 2, 3, 4), axes=(1,), norm="forward"),
+        ],
+        torch=lambda torch, x, s=None, axes=None, norm="backward", name=_name: getattr(
+            torch.fft, name
+        )(x, s, axes, norm),
+    )
+for _name in ("fftshift", "ifftshift"):
+    row(
+        _name,
+        lambda rng: [case(normal(rng, 5, 4)), case(normal(rng, 5, 4), axes=0)],
+        torch=lambda torch, x, axes=None, name=_name: getattr(torch.fft, name)(x, axes),
+    )

@@ -36,12 +36,14 @@ def assert_derivatives(
     for key, array in at.items():
         for index in elements(array):
 
-            def moved(step: float, key=key, array=array, index=index) -> float:
+            def moved(step: complex, key=key, array=array, index=index) -> float:
                 there = array.copy()
                 there[index] += step
                 return function({**at, key: there})
 
-            numeric = (moved(EPS) - moved(-EPS)) / (2 * EPS)
+            numeric: complex = (moved(EPS) - moved(-EPS)) / (2 * EPS)
+            if array.dtype.kind == "c":  # the gradient is dL/dx + i dL/dy
+                numeric += 1j * (moved(1j * EPS) - moved(-1j * EPS)) / (2 * EPS)
             exact = derivatives[key][index]
             bound = RELATIVE * abs(numeric) + ABSOLUTE * max(1.0, np.abs(derivatives[key]).max())
             assert abs(numeric - exact) <= bound, (
@@ -52,13 +54,19 @@ def assert_derivatives(
 def weights(outputs: tuple[tt.Tensor, ...], seed: int) -> list[np.ndarray]:
     """A cotangent for each output, of either sign and away from 0."""
     rng = np.random.default_rng(seed)
-    return [
-        np.asarray(rng.uniform(0.5, 1.5, o.shape) * rng.choice([-1, 1], o.shape)) for o in outputs
-    ]
+
+    def drawn(o: tt.Tensor) -> np.ndarray:
+        numbers = rng.uniform(0.5, 1.5, o.shape) * rng.choice([-1, 1], o.shape)
+        if o.dtype.kind == "c":
+            numbers = numbers + 1j * rng.uniform(0.5, 1.5, o.shape)
+        return np.asarray(numbers)
+
+    return [drawn(o) for o in outputs]
 
 
 def inner(arrays: list[np.ndarray], other: list[np.ndarray]) -> float:
-    return float(sum((a * b).sum() for a, b in zip(arrays, other, strict=True)))
+    """Σ Re (a b̄), whose gradient by a is b."""
+    return float(sum((a * b.conj()).real.sum() for a, b in zip(arrays, other, strict=True)))
 
 
 def gradients(
@@ -74,7 +82,7 @@ def gradients(
         create_graph=create_graph,
         allow_unused=True,
     )
-    zeros = [tt.Tensor(np.zeros(x.shape)) for x in inputs.values()]
+    zeros = [tt.Tensor(np.zeros(x.shape, x.dtype)) for x in inputs.values()]
     return inputs, [z if g is None else g for g, z in zip(found, zeros, strict=True)]
 
 
@@ -128,7 +136,36 @@ def test_second_derivatives(row: Row, case: Case) -> None:
         allow_unused=True,
     )
     exact = {
-        key: np.zeros(x.shape) if g is None else np.asarray(g.data)
+        key: np.zeros(x.shape, x.dtype) if g is None else np.asarray(g.data)
         for (key, x), g in zip(everything.items(), second, strict=True)
     }
     assert_derivatives(f"{row.op}, second order", projected, {**at, **first}, exact)
+
+
+@pytest.mark.parametrize(("row", "case"), each_case(only=lambda row: row.differentiable))
+def test_complex_derivatives_or_a_refusal(row: Row, case: Case) -> None:
+    """With complex numbers in place of real ones an op is right, or says that it takes none."""
+    op = op_of(row)
+    rng = np.random.default_rng(7)
+    at = {
+        key: np.asarray(array + 0.3j * rng.normal(size=array.shape))
+        for key, array in ((key, arguments(case)[key]) for key in differentiable(op, case))
+    }
+    inputs = {key: tt.Tensor(array, requires_grad=True) for key, array in at.items()}
+    try:
+        outputs = call(op, case, inputs)
+    except (TypeError, ValueError):
+        return
+    floating = [i for i, o in enumerate(outputs) if o.tracked]
+    cotangents = weights(tuple(outputs[i] for i in floating), seed=1)
+
+    def value(there: dict[Key, np.ndarray]) -> float:
+        out = call(op, case, {key: tt.Tensor(array) for key, array in there.items()})
+        return inner([np.asarray(out[i].data) for i in floating], cotangents)
+
+    try:
+        _, found = gradients(op, case, at, [tt.Tensor(c) for c in cotangents])
+    except tt.GraphError:  # of vectors whose phases are free
+        return
+    exact = {key: np.asarray(g.data) for key, g in zip(at, found, strict=True)}
+    assert_derivatives(f"{row.op} of complex numbers", value, at, exact)

@@ -48,10 +48,10 @@ def torch_result(row: Row, case: Case) -> tuple[list[Any], dict[Any, Any]]:
             tracked, [given[k] for k in keys], cotangents, allow_unused=True
         )
         gradients = {
-            k: np.zeros(given[k].shape) if g is None else g.numpy()
+            k: np.zeros(given[k].shape) if g is None else g.resolve_conj().resolve_neg().numpy()
             for k, g in zip(keys, found, strict=True)
         }
-    return [o.detach().resolve_neg().numpy() for o in outputs], gradients
+    return [o.detach().resolve_conj().resolve_neg().numpy() for o in outputs], gradients
 
 
 def assert_equal(got: np.ndarray, expected: np.ndarray, what: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -90,12 +92,37 @@ def test_indices_of_maxima_that_change_after_the_call() -> None:
     np.testing.assert_array_equal(x.grad, [[[[0.0, 0.0], [0.0, 1.0]]]])
 
 
-def test_complex_numbers_have_no_gradients() -> None:
-    with pytest.raises(TypeError, match="can have no gradient"):
-        tt.tensor([1 + 2j], requires_grad=True)
-    x = tt.tensor([1.0], requires_grad=True)
-    with pytest.raises(tt.DtypeError, match="complex"):
-        tt.abs(x * 2j).sum().backward()
+def test_gradients_through_complex_numbers() -> None:
+    """By z = x + iy the gradient is dL/dx + i dL/dy."""
+    z = tt.tensor([3 + 4j], requires_grad=True)
+    tt.abs(z).sum().backward()
+    assert z.grad is not None
+    np.testing.assert_allclose(z.grad.numpy(), [0.6 + 0.8j], rtol=1e-6)
+    x = tt.tensor([1.0, 2.0], requires_grad=True)
+    y = x * (1 + 1j)
+    seen = []
+    y.register_hook(seen.append)
+    y.retain_grad()
+    tt.imag(y * y).sum().backward()  # 2x²
+    assert x.grad is not None
+    assert y.grad is not None
+    np.testing.assert_allclose(x.grad.numpy(), [4, 8])
+    assert x.grad.dtype == np.float32
+    for found in (seen[0], y.grad.clone(), *tt.grad(tt.imag(y * y).sum(), y)):
+        assert isinstance(found, tt.Tensor)
+        np.testing.assert_allclose(found.numpy(), [2 + 2j, 4 + 4j])
+    with pytest.raises(tt.DtypeError, match=r"relu: complex numbers"):
+        tt.relu(z)
+    with pytest.raises(tt.DtypeError, match=r"astype: complex numbers do not fit into float32"):
+        z.astype(tt.float32)
+
+
+def test_a_complex_leaf_and_its_gradient_can_be_copied_and_used_again() -> None:
+    z = copy.deepcopy(tt.tensor([1 + 1j], requires_grad=True))
+    for _ in range(2):
+        tt.imag(z * z).sum().backward()  # 2xy
+    assert z.grad is not None
+    np.testing.assert_allclose(z.grad.numpy(), [4 + 4j])
 
 
 def test_axes_and_sizes_that_are_out_of_range() -> None:

@@ -1,6 +1,7 @@
 """tinytensor: a small, fast tensor library with automatic differentiation, for CPUs."""
 
 import importlib.util as _importlib_util
+import math as _math
 import os as _os
 import sys as _sys
 from pathlib import Path as _Path
@@ -20,15 +21,21 @@ def _run_interpreted(*names: str) -> None:
 if _os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0"):
     _run_interpreted("engine", "operation", "operators")
 
-from . import errors, func, io, memory, nn, ops, optim
+from . import errors, fft, func, io, linalg, memory, nn, ops, optim
 from .config import get_num_threads, set_num_threads, show_config
 from .creation import *
+from .dtypes import *
 from .engine import GraphError, grad
 from .errors import DtypeError, ShapeError
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .inspection import ARRAY_API_VERSION as __array_api_version__
+from .inspection import __array_namespace_info__
 from .io import load, save
 from .ops import *
 from .random import get_rng_state, manual_seed, set_rng_state
 from .tensor import Tensor, op
 
 __version__ = "0.1.0"
+
+# The standard's constants.
+e, inf, nan, newaxis, pi = _math.e, _math.inf, _math.nan, None, _math.pi

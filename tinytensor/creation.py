@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from . import random
+from .inspection import check_device
 from .tensor import Dtype, Shape, Tensor, as_array, as_shape
 
 __all__ = [
     "arange",
     "asarray",
     "empty",
+    "empty_like",
     "eye",
+    "from_dlpack",
     "from_numpy",
     "full",
     "full_like",
@@ -43,14 +46,17 @@ def tensor(data: Any, dtype: Dtype = None, requires_grad: bool = False) -> Tenso
     return Tensor(np.array(as_array(data, dtype)), requires_grad=requires_grad)
 
 
-def asarray(data: Any, dtype: Dtype = None, copy: bool | None = None) -> Tensor:
-    """``data`` as a tensor. An ndarray's memory is shared, unless ``copy`` or a cast forbids it."""
+def asarray(
+    obj: Any, dtype: Dtype = None, device: str | None = None, copy: bool | None = None
+) -> Tensor:
+    """``obj`` as a tensor. An ndarray's memory is shared, unless ``copy`` or a cast forbids it."""
+    check_device(device)
     if copy:
-        return tensor(data, dtype)
-    if isinstance(data, Tensor) and dtype in (None, data.dtype):
-        return data
-    array = as_array(data, dtype)
-    if copy is False and not np.may_share_memory(array, getattr(data, "value", data)):
+        return tensor(obj, dtype)
+    if isinstance(obj, Tensor) and dtype in (None, obj.dtype):
+        return obj
+    array = as_array(obj, dtype)
+    if copy is False and not np.may_share_memory(array, getattr(obj, "value", obj)):
         raise ValueError(f"asarray: cannot make a {array.dtype} tensor of this without a copy")
     return Tensor(array)
 
@@ -62,19 +68,55 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return Tensor(array)
 
 
-def empty(shape: int | Shape, dtype: Dtype = np.float32, requires_grad: bool = False) -> Tensor:
+def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
+    """A tensor that shares the memory of an array of another library, by the DLPack protocol.
+
+    >>> import numpy as np, tinytensor as tt
+    >>> a = np.zeros(2)
+    >>> t = tt.from_dlpack(a)
+    >>> a[0] = 1
+    >>> t
+    tensor([1., 0.], dtype=float64)
+    """
+    check_device(device)
+    array = np.from_dlpack(x)
+    return tensor(array) if copy else Tensor(array)
+
+
+def empty(
+    shape: int | Shape,
+    dtype: Dtype = None,
+    requires_grad: bool = False,
+    *,
+    device: str | None = None,
+) -> Tensor:
     """A tensor whose elements are not set."""
-    return Tensor(np.empty(shape, dtype), requires_grad=requires_grad)
+    check_device(device)
+    return Tensor(np.empty(shape, dtype or np.float32), requires_grad=requires_grad)
 
 
-def zeros(shape: int | Shape, dtype: Dtype = np.float32, requires_grad: bool = False) -> Tensor:
-    """A tensor of zeros."""
-    return Tensor(np.zeros(shape, dtype), requires_grad=requires_grad)
+def zeros(
+    shape: int | Shape,
+    dtype: Dtype = None,
+    requires_grad: bool = False,
+    *,
+    device: str | None = None,
+) -> Tensor:
+    """A tensor of zeros, float32 unless ``dtype`` says otherwise."""
+    check_device(device)
+    return Tensor(np.zeros(shape, dtype or np.float32), requires_grad=requires_grad)
 
 
-def ones(shape: int | Shape, dtype: Dtype = np.float32, requires_grad: bool = False) -> Tensor:
-    """A tensor of ones."""
-    return Tensor(np.ones(shape, dtype), requires_grad=requires_grad)
+def ones(
+    shape: int | Shape,
+    dtype: Dtype = None,
+    requires_grad: bool = False,
+    *,
+    device: str | None = None,
+) -> Tensor:
+    """A tensor of ones, float32 unless ``dtype`` says otherwise."""
+    check_device(device)
+    return Tensor(np.ones(shape, dtype or np.float32), requires_grad=requires_grad)
 
 
 def full(
@@ -82,31 +124,58 @@ def full(
     fill_value: Any,
     dtype: Dtype = None,
     requires_grad: bool = False,
+    *,
+    device: str | None = None,
 ) -> Tensor:
     """A tensor whose elements all are ``fill_value``."""
+    check_device(device)
     value = as_array(fill_value, dtype)
     return Tensor(np.full(shape, value, value.dtype), requires_grad=requires_grad)
 
 
-def zeros_like(x: Tensor, dtype: Dtype = None, requires_grad: bool = False) -> Tensor:
+def empty_like(
+    x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
+) -> Tensor:
+    """A tensor with the shape of x, and its dtype unless another is given; nothing is set."""
+    return empty(x.shape, dtype or x.dtype, requires_grad, device=device)
+
+
+def zeros_like(
+    x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
+) -> Tensor:
     """Zeros with the shape of x, and its dtype unless another is given."""
-    return Tensor(np.zeros(x.shape, dtype or x.dtype), requires_grad=requires_grad)
+    return zeros(x.shape, dtype or x.dtype, requires_grad, device=device)
 
 
-def ones_like(x: Tensor, dtype: Dtype = None, requires_grad: bool = False) -> Tensor:
+def ones_like(
+    x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
+) -> Tensor:
     """Ones with the shape of x, and its dtype unless another is given."""
-    return Tensor(np.ones(x.shape, dtype or x.dtype), requires_grad=requires_grad)
+    return ones(x.shape, dtype or x.dtype, requires_grad, device=device)
 
 
 def full_like(
-    x: Tensor, fill_value: Any, dtype: Dtype = None, requires_grad: bool = False
+    x: Any,
+    fill_value: Any,
+    dtype: Dtype = None,
+    requires_grad: bool = False,
+    *,
+    device: str | None = None,
 ) -> Tensor:
     """``fill_value`` in the shape of x, with its dtype unless another is given."""
-    return Tensor(np.full(x.shape, fill_value, dtype or x.dtype), requires_grad=requires_grad)
+    return full(x.shape, fill_value, dtype or x.dtype, requires_grad, device=device)
 
 
-def arange(start: float, stop: float | None = None, step: float = 1, dtype: Dtype = None) -> Tensor:
+def arange(
+    start: float,
+    stop: float | None = None,
+    step: float = 1,
+    dtype: Dtype = None,
+    *,
+    device: str | None = None,
+) -> Tensor:
     """Evenly spaced numbers from ``start`` (0 if only a stop is given) up to below ``stop``."""
+    check_device(device)
     first, last = (0, start) if stop is None else (start, stop)
     array = np.arange(first, last, step)
     if dtype is None and array.dtype.kind == "f":
@@ -115,19 +184,32 @@ def arange(start: float, stop: float | None = None, step: float = 1, dtype: Dtyp
 
 
 def linspace(
-    start: float,
-    stop: float,
+    start: complex,
+    stop: complex,
     num: int,
-    dtype: Dtype = np.float32,
+    dtype: Dtype = None,
     endpoint: bool = True,
+    *,
+    device: str | None = None,
 ) -> Tensor:
     """``num`` evenly spaced numbers from ``start`` to ``stop``."""
+    check_device(device)
+    if dtype is None:
+        dtype = np.result_type(np.float32, start, stop)
     return Tensor(np.linspace(start, stop, num, endpoint=endpoint, dtype=dtype))
 
 
-def eye(n_rows: int, n_cols: int | None = None, k: int = 0, dtype: Dtype = np.float32) -> Tensor:
+def eye(
+    n_rows: int,
+    n_cols: int | None = None,
+    k: int = 0,
+    dtype: Dtype = None,
+    *,
+    device: str | None = None,
+) -> Tensor:
     """A matrix with ones on its diagonal ``k`` and zeros elsewhere."""
-    return Tensor(np.eye(n_rows, n_cols, k, dtype))
+    check_device(device)
+    return Tensor(np.eye(n_rows, n_cols, k, dtype or np.float32))
 
 
 def rand(

@@ -3,7 +3,6 @@
 The engine knows nothing of arrays. It adds cotangents with ``+`` and leaves the rest to the class
 of the variable (its *family*): making a seed, zeros, and fitting a cotangent to a parent's shape.
 So the same file differentiates Python floats (``scalar.Value``) and tensors.
-
 This is ordinary Python. ``engine.pxd`` gives Cython the types, and a build compiles this very
 file; ``TINYTENSOR_PURE=1`` runs it interpreted.
 """
@@ -11,7 +10,7 @@ file; ``TINYTENSOR_PURE=1`` runs it interpreted.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
@@ -82,6 +81,7 @@ class Variable:
         if wanted and not self.is_differentiable(self.value):
             raise TypeError(f"requires_grad: a value such as {self!r} can have no gradient")
         self.tracked = bool(wanted)
+        self.hooks = self.hooks or (None if self.conjugated() is self else [])  # see BackwardPass
 
     def changed(self, by: str) -> None:
         """Note that ``by`` changed the value in place."""
@@ -142,6 +142,10 @@ class Variable:
     def seed(self, cotangent: Any) -> Any:
         """The cotangent that backward starts from: the one given, checked, or 1 for a number."""
         raise NotImplementedError
+
+    def conjugated(self) -> Any:
+        """From a gradient to what rules pass on, or back: they differ where numbers are complex."""
+        return self
 
     def fit(self, spec: Any) -> Any:
         """This cotangent summed and cast to ``spec``: the one place that undoes broadcasting."""
@@ -367,9 +371,9 @@ class BackwardPass:
             if self.owned:
                 self.owned.discard(node)
             if node.hooks:
-                g = run_hooks(node.hooks, g)
+                g = run_hooks(node.hooks, g.conjugated()).conjugated()
             if self.useful is not None and node in self.wanted:
-                kept[node] = g
+                kept[node] = g.conjugated()
                 if self.useful.isdisjoint(node.parents):
                     continue
             if node.plan is None:
@@ -385,7 +389,7 @@ class BackwardPass:
                     self.deliver(parent, cotangent)
         for leaf, g in self.pending.items():
             if self.useful is None or leaf in self.wanted:
-                kept[leaf] = run_hooks(leaf.hooks, g) if leaf.hooks else g
+                kept[leaf] = g if leaf.hooks is None else run_hooks(leaf.hooks, g.conjugated())
         return kept
 
 
@@ -402,11 +406,7 @@ def run_hooks(hooks: list[Any], gradient: Any) -> Any:
 
 
 def backpropagate(
-    outputs: Sequence[Any],
-    cotangents: Sequence[Any],
-    wanted: Iterable[Any] | None,
-    retain_graph: bool | None,
-    create_graph: bool,
+    outputs: Any, cotangents: Any, wanted: Any, retain_graph: bool | None, create_graph: bool
 ) -> dict[Any, Any]:
     """Run backward: the gradients of all leaves, or of the edges of ``wanted``."""
     for variable in (*outputs, *(wanted or ())):
@@ -419,7 +419,7 @@ def backpropagate(
     mode = grad_enabled.set(create_graph)
     try:
         for output, cotangent in zip(outputs, cotangents):
-            work.deliver(edge(output), output.seed(cotangent))
+            work.deliver(edge(output), output.seed(cotangent).conjugated())
         return work.run(create_graph if retain_graph is None else retain_graph)
     finally:
         grad_enabled.reset(mode)

@@ -10,6 +10,7 @@ from .engine import (
     ALL,
     GraphError,
     Variable,
+    as_tuple,
     edge,
     grad,
     new_node,
@@ -120,8 +121,10 @@ class Op:
                 args = tuple(alias(a) if is_tracked(a) else a for a in args)
                 inputs = [a for a in args if is_tracked(a)]
                 out = formula(*args)
-            found = iter(grad(out, inputs, g, create_graph=create_graph, allow_unused=True))
-            return [next(found) if is_tracked(a) else None for a in args]
+            g = tuple([cotangent.conjugated() for cotangent in as_tuple(g)])
+            found = grad(out, inputs, g, create_graph=create_graph, allow_unused=True)
+            passed = iter([None if got is None else got.conjugated() for got in found])
+            return [next(passed) if is_tracked(a) else None for a in args]
 
         return self._grad_jointly(self.names, pull_through_formula, tuple(self.names))
 

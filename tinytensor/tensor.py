@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +15,7 @@ from . import kernels, operation, ops
 from .engine import GraphError, Variable, version_of, wrap
 from .errors import DtypeError, ShapeError
 from .grad_mode import is_grad_enabled
+from .inspection import ARRAY_API_VERSION
 from .operation import Op
 from .operators import Operators
 
@@ -23,6 +26,10 @@ _Bool: TypeAlias = bool  # the class below has methods of these names
 _Float: TypeAlias = float
 
 
+# What Python's floats and complex numbers become where no dtype is given.
+_DEFAULTS = {np.dtype(np.float64): np.float32, np.dtype(np.complex128): np.complex64}
+
+
 def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
     """``data`` as an ndarray, without a copy where that can be. Python floats become float32."""
     if isinstance(data, Variable):
@@ -30,8 +37,8 @@ def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
     if isinstance(data, np.ndarray | np.generic):
         return _of_numbers(np.asarray(data, dtype), data)
     array = np.asarray(_plain(data), dtype)
-    if dtype is None and array.dtype == np.float64:
-        array = array.astype(np.float32)
+    if dtype is None and array.dtype in _DEFAULTS:
+        array = array.astype(_DEFAULTS[array.dtype])
     return _of_numbers(array, data)
 
 
@@ -88,7 +95,12 @@ class Tensor(Operators):
 
     @classmethod
     def is_differentiable(cls, value: np.ndarray) -> bool:
-        return value.dtype.kind == "f"
+        return value.dtype.kind in "fc"
+
+    def conjugated(self) -> Tensor:
+        # The gradient of z = x + iy is dL/dx + i dL/dy, as in PyTorch. Rules pass on its conjugate:
+        # that of f(z) is then the derivative f'(z) times it, whether numbers are complex or not.
+        return ops.conj(self) if self.dtype.kind == "c" else self
 
     def seed(self, cotangent: Any) -> Tensor:
         if cotangent is None:
@@ -111,8 +123,8 @@ class Tensor(Operators):
         """Sum over the axes along which the parent was broadcast, and cast to its dtype."""
         shape, dtype = spec
         cotangent = self
-        if self.dtype.kind == "c":
-            raise DtypeError("backward: there are no gradients through complex numbers")
+        if self.dtype.kind == "c" and dtype.kind != "c":
+            cotangent = ops.real(cotangent)
         if self.shape != shape:
             lead = self.ndim - len(shape)
             stretched = (lead + i for i, n in enumerate(shape) if n != self.shape[lead + i])
@@ -205,6 +217,27 @@ class Tensor(Operators):
         raw = [x.value if isinstance(x, Tensor) else x for x in inputs]
         return getattr(ufunc, method)(*raw, **kwargs)
 
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The module ``tinytensor``, which follows the Array API standard."""
+        if api_version is not None and api_version > ARRAY_API_VERSION:
+            raise ValueError(f"the Array API is of {ARRAY_API_VERSION} here, not {api_version}")
+        return sys.modules[__package__]
+
+    def __dlpack__(self, **how: Any) -> Any:
+        """A capsule by which another library shares this memory: ``torch.from_dlpack(t)``."""
+        if self.tracked:
+            raise GraphError("__dlpack__: this tensor needs a gradient; hand out t.detach()")
+        return self._storage().__dlpack__(**how)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._storage().__dlpack_device__()
+
+    def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
+        """This tensor: the only device is ``"cpu"``."""
+        if device != "cpu" or stream is not None:
+            raise ValueError(f"to_device: there is only 'cpu', without streams, not {device!r}")
+        return self
+
     def item(self) -> Any:
         """The only element, as a Python number."""
         if self.size != 1:
@@ -254,7 +287,7 @@ class Tensor(Operators):
             raise GraphError("deepcopy: an op made this tensor; copy a detached one")
         other = type(self).__new__(type(self))
         Variable.__init__(other, np.array(self.value))
-        other.tracked = self.tracked
+        other.requires_grad = self.tracked
         other.grad = None if self.grad is None else self.grad.copied()
         memo[id(self)] = other
         return other
@@ -285,15 +318,19 @@ class Tensor(Operators):
                 f"{by}: cannot change a tensor in place while gradients are recorded; compute a new"
                 " tensor, or work under tt.no_grad()"
             )
-        if not isinstance(self.value, np.ndarray):  # a NumPy scalar, of which there are no views
-            self.value = np.array(self.value)
-        if not self.value.flags.writeable:
+        if not self._storage().flags.writeable:
             raise ValueError(f"{by}: the tensor's memory is read-only")
         self.changed(by)
         return self.value
 
+    def _storage(self) -> np.ndarray:
+        """The array, also where NumPy gave a scalar, of which there are no views."""
+        if not isinstance(self.value, np.ndarray):
+            self.value = np.array(self.value)
+        return self.value
+
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._changing("x[index] = value", value)[ops.raw_index(index)] = as_array(value)
+        self._changing("x[index] = value", value)[ops.raw_index(index)] = _plain(value)
 
     def _in_place(self, ufunc: np.ufunc, by: str, other: Any) -> Tensor:
         array = self._changing(by, other)
@@ -308,7 +345,18 @@ class Tensor(Operators):
     def __isub__(self, other: Any) -> Tensor: return self._in_place(np.subtract, "-=", other)
     def __imul__(self, other: Any) -> Tensor: return self._in_place(np.multiply, "*=", other)
     def __itruediv__(self, other: Any) -> Tensor: return self._in_place(np.divide, "/=", other)
+    def __imod__(self, other: Any) -> Tensor: return self._in_place(np.remainder, "%=", other)
+    def __ipow__(self, other: Any) -> Tensor: return self._in_place(np.power, "**=", other)
+    def __imatmul__(self, other: Any) -> Tensor: return self._in_place(np.matmul, "@=", other)
+    def __iand__(self, other: Any) -> Tensor: return self._in_place(np.bitwise_and, "&=", other)
+    def __ior__(self, other: Any) -> Tensor: return self._in_place(np.bitwise_or, "|=", other)
+    def __ixor__(self, other: Any) -> Tensor: return self._in_place(np.bitwise_xor, "^=", other)
+    def __ilshift__(self, other: Any) -> Tensor: return self._in_place(np.left_shift, "<<=", other)
+    def __irshift__(self, other: Any) -> Tensor: return self._in_place(np.right_shift, ">>=", other)
     # fmt: on
+
+    def __ifloordiv__(self, other: Any) -> Tensor:
+        return self._in_place(np.floor_divide, "//=", other)
 
     def copy_(self, other: Any) -> Tensor:
         """Overwrite the elements by those of ``other``, broadcast and cast."""
@@ -325,6 +373,13 @@ class Tensor(Operators):
         return self.fill_(0)
 
     # --- Methods: each is the op of its name; operators.py has the operators -------------------
+
+    # fmt: off
+    def __lshift__(self, other: Any) -> Tensor: return ops.bitwise_left_shift(self, other)
+    def __rlshift__(self, other: Any) -> Tensor: return ops.bitwise_left_shift(other, self)
+    def __rshift__(self, other: Any) -> Tensor: return ops.bitwise_right_shift(self, other)
+    def __rrshift__(self, other: Any) -> Tensor: return ops.bitwise_right_shift(other, self)
+    # fmt: on
 
     def __getitem__(self, index: Any) -> Tensor:
         return ops.getitem(self, index)
@@ -446,10 +501,17 @@ def as_shape(sizes: tuple[Any, ...]) -> Shape:
 _NAMES_OF_UFUNCS = {
     "absolute": "abs",
     "arccos": "acos",
+    "arccosh": "acosh",
     "arcsin": "asin",
+    "arcsinh": "asinh",
     "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
+    "conjugate": "conj",
     "invert": "bitwise_invert",
+    "left_shift": "bitwise_left_shift",
     "power": "pow",
+    "right_shift": "bitwise_right_shift",
     "rint": "round",
 }
 
@@ -494,6 +556,8 @@ def op(forward: Any = None, **options: Any) -> Any:
     return operation.op(forward, family=Tensor, **options)
 
 
-for _op in vars(ops).values():
-    if isinstance(_op, Op):
-        _op.family = Tensor
+for _module in [ops, *vars(ops).values()]:
+    if isinstance(_module, ModuleType):
+        for _op in vars(_module).values():
+            if isinstance(_op, Op):
+                _op.family = Tensor

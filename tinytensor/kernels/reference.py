@@ -5,7 +5,7 @@ Each fast kernel is tested against its twin here, and hands over to it whatever 
 
 import builtins
 import math
-from functools import cache
+from functools import cache, wraps
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -38,18 +38,29 @@ bitwise_invert = np.invert
 isnan, isinf, isfinite = np.isnan, np.isinf, np.isfinite
 negative, absolute, sign = np.negative, np.absolute, np.sign
 square, reciprocal = np.square, np.reciprocal
-exp, expm1, log, log1p, sqrt = np.exp, np.expm1, np.log, np.log1p, np.sqrt
+exp, log, log1p, sqrt = np.exp, np.log, np.log1p, np.sqrt
 sin, cos, tan, asin, acos, atan = np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan
 sinh, cosh, tanh = np.sinh, np.cosh, np.tanh
-floor, ceil, rint, where = np.floor, np.ceil, np.rint, np.where
+floor, ceil, where = np.floor, np.ceil, np.where
 
 
 def logical_xor(a, b):
     return np.not_equal(np.asarray(a, bool), np.asarray(b, bool))
 
 
+def expm1(x):
+    if not np.iscomplexobj(x):
+        return np.expm1(x)
+    with np.errstate(invalid="ignore"):  # NumPy finds NaN where there is a limit, as at −∞ + iy
+        return np.where(np.isfinite(x), np.expm1(x), np.exp(x) - 1)
+
+
+def rint(x):
+    return np.rint(x) if np.asarray(x).dtype.kind in "fc" else np.round(x)
+
+
 def power(a, b):
-    return np.asarray(a) ** b
+    return a**b if isinstance(a, np.ndarray | np.generic) else np.power(a, b)
 
 
 def rsqrt(x):
@@ -62,8 +73,11 @@ def add_into(total, x):
 
 
 def clip(x, low, high):
-    """Into [low, high]; None is no bound."""
-    return np.array(x) if low is None and high is None else np.clip(x, low, high)
+    """Into [low, high]; None is no bound. Bounds of another size do not change the dtype of x."""
+    if low is None and high is None:
+        return np.array(x)
+    out, own = np.clip(x, low, high), np.asarray(x).dtype
+    return out.astype(own, copy=False) if out.dtype.kind == own.kind else out
 
 
 @cache
@@ -962,3 +976,28 @@ def adam_step(
         if max_exp_avg_sqs is not None:
             v = np.maximum(max_exp_avg_sqs[index], v, out=max_exp_avg_sqs[index])
         p -= step_size * m / (np.sqrt(v) / root_correction + eps)
+
+
+# --- Real numbers alone ----------------------------------------------------------------------
+
+
+def _of_real_numbers(kernel):
+    """The kernel, refusing complex numbers, of which it would have no gradient."""
+
+    @wraps(kernel)
+    def checked(*args, **kwargs):
+        if any(getattr(x, "dtype", None) in COMPLEX for x in args):
+            raise TypeError("complex numbers, where only real ones have a meaning")
+        return kernel(*args, **kwargs)
+
+    return checked
+
+
+COMPLEX = (np.dtype(np.complex64), np.dtype(np.complex128))
+for _name in (
+    *("maximum", "minimum", "clip", "amax", "amin", "var", "std", "logsumexp", "erf", "sigmoid"),
+    *("relu", "leaky_relu", "elu", "silu", "gelu", "softplus", "softmax", "log_softmax"),
+    *("max_pool2d", "cross_entropy", "nll_loss", "layer_norm", "batch_norm", "attention"),
+    *("lstm_cell", "gru_cell"),
+):
+    globals()[_name] = _of_real_numbers(globals()[_name])

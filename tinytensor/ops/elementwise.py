@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import kernels
 from ..operation import op
+from .complex_numbers import conj, conjugate_if_complex, real
 
 __all__ = [
     "abs",
@@ -212,15 +213,26 @@ def abs(x):
     """|x|; the gradient at 0 is 0."""
 
 
-abs.grad(x=lambda g, x: g * sign(x))
+abs.grad(x=lambda g, x: g * conjugate_if_complex(sign(x)))
 
 
 @op(kernel=kernels.sign)
 def sign(x):
-    """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0."""
+    """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0.
+
+    Of a complex number, x / |x|, or 0.
+    """
 
 
-sign.grad(x=_no_slope)
+def _sign_to_x(g, x, out):
+    if x.dtype.kind != "c":
+        return _no_slope(g)
+    zero = equal(x, 0)
+    across = g - conj(out) * real(g * out)  # the part that turns x; |x| is no matter
+    return where(zero, 0.0, across / where(zero, 1.0, abs(x)))
+
+
+sign.grad(x=_sign_to_x)
 
 
 @op(kernel=kernels.square)

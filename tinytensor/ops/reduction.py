@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import builtins
 import math
+from typing import Any
 
 import numpy as np
 
 from .. import kernels
 from ..errors import ShapeError
 from ..operation import op
-from .elementwise import equal, exp, where
-from .shape import permute_dims, reshape
+from .checks import axis_index
+from .composed import composed
+from .elementwise import equal, exp, subtract, where
+from .shape import astype, cast, clone, concat, permute_dims, reshape
 
 __all__ = [
     "all",
     "any",
     "argmax",
     "argmin",
+    "cumprod",
     "cumsum",
+    "cumulative_prod",
+    "cumulative_sum",
+    "diff",
     "expand",
     "logsumexp",
     "max",
@@ -38,14 +45,16 @@ __all__ = [
 
 
 @op(residuals=("from_shape",))
-def sum(x, axis=None, keepdims=False):
-    """Σ x.
+def sum(x, axis=None, keepdims=False, dtype=None):
+    """Σ x; added up as ``dtype``, if one is given. Small integers become int64 or uint64.
 
     >>> import tinytensor as tt
     >>> tt.sum(tt.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     tensor([3., 7.])
     """
     shape = x.shape if isinstance(x, np.ndarray) else np.shape(x)  # np.shape takes its time
+    if dtype is not None:
+        x = np.asarray(x).astype(dtype, copy=False)
     return kernels.reduce_sum(x, axis, keepdims), shape
 
 
@@ -80,18 +89,21 @@ mean.grad(x=_mean_to_x)
 
 
 @op
-def prod(x, axis=None, keepdims=False):
-    """Π x. The gradients are right also where elements are 0."""
+def prod(x, axis=None, keepdims=False, dtype=None):
+    """Π x, of the elements as ``dtype`` if one is given. The gradients are right also where
+    elements are 0."""
+    if dtype is not None:
+        x = np.asarray(x).astype(dtype, copy=False)
     return kernels.prod(x, axis, keepdims)
 
 
-def _prod_by_halves(x, axis, keepdims):
+def _prod_by_halves(x, axis, keepdims, dtype):
     """The product in pairs: an element's derivative is the product of the others, without 1/x."""
     given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     axes = [a % x.ndim for a in given if x.ndim]
     others = [a for a in range(x.ndim) if a not in axes]
     kept = [1 if a in axes else n for a, n in enumerate(x.shape)]
-    x = permute_dims(x, (*others, *axes))
+    x = permute_dims(x if dtype is None else cast(x, dtype), (*others, *axes))
     x = reshape(x, (*x.shape[: len(others)], math.prod(x.shape[len(others) :])))
     if x.shape[-1] == 0:
         x = sum(x, -1, True)  # of no elements, to which no gradient can go
@@ -234,3 +246,88 @@ def cumsum(x, axis=None, reverse=False):
 
 
 cumsum.grad(x=lambda g, axis, reverse: cumsum(g, axis, not reverse))
+
+
+@op
+def cumprod(x, axis):
+    """The product of the elements up to each, along one axis."""
+    return np.cumprod(x, axis=axis_index("cumprod", axis, np.ndim(x)))
+
+
+def _cumprod_by_doubling(x, axis):
+    """Products of runs of 1, 2, 4 … elements that end at each: no division, so zeros are right."""
+    axis %= x.ndim
+    before, run = (slice(None),) * axis, 1
+    while run < x.shape[axis]:
+        head, tail = x[(*before, slice(0, run))], x[(*before, slice(run, None))]
+        x = concat([head, tail * x[(*before, slice(0, -run))]], axis)
+        run *= 2
+    return x
+
+
+cumprod.defined_by(_cumprod_by_doubling)
+
+
+def _cumulative(name: str, of: Any, x: Any, axis: Any, dtype: Any, first: int | None) -> Any:
+    """Running sums or products as the standard wants them."""
+    if axis is None:
+        if x.ndim != 1:
+            raise ShapeError(f"{name}: axis must be given, x is {x.shape}")
+        axis = 0
+    axis = axis_index(name, axis, x.ndim)
+    if dtype is not None:
+        x = astype(x, dtype)
+    out = of(x, axis)
+    if first is None:
+        return out
+    shape = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
+    return concat([np.full(shape, first, out.dtype), out], axis)
+
+
+@composed
+def cumulative_sum(
+    x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
+    """The sum of the elements up to each, along one axis; with ``include_initial`` behind a 0.
+
+    ``axis`` may be left out where x has one axis. Elements are added as ``dtype``, if one is given.
+
+    >>> import tinytensor as tt
+    >>> tt.cumulative_sum(tt.tensor([1.0, 2.0, 3.0]), include_initial=True)
+    tensor([0., 1., 3., 6.])
+    """
+    return _cumulative("cumulative_sum", cumsum, x, axis, dtype, 0 if include_initial else None)
+
+
+@composed
+def cumulative_prod(
+    x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
+    """The product of the elements up to each, along one axis; with ``include_initial`` behind a 1.
+
+    Arguments as of :func:`cumulative_sum`. The gradients are right also where elements are 0.
+    """
+    return _cumulative("cumulative_prod", cumprod, x, axis, dtype, 1 if include_initial else None)
+
+
+@composed
+def diff(x: Any, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Any:
+    """The differences of neighbours along ``axis``, taken n times; ``prepend`` and ``append`` are
+    put before and behind x first.
+
+    >>> import tinytensor as tt
+    >>> tt.diff(tt.tensor([1.0, 4.0, 9.0]))
+    tensor([3., 5.])
+    """
+    axis = axis_index("diff", axis, x.ndim)
+    if not isinstance(n, int) or n < 0:
+        raise ShapeError(f"diff: n must be a number of times, not {n!r}")
+    if n == 0:
+        return clone(x)
+    parts = [part for part in (prepend, x, append) if part is not None]
+    if len(parts) > 1:
+        x = concat(parts, axis)
+    before = (slice(None),) * axis
+    for _ in range(n):
+        x = subtract(x[(*before, slice(1, None))], x[(*before, slice(None, -1))])
+    return x

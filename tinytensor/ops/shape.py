@@ -14,6 +14,8 @@ from .composed import composed
 
 __all__ = [
     "astype",
+    "broadcast_arrays",
+    "broadcast_shapes",
     "broadcast_to",
     "cast",
     "clone",
@@ -22,6 +24,7 @@ __all__ = [
     "flatten",
     "flip",
     "matrix_transpose",
+    "meshgrid",
     "moveaxis",
     "pad",
     "pad_constant",
@@ -64,18 +67,37 @@ cast.grad(x=lambda g: g)
 
 
 @composed
-def astype(x: Any, dtype: Any) -> Any:
-    """x with elements of ``dtype``. To integers or bools, no gradient flows back."""
+def astype(x: Any, dtype: Any, copy: bool = True, device: str | None = None) -> Any:
+    """x with elements of ``dtype``; x itself if it has them already and ``copy`` is False.
+
+    To integers or bools, no gradient flows back. Complex numbers become real ones by ``tt.real``.
+    """
     dtype = np.dtype(dtype)
     if dtype.kind not in "biufc":
         raise DtypeError(f"astype: {dtype} is no dtype of numbers")
+    if device not in (None, "cpu"):
+        raise ValueError(f"astype: there is only the device 'cpu', not {device!r}")
+    if x.dtype.kind == "c" and dtype.kind not in "cb":
+        raise DtypeError(f"astype: complex numbers do not fit into {dtype}; tt.real(x) would")
+    if x.dtype == dtype and not copy:
+        return x
     return cast(x if dtype.kind in "fc" or not hasattr(x, "detach") else x.detach(), dtype)
 
 
 @op(view=True, residuals=("from_shape",))
-def reshape(x, shape):
-    """The elements of x, in C order, in another shape; one size may be -1."""
-    return np.reshape(x, shape), np.shape(x)
+def reshape(x, shape, copy=None):
+    """The elements of x, in C order, in another shape; one size may be -1.
+
+    A view where that can be; with ``copy`` True a copy, with False an error if it cannot be a view.
+    """
+    out = np.reshape(x, shape)
+    if copy is not None:
+        shares = np.shares_memory(out, x)
+        if copy and shares:
+            out = np.array(out)
+        elif not copy and not shares and np.size(x):
+            raise ValueError("reshape: these elements are not a view in another shape")
+    return out, np.shape(x)
 
 
 reshape.grad(x=lambda g, from_shape: reshape(g, from_shape))
@@ -266,6 +288,37 @@ def unstack(x, axis=0):
 
 
 unstack.grad(x=lambda g, axis: stack(g, axis))
+
+
+def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that arrays of these shapes broadcast to."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ShapeError(f"broadcast_shapes: {shapes} do not broadcast") from None
+
+
+def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
+    """The arrays, each stretched to the shape that they broadcast to."""
+    shape = broadcast_shapes(*(np.shape(array) for array in arrays))
+    return tuple(broadcast_to(array, shape) for array in arrays)
+
+
+def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Any, ...]:
+    """The coordinates of a grid: array k varies along axis k, and has the shape of the grid.
+
+    ``indexing`` "ij" keeps the order of the axes, "xy" exchanges the first two.
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f'meshgrid: indexing must be "xy" or "ij", not {indexing!r}')
+    axes = list(range(len(arrays)))
+    if indexing == "xy" and len(arrays) > 1:
+        axes[:2] = 1, 0
+    along = [
+        reshape(array, tuple(-1 if i == axis else 1 for i in range(len(arrays))))
+        for axis, array in zip(axes, arrays, strict=True)
+    ]
+    return tuple(clone(array) for array in broadcast_arrays(*along))
 
 
 # --- Made longer -----------------------------------------------------------------------------

@@ -1,0 +1,137 @@
+"""Linear algebra: what the table cannot ask: free signs and phases, ties, singular matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tinytensor import linalg
+
+RNG = np.random.default_rng(0)
+GRAM = RNG.normal(size=(2, 4, 3))
+COMPLEX = RNG.normal(size=(2, 3, 3)) + 1j * RNG.normal(size=(2, 3, 3))
+
+
+def gradient(f: Any, x: np.ndarray) -> np.ndarray:
+    leaf = tt.tensor(x, requires_grad=True)
+    (found,) = tt.grad(f(leaf), leaf)
+    return found.numpy()
+
+
+@pytest.mark.parametrize("x", [GRAM, GRAM.swapaxes(-1, -2).copy(), COMPLEX, COMPLEX[:, :2]])
+def test_svd_and_eigh_like_pytorch_where_phases_cancel(x: np.ndarray) -> None:
+    torch = pytest.importorskip("torch")
+
+    def of_svd(lib: Any, svd: Any, x: Any) -> Any:
+        u, s, vh = svd(x)
+        return (abs(u[..., 0]) ** 3).sum() + (s * s).sum() + (abs(vh[..., 0, :]) ** 3 * 2).sum()
+
+    def of_eigh(lib: Any, eigh: Any, x: Any) -> Any:
+        values, vectors = eigh(x @ lib.conj(x).mT)
+        return (values * values).sum() + (abs(vectors[..., 1]) ** 3).sum()
+
+    def of_eig(lib: Any, eig: Any, x: Any) -> Any:
+        values, vectors = eig(x @ lib.conj(x).mT + x @ x.mT)
+        return (abs(values) ** 2).sum() + (abs(vectors) ** 3).sum()
+
+    def of_eigvals(lib: Any, eigvals: Any, x: Any) -> Any:
+        return (abs(eigvals(x @ x.mT)) ** 3).sum()
+
+    calls = [
+        (of_svd, lambda x: linalg.svd(x, full_matrices=False), torch.linalg.svd, False),
+        (of_eigh, linalg.eigh, torch.linalg.eigh, True),
+        (of_eig, linalg.eig, torch.linalg.eig, True),
+        (of_eigvals, linalg.eigvals, torch.linalg.eigvals, True),
+    ]
+    for f, ours, theirs, plain in calls:
+        leaf = torch.tensor(x, requires_grad=True)
+        of_torch = theirs if plain else lambda x, svd=theirs: svd(x, full_matrices=False)
+        f(torch, of_torch, leaf).backward()
+        found = gradient(lambda x, f=f, ours=ours: f(tt, ours, x), x)
+        np.testing.assert_allclose(found, leaf.grad.resolve_conj().numpy(), rtol=1e-7, atol=1e-9)
+
+
+def test_vectors_with_free_phases_have_no_gradient() -> None:
+    for f in (
+        lambda x: tt.real(linalg.svd(x)[0]).sum(),
+        lambda x: tt.real(linalg.eigh(x)[1]).sum(),
+        lambda x: tt.imag(linalg.eig(x)[1]).sum(),
+    ):
+        with pytest.raises(tt.GraphError, match="phases"):
+            gradient(f, COMPLEX)
+    with pytest.raises(tt.GraphError, match="full_matrices=False"):
+        gradient(lambda x: linalg.svd(x)[0].sum(), GRAM)
+    with pytest.raises(tt.GraphError, match='take "reduced"'):
+        gradient(lambda x: linalg.qr(x, mode="complete")[0].sum(), GRAM)
+
+
+def test_equal_eigenvalues() -> None:
+    """Their sum has a gradient, a vector of theirs has none."""
+    for f in (lambda x: linalg.eigh(x)[0].sum(), lambda x: linalg.svd(x)[1].sum()):
+        np.testing.assert_allclose(gradient(f, np.eye(3)), np.eye(3), atol=1e-15)
+    with np.errstate(all="ignore"):
+        of_vectors = gradient(
+            lambda x: (linalg.eigh(x)[1] * np.arange(9.0).reshape(3, 3)).sum(), np.eye(3)
+        )
+    assert not np.isfinite(of_vectors).all()
+
+
+def test_the_determinant_of_singular_matrices() -> None:
+    """Its gradient is the matrix of cofactors, of which singular matrices have some too."""
+    for x in (
+        np.diag([2.0, 3.0, 0.0]),
+        np.zeros((2, 2)),
+        np.array([[1.0, 2], [2, 4]]),
+        np.zeros((1, 1)),
+    ):
+        n = len(x)
+        minors = [
+            [(-1) ** (i + j) * np.linalg.det(np.delete(np.delete(x, i, 0), j, 1)) for j in range(n)]
+            for i in range(n)
+        ]
+        np.testing.assert_allclose(gradient(linalg.det, x), minors, atol=1e-12)
+    singular = np.array([[1 + 1j, 2], [2 + 2j, 4]])
+    np.testing.assert_allclose(
+        gradient(lambda x: tt.real(linalg.det(x)), singular),
+        np.conj([[4, -2 - 2j], [-2, 1 + 1j]]),
+        atol=1e-12,
+    )
+
+
+def test_norms_at_zero_have_no_slope() -> None:
+    for p in (2, 1, 3, 0.5, float("inf")):
+        found = gradient(lambda x, p=p: linalg.vector_norm(x, ord=p), np.zeros(3))
+        np.testing.assert_array_equal(found, 0)
+
+
+def test_bad_matrices() -> None:
+    for f in (linalg.inv, linalg.det, linalg.slogdet, linalg.cholesky, linalg.eigh, linalg.eigvals):
+        with pytest.raises(tt.ShapeError, match="square matrices"):
+            f(tt.ones((2, 3)))
+        with pytest.raises(tt.ShapeError, match="square matrices"):
+            f(tt.ones(3))
+    with pytest.raises(ValueError, match="inv: Singular"):
+        linalg.inv(tt.zeros((2, 2)))
+    with pytest.raises(tt.ShapeError, match="tensordot: axes 2"):
+        tt.tensordot(tt.ones((2, 3)), tt.ones((3, 2)))
+    with pytest.raises(tt.ShapeError, match="einsum: 'j' is 3 and 4"):
+        tt.einsum("ij,jk", tt.ones((2, 3)), tt.ones((4, 2)))
+
+
+def test_a_gradient_through_complex_intermediate_values() -> None:
+    """A low-pass filter: real in, real out, complex between."""
+    torch = pytest.importorskip("torch")
+    x = RNG.normal(size=16)
+    mask = np.arange(9) < 4
+
+    def filtered(fft: Any, x: Any, mask: Any) -> Any:
+        return (fft.irfft(fft.rfft(x) * mask) ** 3).sum()
+
+    leaf = torch.tensor(x, requires_grad=True)
+    filtered(torch.fft, leaf, torch.tensor(mask)).backward()
+    found = gradient(lambda x: filtered(tt.fft, x, mask), x)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, leaf.grad.numpy(), rtol=1e-10, atol=1e-12)

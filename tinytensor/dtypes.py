@@ -1,0 +1,131 @@
+"""Data types: their names, their limits, and how they promote (Array API, "Data types")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .engine import Variable
+
+__all__ = [
+    "bool",
+    "can_cast",
+    "complex64",
+    "complex128",
+    "finfo",
+    "float16",
+    "float32",
+    "float64",
+    "iinfo",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "isdtype",
+    "result_type",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+]
+
+bool = np.dtype(np.bool_)
+int8, int16, int32, int64 = (np.dtype(f"int{bits}") for bits in (8, 16, 32, 64))
+uint8, uint16, uint32, uint64 = (np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64))
+float16, float32, float64 = (np.dtype(f"float{bits}") for bits in (16, 32, 64))
+complex64, complex128 = np.dtype(np.complex64), np.dtype(np.complex128)
+
+DEFAULTS = {
+    "real floating": float32,
+    "complex floating": complex64,
+    "integral": int64,
+    "indexing": int64,
+}
+KINDS = {
+    "bool": (bool,),
+    "signed integer": (int8, int16, int32, int64),
+    "unsigned integer": (uint8, uint16, uint32, uint64),
+    "real floating": (float32, float64),
+    "complex floating": (complex64, complex128),
+}
+KINDS["integral"] = KINDS["signed integer"] + KINDS["unsigned integer"]
+KINDS["numeric"] = KINDS["integral"] + KINDS["real floating"] + KINDS["complex floating"]
+
+
+@dataclass(frozen=True)
+class finfo_object:
+    """The limits of a floating-point dtype: see :func:`finfo`."""
+
+    bits: int
+    eps: float
+    max: float
+    min: float
+    smallest_normal: float
+    dtype: np.dtype
+
+
+@dataclass(frozen=True)
+class iinfo_object:
+    """The limits of an integer dtype: see :func:`iinfo`."""
+
+    bits: int
+    max: int
+    min: int
+    dtype: np.dtype
+
+
+def _raw(of: Any) -> Any:
+    return of.value if isinstance(of, Variable) else of
+
+
+def _dtype(of: Any) -> np.dtype:
+    """The dtype that is meant, or that of an array."""
+    of = _raw(of)
+    return of.dtype if isinstance(of, np.ndarray | np.generic) else np.dtype(of)
+
+
+def finfo(type: Any) -> finfo_object:
+    """The limits of a floating-point dtype (of its parts, if it is complex) or of an array's.
+
+    >>> import tinytensor as tt
+    >>> tt.finfo(tt.float32).bits
+    32
+    """
+    found: Any = np.finfo(_dtype(type))
+    return finfo_object(
+        int(found.bits),
+        float(found.eps),
+        float(found.max),
+        float(found.min),
+        float(found.smallest_normal),
+        np.dtype(found.dtype),
+    )
+
+
+def iinfo(type: Any) -> iinfo_object:
+    """The limits of an integer dtype or of an array's.
+
+    >>> import tinytensor as tt
+    >>> tt.iinfo(tt.int8).max
+    127
+    """
+    found = np.iinfo(_dtype(type))
+    return iinfo_object(int(found.bits), int(found.max), int(found.min), np.dtype(found.dtype))
+
+
+def isdtype(dtype: Any, kind: Any) -> Any:
+    """Whether ``dtype`` is another dtype, of a kind ("bool", "signed integer", "unsigned integer",
+    "integral", "real floating", "complex floating", "numeric"), or one of a tuple of these."""
+    return np.isdtype(np.dtype(dtype), kind)
+
+
+def can_cast(from_: Any, to: Any) -> Any:
+    """Whether values of a dtype (or array) are all values of the dtype ``to`` as well."""
+    return np.can_cast(_dtype(from_), _dtype(to))
+
+
+def result_type(*arrays_and_dtypes: Any) -> np.dtype:
+    """The dtype of a calculation with these arrays, dtypes and Python numbers together."""
+    return np.result_type(*[_raw(x) for x in arrays_and_dtypes])

@@ -1,0 +1,24 @@
+"""Fourier transforms: the extension ``fft`` of the Array API standard."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .inspection import check_device
+from .ops import fourier as _transforms
+from .ops.fourier import *
+from .tensor import Dtype, Tensor
+
+__all__ = [*_transforms.__all__, "fftfreq", "rfftfreq"]
+
+
+def fftfreq(n: int, d: float = 1.0, dtype: Dtype = None, device: str | None = None) -> Tensor:
+    """The frequencies of :func:`fft`'s n elements, in cycles a unit, at a sample spacing of d."""
+    check_device(device)
+    return Tensor(np.fft.fftfreq(n, d).astype(dtype or np.float32))
+
+
+def rfftfreq(n: int, d: float = 1.0, dtype: Dtype = None, device: str | None = None) -> Tensor:
+    """The frequencies of :func:`rfft`'s n // 2 + 1 elements; arguments as of :func:`fftfreq`."""
+    check_device(device)
+    return Tensor(np.fft.rfftfreq(n, d).astype(dtype or np.float32))

@@ -1,0 +1,169 @@
+"""Element-wise operations that NumPy computes: the standard's functions without fast kernels."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..operation import op
+from .elementwise import equal, isinf, logical_and, rsqrt, sigmoid, sign, where
+
+__all__ = [
+    "acosh",
+    "asinh",
+    "atan2",
+    "atanh",
+    "bitwise_left_shift",
+    "bitwise_right_shift",
+    "copysign",
+    "hypot",
+    "log2",
+    "log10",
+    "logaddexp",
+    "nextafter",
+    "positive",
+    "signbit",
+    "trunc",
+]
+
+# --- Signs, bits and neighbours ---------------------------------------------------------------
+
+
+@op
+def positive(x):
+    """+x, a copy."""
+    return np.array(x)
+
+
+positive.grad(x=lambda g: g)
+
+
+@op
+def trunc(x):
+    """The nearest whole number towards 0. The gradient is 0."""
+    return np.trunc(x)
+
+
+trunc.grad(x=lambda g: where(False, g, 0.0))
+
+
+@op
+def copysign(a, b):
+    """|a| with the sign of b. By a the gradient is 0 at 0; by b it is 0."""
+    return np.copysign(a, b)
+
+
+copysign.grad(a=lambda g, a, b: g * (sign(a) * copysign(1.0, b)), b=None)
+
+
+@op
+def signbit(x):
+    """Whether the sign bit is set: of negative numbers, −0 and some NaNs."""
+    return np.signbit(x)
+
+
+@op
+def nextafter(a, b):
+    """The floating point number next to a, towards b. It has no gradient."""
+    return np.nextafter(a, b)
+
+
+@op
+def bitwise_left_shift(a, b):
+    """The bits of the integer a moved b places to the left: a · 2ᵇ."""
+    return np.left_shift(a, b)
+
+
+@op
+def bitwise_right_shift(a, b):
+    """The bits of the integer a moved b places to the right: ⌊a / 2ᵇ⌋."""
+    return np.right_shift(a, b)
+
+
+# --- Logarithms and lengths -------------------------------------------------------------------
+
+
+@op
+def log2(x):
+    """The logarithm to base 2."""
+    return np.log2(x)
+
+
+log2.grad(x=lambda g, x: g / (x * math.log(2)))
+
+
+@op
+def log10(x):
+    """The logarithm to base 10."""
+    return np.log10(x)
+
+
+log10.grad(x=lambda g, x: g / (x * math.log(10)))
+
+
+@op
+def logaddexp(a, b):
+    """log(eᵃ + eᵇ), without overflow."""
+    return np.logaddexp(a, b)
+
+
+def _weight(a, b):
+    """eᵃ / (eᵃ + eᵇ), a half where both are the same infinity."""
+    return sigmoid(where(logical_and(equal(a, b), isinf(a)), 0.0, a - b))
+
+
+logaddexp.grad(a=lambda g, a, b: g * _weight(a, b), b=lambda g, a, b: g * _weight(b, a))
+
+
+@op
+def hypot(a, b):
+    """√(a² + b²), without overflow; the gradient at 0 is 0."""
+    return np.hypot(a, b)
+
+
+def _share_of(a, out):
+    return a / where(equal(out, 0), 1.0, out)
+
+
+hypot.grad(a=lambda g, a, out: g * _share_of(a, out), b=lambda g, b, out: g * _share_of(b, out))
+
+# --- Trigonometry and hyperbolic functions ----------------------------------------------------
+
+
+@op
+def atan2(a, b):
+    """The angle in (−π, π] of the point with ordinate a and abscissa b."""
+    return np.arctan2(a, b)
+
+
+atan2.grad(
+    a=lambda g, a, b: g * (b / (a * a + b * b)), b=lambda g, a, b: -g * (a / (a * a + b * b))
+)
+
+
+@op
+def asinh(x):
+    """The inverse hyperbolic sine."""
+    return np.arcsinh(x)
+
+
+asinh.grad(x=lambda g, x: g * rsqrt(1 + x * x))
+
+
+@op
+def acosh(x):
+    """The inverse hyperbolic cosine; NaN below 1."""
+    return np.arccosh(x)
+
+
+acosh.grad(x=lambda g, x: g * (rsqrt(x - 1) * rsqrt(x + 1)))
+
+
+@op
+def atanh(x):
+    """The inverse hyperbolic tangent; NaN outside [−1, 1]."""
+    return np.arctanh(x)
+
+
+atanh.grad(x=lambda g, x: g / (1 - x * x))

@@ -1,0 +1,220 @@
+"""Discrete Fourier transforms (Array API, ``fft``): X[k] = Σ_j x[j] exp(−2πi jk/n).
+
+NumPy's pocketfft does the work, in the precision of its argument. ``norm`` says where the factor
+1/n stands: "backward" in the inverse transform, "forward" in the other, "ortho" as 1/√n in both. A
+Fourier matrix is symmetric, so the cotangent of x is the same transform of that of X.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..operation import op
+from .checks import axis_index
+from .complex_numbers import conj, conjugate_if_complex, real
+from .composed import composed
+from .elementwise import multiply
+from .shape import pad_constant, roll
+
+__all__ = [
+    "fft",
+    "fftn",
+    "fftshift",
+    "hfft",
+    "ifft",
+    "ifftn",
+    "ifftshift",
+    "ihfft",
+    "irfft",
+    "irfftn",
+    "rfft",
+    "rfftn",
+]
+
+SWAPPED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
+
+
+def check(name: str, x: Any, n: Any, axis: Any, norm: Any) -> None:
+    if norm not in SWAPPED:
+        raise ValueError(f"{name}: norm must be one of {', '.join(SWAPPED)}, not {norm!r}")
+    axis_index(name, axis, np.ndim(x))
+    if n is not None and n < 1:
+        raise ShapeError(f"{name}: n must be at least 1, not {n}")
+
+
+def resized(x: Any, n: int, axis: int) -> Any:
+    """x cut, or continued with zeros, to n elements along ``axis``: the transpose of itself."""
+    axis %= x.ndim
+    if n < x.shape[axis]:
+        return x[(slice(None),) * axis + (slice(0, n),)]
+    if n == x.shape[axis]:
+        return x
+    return pad_constant(x, tuple((0, (n - x.shape[i]) * (i == axis)) for i in range(x.ndim)), 0)
+
+
+# --- Along one axis --------------------------------------------------------------------------
+
+
+@op
+def fft(x, n=None, axis=-1, norm="backward"):
+    """The transform along ``axis`` of x, cut or continued with zeros to n elements."""
+    check("fft", x, n, axis, norm)
+    return np.fft.fft(x, n, axis, norm)
+
+
+@op
+def ifft(x, n=None, axis=-1, norm="backward"):
+    """The inverse of :func:`fft`."""
+    check("ifft", x, n, axis, norm)
+    return np.fft.ifft(x, n, axis, norm)
+
+
+fft.grad(x=lambda g, x, axis, norm: resized(fft(g, None, axis, norm), x.shape[axis], axis))
+ifft.grad(x=lambda g, x, axis, norm: resized(ifft(g, None, axis, norm), x.shape[axis], axis))
+
+
+@op
+def rfft(x, n=None, axis=-1, norm="backward"):
+    """The first n // 2 + 1 elements of the transform of real numbers; the others are conjugates."""
+    check("rfft", x, n, axis, norm)
+    if np.iscomplexobj(x):
+        raise TypeError("rfft: x must be real")
+    return np.fft.rfft(x, n, axis, norm)
+
+
+def _rfft_to_x(g, x, n, axis, norm):
+    whole = resized(g, x.shape[axis] if n is None else n, axis)
+    return resized(real(fft(whole, None, axis, norm)), x.shape[axis], axis)
+
+
+rfft.grad(x=_rfft_to_x)
+
+
+@op
+def irfft(x, n=None, axis=-1, norm="backward"):
+    """The inverse of :func:`rfft`: n real numbers, 2 (m − 1) if n is None and x has m elements."""
+    check("irfft", x, n, axis, norm)
+    return np.fft.irfft(x, n, axis, norm)
+
+
+def _irfft_to_x(g, x, axis, norm):
+    n, m = g.shape[axis], g.shape[axis] // 2 + 1
+    twice = np.full(m, 2.0, dtype=g.dtype)  # an element of x stands for its conjugate too
+    twice[0] = 1
+    if n % 2 == 0:
+        twice[-1] = 1
+    twice = twice.reshape((-1,) + (1,) * (g.ndim - 1 - axis % g.ndim))
+    return resized(multiply(conj(rfft(g, None, axis, SWAPPED[norm])), twice), x.shape[axis], axis)
+
+
+irfft.grad(x=_irfft_to_x)
+
+
+@composed
+def hfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+    """The transform, which is real, of n numbers x[−j] = conj x[j]; x has the first half."""
+    check("hfft", x, n, axis, norm)
+    return irfft(conjugate_if_complex(x), n, axis, SWAPPED[norm])
+
+
+@composed
+def ihfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+    """The inverse of :func:`hfft`: of real numbers, the first half of the inverse transform."""
+    check("ihfft", x, n, axis, norm)
+    return conj(rfft(x, n, axis, SWAPPED[norm]))
+
+
+# --- Along several axes ----------------------------------------------------------------------
+
+
+def each_axis(
+    name: str, x: Any, s: Sequence[int] | None, axes: Sequence[int] | None
+) -> list[tuple[int, int | None]]:
+    """The axes to transform, with the number of elements wanted along each."""
+    if axes is None:
+        axes = range(x.ndim) if s is None else range(x.ndim - len(s), x.ndim)
+    chosen = [axis_index(name, axis, x.ndim) for axis in axes]
+    if s is not None and len(s) != len(chosen):
+        raise ShapeError(f"{name}: s has {len(s)} sizes for {len(chosen)} axes")
+    return list(zip(chosen, [None] * len(chosen) if s is None else s, strict=True))
+
+
+@composed
+def fftn(
+    x: Any,
+    s: Sequence[int] | None = None,
+    axes: Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Any:
+    """The transform along all ``axes``, with ``s`` elements along them."""
+    for axis, n in each_axis("fftn", x, s, axes):
+        x = fft(x, n, axis, norm)
+    return x
+
+
+@composed
+def ifftn(
+    x: Any,
+    s: Sequence[int] | None = None,
+    axes: Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Any:
+    """The inverse of :func:`fftn`."""
+    for axis, n in each_axis("ifftn", x, s, axes):
+        x = ifft(x, n, axis, norm)
+    return x
+
+
+@composed
+def rfftn(
+    x: Any,
+    s: Sequence[int] | None = None,
+    axes: Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Any:
+    """:func:`fftn` of real numbers, the half of it along the last axis."""
+    *others, (last, n) = each_axis("rfftn", x, s, axes)
+    x = rfft(x, n, last, norm)
+    for axis, n in others:
+        x = fft(x, n, axis, norm)
+    return x
+
+
+@composed
+def irfftn(
+    x: Any,
+    s: Sequence[int] | None = None,
+    axes: Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Any:
+    """The inverse of :func:`rfftn`; the last axis gets 2 (m − 1) elements where s is None."""
+    *others, (last, size) = each_axis("irfftn", x, s, axes)
+    for axis, n in others:
+        x = ifft(x, n, axis, norm)
+    return irfft(x, size, last, norm)
+
+
+# --- Order -----------------------------------------------------------------------------------
+
+
+@composed
+def fftshift(x: Any, axes: int | Sequence[int] | None = None) -> Any:
+    """x with frequency 0 in the middle of the axes of ``axes`` (all if None)."""
+    chosen = shifted_axes("fftshift", x, axes)
+    return roll(x, tuple(x.shape[axis] // 2 for axis in chosen), chosen)
+
+
+@composed
+def ifftshift(x: Any, axes: int | Sequence[int] | None = None) -> Any:
+    """The inverse of :func:`fftshift`."""
+    chosen = shifted_axes("ifftshift", x, axes)
+    return roll(x, tuple(-(x.shape[axis] // 2) for axis in chosen), chosen)
+
+
+def shifted_axes(name: str, x: Any, axes: int | Sequence[int] | None) -> tuple[int, ...]:
+    given = range(x.ndim) if axes is None else (axes,) if isinstance(axes, int) else axes
+    return tuple(axis_index(name, axis, x.ndim) for axis in given)

@@ -1,0 +1,546 @@
+"""Linear algebra: solving, factorising, eigenvalues, norms and products (Array API, ``linalg``).
+
+LAPACK does the work, through NumPy. All functions take stacks of matrices in the last two axes.
+The gradients are those of Giles, "Collected matrix derivative results", 2008, and of PyTorch for
+complex matrices. Where they depend on an arbitrary choice (the phases of complex singular vectors)
+there is an error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..engine import GraphError
+from ..errors import ShapeError
+from ..operation import op
+from .complex_numbers import conj, conjugate_if_complex, imag, real
+from .composed import composed
+from .elementwise import abs, equal, logical_and, logical_or, pow, sign, where
+from .indexing import advanced_index
+from .matmul import matmul
+from .reduction import expand, max, min, prod, sum
+from .searching import count_nonzero
+from .shape import astype, broadcast_to, clone, concat, expand_dims, matrix_transpose, tril, triu
+from .tensor_products import cross, diagonal, outer, tensordot, trace, vecdot
+
+__all__ = [
+    "cholesky",
+    "cross",
+    "det",
+    "diagonal",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "inv",
+    "matmul",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "matrix_transpose",
+    "outer",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "svd",
+    "svdvals",
+    "tensordot",
+    "trace",
+    "vecdot",
+    "vector_norm",
+]
+
+
+def adjoint(x: Any) -> Any:
+    """xᴴ, the conjugate transpose."""
+    return conjugate_if_complex(x.mT)
+
+
+def of_gradients(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """A rule that is written for gradients, dL/dx + i dL/dy, as the literature has them, as one for
+    cotangents, which are their conjugates."""
+
+    def conjugated(g: Any) -> Any:
+        return (
+            tuple(conjugated(one) for one in g) if isinstance(g, tuple) else conjugate_if_complex(g)
+        )
+
+    @wraps(rule)
+    def of_cotangents(g: Any, *args: Any) -> Any:
+        return conjugated(rule(conjugated(g), *args))
+
+    return of_cotangents
+
+
+def as_matrices(name: str, x: Any, square: bool = False) -> np.ndarray:
+    """``x`` as a stack of matrices of floating point numbers."""
+    x = np.asarray(x)
+    if x.ndim < 2 or (square and x.shape[-1] != x.shape[-2]):
+        raise ShapeError(f"{name}: needs {'square ' * square}matrices, but is given {x.shape}")
+    return x if x.dtype.kind in "fc" else x.astype(np.float64)
+
+
+def hermitian_part(x: Any) -> Any:
+    """(x + xᴴ) / 2: x itself, if it is symmetric or Hermitian, as it has to be."""
+    return 0.5 * x + 0.5 * np.conj(np.swapaxes(x, -1, -2))
+
+
+def put_on_diagonal(x: Any) -> Any:
+    """Matrices with the elements of x on their diagonals and 0 elsewhere."""
+    return expand_dims(x, -1) * np.eye(x.shape[-1], dtype=bool)
+
+
+# --- Inverses and determinants ----------------------------------------------------------------
+
+
+@op
+def solve(a, b):
+    """The x of a x = b: a (…, n, n), b (n,) or (…, n, k). Errors if a is singular."""
+    return np.linalg.solve(as_matrices("solve", a, square=True), b)
+
+
+def _transposed_solve(g, a, b):
+    """Where b is a vector, g is one for each matrix."""
+    return solve(a.mT, g) if b.ndim > 1 else solve(a.mT, expand_dims(g, -1))[..., 0]
+
+
+def _solve_to_a(g, a, b, out):
+    right = _transposed_solve(g, a, b)
+    if b.ndim > 1:
+        return -matmul(right, out.mT)
+    return -(expand_dims(right, -1) * expand_dims(out, -2))
+
+
+solve.grad(a=_solve_to_a, b=_transposed_solve)
+
+
+@op
+def inv(x):
+    """x⁻¹. An error if x is singular."""
+    return np.linalg.inv(as_matrices("inv", x, square=True))
+
+
+inv.grad(x=lambda g, out: -matmul(out.mT, matmul(g, out.mT)))
+
+
+@op
+def det(x):
+    """The determinant. The gradient, of cofactors, is right for singular matrices too."""
+    return np.linalg.det(as_matrices("det", x, square=True))
+
+
+def _cofactors(x, out):
+    if np.all(np.asarray(out.value) != 0):
+        return _each(out) * inv(x).mT
+    u, s, vh = svd(x)
+    n = s.shape[-1]
+    others = [[j for j in range(n) if j != i] for i in range(n)]
+    products = prod(advanced_index(s, (..., np.array(others, dtype=int).reshape(n, -1))), -1)
+    factors = matmul(u * expand_dims(products, -2), vh)
+    return _each(det(u) * det(vh)) * conjugate_if_complex(factors)
+
+
+def _each(x):
+    """A number for each matrix of a stack, in the shape that multiplies matrices."""
+    return expand_dims(expand_dims(x, -1), -1)
+
+
+det.grad(x=lambda g, x, out: _each(g) * _cofactors(x, out))
+
+
+class SlogdetResult(NamedTuple):
+    sign: Any
+    logabsdet: Any
+
+
+@op(outputs=2)
+def _slogdet(x):
+    found = np.linalg.slogdet(as_matrices("slogdet", x, square=True))
+    return found.sign, found.logabsdet
+
+
+def _slogdet_to_x(g, x, out):
+    of_sign, of_logarithm = g
+    factor = of_logarithm
+    if x.dtype.kind == "c":
+        factor = of_logarithm + 1j * imag(of_sign * out[0])
+    return _each(factor) * inv(x).mT
+
+
+_slogdet.grad(x=_slogdet_to_x)
+
+
+@composed
+def slogdet(x: Any) -> SlogdetResult:
+    """The determinant as its sign (or phase) and the logarithm of its absolute value."""
+    return SlogdetResult(*_slogdet(x))
+
+
+@op
+def pinv(x, rtol=None):
+    """The pseudo-inverse. Singular values up to ``rtol`` times the largest count as 0.
+
+    The gradient is that among matrices of one rank (Golub and Pereyra, 1973).
+    """
+    return np.linalg.pinv(as_matrices("pinv", x), rtol=rtol)
+
+
+@of_gradients
+def _pinv_to_x(g, x, out):
+    p, gh = out, adjoint(g)
+    ph = adjoint(p)
+    left = matmul(gh, matmul(p, ph))
+    right = matmul(matmul(ph, p), gh)
+    return (
+        left
+        - matmul(x, matmul(p, left))
+        + right
+        - matmul(matmul(right, p), x)
+        - matmul(ph, matmul(g, ph))
+    )
+
+
+pinv.grad(x=_pinv_to_x)
+
+
+@op
+def matrix_rank(x, rtol=None):
+    """How many singular values are above ``rtol`` times the largest."""
+    return np.asarray(np.linalg.matrix_rank(as_matrices("matrix_rank", x), rtol=rtol))
+
+
+@composed
+def matrix_power(x: Any, n: int) -> Any:
+    """x multiplied by itself n times, by repeated squaring; for a negative n, x⁻¹."""
+    as_matrices("matrix_power", x.value if hasattr(x, "value") else x, square=True)
+    if n < 0:
+        x, n = inv(x), -n
+    if n == 0:
+        return clone(broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape))
+    out = None
+    while n:
+        if n % 2:
+            out = x if out is None else matmul(out, x)
+        n //= 2
+        if n:
+            x = matmul(x, x)
+    return clone(out)
+
+
+# --- Factorisations --------------------------------------------------------------------------
+
+
+@op
+def cholesky(x, upper=False):
+    """The lower triangular L of x = L Lᴴ, for a positive definite x; with ``upper``, Lᴴ.
+
+    Of x its Hermitian part is taken, so the gradient is Hermitian.
+    """
+    return np.linalg.cholesky(hermitian_part(as_matrices("cholesky", x, square=True)), upper=upper)
+
+
+@of_gradients
+def _cholesky_to_x(g, out, upper):
+    if upper:
+        g, out = adjoint(g), adjoint(out)
+    inverse = inv(out)
+    middle = matmul(adjoint(out), tril(g))
+    middle = tril(middle, -1) + put_on_diagonal(0.5 * real(diagonal(middle)))
+    whole = matmul(adjoint(inverse), matmul(middle, inverse))
+    return 0.5 * (whole + adjoint(whole))
+
+
+cholesky.grad(x=_cholesky_to_x)
+
+
+class QRResult(NamedTuple):
+    Q: Any
+    R: Any
+
+
+@op(outputs=2)
+def _qr(x, complete):
+    x = as_matrices("qr", x)
+    return tuple(np.linalg.qr(x, "complete" if complete else "reduced"))
+
+
+@of_gradients
+def _qr_to_x(g, x, out, complete):
+    (gq, gr), (q, r) = g, out
+    rows, columns = x.shape[-2:]
+    if complete and rows > columns:
+        raise GraphError('qr: with mode="complete" a tall x has no gradient; take "reduced"')
+    if rows < columns:  # x = [A, B] with A = Q R₁ and R = [R₁, Qᴴ B]
+        beyond = gr[..., rows:]
+        gq = gq + matmul(x[..., rows:], adjoint(beyond))
+        first = _qr_square(gq, gr[..., :rows], q, r[..., :rows])
+        return concat([first, matmul(q, beyond)], -1)
+    return _qr_square(gq, gr, q, r)
+
+
+def _qr_square(gq, gr, q, r):
+    middle = triu(matmul(triu(gr), adjoint(r)) - matmul(adjoint(q), gq))
+    off = triu(middle, 1)
+    middle = off + adjoint(off) + put_on_diagonal(real(diagonal(middle)))
+    return adjoint(solve(r, adjoint(gq + matmul(q, middle))))
+
+
+_qr.grad(x=_qr_to_x)
+
+
+@composed
+def qr(x: Any, mode: str = "reduced") -> QRResult:
+    """x = Q R, Q with orthonormal columns and R upper triangular.
+
+    ``mode`` "reduced" gives Q (…, m, k) and R (…, k, n), k = min(m, n); "complete" a square Q.
+    """
+    if mode not in ("reduced", "complete"):
+        raise ValueError(f'qr: mode must be "reduced" or "complete", not {mode!r}')
+    return QRResult(*_qr(x, mode == "complete"))
+
+
+# --- Eigenvalues and singular values ----------------------------------------------------------
+
+
+class EighResult(NamedTuple):
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+@op(outputs=2)
+def _eigh(x):
+    return tuple(np.linalg.eigh(hermitian_part(as_matrices("eigh", x, square=True))))
+
+
+def over_gaps(x: Any, values: Any) -> Any:
+    """x[…, i, j] / (values[j] − values[i]), 0 on the diagonal, and where 0 stands over 0."""
+    gaps = expand_dims(values, -2) - expand_dims(values, -1)
+    none = logical_and(equal(gaps, 0), equal(x, 0))
+    none = np.asarray(none.value) | np.eye(x.shape[-1], dtype=bool)
+    return where(none, 0.0, x / where(none, 1.0, gaps))
+
+
+def check_phases(name: str, x: Any, scale: Any) -> None:
+    """An error if the gradient depends on the phases that LAPACK happened to give to vectors."""
+    if x.dtype.kind != "c":
+        return
+    largest = np.abs(scale.value).max(initial=1)
+    if np.abs(np.diagonal(x.value, 0, -2, -1).imag).max(initial=0) > 1e-3 * largest:
+        raise GraphError(
+            f"{name}: the gradient depends on the phases of the vectors, which are free"
+        )
+
+
+@of_gradients
+def _eigh_to_x(g, out):
+    (of_values, of_vectors), (values, vectors) = g, out
+    turned = matmul(adjoint(vectors), of_vectors)
+    check_phases("eigh", turned, of_vectors)
+    middle = over_gaps(turned, values) + put_on_diagonal(of_values)
+    whole = matmul(vectors, matmul(middle, adjoint(vectors)))
+    return 0.5 * (whole + adjoint(whole))
+
+
+_eigh.grad(x=_eigh_to_x)
+
+
+@composed
+def eigh(x: Any) -> EighResult:
+    """The eigenvalues, ascending, and eigenvectors (columns) of a symmetric or Hermitian x.
+
+    Of x its Hermitian part is taken, so the gradient is Hermitian.
+    """
+    return EighResult(*_eigh(x))
+
+
+@op
+def eigvalsh(x):
+    """The eigenvalues, ascending, of a symmetric or Hermitian x."""
+    return np.linalg.eigvalsh(hermitian_part(as_matrices("eigvalsh", x, square=True)))
+
+
+@of_gradients
+def _eigvalsh_to_x(g, x):
+    vectors = _eigh(x)[1]
+    return matmul(vectors * expand_dims(g, -2), adjoint(vectors))
+
+
+eigvalsh.grad(x=_eigvalsh_to_x)
+
+
+class SVDResult(NamedTuple):
+    U: Any
+    S: Any
+    Vh: Any
+
+
+@op(outputs=3)
+def _svd(x, full_matrices):
+    return tuple(np.linalg.svd(as_matrices("svd", x), bool(full_matrices)))
+
+
+@of_gradients
+def _svd_to_x(g, x, out, full_matrices):
+    (gu, gs, gvh), (u, s, vh) = g, out
+    rows, columns = x.shape[-2:]
+    if full_matrices and rows != columns:
+        raise GraphError("svd: full_matrices=True has no gradient here; pass full_matrices=False")
+    v, gv = adjoint(vh), adjoint(gvh)
+    left, right = matmul(adjoint(u), gu), matmul(adjoint(v), gv)
+    check_phases("svd", left + right, gu)
+    squares = s * s
+    across, down = expand_dims(s, -2), expand_dims(s, -1)
+    middle = (
+        over_gaps(left - adjoint(left), squares) * across
+        + down * over_gaps(right - adjoint(right), squares)
+        + put_on_diagonal(gs)
+    )
+    if x.dtype.kind == "c":
+        middle = middle + put_on_diagonal(1j * imag(diagonal(left)) / s)
+    whole = matmul(u, matmul(middle, vh))
+    if rows > columns:
+        whole = whole + matmul((gu - matmul(u, left)) / across, vh)
+    elif rows < columns:
+        whole = whole + matmul(u, adjoint(gv - matmul(v, right)) / down)
+    return whole
+
+
+_svd.grad(x=_svd_to_x)
+
+
+@composed
+def svd(x: Any, full_matrices: bool = True) -> SVDResult:
+    """x = U diag(S) Vh: orthonormal columns in U, rows in Vh, and singular values, descending.
+
+    With ``full_matrices`` U and Vh are square; the gradient wants them reduced, if x is not square.
+    """
+    return SVDResult(*_svd(x, full_matrices))
+
+
+@op
+def svdvals(x):
+    """The singular values, descending."""
+    return np.linalg.svd(as_matrices("svdvals", x), compute_uv=False)
+
+
+@of_gradients
+def _svdvals_to_x(g, x):
+    u, _, vh = _svd(x, False)
+    return matmul(u * expand_dims(g, -2), vh)
+
+
+svdvals.grad(x=_svdvals_to_x)
+
+
+class EigResult(NamedTuple):
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+@op(outputs=2)
+def _eig(x):
+    return tuple(as_complex(found) for found in np.linalg.eig(as_matrices("eig", x, square=True)))
+
+
+def as_complex(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.result_type(x.dtype, np.complex64), copy=False)
+
+
+@of_gradients
+def _eig_to_x(g, out):
+    (of_values, of_vectors), (values, vectors) = g, out
+    turned = matmul(adjoint(vectors), of_vectors)
+    check_phases("eig", turned, of_vectors)
+    # Vectors have length 1: what lengthens them is no matter.
+    lengths = matmul(adjoint(vectors), vectors) * expand_dims(real(diagonal(turned)), -2)
+    middle = over_gaps(turned - lengths, conj(values)) + put_on_diagonal(of_values)
+    return solve(adjoint(vectors), matmul(middle, adjoint(vectors)))
+
+
+_eig.grad(x=_eig_to_x)
+
+
+@composed
+def eig(x: Any) -> EigResult:
+    """The eigenvalues and eigenvectors (columns, of length 1) of any square x, complex numbers."""
+    return EigResult(*_eig(x))
+
+
+@op
+def eigvals(x):
+    """The eigenvalues of any square x, complex numbers."""
+    return as_complex(np.linalg.eigvals(as_matrices("eigvals", x, square=True)))
+
+
+@of_gradients
+def _eigvals_to_x(g, x):
+    vectors = _eig(x)[1]
+    return solve(adjoint(vectors), expand_dims(g, -1) * adjoint(vectors))
+
+
+eigvals.grad(x=_eigvals_to_x)
+
+# --- Norms -----------------------------------------------------------------------------------
+
+
+@op
+def _p_norm(x, axis, keepdims, ord):
+    with np.errstate(divide="ignore"):
+        return np.sum(np.abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+
+
+def _p_norm_to_x(g, x, out, axis, keepdims, ord):
+    """g (|x| / norm)ᵖ⁻¹ x̄ / |x|."""
+    g, out = (expand(t, x.shape, axis, keepdims) for t in (g, out))
+    none = equal(out, 0)
+    share = abs(x) / where(none, 1.0, out)
+    gone = logical_or(none, equal(share, 0))
+    if ord != 2:
+        share = pow(where(gone, 1.0, share), ord - 1)
+    return g * (where(gone, 0.0, share) * conjugate_if_complex(sign(x)))
+
+
+_p_norm.grad(x=_p_norm_to_x)
+
+
+@composed
+def vector_norm(
+    x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, ord: float = 2
+) -> Any:
+    """(Σ |x|ᵖ)^(1/p) over the axes of ``axis``, p = ``ord``; for ∞ the largest |x|, for −∞ the
+    smallest, for 0 how many are not 0. Where x or the norm is 0, so is the gradient."""
+    if ord in (math.inf, -math.inf):
+        return (max if ord > 0 else min)(abs(x), axis, keepdims)
+    if ord == 0:
+        return astype(count_nonzero(x, axis, keepdims), np.abs(np.empty(0, x.dtype)).dtype)
+    if ord == 1:
+        return sum(abs(x), axis, keepdims)
+    return _p_norm(x, axis, keepdims, ord)
+
+
+@composed
+def matrix_norm(x: Any, keepdims: bool = False, ord: float | str | None = "fro") -> Any:
+    """The norm of each matrix. ``ord`` is "fro" (or None) for √Σ|x|², "nuc" for the sum of the
+    singular values, 2 and −2 for the largest and smallest, 1 and −1 for the largest and smallest
+    column sum of |x|, inf and -inf for those of the rows."""
+    if x.ndim < 2:
+        raise ShapeError(f"matrix_norm: needs matrices, but is given {x.shape}")
+    if ord in ("fro", None):
+        return vector_norm(x, (-2, -1), keepdims)
+    if ord not in ("nuc", 2, -2, 1, -1, math.inf, -math.inf):
+        raise ValueError(f"matrix_norm: there is no ord {ord!r}")
+    if ord == "nuc":
+        out = sum(svdvals(x), -1)
+    else:
+        extreme = max if float(ord or 0) > 0 else min
+        if ord in (2, -2):
+            out = extreme(svdvals(x), -1)
+        else:
+            out = extreme(sum(abs(x), -2 if ord in (1, -1) else -1), -1)
+    return _each(out) if keepdims else out

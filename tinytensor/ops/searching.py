@@ -1,0 +1,162 @@
+"""Sorting, searching, counting and sets. Sorted and picked values have gradients, indices none."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..operation import MANY, op
+from .checks import axis_index
+from .composed import composed
+from .indexing import take_along_axis
+
+__all__ = [
+    "argsort",
+    "count_nonzero",
+    "isin",
+    "nonzero",
+    "searchsorted",
+    "sort",
+    "topk",
+    "unique_all",
+    "unique_counts",
+    "unique_inverse",
+    "unique_values",
+]
+
+# --- Sorting ---------------------------------------------------------------------------------
+
+
+@op
+def argsort(x, axis=-1, descending=False, stable=True):
+    """The indices that sort x along ``axis``; equal elements keep their order."""
+    axis_index("argsort", axis, np.ndim(x))
+    kind: Literal["stable"] | None = "stable" if stable else None
+    if not descending:
+        return np.argsort(x, axis=axis, kind=kind)
+    # Backwards, sorted and turned, so that equal elements are not exchanged.
+    last = np.shape(x)[axis] - 1
+    return last - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind=kind), axis)
+
+
+@composed
+def sort(x: Any, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
+    """x with its elements sorted along ``axis``; the gradients are put back in place.
+
+    >>> import tinytensor as tt
+    >>> tt.sort(tt.tensor([2.0, 3.0, 1.0]), descending=True)
+    tensor([3., 2., 1.])
+    """
+    return take_along_axis(x, argsort(x, axis, descending, stable), axis)
+
+
+class TopK(NamedTuple):
+    """The k extreme elements along an axis, and where they stand."""
+
+    values: Any
+    indices: Any
+
+
+@composed
+def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> TopK:
+    """The k largest (or smallest) elements along ``axis``, in order, and their indices.
+
+    >>> import tinytensor as tt
+    >>> tt.topk(tt.tensor([2.0, 3.0, 1.0]), 2)
+    TopK(values=tensor([3., 2.]), indices=tensor([1, 0]))
+    """
+    axis = axis_index("topk", axis, x.ndim)
+    if not 0 <= k <= x.shape[axis]:
+        raise ShapeError(f"topk: k is {k}, but axis {axis} of x has {x.shape[axis]} elements")
+    first = (slice(None),) * axis + (slice(0, k),)
+    indices = argsort(x, axis, largest)[first]
+    return TopK(take_along_axis(x, indices, axis), indices)
+
+
+# --- Searching and counting -------------------------------------------------------------------
+
+
+@op(outputs=MANY)
+def nonzero(x):
+    """Where x is not 0: the indices along each axis, in C order."""
+    if np.ndim(x) == 0:
+        raise ShapeError("nonzero: x has no axes")
+    return np.nonzero(x)
+
+
+@op
+def count_nonzero(x, axis=None, keepdims=False):
+    """How many elements are not 0."""
+    return np.asarray(np.count_nonzero(x, axis=axis, keepdims=keepdims))
+
+
+@op
+def searchsorted(x, values, side="left", sorter=None):
+    """Where ``values`` would have to be put into the sorted x, which has one axis.
+
+    ``side`` "left" is before equal elements, "right" behind them; ``sorter`` are the indices that
+    sort x.
+    """
+    return np.searchsorted(x, values, side, sorter)
+
+
+@op
+def isin(x, elements, invert=False):
+    """Which elements of x are among ``elements``; with ``invert``, which are not."""
+    return np.isin(x, elements, invert=invert)
+
+
+# --- Sets ------------------------------------------------------------------------------------
+# NaNs are all different, as they are not equal.
+
+
+@op(outputs=4)
+def _unique(x):
+    found = np.unique_all(x)
+    return found.values, found.indices, found.inverse_indices, found.counts
+
+
+class UniqueAllResult(NamedTuple):
+    values: Any
+    indices: Any
+    inverse_indices: Any
+    counts: Any
+
+
+class UniqueCountsResult(NamedTuple):
+    values: Any
+    counts: Any
+
+
+class UniqueInverseResult(NamedTuple):
+    values: Any
+    inverse_indices: Any
+
+
+@composed
+def unique_all(x: Any) -> UniqueAllResult:
+    """The different elements, sorted; where each first stands; for each element of x the index of
+    its equal; and how often each occurs. The values have no gradient."""
+    return UniqueAllResult(*_unique(x))
+
+
+@composed
+def unique_counts(x: Any) -> UniqueCountsResult:
+    """The different elements, sorted, and how often each occurs."""
+    found = unique_all(x)
+    return UniqueCountsResult(found.values, found.counts)
+
+
+@composed
+def unique_inverse(x: Any) -> UniqueInverseResult:
+    """The different elements, sorted, and for each element of x the index of its equal."""
+    found = unique_all(x)
+    return UniqueInverseResult(found.values, found.inverse_indices)
+
+
+@op
+def unique_values(x):
+    """The different elements, sorted."""
+    return np.unique(x, equal_nan=False)

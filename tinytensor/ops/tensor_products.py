@@ -1,0 +1,276 @@
+"""Products of tensors other than the matrix product, each brought to one: einsum and its relatives.
+
+They are made of ops, so they have every derivative that these have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine import Variable
+from ..errors import DtypeError, ShapeError
+from .checks import axis_index
+from .complex_numbers import conjugate_if_complex
+from .composed import composed
+from .elementwise import multiply, subtract
+from .indexing import advanced_index
+from .matmul import matmul
+from .reduction import sum
+from .shape import broadcast_arrays, expand_dims, moveaxis, permute_dims, reshape, roll, squeeze
+
+__all__ = ["cross", "diagonal", "einsum", "kron", "outer", "tensordot", "trace", "vecdot"]
+
+
+def as_operand(x: Any) -> Any:
+    """What an op takes and a function can ask for its shape."""
+    return x if isinstance(x, Variable) else np.asarray(x)
+
+
+# --- Of two ----------------------------------------------------------------------------------
+
+
+@composed
+def outer(a: Any, b: Any) -> Any:
+    """out[i, j] = a[i] b[j], for two vectors."""
+    b = as_operand(b)
+    if a.ndim != 1 or b.ndim != 1:
+        raise ShapeError(f"outer: needs two vectors, a is {a.shape}, b is {b.shape}")
+    return multiply(expand_dims(a, 1), b)
+
+
+@composed
+def kron(a: Any, b: Any) -> Any:
+    """The Kronecker product: each element of a times the whole of b, in its place."""
+    b = as_operand(b)
+    ndim = max(a.ndim, b.ndim)
+    a = reshape(a, (1,) * (ndim - a.ndim) + tuple(a.shape))
+    b = reshape(b, (1,) * (ndim - b.ndim) + tuple(b.shape))
+    pairs = multiply(
+        reshape(a, tuple(n for size in a.shape for n in (size, 1))),
+        reshape(b, tuple(n for size in b.shape for n in (1, size))),
+    )
+    return reshape(pairs, tuple(m * n for m, n in zip(a.shape, b.shape, strict=True)))
+
+
+@composed
+def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
+    """Σ ā b along ``axis``; the other axes broadcast.
+
+    >>> import tinytensor as tt
+    >>> tt.vecdot(tt.tensor([[1.0, 2.0], [3.0, 4.0]]), tt.tensor([1.0, 10.0]))
+    tensor([21., 43.])
+    """
+    b = as_operand(b)
+    axis_index("vecdot", axis, min(a.ndim, b.ndim))
+    a, b = moveaxis(a, axis, -1), moveaxis(b, axis, -1)
+    if a.shape[-1] != b.shape[-1]:
+        raise ShapeError(f"vecdot: lengths differ: {a.shape[-1]} of a, {b.shape[-1]} of b")
+    product = multiply(conjugate_if_complex(a), b)
+    return sum(product, -1, dtype=product.dtype)
+
+
+@composed
+def cross(a: Any, b: Any, axis: int = -1) -> Any:
+    """The cross product of vectors of 3 along ``axis``; the other axes broadcast."""
+    b = as_operand(b)
+    for x in (a, b):
+        if x.shape[axis_index("cross", axis, x.ndim)] != 3:
+            raise ShapeError(f"cross: needs 3 elements along axis {axis}: {a.shape}, {b.shape}")
+    a, b = broadcast_arrays(a, b)
+    return subtract(
+        multiply(roll(a, -1, axis), roll(b, -2, axis)),
+        multiply(roll(a, -2, axis), roll(b, -1, axis)),
+    )
+
+
+@composed
+def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Any:
+    """The sum of products over pairs of axes, as one matrix product.
+
+    ``axes`` is a number n, for the last n axes of a with the first n of b, or the axes of a and
+    those of b that belong together.
+    """
+    b = as_operand(b)
+    if isinstance(axes, int):
+        if not 0 <= axes <= min(a.ndim, b.ndim):
+            raise ShapeError(f"tensordot: {axes} axes of an a of {a.shape} and a b of {b.shape}")
+        of_a: Sequence[int] = range(a.ndim - axes, a.ndim)
+        of_b: Sequence[int] = range(axes)
+    else:
+        of_a, of_b = ((one,) if isinstance(one, int) else tuple(one) for one in axes)
+        of_a = [axis_index("tensordot", axis, a.ndim) for axis in of_a]
+        of_b = [axis_index("tensordot", axis, b.ndim) for axis in of_b]
+    if [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b] or len(set(of_a)) != len(of_a):
+        raise ShapeError(f"tensordot: axes {axes} of a {a.shape} do not fit those of b {b.shape}")
+    kept_a = [i for i in range(a.ndim) if i not in of_a]
+    kept_b = [i for i in range(b.ndim) if i not in of_b]
+    inner = math.prod(a.shape[i] for i in of_a)
+    rows, columns = [a.shape[i] for i in kept_a], [b.shape[i] for i in kept_b]
+    left = reshape(permute_dims(a, (*kept_a, *of_a)), (math.prod(rows), inner))
+    right = reshape(permute_dims(b, (*of_b, *kept_b)), (inner, math.prod(columns)))
+    return reshape(matmul(left, right), (*rows, *columns))
+
+
+# --- Diagonals -------------------------------------------------------------------------------
+
+
+@composed
+def diagonal(x: Any, offset: int = 0) -> Any:
+    """x[…, i, i + ``offset``]: the diagonals of the matrices in the last two axes, a copy."""
+    if x.ndim < 2:
+        raise ShapeError(f"diagonal: needs matrices, but is given {x.shape}")
+    rows, columns = x.shape[-2:]
+    i = np.arange(max(0, -offset), max(0, -offset, min(rows, columns - offset)))
+    return advanced_index(x, (..., i, i + offset))
+
+
+@composed
+def trace(x: Any, offset: int = 0, dtype: Any = None) -> Any:
+    """The sums of the diagonals of the matrices in the last two axes."""
+    return sum(diagonal(x, offset), -1, dtype=dtype)
+
+
+# --- einsum ----------------------------------------------------------------------------------
+
+
+def einsum(subscripts: str, *operands: Any) -> Any:
+    """Sums of products by Einstein's convention, such as ``einsum("bij,bjk->bik", a, b)``.
+
+    Each letter names an axis. Letters that the output has not are summed over; a letter that an
+    operand has twice takes its diagonal; ``...`` stands for axes that broadcast. Without ``->`` the
+    output has the letters that occur once, in the order of the alphabet. Two operands at a time
+    become one batched matrix product; of more, the order is NumPy's greedy one.
+
+    >>> import tinytensor as tt
+    >>> a = tt.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> tt.einsum("ii", a), tt.einsum("ij,j->i", a, tt.tensor([1.0, 10.0]))
+    (tensor(5.), tensor([21., 43.]))
+    """
+    if not isinstance(subscripts, str):
+        raise DtypeError(f"einsum: subscripts must be text, not {subscripts!r}")
+    try:
+        operands = tuple(as_operand(x) for x in operands)
+    except ValueError as error:
+        raise ShapeError(f"einsum: an operand is no array: {error}") from error
+    terms, output = parse(subscripts, [len(x.shape) for x in operands])
+    sizes: dict[str, int] = {}
+    for term, x in zip(terms, operands, strict=True):
+        for label, n in zip(term, x.shape, strict=True):
+            if sizes.setdefault(label, n) not in (1, n) and n != 1:
+                raise ShapeError(f"einsum: {label!r} is {sizes[label]} and {n} in {subscripts!r}")
+            sizes[label] = n if sizes[label] == 1 else sizes[label]
+    work = [
+        without_ones(*without_repeats(x, term), sizes)
+        for x, term in zip(operands, terms, strict=True)
+    ]
+    for places in order(subscripts, operands):
+        chosen = [work.pop(place) for place in sorted(places, reverse=True)][::-1]
+        wanted = set(output).union(*(term for _, term in work))
+        chosen = [summed(x, term, chosen, wanted) for x, term in chosen]
+        while len(chosen) > 1:
+            last = chosen.pop()
+            chosen[-1] = product_of_pair(chosen[-1], last, wanted)
+        work.append(chosen[0])
+    ((x, term),) = work
+    x = sum_over(x, term, set(output))
+    term = "".join(label for label in term if label in output)
+    if len(term) < len(output):
+        raise ShapeError(f"einsum: the output of {subscripts!r} has a letter that no operand has")
+    return permute_dims(x, tuple(term.index(label) for label in output)) if x.ndim > 1 else x
+
+
+Labelled = tuple[Any, str]  # an array and the letters of its axes
+
+
+def parse(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
+    """The letters of each operand and of the output, with letters put in for ``...``."""
+    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(ranks):
+        raise ShapeError(f"einsum: {subscripts!r} is of {len(terms)} operands, not {len(ranks)}")
+    unused = [chr(code) for code in range(0x3B1, 0x3B1 + 64)]  # α, β, …: no letters of users
+    most = 0
+    for i, (term, rank) in enumerate(zip(terms, ranks, strict=True)):
+        named = len(term.replace("...", ""))
+        if "..." in term:
+            if term.count("...") > 1 or rank < named:
+                raise ShapeError(f"einsum: {term!r} does not fit an operand of {rank} axes")
+            most = max(most, rank - named)
+            term = term.replace("...", "".join(unused[: rank - named][::-1]))
+        terms[i] = term
+        if len(term) != rank or not all(label.isalpha() for label in term):
+            raise ShapeError(f"einsum: {term!r} does not fit an operand of {rank} axes")
+    dots = "".join(unused[:most][::-1])
+    if not arrow:
+        letters = "".join(terms)
+        once = sorted(label for label in set(letters) if letters.count(label) == 1)
+        return terms, dots + "".join(label for label in once if label not in dots)
+    output = output.replace("...", dots)
+    if len(set(output)) != len(output) or not all(label.isalpha() for label in output):
+        raise ShapeError(f"einsum: the output of {subscripts!r} must have each letter once")
+    return terms, output
+
+
+def without_repeats(x: Any, term: str) -> Labelled:
+    """x with the diagonal taken of every letter that stands twice."""
+    for label in dict.fromkeys(term):
+        axes = [i for i, other in enumerate(term) if other == label]
+        if len(axes) > 1:
+            if len({x.shape[i] for i in axes}) > 1:
+                raise ShapeError(f"einsum: {label!r} is repeated in {term!r}, with other sizes")
+            x = moveaxis(x, tuple(axes), tuple(range(len(axes))))
+            x = advanced_index(x, (np.arange(x.shape[0]),) * len(axes))
+            term = label + term.replace(label, "")
+    return x, term
+
+
+def without_ones(x: Any, term: str, sizes: dict[str, int]) -> Labelled:
+    """x without the axes along which it broadcasts."""
+    ones = tuple(i for i, label in enumerate(term) if x.shape[i] == 1 != sizes[label])
+    kept = "".join(label for i, label in enumerate(term) if i not in ones)
+    return (squeeze(x, ones), kept) if ones else (x, term)
+
+
+def order(subscripts: str, operands: Sequence[Any]) -> list[tuple[int, ...]]:
+    """Which operands are multiplied next, the product being put behind the others."""
+    if len(operands) < 3:
+        return [tuple(range(len(operands)))]
+    shapes = [np.broadcast_to(np.float32(0), x.shape) for x in operands]
+    return np.einsum_path(subscripts, *shapes, optimize="greedy")[0][1:]
+
+
+def sum_over(x: Any, term: str, wanted: set[str]) -> Any:
+    """x summed over the axes whose letters nobody wants."""
+    axes = tuple(i for i, label in enumerate(term) if label not in wanted)
+    return sum(x, axes, dtype=x.dtype) if axes else x
+
+
+def summed(x: Any, term: str, chosen: list[Labelled], wanted: set[str]) -> Labelled:
+    """x summed over what only x has."""
+    others = wanted.union(*(other for y, other in chosen if y is not x))
+    return sum_over(x, term, others), "".join(label for label in term if label in others)
+
+
+def product_of_pair(a: Labelled, b: Labelled, wanted: set[str]) -> Labelled:
+    """Two operands as one batched matrix product: (batch, rows, inner) (batch, inner, columns)."""
+    (x, of_x), (y, of_y) = a, b
+    batch = [label for label in of_x if label in of_y and label in wanted]
+    inner = [label for label in of_x if label in of_y and label not in wanted]
+    rows = [label for label in of_x if label not in of_y]
+    columns = [label for label in of_y if label not in of_x]
+    size = dict(zip(of_x + of_y, (*x.shape, *y.shape), strict=True))
+
+    def arranged(x: Any, term: str, *groups: list[str]) -> Any:
+        places = tuple(term.index(label) for group in groups for label in group)
+        x = permute_dims(x, places) if places else x
+        return reshape(x, tuple(math.prod(size[label] for label in group) for group in groups))
+
+    left = arranged(x, of_x, batch, rows, inner)
+    right = arranged(y, of_y, batch, inner, columns)
+    out = matmul(left, right) if batch else matmul(left[0], right[0])
+    labels = [*batch, *rows, *columns]
+    return reshape(out, tuple(size[label] for label in labels)), "".join(labels)
