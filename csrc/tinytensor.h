@@ -160,7 +160,7 @@ typedef struct {
     X(gemm_finish_f32, tt_gemm_finish_args) \
     X(gemv_f32, tt_gemv_args)
 
-/* --- Convolution and pooling (kernels/conv.h, winograd.h, pool.h) --------------------------- */
+/* --- Convolution and pooling (conv.h, direct.h, winograd.h and pool.h in kernels) ----------- */
 
 /* Rows [tap, tap + taps) and columns [pixel, pixel + pixels) of the matrix of patches of one image
  * and group: see conv.h. */
@@ -176,6 +176,42 @@ typedef struct {
     int64_t dilation_y, dilation_x;
     int64_t top, left; /* padding */
 } tt_conv_args;
+
+/* Rows [row, row + rows) of an image, some of which may be outside, into a band (of direct.h). */
+typedef struct {
+    const float *image; /* channels × height × width */
+    float *band;        /* channels × rows × stride_x × pitch, and 2 vectors of room */
+    int64_t channels, height, width;
+    int64_t row, rows;
+    int64_t left, stride_x, pitch;
+} tt_band_args;
+
+/* Rows of outputs of all filters from a band. The weight is packed as by gemm_pack_a. */
+typedef struct {
+    const float *band, *weight, *bias; /* bias: NULL for none */
+    const int64_t *offsets;            /* of each tap, in the band */
+    float *out;
+    int64_t taps, filters, panel;
+    int64_t rows, width;
+    int64_t row_step, out_plane; /* row_step: from one output's row to the next, in the band */
+    int accumulate;
+} tt_direct_args;
+
+/* Adds to sums: filters × taps × a vector. */
+typedef struct {
+    const float *band, *g;
+    const int64_t *offsets;
+    float *sums;
+    int64_t taps, filters;
+    int64_t rows, width;
+    int64_t row_step, g_plane;
+} tt_direct_grad_args;
+
+typedef struct {
+    const float *sums;
+    float *out;
+    int64_t n, slices, slice_step;
+} tt_direct_sums_args;
 
 /* A stretch of one row of tiles (of winograd.h) of an image's planes. Of tile t and point p,
  * channel c is at transformed[p * point_step + t * tile_step + c]; there, channels are filled up to
@@ -227,6 +263,10 @@ typedef struct {
     X(conv_patches_f32, tt_conv_args)                \
     X(conv_panels_f32, tt_conv_args)                 \
     X(conv_add_patches_f32, tt_conv_args)            \
+    X(direct_band_f32, tt_band_args)                 \
+    X(direct_f32, tt_direct_args)                    \
+    X(direct_grad_f32, tt_direct_grad_args)          \
+    X(direct_sums_f32, tt_direct_sums_args)          \
     X(winograd_image_f32, tt_winograd_args)          \
     X(winograd_gradient_f32, tt_winograd_args)       \
     X(winograd_output_f32, tt_winograd_args)         \

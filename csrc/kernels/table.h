@@ -8,6 +8,7 @@
 #include "reduce.h"
 #include "gemm.h"
 #include "conv.h"
+#include "direct.h"
 #include "winograd.h"
 #include "pool.h"
 #include "rows.h"

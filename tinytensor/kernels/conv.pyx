@@ -1,8 +1,10 @@
 # cython: cdivision=True
 """Convolution: the float32 cases of the functions of the same names in reference.py.
 
-All three are products with the matrix of patches (csrc/kernels/conv.h), which is never whole: a
-piece of the work makes the part that it needs in scratch memory that fits a second-level cache.
+Where they pay, Winograd's method (winograd.pyx) or direct convolution (direct.pyx) is taken, and a
+1×1 convolution is a plain product. Else all three are products with the matrix of patches
+(csrc/kernels/conv.h), which is never whole: a piece of the work makes the part that it needs in
+scratch memory that fits a second-level cache.
 
     output     weight (filters × taps) · patches (taps × pixels), patches written as packed panels
     gradient   of x: weightᵀ · g gives patches, which are added to the image
@@ -13,6 +15,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
+from tinytensor.kernels.direct cimport direct, direct_grad_w, direct_grad_w_pays, direct_pays
 from tinytensor.kernels.gemm cimport (
     TT_IDENTITY,
     cut_rows,
@@ -43,17 +46,6 @@ __all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x"]
 cnp.import_array()
 
 cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_conv_args:
-        float *image
-        float *patches
-        int64_t patch_row
-        int64_t tap, taps, pixel, pixels
-        int64_t height, width
-        int64_t out_width
-        int64_t kernel_y, kernel_x
-        int64_t stride_y, stride_x
-        int64_t dilation_y, dilation_x
-        int64_t top, left
     ctypedef struct tt_kernels:
         int vector_bytes
         int gemm_rows
@@ -76,16 +68,6 @@ cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
 
 
 # --- What is convolved -----------------------------------------------------------------------
-
-
-# ``items`` are the groups of the images: images × groups.
-cdef struct Geometry:
-    int64_t images, groups, items
-    int64_t channels, filters  # of a group
-    int64_t taps, pixels  # sizes of the matrix of patches
-    int64_t image_size  # of a group: channels × height × width
-    bint pointwise  # the matrix of patches is the image itself
-    tt_conv_args conv
 
 
 cdef bint read_geometry(
@@ -143,6 +125,29 @@ cdef bint planes_of(const Geometry *s, Planes *planes) noexcept nogil:
         and conv.stride_y == 1 and conv.stride_x == 1
         and conv.dilation_y == 1 and conv.dilation_x == 1 and winograd_pays(planes)
     )
+
+
+cdef bint reverse(const Geometry *s, Geometry *reversed) noexcept nogil:
+    """The gradient of x as a convolution of g by the reversed weight; is it one, of stride 1?"""
+    cdef const tt_conv_args *conv = &s.conv
+    cdef tt_conv_args *back = &reversed.conv
+    cdef int64_t area = conv.kernel_y * conv.kernel_x
+    reversed[0] = s[0]
+    reversed.channels, reversed.filters = s.filters, s.channels
+    reversed.taps = s.filters * area
+    reversed.pixels, reversed.image_size = conv.height * conv.width, s.filters * s.pixels
+    back.height, back.width = s.pixels // conv.out_width, conv.out_width
+    back.out_width = conv.width
+    back.top = (conv.kernel_y - 1) * conv.dilation_y - conv.top
+    back.left = (conv.kernel_x - 1) * conv.dilation_x - conv.left
+    return conv.stride_y == 1 and conv.stride_x == 1
+
+
+cdef cnp.ndarray reversed_weight(cnp.ndarray weight, int64_t groups):
+    """Filters and channels of each group change places, and the last tap comes first."""
+    filters, channels, *kernel = weight.shape[0] // groups, weight.shape[1], *np.shape(weight)[2:]
+    parts = np.reshape(weight, (groups, filters, channels, *kernel))
+    return np.ascontiguousarray(parts.swapaxes(1, 2)[..., ::-1, ::-1])
 
 
 cdef inline int64_t panel_of_b(const tt_kernels *table) noexcept nogil:
@@ -257,6 +262,9 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups):
         return out
     if planes_of(&s.shape, &planes):
         winograd(&planes, s.x, s.weight, s.shape.taps, 9, False, s.bias, s.out)
+        return out
+    if direct_pays(&s.shape):
+        direct(&s.shape, s.x, s.weight, s.bias, s.out)
         return out
 
     keep = []
@@ -395,6 +403,7 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
         return conv2d_grad_x(g[np.newaxis], weight, size, stride, padding, dilation, groups)[0]
     cdef Backward s
     cdef Planes planes
+    cdef Geometry reversed
     cdef cnp.ndarray gs, ws, out
     cdef int64_t pieces, area
     if not (is_f32(g) and is_f32(weight) and weight.ndim == 4):
@@ -419,6 +428,10 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
         planes.top, planes.left = 2 - planes.top, 2 - planes.left
         winograd(&planes, s.g, s.weight, 9, s.shape.taps, True, NULL, s.out)
         return out
+    if reverse(&s.shape, &reversed) and direct_pays(&reversed):
+        ws = reversed_weight(ws, groups)
+        direct(&reversed, s.g, data(ws), NULL, s.out)
+        return out
 
     keep = []
     s.table = <const tt_kernels *> _core.table
@@ -426,7 +439,9 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
     pieces = s.shape.items * s.channel_pieces
     area = s.shape.conv.kernel_y * s.shape.conv.kernel_x
     s.packed_weight = allocate(ws.size, keep)
-    make_scratch(&s.scratch, s.piece_channels * area * s.piece_pixels, pieces, core.get_num_threads(), keep)
+    make_scratch(
+        &s.scratch, s.piece_channels * area * s.piece_pixels, pieces, core.get_num_threads(), keep
+    )
     with nogil:
         _core.parallel_for(s.shape.groups * s.channel_pieces * s.blocks, pack_weight_by_taps, &s)
         _core.parallel_for(pieces, run_backward, &s)
@@ -517,7 +532,7 @@ cdef void weights_pieces(Weights *s) noexcept nogil:
 
 def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
     if g.ndim == 3:
-        return conv2d_grad_w(g[np.newaxis], x[np.newaxis], kernel, stride, padding, dilation, groups)
+        g, x = g[np.newaxis], x[np.newaxis]
     cdef Weights s
     cdef Planes planes
     cdef cnp.ndarray gs, xs, sums, out
@@ -535,6 +550,10 @@ def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
     if planes_of(&s.shape, &planes):
         out = _core.empty(shape, np.float32)
         winograd_grad_w(&planes, s.x, s.g, data(out))
+        return out
+    if direct_grad_w_pays(&s.shape):
+        out = _core.empty(shape, np.float32)
+        direct_grad_w(&s.shape, s.x, s.g, data(out))
         return out
 
     keep = []

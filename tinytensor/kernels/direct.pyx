@@ -1,0 +1,345 @@
+# cython: cdivision=True
+"""Direct convolution (csrc/kernels/direct.h), for few channels or few filters to a group.
+
+    output     a piece copies the rows that it reads into a band in scratch memory, and computes
+               rows of outputs from there
+    gradient   of x (stride 1): the output's, of g and the reversed weights
+               of the weight: a piece adds up a slice of the images, in vectors, which are summed
+               at the end
+"""
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from tinytensor.kernels cimport _core
+from tinytensor.kernels.conv cimport Geometry
+from tinytensor.kernels.gemm cimport cut_rows, depth_of_blocks, tt_gemm_pack_args
+from tinytensor.kernels.scratch cimport (
+    Scratch,
+    allocate,
+    give_back,
+    make_scratch,
+    memory_of,
+    take_slot,
+)
+
+import numpy as np
+
+from tinytensor.kernels import _core as core
+
+cnp.import_array()
+
+cdef extern from "tinytensor.h" nogil:
+    ctypedef struct tt_band_args:
+        const float *image
+        float *band
+        int64_t channels, height, width
+        int64_t row, rows
+        int64_t left, stride_x, pitch
+    ctypedef struct tt_direct_args:
+        const float *band
+        const float *weight
+        const float *bias
+        const int64_t *offsets
+        float *out
+        int64_t taps, filters, panel
+        int64_t rows, width
+        int64_t row_step, out_plane
+        int accumulate
+    ctypedef struct tt_direct_grad_args:
+        const float *band
+        const float *g
+        const int64_t *offsets
+        float *sums
+        int64_t taps, filters
+        int64_t rows, width
+        int64_t row_step, g_plane
+    ctypedef struct tt_direct_sums_args:
+        const float *sums
+        float *out
+        int64_t n, slices, slice_step
+    ctypedef struct tt_kernels:
+        int vector_bytes
+        int gemm_rows
+        void (*gemm_pack_a_f32)(const tt_gemm_pack_args *) noexcept nogil
+        void (*direct_band_f32)(const tt_band_args *) noexcept nogil
+        void (*direct_f32)(const tt_direct_args *) noexcept nogil
+        void (*direct_grad_f32)(const tt_direct_grad_args *) noexcept nogil
+        void (*direct_sums_f32)(const tt_direct_sums_args *) noexcept nogil
+
+cdef enum:
+    WORK_OF_PIECE = 1 << 19  # multiply-adds
+    BAND = 1 << 16  # floats: a quarter of a second-level cache
+    SUMS = 1 << 18  # floats of a slice's sums
+
+
+cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
+    return (n + by - 1) // by
+
+
+cdef inline int64_t lanes_of_core() noexcept nogil:
+    return (<const tt_kernels *> _core.table).vector_bytes // 4
+
+
+# --- Bands -----------------------------------------------------------------------------------
+
+
+# How images are cut into bands, each for `rows` rows of the output.
+cdef struct Bands:
+    int64_t rows, of_image
+    int64_t image_rows  # rows of the image in a band
+    int64_t pitch, size
+    int64_t row_step  # from one output's row to the next
+    const int64_t *offsets  # of the taps
+
+
+cdef inline int64_t out_height(const Geometry *s) noexcept nogil:
+    return s.pixels // s.conv.out_width
+
+
+cdef int64_t rows_of_image(const Geometry *s, int64_t rows) noexcept nogil:
+    return (rows - 1) * s.conv.stride_y + (s.conv.kernel_y - 1) * s.conv.dilation_y + 1
+
+
+cdef int64_t pitch_of(const Geometry *s) noexcept nogil:
+    return s.conv.out_width + (s.conv.kernel_x - 1) * s.conv.dilation_x // s.conv.stride_x
+
+
+cdef int64_t row_of_band(const Geometry *s) noexcept nogil:
+    return s.channels * s.conv.stride_x * pitch_of(s)
+
+
+cdef void cut_bands(const Geometry *s, Bands *b) noexcept nogil:
+    """As many rows as fit the memory of a band and are work for a piece; an even number."""
+    cdef int64_t height = out_height(s), most
+    cdef int64_t work = s.filters * s.taps * s.conv.out_width  # of a row
+    most = (BAND // row_of_band(s) - rows_of_image(s, 1)) // s.conv.stride_y + 1
+    b.rows = max(2, min(most, WORK_OF_PIECE // work))
+    b.rows = ceil_div(ceil_div(height, ceil_div(height, b.rows)), 2) * 2
+    b.of_image = ceil_div(height, b.rows)
+    b.image_rows = rows_of_image(s, b.rows)
+    b.pitch = pitch_of(s)
+    b.row_step = s.conv.stride_y * s.conv.stride_x * b.pitch
+    b.size = b.image_rows * row_of_band(s) + 2 * lanes_of_core()
+
+
+cdef cnp.ndarray offsets_of(const Geometry *s, Bands *b):
+    """The offsets of the taps; the array that holds them."""
+    cdef cnp.ndarray array = np.empty(s.taps, np.int64)
+    cdef int64_t *offsets = <int64_t *> cnp.PyArray_DATA(array)
+    cdef int64_t c, r, column, k = 0, x
+    for c in range(s.channels):
+        for r in range(s.conv.kernel_y):
+            for column in range(s.conv.kernel_x):
+                x = column * s.conv.dilation_x
+                offsets[k] = b.pitch * (
+                    (c * b.image_rows + r * s.conv.dilation_y) * s.conv.stride_x
+                    + x % s.conv.stride_x
+                ) + x // s.conv.stride_x
+                k += 1
+    b.offsets = offsets
+    return array
+
+
+cdef int64_t fill_band(
+    const tt_kernels *table, const Geometry *s, const Bands *b, const float *x, int64_t item,
+    int64_t first, float *band,
+) noexcept nogil:
+    """The band of the output's rows from `first` on; how many these are is returned."""
+    cdef int64_t rows = min(b.rows, out_height(s) - first)
+    cdef tt_band_args args
+    args.image, args.band = x + item * s.image_size, band
+    args.channels, args.height, args.width = s.channels, s.conv.height, s.conv.width
+    args.row, args.rows = first * s.conv.stride_y - s.conv.top, b.image_rows
+    args.left, args.stride_x, args.pitch = s.conv.left, s.conv.stride_x, b.pitch
+    table.direct_band_f32(&args)
+    return rows
+
+
+# --- Output ----------------------------------------------------------------------------------
+
+
+cdef bint fits(const Geometry *s) noexcept nogil:
+    """Do rows fill vectors well, and do some of them fit a band?"""
+    cdef int64_t lanes = lanes_of_core(), width = s.conv.out_width
+    cdef int64_t vectors = ceil_div(width, lanes)
+    return (
+        5 * width >= 3 * vectors * lanes and s.conv.stride_x <= 8
+        and rows_of_image(s, 2) <= BAND // row_of_band(s)
+    )
+
+
+cdef bint direct_pays(const Geometry *s) noexcept nogil:
+    # To write a patch costs about as much as its products with some 16 filters.
+    return s.filters <= 64 and fits(s)
+
+
+cdef struct Forward:
+    const tt_kernels *table
+    Geometry shape
+    Bands bands
+    const float *x
+    const float *weight
+    const float *bias
+    float *out
+    float *packed_weight
+    int64_t panel, block_depth, blocks
+    int64_t pieces, piece_bands
+    Scratch scratch
+
+
+cdef void pack_weight(void *context, int64_t piece) noexcept nogil:
+    cdef const Forward *s = <const Forward *> context
+    cdef tt_gemm_pack_args args
+    cdef int64_t k = piece % s.blocks * s.block_depth
+    cdef int64_t matrix = piece // s.blocks * s.shape.filters * s.shape.taps
+    args.width, args.depth = s.shape.filters, min(s.block_depth, s.shape.taps - k)
+    args.width_step, args.depth_step = s.shape.taps, 1
+    args.panel = s.panel
+    args.x = s.weight + matrix + k
+    args.out = s.packed_weight + matrix + k * s.shape.filters
+    s.table.gemm_pack_a_f32(&args)
+
+
+cdef void run_forward(void *context, int64_t piece) noexcept nogil:
+    cdef Forward *s = <Forward *> context
+    cdef const Geometry *shape = &s.shape
+    cdef int64_t begin = piece * s.piece_bands
+    cdef int64_t end = min(begin + s.piece_bands, shape.items * s.bands.of_image)
+    cdef int64_t band, item, group, first, block, k
+    cdef tt_direct_args args
+    cdef int slot = take_slot(&s.scratch)
+    cdef float *memory = memory_of(&s.scratch, slot)
+    args.band, args.filters, args.panel = memory, shape.filters, s.panel
+    args.width, args.row_step, args.out_plane = (
+        shape.conv.out_width, s.bands.row_step, shape.pixels
+    )
+    for band in range(begin, end):
+        item = band // s.bands.of_image
+        group = item % shape.groups
+        first = band % s.bands.of_image * s.bands.rows
+        args.rows = fill_band(s.table, shape, &s.bands, s.x, item, first, memory)
+        args.out = s.out + item * shape.filters * shape.pixels + first * shape.conv.out_width
+        for block in range(s.blocks):
+            k = block * s.block_depth
+            args.taps = min(s.block_depth, shape.taps - k)
+            args.offsets = s.bands.offsets + k
+            args.weight = s.packed_weight + (group * shape.taps + k) * shape.filters
+            args.accumulate = block > 0
+            args.bias = NULL
+            if block == 0 and s.bias != NULL:
+                args.bias = s.bias + group * shape.filters
+            s.table.direct_f32(&args)
+    give_back(&s.scratch, slot)
+
+
+cdef int direct(
+    const Geometry *shape, const float *x, const float *weight, const float *bias, float *out
+) except -1:
+    cdef Forward s
+    cdef int64_t bands, work, unused
+    keep = []
+    s.table = <const tt_kernels *> _core.table
+    s.shape = shape[0]
+    s.x, s.weight, s.bias, s.out = x, weight, bias, out
+    cut_bands(shape, &s.bands)
+    keep.append(offsets_of(shape, &s.bands))
+    cut_rows(shape.filters, s.table.gemm_rows, &s.panel, &unused)
+    s.block_depth = depth_of_blocks(shape.taps)
+    s.blocks = ceil_div(shape.taps, s.block_depth)
+    bands = shape.items * s.bands.of_image
+    work = s.bands.rows * shape.conv.out_width * shape.filters * shape.taps
+    s.piece_bands = max(1, WORK_OF_PIECE // work)
+    s.pieces = ceil_div(bands, s.piece_bands)
+    s.packed_weight = allocate(shape.groups * shape.filters * shape.taps, keep)
+    make_scratch(&s.scratch, s.bands.size, s.pieces, core.get_num_threads(), keep)
+    with nogil:
+        _core.parallel_for(shape.groups * s.blocks, pack_weight, &s)
+        _core.parallel_for(s.pieces, run_forward, &s)
+    return 0
+
+
+# --- Gradient of the weight ------------------------------------------------------------------
+
+
+cdef bint direct_grad_w_pays(const Geometry *s) noexcept nogil:
+    # The sums of a tile are read and written once for a band: it should have vectors enough.
+    cdef int64_t vectors = ceil_div(s.conv.out_width, lanes_of_core()) * out_height(s)
+    return (
+        direct_pays(s) and (s.filters == 1 or vectors >= 32)
+        and s.filters * s.taps * lanes_of_core() <= SUMS
+    )
+
+
+cdef struct Weights:
+    const tt_kernels *table
+    Geometry shape
+    Bands bands
+    const float *x
+    const float *g
+    float *out
+    float *sums  # slices × groups × filters × taps × a vector
+    int64_t slices, slice_images, slice_step
+    int64_t group_step  # filters × taps
+    Scratch scratch
+
+
+cdef void run_weights(void *context, int64_t piece) noexcept nogil:
+    cdef Weights *s = <Weights *> context
+    cdef const Geometry *shape = &s.shape
+    cdef int64_t group = piece % shape.groups, slice_ = piece // shape.groups
+    cdef int64_t first = slice_ * s.slice_images, image, item, band, row
+    cdef int64_t lanes = s.table.vector_bytes // 4
+    cdef tt_direct_grad_args args
+    cdef int slot = take_slot(&s.scratch)
+    cdef float *memory = memory_of(&s.scratch, slot)
+    args.band, args.offsets, args.taps = memory, s.bands.offsets, shape.taps
+    args.filters, args.width = shape.filters, shape.conv.out_width
+    args.row_step, args.g_plane = s.bands.row_step, shape.pixels
+    args.sums = s.sums + slice_ * s.slice_step + group * s.group_step * lanes
+    memset(args.sums, 0, s.group_step * lanes * sizeof(float))
+    for image in range(first, min(first + s.slice_images, shape.images)):
+        item = image * shape.groups + group
+        for band in range(s.bands.of_image):
+            row = band * s.bands.rows
+            args.rows = fill_band(s.table, shape, &s.bands, s.x, item, row, memory)
+            args.g = s.g + item * shape.filters * shape.pixels + row * args.width
+            s.table.direct_grad_f32(&args)
+    give_back(&s.scratch, slot)
+
+
+cdef void run_sums(void *context, int64_t group) noexcept nogil:
+    cdef const Weights *s = <const Weights *> context
+    cdef tt_direct_sums_args args
+    args.n, args.slices, args.slice_step = s.group_step, s.slices, s.slice_step
+    args.sums = s.sums + group * s.group_step * (s.table.vector_bytes // 4)
+    args.out = s.out + group * s.group_step
+    s.table.direct_sums_f32(&args)
+
+
+cdef int direct_grad_w(
+    const Geometry *shape, const float *x, const float *g, float *out
+) except -1:
+    cdef Weights s
+    cdef int64_t work
+    keep = []
+    s.table = <const tt_kernels *> _core.table
+    s.shape = shape[0]
+    s.x, s.g, s.out = x, g, out
+    cut_bands(shape, &s.bands)
+    keep.append(offsets_of(shape, &s.bands))
+    s.group_step = shape.filters * shape.taps
+    # Some 16 pieces in all, each of them worth waking a thread.
+    work = shape.images * shape.pixels * s.group_step
+    s.slices = min(shape.images, ceil_div(16, shape.groups), max(1, work // WORK_OF_PIECE))
+    s.slice_images = ceil_div(shape.images, s.slices)
+    s.slices = ceil_div(shape.images, s.slice_images)
+    s.slice_step = shape.groups * s.group_step * (s.table.vector_bytes // 4)
+    s.sums = allocate(s.slices * s.slice_step, keep)
+    make_scratch(
+        &s.scratch, s.bands.size, s.slices * shape.groups, core.get_num_threads(), keep
+    )
+    with nogil:
+        _core.parallel_for(s.slices * shape.groups, run_weights, &s)
+        _core.parallel_for(shape.groups, run_sums, &s)
+    return 0
