@@ -127,9 +127,9 @@ class Tensor(Operators):
             cotangent = ops.real(cotangent)
         if self.shape != shape:
             lead = self.ndim - len(shape)
-            stretched = (lead + i for i, n in enumerate(shape) if n != self.shape[lead + i])
-            cotangent = ops.sum(cotangent, (*range(lead), *stretched), True)
-            if lead:
+            stretched = [lead + i for i, n in enumerate(shape) if n != self.shape[lead + i]]
+            cotangent = ops.sum(cotangent, (*range(lead), *stretched), bool(stretched))
+            if lead and stretched:
                 cotangent = ops.reshape(cotangent, shape)
         return cotangent if cotangent.dtype == dtype else ops.astype(cotangent, dtype)
 

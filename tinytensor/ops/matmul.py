@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def transposed(x: Any) -> Any:
 
 def as_rows(x: Any) -> Any:
     """x with all axes but the last made into one."""
-    return reshape(x, (int(np.prod(x.shape[:-1])), x.shape[-1]))
+    return x if x.ndim == 2 else reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
 
 
 # --- Products --------------------------------------------------------------------------------

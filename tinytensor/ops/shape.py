@@ -90,14 +90,16 @@ def reshape(x, shape, copy=None):
 
     A view where that can be; with ``copy`` True a copy, with False an error if it cannot be a view.
     """
-    out = np.reshape(x, shape)
+    if not isinstance(x, np.ndarray):
+        x = np.asarray(x)
+    out = x.reshape(shape)
     if copy is not None:
         shares = np.shares_memory(out, x)
         if copy and shares:
             out = np.array(out)
-        elif not copy and not shares and np.size(x):
+        elif not copy and not shares and x.size:
             raise ValueError("reshape: these elements are not a view in another shape")
-    return out, np.shape(x)
+    return out, x.shape
 
 
 reshape.grad(x=lambda g, from_shape: reshape(g, from_shape))
@@ -119,7 +121,7 @@ def flatten(x: Any, start_axis: int = 0, end_axis: int = -1) -> Any:
 @op(view=True)
 def permute_dims(x, axes=None):
     """The axes of x in another order; all reversed if ``axes`` is None."""
-    return np.transpose(x, axes)
+    return x.transpose(axes) if isinstance(x, np.ndarray) else np.transpose(x, axes)
 
 
 permute_dims.grad(
@@ -148,7 +150,7 @@ def matrix_transpose(x: Any) -> Any:
     """x with its last two axes exchanged."""
     if x.ndim < 2:
         raise ShapeError(f"matrix_transpose: x is {x.shape}, needs at least 2 axes")
-    return swapaxes(x, -1, -2)
+    return permute_dims(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
 @composed
