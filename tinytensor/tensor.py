@@ -266,7 +266,7 @@ class Tensor(Operators):
     def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
             raise TypeError("iter: a tensor of 0 dimensions cannot be iterated over")
-        return (self[i] for i in range(self.shape[0]))
+        return iter(ops.unstack(self))
 
     def __contains__(self, item: Any) -> bool:
         return bool((self.value == as_array(item)).any())

@@ -271,11 +271,11 @@ stack.grad(arrays=lambda g, axis: unstack(g, axis))
 
 @op(outputs=MANY, view=True)
 def split(x, indices_or_sections, axis=0):
-    """Pieces of x along ``axis``: that many equal ones, or cut before the given indices."""
+    """Views of x along ``axis``: that many equal pieces, or cut before the given indices."""
     axis_index("split", axis, np.ndim(x))
     if isinstance(indices_or_sections, int) and indices_or_sections < 1:
         raise ShapeError(f"split: cannot cut into {indices_or_sections} sections")
-    return [np.ascontiguousarray(piece) for piece in np.split(x, indices_or_sections, axis)]
+    return np.split(x, indices_or_sections, axis)
 
 
 split.grad(x=lambda g, axis: concat(g, axis))
@@ -283,10 +283,11 @@ split.grad(x=lambda g, axis: concat(g, axis))
 
 @op(outputs=MANY, view=True)
 def unstack(x, axis=0):
-    """The slices of x along ``axis``, without that axis."""
+    """The slices of x along ``axis``, without that axis: views."""
     if np.ndim(x) == 0:
         raise ShapeError("unstack: x has no axes")
-    return [np.asarray(piece, order="C") for piece in np.moveaxis(x, axis, 0)]
+    slices = np.moveaxis(x, axis, 0)
+    return [slices[i, ...] for i in range(len(slices))]  # with the ..., numbers are views too
 
 
 unstack.grad(x=lambda g, axis: stack(g, axis))
