@@ -150,9 +150,39 @@ static void tt_step_tile(int64_t rows, const float *a, const float *b, int64_t d
 
 TT_INLINE int64_t tt_step_padded(int64_t n) { return (n + VL - 1) / VL * VL; }
 
-/* The sums of s->rows rows with one panel of the given depth. */
-static void tt_step_product(const tt_step_args *s, const float *panel, int64_t depth, float *sums)
+/* Arrays that what follows a product will read or write, two vectors of each row: they are fetched
+ * while the product runs. */
+typedef struct {
+    int count;
+    const float *x[12];
+    int64_t row[12]; /* from row to row of x */
+} tt_step_ahead;
+
+/* Add an array (or NULL), from a column of its first row. */
+TT_INLINE void tt_step_fetch(tt_step_ahead *ahead, const tt_step_args *s, const float *x,
+                             int64_t row, int64_t column)
 {
+    if (!x) return;
+    ahead->x[ahead->count] = x + s->row * row + column;
+    ahead->row[ahead->count++] = row;
+}
+
+/* The share of one block of the depth, for some rows. */
+TT_INLINE void tt_step_fetch_share(const tt_step_ahead *ahead, int64_t block, int64_t blocks,
+                                   int64_t row, int64_t rows)
+{
+    for (int64_t i = ahead->count * block / blocks; i < ahead->count * (block + 1) / blocks; i++)
+        for (int64_t r = row; r < row + rows; r++) {
+            __builtin_prefetch(ahead->x[i] + r * ahead->row[i], 0, 2);
+            __builtin_prefetch(ahead->x[i] + r * ahead->row[i] + VL, 0, 2);
+        }
+}
+
+/* The sums of s->rows rows with one panel of the given depth. */
+static void tt_step_product(const tt_step_args *s, const float *panel, int64_t depth, float *sums,
+                            const tt_step_ahead *ahead)
+{
+    const int64_t blocks = (depth + TT_STEP_DEPTH - 1) / TT_STEP_DEPTH;
     const int64_t tiles = (s->rows + TT_GEMM_ROWS - 1) / TT_GEMM_ROWS;
     const int64_t height = (s->rows + tiles - 1) / tiles;
     if (!s->operand) {
@@ -164,6 +194,7 @@ static void tt_step_product(const tt_step_args *s, const float *panel, int64_t d
         const int64_t some = depth - k < TT_STEP_DEPTH ? depth - k : TT_STEP_DEPTH;
         for (int64_t r = 0; r < s->rows; r += height) {
             const int64_t rows = s->rows - r < height ? s->rows - r : height;
+            tt_step_fetch_share(ahead, k / TT_STEP_DEPTH, blocks, r, rows);
             tt_step_tile(rows, a + r * TT_STEP_ROW, panel + k * 2 * VL, some, sums + r * 2 * VL,
                          k > 0);
         }
@@ -223,16 +254,34 @@ TT_INLINE vf tt_gate(vf x) { return 1.0f / (1.0f + vf_exp(vf_neg(x))); }
 
 TT_INLINE void tt_step_sums(const tt_step_args *s, int gates, int64_t unit, float *sums)
 {
-    const int64_t depth = tt_step_padded(s->hidden);
+    const int64_t n = s->hidden, depth = tt_step_padded(n);
     const float *panel = s->weights + unit * gates * depth;
-    for (int gate = 0; gate < gates; gate++)
-        tt_step_product(s, panel + gate * depth * 2 * VL, depth, sums + gate * s->rows * 2 * VL);
+    for (int gate = 0; gate < gates; gate++) {
+        tt_step_ahead ahead = {0};
+        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit);
+        if (gate == gates - 1) {
+            tt_step_fetch(&ahead, s, s->inner, n, unit);
+            tt_step_fetch(&ahead, s, s->h, n, unit);
+            tt_step_fetch(&ahead, s, s->c, n, unit);
+        }
+        tt_step_product(s, panel + gate * depth * 2 * VL, depth, sums + gate * s->rows * 2 * VL,
+                        &ahead);
+    }
 }
 
 TT_INLINE void tt_step_backward_sums(const tt_step_args *s, int gates, int64_t unit, float *sums)
 {
-    const int64_t depth = gates * tt_step_padded(s->hidden);
-    tt_step_product(s, s->weights + unit * depth, depth, sums);
+    const int64_t n = s->hidden, depth = gates * tt_step_padded(n);
+    tt_step_ahead ahead = {0};
+    for (int gate = 0; gate < gates; gate++) {
+        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit);
+        tt_step_fetch(&ahead, s, s->dgates, gates * n, gate * n + unit);
+    }
+    tt_step_fetch(&ahead, s, s->g, n, unit);
+    tt_step_fetch(&ahead, s, s->inner, n, unit);
+    tt_step_fetch(&ahead, s, s->h_before, n, unit);
+    tt_step_fetch(&ahead, s, s->c_before, n, unit);
+    tt_step_product(s, s->weights + unit * depth, depth, sums, &ahead);
 }
 
 #define TT_ALIGNED __attribute__((aligned(TT_VECTOR_BYTES)))
