@@ -33,8 +33,10 @@ if os.environ.get("TINYTENSOR_SANITIZE", "0") not in ("", "0"):
 # Only these files are compiled for more than the plainest machine.
 ISA_FLAGS = {
     "baseline": [],
-    "avx2": ["-mavx2", "-mfma", "-mbmi2"],
-    "avx512": [f"-m{f}" for f in ("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "bmi2")],
+    "avx2": ["-mavx2", "-mfma", "-mbmi2", "-mprfchw"],
+    "avx512": [
+        f"-m{f}" for f in ("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "bmi2", "prfchw")
+    ],
     "neon": [],
 }
 if platform.machine() in ("x86_64", "AMD64"):

@@ -119,6 +119,8 @@ TT_INLINE void tt_step_tile_of(int rows, const float *a, const float *b, int64_t
         /* The next block, or panel: the weights may come from far. */
         __builtin_prefetch(b + TT_STEP_DEPTH * 2 * VL, 0, 2);
         if (VL == 16) __builtin_prefetch(b + TT_STEP_DEPTH * 2 * VL + VL, 0, 2);
+        /* One row in turn, a few lines ahead: another core may have written it just now. */
+        __builtin_prefetch(a + (k & 15) * TT_STEP_ROW + k + 48);
         TT_UNROLL for (int r = 0; r < rows; r++) {
             vf x = vf_set1(a[r * TT_STEP_ROW + k]);
             sum[r][0] = vf_fma(x, left, sum[r][0]);
@@ -150,32 +152,57 @@ static void tt_step_tile(int64_t rows, const float *a, const float *b, int64_t d
 
 TT_INLINE int64_t tt_step_padded(int64_t n) { return (n + VL - 1) / VL * VL; }
 
+/* Element [row][column] of an operand. */
+TT_INLINE float *tt_operand_at(const tt_step_args *s, float *operand, int64_t row, int64_t column)
+{
+    return operand + (column / TT_STEP_DEPTH * s->batch + row) * TT_STEP_ROW +
+           column % TT_STEP_DEPTH;
+}
+
 /* Arrays that what follows a product will read or write, two vectors of each row: they are fetched
  * while the product runs. */
 typedef struct {
     int count;
-    const float *x[12];
-    int64_t row[12]; /* from row to row of x */
+    struct {
+        const float *x;
+        int64_t row; /* from row to row of x */
+        int owned;   /* other cores have a copy, which must be called in before it is written */
+    } of[16];
 } tt_step_ahead;
 
-/* Add an array (or NULL), from a column of its first row. */
 TT_INLINE void tt_step_fetch(tt_step_ahead *ahead, const tt_step_args *s, const float *x,
                              int64_t row, int64_t column)
 {
     if (!x) return;
-    ahead->x[ahead->count] = x + s->row * row + column;
-    ahead->row[ahead->count++] = row;
+    ahead->of[ahead->count].x = x + s->row * row + column;
+    ahead->of[ahead->count].row = row;
+    ahead->of[ahead->count++].owned = 0;
+}
+
+/* The part of the next operand that this step writes. */
+TT_INLINE void tt_step_own(tt_step_ahead *ahead, const tt_step_args *s, int64_t column)
+{
+    ahead->of[ahead->count].x = tt_operand_at(s, s->next, s->row, column);
+    ahead->of[ahead->count].row = TT_STEP_ROW;
+    ahead->of[ahead->count++].owned = 1;
 }
 
 /* The share of one block of the depth, for some rows. */
 TT_INLINE void tt_step_fetch_share(const tt_step_ahead *ahead, int64_t block, int64_t blocks,
                                    int64_t row, int64_t rows)
 {
-    for (int64_t i = ahead->count * block / blocks; i < ahead->count * (block + 1) / blocks; i++)
-        for (int64_t r = row; r < row + rows; r++) {
-            __builtin_prefetch(ahead->x[i] + r * ahead->row[i], 0, 2);
-            __builtin_prefetch(ahead->x[i] + r * ahead->row[i] + VL, 0, 2);
+    for (int64_t i = ahead->count * block / blocks; i < ahead->count * (block + 1) / blocks; i++) {
+        const float *x = ahead->of[i].x + row * ahead->of[i].row;
+        for (int64_t r = 0; r < rows; r++, x += ahead->of[i].row) {
+            if (ahead->of[i].owned) {
+                __builtin_prefetch(x, 1);
+                __builtin_prefetch(x + VL, 1);
+            } else {
+                __builtin_prefetch(x, 0, 2);
+                __builtin_prefetch(x + VL, 0, 2);
+            }
         }
+    }
 }
 
 /* The sums of s->rows rows with one panel of the given depth. */
@@ -199,13 +226,6 @@ static void tt_step_product(const tt_step_args *s, const float *panel, int64_t d
                          k > 0);
         }
     }
-}
-
-/* Element [row][column] of an operand. */
-TT_INLINE float *tt_operand_at(const tt_step_args *s, float *operand, int64_t row, int64_t column)
-{
-    return operand + (column / TT_STEP_DEPTH * s->batch + row) * TT_STEP_ROW +
-           column % TT_STEP_DEPTH;
 }
 
 /* A vector of a row of n into the operand, zeros past n. */
@@ -263,6 +283,7 @@ TT_INLINE void tt_step_sums(const tt_step_args *s, int gates, int64_t unit, floa
             tt_step_fetch(&ahead, s, s->inner, n, unit);
             tt_step_fetch(&ahead, s, s->h, n, unit);
             tt_step_fetch(&ahead, s, s->c, n, unit);
+            tt_step_own(&ahead, s, unit);
         }
         tt_step_product(s, panel + gate * depth * 2 * VL, depth, sums + gate * s->rows * 2 * VL,
                         &ahead);
@@ -276,6 +297,7 @@ TT_INLINE void tt_step_backward_sums(const tt_step_args *s, int gates, int64_t u
     for (int gate = 0; gate < gates; gate++) {
         tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit);
         tt_step_fetch(&ahead, s, s->dgates, gates * n, gate * n + unit);
+        tt_step_own(&ahead, s, gate * tt_step_padded(n) + unit);
     }
     tt_step_fetch(&ahead, s, s->g, n, unit);
     tt_step_fetch(&ahead, s, s->inner, n, unit);
