@@ -166,25 +166,25 @@ typedef struct {
     struct {
         const float *x;
         int64_t row; /* from row to row of x */
-        int owned;   /* other cores have a copy, which must be called in before it is written */
+        int written; /* other cores may have a copy, which must be called in */
     } of[16];
 } tt_step_ahead;
 
 TT_INLINE void tt_step_fetch(tt_step_ahead *ahead, const tt_step_args *s, const float *x,
-                             int64_t row, int64_t column)
+                             int64_t row, int64_t column, int written)
 {
     if (!x) return;
     ahead->of[ahead->count].x = x + s->row * row + column;
     ahead->of[ahead->count].row = row;
-    ahead->of[ahead->count++].owned = 0;
+    ahead->of[ahead->count++].written = written;
 }
 
-/* The part of the next operand that this step writes. */
-TT_INLINE void tt_step_own(tt_step_ahead *ahead, const tt_step_args *s, int64_t column)
+/* The same of the next operand. */
+TT_INLINE void tt_step_fetch_next(tt_step_ahead *ahead, const tt_step_args *s, int64_t column)
 {
     ahead->of[ahead->count].x = tt_operand_at(s, s->next, s->row, column);
     ahead->of[ahead->count].row = TT_STEP_ROW;
-    ahead->of[ahead->count++].owned = 1;
+    ahead->of[ahead->count++].written = 1;
 }
 
 /* The share of one block of the depth, for some rows. */
@@ -194,7 +194,7 @@ TT_INLINE void tt_step_fetch_share(const tt_step_ahead *ahead, int64_t block, in
     for (int64_t i = ahead->count * block / blocks; i < ahead->count * (block + 1) / blocks; i++) {
         const float *x = ahead->of[i].x + row * ahead->of[i].row;
         for (int64_t r = 0; r < rows; r++, x += ahead->of[i].row) {
-            if (ahead->of[i].owned) {
+            if (ahead->of[i].written) {
                 __builtin_prefetch(x, 1);
                 __builtin_prefetch(x + VL, 1);
             } else {
@@ -278,12 +278,12 @@ TT_INLINE void tt_step_sums(const tt_step_args *s, int gates, int64_t unit, floa
     const float *panel = s->weights + unit * gates * depth;
     for (int gate = 0; gate < gates; gate++) {
         tt_step_ahead ahead = {0};
-        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit);
+        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit, 1);
         if (gate == gates - 1) {
-            tt_step_fetch(&ahead, s, s->inner, n, unit);
-            tt_step_fetch(&ahead, s, s->h, n, unit);
-            tt_step_fetch(&ahead, s, s->c, n, unit);
-            tt_step_own(&ahead, s, unit);
+            tt_step_fetch(&ahead, s, s->inner, n, unit, 1);
+            tt_step_fetch(&ahead, s, s->h, n, unit, 1);
+            tt_step_fetch(&ahead, s, s->c, n, unit, 1);
+            tt_step_fetch_next(&ahead, s, unit);
         }
         tt_step_product(s, panel + gate * depth * 2 * VL, depth, sums + gate * s->rows * 2 * VL,
                         &ahead);
@@ -295,14 +295,14 @@ TT_INLINE void tt_step_backward_sums(const tt_step_args *s, int gates, int64_t u
     const int64_t n = s->hidden, depth = gates * tt_step_padded(n);
     tt_step_ahead ahead = {0};
     for (int gate = 0; gate < gates; gate++) {
-        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit);
-        tt_step_fetch(&ahead, s, s->dgates, gates * n, gate * n + unit);
-        tt_step_own(&ahead, s, gate * tt_step_padded(n) + unit);
+        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit, 0);
+        tt_step_fetch(&ahead, s, s->dgates, gates * n, gate * n + unit, 1);
+        tt_step_fetch_next(&ahead, s, gate * tt_step_padded(n) + unit);
     }
-    tt_step_fetch(&ahead, s, s->g, n, unit);
-    tt_step_fetch(&ahead, s, s->inner, n, unit);
-    tt_step_fetch(&ahead, s, s->h_before, n, unit);
-    tt_step_fetch(&ahead, s, s->c_before, n, unit);
+    tt_step_fetch(&ahead, s, s->g, n, unit, 0);
+    tt_step_fetch(&ahead, s, s->inner, n, unit, 0);
+    tt_step_fetch(&ahead, s, s->h_before, n, unit, 0);
+    tt_step_fetch(&ahead, s, s->c_before, n, unit, 0);
     tt_step_product(s, s->weights + unit * depth, depth, sums, &ahead);
 }
 
