@@ -60,7 +60,7 @@ cdef enum:
     WORK_OF_PIECE = 1 << 20  # multiply-adds
     PIXELS_OF_PIECE = 256
     SCRATCH = 1 << 17  # floats: half of a second-level cache
-    TAPS_OF_PIECE = 256
+    ROWS_OF_PIECE = 256
 
 
 cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
@@ -451,17 +451,21 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
 # --- Gradient of the weight ------------------------------------------------------------------
 
 
-# A piece sums over a slice of the images, for one group and a range of taps, into a matrix of its
-# slice (taps × filters); the slices are added up at the end, in their order.
+# A piece sums over a slice of the images, for one group and a range of rows, into a matrix of its
+# slice (taps × filters); the slices are added up at the end, in their order. Of a 1×1 convolution
+# both operands lie ready, and the smaller is the one that is packed: where that is the image, the
+# matrix is the other way round (filters × taps).
 cdef struct Weights:
     const tt_kernels *table
     Geometry shape
     const float *g
     const float *x
     float *sums
+    int64_t rows, columns  # of a group's matrix
+    bint by_filters  # rows are filters
     int64_t panel
     int64_t slices, slice_images
-    int64_t piece_taps, tap_pieces
+    int64_t piece_rows, row_pieces
     int64_t block_pixels
     int64_t patch_row
     Scratch scratch
@@ -475,36 +479,37 @@ cdef void run_weights(void *context, int64_t piece) noexcept nogil:
     cdef tt_gemm_block_args args
     cdef int64_t slice_ = piece % s.slices
     cdef int64_t group = piece // s.slices % shape.groups
+    cdef int64_t row = piece // s.slices // shape.groups * s.piece_rows
     cdef int64_t first = slice_ * s.slice_images, image, item
     cdef int slot = take_slot(&s.scratch)
-    cdef float *packed_g = memory_of(&s.scratch, slot)
-    conv.patches = packed_g + s.block_pixels * ceil_div(shape.filters, 16) * 16
+    cdef float *packed = memory_of(&s.scratch, slot)
+    cdef const float *g
+    cdef const float *x
+    conv.patches = packed + s.block_pixels * ceil_div(s.columns, 16) * 16
     conv.patch_row = s.patch_row
-    conv.tap = piece // s.slices // shape.groups * s.piece_taps
-    conv.taps = min(s.piece_taps, shape.taps - conv.tap)
 
     memset(&args, 0, sizeof(args))
-    args.rows, args.columns, args.c_row = conv.taps, shape.filters, shape.filters
-    args.c = s.sums + (
-        ((slice_ * shape.groups + group) * shape.taps + conv.tap) * shape.filters
-    )
+    args.rows, args.columns, args.c_row = min(s.piece_rows, s.rows - row), s.columns, s.columns
+    args.c = s.sums + ((slice_ * shape.groups + group) * s.rows + row) * s.columns
     args.panel = s.panel
     args.a_row, args.a_depth = shape.pixels if shape.pointwise else conv.patch_row, 1
-    args.b, args.b_packed = packed_g, True
-    pack.out, pack.width = packed_g, shape.filters
+    args.b, args.b_packed = packed, True
+    pack.out, pack.width = packed, s.columns
     pack.width_step, pack.depth_step = shape.pixels, 1
     pack.panel = panel_of_b(s.table)
+    conv.tap, conv.taps = row, args.rows
     for image in range(first, min(first + s.slice_images, shape.images)):
         item = image * shape.groups + group
-        conv.image = <float *> s.x + item * shape.image_size
+        x, g = s.x + item * shape.image_size, s.g + item * shape.filters * shape.pixels
+        conv.image = <float *> x
         conv.pixel = 0
         while conv.pixel < shape.pixels:
             conv.pixels = min(s.block_pixels, shape.pixels - conv.pixel)
             pack.depth = args.depth = conv.pixels
-            pack.x = s.g + item * shape.filters * shape.pixels + conv.pixel
+            pack.x = (x if s.by_filters else g) + conv.pixel
             s.table.gemm_pack_b_f32(&pack)
             if shape.pointwise:
-                args.a = conv.image + conv.tap * shape.pixels + conv.pixel
+                args.a = (g if s.by_filters else x) + row * shape.pixels + conv.pixel
             else:
                 s.table.conv_patches_f32(&conv)
                 args.a = conv.patches
@@ -516,15 +521,18 @@ cdef void run_weights(void *context, int64_t piece) noexcept nogil:
 
 cdef void weights_pieces(Weights *s) noexcept nogil:
     cdef int64_t pieces, most, unused, work
+    s.by_filters = s.shape.pointwise and s.shape.filters > s.shape.taps
+    s.rows = s.shape.filters if s.by_filters else s.shape.taps
+    s.columns = s.shape.taps if s.by_filters else s.shape.filters
     s.block_pixels = depth_of_blocks(s.shape.pixels)
     s.patch_row = s.block_pixels + 16  # not a power of two: rows would meet in one set of a cache
-    s.tap_pieces = ceil_div(s.shape.taps, TAPS_OF_PIECE)
-    s.piece_taps = ceil_div(s.shape.taps, s.tap_pieces)
-    s.tap_pieces = ceil_div(s.shape.taps, s.piece_taps)
-    cut_rows(s.piece_taps, s.table.gemm_rows, &s.panel, &unused)
+    s.row_pieces = ceil_div(s.rows, ROWS_OF_PIECE)
+    s.piece_rows = ceil_div(s.rows, s.row_pieces)
+    s.row_pieces = ceil_div(s.rows, s.piece_rows)
+    cut_rows(s.piece_rows, s.table.gemm_rows, &s.panel, &unused)
     # Some 16 pieces in all, each of them worth waking a thread.
-    pieces = s.tap_pieces * s.shape.groups
-    work = s.shape.images * s.shape.pixels * s.piece_taps * s.shape.filters
+    pieces = s.row_pieces * s.shape.groups
+    work = s.shape.images * s.shape.pixels * s.piece_rows * s.columns
     most = min(s.shape.images, ceil_div(16, pieces), max(1, work // WORK_OF_PIECE))
     s.slice_images = ceil_div(s.shape.images, most)
     s.slices = ceil_div(s.shape.images, s.slice_images)
@@ -559,14 +567,16 @@ def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
     keep = []
     s.table = <const tt_kernels *> _core.table
     weights_pieces(&s)
-    sums = _core.empty((s.slices, groups, s.shape.taps, s.shape.filters), np.float32)
+    sums = _core.empty((s.slices, groups, s.rows, s.columns), np.float32)
     s.sums = data(sums)
-    pieces = s.slices * s.tap_pieces * groups
-    size = s.block_pixels * ceil_div(s.shape.filters, 16) * 16
+    pieces = s.slices * s.row_pieces * groups
+    size = s.block_pixels * ceil_div(s.columns, 16) * 16
     if not s.shape.pointwise:
-        size += s.piece_taps * s.patch_row
+        size += s.piece_rows * s.patch_row
     make_scratch(&s.scratch, size, pieces, core.get_num_threads(), keep)
     with nogil:
         _core.parallel_for(pieces, run_weights, &s)
     total = sums[0] if s.slices == 1 else np.add.reduce(sums, axis=0)
-    return np.ascontiguousarray(total.transpose(0, 2, 1)).reshape(shape)
+    if not s.by_filters:
+        total = np.ascontiguousarray(total.transpose(0, 2, 1))
+    return total.reshape(shape)

@@ -4,8 +4,8 @@
     output     A piece takes some tiles through all three steps in scratch memory that fits a
                second-level cache: transform, 36 products by the transformed weights, transform.
     gradient   of x: the output's, of g and the reversed weights
-               of the weight: some tiles of x and g are transformed, and their 36 products added
-               to the sums; at the end the sums are transformed
+               of the weight: a piece transforms tiles of x and g and adds up their 36 products;
+               at the end the sums are transformed
 """
 from libc.stdint cimport int64_t
 from libc.string cimport memset
@@ -39,9 +39,17 @@ cdef extern from "tinytensor.h" nogil:
         int64_t filters, depth
         int64_t filter_step, depth_step, point_step, row_step
         int reversed
+    ctypedef struct tt_binary_args:
+        const float *a
+        const float *b
+        float *out
+        int64_t rows, cols
+        int64_t a_row, b_row
+        int64_t a_col, b_col
     ctypedef struct tt_kernels:
         int vector_bytes
         int gemm_rows
+        void (*add_f32)(const tt_binary_args *) noexcept nogil
         void (*gemm_block_f32)(const tt_gemm_block_args *) noexcept nogil
         void (*winograd_image_f32)(const tt_winograd_args *) noexcept nogil
         void (*winograd_gradient_f32)(const tt_winograd_args *) noexcept nogil
@@ -52,7 +60,7 @@ cdef extern from "tinytensor.h" nogil:
 cdef enum:
     POINTS = 36
     SCRATCH = 1 << 17  # floats: half of a second-level cache
-    TRANSFORMED = 1 << 21  # floats of transformed tiles from which a gradient is summed
+    SUMS = 1 << 21  # floats of all sums of a gradient
     CHANNELS_OF_PIECE = 64
 
 
@@ -114,18 +122,6 @@ cdef inline int64_t place_segment(
     return segment // t.segments // t.rows
 
 
-cdef void image_tiles(
-    const tt_kernels *table, const Planes *s, const Tiles *t, int64_t segment, const float *x,
-    tt_winograd_args *args,
-) noexcept nogil:
-    cdef int64_t image = place_segment(t, segment, args)
-    args.row -= s.top
-    args.column -= s.left
-    args.channels, args.height, args.width = s.channels, s.height, s.width
-    args.planes = <float *> x + image * s.channels * s.height * s.width
-    table.winograd_image_f32(args)
-
-
 # --- Output ----------------------------------------------------------------------------------
 
 
@@ -177,9 +173,14 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef float *outputs = images + POINTS * s.most_tiles * s.image_row
 
     args.tile_step, args.point_step = s.image_row, s.most_tiles * s.image_row
+    args.channels, args.height, args.width = s.shape.channels, s.shape.height, s.shape.width
     for segment in range(begin, end):
+        image = place_segment(&s.tiles, segment, &args)
+        args.row -= s.shape.top
+        args.column -= s.shape.left
         args.transformed = images + (tiles_before(&s.tiles, segment) - before) * s.image_row
-        image_tiles(s.table, &s.shape, &s.tiles, segment, s.x, &args)
+        args.planes = <float *> s.x + image * args.channels * args.height * args.width
+        s.table.winograd_image_f32(&args)
 
     memset(&product, 0, sizeof(product))
     product.rows, product.columns = tiles_before(&s.tiles, end) - before, s.filters
@@ -248,8 +249,9 @@ cdef int winograd(
 # --- Gradient of the weight ------------------------------------------------------------------
 
 
-# The tiles of some segments at a time; of each point, images (tiles × channels) and gradients
-# (tiles × filters) are multiplied to sums (channels × filters).
+# A piece takes a slice of the tiles and a range of the channels: it transforms some tiles at a time
+# in scratch memory, and adds their products, for each point a matrix (channels × filters), to the
+# sums of its slice. The slices are added up at the end, in their order.
 cdef struct Weights:
     const tt_kernels *table
     Planes shape
@@ -257,65 +259,99 @@ cdef struct Weights:
     const float *x
     const float *g
     float *out
-    float *images
-    float *gradients
-    float *sums
-    int64_t lanes, filters
-    int64_t image_row, gradient_row, image_point, gradient_point
-    int64_t begin, end  # segments
-    int64_t channel_pieces
+    float *sums  # slices × points × channels × filters
+    int64_t lanes, filters  # filters filled up to whole vectors
+    int64_t slices, slice_segments, slice_step
+    int64_t range_channels, ranges
+    int64_t image_row, gradient_row
+    int64_t chunk_segments, most_tiles
+    Scratch scratch
 
 
-cdef void transform_segment(void *context, int64_t piece) noexcept nogil:
-    cdef const Weights *s = <const Weights *> context
-    cdef int64_t segment = s.begin + piece, image
-    cdef int64_t tile = tiles_before(&s.tiles, segment) - tiles_before(&s.tiles, s.begin)
+cdef int64_t transform_chunk(
+    const Weights *s, int64_t begin, int64_t end, int64_t channel, int64_t channels, float *images,
+    float *gradients,
+) noexcept nogil:
+    """The segments [begin, end) of a range of channels, and of g; how many tiles they are."""
+    cdef int64_t before = tiles_before(&s.tiles, begin), segment, tile, image
+    cdef int64_t height = s.shape.out_height, width = s.shape.out_width
     cdef tt_winograd_args args
-    args.transformed = s.images + tile * s.image_row
-    args.tile_step, args.point_step = s.image_row, s.image_point
-    image_tiles(s.table, &s.shape, &s.tiles, segment, s.x, &args)
+    for segment in range(begin, end):
+        tile = tiles_before(&s.tiles, segment) - before
+        image = place_segment(&s.tiles, segment, &args)
+        args.channels, args.height, args.width = s.shape.filters, height, width
+        args.planes = <float *> s.g + image * s.shape.filters * height * width
+        args.transformed = gradients + tile * s.gradient_row
+        args.tile_step, args.point_step = s.gradient_row, s.most_tiles * s.gradient_row
+        s.table.winograd_gradient_f32(&args)
 
-    image = place_segment(&s.tiles, segment, &args)
-    args.channels, args.height, args.width = s.shape.filters, s.shape.out_height, s.shape.out_width
-    args.planes = <float *> s.g + image * args.channels * args.height * args.width
-    args.transformed = s.gradients + tile * s.gradient_row
-    args.tile_step, args.point_step = s.gradient_row, s.gradient_point
-    s.table.winograd_gradient_f32(&args)
+        args.row -= s.shape.top
+        args.column -= s.shape.left
+        args.channels, args.height, args.width = channels, s.shape.height, s.shape.width
+        args.planes = <float *> s.x + (
+            (image * s.shape.channels + channel) * s.shape.height * s.shape.width
+        )
+        args.transformed = images + tile * s.image_row
+        args.tile_step, args.point_step = s.image_row, s.most_tiles * s.image_row
+        s.table.winograd_image_f32(&args)
+    return tiles_before(&s.tiles, end) - before
 
 
-cdef void add_products(void *context, int64_t piece) noexcept nogil:
-    """The products of one point, for a range of channels."""
-    cdef const Weights *s = <const Weights *> context
-    cdef int64_t point = piece // s.channel_pieces
-    cdef int64_t channel = piece % s.channel_pieces * CHANNELS_OF_PIECE
-    cdef int64_t tiles = tiles_before(&s.tiles, s.end) - tiles_before(&s.tiles, s.begin)
-    cdef int64_t depth = depth_of_blocks(tiles), block, tile, unused
+cdef void run_weights(void *context, int64_t piece) noexcept nogil:
+    cdef Weights *s = <Weights *> context
+    cdef int64_t slice_ = piece // s.ranges, channel = piece % s.ranges * s.range_channels
+    cdef int64_t channels = min(s.range_channels, s.shape.channels - channel)
+    cdef int64_t first = slice_ * s.slice_segments, begin = first
+    cdef int64_t last = min(first + s.slice_segments, s.tiles.all_segments)
+    cdef int64_t end, tiles, depth, block, tile, point, unused
     cdef tt_gemm_block_args args
+    cdef int slot = take_slot(&s.scratch)
+    cdef float *images = memory_of(&s.scratch, slot)
+    cdef float *gradients = images + POINTS * s.most_tiles * s.image_row
+    cdef float *sums = s.sums + slice_ * s.slice_step + channel * s.filters
     memset(&args, 0, sizeof(args))
-    args.rows = min(CHANNELS_OF_PIECE, s.shape.channels - channel)
-    args.columns = s.filters
+    args.rows, args.columns = channels, s.filters
     args.a_row, args.a_depth = 1, s.image_row
     args.b_depth, args.b_column = s.gradient_row, 1
-    args.c = s.sums + (point * s.shape.channels + channel) * s.filters
     args.c_row = s.filters
     cut_rows(args.rows, s.table.gemm_rows, &args.panel, &unused)
-    for block in range(ceil_div(tiles, depth)):
-        tile = block * depth
-        args.depth = min(depth, tiles - tile)
-        args.a = s.images + point * s.image_point + tile * s.image_row + channel
-        args.b = s.gradients + point * s.gradient_point + tile * s.gradient_row
-        args.accumulate = s.begin > 0 or tile > 0
-        s.table.gemm_block_f32(&args)
+    while begin < last:
+        end = min(begin + s.chunk_segments, last)
+        tiles = transform_chunk(s, begin, end, channel, channels, images, gradients)
+        depth = depth_of_blocks(tiles)
+        for point in range(POINTS):
+            args.c = sums + point * s.shape.channels * s.filters
+            for block in range(ceil_div(tiles, depth)):
+                tile = block * depth
+                args.depth = min(depth, tiles - tile)
+                args.a = images + (point * s.most_tiles + tile) * s.image_row
+                args.b = gradients + (point * s.most_tiles + tile) * s.gradient_row
+                args.accumulate = begin > first or tile > 0
+                s.table.gemm_block_f32(&args)
+        begin = end
+    give_back(&s.scratch, slot)
+
+
+cdef void add_slices(void *context, int64_t point) noexcept nogil:
+    cdef const Weights *s = <const Weights *> context
+    cdef int64_t n = s.shape.channels * s.filters, slice_
+    cdef tt_binary_args args
+    memset(&args, 0, sizeof(args))
+    args.rows, args.cols, args.a_col, args.b_col = 1, n, 1, 1
+    args.a = args.out = s.sums + point * n
+    for slice_ in range(1, s.slices):
+        args.b = args.a + slice_ * s.slice_step
+        s.table.add_f32(&args)
 
 
 cdef void transform_sums(void *context, int64_t piece) noexcept nogil:
     """Taps of one vector of filters, for a range of channels."""
     cdef const Weights *s = <const Weights *> context
-    cdef int64_t filter_ = piece // s.channel_pieces * s.lanes
-    cdef int64_t channel = piece % s.channel_pieces * CHANNELS_OF_PIECE
+    cdef int64_t filter_ = piece // s.ranges * s.lanes
+    cdef int64_t channel = piece % s.ranges * s.range_channels
     cdef tt_winograd_taps_args args
     args.filters = min(s.lanes, s.shape.filters - filter_)
-    args.depth = min(CHANNELS_OF_PIECE, s.shape.channels - channel)
+    args.depth = min(s.range_channels, s.shape.channels - channel)
     args.filter_step, args.depth_step = 9 * s.shape.channels, 9
     args.taps = s.out + filter_ * args.filter_step + channel * 9
     args.transformed = s.sums + channel * s.filters + filter_
@@ -323,34 +359,44 @@ cdef void transform_sums(void *context, int64_t piece) noexcept nogil:
     s.table.winograd_grad_taps_f32(&args)
 
 
+cdef void weights_pieces(Weights *s) noexcept nogil:
+    cdef int64_t tiles = s.tiles.all_segments * s.tiles.segment
+    s.ranges = ceil_div(s.shape.channels, CHANNELS_OF_PIECE)
+    s.range_channels = ceil_div(s.shape.channels, s.ranges)
+    s.image_row = row_of(s.range_channels, s.lanes)
+    s.gradient_row = row_of(s.shape.filters, s.lanes)
+
+    # Some 8 pieces in all, whose slices have tiles enough for their sums, and sums that fit.
+    s.slice_step = POINTS * s.shape.channels * s.filters
+    s.slices = min(ceil_div(8, s.ranges), tiles // 32, SUMS // s.slice_step)
+    s.slice_segments = ceil_div(s.tiles.all_segments, max(1, s.slices))
+    s.slices = ceil_div(s.tiles.all_segments, s.slice_segments)
+
+    tiles = max(48, 2 * SCRATCH // (POINTS * (s.image_row + s.gradient_row)))
+    s.chunk_segments = max(1, tiles // s.tiles.segment)
+    s.chunk_segments = ceil_div(s.slice_segments, ceil_div(s.slice_segments, s.chunk_segments))
+    s.most_tiles = s.chunk_segments * s.tiles.segment | 1
+
+
 cdef int winograd_grad_w(
     const Planes *shape, const float *x, const float *g, float *out
 ) except -1:
     cdef Weights s
-    cdef int64_t step, tiles
     keep = []
     s.table = <const tt_kernels *> _core.table
     s.shape, s.tiles = shape[0], cut_tiles(shape)
     s.x, s.g, s.out = x, g, out
     s.lanes = s.table.vector_bytes // 4
     s.filters = ceil_div(shape.filters, s.lanes) * s.lanes
-    s.image_row, s.gradient_row = row_of(shape.channels, s.lanes), row_of(shape.filters, s.lanes)
-    s.channel_pieces = ceil_div(shape.channels, CHANNELS_OF_PIECE)
-
-    tiles = max(64, TRANSFORMED // (POINTS * (s.image_row + s.gradient_row)))
-    step = max(1, tiles // s.tiles.segment)
-    step = ceil_div(s.tiles.all_segments, ceil_div(s.tiles.all_segments, step))
-    tiles = step * s.tiles.segment | 1
-    s.image_point, s.gradient_point = tiles * s.image_row, tiles * s.gradient_row
-    s.images = allocate(POINTS * s.image_point, keep)
-    s.gradients = allocate(POINTS * s.gradient_point, keep)
-    s.sums = allocate(POINTS * shape.channels * s.filters, keep)
+    weights_pieces(&s)
+    s.sums = allocate(s.slices * s.slice_step, keep)
+    make_scratch(
+        &s.scratch, POINTS * s.most_tiles * (s.image_row + s.gradient_row), s.slices * s.ranges,
+        core.get_num_threads(), keep,
+    )
     with nogil:
-        s.begin = 0
-        while s.begin < s.tiles.all_segments:
-            s.end = min(s.begin + step, s.tiles.all_segments)
-            _core.parallel_for(s.end - s.begin, transform_segment, &s)
-            _core.parallel_for(POINTS * s.channel_pieces, add_products, &s)
-            s.begin = s.end
-        _core.parallel_for(s.filters // s.lanes * s.channel_pieces, transform_sums, &s)
+        _core.parallel_for(s.slices * s.ranges, run_weights, &s)
+        if s.slices > 1:
+            _core.parallel_for(POINTS, add_slices, &s)
+        _core.parallel_for(s.filters // s.lanes * s.ranges, transform_sums, &s)
     return 0
