@@ -1690,3 +1690,83 @@ for _name in ("fftshift", "ifftshift"):
         lambda rng: [case(normal(rng, 5, 4)), case(normal(rng, 5, 4), axes=0)],
         torch=lambda torch, x, axes=None, name=_name: getattr(torch.fft, name)(x, axes),
     )
+
+
+# --- Updates, windows, other sizes -------------------------------------------------------------
+
+row(
+    "index_put",
+    lambda rng: [
+        case(normal(rng, 4, 3), (np.array([0, 2]),), normal(rng, 2, 3)),
+        case(normal(rng, 4, 3), (np.array([0, 2, 0]),), normal(rng, 3, 3), accumulate=True),
+        case(normal(rng, 4, 3), (np.array([1, 3]), np.array([0, 2])), normal(rng, 1)),
+        case(normal(rng, 4), (np.array([True, False, True, True]),), normal(rng, 3)),
+    ],
+    torch=lambda torch, x, indices, values, accumulate=False: torch.index_put(
+        x, tuple(torch.as_tensor(i) for i in indices), values, accumulate
+    ),
+)
+row(
+    "index_add",
+    lambda rng: [
+        case(normal(rng, 4, 3), 0, np.array([0, 2, 0]), normal(rng, 3, 3)),
+        case(normal(rng, 2, 3), -1, np.array([1, 1]), normal(rng, 2, 2), 0.5),
+    ],
+    torch=lambda torch, x, axis, index, source, alpha=1: torch.index_add(
+        x, axis, index, source, alpha=alpha
+    ),
+)
+row(
+    "scatter",
+    lambda rng: [
+        case(_signed(rng, 4, 3), 0, np.array([[0, 2, 1], [3, 0, 0]]), _signed(rng, 2, 3)),
+        *(
+            case(_apart(rng, 4, 3), -1, np.array([[0, 0], [2, 1]]), _apart(rng, 2, 2) + 0.1, reduce)
+            for reduce in ("sum", "prod", "amax", "amin")
+        ),
+    ],
+    torch=lambda torch, x, axis, index, source, reduce=None: (
+        torch.scatter(x, axis, index, source)
+        if reduce is None
+        else torch.scatter_reduce(x, axis, index, source, reduce)
+    ),
+)
+row(
+    "gather",
+    lambda rng: [
+        case(normal(rng, 4, 3), 0, np.array([[0, 2], [3, 3]])),
+        case(normal(rng, 2, 3), 1, np.array([[0, 0, 1, 2]])),
+    ],
+    torch=lambda torch, x, axis, index: torch.gather(x, axis, index),
+)
+row(
+    "unfold",
+    lambda rng: [
+        case(normal(rng, 2, 2, 4, 5), 2),
+        case(normal(rng, 1, 2, 5, 4), (3, 2), dilation=(1, 2), padding=1, stride=2),
+    ],
+    torch=lambda torch, x, *args, **kwargs: torch.nn.functional.unfold(x, *args, **kwargs),
+)
+row(
+    "fold",
+    lambda rng: [
+        case(normal(rng, 2, 8, 12), (4, 5), 2),
+        case(normal(rng, 1, 12, 6), (5, 4), (3, 2), dilation=(1, 2), padding=1, stride=2),
+    ],
+    torch=lambda torch, x, *args, **kwargs: torch.nn.functional.fold(x, *args, **kwargs),
+)
+row(
+    "interpolate",
+    lambda rng: [
+        case(normal(rng, 1, 2, 4, 3), size=(7, 5)),
+        case(normal(rng, 1, 2, 4, 3), scale_factor=2),
+        case(normal(rng, 1, 2, 5), scale_factor=1.7),
+        case(normal(rng, 1, 2, 4, 3), size=(7, 2), mode="bilinear"),
+        case(normal(rng, 1, 2, 4, 3), scale_factor=(2, 1.5), mode="bilinear"),
+        case(normal(rng, 1, 2, 4, 3), size=(3, 5), mode="bilinear", align_corners=True),
+        case(normal(rng, 1, 2, 4), size=9, mode="linear"),
+    ],
+    torch=lambda torch, x, align_corners=None, **kwargs: torch.nn.functional.interpolate(
+        x, align_corners=align_corners, **kwargs
+    ),
+)

@@ -267,6 +267,8 @@ def test_sums_as_another_dtype() -> None:
             found = f(tt.asarray(x), dtype=getattr(tt, dtype))
             assert found.dtype == dtype
             assert found.reshape(-1)[-1].item() == getattr(np, f.__name__)(x, dtype=dtype).flat[-1]
+    for f in (tt.sum, tt.prod, tt.cumulative_sum, tt.cumulative_prod):
+        assert f(tt.asarray([3, 100], dtype=tt.int8), dtype=tt.int8).dtype == tt.int8
     x32 = tt.tensor([1.0, 2.0], requires_grad=True)
     tt.sum(x32 * x32, dtype=tt.float64).backward()
     assert x32.grad is not None

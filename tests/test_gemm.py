@@ -72,7 +72,9 @@ def test_products_of_all_layouts(isa, size, layouts):
     assert_close(gemm.matmul(a, b), a, b)
 
 
-@pytest.mark.parametrize("size", [(0, 3, 4), (3, 0, 4), (3, 4, 0), (0, 4, 1), (1, 4, 0), (0, 0, 0)], ids=str)
+@pytest.mark.parametrize(
+    "size", [(0, 3, 4), (3, 0, 4), (3, 4, 0), (0, 4, 1), (1, 4, 0), (0, 0, 0)], ids=str
+)
 def test_empty_products(isa, size):
     m, k, n = size
     np.testing.assert_array_equal(gemm.matmul(normal(m, k), normal(k, n)), np.zeros((m, n)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
+from html import escape
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ from .grad_mode import is_grad_enabled
 from .inspection import ARRAY_API_VERSION
 from .operation import Op
 from .operators import Operators
+from .ops.updates import At
 
 Axes = int | tuple[int, ...] | None
 Shape = tuple[int, ...]
@@ -223,11 +225,19 @@ class Tensor(Operators):
             raise ValueError(f"the Array API is of {ARRAY_API_VERSION} here, not {api_version}")
         return sys.modules[__package__]
 
-    def __dlpack__(self, **how: Any) -> Any:
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
         """A capsule by which another library shares this memory: ``torch.from_dlpack(t)``."""
         if self.tracked:
             raise GraphError("__dlpack__: this tensor needs a gradient; hand out t.detach()")
-        return self._storage().__dlpack__(**how)
+        options: Any = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
+        return self._storage().__dlpack__(stream=stream, **options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._storage().__dlpack_device__()
@@ -258,6 +268,19 @@ class Tensor(Operators):
             text += ", requires_grad=True"
         return f"tensor({text})"
 
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: a matrix as a table, with its middle left out if it is large."""
+        if self.ndim not in (1, 2) or self.size == 0:
+            return f"<pre>{escape(repr(self))}</pre>"
+        array = np.atleast_2d(self.numpy())
+        shown = [_ends(n) for n in array.shape]
+        rows = (
+            "".join(f"<td>{'…' if i is None or j is None else array[i, j]}</td>" for j in shown[1])
+            for i in shown[0]
+        )
+        table = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<table>{table}</table><p>tensor {self.shape}, {self.dtype}</p>"
+
     def __len__(self) -> int:
         if self.ndim == 0:
             raise TypeError("len: a tensor of 0 dimensions has no length")
@@ -281,6 +304,15 @@ class Tensor(Operators):
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and self.size == 1 else repr(self)
+
+    def __copy__(self) -> Tensor:
+        """Another tensor with this one's memory and history."""
+        other = type(self).__new__(type(self))
+        Variable.__init__(other, self.value)
+        other.version = version_of(self)
+        other.node = self.node
+        other.requires_grad = self.tracked
+        return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self.node is not None:
@@ -393,6 +425,11 @@ class Tensor(Operators):
     def mT(self) -> Tensor:
         """The last two axes exchanged."""
         return ops.matrix_transpose(self)
+
+    @property
+    def at(self) -> At:
+        """For changes of some elements in a copy: ``x.at[index].set(v)``, ``add``, ``max`` …"""
+        return At(self)
 
     def astype(self, dtype: Dtype) -> Tensor:
         """The elements as ``dtype``; this very tensor if it has that dtype already."""
@@ -514,6 +551,12 @@ _NAMES_OF_UFUNCS = {
     "right_shift": "bitwise_right_shift",
     "rint": "round",
 }
+
+
+def _ends(n: int, most: int = 12) -> list[int | None]:
+    """The first indices below n and the last, with None for those between that are too many."""
+    half = most // 2
+    return [*range(n)] if n <= most else [*range(half), None, *range(n - half, n)]
 
 
 @cache

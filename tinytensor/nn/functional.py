@@ -24,8 +24,10 @@ __all__ = [
     "dropout",
     "elu",
     "embedding",
+    "fold",
     "gelu",
     "hardtanh",
+    "interpolate",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
@@ -46,6 +48,7 @@ __all__ = [
     "softmax",
     "softplus",
     "tanh",
+    "unfold",
 ]
 
 Pair = int | tuple[int, int]
@@ -375,3 +378,36 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """``-weight (pos_weight y log p + (1 - y) log(1 - p))`` with p = sigmoid(input), stably."""
     return ops.binary_cross_entropy_with_logits(input, target, weight, reduction, pos_weight)
+
+
+# --- Windows and sizes -----------------------------------------------------------------------
+
+
+def unfold(
+    input: Tensor, kernel_size: Pair, dilation: Pair = 1, padding: Pair = 0, stride: Pair = 1
+) -> Tensor:
+    """Each window of the input (N, C, H, W) as a column: (N, C · kh · kw, number of windows)."""
+    return ops.unfold(input, kernel_size, dilation, padding, stride)
+
+
+def fold(
+    input: Tensor,
+    output_size: Pair,
+    kernel_size: Pair,
+    dilation: Pair = 1,
+    padding: Pair = 0,
+    stride: Pair = 1,
+) -> Tensor:
+    """Columns, as :func:`unfold` makes them, added up as an image (N, C, ``output_size``)."""
+    return ops.fold(input, output_size, kernel_size, dilation, padding, stride)
+
+
+def interpolate(
+    input: Tensor,
+    size: int | tuple[int, ...] | None = None,
+    scale_factor: float | tuple[float, ...] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """The input (N, C, …) in another size; ``mode`` is "nearest", "linear" or "bilinear"."""
+    return ops.interpolate(input, size, scale_factor, mode, bool(align_corners))

@@ -15,7 +15,9 @@ from .norm import *
 from .pool import *
 from .recurrent import *
 from .reduction import *
+from .resample import *
 from .searching import *
 from .shape import *
 from .softmax import *
 from .tensor_products import *
+from .updates import *

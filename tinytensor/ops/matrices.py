@@ -516,12 +516,19 @@ def vector_norm(
     """(Σ |x|ᵖ)^(1/p) over the axes of ``axis``, p = ``ord``; for ∞ the largest |x|, for −∞ the
     smallest, for 0 how many are not 0. Where x or the norm is 0, so is the gradient."""
     if ord in (math.inf, -math.inf):
-        return (max if ord > 0 else min)(abs(x), axis, keepdims)
+        return _extreme(abs(x), axis, keepdims, ord > 0)
     if ord == 0:
         return astype(count_nonzero(x, axis, keepdims), np.abs(np.empty(0, x.dtype)).dtype)
     if ord == 1:
         return sum(abs(x), axis, keepdims)
     return _p_norm(x, axis, keepdims, ord)
+
+
+def _extreme(x: Any, axis: Any, keepdims: bool, largest: bool) -> Any:
+    """The largest or smallest element; the largest of none is 0, as for a norm it should."""
+    if not largest:
+        return min(x, axis, keepdims)
+    return max(x, axis, keepdims) if x.size else sum(x, axis, keepdims)
 
 
 @composed
@@ -538,9 +545,6 @@ def matrix_norm(x: Any, keepdims: bool = False, ord: float | str | None = "fro")
     if ord == "nuc":
         out = sum(svdvals(x), -1)
     else:
-        extreme = max if float(ord or 0) > 0 else min
-        if ord in (2, -2):
-            out = extreme(svdvals(x), -1)
-        else:
-            out = extreme(sum(abs(x), -2 if ord in (1, -1) else -1), -1)
+        lengths = svdvals(x) if ord in (2, -2) else sum(abs(x), -2 if ord in (1, -1) else -1)
+        out = _extreme(lengths, -1, False, float(ord or 0) > 0)
     return _each(out) if keepdims else out

@@ -55,6 +55,7 @@ def sum(x, axis=None, keepdims=False, dtype=None):
     shape = x.shape if isinstance(x, np.ndarray) else np.shape(x)  # np.shape takes its time
     if dtype is not None:
         x = np.asarray(x).astype(dtype, copy=False)
+        return kernels.reduce_sum(x, axis, keepdims).astype(dtype, copy=False), shape
     return kernels.reduce_sum(x, axis, keepdims), shape
 
 
@@ -94,6 +95,7 @@ def prod(x, axis=None, keepdims=False, dtype=None):
     elements are 0."""
     if dtype is not None:
         x = np.asarray(x).astype(dtype, copy=False)
+        return kernels.prod(x, axis, keepdims).astype(dtype, copy=False)
     return kernels.prod(x, axis, keepdims)
 
 
@@ -278,6 +280,8 @@ def _cumulative(name: str, of: Any, x: Any, axis: Any, dtype: Any, first: int | 
     if dtype is not None:
         x = astype(x, dtype)
     out = of(x, axis)
+    if dtype is not None and out.dtype != dtype:  # NumPy adds small integers as larger ones
+        out = astype(out, dtype)
     if first is None:
         return out
     shape = (*x.shape[:axis], 1, *x.shape[axis + 1 :])

@@ -181,7 +181,8 @@ squeeze.grad(x=lambda g, from_shape: reshape(g, from_shape))
 @op(view=True)
 def broadcast_to(x, shape):
     """x stretched to ``shape`` by NumPy's rules, without a copy; its memory is read-only."""
-    if isinstance(x, np.ndarray) and x.size == 1 and x.flags.c_contiguous and min((1, *shape)) > 0:
+    fits = isinstance(x, np.ndarray) and x.size == 1 and x.ndim <= len(shape)
+    if fits and x.flags.c_contiguous and min((1, *shape)) > 0:
         # np.broadcast_to costs more than a small op; this is the cotangent of every sum()
         stretched: np.ndarray = np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))
         stretched.flags.writeable = False

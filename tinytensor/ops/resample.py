@@ -1,0 +1,137 @@
+"""Windows as columns and back (unfold, fold), and images in another size (interpolate)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..kernels import reference
+from ..operation import op
+from .composed import composed
+from .elementwise import add, multiply
+from .indexing import take
+
+__all__ = ["fold", "interpolate", "unfold"]
+
+
+def pair(name: str, argument: str, value: Any, least: int) -> tuple[int, int]:
+    """A number for both axes, or one for each."""
+    both = (value, value) if isinstance(value, int) else tuple(value)
+    if len(both) != 2 or not all(isinstance(n, int) and n >= least for n in both):
+        raise ShapeError(f"{name}: {argument} must be integers of at least {least}, not {value!r}")
+    return both
+
+
+def windows_of(
+    name: str, size: Any, kernel: Any, dilation: Any, padding: Any, stride: Any
+) -> tuple[Any, ...]:
+    """The arguments as pairs, and how many windows there are along each axis."""
+    size, kernel = pair(name, "size", size, 0), pair(name, "kernel_size", kernel, 1)
+    dilation, stride = pair(name, "dilation", dilation, 1), pair(name, "stride", stride, 1)
+    padding = tuple((n, n) for n in pair(name, "padding", padding, 0))
+    count = tuple(map(reference.conv_size, size, kernel, stride, padding, dilation))
+    if min(count) < 1:
+        raise ShapeError(f"{name}: a window of {kernel} does not fit into {size}")
+    return size, kernel, dilation, padding, stride, count
+
+
+@op(residuals=("size",))
+def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
+    """Each window of x (N, C, H, W) as a column: (N, C · kh · kw, number of windows).
+
+    A convolution is a matrix product with these columns. Its gradient is :func:`fold`.
+    """
+    if np.ndim(x) != 4:
+        raise ShapeError(f"unfold: x must be (N, C, H, W), but is {np.shape(x)}")
+    size, kernel, dilation, padding, stride, count = windows_of(
+        "unfold", x.shape[2:], kernel_size, dilation, padding, stride
+    )
+    every = reference.windows(reference.padded(x, padding), kernel, stride, dilation)
+    columns = every.transpose(0, 1, 4, 5, 2, 3)  # (N, C, kh, kw, Y, X)
+    shape = (len(x), x.shape[1] * math.prod(kernel), math.prod(count))
+    return np.array(columns).reshape(shape), size
+
+
+@op
+def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    """Columns (N, C · kh · kw, number of windows) added up as the windows (N, C, H, W) that
+    :func:`unfold` takes from an image of ``output_size``."""
+    size, kernel, dilation, padding, stride, count = windows_of(
+        "fold", output_size, kernel_size, dilation, padding, stride
+    )
+    channels, rest = divmod(np.shape(x)[1] if np.ndim(x) == 3 else -1, math.prod(kernel))
+    if np.ndim(x) != 3 or rest or x.shape[2] != math.prod(count):
+        raise ShapeError(f"fold: x is {np.shape(x)}, needs (N, C · {kernel}, {math.prod(count)})")
+    columns = x.reshape(len(x), channels, *kernel, *count)
+    (top, bottom), (left, right) = padding
+    out = np.zeros((len(x), channels, size[0] + top + bottom, size[1] + left + right), x.dtype)
+    for i, j in np.ndindex(*kernel):
+        rows, cols = i * dilation[0], j * dilation[1]
+        out[
+            :,
+            :,
+            rows : rows + count[0] * stride[0] : stride[0],
+            cols : cols + count[1] * stride[1] : stride[1],
+        ] += columns[:, :, i, j]
+    return np.array(out[:, :, top : top + size[0], left : left + size[1]])
+
+
+unfold.grad(
+    x=lambda g, size, kernel_size, dilation, padding, stride: fold(
+        g, size, kernel_size, dilation, padding, stride
+    )
+)
+fold.grad(
+    x=lambda g, kernel_size, dilation, padding, stride: unfold(
+        g, kernel_size, dilation, padding, stride
+    )
+)
+
+
+@composed
+def interpolate(
+    x: Any,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool = False,
+) -> Any:
+    """x (N, C, …) in another size along the axes behind the second.
+
+    ``size`` or ``scale_factor`` is one number or one for each axis. ``mode`` "nearest" takes the
+    element at ⌊i · old / new⌋; "linear" and "bilinear" mix two neighbours along each axis, of which
+    the first and last elements of x are the corners (``align_corners``) or, as pixels are areas,
+    half a pixel away from them. (PyTorch's ``interpolate``.)
+    """
+    space = x.ndim - 2
+    if space < 1 or mode not in ("nearest", "linear", "bilinear"):
+        raise ShapeError(f'interpolate: no {mode!r} for {x.shape}; "nearest", "linear", "bilinear"')
+    if (size is None) == (scale_factor is None):
+        raise ShapeError("interpolate: give either size or scale_factor")
+    given = size if scale_factor is None else scale_factor
+    each = (given,) * space if isinstance(given, int | float) else tuple(given)
+    if len(each) != space:
+        raise ShapeError(f"interpolate: {given!r} is not for the {space} axes of x {x.shape}")
+    for axis, wanted in enumerate(each, 2):
+        old = x.shape[axis]
+        new = int(wanted) if scale_factor is None else math.floor(old * wanted)
+        if new < 1 or old < 1:
+            raise ShapeError(f"interpolate: from {old} to {new} elements along axis {axis}")
+        ratio = old / new if scale_factor is None else 1 / wanted
+        i = np.arange(new)
+        if mode == "nearest":
+            x = take(x, np.minimum(np.floor(i * ratio).astype(np.int64), old - 1), axis)
+            continue
+        if align_corners:
+            at = i * ((old - 1) / (new - 1) if new > 1 else 0.0)
+        else:
+            at = np.maximum((i + 0.5) * ratio - 0.5, 0)
+        low = np.minimum(np.floor(at).astype(np.int64), old - 1)
+        shape = (-1,) + (1,) * (x.ndim - 1 - axis)
+        part = (at - low).astype(x.dtype if x.dtype.kind == "f" else np.float32).reshape(shape)
+        high = np.minimum(low + 1, old - 1)
+        x = add(multiply(take(x, low, axis), 1 - part), multiply(take(x, high, axis), part))
+    return x

@@ -1,0 +1,210 @@
+"""Changes of some elements as new tensors: ``x.at[index].set(v)`` and its relatives.
+
+They are what ``x[index] = v`` would be if it made a copy, and have gradients by x and by v. Where
+an index stands several times, ``set`` takes the last value; the others take all, one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..engine import Variable
+from ..errors import DtypeError, ShapeError
+from ..operation import op
+from .checks import axis_index
+from .composed import composed
+from .elementwise import add, divide, maximum, minimum, multiply, pow, subtract
+from .indexing import advanced_index, getitem, is_basic, own_index, raw_index
+from .shape import astype, broadcast_to, reshape
+
+__all__ = ["gather", "index_add", "index_put", "scatter"]
+
+
+@op
+def _index_set(x, index, value):
+    """A copy of x with ``value`` at ``[index]``, an index in which no element stands twice."""
+    out = np.array(x)
+    out[index] = value
+    return out
+
+
+_index_set.grad(
+    x=lambda g, index: _index_set(g, index, 0),
+    value=lambda g, index: getitem(g, index),
+)
+
+
+def updated(name: str, x: Any, index: Any, value: Any, change: Callable[..., Any] | None) -> Any:
+    """x with ``change(old, value)`` (``value`` itself if None) at ``[index]``."""
+    index = own_index(index)
+    try:
+        places = np.arange(x.size).reshape(x.shape)[index]
+    except IndexError as error:
+        raise IndexError(f"{name}: {error}") from error
+    if not isinstance(value, Variable):
+        value = np.asarray(value, x.dtype if isinstance(value, int) else None)
+    if not np.can_cast(value.dtype, x.dtype, "same_kind"):
+        raise DtypeError(f"{name}: {value.dtype} does not fit into {x.dtype}")
+    value = value if value.dtype == x.dtype else astype(value, x.dtype)
+    try:
+        value = broadcast_to(value, places.shape)
+    except ValueError as error:
+        raise ShapeError(
+            f"{name}: the value is {value.shape}, but its place {places.shape}"
+        ) from error
+    if is_basic(index) or not repeats(places):
+        return _index_set(x, index, value if change is None else change(getitem(x, index), value))
+    out, values, places = reshape(x, (-1,)), reshape(value, (-1,)), places.reshape(-1)
+    for turn in turns(places, last_only=change is None):
+        here = places[turn]
+        new = advanced_index(values, turn)
+        out = _index_set(out, here, new if change is None else change(out[here], new))
+    return reshape(out, x.shape)
+
+
+def repeats(places: np.ndarray) -> bool:
+    return len(np.unique(places)) < places.size
+
+
+def turns(places: np.ndarray, last_only: bool) -> list[np.ndarray]:
+    """Which places to write in turn, so that in none of them one stands twice: the first of each,
+    then the second of each …; or only the last of each."""
+    order = np.argsort(places, kind="stable")
+    ordered = places[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    if last_only:
+        return [order[np.r_[starts[1:], len(order)] - 1]]
+    turn = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    return [order[turn == i] for i in range(turn.max() + 1)]
+
+
+class At:
+    """What ``x.at`` is: index it, then say what to do with the elements there.
+
+    >>> import tinytensor as tt
+    >>> x = tt.tensor([1.0, 2.0, 3.0])
+    >>> x.at[1:].multiply(10.0)
+    tensor([ 1., 20., 30.])
+    >>> x.at[[0, 0]].add(tt.tensor([1.0, 2.0]))
+    tensor([4., 2., 3.])
+    """
+
+    def __init__(self, x: Any) -> None:
+        self._x = x
+
+    def __getitem__(self, index: Any) -> Place:
+        return Place(self._x, index)
+
+
+class Place:
+    """Some elements of a tensor, to be changed in a copy of it."""
+
+    def __init__(self, x: Any, index: Any) -> None:
+        self._x, self._index = x, index
+
+    def _updated(self, name: str, value: Any, change: Callable[..., Any] | None) -> Any:
+        return updated(f"at.{name}", self._x, self._index, value, change)
+
+    def get(self) -> Any:
+        """The elements themselves: x[index]."""
+        return getitem(self._x, self._index)
+
+    def set(self, value: Any) -> Any:
+        """x with ``value`` there; of several for one element, the last."""
+        return self._updated("set", value, None)
+
+    def add(self, value: Any) -> Any:
+        """x with ``value`` added there."""
+        return self._updated("add", value, add)
+
+    def subtract(self, value: Any) -> Any:
+        """x with ``value`` subtracted there."""
+        return self._updated("subtract", value, subtract)
+
+    def multiply(self, value: Any) -> Any:
+        """x with the elements there multiplied by ``value``."""
+        return self._updated("multiply", value, multiply)
+
+    def divide(self, value: Any) -> Any:
+        """x with the elements there divided by ``value``."""
+        return self._updated("divide", value, divide)
+
+    def power(self, value: Any) -> Any:
+        """x with the elements there raised to the power ``value``."""
+        return self._updated("power", value, pow)
+
+    def min(self, value: Any) -> Any:
+        """x with the smaller of element and ``value`` there."""
+        return self._updated("min", value, minimum)
+
+    def max(self, value: Any) -> Any:
+        """x with the larger of element and ``value`` there."""
+        return self._updated("max", value, maximum)
+
+
+# --- PyTorch's names -------------------------------------------------------------------------
+
+
+@composed
+def index_add(x: Any, axis: int, index: Any, source: Any, alpha: float = 1) -> Any:
+    """x with ``alpha`` times slice i of ``source`` added at ``index[i]`` along ``axis``."""
+    axis = axis_index("index_add", axis, x.ndim)
+    if alpha != 1:
+        source = multiply(source, alpha)
+    place = (slice(None),) * axis + (np.asarray(raw_index(index)),)
+    return updated("index_add", x, place, source, add)
+
+
+@composed
+def index_put(x: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+    """x with ``values`` at ``[indices]``, a tuple of arrays; added, if ``accumulate``."""
+    return updated("index_put", x, tuple(indices), values, add if accumulate else None)
+
+
+REDUCTIONS: dict[str | None, Callable[..., Any] | None] = {
+    None: None,
+    "sum": add,
+    "prod": multiply,
+    "amax": maximum,
+    "amin": minimum,
+}
+
+
+@composed
+def scatter(x: Any, axis: int, index: Any, source: Any, reduce: str | None = None) -> Any:
+    """x with element [i, j, …] of ``source`` at [index[i, j, …], j, …], for ``axis`` 0.
+
+    ``reduce`` "sum", "prod", "amax" or "amin" joins it with what is there. ``index`` may be smaller
+    than x along the other axes, as in PyTorch; ``source`` has its shape, or broadcasts to it.
+    """
+    if reduce not in REDUCTIONS:
+        raise ValueError(f"scatter: reduce must be sum, prod, amax, amin or None, not {reduce!r}")
+    place = _along("scatter", x, axis, index)
+    return updated("scatter", x, place, source, REDUCTIONS[reduce])
+
+
+@composed
+def gather(x: Any, axis: int, index: Any) -> Any:
+    """Element [i, j, …] is x[index[i, j, …], j, …], for ``axis`` 0.
+
+    ``index`` may be smaller than x along the other axes, as in PyTorch.
+    """
+    return advanced_index(x, _along("gather", x, axis, index))
+
+
+def _along(name: str, x: Any, axis: int, index: Any) -> tuple[np.ndarray, ...]:
+    """The index of what ``index`` says along ``axis``, and its own place along the others."""
+    axis, index = axis_index(name, axis, x.ndim), np.array(raw_index(index))
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"{name}: index must be integers, not {index.dtype}")
+    fits = all(
+        i <= n or a == axis for a, (i, n) in enumerate(zip(index.shape, x.shape, strict=False))
+    )
+    if index.ndim != x.ndim or not fits:
+        raise ShapeError(f"{name}: index {index.shape} does not fit an x of {x.shape}")
+    places = list(np.ogrid[tuple(slice(0, n) for n in index.shape)])
+    places[axis] = index
+    return tuple(places)
