@@ -13,8 +13,8 @@ from .process import Worker
 from .row import Row
 
 OURS = "tinytensor"
-# s, in which the threads of the framework that had its turn go to sleep: some spin for 0.1 s.
-PAUSE, PAUSE_ALONE = 0.15, 0.005
+PAUSE = 0.02  # s, in which the threads of the framework that had its turn go to sleep
+SPINS = {"numpy": 0.15}  # s: OpenBLAS's threads spin for 0.1 s
 
 
 @dataclass(frozen=True)
@@ -111,13 +111,14 @@ def measure(row: Row, threads: int, workers: Mapping[str, Worker], plan: Plan) -
 
     runs = {name: runs_in_a_turn(worker, plan.turn) for name, worker in workers.items()}
     measurement.times = {name: [] for name in workers}
-    spent, done = 0.0, 0
+    spent, done, before = 0.0, 0, [*workers][-1]
     while done < plan.rounds and (done < 3 or spent * (done + 1) / done < plan.row):
         start = time.perf_counter()
         for name, worker in workers.items():
             if done and name != OURS and measurement.times[name][0] > plan.run:
                 continue
-            time.sleep(PAUSE if threads > 1 else PAUSE_ALONE)
+            time.sleep(SPINS.get(before, PAUSE) if threads > 1 else PAUSE)
+            before = name
             if runs[name] > 1:
                 worker.seconds(1)  # warm the caches that the others have filled
             measurement.times[name].append(mean_of(worker, runs[name]))
