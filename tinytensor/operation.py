@@ -208,7 +208,7 @@ class Op:
             return self.wrap_all(args, static, needing, got)
         residuals: Any = ()
         if self.residuals:
-            got, *residuals = got
+            got, residuals = got[0], got[1:]
         variable = wrap(self.family, got)
         if self.view:
             share_version(args[0], variable)

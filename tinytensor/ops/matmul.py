@@ -41,7 +41,7 @@ def matmul(a, b):
     (2, 4)
     """
     try:
-        return kernels.matmul(a, b), np.ndim(b)
+        return kernels.matmul(a, b), b.ndim if isinstance(b, np.ndarray) else np.ndim(b)
     except ValueError as error:
         raise ShapeError(mismatch(np.shape(a), np.shape(b))) from error
 

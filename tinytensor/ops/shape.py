@@ -145,12 +145,16 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     return permute_dims(x, tuple(axes))
 
 
-@composed
-def matrix_transpose(x: Any) -> Any:
+@op(view=True)
+def matrix_transpose(x):
     """x with its last two axes exchanged."""
+    x = np.asarray(x)
     if x.ndim < 2:
         raise ShapeError(f"matrix_transpose: x is {x.shape}, needs at least 2 axes")
-    return permute_dims(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+    return x.mT
+
+
+matrix_transpose.grad(x=lambda g: matrix_transpose(g))
 
 
 @composed
