@@ -239,3 +239,11 @@ def test_nothing_to_look_at(queries, keys):
         assert not out.value.any()
     out.sum().backward()
     assert np.isfinite(q.grad.value).all()
+
+
+def test_functional_shares_heads_of_keys_as_if_they_were_repeated():
+    q, k, v = tt.tensor(normal(2, 6, 9, 4)), tt.tensor(normal(2, 2, 9, 4)), normal(2, 2, 9, 4)
+    attention = tt.nn.functional.scaled_dot_product_attention
+    shared = attention(q, k, tt.tensor(v), is_causal=True, enable_gqa=True)
+    repeated = [tt.tensor(np.repeat(np.asarray(x), 3, axis=1)) for x in (k, v)]
+    np.testing.assert_array_equal(shared, attention(q, *repeated, is_causal=True))

@@ -10,7 +10,7 @@ from ..row import Builder, Row
 
 def build(lib: Any) -> Any:
     function = lib.nn.functional.scaled_dot_product_attention
-    return lambda q, k, v: function(q, k, v, is_causal=True)
+    return lambda q, k, v: function(q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1])
 
 
 def build_jax(jax: Any) -> Any:
@@ -21,13 +21,19 @@ def build_jax(jax: Any) -> Any:
     return function
 
 
-def attention(b: int, h: int, t: int, d: int, quick: bool = False) -> Iterator[Row]:
-    """The rows of q, k and v (b, h, t, d). What a causal mask hides is not counted as work."""
+def attention(
+    b: int, h: int, t: int, d: int, kv_heads: int = 0, quick: bool = False
+) -> Iterator[Row]:
+    """The rows of q (b, h, t, d), and of k and v, which may have fewer heads.
+
+    What a causal mask hides is not counted as work.
+    """
     builders: dict[str, Builder | None] = {"tinytensor": build, "torch": build, "jax": build_jax}
-    inputs = dict.fromkeys("qkv", (b, h, t, d))
+    kv_heads = kv_heads or h
+    inputs = {"q": (b, h, t, d), "k": (b, kv_heads, t, d), "v": (b, kv_heads, t, d)}
     pairs = b * h * t * (t + 1) / 2
-    size = 4.0 * b * h * t * d
-    name = f"attention {b}x{h}x{t}x{d}"
+    size = 2.0 * b * (h + kv_heads) * t * d  # bytes of an array, in the mean
+    name = f"attention {b}x{h}x{t}x{d}" + (f", {kv_heads} of k and v" if kv_heads != h else "")
     # Two products forward, five backward (the logits are made again); q, k, v, out and the logs.
     yield Row("attention", name, "forward", builders, inputs, 4 * d * pairs, 4 * size, quick=quick)
     yield Row(
@@ -46,6 +52,7 @@ def rows() -> Iterator[Row]:
     yield from attention(8, 4, 64, 32, quick=True)
     yield from attention(4, 12, 256, 64)
     yield from attention(1, 12, 1024, 64)
+    yield from attention(1, 12, 1024, 64, kv_heads=4)
     yield from attention(1, 8, 4096, 64)
 
 

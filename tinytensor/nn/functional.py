@@ -207,15 +207,17 @@ def scaled_dot_product_attention(
     dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """``softmax(scale * query @ key.mT + attn_mask) @ value``, without ever holding the matrix.
 
     Query (…, L, E), key (…, S, E), value (…, S, V) give (…, L, V); ``scale`` is 1/√E if None. A
     bool mask is True where a query may look, another one is added. A query that may look nowhere
-    gets 0. (Dao et al. 2022.)
+    gets 0. With ``enable_gqa`` several heads of the query may share one of key and value, which is
+    never repeated. (Dao et al. 2022; Ainslie et al. 2023.)
     """
     return ops.scaled_dot_product_attention(
-        query, key, value, attn_mask, dropout_p, is_causal, scale
+        query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa
     )
 
 
