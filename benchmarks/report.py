@@ -133,19 +133,20 @@ def family(row: Row) -> str:
 
 
 def summaries(report: Report) -> list[Summary]:
-    """For each family and number of threads, against its rivals and against each compiler.
-
-    A row's ratio is its median one against the faster of the rivals.
+    """For each family and number of threads: against the faster of the rivals in each row, against
+    PyTorch alone where that is not the same, and against each compiler. Ratios are the median ones.
     """
     groups: dict[tuple[str, int], list[Measurement]] = {}
     for m in report.measurements:
         groups.setdefault((family(m.row), m.threads), []).append(m)
     found = []
     for (name, threads), rows in groups.items():
-        for peers in (RIVALS, *((peer,) for peer in COMPILERS)):
+        before: dict[str, float] = {}
+        for peers in (RIVALS, ("torch",), *((peer,) for peer in COMPILERS)):
             ratios = {m.row.name: m.ratio(peer).median for m in rows if (peer := m.faster(peers))}
-            if not ratios:
+            if not ratios or ratios == before:
                 continue
+            before = ratios
             least = min(ratios, key=lambda row: ratios[row])
             known = [peer for peer in peers if any(peer in m.times for m in rows)]
             against = known[0] if len(known) == 1 else f"the faster of {' and '.join(known)}"

@@ -337,7 +337,8 @@ def test_summaries_have_the_least_row_of_each_family():
         measurement("one", 1.0, torch=4.0, numpy=9.0, jax=3.0),
         measurement("two", 1.0, torch=9.0, numpy=1.0),
     ]
-    first, second = summaries(Report({}, {}, measurements=rows))
+    first, torch, second = summaries(Report({}, {}, measurements=rows))
+    assert torch == ("models", 1, "torch", 2, pytest.approx(6), 4, "one")
     assert first[:4] == ("models", 1, "the faster of torch and numpy", 2)
     assert first[4:] == (pytest.approx(2), 1, "two")
     assert second == ("models", 1, "jax", 1, pytest.approx(3), 3, "one")
