@@ -60,6 +60,7 @@ cdef struct Strip:
     float *packed_a
     float *packed_b
     int64_t row_pieces, column_pieces
+    int64_t packs_of_b  # pieces of packing, the first of them, that are of B
 
 
 cdef void cut_rows(int64_t rows, int64_t tallest, int64_t *panel, int64_t *piece) noexcept nogil:
@@ -169,8 +170,7 @@ cdef inline int64_t padded(const Plan *plan, int64_t columns) noexcept nogil:
     return ceil_div(columns, lanes) * lanes
 
 
-cdef void pack_piece_of_a(void *context, int64_t piece) noexcept nogil:
-    cdef const Strip *s = <const Strip *> context
+cdef void pack_piece_of_a(const Strip *s, int64_t piece) noexcept nogil:
     cdef const Plan *plan = s.plan
     cdef const product *p = &plan.p
     cdef tt_gemm_pack_args args
@@ -187,8 +187,7 @@ cdef void pack_piece_of_a(void *context, int64_t piece) noexcept nogil:
     plan.table.gemm_pack_a_f32(&args)
 
 
-cdef void pack_piece_of_b(void *context, int64_t piece) noexcept nogil:
-    cdef const Strip *s = <const Strip *> context
+cdef void pack_piece_of_b(const Strip *s, int64_t piece) noexcept nogil:
     cdef const Plan *plan = s.plan
     cdef const product *p = &plan.p
     cdef tt_gemm_pack_args args
@@ -203,6 +202,14 @@ cdef void pack_piece_of_b(void *context, int64_t piece) noexcept nogil:
     )
     args.out = s.packed_b + k * padded(plan, s.columns) + j * args.depth
     plan.table.gemm_pack_b_f32(&args)
+
+
+cdef void pack_piece(void *context, int64_t piece) noexcept nogil:
+    cdef const Strip *s = <const Strip *> context
+    if piece < s.packs_of_b:
+        pack_piece_of_b(s, piece)
+    else:
+        pack_piece_of_a(s, piece - s.packs_of_b)
 
 
 # --- Whole products --------------------------------------------------------------------------
@@ -233,7 +240,8 @@ cdef void run_packed(
     """In strips of ``rows`` and ``columns``, whose packed operands the buffers can hold."""
     cdef const product *p = &plan.p
     cdef Strip s
-    cdef int64_t depth = depth_of_strip(plan), blocks
+    cdef int64_t depth = depth_of_strip(plan), blocks, packs
+    cdef bint new_a, new_b
     s.plan = plan
     s.packed_a, s.packed_b = packed_a, packed_b
     s.batch, s.batches = 0, 1
@@ -246,14 +254,16 @@ cdef void run_packed(
             while s.column < p.columns:
                 s.columns = min(columns, p.columns - s.column)
                 s.column_pieces = ceil_div(s.columns, plan.piece_columns)
-                if plan.pack_b:
-                    _core.parallel_for(s.column_pieces * blocks, pack_piece_of_b, &s)
                 s.row = 0
                 while s.row < p.rows:
                     s.rows = min(rows, p.rows - s.row)
                     s.row_pieces = ceil_div(s.rows, plan.piece_rows)
-                    if plan.pack_a:
-                        _core.parallel_for(s.row_pieces * blocks, pack_piece_of_a, &s)
+                    # B's strip serves all rows, and A's all columns if it is the whole of A.
+                    new_b = plan.pack_b and s.row == 0
+                    new_a = plan.pack_a and (s.column == 0 or rows < p.rows)
+                    s.packs_of_b = s.column_pieces * blocks if new_b else 0
+                    packs = s.packs_of_b + (s.row_pieces * blocks if new_a else 0)
+                    _core.parallel_for(packs, pack_piece, &s)
                     _core.parallel_for(s.row_pieces * s.column_pieces, run_piece, &s)
                     s.row += rows
                 s.column += columns
