@@ -179,8 +179,8 @@ typedef struct {
 
 /* Rows [row, row + rows) of an image, some of which may be outside, into a band (of direct.h). */
 typedef struct {
-    const float *image; /* channels × height × width */
-    float *band;        /* channels × rows × stride_x × pitch, and 2 vectors of room */
+    float *image; /* channels × height × width; written by direct_unband alone */
+    float *band;  /* channels × rows × stride_x × pitch, and 2 vectors of room */
     int64_t channels, height, width;
     int64_t row, rows;
     int64_t left, stride_x, pitch;
@@ -196,6 +196,16 @@ typedef struct {
     int64_t row_step, out_plane; /* row_step: from one output's row to the next, in the band */
     int accumulate;
 } tt_direct_args;
+
+/* Adds to a band the gradient of what was read from it; the weight is filters × taps. */
+typedef struct {
+    float *band;
+    const float *weight, *g;
+    const int64_t *offsets;
+    int64_t taps, filters;
+    int64_t rows, width;
+    int64_t row_step, g_plane;
+} tt_direct_back_args;
 
 /* Adds to sums: filters × taps × a vector. */
 typedef struct {
@@ -264,7 +274,9 @@ typedef struct {
     X(conv_panels_f32, tt_conv_args)                 \
     X(conv_add_patches_f32, tt_conv_args)            \
     X(direct_band_f32, tt_band_args)                 \
+    X(direct_unband_f32, tt_band_args)               \
     X(direct_f32, tt_direct_args)                    \
+    X(direct_back_f32, tt_direct_back_args)          \
     X(direct_grad_f32, tt_direct_grad_args)          \
     X(direct_sums_f32, tt_direct_sums_args)          \
     X(winograd_image_f32, tt_winograd_args)          \

@@ -13,37 +13,54 @@
  * Vectors are pixels of a row; two vectors of some filters stay in registers. */
 #include "../simd.h"
 
-/* The band must have 2 VL elements behind it that can be read: they are computed with, not used. */
-static void tt_direct_band_f32(const tt_band_args *s)
+/* From the image to its band; or back: inlined with `back` constant. */
+TT_INLINE void tt_direct_deal(int back, const tt_band_args *s)
 {
     const int64_t pitch = s->pitch, stride = s->stride_x;
     for (int64_t c = 0; c < s->channels; c++)
         for (int64_t row = 0; row < s->rows; row++) {
-            float *to = s->band + (c * s->rows + row) * stride * pitch;
+            float *band = s->band + (c * s->rows + row) * stride * pitch;
             const int64_t y = s->row + row;
             if (y < 0 || y >= s->height) {
-                memset(to, 0, sizeof(float) * (size_t)(stride * pitch));
+                if (!back) memset(band, 0, sizeof(float) * (size_t)(stride * pitch));
                 continue;
             }
-            const float *from = s->image + (c * s->height + y) * s->width - s->left;
-            for (int64_t remainder = 0; remainder < stride; remainder++, to += pitch) {
+            float *image = s->image + (c * s->height + y) * s->width - s->left;
+            for (int64_t remainder = 0; remainder < stride; remainder++, band += pitch) {
                 /* Columns [begin, end) of the band are inside the image. */
-                int64_t begin = (s->left - remainder + stride - 1) / stride;
-                int64_t end = (s->left - remainder + s->width + stride - 1) / stride;
-                begin = s->left < remainder ? 0 : begin < pitch ? begin : pitch;
-                end = s->left - remainder + s->width <= 0 ? 0 : end < pitch ? end : pitch;
-                if (end < begin) end = begin;
-                for (int64_t x = 0; x < begin; x++) to[x] = 0;
+                const int64_t first = s->left - remainder, last = first + s->width;
+                int64_t begin = first > 0 ? (first + stride - 1) / stride : 0;
+                int64_t end = last > 0 ? (last + stride - 1) / stride : 0;
+                end = end < pitch ? end : pitch;
+                begin = begin < end ? begin : end;
                 if (stride == 1)
-                    tt_conv_run(0, (float *)from + begin, 1, to + begin, end - begin);
-                else if (stride == 2) /* a constant, for the compiler */
-                    for (int64_t x = begin; x < end; x++) to[x] = from[2 * x + remainder];
+                    tt_conv_run(0, back ? band + begin : image + begin, 1,
+                                back ? image + begin : band + begin, end - begin);
                 else
-                    for (int64_t x = begin; x < end; x++) to[x] = from[x * stride + remainder];
-                for (int64_t x = end; x < pitch; x++) to[x] = 0;
+                    for (int64_t x = begin; x < end; x++) {
+                        float *pixel = image + x * stride + remainder;
+                        *(back ? pixel : band + x) = *(back ? band + x : pixel);
+                    }
+                if (back) continue;
+                for (int64_t x = 0; x < begin; x++) band[x] = 0;
+                for (int64_t x = end; x < pitch; x++) band[x] = 0;
             }
         }
 }
+
+/* The band must have 2 VL elements behind it that can be read: they are computed with, not used. */
+static void tt_direct_band_f32(const tt_band_args *s)
+{
+    if (s->stride_x == 2) { /* a constant, for the compiler */
+        tt_band_args two = *s;
+        two.stride_x = 2;
+        tt_direct_deal(0, &two);
+    } else {
+        tt_direct_deal(0, s);
+    }
+}
+
+static void tt_direct_unband_f32(const tt_band_args *s) { tt_direct_deal(1, s); }
 
 /* --- Output --------------------------------------------------------------------------------- */
 
@@ -137,6 +154,31 @@ static void tt_direct_f32(const tt_direct_args *s)
     if (used == 0) return;
     for (int v = used; v < vectors; v++) t.band[v] = t.band[0], t.out[v] = t.out[0], t.n[v] = 0;
     tt_direct_run(s, &t, vectors);
+}
+
+/* --- Gradient of the image ------------------------------------------------------------------ */
+
+/* band[y row_step + offset[k] + x] += Σ_f weight[f][k] g[f][y][x] */
+static void tt_direct_back_f32(const tt_direct_back_args *s)
+{
+    for (int64_t k = 0; k < s->taps; k++)
+        for (int64_t y = 0; y < s->rows; y++) {
+            float *band = s->band + y * s->row_step + s->offsets[k];
+            const float *g = s->g + y * s->width;
+            for (int64_t x = 0; x < s->width; x += VL) {
+                const int64_t n = s->width - x;
+                vf sum = n < VL ? vf_load_n(band + x, n) : vf_load(band + x);
+                for (int64_t f = 0; f < s->filters; f++) {
+                    const float *at = g + f * s->g_plane + x;
+                    sum = vf_fma(vf_set1(s->weight[f * s->taps + k]),
+                                 n < VL ? vf_load_n(at, n) : vf_load(at), sum);
+                }
+                if (n < VL)
+                    vf_store_n(band + x, sum, n);
+                else
+                    vf_store(band + x, sum);
+            }
+        }
 }
 
 /* --- Gradient of the weight ----------------------------------------------------------------- */

@@ -15,7 +15,14 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
-from tinytensor.kernels.direct cimport direct, direct_grad_w, direct_grad_w_pays, direct_pays
+from tinytensor.kernels.direct cimport (
+    direct,
+    direct_grad_w,
+    direct_grad_w_pays,
+    direct_grad_x,
+    direct_grad_x_pays,
+    direct_pays,
+)
 from tinytensor.kernels.gemm cimport (
     TT_IDENTITY,
     cut_rows,
@@ -431,6 +438,9 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
     if reverse(&s.shape, &reversed) and direct_pays(&reversed):
         ws = reversed_weight(ws, groups)
         direct(&reversed, s.g, data(ws), NULL, s.out)
+        return out
+    if direct_grad_x_pays(&s.shape):
+        direct_grad_x(&s.shape, s.g, s.weight, s.out)
         return out
 
     keep = []

@@ -11,6 +11,12 @@ cdef int direct(
     const Geometry *s, const float *x, const float *weight, const float *bias, float *out
 ) except -1
 
+# The gradient of x for any stride, of few filters, from g of the output's shape.
+cdef bint direct_grad_x_pays(const Geometry *s) noexcept nogil
+cdef int direct_grad_x(
+    const Geometry *s, const float *g, const float *weight, float *out
+) except -1
+
 # The gradient of the weight (groups, filters, taps), from x and g, of the output's shape.
 cdef bint direct_grad_w_pays(const Geometry *s) noexcept nogil
 cdef int direct_grad_w(

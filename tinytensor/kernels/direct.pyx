@@ -3,7 +3,8 @@
 
     output     a piece copies the rows that it reads into a band in scratch memory, and computes
                rows of outputs from there
-    gradient   of x (stride 1): the output's, of g and the reversed weights
+    gradient   of x: for stride 1 the output's, of g and the reversed weights; else a piece adds
+               the products of an image up in a band
                of the weight: a piece adds up a slice of the images, in vectors, which are summed
                at the end
 """
@@ -31,7 +32,7 @@ cnp.import_array()
 
 cdef extern from "tinytensor.h" nogil:
     ctypedef struct tt_band_args:
-        const float *image
+        float *image
         float *band
         int64_t channels, height, width
         int64_t row, rows
@@ -46,6 +47,14 @@ cdef extern from "tinytensor.h" nogil:
         int64_t rows, width
         int64_t row_step, out_plane
         int accumulate
+    ctypedef struct tt_direct_back_args:
+        float *band
+        const float *weight
+        const float *g
+        const int64_t *offsets
+        int64_t taps, filters
+        int64_t rows, width
+        int64_t row_step, g_plane
     ctypedef struct tt_direct_grad_args:
         const float *band
         const float *g
@@ -63,6 +72,8 @@ cdef extern from "tinytensor.h" nogil:
         int gemm_rows
         void (*gemm_pack_a_f32)(const tt_gemm_pack_args *) noexcept nogil
         void (*direct_band_f32)(const tt_band_args *) noexcept nogil
+        void (*direct_unband_f32)(const tt_band_args *) noexcept nogil
+        void (*direct_back_f32)(const tt_direct_back_args *) noexcept nogil
         void (*direct_f32)(const tt_direct_args *) noexcept nogil
         void (*direct_grad_f32)(const tt_direct_grad_args *) noexcept nogil
         void (*direct_sums_f32)(const tt_direct_sums_args *) noexcept nogil
@@ -109,14 +120,18 @@ cdef int64_t row_of_band(const Geometry *s) noexcept nogil:
     return s.channels * s.conv.stride_x * pitch_of(s)
 
 
-cdef void cut_bands(const Geometry *s, Bands *b) noexcept nogil:
+cdef int64_t rows_of_band(const Geometry *s) noexcept nogil:
     """As many rows as fit the memory of a band and are work for a piece; an even number."""
-    cdef int64_t height = out_height(s), most
+    cdef int64_t height = out_height(s), most, rows
     cdef int64_t work = s.filters * s.taps * s.conv.out_width  # of a row
     most = (BAND // row_of_band(s) - rows_of_image(s, 1)) // s.conv.stride_y + 1
-    b.rows = max(2, min(most, WORK_OF_PIECE // work))
-    b.rows = ceil_div(ceil_div(height, ceil_div(height, b.rows)), 2) * 2
-    b.of_image = ceil_div(height, b.rows)
+    rows = max(2, min(most, WORK_OF_PIECE // work))
+    return ceil_div(ceil_div(height, ceil_div(height, rows)), 2) * 2
+
+
+cdef void cut_bands(const Geometry *s, int64_t rows, Bands *b) noexcept nogil:
+    b.rows = rows
+    b.of_image = ceil_div(out_height(s), rows)
     b.image_rows = rows_of_image(s, b.rows)
     b.pitch = pitch_of(s)
     b.row_step = s.conv.stride_y * s.conv.stride_x * b.pitch
@@ -141,19 +156,26 @@ cdef cnp.ndarray offsets_of(const Geometry *s, Bands *b):
     return array
 
 
+cdef tt_band_args band_args(
+    const Geometry *s, const Bands *b, const float *x, int64_t item, int64_t first, float *band
+) noexcept nogil:
+    """The band of the output's rows from `first` on."""
+    cdef tt_band_args args
+    args.image, args.band = <float *> x + item * s.image_size, band
+    args.channels, args.height, args.width = s.channels, s.conv.height, s.conv.width
+    args.row, args.rows = first * s.conv.stride_y - s.conv.top, b.image_rows
+    args.left, args.stride_x, args.pitch = s.conv.left, s.conv.stride_x, b.pitch
+    return args
+
+
 cdef int64_t fill_band(
     const tt_kernels *table, const Geometry *s, const Bands *b, const float *x, int64_t item,
     int64_t first, float *band,
 ) noexcept nogil:
-    """The band of the output's rows from `first` on; how many these are is returned."""
-    cdef int64_t rows = min(b.rows, out_height(s) - first)
-    cdef tt_band_args args
-    args.image, args.band = x + item * s.image_size, band
-    args.channels, args.height, args.width = s.channels, s.conv.height, s.conv.width
-    args.row, args.rows = first * s.conv.stride_y - s.conv.top, b.image_rows
-    args.left, args.stride_x, args.pitch = s.conv.left, s.conv.stride_x, b.pitch
+    """Copy it from the image; how many rows of the output it is for."""
+    cdef tt_band_args args = band_args(s, b, x, item, first, band)
     table.direct_band_f32(&args)
-    return rows
+    return min(b.rows, out_height(s) - first)
 
 
 # --- Output ----------------------------------------------------------------------------------
@@ -242,7 +264,7 @@ cdef int direct(
     s.table = <const tt_kernels *> _core.table
     s.shape = shape[0]
     s.x, s.weight, s.bias, s.out = x, weight, bias, out
-    cut_bands(shape, &s.bands)
+    cut_bands(shape, rows_of_band(shape), &s.bands)
     keep.append(offsets_of(shape, &s.bands))
     cut_rows(shape.filters, s.table.gemm_rows, &s.panel, &unused)
     s.block_depth = depth_of_blocks(shape.taps)
@@ -256,6 +278,69 @@ cdef int direct(
     with nogil:
         _core.parallel_for(shape.groups * s.blocks, pack_weight, &s)
         _core.parallel_for(s.pieces, run_forward, &s)
+    return 0
+
+
+# --- Gradient of x ---------------------------------------------------------------------------
+
+
+cdef bint direct_grad_x_pays(const Geometry *s) noexcept nogil:
+    # The band, of a whole image, is read and written for each tap: few filters are worth it.
+    return (
+        s.filters <= 2 and fits(s)
+        and rows_of_image(s, out_height(s)) <= BAND // row_of_band(s)
+    )
+
+
+cdef struct Backward:
+    const tt_kernels *table
+    Geometry shape
+    Bands bands
+    const float *g
+    const float *weight
+    float *out
+    int64_t piece_items
+    Scratch scratch
+
+
+cdef void run_backward(void *context, int64_t piece) noexcept nogil:
+    cdef Backward *s = <Backward *> context
+    cdef const Geometry *shape = &s.shape
+    cdef int64_t first = piece * s.piece_items, item
+    cdef tt_direct_back_args args
+    cdef tt_band_args band
+    cdef int slot = take_slot(&s.scratch)
+    args.band, args.offsets = memory_of(&s.scratch, slot), s.bands.offsets
+    args.taps, args.filters = shape.taps, shape.filters
+    args.rows, args.width = s.bands.rows, shape.conv.out_width
+    args.row_step, args.g_plane = s.bands.row_step, shape.pixels
+    for item in range(first, min(first + s.piece_items, shape.items)):
+        args.g = s.g + item * shape.filters * shape.pixels
+        args.weight = s.weight + item % shape.groups * shape.filters * shape.taps
+        memset(args.band, 0, s.bands.size * sizeof(float))
+        s.table.direct_back_f32(&args)
+        band = band_args(shape, &s.bands, s.out, item, 0, args.band)
+        memset(band.image, 0, shape.image_size * sizeof(float))  # what no tap reads
+        s.table.direct_unband_f32(&band)
+    give_back(&s.scratch, slot)
+
+
+cdef int direct_grad_x(
+    const Geometry *shape, const float *g, const float *weight, float *out
+) except -1:
+    cdef Backward s
+    cdef int64_t pieces
+    keep = []
+    s.table = <const tt_kernels *> _core.table
+    s.shape = shape[0]
+    s.g, s.weight, s.out = g, weight, out
+    cut_bands(shape, out_height(shape), &s.bands)
+    keep.append(offsets_of(shape, &s.bands))
+    s.piece_items = max(1, WORK_OF_PIECE // (shape.pixels * shape.filters * shape.taps))
+    pieces = ceil_div(shape.items, s.piece_items)
+    make_scratch(&s.scratch, s.bands.size, pieces, core.get_num_threads(), keep)
+    with nogil:
+        _core.parallel_for(pieces, run_backward, &s)
     return 0
 
 
@@ -326,7 +411,7 @@ cdef int direct_grad_w(
     s.table = <const tt_kernels *> _core.table
     s.shape = shape[0]
     s.x, s.g, s.out = x, g, out
-    cut_bands(shape, &s.bands)
+    cut_bands(shape, rows_of_band(shape), &s.bands)
     keep.append(offsets_of(shape, &s.bands))
     s.group_step = shape.filters * shape.taps
     # Some 16 pieces in all, each of them worth waking a thread.
