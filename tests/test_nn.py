@@ -379,6 +379,22 @@ def test_wrong_settings(make, match):
             lambda: nn.GRU(3, 2, batch_first=True)(tt.zeros((5, 2, 3)), tt.zeros((1, 2, 2))),
             r"initial h must be \(1, 5, 2\)",
         ),
+        (
+            lambda: nn.utils.rnn.pack_padded_sequence(tt.zeros((3, 2, 1)), [1, 2]),
+            "lengths must not grow",
+        ),
+        (
+            lambda: nn.utils.rnn.pack_padded_sequence(tt.zeros((3, 2, 1)), [4, 2]),
+            r"must be in 1 … 3, not \[4, 2\]",
+        ),
+        (
+            lambda: nn.LSTM(3, 2)(nn.utils.rnn.pack_padded_sequence(tt.zeros((3, 2, 1)), [3, 2])),
+            r"needs packed data \(rows, 3\): it is \(5, 1\)",
+        ),
+        (
+            lambda: nn.utils.rnn.pad_sequence([tt.zeros((3, 2)), tt.zeros((3, 1))]),
+            r"differ in L alone",
+        ),
         (lambda: nn.GRUCell(3, 2)(tt.zeros((1, 3)), tt.zeros((2, 2))), r"h must be \(1, 2\)"),
         (
             lambda: nn.MultiheadAttention(4, 2)(*[tt.zeros((3, 1, 5))] * 3),

@@ -241,6 +241,50 @@ def test_recurrent_network(name, kwargs, form):
     compare(ours, theirs, x, *state)
 
 
+@pytest.mark.parametrize(("lengths", "in_order"), [([5, 3, 3, 1], True), ([2, 5, 1, 4], False)])
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize(("name", "kwargs"), RECURRENT, ids=str)
+def test_packed_sequences(name, kwargs, given, lengths, in_order):
+    torch.manual_seed(0)
+    ours, theirs = getattr(nn, name)(4, 3, **kwargs), getattr(tnn, name)(4, 3, **kwargs)
+    ours.load_state_dict({k: v.numpy() for k, v in theirs.state_dict().items()})
+    states = [normal(theirs.num_layers * (1 + theirs.bidirectional), 4, 3, seed=s) for s in (1, 2)]
+    x = normal(5, 4, 4)
+
+    def run(library, module, tensor):
+        rnn = library.nn.utils.rnn
+        leaf = tensor(x)
+        leaf.requires_grad = True
+        packed = rnn.pack_padded_sequence(leaf, lengths, enforce_sorted=in_order)
+        state = [tensor(s) for s in states]
+        state = tuple(state) if name == "LSTM" else state[0]
+        output, last = module(packed, state) if given else module(packed)
+        padded, sizes = rnn.pad_packed_sequence(output, padding_value=7.0, total_length=6)
+        assert list(sizes) == lengths
+        last = last if name == "LSTM" else (last,)
+        weighted = (padded * tensor(normal(*padded.shape, seed=3))).sum()
+        for part in last:
+            weighted = weighted + (part * tensor(normal(*part.shape, seed=4))).sum()
+        weighted.backward()
+        found = [output.data, padded, *last, leaf.grad, *(p.grad for p in module.parameters())]
+        return [np.asarray(a.detach()) for a in found]
+
+    for a, b in zip(
+        run(tt, ours, lambda a: tt.tensor(a, dtype="float32")),
+        run(torch, theirs, lambda a: torch.tensor(a, dtype=torch.float32)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_pad_sequence():
+    sequences = [normal(3, 2), normal(1, 2), normal(4, 2)]
+    for batch_first in (False, True):
+        ours = nn.utils.rnn.pad_sequence([tt.tensor(s) for s in sequences], batch_first, -1.0)
+        theirs = tnn.utils.rnn.pad_sequence([torch.tensor(s) for s in sequences], batch_first, -1.0)
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
 @pytest.mark.parametrize("shape", [(2, 4), (4,)])
 @pytest.mark.parametrize(
     ("name", "kwargs"),

@@ -320,6 +320,22 @@ def test_bad_cells():
         tt.gru_cell(tt.zeros((2, 6)), tt.zeros((3, 6)), tt.zeros((2, 2)))
 
 
+def test_sequences_that_do_not_fit():
+    x, w_ih, w_hh = tt.zeros((4, 2, 3)), tt.zeros((8, 3)), tt.zeros((8, 2))
+    with pytest.raises(tt.ShapeError, match=r"^lstm: x must be .* is \(0, 2, 3\)"):
+        tt.lstm(x[:0], None, None, w_ih, w_hh)
+    with pytest.raises(
+        tt.ShapeError, match=r"^gru: for x \(4, 2, 3\) w_ih must be \(3 · hidden, 3\)"
+    ):
+        tt.gru(x, None, w_ih, w_hh)
+    with pytest.raises(tt.ShapeError, match=r"^lstm: c0 must have the shape \(2, 2\)"):
+        tt.lstm(x, None, tt.zeros((2, 3)), w_ih, w_hh)
+    with pytest.raises(tt.ShapeError, match=r"^rnn: b_hh must have the shape \(3,\)"):
+        tt.rnn(x, None, tt.zeros((3, 3)), tt.zeros((3, 3)), None, tt.zeros(4))
+    with pytest.raises(ValueError, match=r"^rnn: nonlinearity is 'tanh' or 'relu'"):
+        tt.rnn(x, None, tt.zeros((3, 3)), tt.zeros((3, 3)), nonlinearity="gelu")
+
+
 # --- Threads ---------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from . import functional as F
 from . import init
 from .module import Module
 from .parameter import Parameter
+from .utils.rnn import PackedSequence
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 
@@ -172,8 +174,10 @@ class _RecurrentNetwork(_Recurrence):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         return tuple(getattr(self, name + end, None) for name in names)
 
-    def _run(self, input: Tensor, initial: State | None) -> tuple[Tensor, State]:
+    def _run(self, input: Any, initial: State | None) -> tuple[Any, State]:
         """The outputs of the last layer, and the last state of every layer and direction."""
+        if isinstance(input, PackedSequence):
+            return self._run_packed(input, initial)
         batched = input.ndim == 3
         self._check(input, initial)
         if not batched:
@@ -181,12 +185,20 @@ class _RecurrentNetwork(_Recurrence):
             initial = initial and tuple(ops.expand_dims(part, 1) for part in initial)
         elif self.batch_first:
             input = ops.swapaxes(input, 0, 1)
+        x, final = self._run_layers(input, initial, self._all_steps)
+        if not batched:
+            return ops.squeeze(x, 1), tuple(ops.squeeze(part, 1) for part in final)
+        return (ops.swapaxes(x, 0, 1) if self.batch_first else x), final
+
+    def _run_layers(
+        self, x: Tensor, initial: State | None, run: Callable[..., tuple[Tensor, ...]]
+    ) -> tuple[Tensor, State]:
+        """All layers and directions, each by ``run`` as :meth:`_all_steps`."""
         directions = 1 + self.bidirectional
         starts: list[State | None] = [None] * (self.num_layers * directions)
         if initial is not None:
             starts = list(zip(*(ops.unstack(part) for part in initial), strict=True))
-
-        x, lasts = input, []
+        lasts = []
         for layer in range(self.num_layers):
             if layer and self.dropout and self.training:
                 x = F.dropout(x, self.dropout)
@@ -194,15 +206,63 @@ class _RecurrentNetwork(_Recurrence):
             for direction in range(directions):
                 start = starts[layer * directions + direction]
                 weights = self._weights(layer, direction)
-                output, *last = self._all_steps(x, start, weights, bool(direction))
+                output, *last = run(x, start, weights, bool(direction))
                 outputs.append(output)
                 lasts.append(last)
             x = outputs[0] if directions == 1 else ops.concat(outputs, -1)
+        return x, tuple(ops.stack(parts) for parts in zip(*lasts, strict=True))
 
-        final = tuple(ops.stack(parts) for parts in zip(*lasts, strict=True))
-        if not batched:
-            return ops.squeeze(x, 1), tuple(ops.squeeze(part, 1) for part in final)
-        return (ops.swapaxes(x, 0, 1) if self.batch_first else x), final
+    def _run_packed(
+        self, input: PackedSequence, initial: State | None
+    ) -> tuple[PackedSequence, State]:
+        data, batch_sizes, order, back = input
+        batch = int(batch_sizes[0])
+        if data.ndim != 2 or data.shape[1] != self.input_size:
+            raise ShapeError(
+                f"{type(self).__name__}: needs packed data (rows, {self.input_size}):"
+                f" it is {data.shape}"
+            )
+        self._check_initial(initial, (batch,), data)
+        if initial is not None and order is not None:
+            initial = tuple(ops.take(part, order, 1) for part in initial)
+
+        # Stretches of steps with the same number of sequences: (first row, steps, sequences).
+        ends = [*(np.flatnonzero(np.diff(batch_sizes)) + 1).tolist(), len(batch_sizes)]
+        stretches, row, step = [], 0, 0
+        for end in ends:
+            size = int(batch_sizes[step])
+            stretches.append((row, end - step, size))
+            row, step = row + (end - step) * size, end
+
+        def run(
+            x: Tensor, start: State | None, weights: Weights, reverse: bool
+        ) -> tuple[Tensor, ...]:
+            """Stretch by stretch: forward sequences end between them, in reverse they begin."""
+            if start is None:
+                zeros = Tensor(np.zeros((batch, self.hidden_size), x.dtype))
+                start = (zeros,) * len(self.state_names)
+            outputs, ended = [], []
+            state = tuple(part[:0] for part in start)
+            for row, steps, size in reversed(stretches) if reverse else stretches:
+                known = len(state[0])
+                if known < size:  # those that begin here
+                    fresh = tuple(part[known:size] for part in start)
+                    state = tuple(ops.concat(both) for both in zip(state, fresh, strict=True))
+                elif known > size:  # those that ended
+                    ended.append(tuple(part[size:] for part in state))
+                    state = tuple(part[:size] for part in state)
+                rows = x[row : row + steps * size]
+                rows = ops.reshape(rows, (steps, size, x.shape[1]))
+                output, *last = self._all_steps(rows, state, weights, reverse)
+                outputs.append(ops.reshape(output, (steps * size, self.hidden_size)))
+                state = tuple(last)
+            final = (ops.concat(list(parts)) for parts in zip(state, *ended[::-1], strict=True))
+            return ops.concat(outputs[::-1] if reverse else outputs), *final
+
+        x, final = self._run_layers(data, initial, run)
+        if back is not None:
+            final = tuple(ops.take(part, back, 1) for part in final)
+        return PackedSequence(x, batch_sizes, order, back), final
 
     def _check(self, input: Tensor, initial: State | None) -> None:
         kind = type(self).__name__
@@ -216,6 +276,10 @@ class _RecurrentNetwork(_Recurrence):
         if input.shape[time] == 0:
             raise ShapeError(f"{kind}: needs at least one step: input is {input.shape}")
         batch = input.shape[1 - time : 2 - time] if input.ndim == 3 else ()
+        self._check_initial(initial, batch, input)
+
+    def _check_initial(self, initial: State | None, batch: tuple[int, ...], input: Tensor) -> None:
+        kind = type(self).__name__
         wanted = (self.num_layers * (1 + self.bidirectional), *batch, self.hidden_size)
         for name, part in zip(self.state_names, initial or (), strict=False):
             if part.shape != wanted:
@@ -244,7 +308,8 @@ class RNN(_Elman, _RecurrentNetwork):
     Takes input (T, B, input_size), or (B, T, input_size) if ``batch_first``, or (T, input_size),
     and the initial ``hx`` (num_layers · D, B, hidden_size), by default 0, D being 2 if
     ``bidirectional``. Returns the outputs (T, B, D · hidden_size) and the last ``h``, shaped as
-    ``hx``. ``dropout`` is between the layers, in training. (Elman 1990.)
+    ``hx``; for sequences of several lengths in a :class:`utils.rnn.PackedSequence` packed outputs,
+    and of each the last h. ``dropout`` is between the layers, in training. (Elman 1990.)
 
     >>> import tinytensor as tt
     >>> output, h = tt.nn.RNN(10, 20, num_layers=2)(tt.zeros((5, 3, 10)))
@@ -268,7 +333,7 @@ class RNN(_Elman, _RecurrentNetwork):
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional
         )
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
         output, (h,) = self._run(input, None if hx is None else (hx,))
         return output, h
 
@@ -281,7 +346,8 @@ class LSTM(_LongShortTerm, _RecurrentNetwork):
 
     Takes input (T, B, input_size), or (B, T, input_size) if ``batch_first``, or (T, input_size),
     and the initial ``hx``, a pair (h, c), each (num_layers · D, B, hidden_size), by default 0, D
-    being 2 if ``bidirectional``. Returns the outputs (T, B, D · hidden_size) and the last (h, c).
+    being 2 if ``bidirectional``. Returns the outputs (T, B, D · hidden_size) and the last (h, c);
+    for a :class:`utils.rnn.PackedSequence` packed outputs, and of each sequence the last (h, c).
     ``dropout`` is between the layers, in training. (Hochreiter and Schmidhuber 1997.)
 
     >>> import tinytensor as tt
@@ -291,8 +357,8 @@ class LSTM(_LongShortTerm, _RecurrentNetwork):
     """
 
     def forward(
-        self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        self, input: Any, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Any, tuple[Tensor, Tensor]]:
         output, (h, c) = self._run(input, None if hx is None else tuple(hx))
         return output, (h, c)
 
@@ -312,7 +378,7 @@ class GRU(_Gated, _RecurrentNetwork):
     ((3, 5, 20), (1, 3, 20))
     """
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
         output, (h,) = self._run(input, None if hx is None else (hx,))
         return output, h
 

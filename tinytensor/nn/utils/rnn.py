@@ -1,0 +1,128 @@
+"""Sequences of different lengths in one array: packed without padding, and padded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import ops
+from ...errors import ShapeError
+from ...tensor import Tensor
+
+__all__ = ["PackedSequence", "pack_padded_sequence", "pad_packed_sequence", "pad_sequence"]
+
+
+class PackedSequence(NamedTuple):
+    """The steps of sequences that get no longer: first all first steps, then all second ones, ….
+
+    ``batch_sizes[t]`` is how many sequences have a step t, and so how many rows of ``data``
+    (Σ lengths, …) are of it. ``sorted_indices[i]`` is where sequence i came from, and
+    ``unsorted_indices`` leads back; both are None if the sequences were in order.
+    """
+
+    data: Tensor
+    batch_sizes: np.ndarray
+    sorted_indices: np.ndarray | None = None
+    unsorted_indices: np.ndarray | None = None
+
+
+def pack_padded_sequence(
+    input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
+) -> PackedSequence:
+    """Pack the sequences of ``input`` (T, B, …), or (B, T, …) if ``batch_first``.
+
+    ``lengths`` (B,) are at least 1 and at most T, and no longer than those before them unless
+    ``enforce_sorted`` is False.
+
+    >>> import tinytensor as tt
+    >>> x = tt.tensor([[1, 2], [3, 4], [5, 0]])  # (T, B): the second sequence has two steps
+    >>> tt.nn.utils.rnn.pack_padded_sequence(x, [3, 2]).data
+    tensor([1, 2, 3, 4, 5])
+    """
+    if input.ndim < 2:
+        raise ShapeError(
+            f"pack_padded_sequence: needs axes of steps and of the batch: input is {input.shape}"
+        )
+    x = ops.swapaxes(input, 0, 1) if batch_first else input
+    steps, batch = x.shape[:2]
+    sizes = np.asarray(lengths)
+    if sizes.shape != (batch,) or sizes.dtype.kind not in "iu":
+        raise ShapeError(
+            f"pack_padded_sequence: needs a length for each of {batch} sequences, not {lengths}"
+        )
+    if batch == 0 or sizes.min() < 1 or sizes.max() > steps:
+        raise ValueError(f"pack_padded_sequence: lengths must be in 1 … {steps}, not {lengths}")
+    order = np.argsort(-sizes, kind="stable")
+    in_order = bool((np.diff(sizes) <= 0).all())
+    if enforce_sorted and not in_order:
+        raise ValueError(
+            "pack_padded_sequence: lengths must not grow, or enforce_sorted be False: they are"
+            f" {lengths}"
+        )
+    present = np.arange(steps)[: sizes.max(), None] < sizes[order]
+    rows = (np.arange(len(present))[:, None] * batch + order)[present]
+    data = ops.take(ops.reshape(x, (steps * batch, *x.shape[2:])), rows, 0)
+    return PackedSequence(
+        data, present.sum(1), *((None, None) if enforce_sorted else (order, np.argsort(order)))
+    )
+
+
+def pad_packed_sequence(
+    sequence: PackedSequence,
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    total_length: int | None = None,
+) -> tuple[Tensor, np.ndarray]:
+    """The sequences as (T, B, …), or (B, T, …) if ``batch_first``, and their lengths (B,).
+
+    T is the longest length, or ``total_length``; behind its end a sequence is ``padding_value``.
+
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+    >>> x = tt.tensor([[1, 2], [3, 4], [5, 0]])
+    >>> pad_packed_sequence(pack_padded_sequence(x, [3, 2]), padding_value=-1)
+    (tensor([[ 1,  2],
+            [ 3,  4],
+            [ 5, -1]]), array([3, 2]))
+    """
+    data, batch_sizes, _, back = sequence
+    steps, batch = len(batch_sizes), int(batch_sizes[0])
+    if total_length is not None and total_length < steps:
+        raise ValueError(
+            f"pad_packed_sequence: total_length is {total_length}, but a sequence has {steps} steps"
+        )
+    present = np.arange(batch) < batch_sizes[:, None]
+    rows = np.full((total_length or steps, batch), len(data))  # of the padding, behind the data
+    rows[:steps][present] = np.arange(len(data))
+    lengths = present.sum(0)
+    if back is not None:
+        rows, lengths = rows[:, back], lengths[back]
+    padding = Tensor(np.full((1, *data.shape[1:]), padding_value, data.dtype))
+    padded = ops.take(ops.concat([data, padding]), rows.T if batch_first else rows, 0)
+    return padded, lengths
+
+
+def pad_sequence(
+    sequences: Sequence[Tensor], batch_first: bool = False, padding_value: float = 0.0
+) -> Tensor:
+    """Sequences (L, …) beside each other: (T, B, …), or (B, T, …) if ``batch_first``.
+
+    T is the longest L; behind its end a sequence is ``padding_value``.
+
+    >>> import tinytensor as tt
+    >>> tt.nn.utils.rnn.pad_sequence([tt.tensor([1, 2, 3]), tt.tensor([4])], batch_first=True)
+    tensor([[1, 2, 3],
+            [4, 0, 0]])
+    """
+    kinds = {(x.ndim > 0, *x.shape[1:]) for x in sequences}
+    if len(kinds) != 1 or not kinds.pop()[0]:
+        raise ShapeError(
+            "pad_sequence: needs sequences (L, …) that differ in L alone: they are"
+            f" {[x.shape for x in sequences]}"
+        )
+    longest = max(len(x) for x in sequences)
+    rest = [(0, 0)] * (sequences[0].ndim - 1)
+    padded = [ops.pad_constant(x, [(0, longest - len(x)), *rest], padding_value) for x in sequences]
+    return ops.stack(padded, 0 if batch_first else 1)
