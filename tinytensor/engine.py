@@ -140,14 +140,14 @@ class Variable:
     spec = has_spec = None  # type: Any  # what a cotangent must look like; None: anything
 
     def seed(self, cotangent: Any) -> Any:
-        """The cotangent that backward starts from: the one given, checked, or 1 for a number."""
+        """The cotangent to start from: of the gradient given, checked, or 1 for a number."""
         raise NotImplementedError
 
     def conjugated(self) -> Any:
         """From a gradient to what rules pass on, or back: they differ where numbers are complex."""
         return self
 
-    def fit(self, spec: Any) -> Any:
+    def fitted(self, spec: Any) -> Any:
         """This cotangent summed and cast to ``spec``: the one place that undoes broadcasting."""
         return self
 
@@ -336,7 +336,7 @@ class BackwardPass:
             variable = target
             spec = None if self.spec_of is None else self.spec_of(variable.value)
         if spec is not None and not self.has_spec(cotangent.value, spec):
-            cotangent = cotangent.fit(spec)
+            cotangent = cotangent.fitted(spec)
         total = self.pending.get(target)
         if total is None:
             self.pending[target] = cotangent
@@ -397,7 +397,7 @@ def run_hooks(hooks: list[Any], gradient: Any) -> Any:
     for hook in hooks[:]:
         if not isinstance(hook, weakref.ref):
             replacement = hook(gradient)
-            gradient = gradient if replacement is None else gradient.seed(replacement)
+            gradient = gradient if replacement is None else gradient.seed(replacement).conjugated()
             gradient.fresh = False  # the hook may have kept it
     for hook in hooks:
         if isinstance(hook, weakref.ref) and hook() is not None:  # of what retains its gradient
@@ -419,7 +419,7 @@ def backpropagate(
     mode = grad_enabled.set(create_graph)
     try:
         for output, cotangent in zip(outputs, cotangents):
-            work.deliver(edge(output), output.seed(cotangent).conjugated())
+            work.deliver(edge(output), output.seed(cotangent))
         return work.run(create_graph if retain_graph is None else retain_graph)
     finally:
         grad_enabled.reset(mode)

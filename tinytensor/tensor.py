@@ -119,9 +119,9 @@ class Tensor(Operators):
                 f"backward: gradient is {cotangent.shape}, but the output is {self.shape}"
             )
         cotangent.fresh = False
-        return cotangent
+        return cotangent.conjugated()
 
-    def fit(self, spec: tuple[Shape, np.dtype]) -> Tensor:
+    def fitted(self, spec: tuple[Shape, np.dtype]) -> Tensor:
         """Sum over the axes along which the parent was broadcast, and cast to its dtype."""
         shape, dtype = spec
         cotangent = self
