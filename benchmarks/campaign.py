@@ -94,10 +94,19 @@ class Campaign:
         )
 
     def limits(self, worker: Callable[[str], Worker], threads: int) -> None:
-        """Measure the machine's limits by each of our tables of kernels."""
-        for name in self.names:
-            if name.startswith(OURS) and (limits := worker(name).ask("limits").get("limits")):
-                self.report.note_limits(Key(name, threads), Limits(*limits))
+        """Measure the machine's limits by each of our tables of kernels. One that does not run here
+        takes no further part."""
+        for name in [name for name in self.names if name.startswith(OURS)]:
+            try:
+                limits = worker(name).ask("limits").get("limits")
+            except WorkerError as error:
+                if name == OURS:
+                    raise
+                self.fail(str(error))
+                self.names.remove(name)
+            else:
+                if limits:
+                    self.report.note_limits(Key(name, threads), Limits(*limits))
 
     # --- Memory ------------------------------------------------------------------------------
 

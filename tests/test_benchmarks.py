@@ -433,6 +433,15 @@ def test_a_row_that_fails_is_reported(tmp_path, monkeypatch, capsys):
     assert "disagree: all is wrong" in found["failures"][0]
 
 
+def test_kernels_that_do_not_run_here_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(FRAMEWORKS["tinytensor-avx2"], "environment", {"TINYTENSOR_ISA": "none"})
+    words = ["kernels", "--quick", "--peers", "tinytensor-avx2,numpy", "--only", "^gemm 32$"]
+    assert command.main([*words, "--out", str(tmp_path)]) == 1
+    found = json.loads((tmp_path / "benchmarks.json").read_text())
+    assert set(found["rows"][0]["seconds"]) == {"tinytensor", "numpy"}
+    assert found["failures"][0].startswith("tinytensor-avx2: ")
+
+
 def test_a_peer_that_is_not_installed_is_left_out(monkeypatch, capsys):
     monkeypatch.setattr(command, "find_spec", lambda module: None if module == "jax" else True)
     assert list(command.installed(["numpy", "jax"])) == ["numpy"]
