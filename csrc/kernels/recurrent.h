@@ -198,8 +198,8 @@ TT_INLINE void tt_step_fetch_share(const tt_step_ahead *ahead, int64_t block, in
                 __builtin_prefetch(x, 1);
                 __builtin_prefetch(x + VL, 1);
             } else {
-                __builtin_prefetch(x, 0, 2);
-                __builtin_prefetch(x + VL, 0, 2);
+                __builtin_prefetch(x);
+                __builtin_prefetch(x + VL);
             }
         }
     }
