@@ -351,7 +351,7 @@ cdef bint direct_grad_w_pays(const Geometry *s) noexcept nogil:
     # The sums of a tile are read and written once for a band: it should have vectors enough.
     cdef int64_t vectors = ceil_div(s.conv.out_width, lanes_of_core()) * out_height(s)
     return (
-        direct_pays(s) and (s.filters == 1 or vectors >= 32)
+        direct_pays(s) and not s.pointwise and (s.filters == 1 or vectors >= 32)
         and s.filters * s.taps * lanes_of_core() <= SUMS
     )
 
