@@ -113,6 +113,9 @@ def test_bad_matrices() -> None:
             f(tt.ones((2, 3)))
         with pytest.raises(tt.ShapeError, match="square matrices"):
             f(tt.ones(3))
+    with pytest.raises(tt.ShapeError, match=r"^svd: needs matrices, but is given \(3,\)"):
+        linalg.svd(tt.ones(3))
+    assert "op=svd" in repr(linalg.svd(tt.ones((2, 2), requires_grad=True)).S)
     with pytest.raises(ValueError, match="inv: Singular"):
         linalg.inv(tt.zeros((2, 2)))
     with pytest.raises(tt.ShapeError, match="tensordot: axes 2"):

@@ -486,6 +486,11 @@ def _eigvals_to_x(g, x):
 
 eigvals.grad(x=_eigvals_to_x)
 
+# The named tuples are put around these ops by the functions of their names, which errors and reprs
+# shall tell.
+for _op in (_slogdet, _qr, _eigh, _svd, _eig):
+    _op.__name__ = _op.__name__.lstrip("_")
+
 # --- Norms -----------------------------------------------------------------------------------
 
 
