@@ -144,7 +144,8 @@ typedef struct {
     const float *row_bias, *column_bias;
 } tt_gemm_finish_args;
 
-/* y = A x for each of some vectors x. Either a_depth is 1 (rows of adjacent elements) or a_row is. */
+/* y = A x for each of some vectors x. The rows of A have adjacent elements (a_depth is 1), or the
+ * columns have (a_row is 1). */
 typedef struct {
     const float *a, *x;
     float *y;

@@ -59,18 +59,21 @@ TT_INLINE void tt_gemm_tile_of(int rows, int vectors, int64_t a_row, int64_t a_d
             TT_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = vf_fma(x, row[v], sum[r][v]);
         }
     }
-    const int64_t rest = t->columns - (vectors - 1) * VL;
-    TT_UNROLL for (int r = 0; r < rows; r++) {
-        TT_UNROLL for (int v = 0; v < vectors; v++) {
-            float *c = t->c + r * t->c_row + v * VL;
-            if (v < vectors - 1 || rest == VL) {
-                if (t->accumulate) sum[r][v] += vf_load(c);
-                vf_store(c, sum[r][v]);
-            } else {
-                if (t->accumulate) sum[r][v] += vf_load_n(c, rest);
-                vf_store_n(c, sum[r][v], rest);
+    const int64_t c_row = t->c_row, rest = t->columns - (vectors - 1) * VL;
+    float *c = t->c;
+    if (t->accumulate)
+        TT_UNROLL for (int r = 0; r < rows; r++)
+            TT_UNROLL for (int v = 0; v < vectors; v++) {
+                const float *from = c + r * c_row + v * VL;
+                sum[r][v] += v < vectors - 1 || rest == VL ? vf_load(from) : vf_load_n(from, rest);
             }
-        }
+    TT_UNROLL for (int r = 0; r < rows; r++) {
+        TT_UNROLL for (int v = 0; v < vectors - 1; v++) vf_store(c + r * c_row + v * VL, sum[r][v]);
+        float *last = c + r * c_row + (vectors - 1) * VL;
+        if (rest == VL)
+            vf_store(last, sum[r][vectors - 1]);
+        else
+            vf_store_n(last, sum[r][vectors - 1], rest);
     }
 }
 

@@ -52,7 +52,8 @@ cdef extern from "tinytensor.h" nogil:
 
 
 # C = activation(A B + biases), or C += A B, for each matrix of a batch. Steps are in elements and
-# may be anything; element (i, j) of C is at i * c_row + j, or by columns at i + j * c_row. Offsets of the batch are NULL for one matrix.
+# may be anything; element (i, j) of C is at i * c_row + j, or by columns at i + j * c_row. Offsets
+# of the batch are NULL for one matrix.
 ctypedef struct product:
     int64_t batches, rows, columns, depth
     const float *a

@@ -3,7 +3,8 @@
 
 A product is cut into blocks of the depth, and into pieces over the rows and the columns; both by
 size, never by the number of threads. Large operands are packed first, in strips, each read once;
-small ones are read where they lie.
+small ones are read where they lie. A few rows times a transposed matrix, as in a layer, are turned:
+then the matrix is read by its rows, and is not transposed.
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t
@@ -25,8 +26,8 @@ cdef enum:
     ROWS_OF_PIECE = 140  # with a block's depth, half of a second-level cache
     WORK_OF_PIECE = 1 << 20  # multiply-adds; about 20 µs
     FEW_VECTORS = 8  # rows that are multiplied by B one after another, as vectors
-    FEW_ROWS = 64
-    STRETCH = 16384
+    FEW_ROWS = 64  # of a product with B^T that is turned
+    STRETCH = 16384  # columns of a piece of a product of a vector by B; the kernel's own
     WORK_WITH_GIL = 1 << 14  # less than that is done before another thread could be woken
     PACKED = 1 << 21  # floats in a strip of a packed operand
     DEPTH_OF_STRIP = 4096
