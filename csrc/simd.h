@@ -80,13 +80,41 @@ TT_INLINE void vf_store_n(float *p, vf x, int64_t n)
 /* a where the mask is -1, b where it is 0. */
 TT_INLINE vf vf_select(vi mask, vf a, vf b)
 {
-#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
-    return (vf)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)mask), (__m512)b, (__m512)a);
-#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+#if TT_VECTOR_BYTES == 32 && defined(__AVX2__)
     return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
 #else
     return (vf)(((vi)a & mask) | ((vi)b & ~mask));
 #endif
+}
+
+/* Whether any lane of a mask is -1. */
+TT_INLINE int vi_some(vi mask)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return _mm512_movepi32_mask((__m512i)mask) != 0;
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    return _mm256_movemask_ps((__m256)mask) != 0;
+#elif defined(__SSE2__)
+    return _mm_movemask_ps((__m128)mask) != 0;
+#else
+    int32_t any = 0;
+    for (int i = 0; i < VL; i++) any |= mask[i];
+    return any;
+#endif
+}
+
+/* A byte for each lane: a mask from VL bools, and bools from a mask. */
+typedef int8_t vb __attribute__((vector_size(TT_VECTOR_BYTES / 4)));
+TT_INLINE vi vi_from_bools(const uint8_t *p)
+{
+    vb bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return __builtin_convertvector(bytes, vi) != 0;
+}
+TT_INLINE void vi_to_bools(uint8_t *p, vi mask)
+{
+    vb bytes = __builtin_convertvector(mask, vb) & 1;
+    memcpy(p, &bytes, sizeof bytes);
 }
 
 TT_INLINE vi vi_select(vi mask, vi a, vi b) { return (a & mask) | (b & ~mask); }

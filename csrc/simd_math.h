@@ -97,14 +97,12 @@ TT_INLINE vf vf_expm1(vf x)
 
 /* --- Logarithms ----------------------------------------------------------------------------- */
 
-TT_INLINE vf vf_log(vf x)
+/* log(y 2^-shift) for a normal y > 0. */
+TT_INLINE vf vf_log_normal(vf y, vi shift)
 {
-    /* Denormals are first scaled up by 2^23. */
-    vi small = x < vf_set1(0x1p-126f);
-    vf y = vf_select(small, x * 0x1p23f, x);
     /* y = 2^k m, m in [sqrt(1/2), sqrt(2)) */
     vi from_root_half = (vi)y - 0x3f3504f3;
-    vi k = (from_root_half >> 23) - (small & 23);
+    vi k = (from_root_half >> 23) - shift;
     vf m = (vf)((from_root_half & 0x007fffff) + 0x3f3504f3);
     vf f = m - 1.0f, e = vi_to_vf(k);
     vf p = vf_set1(-0.0785961151f); /* (log(1 + f) - f + f^2 / 2) / f^3, to 6e-9 of the whole */
@@ -117,11 +115,18 @@ TT_INLINE vf vf_log(vf x)
     p = TT_STEP(p, f, 0.333333164f);
     vf f2 = f * f;
     vf tail = vf_fma(f2, vf_fma(f, p, vf_set1(-0.5f)), e * TT_LN2_LOW);
-    vf result = vf_fma(e, vf_set1(TT_LN2_HIGH), f + tail);
+    return vf_fma(e, vf_set1(TT_LN2_HIGH), f + tail);
+}
 
-    vf infinity = vf_set1(INFINITY);
-    result = vf_select(x < infinity, result, x); /* inf and NaN go through */
-    result = vf_select(x == 0.0f, -infinity, result);
+TT_INLINE vf vf_log(vf x)
+{
+    /* Not a normal number above 0: seldom, and then all lanes take the longer way. */
+    vi odd = (vu)x - 0x00800000u >= (vu){0} + (0x7f800000u - 0x00800000u);
+    if (__builtin_expect(!vi_some(odd), 1)) return vf_log_normal(x, (vi){0});
+    vi small = x < vf_set1(0x1p-126f); /* denormals are first scaled up by 2^23 */
+    vf result = vf_log_normal(vf_select(small, x * 0x1p23f, x), small & 23);
+    result = vf_select(x < vf_set1(INFINITY), result, x); /* inf and NaN go through */
+    result = vf_select(x == 0.0f, vf_set1(-INFINITY), result);
     return vf_select(x < 0.0f, vf_set1(NAN), result);
 }
 
@@ -178,6 +183,26 @@ TT_INLINE vf vf_erf(vf x)
     vf power = (vf)((vf_to_vi(n) + 127) << 23);
     vf beyond = vf_copysign(1.0f - vf_fma(power, e, power), x);
     return vf_select(size > 1.0f, beyond, vf_fma(p, x, x));
+}
+
+/* The normal distribution, to 2e-7: Phi(x) = 1/2 + x P(x^2) / Q(x^2) up to |x| = 5.6, from where on
+ * it rounds to 0 and 1. */
+TT_INLINE vf vf_normal_cdf(vf x)
+{
+    vf y = vf_clamp_keeping_nan(x, -5.6f, 5.6f), square = y * y;
+    vf p = vf_set1(2.22975799e-08f); /* of (Phi(x) - 1/2) / x, to 2e-8 of it */
+    p = TT_STEP(p, square, 6.28977195e-06f);
+    p = TT_STEP(p, square, 0.00016892751f);
+    p = TT_STEP(p, square, 0.00467733938f);
+    p = TT_STEP(p, square, 0.0339288502f);
+    p = TT_STEP(p, square, 0.398942272f);
+    vf q = vf_set1(1.17966155e-06f);
+    q = TT_STEP(q, square, 7.33436804e-05f);
+    q = TT_STEP(q, square, 0.00188548176f);
+    q = TT_STEP(q, square, 0.0286774541f);
+    q = TT_STEP(q, square, 0.251713342f);
+    q = TT_STEP(q, square, 1.0f);
+    return 0.5f + vf_clamp_keeping_nan(y * p / q, -0.5f, 0.5f);
 }
 
 #endif

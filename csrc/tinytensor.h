@@ -38,6 +38,14 @@ typedef struct {
     int64_t a_step, b_step;
 } tt_where_args;
 
+/* out[i] = a[i * a_step] < b[i * b_step], or another comparison; the steps 0 or 1 */
+typedef struct {
+    const float *a, *b;
+    uint8_t *out;
+    int64_t n;
+    int64_t a_step, b_step;
+} tt_compare_args;
+
 #define TT_MAP_KERNELS(X) \
     X(add_f32, tt_binary_args) \
     X(subtract_f32, tt_binary_args) \
@@ -81,6 +89,11 @@ typedef struct {
     X(softplus_f32, tt_unary_args) \
     X(softplus_backward_f32, tt_binary_args) \
     X(hardtanh_backward_f32, tt_binary_args) \
+    X(matches_f32, tt_binary_args) \
+    X(equal_f32, tt_compare_args) \
+    X(not_equal_f32, tt_compare_args) \
+    X(less_f32, tt_compare_args) \
+    X(less_equal_f32, tt_compare_args) \
     X(where_f32, tt_where_args)
 
 /* --- Reductions (kernels/reduce.h) ---------------------------------------------------------- */
@@ -95,12 +108,47 @@ typedef struct {
     int64_t x_outer, stride, out_outer;
 } tt_reduce_args;
 
+/* The same for the places of extremes: out[o, c] is the smallest such i, n below 2^31. */
+typedef struct {
+    const float *x;
+    int64_t *out;
+    int64_t outer, n, cols;
+    int64_t x_outer, stride, out_outer;
+} tt_arg_args;
+
+/* Running sums of (outer, n, stride) along n, of `cols` of its columns; with `reverse` from the
+ * end. x and out are alike. With stride 1 the axis is contiguous, and cols 1. */
+typedef struct {
+    const float *x;
+    float *out;
+    int64_t outer, n, cols;
+    int64_t stride;
+    int reverse;
+} tt_cumsum_args;
+
 #define TT_REDUCE_KERNELS(X) \
     X(sum_f32, tt_reduce_args) \
     X(prod_f32, tt_reduce_args) \
     X(max_f32, tt_reduce_args) \
     X(min_f32, tt_reduce_args) \
-    X(squared_deviations_f32, tt_reduce_args)
+    X(squared_deviations_f32, tt_reduce_args) \
+    X(argmax_f32, tt_arg_args) \
+    X(argmin_f32, tt_arg_args) \
+    X(cumsum_f32, tt_cumsum_args)
+
+/* --- Copies (kernels/copy.h) ---------------------------------------------------------------- */
+
+/* out[r * out_step + c] = x[r * x_step + c]; transposed: x[c * x_step + r] */
+typedef struct {
+    const float *x;
+    float *out;
+    int64_t rows, cols;
+    int64_t x_step, out_step;
+} tt_copy_args;
+
+#define TT_COPY_KERNELS(X) \
+    X(copy_rows_f32, tt_copy_args) \
+    X(transpose_f32, tt_copy_args)
 
 /* --- Matrix products (kernels/gemm.h) ------------------------------------------------------- */
 
@@ -557,6 +605,7 @@ typedef struct {
 #define TT_KERNELS(X)       \
     TT_MAP_KERNELS(X)       \
     TT_REDUCE_KERNELS(X)    \
+    TT_COPY_KERNELS(X)      \
     TT_GEMM_KERNELS(X)      \
     TT_CONV_KERNELS(X)      \
     TT_ROWS_KERNELS(X)      \

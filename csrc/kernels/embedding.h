@@ -1,6 +1,7 @@
 /* Embedding rows gathered and scattered, and dropout by a counter-based generator. */
 #include "../simd_math.h"
 #include "philox.h"
+#include "row.h"
 
 static void tt_embedding_f32(const tt_embedding_args *s)
 {
@@ -27,12 +28,17 @@ static void tt_embedding_backward_f32(const tt_embedding_args *s)
 
 static void tt_dropout_f32(const tt_dropout_args *s)
 {
-    enum { WORDS = 4 * TT_COUNTERS };
-    for (int64_t i = 0; i < s->n; i += WORDS) {
-        uint32_t words[WORDS];
-        tt_philox(words, (uint64_t)(s->first + i) / 4, s->key);
-        const int64_t count = s->n - i < WORDS ? s->n - i : WORDS;
-        for (int64_t w = 0; w < count; w++)
-            s->out[i + w] = words[w] >= s->threshold ? s->x[i + w] * s->scale : 0;
+    const vu threshold = (vu){0} + s->threshold;
+    const vf scale = vf_set1(s->scale);
+    for (int64_t i = 0; i < s->n; i += 2 * VL) {
+        vu words[2];
+        tt_philox(&words[0], &words[1], (uint64_t)(s->first + i) / 4, s->key);
+        for (int half = 0; half < 2; half++) {
+            const int64_t c = i + half * VL;
+            if (c >= s->n) break;
+            vf kept = vf_select(words[half] >= threshold, tt_row_at(s->x, c, s->n, 0) * scale,
+                                vf_zero());
+            tt_row_put(s->out, c, s->n, kept);
+        }
     }
 }

@@ -125,7 +125,6 @@ TT_INLINE vf vf_silu_slope(vf x)
 TT_BINARY(silu_backward, a * vf_silu_slope(b))
 
 /* x Phi(x), and its slope Phi(x) + x phi(x), of the normal distribution */
-TT_INLINE vf vf_normal_cdf(vf x) { return 0.5f * (1.0f + vf_erf(x * 0.707106781f)); }
 TT_INLINE vf vf_normal_pdf(vf x) { return 0.398942280f * vf_exp(-0.5f * x * x); }
 TT_UNARY(gelu, x * vf_normal_cdf(x))
 TT_BINARY(gelu_backward, a * (vf_normal_cdf(b) + b * vf_normal_pdf(b)))
@@ -154,20 +153,37 @@ TT_BINARY(softplus_backward, vf_select(b * p > q, a, a * vf_sigmoid(b * p)))
 /* p, q: the bounds; hardtanh itself is clip */
 TT_BINARY(hardtanh_backward, vf_select((b <= p) | (b >= q), vf_zero(), a))
 
-/* --- Choice --------------------------------------------------------------------------------- */
+/* 1 where a is b, both being NaN counted in, else 0 */
+TT_BINARY(matches, vf_select((a == b) | ((a != a) & (b != b)), vf_set1(1), vf_zero()))
 
-#define TT_WHERE(A_STEP, B_STEP)                                                               \
-    for (int64_t i = 0; i < s->n; i++)                                                         \
-        s->out[i] = s->condition[i] ? s->a[i * (A_STEP)] : s->b[i * (B_STEP)]
+/* --- Comparison and choice ------------------------------------------------------------------ */
 
-static void tt_where_f32(const tt_where_args *s)
+/* The args are copied: the compiler must not think that storing a byte changes them. */
+#define TT_COMPARE(NAME, OPERATOR)                                                             \
+    static void tt_##NAME##_f32(const tt_compare_args *args)                                   \
+    {                                                                                          \
+        const tt_compare_args s = *args;                                                       \
+        const vf a1 = vf_set1(*s.a), b1 = vf_set1(*s.b);                                       \
+        int64_t i = 0;                                                                         \
+        for (; i + VL <= s.n; i += VL)                                                         \
+            vi_to_bools(s.out + i, (s.a_step ? vf_load(s.a + i) : a1)                          \
+                                       OPERATOR(s.b_step ? vf_load(s.b + i) : b1));            \
+        for (; i < s.n; i++) s.out[i] = s.a[i * s.a_step] OPERATOR s.b[i * s.b_step];          \
+    }
+
+TT_COMPARE(equal, ==)
+TT_COMPARE(not_equal, !=)
+TT_COMPARE(less, <)
+TT_COMPARE(less_equal, <=)
+
+static void tt_where_f32(const tt_where_args *args)
 {
-    if (s->a_step && s->b_step)
-        TT_WHERE(1, 1);
-    else if (s->a_step)
-        TT_WHERE(1, 0);
-    else if (s->b_step)
-        TT_WHERE(0, 1);
-    else
-        TT_WHERE(0, 0);
+    const tt_where_args s = *args;
+    const vf a1 = vf_set1(*s.a), b1 = vf_set1(*s.b);
+    int64_t i = 0;
+    for (; i + VL <= s.n; i += VL)
+        vf_store(s.out + i, vf_select(vi_from_bools(s.condition + i),
+                                      s.a_step ? vf_load(s.a + i) : a1,
+                                      s.b_step ? vf_load(s.b + i) : b1));
+    for (; i < s.n; i++) s.out[i] = s.condition[i] ? s.a[i * s.a_step] : s.b[i * s.b_step];
 }

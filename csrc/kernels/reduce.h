@@ -1,4 +1,4 @@
-/* Sums, largest and smallest values and squared deviations over one axis of (outer, n, cols).
+/* Reductions, places of extremes and running sums along one axis of (outer, n, cols).
  *
  * A sum takes STEP vectors at a time, and carries these partial sums upward as a binary counter
  * carries its ones: levels[k] holds the sum of 2^k steps, or nothing. So the error grows with the
@@ -109,3 +109,104 @@ TT_REDUCE(prod, 1.0f, a * b, x)
 TT_REDUCE(max, -INFINITY, vf_max(a, b), x)
 TT_REDUCE(min, INFINITY, vf_min(a, b), x)
 TT_REDUCE(squared_deviations, 0.0f, a + b, (x - m) * (x - m))
+
+/* --- Where the extremes are ----------------------------------------------------------------- */
+
+/* The first index with BETTER than all before: NaN (which no comparison holds for) once, and first
+ * of all. A row is looked through twice: for its extreme, then for the first place of that. */
+#define TT_ARG(NAME, EXTREME, WORSE)                                                           \
+    static int64_t NAME##_row(const float *x, int64_t n)                                       \
+    {                                                                                          \
+        const float best = EXTREME##_row(x, n, vf_zero());                                     \
+        const vf wanted = vf_set1(best);                                                       \
+        int64_t i = 0;                                                                         \
+        if (best != best)                                                                      \
+            while (x[i] == x[i]) i++;                                                          \
+        else {                                                                                 \
+            while (i + VL <= n && !vi_some(vf_load(x + i) == wanted)) i += VL;                  \
+            while (x[i] != best) i++;                                                          \
+        }                                                                                      \
+        return i;                                                                              \
+    }                                                                                          \
+                                                                                               \
+    TT_INLINE void NAME##_columns(const float *x, int64_t n, int64_t stride, const int width,  \
+                                  int64_t lanes, int64_t *out)                                 \
+    {                                                                                          \
+        vf best[4];                                                                            \
+        vi place[4];                                                                           \
+        for (int w = 0; w < width; w++) {                                                      \
+            best[w] = lanes == VL ? vf_load(x + w * VL) : vf_load_n(x, lanes);                 \
+            place[w] = (vi){0};                                                                \
+        }                                                                                      \
+        for (int64_t i = 1; i < n; i++)                                                        \
+            for (int w = 0; w < width; w++) {                                                  \
+                const float *row = x + i * stride + w * VL;                                    \
+                vf next = lanes == VL ? vf_load(row) : vf_load_n(row, lanes);                  \
+                vi better = ~(next WORSE best[w]) & (best[w] == best[w]);                      \
+                best[w] = vf_select(better, next, best[w]);                                    \
+                place[w] = vi_select(better, vi_set1((int32_t)i), place[w]);                   \
+            }                                                                                  \
+        for (int w = 0; w < width; w++)                                                        \
+            for (int64_t k = 0; k < lanes; k++) out[w * VL + k] = place[w][k];                 \
+    }                                                                                          \
+                                                                                               \
+    static void tt_##NAME##_f32(const tt_arg_args *s)                                          \
+    {                                                                                          \
+        for (int64_t o = 0; o < s->outer; o++) {                                               \
+            const float *x = s->x + o * s->x_outer;                                            \
+            int64_t *out = s->out + o * s->out_outer, c = 0;                                   \
+            if (s->stride == 1) {                                                              \
+                *out = NAME##_row(x, s->n);                                                    \
+                continue;                                                                      \
+            }                                                                                  \
+            for (; c + 4 * VL <= s->cols; c += 4 * VL)                                         \
+                NAME##_columns(x + c, s->n, s->stride, 4, VL, out + c);                        \
+            for (; c + VL <= s->cols; c += VL)                                                 \
+                NAME##_columns(x + c, s->n, s->stride, 1, VL, out + c);                        \
+            if (c < s->cols) NAME##_columns(x + c, s->n, s->stride, 1, s->cols - c, out + c);  \
+        }                                                                                      \
+    }
+
+TT_ARG(argmax, max, <=)
+TT_ARG(argmin, min, >=)
+
+/* --- Running sums --------------------------------------------------------------------------- */
+
+/* Rows side by side, so that their chains of additions overlap. */
+enum { TT_RUNNING = 8 };
+
+TT_INLINE void tt_running_rows(const tt_cumsum_args *s, int64_t row, const int rows)
+{
+    const float *x = s->x + row * s->n;
+    float *out = s->out + row * s->n, sum[TT_RUNNING] = {0};
+    for (int64_t k = 0; k < s->n; k++) {
+        const int64_t i = s->reverse ? s->n - 1 - k : k;
+        for (int r = 0; r < rows; r++) out[r * s->n + i] = sum[r] += x[r * s->n + i];
+    }
+}
+
+static void tt_cumsum_f32(const tt_cumsum_args *s)
+{
+    if (s->stride == 1) {
+        int64_t row = 0;
+        for (; row + TT_RUNNING <= s->outer; row += TT_RUNNING)
+            tt_running_rows(s, row, TT_RUNNING);
+        for (; row < s->outer; row++) tt_running_rows(s, row, 1);
+        return;
+    }
+    const int64_t step = s->reverse ? -s->stride : s->stride;
+    for (int64_t o = 0; o < s->outer; o++) {
+        const int64_t start = o * s->n * s->stride + (s->reverse ? (s->n - 1) * s->stride : 0);
+        const float *x = s->x + start;
+        float *out = s->out + start;
+        memcpy(out, x, (size_t)s->cols * sizeof(float));
+        for (int64_t i = 1; i < s->n; i++) {
+            x += step;
+            out += step;
+            int64_t c = 0;
+            for (; c + VL <= s->cols; c += VL)
+                vf_store(out + c, vf_load(out - step + c) + vf_load(x + c));
+            for (; c < s->cols; c++) out[c] = out[c - step] + x[c];
+        }
+    }
+}

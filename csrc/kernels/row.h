@@ -22,8 +22,8 @@ TT_INLINE void tt_row_put(float *x, int64_t c, int64_t n, vf value)
         vf_store_n(x + c, value, n - c);
 }
 
-/* STATEMENT, which may use c, for each vector of a row of N. Whole vectors have a loop of their own,
- * in which tt_row_at and tt_row_put are a plain load and store. */
+/* STATEMENT, which may use c, for each vector of a row of N. Whole vectors have a loop of their
+ * own, in which tt_row_at and tt_row_put are a plain load and store. */
 #define TT_ROW_EACH(N, STATEMENT)                            \
     do {                                                     \
         int64_t c = 0;                                       \

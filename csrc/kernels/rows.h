@@ -68,7 +68,10 @@ static void tt_softmax_backward_f32(const tt_softmax_args *s)
         double sum = 0;
         TT_ROW_SUM(sum, n, tt_row_at(y, c, n, 0) * tt_row_at(g, c, n, 0));
         const vf dot = vf_set1((float)sum);
-        TT_ROW_EACH(n, tt_row_put(out, c, n, tt_row_at(y, c, n, 0) * (tt_row_at(g, c, n, 0) - dot)));
+        TT_ROW_EACH(n, {
+            vf shifted = tt_row_at(g, c, n, 0) - dot;
+            tt_row_put(out, c, n, tt_row_at(y, c, n, 0) * shifted);
+        });
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include "map.h"
 #include "reduce.h"
+#include "copy.h"
 #include "gemm.h"
 #include "conv.h"
 #include "direct.h"

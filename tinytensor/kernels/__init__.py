@@ -17,6 +17,7 @@ from .reference import *
 # The modules of Cython kernels. Each lists in __all__ the names of reference.py that it replaces.
 FAST_MODULES = (
     "spec",
+    "copying",
     "elementwise",
     "reduction",
     "gemm",

@@ -2,6 +2,8 @@
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 
+from tinytensor.kernels cimport copying
+
 
 # Can the kernels take it, after a copy if it is not contiguous: a native float32 ndarray?
 cdef inline bint is_f32(object x) noexcept:
@@ -19,7 +21,7 @@ cdef inline bint is_f32_or_none(object x) noexcept:
 
 # The array itself if it is C-contiguous and aligned, else such a copy.
 cdef inline cnp.ndarray contiguous(object x):
-    return x if cnp.PyArray_ISCARRAY_RO(x) else cnp.PyArray_NewCopy(x, cnp.NPY_CORDER)
+    return x if cnp.PyArray_ISCARRAY_RO(x) else copying.copy(x)
 
 
 # The data of an array of floats; NULL for None.

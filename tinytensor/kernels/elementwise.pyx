@@ -1,13 +1,16 @@
 """Element-wise maps: the fast float32 cases of the functions of the same names in reference.py.
 
 Covered are operands of float32 whose layout is that of rows with a step of 0 or 1 inside them:
-contiguous arrays, scalars, and what broadcasts among them.
+contiguous arrays, slices, scalars, and what broadcasts among them. Arrays in Fortran's order are
+gone through in that order; of other operands a copy is made first.
 """
 cimport numpy as cnp
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint8_t
 
-from tinytensor.kernels cimport _core
+from tinytensor.kernels cimport _core, copying
+
+import numpy as np
 
 from tinytensor.kernels import reference
 
@@ -20,21 +23,28 @@ __all__ = [
     "divide",
     "elu",
     "elu_backward",
+    "equal",
     "erf",
     "exp",
     "expm1",
     "floor",
     "gelu",
     "gelu_backward",
+    "greater",
+    "greater_equal",
     "hardtanh_backward",
     "leaky_relu",
     "leaky_relu_backward",
+    "less",
+    "less_equal",
     "log",
     "log1p",
+    "matches",
     "maximum",
     "minimum",
     "multiply",
     "negative",
+    "not_equal",
     "power",
     "reciprocal",
     "relu",
@@ -58,6 +68,8 @@ __all__ = [
 
 cnp.import_array()
 
+cdef cnp.dtype bool_dtype = np.dtype(bool)
+
 cdef extern from "tinytensor.h" nogil:
     ctypedef struct tt_unary_args:
         const float *x
@@ -80,8 +92,16 @@ cdef extern from "tinytensor.h" nogil:
         int64_t n
         int64_t a_step, b_step
 
+    ctypedef struct tt_compare_args:
+        const float *a
+        const float *b
+        uint8_t *out
+        int64_t n
+        int64_t a_step, b_step
+
 ctypedef void (*unary_kernel)(const tt_unary_args *) noexcept nogil
 ctypedef void (*binary_kernel)(const tt_binary_args *) noexcept nogil
+ctypedef void (*compare_kernel)(const tt_compare_args *) noexcept nogil
 
 cdef extern from "tinytensor.h" nogil:
     ctypedef struct tt_kernels:
@@ -127,6 +147,11 @@ cdef extern from "tinytensor.h" nogil:
         binary_kernel gelu_tanh_backward_f32
         binary_kernel softplus_backward_f32
         binary_kernel hardtanh_backward_f32
+        binary_kernel matches_f32
+        compare_kernel equal_f32
+        compare_kernel not_equal_f32
+        compare_kernel less_f32
+        compare_kernel less_equal_f32
         void (*where_f32)(const tt_where_args *) noexcept nogil
 
 
@@ -161,6 +186,8 @@ cdef inline bint is_plain_float32(object x) noexcept:
 cdef struct unary_job:
     unary_kernel kernel
     tt_unary_args args
+    int64_t rows_of_piece
+    copying.Layout layout   # of x, if it has more than one axis
 
 
 cdef void unary_piece(void *context, int64_t piece) noexcept nogil:
@@ -172,11 +199,31 @@ cdef void unary_piece(void *context, int64_t piece) noexcept nogil:
     job.kernel(&args)
 
 
+# Rows of n elements, counted by the layout's axes but the last.
+cdef void unary_piece_of_rows(void *context, int64_t piece) noexcept nogil:
+    cdef unary_job *job = <unary_job *> context
+    cdef tt_unary_args args = job.args
+    cdef int last = job.layout.ndim - 1, axis
+    cdef int64_t rows = 1, row, rest
+    for axis in range(last):
+        rows *= job.layout.shape[axis]
+    for row in range(piece * job.rows_of_piece, min(rows, (piece + 1) * job.rows_of_piece)):
+        args.x = job.args.x
+        args.out = job.args.out + row * args.n
+        rest = row
+        for axis in range(last - 1, -1, -1):
+            args.x += rest % job.layout.shape[axis] * job.layout.step[axis]
+            rest = rest // job.layout.shape[axis]
+        job.kernel(&args)
+
+
 cdef object unary(unary_kernel kernel, object x, float p, float q):
     """The kernel over x; None if it does not cover x."""
     cdef unary_job job
-    if not is_plain_float32(x):
+    if not is_float32(x):
         return None
+    if not cnp.PyArray_IS_C_CONTIGUOUS(x):
+        return unary_strided(kernel, x, p, q)
     out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
     job.kernel = kernel
     job.args.x = <const float *> cnp.PyArray_DATA(x)
@@ -189,6 +236,30 @@ cdef object unary(unary_kernel kernel, object x, float p, float q):
     else:
         with nogil:
             _core.parallel_for((job.args.n + PIECE - 1) // PIECE, unary_piece, &job)
+    return out
+
+
+cdef object unary_strided(unary_kernel kernel, cnp.ndarray x, float p, float q):
+    cdef unary_job job
+    cdef int64_t pieces, size = cnp.PyArray_SIZE(x)
+    if cnp.PyArray_IS_F_CONTIGUOUS(x):
+        return unary(kernel, x.T, p, q).T
+    if (
+        size == 0 or not copying.lay_out(x, &job.layout)
+        or job.layout.step[job.layout.ndim - 1] != 1
+    ):
+        return unary(kernel, copying.copy(x), p, q)
+    out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
+    job.kernel = kernel
+    job.args.x = <const float *> cnp.PyArray_DATA(x)
+    job.args.out = <float *> cnp.PyArray_DATA(out)
+    job.args.n = job.layout.shape[job.layout.ndim - 1]
+    job.args.p = p
+    job.args.q = q
+    job.rows_of_piece = max(<int64_t> 1, PIECE // job.args.n)
+    pieces = (size // job.args.n + job.rows_of_piece - 1) // job.rows_of_piece
+    with nogil:
+        _core.parallel_for(pieces, unary_piece_of_rows, &job)
     return out
 
 
@@ -335,6 +406,14 @@ cdef void run_binary_into(binary_job *job, cnp.ndarray out):
         _core.parallel_for(pieces, binary_piece_of_rows, job)
 
 
+cdef bint needs_copy(cnp.ndarray x) noexcept:
+    """Whether the elements along the last axis longer than 1 are neither adjacent nor the same."""
+    cdef int axis = cnp.PyArray_NDIM(x) - 1
+    while axis >= 0 and cnp.PyArray_DIM(x, axis) == 1:
+        axis -= 1
+    return axis >= 0 and cnp.PyArray_STRIDE(x, axis) != 0 and cnp.PyArray_STRIDE(x, axis) != 4
+
+
 cdef object binary(binary_kernel kernel, object a, object b, float p, float q):
     """The kernel over a and b broadcast, each an array or a number; None if it does not cover."""
     cdef binary_job job
@@ -356,16 +435,36 @@ cdef object binary(binary_kernel kernel, object a, object b, float p, float q):
                 job.shape[0] = cnp.PyArray_SIZE(a)
                 job.a_step[0] = job.b_step[0] = 1
                 return run_binary(&job, cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a))
+            if (
+                cnp.PyArray_SAMESHAPE(a, b)
+                and cnp.PyArray_IS_F_CONTIGUOUS(a) and cnp.PyArray_IS_F_CONTIGUOUS(b)
+            ):
+                return binary(kernel, a.T, b.T, p, q).T
             ndim = broadcast(&job, a, b, shape)
-            return None if ndim < 0 else run_binary(&job, ndim, shape)
-        if (type(b) is float or type(b) is int) and cnp.PyArray_IS_C_CONTIGUOUS(a):
+            if ndim >= 0:
+                return run_binary(&job, ndim, shape)
+            if needs_copy(a) or needs_copy(b):
+                return binary(
+                    kernel, copying.copy(a) if needs_copy(a) else a,
+                    copying.copy(b) if needs_copy(b) else b, p, q,
+                )
+            return None
+        if type(b) is float or type(b) is int:
+            if not cnp.PyArray_IS_C_CONTIGUOUS(a):
+                if cnp.PyArray_IS_F_CONTIGUOUS(a):
+                    return binary(kernel, a.T, b, p, q).T
+                return binary(kernel, copying.copy(a), b, p, q)
             number = as_float(b)
             job.args.b = &number
             job.shape[0] = cnp.PyArray_SIZE(a)
             job.a_step[0] = 1
             job.b_step[0] = 0
             return run_binary(&job, cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a))
-    elif (type(a) is float or type(a) is int) and is_plain_float32(b):
+    elif (type(a) is float or type(a) is int) and is_float32(b):
+        if not cnp.PyArray_IS_C_CONTIGUOUS(b):
+            if cnp.PyArray_IS_F_CONTIGUOUS(b):
+                return binary(kernel, a, b.T, p, q).T
+            return binary(kernel, a, copying.copy(b), p, q)
         number = as_float(a)
         job.args.a = &number
         job.args.b = <const float *> cnp.PyArray_DATA(b)
@@ -625,7 +724,99 @@ def hardtanh_backward(g, x, low, high):
     return reference.hardtanh_backward(g, x, low, high) if out is None else out
 
 
-# --- Choice ----------------------------------------------------------------------------------
+def matches(a, b):
+    out = binary(table().matches_f32, a, b, 0, 0)
+    return reference.matches(a, b) if out is None else out
+
+
+# --- Comparison and choice -------------------------------------------------------------------
+
+
+cdef int64_t fit(object x, object like, float *number, const float **data) except -2:
+    """The step of x as an operand of the shape of ``like``, its data filled in; -1: not covered."""
+    if type(x) is float or type(x) is int:
+        number[0] = as_float(x)
+        data[0] = number
+        return 0
+    if is_plain_float32(x):
+        if cnp.PyArray_SAMESHAPE(x, like):
+            data[0] = <const float *> cnp.PyArray_DATA(x)
+            return 1
+        if cnp.PyArray_SIZE(x) == 1 and cnp.PyArray_NDIM(x) <= cnp.PyArray_NDIM(like):
+            data[0] = <const float *> cnp.PyArray_DATA(x)
+            return 0
+    return -1
+
+
+cdef struct compare_job:
+    compare_kernel kernel
+    tt_compare_args args
+
+
+cdef void compare_piece(void *context, int64_t piece) noexcept nogil:
+    cdef compare_job *job = <compare_job *> context
+    cdef tt_compare_args args = job.args
+    args.a += piece * PIECE * args.a_step
+    args.b += piece * PIECE * args.b_step
+    args.out += piece * PIECE
+    args.n = min(<int64_t> PIECE, args.n - piece * PIECE)
+    job.kernel(&args)
+
+
+cdef object compare(compare_kernel kernel, object a, object b):
+    """The comparison of a plain array with another of its shape or a number; None: not covered."""
+    cdef compare_job job
+    cdef float a_number, b_number
+    like = a if cnp.PyArray_CheckExact(a) else b
+    if cnp.PyArray_CheckExact(b) and cnp.PyArray_SIZE(b) > cnp.PyArray_SIZE(like):
+        like = b
+    if not is_plain_float32(like):
+        return None
+    job.args.a_step = fit(a, like, &a_number, &job.args.a)
+    job.args.b_step = fit(b, like, &b_number, &job.args.b)
+    if job.args.a_step < 0 or job.args.b_step < 0:
+        return None
+    out = _core.empty((<object> like).shape, bool_dtype)
+    job.kernel = kernel
+    job.args.out = <uint8_t *> cnp.PyArray_DATA(out)
+    job.args.n = cnp.PyArray_SIZE(out)
+    if job.args.n <= SMALL:
+        if job.args.n:
+            kernel(&job.args)
+    else:
+        with nogil:
+            _core.parallel_for((job.args.n + PIECE - 1) // PIECE, compare_piece, &job)
+    return out
+
+
+def equal(a, b):
+    out = compare(table().equal_f32, a, b)
+    return reference.equal(a, b) if out is None else out
+
+
+def not_equal(a, b):
+    out = compare(table().not_equal_f32, a, b)
+    return reference.not_equal(a, b) if out is None else out
+
+
+def less(a, b):
+    out = compare(table().less_f32, a, b)
+    return reference.less(a, b) if out is None else out
+
+
+def less_equal(a, b):
+    out = compare(table().less_equal_f32, a, b)
+    return reference.less_equal(a, b) if out is None else out
+
+
+def greater(a, b):
+    out = compare(table().less_f32, b, a)
+    return reference.greater(a, b) if out is None else out
+
+
+def greater_equal(a, b):
+    out = compare(table().less_equal_f32, b, a)
+    return reference.greater_equal(a, b) if out is None else out
 
 
 cdef void where_piece(void *context, int64_t piece) noexcept nogil:
@@ -638,20 +829,6 @@ cdef void where_piece(void *context, int64_t piece) noexcept nogil:
     table().where_f32(&args)
 
 
-cdef int64_t fit_choice(
-    object x, object condition, float *number, const float **data
-) except -2:
-    """The step of x as a choice of where, its data filled in; -1 if it is not covered."""
-    if type(x) is float or type(x) is int:
-        number[0] = as_float(x)
-        data[0] = number
-        return 0
-    if is_plain_float32(x) and cnp.PyArray_SAMESHAPE(x, condition):
-        data[0] = <const float *> cnp.PyArray_DATA(x)
-        return 1
-    return -1
-
-
 def where(condition, a, b):
     cdef tt_where_args args
     cdef float a_number, b_number
@@ -661,15 +838,14 @@ def where(condition, a, b):
         and cnp.PyArray_IS_C_CONTIGUOUS(condition)
         and (cnp.PyArray_CheckExact(a) or cnp.PyArray_CheckExact(b))
     ):
-        args.a_step = fit_choice(a, condition, &a_number, &args.a)
-        args.b_step = fit_choice(b, condition, &b_number, &args.b)
-        if args.a_step >= 0 and args.b_step >= 0:
+        args.a_step = fit(a, condition, &a_number, &args.a)
+        args.b_step = fit(b, condition, &b_number, &args.b)
+        args.n = cnp.PyArray_SIZE(condition)
+        if args.a_step >= 0 and args.b_step >= 0 and args.n:
             out = _core.empty_f32(cnp.PyArray_NDIM(condition), cnp.PyArray_DIMS(condition))
             args.condition = <const uint8_t *> cnp.PyArray_DATA(condition)
             args.out = <float *> cnp.PyArray_DATA(out)
-            args.n = cnp.PyArray_SIZE(out)
             with nogil:
                 _core.parallel_for((args.n + PIECE - 1) // PIECE, where_piece, &args)
             return out
     return reference.where(condition, a, b)
-

@@ -11,11 +11,25 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.math cimport sqrtf
 from libc.stdint cimport int64_t
 
-from tinytensor.kernels cimport _core
+from tinytensor.kernels cimport _core, copying
+
+import numpy as np
 
 from tinytensor.kernels import reference
 
-__all__ = ["amax", "amin", "expand", "mean", "reduce_sum", "std", "var"]
+__all__ = [
+    "amax",
+    "amin",
+    "argmax",
+    "argmin",
+    "cumsum",
+    "expand",
+    "mean",
+    "prod",
+    "reduce_sum",
+    "std",
+    "var",
+]
 
 cnp.import_array()
 
@@ -33,14 +47,31 @@ cdef extern from "tinytensor.h" nogil:
         int64_t outer, n, cols
         int64_t x_outer, stride, out_outer
 
+    ctypedef struct tt_arg_args:
+        const float *x
+        int64_t *out
+        int64_t outer, n, cols
+        int64_t x_outer, stride, out_outer
+    ctypedef struct tt_cumsum_args:
+        const float *x
+        float *out
+        int64_t outer, n, cols
+        int64_t stride
+        int reverse
+
 ctypedef void (*reduce_kernel)(const tt_reduce_args *) noexcept nogil
+ctypedef void (*arg_kernel)(const tt_arg_args *) noexcept nogil
 
 cdef extern from "tinytensor.h" nogil:
     ctypedef struct tt_kernels:
         reduce_kernel sum_f32
+        reduce_kernel prod_f32
         reduce_kernel max_f32
         reduce_kernel min_f32
         reduce_kernel squared_deviations_f32
+        arg_kernel argmax_f32
+        arg_kernel argmin_f32
+        void (*cumsum_f32)(const tt_cumsum_args *) noexcept nogil
 
 
 cdef inline const tt_kernels *table() noexcept nogil:
@@ -241,7 +272,7 @@ cdef cnp.ndarray covered(object x):
         or cnp.PyArray_SIZE(x) == 0
     ):
         return None
-    return x if cnp.PyArray_ISCARRAY_RO(x) else cnp.PyArray_NewCopy(x, cnp.NPY_CORDER)
+    return copying.contiguous(x)
 
 
 cdef cnp.ndarray simple(reduce_kernel kernel, object x, object axis, object keepdims, bint mean):
@@ -274,6 +305,11 @@ def reduce_sum(x, axis=None, keepdims=False):
 def mean(x, axis=None, keepdims=False):
     out = simple(table().sum_f32, x, axis, keepdims, True)
     return reference.mean(x, axis, keepdims) if out is None else out
+
+
+def prod(x, axis=None, keepdims=False):
+    out = simple(table().prod_f32, x, axis, keepdims, False)
+    return reference.prod(x, axis, keepdims) if out is None else out
 
 
 def amax(x, axis=None, keepdims=False):
@@ -328,6 +364,180 @@ def var(x, axis=None, correction=0.0, keepdims=False):
 def std(x, axis=None, correction=0.0, keepdims=False):
     out = spread(x, axis, correction, keepdims, True)
     return reference.std(x, axis, correction, keepdims) if out is None else out
+
+
+# --- Where the extremes are ------------------------------------------------------------------
+
+
+# Pieces of whole outer indices, of strips of columns, or of chunks of n, as above. The places found
+# in chunks are compared afterwards, in order.
+cdef struct ArgWork:
+    arg_kernel kernel
+    tt_arg_args args
+    int64_t outers_of_piece
+    int64_t strips, strip
+    int64_t chunks, chunk
+
+
+cdef void run_arg(void *context, int64_t piece) noexcept nogil:
+    cdef ArgWork *work = <ArgWork *> context
+    cdef tt_arg_args args = work.args
+    cdef int64_t column = piece % work.strips * work.strip
+    cdef int64_t chunk = piece // work.strips % work.chunks
+    cdef int64_t outer = piece // (work.strips * work.chunks) * work.outers_of_piece
+    args.x += outer * args.x_outer + chunk * work.chunk * args.stride + column
+    args.out += outer * args.out_outer + chunk * args.cols + column
+    args.outer = min(work.outers_of_piece, args.outer - outer)
+    args.n = min(work.chunk, args.n - chunk * work.chunk)
+    args.cols = min(work.strip, args.cols - column)
+    work.kernel(&args)
+
+
+# The first of the extremes of the chunks, for each outer index and column.
+cdef void join_chunks(ArgWork *work, bint largest, int64_t *out) noexcept nogil:
+    cdef int64_t o, c, k, place, found
+    cdef const float *x
+    cdef const int64_t *places
+    cdef float best, value
+    for o in range(work.args.outer):
+        for c in range(work.args.cols):
+            x = work.args.x + o * work.args.x_outer + c
+            places = work.args.out + o * work.args.out_outer + c
+            found = places[0]
+            best = x[found * work.args.stride]
+            for k in range(1, work.chunks):
+                place = k * work.chunk + places[k * work.args.cols]
+                value = x[place * work.args.stride]
+                if best == best and not (value <= best if largest else value >= best):
+                    best, found = value, place
+            out[o * work.args.cols + c] = found
+
+
+cdef object place_of_extreme(
+    arg_kernel kernel, bint largest, object x, object axis, object keepdims
+):
+    cdef ArgWork work
+    cdef bint reduced[MAX_DIMS]
+    cdef cnp.ndarray array = covered(x)
+    cdef int64_t pieces
+    cdef int i, ndim
+    if array is None or type(keepdims) is not bool or isinstance(axis, tuple):
+        return None
+    ndim = cnp.PyArray_NDIM(array)
+    if ndim == 0 or mark_axes(axis, ndim, reduced):
+        return None
+    work.kernel = kernel
+    work.args.outer = work.args.n = work.args.cols = 1
+    shape, sizes = [], (<object> array).shape
+    for i in range(ndim):
+        if reduced[i]:
+            work.args.n *= sizes[i]
+        elif i < axis % ndim:
+            work.args.outer *= sizes[i]
+        else:
+            work.args.cols *= sizes[i]
+        if keepdims or not reduced[i]:
+            shape.append(1 if reduced[i] else sizes[i])
+    if work.args.n >= 1 << 31:
+        return None
+    work.args.x = <const float *> cnp.PyArray_DATA(array)
+    work.args.x_outer = work.args.n * work.args.cols
+    work.args.stride = work.args.cols
+    work.strip = min(work.args.cols, <int64_t> STRIP)
+    work.strips = (work.args.cols + work.strip - 1) // work.strip
+    work.chunk = work.args.n
+    if work.args.n * work.strip > 16 * CHUNK:
+        work.chunk = 8 * CHUNK // work.strip
+    work.chunks = (work.args.n + work.chunk - 1) // work.chunk
+    work.outers_of_piece = 1
+    if work.chunks == 1 and work.strips == 1:
+        work.outers_of_piece = max(<int64_t> 1, CHUNK // work.args.x_outer)
+    work.args.out_outer = work.chunks * work.args.cols
+    out = np.empty(shape, np.int64)
+    places = out if work.chunks == 1 else np.empty(work.args.outer * work.args.out_outer, np.int64)
+    work.args.out = <int64_t *> cnp.PyArray_DATA(places)
+    pieces = (work.args.outer + work.outers_of_piece - 1) // work.outers_of_piece
+    pieces *= work.strips * work.chunks
+    with nogil:
+        _core.parallel_for(pieces, run_arg, &work)
+    if work.chunks > 1:
+        join_chunks(&work, largest, <int64_t *> cnp.PyArray_DATA(out))
+    return out
+
+
+def argmax(x, axis=None, keepdims=False):
+    out = place_of_extreme(table().argmax_f32, True, x, axis, keepdims)
+    return reference.argmax(x, axis, keepdims) if out is None else out
+
+
+def argmin(x, axis=None, keepdims=False):
+    out = place_of_extreme(table().argmin_f32, False, x, axis, keepdims)
+    return reference.argmin(x, axis, keepdims) if out is None else out
+
+
+# --- Running sums ----------------------------------------------------------------------------
+
+
+cdef enum:
+    RUNNING_STRIP = 256  # columns of a piece
+    RUNNING_ROWS = 8     # that the kernel takes at a time
+
+
+# Pieces of rows, or (where other axes are behind) of one outer index and a strip of columns.
+cdef struct CumsumWork:
+    void (*kernel)(const tt_cumsum_args *) noexcept nogil
+    tt_cumsum_args args
+    int64_t rows_of_piece
+    int64_t strips
+
+
+cdef void run_cumsum(void *context, int64_t piece) noexcept nogil:
+    cdef CumsumWork *work = <CumsumWork *> context
+    cdef tt_cumsum_args args = work.args
+    cdef int64_t column = piece % work.strips * RUNNING_STRIP
+    cdef int64_t first = piece // work.strips * work.rows_of_piece
+    cdef int64_t start = first * args.n * args.stride + column
+    args.x += start
+    args.out += start
+    args.outer = min(work.rows_of_piece, args.outer - first)
+    args.cols = min(<int64_t> RUNNING_STRIP, args.cols - column)
+    work.kernel(&args)
+
+
+def cumsum(x, axis, reverse=False):
+    cdef CumsumWork work
+    cdef bint reduced[MAX_DIMS]
+    cdef cnp.ndarray array = covered(x)
+    cdef int64_t pieces
+    cdef int i, ndim
+    if (
+        array is None or type(axis) is not int or type(reverse) is not bool
+        or mark_axes(axis, cnp.PyArray_NDIM(array), reduced)
+    ):
+        return reference.cumsum(x, axis, reverse)
+    ndim = cnp.PyArray_NDIM(array)
+    work.args.outer = work.args.stride = 1
+    for i in range(ndim):
+        if reduced[i]:
+            work.args.n = cnp.PyArray_DIM(array, i)
+        elif i < axis % ndim:
+            work.args.outer *= cnp.PyArray_DIM(array, i)
+        else:
+            work.args.stride *= cnp.PyArray_DIM(array, i)
+    out = _core.empty_f32(ndim, cnp.PyArray_DIMS(array))
+    work.kernel = table().cumsum_f32
+    work.args.x = <const float *> cnp.PyArray_DATA(array)
+    work.args.out = <float *> cnp.PyArray_DATA(out)
+    work.args.cols = work.args.stride
+    work.args.reverse = reverse
+    work.rows_of_piece = 1
+    if work.args.stride == 1:
+        work.rows_of_piece = max(<int64_t> 1, CHUNK // work.args.n // RUNNING_ROWS) * RUNNING_ROWS
+    work.strips = (work.args.stride + RUNNING_STRIP - 1) // RUNNING_STRIP
+    pieces = (work.args.outer + work.rows_of_piece - 1) // work.rows_of_piece * work.strips
+    with nogil:
+        _core.parallel_for(pieces, run_cumsum, &work)
+    return out
 
 
 # --- The transpose of a sum ------------------------------------------------------------------

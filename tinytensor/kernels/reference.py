@@ -23,6 +23,19 @@ def has_spec(x, wanted):
     return (x.shape, x.dtype) == wanted
 
 
+# --- Copies ----------------------------------------------------------------------------------
+
+
+def copy(x):
+    """A copy of x in C order."""
+    return np.array(x, order="C")
+
+
+def contiguous(x):
+    """x itself if it is in C order, else a copy that is."""
+    return np.require(x, None, ["C", "A"])
+
+
 # --- Element-wise maps -----------------------------------------------------------------------
 
 
@@ -181,6 +194,11 @@ def softplus_backward(g, x, beta, threshold):
 
 def hardtanh_backward(g, x, low, high):
     return np.where((x <= low) | (x >= high), 0, g)
+
+
+def matches(a, b):
+    """1 where a is b, two NaNs counted in, else 0; of the dtype of a."""
+    return ((a == b) | ((a != a) & (b != b))).astype(a.dtype, copy=False)
 
 
 # --- Reductions ------------------------------------------------------------------------------

@@ -57,9 +57,9 @@ def _class_axis(input):
 def _rows(x):
     """An array (N, C, …) or (C,) as rows of classes."""
     if x.ndim == 2:
-        return np.ascontiguousarray(x)
+        return kernels.contiguous(x)
     axis = _class_axis(x)
-    return np.ascontiguousarray(np.moveaxis(x, axis, -1)).reshape(-1, x.shape[axis])
+    return kernels.contiguous(np.moveaxis(x, axis, -1)).reshape(-1, x.shape[axis])
 
 
 def _from_rows(rows, shape):

@@ -140,9 +140,9 @@ def min(x, axis=None, keepdims=False):
 @op
 def _extreme_shares(x, extreme, axis, keepdims):
     """1/k at each of the k elements that equal the extreme of their lane, else 0."""
-    extreme = kernels.expand(extreme, np.shape(x), axis, keepdims)
-    hits = (x == extreme) | ((x != x) & (extreme != extreme))
-    return (hits / np.sum(hits, axis=axis, keepdims=True)).astype(extreme.dtype, copy=False)
+    hits = kernels.matches(x, kernels.expand(extreme, np.shape(x), axis, keepdims))
+    counts = kernels.reduce_sum(hits, axis, True)
+    return hits if (counts == 1).all() else kernels.divide(hits, counts)
 
 
 def _extreme_to_x(g, x, out, axis, keepdims):

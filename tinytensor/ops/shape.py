@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..errors import DtypeError, ShapeError
 from ..operation import MANY, op
 from .checks import axis_index
@@ -51,7 +52,7 @@ Axis = int | tuple[int, ...]
 @op
 def clone(x):
     """A copy of x, in C order."""
-    return np.array(x, order="C")
+    return kernels.copy(x)
 
 
 clone.grad(x=lambda g: g)
@@ -92,14 +93,26 @@ def reshape(x, shape, copy=None):
     """
     if not isinstance(x, np.ndarray):
         x = np.asarray(x)
-    out = x.reshape(shape)
+    out = _reshaped(x, shape)
     if copy is not None:
         shares = np.shares_memory(out, x)
         if copy and shares:
-            out = np.array(out)
+            out = kernels.copy(out)
         elif not copy and not shares and x.size:
             raise ValueError("reshape: these elements are not a view in another shape")
     return out, x.shape
+
+
+def _reshaped(x, shape):
+    """x.reshape, but a kernel makes the copy where there must be one."""
+    if not x.flags.c_contiguous:
+        try:
+            return np.reshape(x, shape, copy=False)
+        except ValueError:
+            x = kernels.copy(x)
+        except TypeError:  # NumPy 2.0 does not know ``copy``
+            pass
+    return x.reshape(shape)
 
 
 reshape.grad(x=lambda g, from_shape: reshape(g, from_shape))

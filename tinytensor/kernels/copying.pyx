@@ -1,0 +1,157 @@
+# cython: cdivision=True
+"""Copies in C order: the float32 cases of the functions of the same names in reference.py.
+
+Rows whose elements are adjacent are copied as they are. Where another axis than the last is the one
+with adjacent elements, the two make matrices that are transposed, all other axes counting them.
+"""
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+
+from tinytensor.kernels cimport _core
+
+import numpy as np
+
+__all__ = ["contiguous", "copy"]
+
+cnp.import_array()
+
+cdef extern from "tinytensor.h" nogil:
+    ctypedef struct tt_copy_args:
+        const float *x
+        float *out
+        int64_t rows, cols
+        int64_t x_step, out_step
+    ctypedef struct tt_kernels:
+        void (*copy_rows_f32)(const tt_copy_args *) noexcept nogil
+        void (*transpose_f32)(const tt_copy_args *) noexcept nogil
+
+cdef enum:
+    SMALL = 4096      # a call of fewer elements keeps the GIL
+    PIECE = 32768     # elements
+    TALL = 256        # rows of a piece that is transposed: long runs in x, and
+    WIDE = 128        # columns: in the result
+
+
+cdef bint lay_out(cnp.ndarray x, Layout *layout) noexcept:
+    cdef int axis, k = 0
+    cdef int64_t size, step
+    for axis in range(cnp.PyArray_NDIM(x)):
+        size = cnp.PyArray_DIM(x, axis)
+        if size == 1:
+            continue
+        if cnp.PyArray_STRIDE(x, axis) % 4:
+            return False
+        step = cnp.PyArray_STRIDE(x, axis) // 4
+        if k > 0 and layout.step[k - 1] == step * size:
+            layout.shape[k - 1] *= size
+            layout.step[k - 1] = step
+        else:
+            layout.shape[k] = size
+            layout.step[k] = step
+            k += 1
+    if k == 0:
+        layout.shape[0] = layout.step[0] = k = 1
+    layout.ndim = k
+    return True
+
+
+# Matrices, counted by the other axes; each is cut into blocks.
+cdef struct Work:
+    void (*kernel)(const tt_copy_args *) noexcept nogil
+    tt_copy_args args
+    Layout others
+    int64_t out_step[MOST_AXES]  # of the other axes
+    int64_t tall, wide
+    int64_t down, across  # blocks of a matrix
+    bint transposed
+
+
+cdef void run(void *context, int64_t piece) noexcept nogil:
+    cdef Work *work = <Work *> context
+    cdef tt_copy_args args = work.args
+    cdef int64_t column = piece % work.across * work.wide
+    cdef int64_t row = piece // work.across % work.down * work.tall
+    cdef int64_t rest = piece // (work.across * work.down), index
+    cdef int axis
+    for axis in range(work.others.ndim - 1, -1, -1):
+        index = rest % work.others.shape[axis]
+        rest //= work.others.shape[axis]
+        args.x += index * work.others.step[axis]
+        args.out += index * work.out_step[axis]
+    args.x += row + column * args.x_step if work.transposed else row * args.x_step + column
+    args.out += row * args.out_step + column
+    args.rows = min(work.tall, args.rows - row)
+    args.cols = min(work.wide, args.cols - column)
+    work.kernel(&args)
+
+
+# Plan the copy of x, its layout in `others`, from which the axes of the matrices are taken out.
+# False: no axis of x has adjacent elements.
+cdef bint plan(Work *work, const tt_kernels *table) noexcept:
+    cdef Layout *axes = &work.others
+    cdef int last = axes.ndim - 1, rows = last - 1, axis
+    cdef int64_t step = 1
+    for axis in range(last, -1, -1):
+        work.out_step[axis] = step
+        step *= axes.shape[axis]
+    work.transposed = axes.step[last] != 1
+    if work.transposed:
+        rows = last - 1
+        while rows >= 0 and axes.step[rows] != 1:
+            rows -= 1
+        if rows < 0:
+            return False
+    work.args.cols = axes.shape[last]
+    work.args.rows = 1 if rows < 0 else axes.shape[rows]
+    work.args.out_step = 0 if rows < 0 else work.out_step[rows]
+    if work.transposed:
+        work.kernel = table.transpose_f32
+        work.args.x_step = axes.step[last]
+        work.tall, work.wide = TALL, WIDE
+    else:
+        work.kernel = table.copy_rows_f32
+        work.args.x_step = 0 if rows < 0 else axes.step[rows]
+        work.wide = PIECE
+        work.tall = max(<int64_t> 1, PIECE // work.args.cols)
+    work.down = (work.args.rows + work.tall - 1) // work.tall
+    work.across = (work.args.cols + work.wide - 1) // work.wide
+    axes.ndim = max(last - 1, 0)
+    for axis in range(max(rows, 0), axes.ndim):  # the axes behind that of the rows move up
+        axes.shape[axis] = axes.shape[axis + 1]
+        axes.step[axis] = axes.step[axis + 1]
+        work.out_step[axis] = work.out_step[axis + 1]
+    return True
+
+
+cpdef cnp.ndarray copy(x):
+    cdef Work work
+    cdef cnp.ndarray array, out
+    cdef int64_t size, pieces
+    if not (
+        cnp.PyArray_CheckExact(x) and cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT32
+        and cnp.PyArray_ISBEHAVED_RO(x)
+    ):
+        return np.array(x, order="C")
+    array = x
+    size = cnp.PyArray_SIZE(array)
+    out = _core.empty_f32(cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array))
+    if size == 0:
+        return out
+    if not (
+        lay_out(array, &work.others) and plan(&work, <const tt_kernels *> _core.table)
+    ):
+        cnp.PyArray_CopyInto(out, array)
+        return out
+    work.args.x = <const float *> cnp.PyArray_DATA(array)
+    work.args.out = <float *> cnp.PyArray_DATA(out)
+    pieces = size // (work.args.rows * work.args.cols) * work.down * work.across
+    if size <= SMALL:
+        _core.parallel_for(pieces, run, &work)
+    else:
+        with nogil:
+            _core.parallel_for(pieces, run, &work)
+    return out
+
+
+cpdef cnp.ndarray contiguous(x):
+    return x if cnp.PyArray_CheckExact(x) and cnp.PyArray_ISCARRAY_RO(x) else copy(x)
