@@ -28,6 +28,34 @@ typedef int32_t vi_any __attribute__((vector_size(TT_VECTOR_BYTES), aligned(4), 
 
 TT_INLINE vf vf_load(const float *p) { return *(const vf_any *)p; }
 TT_INLINE void vf_store(float *p, vf x) { *(vf_any *)p = x; }
+
+/* Store past the caches, where nothing would find it again before it is pushed out: the memory is
+ * then not read first. p is aligned to a vector, and tt_fence comes after the last. */
+TT_INLINE void vf_stream(float *p, vf x)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    _mm512_stream_ps(p, (__m512)x);
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    _mm256_stream_ps(p, (__m256)x);
+#elif defined(__SSE2__)
+    _mm_stream_ps(p, (__m128)x);
+#else
+    vf_store(p, x);
+#endif
+}
+TT_INLINE void tt_fence(void)
+{
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
+/* May rows of `cols` from p on be streamed? */
+TT_INLINE int tt_can_stream(const float *p, int64_t cols)
+{
+    return (uintptr_t)p % TT_VECTOR_BYTES == 0 && cols % VL == 0;
+}
+
 TT_INLINE vi vi_load(const int32_t *p) { return *(const vi_any *)p; }
 TT_INLINE void vi_store(int32_t *p, vi x) { *(vi_any *)p = x; }
 

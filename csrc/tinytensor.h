@@ -2,7 +2,10 @@
  *
  * A kernel is `void tt_<kernel>_f32(const tt_<...>_args *)`: the args hold pointers, sizes,
  * strides (in elements) and scalars, and nothing else. Kernels allocate nothing and keep no state.
- * Each family has its section: its args structs, then its list, one line a kernel. */
+ * Each family has its section: its args structs, then its list, one line a kernel.
+ *
+ * `stream`: the output is larger than what the caches would keep until it is read, so it is stored
+ * past them where its alignment allows that. */
 #ifndef TINYTENSOR_H
 #define TINYTENSOR_H
 
@@ -16,6 +19,7 @@ typedef struct {
     float *out;
     int64_t n;
     float p, q;
+    int stream;
 } tt_unary_args;
 
 /* out[r, c] = f(a[r * a_row + c * a_col], b[r * b_row + c * b_col]; p, q), out contiguous.
@@ -27,6 +31,7 @@ typedef struct {
     int64_t a_row, b_row;
     int64_t a_col, b_col;
     float p, q;
+    int stream;
 } tt_binary_args;
 
 /* out[i] = condition[i] ? a[i * a_step] : b[i * b_step], the steps 0 or 1 */
@@ -36,6 +41,7 @@ typedef struct {
     float *out;
     int64_t n;
     int64_t a_step, b_step;
+    int stream;
 } tt_where_args;
 
 /* out[i] = a[i * a_step] < b[i * b_step], or another comparison; the steps 0 or 1 */
@@ -144,6 +150,7 @@ typedef struct {
     float *out;
     int64_t rows, cols;
     int64_t x_step, out_step;
+    int stream;
 } tt_copy_args;
 
 #define TT_COPY_KERNELS(X) \
@@ -338,7 +345,7 @@ typedef struct {
     X(avg_pool_grad_f32, tt_pool_args)               \
     X(scatter_planes_f32, tt_planes_args)
 
-/* --- Rows: softmax, losses (kernels/rows.h) ------------------------------------------------- */
+/* --- Rows: softmax, losses (kernels/rows.h, kernels/loss.h) --------------------------------- */
 
 /* Softmax and log-softmax of rows of n, and their backwards from g and the forward's out (in x).
  * The _columns kernels: of `columns` adjacent columns of n elements that are `step` apart. */
@@ -346,6 +353,7 @@ typedef struct {
     const float *x, *g;
     float *out;
     int64_t rows, n, columns, step;
+    int stream;
 } tt_softmax_args;
 
 /* Cross-entropy of rows of logits x with the classes `target`. With w = weight (NULL: ones),
@@ -361,7 +369,18 @@ typedef struct {
     float smoothing, scale; /* scale: of g, in backward */
 } tt_cross_entropy_args;
 
+/* Of a loss (kernels/loss.h): each element's, the sum, and the slope times q. */
+#define TT_LOSS_KERNELS(X, NAME)              \
+    X(NAME##_loss_f32, tt_binary_args)        \
+    X(NAME##_loss_sum_f32, tt_binary_args)    \
+    X(NAME##_loss_backward_f32, tt_binary_args)
+
 #define TT_ROWS_KERNELS(X)                               \
+    TT_LOSS_KERNELS(X, mse)                              \
+    TT_LOSS_KERNELS(X, l1)                               \
+    TT_LOSS_KERNELS(X, smooth_l1)                        \
+    TT_LOSS_KERNELS(X, huber)                            \
+    TT_LOSS_KERNELS(X, logistic)                         \
     X(softmax_f32, tt_softmax_args)                      \
     X(softmax_backward_f32, tt_softmax_args)             \
     X(log_softmax_f32, tt_softmax_args)                  \
@@ -383,6 +402,7 @@ typedef struct {
     float *dweight, *dbias;
     int64_t rows, n;
     float eps;
+    int stream;
 } tt_layer_norm_args;
 
 /* Batch norm of channels [first, last) of x (batch, channels, space). Forward writes mean and var
@@ -468,6 +488,7 @@ typedef struct {
     uint64_t key;
     uint32_t threshold;
     float scale;
+    int stream;
 } tt_dropout_args;
 
 #define TT_ATTENTION_KERNELS(X)                              \

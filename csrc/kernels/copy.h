@@ -2,12 +2,18 @@
 #include "../simd.h"
 #include "transpose.h"
 
-TT_INLINE void tt_transpose_square(const tt_copy_args *s, int64_t r, int64_t c)
+TT_INLINE void tt_transpose_square(const tt_copy_args *s, int64_t r, int64_t c, int stream)
 {
     vf rows[VL];
     for (int i = 0; i < VL; i++) rows[i] = vf_load(s->x + (c + i) * s->x_step + r);
     tt_transpose_vectors(rows);
-    for (int i = 0; i < VL; i++) vf_store(s->out + (r + i) * s->out_step + c, rows[i]);
+    for (int i = 0; i < VL; i++) {
+        float *out = s->out + (r + i) * s->out_step + c;
+        if (stream)
+            vf_stream(out, rows[i]);
+        else
+            vf_store(out, rows[i]);
+    }
 }
 
 /* Tiles of so many columns are gone through row by row, for the sake of pages and cache lines. */
@@ -15,13 +21,14 @@ enum { TT_TRANSPOSE_TILE = 64 };
 
 static void tt_transpose_f32(const tt_copy_args *s)
 {
+    const int stream = s->stream && tt_can_stream(s->out, s->out_step);
     for (int64_t tile = 0; tile < s->cols; tile += TT_TRANSPOSE_TILE) {
         const int64_t end = tile + TT_TRANSPOSE_TILE < s->cols ? tile + TT_TRANSPOSE_TILE : s->cols;
         int64_t r = 0;
         for (; r + VL <= s->rows; r += VL) {
             int64_t c = tile;
             for (; c + VL <= end; c += VL)
-                tt_transpose_square(s, r, c);
+                tt_transpose_square(s, r, c, stream);
             for (; c < end; c++)
                 for (int k = 0; k < VL; k++)
                     s->out[(r + k) * s->out_step + c] = s->x[c * s->x_step + r + k];
@@ -30,15 +37,23 @@ static void tt_transpose_f32(const tt_copy_args *s)
             for (int64_t c = tile; c < end; c++)
                 s->out[r * s->out_step + c] = s->x[c * s->x_step + r];
     }
+    if (stream) tt_fence();
 }
 
 static void tt_copy_rows_f32(const tt_copy_args *s)
 {
+    const int stream = s->stream && tt_can_stream(s->out, s->rows == 1 ? 0 : s->out_step);
     for (int64_t r = 0; r < s->rows; r++) {
         const float *x = s->x + r * s->x_step;
         float *out = s->out + r * s->out_step;
         int64_t c = 0;
-        for (; c + VL <= s->cols; c += VL) vf_store(out + c, vf_load(x + c));
+        for (; c + VL <= s->cols; c += VL) {
+            if (stream)
+                vf_stream(out + c, vf_load(x + c));
+            else
+                vf_store(out + c, vf_load(x + c));
+        }
         if (c < s->cols) vf_store_n(out + c, vf_load_n(x + c, s->cols - c), s->cols - c);
     }
+    if (stream) tt_fence();
 }

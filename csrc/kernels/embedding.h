@@ -10,17 +10,26 @@ static void tt_embedding_f32(const tt_embedding_args *s)
         memcpy(s->out + r * s->n, s->weight + s->indices[r] * s->n, bytes);
 }
 
+/* The next of the rows from r on that is meant for [first, last), or the number of rows. */
+TT_INLINE int64_t tt_next_row(const tt_embedding_args *s, int64_t r)
+{
+    while (r < s->rows && (s->indices[r] < s->first || s->indices[r] >= s->last)) r++;
+    return r;
+}
+
+/* While a row is added, the next one is fetched: it may lie anywhere. */
 static void tt_embedding_backward_f32(const tt_embedding_args *s)
 {
     const int64_t n = s->n;
-    for (int64_t r = 0; r < s->rows; r++) {
-        const int64_t index = s->indices[r];
-        if (index < s->first || index >= s->last) continue;
-        float *out = s->out + index * n;
-        const float *g = s->g + r * n;
-        int64_t c = 0;
-        for (; c + VL <= n; c += VL) vf_store(out + c, vf_load(out + c) + vf_load(g + c));
-        for (; c < n; c++) out[c] += g[c];
+    int64_t next;
+    for (int64_t r = tt_next_row(s, 0); r < s->rows; r = next) {
+        next = tt_next_row(s, r + 1);
+        float *out = s->out + s->indices[r] * n;
+        const float *g = s->g + r * n, *ahead = s->g + (next < s->rows ? next : r) * n;
+        TT_ROW_EACH(n, {
+            __builtin_prefetch(ahead + c);
+            tt_row_put(out, c, n, tt_row_at(out, c, n, 0) + tt_row_at(g, c, n, 0));
+        });
     }
 }
 
@@ -30,6 +39,7 @@ static void tt_dropout_f32(const tt_dropout_args *s)
 {
     const vu threshold = (vu){0} + s->threshold;
     const vf scale = vf_set1(s->scale);
+    const int stream = s->stream && tt_can_stream(s->out, s->n);
     for (int64_t i = 0; i < s->n; i += 2 * VL) {
         vu words[2];
         tt_philox(&words[0], &words[1], (uint64_t)(s->first + i) / 4, s->key);
@@ -38,7 +48,8 @@ static void tt_dropout_f32(const tt_dropout_args *s)
             if (c >= s->n) break;
             vf kept = vf_select(words[half] >= threshold, tt_row_at(s->x, c, s->n, 0) * scale,
                                 vf_zero());
-            tt_row_put(s->out, c, s->n, kept);
+            tt_row_put_last(s->out, c, s->n, kept, stream);
         }
     }
+    if (stream) tt_fence();
 }

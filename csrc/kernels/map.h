@@ -17,18 +17,27 @@
         const float *x = s->x;                                                                 \
         float *out = s->out;                                                                   \
         int64_t i = 0, rest = s->n % VL, whole = s->n - rest;                                  \
-        for (; i < whole; i += VL) vf_store(out + i, NAME##_of(vf_load(x + i), p, q));         \
+        if (s->stream && tt_can_stream(out, 0)) {                                              \
+            for (; i < whole; i += VL) vf_stream(out + i, NAME##_of(vf_load(x + i), p, q));    \
+            tt_fence();                                                                        \
+        } else                                                                                 \
+            for (; i < whole; i += VL) vf_store(out + i, NAME##_of(vf_load(x + i), p, q));     \
         if (rest) vf_store_n(out + i, NAME##_of(vf_load_n(x + i, rest), p, q), rest);          \
     }
 
 /* One row; A_COL and B_COL are constants, so that a repeated operand stays in a register. */
+#define TT_BINARY_RUN(NAME, A_COL, B_COL, STORE)                                               \
+    for (; i < whole; i += VL)                                                                 \
+    STORE(out + i, NAME##_of((A_COL) ? vf_load(a + i) : a1, (B_COL) ? vf_load(b + i) : b1, p, q))
+
 #define TT_BINARY_ROW(NAME, A_COL, B_COL)                                                      \
     do {                                                                                       \
         const vf a1 = vf_set1(*a), b1 = vf_set1(*b);                                           \
         int64_t i = 0;                                                                         \
-        for (; i < whole; i += VL)                                                             \
-            vf_store(out + i, NAME##_of((A_COL) ? vf_load(a + i) : a1,                         \
-                                        (B_COL) ? vf_load(b + i) : b1, p, q));                 \
+        if (stream)                                                                            \
+            TT_BINARY_RUN(NAME, A_COL, B_COL, vf_stream);                                      \
+        else                                                                                   \
+            TT_BINARY_RUN(NAME, A_COL, B_COL, vf_store);                                       \
         if (rest)                                                                              \
             vf_store_n(out + i, NAME##_of((A_COL) ? vf_load_n(a + i, rest) : a1,               \
                                           (B_COL) ? vf_load_n(b + i, rest) : b1, p, q), rest); \
@@ -47,6 +56,8 @@
         float *out = s->out;                                                                   \
         const int64_t cols = s->cols, rest = cols % VL, whole = cols - rest;                   \
         if (cols == 0) return;                                                                 \
+        const int stream =                                                                     \
+            s->stream && tt_can_stream(out, s->rows == 1 ? 0 : cols);                          \
         for (int64_t r = 0; r < s->rows; r++, a += s->a_row, b += s->b_row, out += cols) {     \
             if (s->a_col && s->b_col)                                                          \
                 TT_BINARY_ROW(NAME, 1, 1);                                                     \
@@ -57,6 +68,7 @@
             else                                                                               \
                 TT_BINARY_ROW(NAME, 0, 0);                                                     \
         }                                                                                      \
+        if (stream) tt_fence();                                                                \
     }
 
 /* --- Arithmetic ----------------------------------------------------------------------------- */
@@ -70,8 +82,11 @@ TT_BINARY(minimum, vf_min(a, b))
 
 TT_UNARY(negative, vf_neg(x))
 TT_UNARY(abs, vf_abs(x))
-TT_UNARY(sign, vf_select(x > 0.0f, vf_set1(1.0f),
-                         vf_select(x < 0.0f, vf_set1(-1.0f), x + 0.0f)))
+TT_INLINE vf vf_sign(vf x)
+{
+    return vf_select(x > 0.0f, vf_set1(1.0f), vf_select(x < 0.0f, vf_set1(-1.0f), x + 0.0f));
+}
+TT_UNARY(sign, vf_sign(x))
 TT_UNARY(square, x * x)
 TT_UNARY(cube, x * x * x)
 TT_UNARY(reciprocal, 1.0f / x)
@@ -180,10 +195,16 @@ static void tt_where_f32(const tt_where_args *args)
 {
     const tt_where_args s = *args;
     const vf a1 = vf_set1(*s.a), b1 = vf_set1(*s.b);
+    const int stream = s.stream && tt_can_stream(s.out, 0);
     int64_t i = 0;
-    for (; i + VL <= s.n; i += VL)
-        vf_store(s.out + i, vf_select(vi_from_bools(s.condition + i),
-                                      s.a_step ? vf_load(s.a + i) : a1,
-                                      s.b_step ? vf_load(s.b + i) : b1));
+    for (; i + VL <= s.n; i += VL) {
+        vf chosen = vf_select(vi_from_bools(s.condition + i), s.a_step ? vf_load(s.a + i) : a1,
+                              s.b_step ? vf_load(s.b + i) : b1);
+        if (stream)
+            vf_stream(s.out + i, chosen);
+        else
+            vf_store(s.out + i, chosen);
+    }
+    if (stream) tt_fence();
     for (; i < s.n; i++) s.out[i] = s.condition[i] ? s.a[i * s.a_step] : s.b[i * s.b_step];
 }

@@ -8,6 +8,7 @@
 TT_INLINE void tt_norm_rows(const tt_layer_norm_args *s, const int centred)
 {
     const int64_t n = s->n;
+    const int stream = s->stream && tt_can_stream(s->out, n);
     for (int64_t r = 0; r < s->rows; r++) {
         const float *x = s->x + r * n;
         float *out = s->out + r * n, mean = 0;
@@ -25,9 +26,10 @@ TT_INLINE void tt_norm_rows(const tt_layer_norm_args *s, const int centred)
             vf y = (tt_row_at(x, c, n, 0) - centre) * factor;
             if (s->weight) y *= tt_row_at(s->weight, c, n, 0);
             if (s->bias) y += tt_row_at(s->bias, c, n, 0);
-            tt_row_put(out, c, n, y);
+            tt_row_put_last(out, c, n, y, stream);
         });
     }
+    if (stream) tt_fence();
 }
 
 /* With y = (x - mean) rstd and h = g weight:  dx = rstd (h - mean(h) - y mean(h y)),
@@ -35,6 +37,7 @@ TT_INLINE void tt_norm_rows(const tt_layer_norm_args *s, const int centred)
 TT_INLINE void tt_norm_rows_backward(const tt_layer_norm_args *s, const int centred)
 {
     const int64_t n = s->n;
+    const int stream = s->stream && tt_can_stream(s->out, n);
     for (int64_t r = 0; r < s->rows; r++) {
         const float *x = s->x + r * n, *g = s->g + r * n;
         const float centre = centred ? s->mean[r] : 0;
@@ -56,9 +59,10 @@ TT_INLINE void tt_norm_rows_backward(const tt_layer_norm_args *s, const int cent
             vf h = tt_row_at(g, c, n, 0);
             vf y = (tt_row_at(x, c, n, 0) - mean) * rstd;
             if (s->weight) h *= tt_row_at(s->weight, c, n, 0);
-            tt_row_put(dx, c, n, (h - mean_h - y * mean_hy) * rstd);
+            tt_row_put_last(dx, c, n, (h - mean_h - y * mean_hy) * rstd, stream);
         });
     }
+    if (stream) tt_fence();
 }
 
 static void tt_layer_norm_f32(const tt_layer_norm_args *s) { tt_norm_rows(s, 1); }

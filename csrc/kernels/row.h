@@ -22,6 +22,15 @@ TT_INLINE void tt_row_put(float *x, int64_t c, int64_t n, vf value)
         vf_store_n(x + c, value, n - c);
 }
 
+/* The same into rows that may be streamed if `stream` (and then tt_fence comes after them). */
+TT_INLINE void tt_row_put_last(float *x, int64_t c, int64_t n, vf value, int stream)
+{
+    if (stream)
+        vf_stream(x + c, value);
+    else
+        tt_row_put(x, c, n, value);
+}
+
 /* STATEMENT, which may use c, for each vector of a row of N. Whole vectors have a loop of their
  * own, in which tt_row_at and tt_row_put are a plain load and store. */
 #define TT_ROW_EACH(N, STATEMENT)                            \

@@ -48,20 +48,26 @@ static void tt_softmax_f32(const tt_softmax_args *s)
 static void tt_log_softmax_f32(const tt_softmax_args *s)
 {
     const int64_t n = s->n;
+    const int stream = s->stream && tt_can_stream(s->out, n);
     for (int64_t r = 0; r < s->rows; r++) {
         const float *x = s->x + r * n;
         float *out = s->out + r * n;
         const float top = tt_row_max(x, n);
         /* x - top - log(sum), as the twin: x - lse would lose digits where top is large. */
         const vf shift = vf_set1(top), log_sum = vf_set1(tt_row_lse(x, n, top) - top);
-        TT_ROW_EACH(n, tt_row_put(out, c, n, tt_row_at(x, c, n, 0) - shift - log_sum));
+        TT_ROW_EACH(n, {
+            vf y = tt_row_at(x, c, n, 0) - shift - log_sum;
+            tt_row_put_last(out, c, n, y, stream);
+        });
     }
+    if (stream) tt_fence();
 }
 
 /* dx = y * (g - sum(g * y)) */
 static void tt_softmax_backward_f32(const tt_softmax_args *s)
 {
     const int64_t n = s->n;
+    const int stream = s->stream && tt_can_stream(s->out, n);
     for (int64_t r = 0; r < s->rows; r++) {
         const float *y = s->x + r * n, *g = s->g + r * n;
         float *out = s->out + r * n;
@@ -70,15 +76,17 @@ static void tt_softmax_backward_f32(const tt_softmax_args *s)
         const vf dot = vf_set1((float)sum);
         TT_ROW_EACH(n, {
             vf shifted = tt_row_at(g, c, n, 0) - dot;
-            tt_row_put(out, c, n, tt_row_at(y, c, n, 0) * shifted);
+            tt_row_put_last(out, c, n, tt_row_at(y, c, n, 0) * shifted, stream);
         });
     }
+    if (stream) tt_fence();
 }
 
 /* dx = g - exp(y) * sum(g) */
 static void tt_log_softmax_backward_f32(const tt_softmax_args *s)
 {
     const int64_t n = s->n;
+    const int stream = s->stream && tt_can_stream(s->out, n);
     for (int64_t r = 0; r < s->rows; r++) {
         const float *y = s->x + r * n, *g = s->g + r * n;
         float *out = s->out + r * n;
@@ -87,9 +95,10 @@ static void tt_log_softmax_backward_f32(const tt_softmax_args *s)
         const vf total = vf_set1((float)sum);
         TT_ROW_EACH(n, {
             vf p = vf_exp(tt_row_at(y, c, n, 0));
-            tt_row_put(out, c, n, tt_row_at(g, c, n, 0) - p * total);
+            tt_row_put_last(out, c, n, tt_row_at(g, c, n, 0) - p * total, stream);
         });
     }
+    if (stream) tt_fence();
 }
 
 /* --- Softmax along another axis than the last ----------------------------------------------- */

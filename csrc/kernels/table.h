@@ -13,6 +13,7 @@
 #include "winograd.h"
 #include "pool.h"
 #include "rows.h"
+#include "loss.h"
 #include "norm.h"
 #include "attention.h"
 #include "embedding.h"

@@ -24,6 +24,7 @@ FAST_MODULES = (
     "conv",
     "pool",
     "rows",
+    "losses",
     "norm",
     "attention",
     "embedding",

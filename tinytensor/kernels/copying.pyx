@@ -21,6 +21,7 @@ cdef extern from "tinytensor.h" nogil:
         float *out
         int64_t rows, cols
         int64_t x_step, out_step
+        int stream
     ctypedef struct tt_kernels:
         void (*copy_rows_f32)(const tt_copy_args *) noexcept nogil
         void (*transpose_f32)(const tt_copy_args *) noexcept nogil
@@ -144,6 +145,7 @@ cpdef cnp.ndarray copy(x):
         return out
     work.args.x = <const float *> cnp.PyArray_DATA(array)
     work.args.out = <float *> cnp.PyArray_DATA(out)
+    work.args.stream = _core.is_streamed(size)
     pieces = size // (work.args.rows * work.args.cols) * work.down * work.across
     if size <= SMALL:
         _core.parallel_for(pieces, run, &work)

@@ -76,6 +76,7 @@ cdef extern from "tinytensor.h" nogil:
         float *out
         int64_t n
         float p, q
+        int stream
     ctypedef struct tt_binary_args:
         const float *a
         const float *b
@@ -84,6 +85,7 @@ cdef extern from "tinytensor.h" nogil:
         int64_t a_row, b_row
         int64_t a_col, b_col
         float p, q
+        int stream
     ctypedef struct tt_where_args:
         const uint8_t *condition
         const float *a
@@ -91,7 +93,7 @@ cdef extern from "tinytensor.h" nogil:
         float *out
         int64_t n
         int64_t a_step, b_step
-
+        int stream
     ctypedef struct tt_compare_args:
         const float *a
         const float *b
@@ -231,6 +233,7 @@ cdef object unary(unary_kernel kernel, object x, float p, float q):
     job.args.n = cnp.PyArray_SIZE(x)
     job.args.p = p
     job.args.q = q
+    job.args.stream = _core.is_streamed(job.args.n)
     if job.args.n <= SMALL:
         kernel(&job.args)
     else:
@@ -256,6 +259,7 @@ cdef object unary_strided(unary_kernel kernel, cnp.ndarray x, float p, float q):
     job.args.n = job.layout.shape[job.layout.ndim - 1]
     job.args.p = p
     job.args.q = q
+    job.args.stream = 0
     job.rows_of_piece = max(<int64_t> 1, PIECE // job.args.n)
     pieces = (size // job.args.n + job.rows_of_piece - 1) // job.rows_of_piece
     with nogil:
@@ -388,6 +392,7 @@ cdef void run_binary_into(binary_job *job, cnp.ndarray out):
     job.args.b_col = job.b_step[last]
     job.args.rows = 1
     job.args.a_row = job.args.b_row = 0
+    job.args.stream = _core.is_streamed(size)
     if size == 0:
         return
     if last == 0:
@@ -845,6 +850,7 @@ def where(condition, a, b):
             out = _core.empty_f32(cnp.PyArray_NDIM(condition), cnp.PyArray_DIMS(condition))
             args.condition = <const uint8_t *> cnp.PyArray_DATA(condition)
             args.out = <float *> cnp.PyArray_DATA(out)
+            args.stream = _core.is_streamed(args.n)
             with nogil:
                 _core.parallel_for((args.n + PIECE - 1) // PIECE, where_piece, &args)
             return out

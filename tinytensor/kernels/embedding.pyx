@@ -29,6 +29,7 @@ cdef extern from "tinytensor.h" nogil:
         uint64_t key
         uint32_t threshold
         float scale
+        int stream
     ctypedef struct tt_kernels:
         void (*embedding_f32)(const tt_embedding_args *) noexcept nogil
         void (*embedding_backward_f32)(const tt_embedding_args *) noexcept nogil
@@ -155,6 +156,7 @@ def dropout(x, p, key):
     work.args.x = data_f32(x)
     work.args.out = data_f32(out)
     work.args.n = cnp.PyArray_SIZE(x)
+    work.args.stream = _core.is_streamed(work.args.n)
     work.args.key = key
     work.args.threshold = round(p * 2**32)
     work.args.scale = 1 / (1 - p)

@@ -37,6 +37,7 @@ cdef extern from "tinytensor.h" nogil:
         float *dbias
         int64_t rows, n
         float eps
+        int stream
     ctypedef struct tt_batch_norm_args:
         const float *x
         const float *weight
@@ -103,6 +104,7 @@ cdef bint rows_of(NormWork *work, object x, object weight, int ndim) noexcept:
         work.args.n *= cnp.PyArray_DIM(x, i)
     work.args.rows = cnp.PyArray_SIZE(x) // work.args.n
     work.rows_of_piece = rows_of_piece(work.args.n, WORK_OF_PIECE)
+    work.args.stream = _core.is_streamed(cnp.PyArray_SIZE(x))
     work.args.weight = data_f32(weight)
     work.args.bias = work.args.g = NULL
     work.args.mean = NULL

@@ -589,6 +589,54 @@ def nll_loss(x, target, weight, ignore_index, reduction):
         return np.asarray(losses.sum() / x.dtype.type(divisor)), divisor
 
 
+def nll_loss_backward(g, target, shape, weight, ignore_index, divisor):
+    """The cotangent of log-probabilities (rows, classes); g is of one loss, or of each row's."""
+    dtype = np.asarray(g).dtype
+    y, _, own, _, _ = target_factors(target, shape[1], weight, ignore_index, 0, dtype)
+    dx = np.zeros(shape, dtype)
+    if shape[1]:
+        dx[np.arange(shape[0]), y] = -own * (g / dtype.type(divisor))
+    return dx
+
+
+# For each loss of an input x, a target y and a number p: itself, and its slope by x.
+LOSSES = {
+    "mse": (lambda x, y, p: np.square(x - y), lambda x, y, p: 2 * (x - y)),
+    "l1": (lambda x, y, p: np.absolute(x - y), lambda x, y, p: np.sign(x - y)),
+    "smooth_l1": (
+        lambda x, y, p: np.where(
+            np.absolute(x - y) < p, np.square(x - y) * (0.5 / p), np.absolute(x - y) - 0.5 * p
+        ),
+        lambda x, y, p: np.clip((x - y) / p, -1, 1),
+    ),
+    "huber": (
+        lambda x, y, p: np.where(
+            np.absolute(x - y) < p, np.square(x - y) * 0.5, p * (np.absolute(x - y) - 0.5 * p)
+        ),
+        lambda x, y, p: np.clip(x - y, -p, p),
+    ),
+    "logistic": (
+        lambda x, y, p: (1 - y) * x + np.maximum(-x, 0) + np.log1p(np.exp(-np.absolute(x))),
+        lambda x, y, p: sigmoid(x) - y,
+    ),
+}
+
+
+def loss(kind, x, y, parameter, reduction):
+    """A loss of LOSSES, each element's, their "sum" or their "mean"."""
+    losses = LOSSES[kind][0](x, y, parameter)
+    if reduction == "none":
+        return losses
+    with np.errstate(invalid="ignore"):
+        return np.asarray(losses.sum() if reduction == "sum" else losses.mean())
+
+
+def loss_backward(g, kind, x, y, parameter, reduction):
+    """The cotangent of x; that of y is its negative where the loss is of x − y."""
+    slopes = LOSSES[kind][1](x, y, parameter)
+    return slopes * (g / slopes.dtype.type(slopes.size) if reduction == "mean" else g)
+
+
 # --- Normalisation ---------------------------------------------------------------------------
 
 

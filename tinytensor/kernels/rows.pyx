@@ -29,6 +29,7 @@ cdef extern from "tinytensor.h" nogil:
         const float *g
         float *out
         int64_t rows, n, columns, step
+        int stream
     ctypedef struct tt_cross_entropy_args:
         const float *x
         const float *weight
@@ -110,6 +111,7 @@ cdef object along(softmax_kernel by_rows, softmax_kernel by_columns, object x, o
     work.args.g = data_f32(g)
     work.args.out = data_f32(out)
     work.args.n = n
+    work.args.stream = _core.is_streamed(size)
     work.args.step = 1
     for i in range(axis + 1, cnp.PyArray_NDIM(x)):
         work.args.step *= cnp.PyArray_DIM(x, i)

@@ -213,19 +213,36 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     return loss, input.shape, input.dtype, divisor
 
 
-def _nll_loss_rule(g, target, weight, ignore_index, shape, dtype, divisor):
+@op
+def nll_loss_backward(g, target, weight, ignore_index, shape, dtype, divisor):
+    """The cotangent of the log-probabilities."""
+    g, target = np.asarray(g), integers("nll_loss", "target", target).reshape(-1)
+    axis = 1 if len(shape) > 1 else 0
+    rows = (target.size, shape[axis])
+    dx = kernels.nll_loss_backward(
+        g.reshape(-1) if g.ndim else g, target, rows, weight, ignore_index, divisor
+    )
+    return _from_rows(dx.astype(dtype, copy=False), shape)
+
+
+def _nll_loss_backward(g, target, weight, ignore_index, shape, dtype, divisor):
     per_class = _per_class(shape, target, weight, ignore_index, 0.0, dtype)
     return _to_classes(g, per_class, divisor) * -per_class
 
 
-nll_loss.grad(input=_nll_loss_rule)
+nll_loss_backward.defined_by(_nll_loss_backward)
+nll_loss.grad(
+    input=lambda g, target, weight, ignore_index, shape, dtype, divisor: nll_loss_backward(
+        g, target, weight, ignore_index, shape, dtype, divisor
+    )
+)
 
 
 # --- Differences -----------------------------------------------------------------------------
 
 
-def _difference(name, input, target, reduction):
-    """input − target; as in PyTorch they may broadcast, which is seldom meant."""
+def _pair(name, input, target, reduction):
+    """The arrays, checked; as in PyTorch they may broadcast, which is seldom meant."""
     input, target = floating(name, "input", input), np.asarray(target)
     _check_reduction(name, reduction)
     if input.shape != target.shape:
@@ -235,12 +252,37 @@ def _difference(name, input, target, reduction):
             UserWarning,
             stacklevel=4,
         )
-    return kernels.subtract(input, target)
+    return input, target
 
 
 def _share(g, losses, reduction):
     """The cotangent of each loss."""
     return g / losses.size if reduction == "mean" else g
+
+
+@op
+def loss_backward(g, kind, input, target, parameter, reduction):
+    """The cotangent of the input, for the losses that the kernels know by ``kind``."""
+    return kernels.loss_backward(
+        np.asarray(g), kind, input, np.asarray(target), parameter, reduction
+    )
+
+
+_SLOPES = {
+    "mse": lambda x, y, p: 2 * (x - y),
+    "l1": lambda x, y, p: sign(x - y),
+    "smooth_l1": lambda x, y, p: clip((x - y) / p, -1.0, 1.0),
+    "huber": lambda x, y, p: clip(x - y, -p, p),
+    "logistic": lambda x, y, p: sigmoid(x) - y,
+}
+
+
+def _loss_backward(g, kind, input, target, parameter, reduction):
+    slope = _SLOPES[kind](input, target, parameter)
+    return slope * _share(g, slope, reduction)
+
+
+loss_backward.defined_by(_loss_backward)
 
 
 def _differentiate(loss, rule):
@@ -261,15 +303,13 @@ def mse_loss(input, target, reduction="mean"):
     >>> tt.mse_loss(tt.tensor([1.0, 2.0]), tt.tensor([1.0, 4.0]))
     tensor(2.)
     """
-    return _reduce(kernels.square(_difference("mse_loss", input, target, reduction)), reduction)
+    return kernels.loss("mse", *_pair("mse_loss", input, target, reduction), 0.0, reduction)
 
 
-def _mse_loss_rule(g, input, target, reduction):
-    d = input - target
-    return d * (2 * _share(g, d, reduction))
-
-
-_differentiate(mse_loss, _mse_loss_rule)
+_differentiate(
+    mse_loss,
+    lambda g, input, target, reduction: loss_backward(g, "mse", input, target, 0.0, reduction),
+)
 
 
 @op
@@ -280,15 +320,13 @@ def l1_loss(input, target, reduction="mean"):
     >>> tt.l1_loss(tt.tensor([1.0, 2.0]), tt.tensor([1.0, 4.0]))
     tensor(1.)
     """
-    return _reduce(kernels.absolute(_difference("l1_loss", input, target, reduction)), reduction)
+    return kernels.loss("l1", *_pair("l1_loss", input, target, reduction), 0.0, reduction)
 
 
-def _l1_loss_rule(g, input, target, reduction):
-    d = input - target
-    return sign(d) * _share(g, d, reduction)
-
-
-_differentiate(l1_loss, _l1_loss_rule)
+_differentiate(
+    l1_loss,
+    lambda g, input, target, reduction: loss_backward(g, "l1", input, target, 0.0, reduction),
+)
 
 
 @op
@@ -301,19 +339,21 @@ def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     """
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
-    d = kernels.absolute(_difference("smooth_l1_loss", input, target, reduction))
-    if beta:
-        d = np.where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta)
-    return _reduce(d, reduction)
+    pair = _pair("smooth_l1_loss", input, target, reduction)
+    return kernels.loss(_smooth_l1(beta), *pair, beta, reduction)
 
 
-def _smooth_l1_loss_rule(g, input, target, reduction, beta):
-    d = input - target
-    slope = clip(d / beta, -1.0, 1.0) if beta else sign(d)
-    return slope * _share(g, d, reduction)
+def _smooth_l1(beta):
+    """Without a smooth part it is the other one."""
+    return "smooth_l1" if beta else "l1"
 
 
-_differentiate(smooth_l1_loss, _smooth_l1_loss_rule)
+_differentiate(
+    smooth_l1_loss,
+    lambda g, input, target, reduction, beta: loss_backward(
+        g, _smooth_l1(beta), input, target, beta, reduction
+    ),
+)
 
 
 @op
@@ -326,16 +366,16 @@ def huber_loss(input, target, reduction="mean", delta=1.0):
     """
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, but is {delta}")
-    d = kernels.absolute(_difference("huber_loss", input, target, reduction))
-    return _reduce(np.where(d < delta, d * d * 0.5, delta * (d - 0.5 * delta)), reduction)
+    pair = _pair("huber_loss", input, target, reduction)
+    return kernels.loss("huber", *pair, delta, reduction)
 
 
-def _huber_loss_rule(g, input, target, reduction, delta):
-    d = input - target
-    return clip(d, -delta, delta) * _share(g, d, reduction)
-
-
-_differentiate(huber_loss, _huber_loss_rule)
+_differentiate(
+    huber_loss,
+    lambda g, input, target, reduction, delta: loss_backward(
+        g, "huber", input, target, delta, reduction
+    ),
+)
 
 
 # --- Binary classes --------------------------------------------------------------------------
@@ -392,6 +432,8 @@ def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean
     tensor(0.3465736)
     """
     x, y = _binary("binary_cross_entropy_with_logits", input, target, reduction)
+    if weight is None and pos_weight is None:
+        return kernels.loss("logistic", x, y, 0.0, reduction)
     log_p = -(np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x))))
     losses = (1 - y) * x - _positives(y, pos_weight) * log_p
     return _reduce(_weighted(losses, weight), reduction)
@@ -403,6 +445,8 @@ def _positives(y, pos_weight):
 
 
 def _logits_by_input(g, input, target, weight, reduction, pos_weight):
+    if weight is None and pos_weight is None:
+        return loss_backward(g, "logistic", input, target, 0.0, reduction)
     slope = (1 - target) - _positives(target, pos_weight) * sigmoid(-input)
     return _weighted(slope * _share(g, input, reduction), weight)
 

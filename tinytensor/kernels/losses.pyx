@@ -1,0 +1,156 @@
+# cython: cdivision=True
+"""Element-wise losses and their sums: the float32 cases of the functions of these names in
+reference.py.
+
+Covered are an input and a target of one shape, and in backward a cotangent that is one number.
+"""
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from tinytensor.kernels cimport _core
+from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32
+
+import numpy as np
+
+from tinytensor.kernels import reference
+
+__all__ = ["loss", "loss_backward", "nll_loss_backward"]
+
+cnp.import_array()
+
+cdef extern from "tinytensor.h" nogil:
+    ctypedef struct tt_binary_args:
+        const float *a
+        const float *b
+        float *out
+        int64_t rows, cols
+        int64_t a_row, b_row
+        int64_t a_col, b_col
+        float p, q
+        int stream
+
+ctypedef void (*kernel)(const tt_binary_args *) noexcept nogil
+
+cdef extern from "tinytensor.h" nogil:
+    ctypedef struct tt_kernels:
+        kernel mse_loss_f32, mse_loss_sum_f32, mse_loss_backward_f32
+        kernel l1_loss_f32, l1_loss_sum_f32, l1_loss_backward_f32
+        kernel smooth_l1_loss_f32, smooth_l1_loss_sum_f32, smooth_l1_loss_backward_f32
+        kernel huber_loss_f32, huber_loss_sum_f32, huber_loss_backward_f32
+        kernel logistic_loss_f32, logistic_loss_sum_f32, logistic_loss_backward_f32
+
+cdef enum:
+    PIECE = 1 << 15  # elements
+
+
+# What is computed of a loss.
+cdef enum:
+    EACH
+    SUM
+    BACKWARD
+
+
+cdef kernel find(str kind, int what):
+    cdef const tt_kernels *t = <const tt_kernels *> _core.table
+    cdef kernel[3] found
+    if kind == "mse":
+        found = [t.mse_loss_f32, t.mse_loss_sum_f32, t.mse_loss_backward_f32]
+    elif kind == "l1":
+        found = [t.l1_loss_f32, t.l1_loss_sum_f32, t.l1_loss_backward_f32]
+    elif kind == "smooth_l1":
+        found = [t.smooth_l1_loss_f32, t.smooth_l1_loss_sum_f32, t.smooth_l1_loss_backward_f32]
+    elif kind == "huber":
+        found = [t.huber_loss_f32, t.huber_loss_sum_f32, t.huber_loss_backward_f32]
+    else:
+        found = [t.logistic_loss_f32, t.logistic_loss_sum_f32, t.logistic_loss_backward_f32]
+    return found[what]
+
+
+cdef struct Work:
+    kernel run
+    tt_binary_args args
+    bint sums  # out has one element for each piece
+
+
+cdef void run_piece(void *context, int64_t piece) noexcept nogil:
+    cdef Work *work = <Work *> context
+    cdef tt_binary_args args = work.args
+    args.a += piece * PIECE
+    args.b += piece * PIECE
+    args.out += piece if work.sums else piece * PIECE
+    args.cols = min(<int64_t> PIECE, args.cols - piece * PIECE)
+    work.run(&args)
+
+
+# Run over x and y into a new array; for a sum, into one of the sums of the pieces.
+cdef cnp.ndarray run(kernel function, bint sums, object x, object y, float p, float q):
+    cdef Work work
+    cdef cnp.ndarray out
+    cdef cnp.npy_intp pieces = ceil_div(cnp.PyArray_SIZE(x), PIECE)
+    x, y = contiguous(x), contiguous(y)
+    if sums:
+        out = _core.empty_f32(1, &pieces)
+    else:
+        out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
+    work.run = function
+    work.sums = sums
+    work.args.a = data_f32(x)
+    work.args.b = data_f32(y)
+    work.args.out = data_f32(out)
+    work.args.rows = 1
+    work.args.cols = cnp.PyArray_SIZE(x)
+    work.args.a_row = work.args.b_row = 0
+    work.args.a_col = work.args.b_col = 1
+    work.args.p = p
+    work.args.q = q
+    work.args.stream = not sums and _core.is_streamed(work.args.cols)
+    with nogil:
+        _core.parallel_for(pieces, run_piece, &work)
+    return out
+
+
+cdef bint covers(object x, object y) noexcept:
+    return is_f32(x) and is_f32(y) and cnp.PyArray_SAMESHAPE(x, y) and cnp.PyArray_SIZE(x) > 0
+
+
+def loss(kind, x, y, parameter, reduction):
+    if not covers(x, y):
+        return reference.loss(kind, x, y, parameter, reduction)
+    if reduction == "none":
+        return run(find(kind, EACH), False, x, y, parameter, 0)
+    total = run(find(kind, SUM), True, x, y, parameter, 0).sum(dtype=np.float64)
+    return np.array(total / x.size if reduction == "mean" else total, np.float32)
+
+
+def loss_backward(g, kind, x, y, parameter, reduction):
+    cdef float factor
+    if not (covers(x, y) and is_f32(g) and cnp.PyArray_NDIM(g) == 0):
+        return reference.loss_backward(g, kind, x, y, parameter, reduction)
+    factor = g / np.float32(x.size) if reduction == "mean" else g
+    return run(find(kind, BACKWARD), False, x, y, parameter, factor)
+
+
+def nll_loss_backward(g, target, shape, weight, ignore_index, divisor):
+    cdef int64_t r, y, rows, classes
+    cdef float *dx
+    cdef const int64_t *targets
+    if not (
+        is_f32(g) and cnp.PyArray_NDIM(g) == 0 and weight is None and len(shape) == 2
+        and cnp.PyArray_CheckExact(target) and cnp.PyArray_TYPE(target) == cnp.NPY_INT64
+        and cnp.PyArray_ISCARRAY_RO(target) and cnp.PyArray_SIZE(target) == shape[0]
+    ):
+        return reference.nll_loss_backward(g, target, shape, weight, ignore_index, divisor)
+    out = _core.empty(shape)
+    rows, classes = shape
+    dx = data_f32(out)
+    targets = <const int64_t *> cnp.PyArray_DATA(target)
+    cdef int64_t ignored = ignore_index
+    cdef float value = -g / np.float32(divisor)
+    with nogil:
+        memset(dx, 0, rows * classes * sizeof(float))
+        for r in range(rows):
+            y = targets[r]
+            if y != ignored and 0 <= y < classes:
+                dx[r * classes + y] = value
+    return out
