@@ -378,6 +378,7 @@ cdef int broadcast(binary_job *job, cnp.ndarray a, cnp.ndarray b, cnp.npy_intp *
 cdef object run_binary(binary_job *job, int ndim, cnp.npy_intp *shape):
     """Run a job whose axes and operands are filled in; returns a new array."""
     out = _core.empty_f32(ndim, shape)
+    job.args.stream = _core.is_streamed(cnp.PyArray_SIZE(out))
     run_binary_into(job, out)
     return out
 
@@ -392,7 +393,6 @@ cdef void run_binary_into(binary_job *job, cnp.ndarray out):
     job.args.b_col = job.b_step[last]
     job.args.rows = 1
     job.args.a_row = job.args.b_row = 0
-    job.args.stream = _core.is_streamed(size)
     if size == 0:
         return
     if last == 0:
@@ -497,6 +497,7 @@ def add_into(total, x):
     job.ndim = 1
     job.shape[0] = cnp.PyArray_SIZE(total)
     job.a_step[0] = job.b_step[0] = 1
+    job.args.stream = 0
     run_binary_into(&job, total)
 
 

@@ -303,7 +303,8 @@ def mse_loss(input, target, reduction="mean"):
     >>> tt.mse_loss(tt.tensor([1.0, 2.0]), tt.tensor([1.0, 4.0]))
     tensor(2.)
     """
-    return kernels.loss("mse", *_pair("mse_loss", input, target, reduction), 0.0, reduction)
+    input, target = _pair("mse_loss", input, target, reduction)
+    return kernels.loss("mse", input, target, 0.0, reduction)
 
 
 _differentiate(
@@ -320,7 +321,8 @@ def l1_loss(input, target, reduction="mean"):
     >>> tt.l1_loss(tt.tensor([1.0, 2.0]), tt.tensor([1.0, 4.0]))
     tensor(1.)
     """
-    return kernels.loss("l1", *_pair("l1_loss", input, target, reduction), 0.0, reduction)
+    input, target = _pair("l1_loss", input, target, reduction)
+    return kernels.loss("l1", input, target, 0.0, reduction)
 
 
 _differentiate(
@@ -339,8 +341,8 @@ def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     """
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
-    pair = _pair("smooth_l1_loss", input, target, reduction)
-    return kernels.loss(_smooth_l1(beta), *pair, beta, reduction)
+    input, target = _pair("smooth_l1_loss", input, target, reduction)
+    return kernels.loss(_smooth_l1(beta), input, target, beta, reduction)
 
 
 def _smooth_l1(beta):
@@ -366,8 +368,8 @@ def huber_loss(input, target, reduction="mean", delta=1.0):
     """
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, but is {delta}")
-    pair = _pair("huber_loss", input, target, reduction)
-    return kernels.loss("huber", *pair, delta, reduction)
+    input, target = _pair("huber_loss", input, target, reduction)
+    return kernels.loss("huber", input, target, delta, reduction)
 
 
 _differentiate(
