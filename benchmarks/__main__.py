@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         help="numbers of threads (default: 1 and all CPUs; with --quick 1)",
     )
     parser.add_argument("--quick", action="store_true", help="a few rows, a few short rounds")
+    parser.add_argument("--rounds", type=int, help="turns of each framework in a row (default: 15)")
     parser.add_argument("--only", metavar="PATTERN", help="rows whose names this regex finds")
     parser.add_argument("--out", type=Path, default=HERE / "out", help="folder for the report")
     parser.add_argument(
@@ -71,6 +73,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         found.threads = [1] if found.quick else sorted({1, cpus()})
     if min(found.threads) < 1:
         parser.error("--threads: at least 1")
+    if found.rounds is not None and found.rounds < 1:
+        parser.error("--rounds: at least 1")
     try:
         re.compile(found.only or "")
     except re.error as error:
@@ -147,6 +151,7 @@ def main(words: list[str] | None = None) -> int:
         return 2
 
     plan = QUICK if args.quick else Plan()
+    plan = replace(plan, rounds=args.rounds or plan.rounds)
     total = (len(rows) + len(memory)) * len(args.threads) + len(busy)
     with tqdm(total=total, dynamic_ncols=True) as bar:
         campaign = Campaign(report, names, plan, args.out / "benchmarks.json", bar, args.resume)
