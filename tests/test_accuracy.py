@@ -13,6 +13,7 @@ from tinytensor import kernels
 from tinytensor.kernels import reference
 
 _core = pytest.importorskip("tinytensor.kernels._core", reason="the fast kernels are not built")
+pytestmark = pytest.mark.skipif(kernels.active != "fast", reason="about the fast kernels")
 
 PAGE = Path(__file__).parent.parent / "docs" / "accuracy.md"
 UNIT = 2.0**-24  # half a unit in the last place of 1: what one rounding can cost

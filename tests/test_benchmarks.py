@@ -29,6 +29,7 @@ from benchmarks.report import (
 )
 from benchmarks.row import Row, everywhere, initial
 from benchmarks.rows import BY_NAME, GROUPS
+from tinytensor import kernels
 
 ROW = Row("overhead", "a row", "statement", everywhere("x", "tinytensor"), {"x": (2,)}, 6e9, 2e9)
 MAP = Row("maps", "a map", "forward", everywhere(abs, "tinytensor"), {"x": (2,)}, 0, 1e9)
@@ -433,6 +434,7 @@ def test_a_row_that_fails_is_reported(tmp_path, monkeypatch, capsys):
     assert "disagree: all is wrong" in found["failures"][0]
 
 
+@pytest.mark.skipif(kernels.active != "fast", reason="about the fast kernels")
 def test_kernels_that_do_not_run_here_are_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(FRAMEWORKS["tinytensor-avx2"], "environment", {"TINYTENSOR_ISA": "none"})
     words = ["kernels", "--quick", "--peers", "tinytensor-avx2,numpy", "--only", "^gemm 32$"]

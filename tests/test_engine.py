@@ -362,13 +362,28 @@ def test_gradients_through_views_share_memory_with_nobody() -> None:
     np.testing.assert_array_equal(y.grad, [1.0, 1.0])
 
 
-def test_what_grad_returns_shares_memory_with_nobody() -> None:
+def test_what_grad_returns_can_change_nothing_else() -> None:
     x, y = leaf(1.0, 2.0), leaf(3.0, 4.0)
     given = tt.tensor([1.0, 1.0], dtype=np.float64)
-    gx, gy = tt.grad(x + y, (x, y), given)
+    for inputs in ((x, y), (x, x)):
+        for gradient in tt.grad(x + y, inputs, given):  # the cotangent itself: read-only
+            with pytest.raises(ValueError, match="read-only"):
+                gradient *= 2.0
+    gx, gy = tt.grad(2.0 * (x + y), (x, y), given)
     assert not shares(gx, gy, given)
-    gx, again = tt.grad(x + y, (x, x), given)
+    gx, again = tt.grad(2.0 * (x + y), (x, x), given)
     assert not shares(gx, again, given)
+    np.testing.assert_array_equal(given, [1.0, 1.0])
+
+
+def test_a_gradient_that_is_the_cotangent_notices_its_change() -> None:
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    given = tt.tensor([1.0, 1.0], dtype=np.float64)
+    (gx,) = tt.grad(x + 1.0, (x,), given)
+    out = (gx * w).sum()
+    given *= 5.0
+    with pytest.raises(tt.GraphError, match="changed in place"):
+        out.backward()
 
 
 def test_the_same_gradient_for_a_leaf_and_an_inner_node() -> None:

@@ -86,8 +86,7 @@ class Variable:
     def changed(self, by: str) -> None:
         """Note that ``by`` changed the value in place."""
         version = version_of(self)
-        version.count += 1
-        version.changed_by = by
+        version.count, version.changed_by = version.count + 1, by
 
     def detach(self) -> Any:
         """The same value outside the graph; it shares the storage, and so the version."""
@@ -202,10 +201,10 @@ def add_to_grad(variable: Any, gradient: Any) -> None:
         variable.grad = variable.grad.add_into(gradient)
 
 
-def owned(gradient: Any) -> Any:
-    """``gradient`` with storage that nobody else will be given: itself once, then copies."""
+def owned(gradient: Any, given: Any = ()) -> Any:
+    """``gradient`` in storage of its own, or a read-only view of a cotangent that was ``given``."""
     if not gradient.fresh and not gradient.tracked:
-        return gradient.copied()
+        return gradient.detach() if gradient.version in given else gradient.copied()
     gradient.fresh = False
     return gradient
 
@@ -368,8 +367,7 @@ class BackwardPass:
         while self.heap:
             node = heappop(self.heap)[2]
             g = self.pending.pop(node)
-            if self.owned:
-                self.owned.discard(node)
+            self.owned.discard(node)
             if node.hooks:
                 g = run_hooks(node.hooks, g.conjugated()).conjugated()
             if self.useful is not None and node in self.wanted:
@@ -436,15 +434,17 @@ def grad(
     """The derivatives of the sum of ``outputs`` (each times its ``grad_outputs``) by ``inputs``.
 
     Returns a tuple, one gradient for each input, and touches no ``grad``. An input on which no
-    output depends is an error, or None with ``allow_unused``.
+    output depends is an error, or None with ``allow_unused``. A gradient that is one of
+    ``grad_outputs``, or a view of it, is read-only.
     """
     outputs, inputs = as_tuple(outputs), as_tuple(inputs)
     cotangents = [None] * len(outputs) if grad_outputs is None else as_tuple(grad_outputs)
     if len(cotangents) != len(outputs):
         raise ValueError(f"grad: {len(outputs)} outputs but {len(cotangents)} grad_outputs")
+    given = {version_of(c) for c in cotangents if isinstance(c, Variable)}
     found = backpropagate(outputs, cotangents, inputs, retain_graph, create_graph)
     gradients = [found.get(edge(variable)) for variable in inputs]
     for i, gradient in enumerate(gradients):
         if gradient is None and not allow_unused:
             raise GraphError(f"grad: inputs[{i}] was not used; allow_unused=True gives None for it")
-    return tuple([None if gradient is None else owned(gradient) for gradient in gradients])
+    return tuple([None if g is None else owned(g, given) for g in gradients])

@@ -119,6 +119,10 @@ class Tensor(Operators):
                 f"backward: gradient is {cotangent.shape}, but the output is {self.shape}"
             )
         cotangent.fresh = False
+        if not cotangent.tracked:  # a view, so that nobody changes it through a gradient
+            cotangent = cotangent.detach()
+            cotangent.value = np.asarray(cotangent.value).view()
+            cotangent.value.flags.writeable = False
         return cotangent.conjugated()
 
     def fitted(self, spec: tuple[Shape, np.dtype]) -> Tensor:
@@ -143,7 +147,7 @@ class Tensor(Operators):
         return self
 
     def copied(self) -> Tensor:
-        return wrap(Tensor, np.array(self.value))
+        return wrap(Tensor, kernels.copy(self.value))
 
     @classmethod
     def zeros(cls, spec: tuple[Shape, np.dtype]) -> Tensor:
