@@ -1,0 +1,4 @@
+"""Derivatives of functions."""
+
+from .checking import *
+from .gradients import *
