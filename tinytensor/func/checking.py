@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,9 @@ import numpy as np
 from ..engine import grad as gradients_of
 from ..grad_mode import enable_grad
 from ..tensor import Tensor
+from .recording import Function, parameter_names
 
 __all__ = ["GradientMismatch", "check_grad"]
-
-Function = Callable[..., Any]
 
 
 class GradientMismatch(AssertionError):
@@ -48,7 +46,7 @@ def check_grad(
         raise TypeError("check_grad: no argument is a float64 array or tensor")
     arrays = [np.array(args[i].value if isinstance(args[i], Tensor) else args[i]) for i in places]
     name = getattr(function, "__name__", repr(function))
-    names = _parameter_names(function, len(args))
+    names = parameter_names(function, len(args))
     rng = np.random.default_rng(seed)
     weights: list[np.ndarray] = []
 
@@ -105,16 +103,6 @@ def check_grad(
                         f"{name}: the {kind} by {names[places[number]]} at index {index} is"
                         f" {exact[index]:.9g}, finite differences say {measured:.9g}"
                     )
-
-
-def _parameter_names(function: Function, n: int) -> list[str]:
-    """What the first n arguments of a call are called; their number where there is no name."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    named = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
-    return [repr(named[i]) if i < len(named) else f"argument {i}" for i in range(n)]
 
 
 def _is_input(argument: Any) -> bool:
