@@ -31,7 +31,7 @@ class Context:
         self._name = name
         recorded = is_grad_enabled()
         self.needs_input_grad = tuple(
-            isinstance(a, Tensor) and recorded and a.tracked for a in args
+            isinstance(a, Tensor) and recorded and a.requires_grad for a in args
         )
         self._shapes = [a.shape if isinstance(a, Tensor) else None for a in args]
         self._to_save: tuple[Tensor | None, ...] = ()
@@ -171,7 +171,7 @@ class Function:
             new.version = version_of(tensor)
             if _index(tensor, ctx._constant) is not None:
                 new = new.detach()
-            elif not ctx._materialize and new.tracked:
+            elif not ctx._materialize and new.requires_grad:
                 new = _noting(new, ctx=ctx, number=number)
             outputs[place] = new
         return tuple(outputs) if isinstance(result, tuple) else outputs[0]
@@ -268,7 +268,9 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     def unrecorded(ctx: Context, *grad_outputs: Any) -> Any:
         with no_grad():
             found = backward(ctx, *grad_outputs)
-        among = [x for x in (*grad_outputs, *ctx.saved_tensors) if x is not None and x.tracked]
+        among = [
+            x for x in (*grad_outputs, *ctx.saved_tensors) if x is not None and x.requires_grad
+        ]
         if not (among and is_grad_enabled()):
             return found
         several = found if isinstance(found, tuple | list) else (found,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from html import escape
 from types import ModuleType
@@ -16,6 +16,7 @@ from . import kernels, operation, ops
 from .engine import GraphError, Variable, version_of, wrap
 from .errors import DtypeError, ShapeError
 from .grad_mode import is_grad_enabled
+from .hooks import RemovableHandle
 from .inspection import ARRAY_API_VERSION
 from .operation import Op
 from .operators import Operators
@@ -337,6 +338,18 @@ class Tensor(Operators):
         """Set ``requires_grad``, and return this tensor."""
         self.requires_grad = requires_grad
         return self
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+        """Call ``hook(gradient)`` once the gradient of this tensor is known. What it returns, if
+        not None, takes the gradient's place. ``remove()`` of the result takes the hook away.
+
+        >>> import tinytensor as tt
+        >>> x = tt.tensor(2.0, requires_grad=True)
+        >>> handle = x.register_hook(lambda gradient: gradient * 10)
+        >>> tt.grad(x * 3, x), handle.remove(), tt.grad(x * 3, x)
+        ((tensor(30.),), None, (tensor(3.),))
+        """
+        return RemovableHandle(super().register_hook(hook))
 
     def clone(self) -> Tensor:
         """A copy with memory of its own; gradients flow through."""

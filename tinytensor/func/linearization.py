@@ -32,7 +32,7 @@ class Pushforward:
     def __init__(self, call: Recording) -> None:
         self.call = call
         with enable_grad():
-            self.reached = [i for i, output in enumerate(call.outputs) if output.tracked]
+            self.reached = [i for i, output in enumerate(call.outputs) if output.requires_grad]
             outputs = [call.outputs[i] for i in self.reached]
             self.dummies = [tracked(zeros_like(output)) for output in outputs]
             self.pulled = gradients(outputs, call.inputs, self.dummies, record=True)

@@ -29,7 +29,7 @@ Function = Callable[..., Any]
 
 def tracked(x: Tensor) -> Tensor:
     """``x`` as a variable to differentiate by: every input of every transform is made here."""
-    return alias(x) if x.tracked else x.detach().requires_grad_()
+    return alias(x) if x.requires_grad else x.detach().requires_grad_()
 
 
 def gradients(
@@ -44,7 +44,7 @@ def gradients(
     Outputs that are constants count nothing, and an input on which none depends has zeros.
     ``record`` lets the gradients be differentiated in turn.
     """
-    live = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.tracked]
+    live = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
     found: Sequence[Tensor | None] = [None] * len(inputs)
     if live and inputs:
         outputs, cotangents = zip(*live, strict=True)
@@ -82,7 +82,7 @@ class Recording:
                 leaves, tree = tree_flatten(args[place])
                 paths = tree.paths("argument " + named[place].removeprefix("argument "))
                 given = [self.as_input(*pair) for pair in zip(leaves, paths, strict=True)]
-                self.from_outside = self.from_outside or any(x.tracked for x in given)
+                self.from_outside = self.from_outside or any(x.requires_grad for x in given)
                 variables = [tracked(x) for x in given]
                 call[place] = tree_unflatten(tree, variables)
                 self.inputs += variables
@@ -139,7 +139,7 @@ class Recording:
 
     def records(self, *directions: Tensor) -> bool:
         """Whether to record the derivative along ``directions``."""
-        return is_grad_enabled() and (any(d.tracked for d in directions) or self.outer)
+        return is_grad_enabled() and (any(d.requires_grad for d in directions) or self.outer)
 
     def result(self) -> Any:
         """What the function returned, as an outer graph knows it."""
@@ -208,7 +208,7 @@ class Recording:
 def _others_than(variables: Sequence[Tensor], outputs: Sequence[Tensor]) -> bool:
     """Whether a gradient of ``outputs`` would flow to any leaf beside ``variables``."""
     seen = {edge(variable) for variable in variables}
-    waiting = [edge(output) for output in outputs if output.tracked]
+    waiting = [edge(output) for output in outputs if output.requires_grad]
     while waiting:
         target = waiting.pop()
         if target in seen:

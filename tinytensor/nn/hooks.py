@@ -1,87 +1,170 @@
-"""Hooks of modules: how one is taken away, and the gates at which full backward hooks stand."""
+"""Hooks of modules: a call with them, and the gates at which those of backward stand."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..engine import version_of
-from ..operation import MANY, Op
+from ..function import Function
+from ..hooks import RemovableHandle
 from ..tensor import Tensor
 
 Gradients = tuple[Tensor | None, ...]
 
 
-class RemovableHandle:
-    """What registering a hook returns: ``remove()`` takes the hook away. Also a context."""
+class ForwardHook(NamedTuple):
+    """A hook around forward, and how it wants to be called."""
 
-    def __init__(self, hooks: dict[int, Any], key: int) -> None:
-        self.hooks = hooks
-        self.key = key
+    hook: Callable[..., Any]
+    with_kwargs: bool
+    always_call: bool = False
 
-    def remove(self) -> None:
-        """Take the hook away; a second time does nothing."""
-        self.hooks.pop(self.key, None)
+    def __call__(self, module: Any, args: Any, kwargs: Any, *output: Any) -> Any:
+        given = (args, kwargs) if self.with_kwargs else (args,)
+        return self.hook(module, *given, *output)
 
-    def __enter__(self) -> RemovableHandle:
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        self.remove()
+def register(hooks: dict[int, Any], hook: Any, prepend: bool) -> RemovableHandle:
+    """Add ``hook`` behind the others, or before them."""
+    key = (min(hooks, default=0) - 1) if prepend else (max(hooks, default=-1) + 1)
+    hooks[key] = hook
+    if prepend:
+        others = [item for item in hooks.items() if item[0] != key]
+        hooks.clear()
+        hooks.update([(key, hook), *others])
+    return RemovableHandle(lambda: hooks.pop(key, None))
+
+
+def call_with_hooks(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``module.forward(*args, **kwargs)`` between the module's hooks."""
+    waiting = list(module._forward_hooks.values())
+    output = None
+    try:
+        for before in list(module._forward_pre_hooks.values()):
+            args, kwargs = _changed(module, before, args, kwargs)
+        gates = None
+        if module._backward_pre_hooks or module._backward_hooks:
+            gates = BackwardGates(module)
+            args = gates.around_inputs(args)
+        output = module.forward(*args, **kwargs)
+        while waiting:
+            changed = waiting.pop(0)(module, args, kwargs, output)
+            output = output if changed is None else changed
+    except Exception:
+        for after in waiting:
+            if after.always_call:
+                _call_quietly(after, module, args, kwargs, output)
+        raise
+    return output if gates is None else gates.around_outputs(output)
+
+
+def _changed(
+    module: Any, before: ForwardHook, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments, or what a pre-hook returned in their place."""
+    changed = before(module, args, kwargs)
+    if changed is None:
+        return args, kwargs
+    if not before.with_kwargs:
+        return changed if isinstance(changed, tuple) else (changed,), kwargs
+    if not isinstance(changed, tuple) or len(changed) != 2:
+        raise TypeError(
+            f"{type(module).__name__}: a forward pre-hook with_kwargs must return None or"
+            f" (args, kwargs), not {changed!r}"
+        )
+    return changed
+
+
+def _call_quietly(after: ForwardHook, module: Any, *given: Any) -> None:
+    """Call a hook for a forward that has failed already, whose error is the one to be seen."""
+    try:
+        after(module, *given)
+    except Exception as error:
+        name = type(module).__name__
+        warnings.warn(f"{name}: a forward hook failed too: {error!r}", stacklevel=4)
 
 
 class BackwardGates:
-    """Two identity ops around one call of a module, so that the gradients of all its inputs, and
-    of all its outputs, pass one place.
+    """Two gates around one call of a module, so that the gradients of all its inputs, and of all
+    its outputs, pass one place each: there its backward hooks are called."""
 
-    ``fire(grad_input, grad_output)`` is called when the former are known; what it returns, if not
-    None, takes their place.
-    """
-
-    def __init__(self, fire: Callable[[Gradients, Gradients], Gradients | None]) -> None:
-        self.fire = fire
+    def __init__(self, module: Any) -> None:
+        self.module = module
         self.grad_output: Gradients = ()
         self.inputs_tracked = False
 
     def around_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         def on_backward(g: Gradients) -> Gradients:
             grad_input = tuple(g[places.index(i)] if i in places else None for i in range(count))
-            replaced = self.fire(grad_input, self.grad_output) or grad_input
+            replaced = self.run_hooks(grad_input)
             return tuple(replaced[i] for i in places)
 
         count = len(args)
-        places = [i for i, arg in enumerate(args) if isinstance(arg, Tensor) and arg.tracked]
+        places = [i for i, arg in enumerate(args) if isinstance(arg, Tensor) and arg.requires_grad]
         self.inputs_tracked = bool(places)
-        passed = list(args)
-        for i, tensor in zip(places, _gate([args[i] for i in places], on_backward), strict=True):
-            passed[i] = tensor
-        return tuple(passed)
+        return _through_gate(args, places, on_backward)
 
     def around_outputs(self, output: Any) -> Any:
         def on_backward(g: Gradients) -> Gradients:
             self.grad_output = g
+            for hook in list(self.module._backward_pre_hooks.values()):
+                self.grad_output = self.replaced(
+                    hook(self.module, self.grad_output), self.grad_output, "grad_output"
+                )
             if not self.inputs_tracked:
-                self.fire((None,), g)
-            return g
+                self.run_hooks((None,))
+            return self.grad_output
 
-        passed = list(output) if isinstance(output, tuple) else [output]
+        passed = output if isinstance(output, tuple) else (output,)
         places = [i for i, item in enumerate(passed) if isinstance(item, Tensor)]
-        if not any(passed[i].tracked for i in places):
+        if not any(passed[i].requires_grad for i in places):
             return output
-        for i, tensor in zip(places, _gate([passed[i] for i in places], on_backward), strict=True):
-            passed[i] = tensor
-        return tuple(passed) if isinstance(output, tuple) else passed[0]
+        passed = _through_gate(passed, places, on_backward)
+        return passed if isinstance(output, tuple) else passed[0]
+
+    def run_hooks(self, grad_input: Gradients) -> Gradients:
+        for hook in list(self.module._backward_hooks.values()):
+            changed = hook(self.module, grad_input, self.grad_output)
+            grad_input = self.replaced(changed, grad_input, "grad_input")
+        return grad_input
+
+    def replaced(self, changed: Any, gradients: Gradients, what: str) -> Gradients:
+        """The gradients, or what a hook returned in their place."""
+        if changed is None:
+            return gradients
+        changed = changed if isinstance(changed, tuple) else (changed,)
+        if len(changed) != len(gradients):
+            raise ValueError(
+                f"{type(self.module).__name__}: a backward hook returned {len(changed)} gradients"
+                f" in the place of {len(gradients)} of {what}"
+            )
+        return changed
 
 
-def _gate(tensors: list[Tensor], on_backward: Callable[[Gradients], Gradients]) -> list[Tensor]:
-    """The same values behind one node, whose rule is ``on_backward``."""
+class BackwardHookGate(Function):
+    """The same tensors, whose gradients pass ``on_backward`` together."""
 
-    def backward_hook_gate(tensors: list[Any]) -> list[Any]:
+    @staticmethod
+    def forward(ctx: Any, on_backward: Callable[[Gradients], Gradients], *tensors: Tensor) -> Any:
+        ctx.on_backward = on_backward
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(*[t for t in tensors if not t.requires_grad])
         return tensors
 
-    gate = Op(backward_hook_gate, outputs=MANY, view=True, variadic=True, family=Tensor)
-    gate.grad(tensors=lambda g: on_backward(tuple(g)))
-    passed = list(gate(tensors)) if tensors else []
-    for tensor, original in zip(passed, tensors, strict=True):
-        tensor.version = version_of(original)
-    return passed
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> Any:
+        return (None, *ctx.on_backward(gradients))
+
+
+def _through_gate(
+    values: tuple[Any, ...], places: list[int], on_backward: Callable[[Gradients], Gradients]
+) -> tuple[Any, ...]:
+    """The values, those at ``places`` behind one gate. A named tuple stays one."""
+    if not places:
+        return values
+    passed = list(values)
+    gated = BackwardHookGate.apply(on_backward, *[values[i] for i in places])
+    for i, tensor in zip(places, gated, strict=True):
+        passed[i] = tensor
+    return values._make(passed) if hasattr(values, "_make") else tuple(passed)

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ShapeError
+from ..hooks import RemovableHandle
 from ..tensor import Tensor
-from .hooks import BackwardGates, RemovableHandle
+from .hooks import ForwardHook, call_with_hooks, register
 from .parameter import Parameter
 
 T = TypeVar("T")
@@ -52,13 +53,15 @@ class Module:
             _buffers={},  # name: whether it is saved
             _forward_pre_hooks={},
             _forward_hooks={},
+            _backward_pre_hooks={},
             _backward_hooks={},
         )
         return self
 
     _buffers: dict[str, bool]
-    _forward_pre_hooks: dict[int, tuple[Callable[..., Any], bool]]
-    _forward_hooks: dict[int, tuple[Callable[..., Any], bool]]
+    _forward_pre_hooks: dict[int, ForwardHook]
+    _forward_hooks: dict[int, ForwardHook]
+    _backward_pre_hooks: dict[int, Callable[..., Any]]
     _backward_hooks: dict[int, Callable[..., Any]]
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -87,52 +90,34 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} defines no forward function")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks:
-            return self._call_with_hooks(args, kwargs)
+        if (
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+        ):
+            return call_with_hooks(self, args, kwargs)
         return self.forward(*args, **kwargs)
-
-    def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for hook, with_kwargs in list(self._forward_pre_hooks.values()):
-            if with_kwargs:
-                changed = hook(self, args, kwargs)
-                if changed is not None:
-                    args, kwargs = changed
-            else:
-                changed = hook(self, args)
-                if changed is not None:
-                    args = changed if isinstance(changed, tuple) else (changed,)
-        gates = BackwardGates(self._run_backward_hooks) if self._backward_hooks else None
-        if gates is not None:
-            args = gates.around_inputs(args)
-        output = self.forward(*args, **kwargs)
-        for hook, with_kwargs in list(self._forward_hooks.values()):
-            given = (args, kwargs, output) if with_kwargs else (args, output)
-            changed = hook(self, *given)
-            if changed is not None:
-                output = changed
-        return output if gates is None else gates.around_outputs(output)
-
-    def _run_backward_hooks(
-        self, grad_input: tuple[Tensor | None, ...], grad_output: tuple[Tensor | None, ...]
-    ) -> tuple[Tensor | None, ...]:
-        for hook in list(self._backward_hooks.values()):
-            changed = hook(self, grad_input, grad_output)
-            if changed is not None:
-                grad_input = changed if isinstance(changed, tuple) else (changed,)
-        return grad_input
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
         """Call ``hook(module, args)`` before each forward; what it returns, if not None, takes the
         place of the arguments. With ``with_kwargs``: ``hook(module, args, kwargs)``."""
-        return _register(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+        return register(self._forward_pre_hooks, ForwardHook(hook, with_kwargs), prepend)
 
     def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
     ) -> RemovableHandle:
         """Call ``hook(module, args, output)`` after each forward; what it returns, if not None,
         takes the place of the output. With ``with_kwargs``: ``hook(module, args, kwargs, output)``.
+        With ``always_call`` it is called where forward raised an error too, with None or the output
+        so far; what it raises itself is then only a warning.
 
         >>> import tinytensor as tt
         >>> layer = tt.nn.ReLU()
@@ -140,15 +125,23 @@ class Module:
         ...     y = layer(tt.tensor([-1.0, 2.0]))
         tensor([0., 2.])
         """
-        return _register(self._forward_hooks, (hook, with_kwargs), prepend)
+        entry = ForwardHook(hook, with_kwargs, always_call)
+        return register(self._forward_hooks, entry, prepend)
 
     def register_full_backward_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` in backward, with tuples of the gradients
-        of the positional inputs and of the outputs (a tensor or a tuple of tensors). What it
-        returns, if not None, takes the place of ``grad_input``."""
-        return _register(self._backward_hooks, hook, prepend)
+        of the positional inputs and of the outputs (a tensor or a tuple of tensors), None where
+        there is no gradient. What it returns, if not None, takes the place of ``grad_input``."""
+        return register(self._backward_hooks, hook, prepend)
+
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` in backward, before anything of the module: what it
+        returns, if not None, takes the place of the gradients of the outputs."""
+        return register(self._backward_pre_hooks, hook, prepend)
 
     # --- Parts -------------------------------------------------------------------------------
 
@@ -460,13 +453,3 @@ def _array_of(name: str, value: Any) -> np.ndarray:
     if array.dtype == object:
         raise TypeError(f"load_state_dict: {name} is a {type(value).__name__}, not an array")
     return array
-
-
-def _register(hooks: dict[int, Any], hook: Any, prepend: bool) -> RemovableHandle:
-    key = (min(hooks, default=0) - 1) if prepend else (max(hooks, default=-1) + 1)
-    hooks[key] = hook
-    if prepend:
-        others = [item for item in hooks.items() if item[0] != key]
-        hooks.clear()
-        hooks.update([(key, hook), *others])
-    return RemovableHandle(hooks, key)

@@ -56,7 +56,7 @@ def as_parameter(x: Tensor) -> Parameter:
     """``x`` as a Parameter, which a module lists. Gradients by ``x`` go through it."""
     if isinstance(x, Parameter):
         return x
-    parameter: Any = alias(x) if x.tracked else x.detach()
+    parameter: Any = alias(x) if x.requires_grad else x.detach()
     parameter.__class__ = _parameter_class(parameter.__class__)
     return parameter
 
