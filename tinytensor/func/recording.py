@@ -106,12 +106,12 @@ class Recording:
         for number in wanted:
             if not isinstance(number, int) or not -count <= number < count:
                 raise ValueError(
-                    f"{self.name}: argnums={argnums}, but {self.function} is called with {count}"
+                    f"{self.name}: argnums={argnums!r}, but {self.function} is called with {count}"
                     " positional arguments"
                 )
         found = [number % count for number in wanted]
         if len(set(found)) < len(found):
-            raise ValueError(f"{self.name}: argnums={argnums} names an argument twice")
+            raise ValueError(f"{self.name}: argnums={argnums!r} names an argument twice")
         return found
 
     def as_input(self, leaf: Any, path: str) -> Tensor:
@@ -194,14 +194,14 @@ class Recording:
     ) -> list[Tensor]:
         found = []
         for leaf, x, path in zip(leaves, like, paths, strict=True):
-            direction = as_tensor(leaf, None if isinstance(leaf, Tensor) else x.dtype)
+            direction = as_tensor(leaf)
             if direction is None or direction.shape != x.shape:
                 raise ShapeError(
                     f"{self.name}: {path} is {shown(leaf)}, and must have the shape {x.shape}"
                 )
             if direction.dtype.kind == "c" and x.dtype.kind != "c":
                 raise TypeError(f"{self.name}: {path} is complex, and what it belongs to is real")
-            found.append(direction)
+            found.append(direction if isinstance(leaf, Tensor) else direction.astype(x.dtype))
         return found
 
 
@@ -221,12 +221,12 @@ def _others_than(variables: Sequence[Tensor], outputs: Sequence[Tensor]) -> bool
     return False
 
 
-def as_tensor(leaf: Any, dtype: Any = None) -> Tensor | None:
+def as_tensor(leaf: Any) -> Tensor | None:
     """A tensor, array or number as a tensor; None of anything else."""
     if isinstance(leaf, Tensor):
         return leaf
     if isinstance(leaf, np.ndarray | np.generic | int | float | complex):
-        return Tensor(leaf, dtype)
+        return Tensor(leaf)
     return None
 
 
