@@ -69,10 +69,9 @@ class Recording:
         has_aux: bool,
     ) -> None:
         self.name = name
-        self.function = name_of(function)
+        self.called = function
         self.single = isinstance(argnums, int)
         places = self.places(argnums, len(args))
-        named = parameter_names(function, len(args))
         self.inputs: list[Tensor] = []
         self.input_trees: list[TreeDef] = []
         self.from_outside = False  # whether an input is tracked by somebody else too
@@ -80,8 +79,7 @@ class Recording:
         with enable_grad():
             for place in places:
                 leaves, tree = tree_flatten(args[place])
-                paths = tree.paths("argument " + named[place].removeprefix("argument "))
-                given = [self.as_input(*pair) for pair in zip(leaves, paths, strict=True)]
+                given = [self.as_input(leaf, i, tree, place) for i, leaf in enumerate(leaves)]
                 self.from_outside = self.from_outside or any(x.requires_grad for x in given)
                 variables = [tracked(x) for x in given]
                 call[place] = tree_unflatten(tree, variables)
@@ -114,12 +112,14 @@ class Recording:
             raise ValueError(f"{self.name}: argnums={argnums!r} names an argument twice")
         return found
 
-    def as_input(self, leaf: Any, path: str) -> Tensor:
+    def as_input(self, leaf: Any, i: int, tree: TreeDef, place: int) -> Tensor:
         x = as_tensor(leaf)
         if x is None or not x.is_differentiable(x.value):
+            name = parameter_names(self.called, place + 1)[place].removeprefix("argument ")
             raise TypeError(
-                f"{self.name}: {path} of {self.function} is {shown(leaf if x is None else x)}, and"
-                " derivatives are by numbers of floating point only"
+                f"{self.name}: {tree.paths(f'argument {name}')[i]} of {self.function} is"
+                f" {shown(leaf if x is None else x)}, and derivatives are by numbers of floating"
+                " point only"
             )
         return x
 
@@ -130,6 +130,10 @@ class Recording:
                 f" {shown(leaf)}"
             )
         return leaf
+
+    @property
+    def function(self) -> str:
+        return name_of(self.called)
 
     @cached_property
     def outer(self) -> bool:
@@ -174,8 +178,7 @@ class Recording:
     def cotangents(self, tree: Any) -> list[Tensor]:
         """The leaves of a cotangent of the output, checked."""
         leaves = self.output_tree.leaves_of(tree, f"{self.name}: the cotangent")
-        paths = self.output_tree.paths("the cotangent")
-        return self.directions(leaves, self.outputs, paths)
+        return self.directions(leaves, self.outputs, self.output_tree, "the cotangent")
 
     def tangents(self, trees: Sequence[Any]) -> list[Tensor]:
         """The leaves of tangents of the arguments, checked."""
@@ -183,24 +186,28 @@ class Recording:
             raise ValueError(
                 f"{self.name}: {len(trees)} tangents for {len(self.input_trees)} arguments"
             )
-        leaves, paths = [], []
-        for i, (tree, structure) in enumerate(zip(trees, self.input_trees, strict=True)):
-            leaves += structure.leaves_of(tree, f"{self.name}: tangent {i}")
-            paths += structure.paths(f"tangent {i}")
-        return self.directions(leaves, self.inputs, paths)
+        found: list[Tensor] = []
+        for i, (given, tree) in enumerate(zip(trees, self.input_trees, strict=True)):
+            leaves = tree.leaves_of(given, f"{self.name}: tangent {i}")
+            like = self.inputs[len(found) : len(found) + len(leaves)]
+            found += self.directions(leaves, like, tree, f"tangent {i}")
+        return found
 
     def directions(
-        self, leaves: Sequence[Any], like: Sequence[Tensor], paths: Sequence[str]
+        self, leaves: Sequence[Any], like: Sequence[Tensor], tree: TreeDef, root: str
     ) -> list[Tensor]:
         found = []
-        for leaf, x, path in zip(leaves, like, paths, strict=True):
+        for i, (leaf, x) in enumerate(zip(leaves, like, strict=True)):
             direction = as_tensor(leaf)
             if direction is None or direction.shape != x.shape:
                 raise ShapeError(
-                    f"{self.name}: {path} is {shown(leaf)}, and must have the shape {x.shape}"
+                    f"{self.name}: {tree.paths(root)[i]} is {shown(leaf)}, and must have the shape"
+                    f" {x.shape}"
                 )
             if direction.dtype.kind == "c" and x.dtype.kind != "c":
-                raise TypeError(f"{self.name}: {path} is complex, and what it belongs to is real")
+                raise TypeError(
+                    f"{self.name}: {tree.paths(root)[i]} is complex, and what it belongs to is real"
+                )
             found.append(direction if isinstance(leaf, Tensor) else direction.astype(x.dtype))
         return found
 

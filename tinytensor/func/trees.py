@@ -71,7 +71,7 @@ class TreeDef:
         if self.container is None:
             return [tree]
         kind = kind_of(self.container)
-        keyed = issubclass(self.container, dict)
+        keyed = self.container in _KEYED
         if not isinstance(tree, dict) if keyed else type(tree) is not self.container:
             raise ValueError(f"{root} is {_a(type(tree))}, the other tree has {_a(self.container)}")
         if keyed:  # in whatever order
@@ -245,7 +245,9 @@ def _kind_of_dataclass(cls: Any) -> Kind:
 
 
 def _a(cls: type) -> str:
-    return "None" if cls is type(None) else f"a {cls.__name__}"
+    if cls is type(None):
+        return "None"
+    return f"{'an' if cls.__name__[0] in 'aeiouAEIOU' else 'a'} {cls.__name__}"
 
 
 def _of_keys(make: Callable[[Any], Any]) -> Kind:
@@ -256,6 +258,7 @@ def _of_keys(make: Callable[[Any], Any]) -> Kind:
     )
 
 
+_KEYED = (dict, OrderedDict, defaultdict)
 _BUILT_IN: dict[type, Kind] = {
     dict: _of_keys(dict),
     OrderedDict: _of_keys(OrderedDict),
