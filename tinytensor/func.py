@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .engine import edge
-from .engine import grad as gradients_of
 from .grad_mode import enable_grad, is_grad_enabled
+from .gradients import grad as gradients_of
 from .operation import alias
 from .tensor import Tensor
 
