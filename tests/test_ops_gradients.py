@@ -237,6 +237,42 @@ def test_second_derivatives_of_one_output_alone(row: Row, case: Case) -> None:
 
 
 @each_differentiable
+def test_one_tensor_for_several_inputs(row: Row, case: Case) -> None:
+    """Its gradient is the sum of theirs, as if they were copies."""
+    op = op_of(row)
+    at = arguments(case)
+    alike: dict[tuple[Any, ...], list[Key]] = {}
+    for key in differentiable(op, case):
+        alike.setdefault((at[key].shape, at[key].dtype), []).append(key)
+    for keys in alike.values():
+        array = np.abs(at[keys[0]]) if row.op == "pow" else at[keys[0]]
+        copies = {key: tt.Tensor(array.copy(), requires_grad=True) for key in keys}
+        one = tt.Tensor(array, requires_grad=True)
+        outputs = call(op, case, dict.fromkeys(keys, one))
+        expected = call(op, case, copies)
+        numbers = tuple(tt.Tensor(c) for c in weights([o for o in expected if o.tracked], seed=1))
+        (found,) = tt.grad(tuple(o for o in outputs if o.tracked), one, numbers)
+        apart = tt.grad(tuple(o for o in expected if o.tracked), (*copies.values(),), numbers)
+        for o, e in zip(outputs, expected, strict=True):
+            np.testing.assert_array_equal(o.data, e.data)
+        total = sum(np.asarray(g.data) for g in apart)
+        assert_equal({keys[0]: np.asarray(found.data)}, {keys[0]: total}, 1e-12, row.op)
+
+
+@pytest.mark.parametrize(("masked", "is_causal"), [(False, False), (False, True), (True, False)])
+def test_third_derivatives_of_dropped_attention_weights(
+    masked: bool, is_causal: bool, rng: np.random.Generator
+) -> None:
+    """The table compares attention with PyTorch, whose draws are others."""
+    arrays = [rng.normal(size=(1, 2, n, 4)) for n in (3, 5, 5)]
+    mask = rng.normal(size=(3, 5)) if masked else None
+    generator = np.random.default_rng(1)
+    case = Case((*arrays, mask, 0.4, is_causal), {"generator": generator})
+    for order in (1, 2, 3):
+        assert_derivatives(tt.scaled_dot_product_attention, case, order, all_at_once)
+
+
+@each_differentiable
 def test_third_derivatives_in_float32(row: Row, case: Case) -> None:
     op, single = op_of(row), as_float32(case)
     if [v for v in call(op, single) if v.dtype.itemsize > 4 * (1 + (v.dtype.kind == "c"))]:
