@@ -23,7 +23,7 @@ from .composed import composed
 from .elementwise import abs, equal, logical_and, logical_or, pow, sign, where
 from .indexing import advanced_index
 from .matmul import matmul
-from .reduction import expand, max, min, prod, sum
+from .reduction import expand, max, min, sum
 from .searching import count_nonzero
 from .shape import astype, broadcast_to, clone, concat, expand_dims, matrix_transpose, tril, triu
 from .tensor_products import cross, diagonal, outer, tensordot, trace, vecdot
@@ -135,15 +135,35 @@ def det(x):
     return np.linalg.det(as_matrices("det", x, square=True))
 
 
-def _cofactors(x, out):
-    if np.all(np.asarray(out.value) != 0):
-        return _each(out) * inv(x).mT
-    u, s, vh = svd(x)
-    n = s.shape[-1]
-    others = [[j for j in range(n) if j != i] for i in range(n)]
-    products = prod(advanced_index(s, (..., np.array(others, dtype=int).reshape(n, -1))), -1)
-    factors = matmul(u * expand_dims(products, -2), vh)
-    return _each(det(u) * det(vh)) * conjugate_if_complex(factors)
+def _all_but_one(n):
+    """For each of n indices, the others."""
+    return np.array([[j for j in range(n) if j != i] for i in range(n)], int).reshape(n, -1)
+
+
+@op
+def _cofactors(x):
+    """The matrix of cofactors, det(x) x⁻ᵀ where there is an inverse, from singular values."""
+    u, s, vh = np.linalg.svd(as_matrices("det", x, square=True))
+    products = s[..., _all_but_one(s.shape[-1])].prod(-1)
+    factors = np.matmul(u * products[..., None, :], vh)
+    return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None] * np.conj(factors)
+
+
+def _signed_minors(x):
+    """The cofactors as what they are by definition: polynomials, which singular matrices and
+    repeated singular values do not disturb."""
+    kept = _all_but_one(x.shape[-1])
+    minors = advanced_index(x, (..., kept[:, None, :, None], kept[None, :, None, :]))
+    i = np.arange(x.shape[-1])
+    return det(minors) * np.where((i[:, None] + i) % 2, -1, 1).astype(x.dtype)
+
+
+_cofactors.defined_by(_signed_minors)
+
+
+def _det_to_x(g, x, out):
+    regular = np.all(np.asarray(out.value) != 0)
+    return _each(g) * (_each(out) * inv(x).mT if regular else _cofactors(x))
 
 
 def _each(x):
@@ -151,7 +171,7 @@ def _each(x):
     return expand_dims(expand_dims(x, -1), -1)
 
 
-det.grad(x=lambda g, x, out: _each(g) * _cofactors(x, out))
+det.grad(x=_det_to_x)
 
 
 class SlogdetResult(NamedTuple):
@@ -396,9 +416,12 @@ def _svd_to_x(g, x, out, full_matrices):
     check_phases("svd", left + right, gu)
     squares = s * s
     across, down = expand_dims(s, -2), expand_dims(s, -1)
+    # Both parts over their gaps before they are joined: where gaps are 0, 0/0 = 0 is right for
+    # vectors that do not matter, not for parts that happen to cancel.
+    of_left, of_right = over_gaps(left, squares), over_gaps(right, squares)
     middle = (
-        over_gaps(left - adjoint(left), squares) * across
-        + down * over_gaps(right - adjoint(right), squares)
+        (of_left + adjoint(of_left)) * across
+        + down * (of_right + adjoint(of_right))
         + put_on_diagonal(gs)
     )
     if x.dtype.kind == "c":
