@@ -338,12 +338,16 @@ def _eigh(x):
     return tuple(np.linalg.eigh(hermitian_part(as_matrices("eigh", x, square=True))))
 
 
+def quotient(x: Any, by: Any) -> Any:
+    """x / by, and 0 where 0 stands over 0: of vectors that do not matter."""
+    none = logical_and(equal(by, 0), equal(x, 0))
+    return where(none, 0.0, x / where(none, 1.0, by))
+
+
 def over_gaps(x: Any, values: Any) -> Any:
-    """x[…, i, j] / (values[j] − values[i]), 0 on the diagonal, and where 0 stands over 0."""
-    gaps = expand_dims(values, -2) - expand_dims(values, -1)
-    none = logical_and(equal(gaps, 0), equal(x, 0))
-    none = np.asarray(none.value) | np.eye(x.shape[-1], dtype=bool)
-    return where(none, 0.0, x / where(none, 1.0, gaps))
+    """x[…, i, j] / (values[j] − values[i]), 0 on the diagonal."""
+    off_diagonal = where(np.eye(x.shape[-1], dtype=bool), 0.0, x)
+    return quotient(off_diagonal, expand_dims(values, -2) - expand_dims(values, -1))
 
 
 def check_phases(name: str, x: Any, scale: Any) -> None:
@@ -416,8 +420,7 @@ def _svd_to_x(g, x, out, full_matrices):
     check_phases("svd", left + right, gu)
     squares = s * s
     across, down = expand_dims(s, -2), expand_dims(s, -1)
-    # Both parts over their gaps before they are joined: where gaps are 0, 0/0 = 0 is right for
-    # vectors that do not matter, not for parts that happen to cancel.
+    # Both parts over their gaps before they are joined: parts that cancel do matter.
     of_left, of_right = over_gaps(left, squares), over_gaps(right, squares)
     middle = (
         (of_left + adjoint(of_left)) * across
@@ -425,12 +428,12 @@ def _svd_to_x(g, x, out, full_matrices):
         + put_on_diagonal(gs)
     )
     if x.dtype.kind == "c":
-        middle = middle + put_on_diagonal(1j * imag(diagonal(left)) / s)
+        middle = middle + put_on_diagonal(1j * quotient(imag(diagonal(left)), s))
     whole = matmul(u, matmul(middle, vh))
     if rows > columns:
-        whole = whole + matmul((gu - matmul(u, left)) / across, vh)
+        whole = whole + matmul(quotient(gu - matmul(u, left), across), vh)
     elif rows < columns:
-        whole = whole + matmul(u, adjoint(gv - matmul(v, right)) / down)
+        whole = whole + matmul(u, quotient(adjoint(gv - matmul(v, right)), down))
     return whole
 
 
