@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import kernels
 from ..engine import GraphError
 from ..errors import ShapeError
 from ..operation import op
@@ -522,6 +523,8 @@ for _op in (_slogdet, _qr, _eigh, _svd, _eig):
 
 @op
 def _p_norm(x, axis, keepdims, ord):
+    if ord == 2 and x.dtype.kind == "f":
+        return kernels.sqrt(kernels.reduce_sum(kernels.square(x), axis, keepdims))
     with np.errstate(divide="ignore"):
         return np.sum(np.abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
 
