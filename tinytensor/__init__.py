@@ -25,10 +25,11 @@ from . import errors, fft, func, io, linalg, memory, nn, ops, optim
 from .config import get_num_threads, set_num_threads, show_config
 from .creation import *
 from .dtypes import *
-from .engine import GraphError, grad
+from .engine import GraphError
 from .errors import DtypeError, ShapeError
 from .function import Function, once_differentiable
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .gradients import grad
 from .inspection import ARRAY_API_VERSION as __array_api_version__
 from .inspection import __array_namespace_info__
 from .io import load, save

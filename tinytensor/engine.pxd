@@ -2,8 +2,10 @@
 
 cimport cython
 
+cdef bint starts_empty
+
 cdef class Version:
-    cdef public long long count
+    cdef public long long count, rebased
     cdef public object changed_by
 
 cdef class Variable:
@@ -11,11 +13,14 @@ cdef class Variable:
     cdef public Node node
     cdef public Version version
     cdef public list hooks
+    cdef public tuple origin
     cdef public bint tracked, fresh
+    cdef public long long seen
+    cdef public int level
     cdef object __weakref__
 
 cdef class Node:
-    cdef public object op, plan, spec
+    cdef public object op, plan, spec, where
     cdef public tuple parents
     cdef public list hooks, saved, guards
     cdef public long long depth
@@ -28,7 +33,7 @@ cdef class Node:
     cpdef pull(self, g, useful)
 
 cdef class BackwardPass:
-    cdef public bint create_graph
+    cdef public bint by_ops
     cdef public object family, spec_of, has_spec
     cdef public long long pushed
     cdef public dict pending
@@ -46,6 +51,7 @@ cpdef Version version_of(Variable variable)
 @cython.locals(variable=Variable)
 cpdef Variable wrap(type family, value)
 cpdef edge(Variable variable)
+cpdef refresh(Variable variable)
 cpdef owned(Variable gradient, given=*)
 @cython.locals(node=Node, node_parent=Node, depth=cython.longlong)
 cpdef Node new_node(op, plan, tuple parents, spec, Py_ssize_t index)

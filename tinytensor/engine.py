@@ -2,9 +2,8 @@
 
 The engine knows nothing of arrays. It adds cotangents with ``+`` and leaves the rest to the class
 of the variable (its *family*): making a seed, zeros, and fitting a cotangent to a parent's shape.
-So the same file differentiates Python floats (``scalar.Value``) and tensors.
-This is ordinary Python. ``engine.pxd`` gives Cython the types, and a build compiles this very
-file; ``TINYTENSOR_PURE=1`` runs it interpreted.
+So the same file differentiates Python floats (``scalar.Value``) and tensors. ``engine.pxd`` gives
+Cython the types, and a build compiles this very file; ``TINYTENSOR_PURE=1`` runs it interpreted.
 """
 
 from __future__ import annotations
@@ -14,9 +13,10 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from .grad_mode import grad_enabled
+from .grad_mode import grad_enabled, observers
 
 compiled = not __file__.endswith(".py")
+starts_empty = compiled  # a new object of a compiled class holds None, False and 0
 ALL = -1  # the slot of a rule that returns the cotangents of several parents
 
 
@@ -28,9 +28,10 @@ class GraphError(RuntimeError):
 
 
 class Version:
-    """Counts the in-place changes of one storage; a value and its views share the count."""
+    """Counts the in-place changes of one storage; a value and its views share the count.
+    ``rebased`` counts those that the graph recorded: each gives all views of it new nodes."""
 
-    __slots__ = ("changed_by", "count")
+    __slots__ = ("changed_by", "count", "rebased")
 
 
 def version_of(variable):
@@ -38,22 +39,24 @@ def version_of(variable):
     version = variable.version
     if version is None:
         version = variable.version = Version.__new__(Version)
-        version.count, version.changed_by = 0, ""
+        version.count, version.changed_by, version.rebased = 0, "", 0
     return version
 
 
 class Variable:
     """A value that ops can record: a leaf that wants a gradient, an op's output, or a constant.
-    ``fresh`` says that an op made the value, and nobody else holds its storage."""
 
-    __slots__ = ("__weakref__", "fresh", "grad", "hooks", "node", "tracked", "value", "version")
+    ``fresh`` says that an op made the value, and nobody else holds its storage. ``origin`` is the
+    call of which this is a view, and ``seen`` the version's ``rebased`` for which the node stands.
+    A ``level`` above 0 is that of the transformation whose class says how ops are called on it."""
+
+    __slots__ = ("__weakref__", "fresh", "grad", "hooks", "level", "node", "origin", "seen",
+                 "tracked", "value", "version")  # fmt: skip
 
     def __init__(self, value: Any, requires_grad: bool = False) -> None:
-        self.value = value
+        self.value, self.level, self.seen = value, 0, 0
         self.grad: Any = None
-        self.node: Any = None
-        self.hooks: Any = None
-        self.version: Any = None
+        self.node = self.version = self.hooks = self.origin = None  # type: Any
         version_of(self)  # now: several threads may share a leaf
         self.tracked = self.fresh = False
         if requires_grad:
@@ -72,7 +75,7 @@ class Variable:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to this variable. Only a leaf can stop wanting them."""
-        return self.tracked
+        return edge(self) is not None and self.tracked  # the edge first: it may be another now
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
@@ -92,6 +95,7 @@ class Variable:
         """The same value outside the graph; it shares the storage, and so the version."""
         other = wrap(type(self).family, self.value)
         other.version = version_of(self)
+        other.seen = other.version.rebased
         return other
 
     def register_hook(self, hook: Callable[..., Any]) -> Callable[[], None]:
@@ -168,6 +172,10 @@ class Variable:
         """Whether a value can have a gradient (an array of integers can not)."""
         return True
 
+    def again(self) -> Any:
+        """This view, made anew from the present graph of the storage that it shares."""
+        raise NotImplementedError
+
     @classmethod
     def explained(cls, op: Any, error: Exception, values: Any) -> Exception:
         """The error to raise when the forward function of ``op`` raised ``error``."""
@@ -178,14 +186,26 @@ def wrap(family: Any, value: Any) -> Any:
     """A new constant of ``family`` around a raw value."""
     variable = family.__new__(family)
     variable.value = value
-    variable.grad = variable.node = variable.hooks = variable.version = None
-    variable.tracked = variable.fresh = False
+    if not starts_empty:
+        variable.grad = variable.node = variable.hooks = variable.version = variable.origin = None
+        variable.tracked = variable.fresh = False
+        variable.level = variable.seen = 0
     return variable
 
 
 def edge(variable: Variable) -> Any:
     """Where cotangents of ``variable`` arrive: the node that made it, or the leaf itself."""
+    if variable.version is not None and variable.version.rebased != variable.seen:
+        refresh(variable)
     return variable if variable.node is None else variable.node
+
+
+def refresh(variable: Any) -> None:
+    """Give a view the node that the last recorded change of its storage in place left it with."""
+    variable.seen = variable.version.rebased
+    if variable.origin is not None:
+        again = variable.again()
+        variable.node, variable.tracked = again.node, again.tracked
 
 
 def as_tuple(variables: Any) -> tuple[Any, ...]:
@@ -217,10 +237,12 @@ class Node:
 
     ``parents`` are the nodes (or leaves) of the inputs that need gradients. ``depth`` is 1 more
     than theirs, so nothing can still reach the deepest node that is pending. A call with several
-    outputs has a node for the call and, above it, one without a plan for each output.
+    outputs has a node for the call and, above it, one without a plan for each output. ``where`` is
+    the line of user code, if an observer has noted it.
     """
 
-    __slots__ = ("depth", "guards", "hooks", "index", "op", "parents", "plan", "saved", "spec")
+    __slots__ = ("depth", "guards", "hooks", "index", "op", "parents", "plan", "saved", "spec",
+                 "where")  # fmt: skip
 
     def attach(self, outputs):
         """Make this the node behind the outputs of its call."""
@@ -230,6 +252,10 @@ class Node:
             elif self.op.family.is_differentiable(output.value):
                 output.node = new_node(self.op, None, (self,), self.spec[i], i)
                 output.tracked = True
+
+    def place(self):
+        """Where the call stands, for error messages."""
+        return f" at {self.where}" if self.where else ""
 
     def restore(self):
         """The saved things as the rules want them, after checking that none has changed."""
@@ -242,7 +268,7 @@ class Node:
             if version.count != count:
                 raise GraphError(
                     f"{self.op.__name__}: {name!r}, which its gradient needs, was changed in place"
-                    f" by {version.changed_by} after the call"
+                    f" by {version.changed_by} after the call{self.place()}; x.at[…] copies"
                 )
         restored = list(self.saved)
         if self.plan.out_at >= 0:  # only values are held: holding the outputs would be a cycle
@@ -265,7 +291,7 @@ class Node:
             try:
                 got = rule(g, *[restored[place] for place in places])
             except Exception as error:
-                error.add_note(f"(in the backward pass of {self.op.__name__})")
+                error.add_note(f"(in the backward pass of {self.op.__name__}{self.place()})")
                 raise
             if slot != ALL:
                 cotangents[slot] = got
@@ -283,7 +309,8 @@ def new_node(op, plan, parents, spec, index):
     node.parents = parents
     node.spec = spec
     node.index = index
-    node.hooks = node.saved = node.guards = None
+    if not starts_empty:
+        node.hooks = node.saved = node.guards = node.where = None
     depth = 0
     for parent in parents:
         if isinstance(parent, Node):
@@ -300,7 +327,7 @@ class BackwardPass:
     """The cotangents that are known but not yet passed on, and a heap of the nodes they wait at."""
 
     def __init__(self, outputs, wanted, create_graph):
-        self.create_graph = create_graph
+        self.by_ops = create_graph or bool(observers.get())  # cotangents are added by an op
         self.family = type(outputs[0]).family
         self.spec_of, self.has_spec = self.family.spec, self.family.has_spec
         self.pending = {}
@@ -334,14 +361,14 @@ class BackwardPass:
         else:
             variable = target
             spec = None if self.spec_of is None else self.spec_of(variable.value)
-        if spec is not None and not self.has_spec(cotangent.value, spec):
+        if spec is not None and (cotangent.level or not self.has_spec(cotangent.value, spec)):
             cotangent = cotangent.fitted(spec)
         total = self.pending.get(target)
         if total is None:
             self.pending[target] = cotangent
             if isinstance(target, Node):
                 self.push(target)
-        elif self.create_graph or target not in self.owned:
+        elif self.by_ops or target not in self.owned:
             self.pending[target] = total + cotangent
             self.owned.add(target)
         else:
@@ -421,30 +448,3 @@ def backpropagate(
         return work.run(create_graph if retain_graph is None else retain_graph)
     finally:
         grad_enabled.reset(mode)
-
-
-def grad(
-    outputs: Any,
-    inputs: Any,
-    grad_outputs: Any = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    allow_unused: bool = False,
-) -> tuple[Any, ...]:
-    """The derivatives of the sum of ``outputs`` (each times its ``grad_outputs``) by ``inputs``.
-
-    Returns a tuple, one gradient for each input, and touches no ``grad``. An input on which no
-    output depends is an error, or None with ``allow_unused``. A gradient that is one of
-    ``grad_outputs``, or a view of it, is read-only.
-    """
-    outputs, inputs = as_tuple(outputs), as_tuple(inputs)
-    cotangents = [None] * len(outputs) if grad_outputs is None else as_tuple(grad_outputs)
-    if len(cotangents) != len(outputs):
-        raise ValueError(f"grad: {len(outputs)} outputs but {len(cotangents)} grad_outputs")
-    given = {version_of(c) for c in cotangents if isinstance(c, Variable)}
-    found = backpropagate(outputs, cotangents, inputs, retain_graph, create_graph)
-    gradients = [found.get(edge(variable)) for variable in inputs]
-    for i, gradient in enumerate(gradients):
-        if gradient is None and not allow_unused:
-            raise GraphError(f"grad: inputs[{i}] was not used; allow_unused=True gives None for it")
-    return tuple([None if g is None else owned(g, given) for g in gradients])

@@ -2,7 +2,9 @@
 
 cimport cython
 
-from tinytensor.engine cimport Node, Variable, Version, edge, new_node, version_of, wrap
+from tinytensor.engine cimport Node, Variable, Version, edge, new_node, refresh, version_of, wrap
+
+cdef int observed
 
 cdef class Plan:
     cdef public tuple names, needs, positions
@@ -15,18 +17,22 @@ cdef class Op:
     cdef public object forward
     cdef public type family
     cdef public Py_ssize_t outputs, arity
-    cdef public bint view, variadic
+    cdef public int view
+    cdef public bint variadic
     cdef public tuple residuals, tail
     cdef public list names, static
     cdef public dict rules, plans, defaults
     cdef public object joint
     @cython.locals(
         values=list, needing=cython.longlong, bit=cython.longlong, variable=Variable,
-        missing=cython.Py_ssize_t, place=cython.Py_ssize_t
+        highest=Variable, level=cython.int, missing=cython.Py_ssize_t, place=cython.Py_ssize_t,
+        version=Version,
     )
     cpdef call(self, args, dict kwargs)
     @cython.locals(variable=Variable)
     cpdef wrap_all(self, args, static, long long needing, got)
+    @cython.locals(source=Variable)
+    cpdef share(self, args, static, Variable view, Py_ssize_t place)
     @cython.locals(plan=Plan, parents=list, variable=Variable, node=Node)
     cpdef record(self, args, static, long long needing, residuals, tuple out)
     @cython.locals(
@@ -35,8 +41,6 @@ cdef class Op:
         first_residual=cython.Py_ssize_t,
     )
     cpdef save(self, Node node, args, static, residuals, tuple out)
-
-cpdef share_version(source, Variable view)
 
 @cython.locals(version=Version)
 cdef tuple guard(Variable variable, str name)

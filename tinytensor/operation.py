@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from inspect import signature
+from threading import Lock
 from typing import Any
 
 from .engine import (
@@ -12,18 +13,21 @@ from .engine import (
     Variable,
     as_tuple,
     edge,
-    grad,
     new_node,
+    refresh,
     version_of,
     wrap,
 )
-from .grad_mode import enable_grad, grad_enabled
+from .grad_mode import enable_grad, grad_enabled, observers
+from .gradients import grad
 
 is_enabled = grad_enabled.get
 OUT, NEEDS = -1, -2  # the positions of a rule's `out` and `needs` among what a call can save
 # What a forward function may raise because of its arguments.
 BAD_INPUT = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 MANY = 0  # as many outputs as the forward function returns
+SOMETIMES = 2  # of a view: it may be a copy as well
+observed = 0  # how many ``observing`` contexts are open, in all threads: a call asks no more
 
 
 class Plan:
@@ -65,7 +69,8 @@ class Op:
 
     A rule's parameters after the cotangent name what it needs: parameters of the forward function,
     ``out``, or ``residuals`` that the forward returns behind its ``outputs``. An op without rules
-    returns constants. A ``view`` shares the storage of its first argument. The first parameter of
+    returns constants. A ``view`` shares the storage of its first argument (SOMETIMES: or is a copy;
+    the family tells). The first parameter of
     a ``variadic`` op is a sequence of inputs, and its rule returns a sequence of cotangents. Where
     a ``kernel`` is the whole forward, the function names its parameters and tells what it does.
     """
@@ -182,9 +187,15 @@ class Op:
         values = list(args)
         needing = 0  # the arguments that need gradients, as bits
         bit = 1
+        level = 0
         for place, arg in enumerate(args):
             if isinstance(arg, Variable):
                 variable = arg
+                version = variable.version
+                if version is not None and version.rebased != variable.seen:
+                    refresh(variable)
+                if variable.level > level:
+                    level, highest = variable.level, variable
                 values[place] = variable.value
                 if variable.tracked:
                     needing |= bit
@@ -192,6 +203,8 @@ class Op:
                     self.family = type(arg).family
             if not self.variadic:
                 bit <<= 1
+        if level:
+            return type(highest).called(self, args, static, level)
         try:
             if self.variadic:
                 got = self.forward(values, **(static or {}))
@@ -214,25 +227,45 @@ class Op:
             got, residuals = got[0], got[1:]
         variable = wrap(self.family, got)
         if self.view:
-            share_version(args[0], variable)
+            self.share(args, static, variable, 0)
         else:
             variable.fresh = True
         if needing:
             self.record(args, static, needing, residuals, (variable,))
+        if observed:
+            tell(self, args, static, (variable,), variable.node)
         return variable
 
     def wrap_all(self, args, static, needing, got):
         """The outputs of a call whose forward returns several, and residuals behind them."""
         values = got if self.outputs == MANY else got[: self.outputs]
         out = tuple([wrap(self.family, value) for value in values])
-        for variable in out:
+        for place, variable in enumerate(out):
             if self.view:
-                share_version(args[0], variable)
+                self.share(args, static, variable, place)
             else:
                 variable.fresh = True
         if needing:
             self.record(args, static, needing, got[len(out) :], out)
+        if observed:
+            nodes = [variable.node.parents[0] for variable in out if variable.node is not None]
+            tell(self, args, static, out, nodes[0] if nodes else None)
         return out
+
+    def share(self, args, static, view, place):
+        """Let a change of ``view`` count as one of its source, whose storage it shares, and note
+        how output ``place`` of this call is made of that."""
+        first = args[place] if self.variadic else args[0]
+        if not isinstance(first, Variable):
+            return
+        source = first
+        if self.view == SOMETIMES and not self.family.shares(view.value, source.value):
+            view.fresh = True
+            return
+        view.version = version_of(source)
+        view.seen = view.version.rebased
+        rest = None if self.variadic else args[1:]  # with None, it cannot be made again
+        view.origin = (source.origin or source, self, rest, static, place)
 
     def record(self, args, static, needing, residuals, out):
         """Make the node of a call: its parents, and exactly what the rules that can run name."""
@@ -312,10 +345,59 @@ def is_tracked(argument: Any) -> bool:
     return isinstance(argument, Variable) and argument.tracked
 
 
-def share_version(source, view):
-    """Let a change of ``view`` count as a change of ``source``, whose storage it shares."""
-    if isinstance(source, Variable):
-        view.version = version_of(source)
+def tell(op, args, static, outputs, node):
+    """Let this thread's observers know of a call; ``node`` is None if it was not recorded."""
+    for observer in observers.get():
+        observer.called(op, args, static, outputs, node)
+
+
+class observing:
+    """Within ``with observing(observer):`` ``observer.called(op, args, static, outputs, node)``
+    is called after each call of an op on this thread."""
+
+    def __init__(self, observer: Any) -> None:
+        self.observer = observer
+        self.tokens: list[Any] = []
+
+    def __enter__(self) -> Any:
+        self.tokens.append(observers.set((*observers.get(), self.observer)))
+        count_observers(1)
+        return self.observer
+
+    def __exit__(self, *error: object) -> None:
+        count_observers(-1)
+        observers.reset(self.tokens.pop())
+
+
+_counting = Lock()
+
+
+def count_observers(more):
+    global observed
+    with _counting:
+        observed += more
+
+
+def steps_of(origin):
+    """The storage's own variable, and the calls that make the view of ``origin`` from it."""
+    steps = []
+    while isinstance(origin, tuple):
+        steps.append(origin[1:])
+        origin = origin[0]
+    return origin, steps[::-1]
+
+
+def replayed(steps, variable):
+    """The view that ``steps`` make of ``variable``."""
+    for op, args, static, place in steps:
+        if args is None:
+            raise GraphError(
+                f"{op.__name__}: what it returned is a view of what was changed in place while"
+                " gradients were recorded; change a copy instead"
+            )
+        made = op.call((variable, *args), static)
+        variable = made if op.outputs == 1 else made[place]
+    return variable
 
 
 def op(forward: Callable[..., Any] | None = None, **options: Any) -> Any:

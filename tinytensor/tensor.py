@@ -15,7 +15,7 @@ import numpy.typing as npt
 from . import kernels, operation, ops
 from .engine import GraphError, Variable, version_of, wrap
 from .errors import DtypeError, ShapeError
-from .grad_mode import is_grad_enabled
+from .grad_mode import enable_grad, is_grad_enabled
 from .hooks import RemovableHandle
 from .inspection import ARRAY_API_VERSION
 from .operation import Op
@@ -149,6 +149,19 @@ class Tensor(Operators):
 
     def copied(self) -> Tensor:
         return wrap(Tensor, kernels.copy(self.value))
+
+    @classmethod
+    def shares(cls, value: np.ndarray, source: np.ndarray) -> _Bool:
+        """Whether ``value``, made of ``source``, is a view of it."""
+        base = value.base
+        if value is source or (base is not None and (base is source or base is source.base)):
+            return True  # NumPy's answer would take its time
+        return base is not None and np.may_share_memory(value, source)
+
+    def again(self) -> Tensor:
+        storage, steps = operation.steps_of(self.origin)
+        with enable_grad():
+            return operation.replayed(steps, storage)
 
     @classmethod
     def zeros(cls, spec: tuple[Shape, np.dtype]) -> Tensor:

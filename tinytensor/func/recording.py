@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import engine
 from ..creation import zeros_like
 from ..engine import edge
 from ..errors import ShapeError
 from ..grad_mode import enable_grad, is_grad_enabled
+from ..gradients import grad as gradients_of
 from ..operation import alias
 from ..tensor import Tensor, describe
 from .trees import TreeDef, tree_flatten, tree_map, tree_unflatten
@@ -48,7 +48,7 @@ def gradients(
     found: Sequence[Tensor | None] = [None] * len(inputs)
     if live and inputs:
         outputs, cotangents = zip(*live, strict=True)
-        found = engine.grad(outputs, inputs, cotangents, keep_graph or record, record, True)
+        found = gradients_of(outputs, inputs, cotangents, keep_graph or record, record, True)
     return [zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from .. import kernels
-from ..operation import op
+from ..operation import SOMETIMES, op
 from ..random import draw_key
 from .checks import floating
 
 __all__ = ["dropout"]
 
 
-@op(view=True, residuals=("key",))
+@op(view=SOMETIMES, residuals=("key",))
 def dropout(x, p=0.5, training=True, generator=None):
     """In training, 0 with probability ``p`` and else x / (1 − p), for each element; else x.
 

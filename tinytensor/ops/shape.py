@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import kernels
 from ..errors import DtypeError, ShapeError
-from ..operation import MANY, op
+from ..operation import MANY, SOMETIMES, op
 from .checks import axis_index
 from .composed import composed
 
@@ -85,7 +85,7 @@ def astype(x: Any, dtype: Any, copy: bool = True, device: str | None = None) -> 
     return cast(x if dtype.kind in "fc" or not hasattr(x, "detach") else x.detach(), dtype)
 
 
-@op(view=True, residuals=("from_shape",))
+@op(view=SOMETIMES, residuals=("from_shape",))
 def reshape(x, shape, copy=None):
     """The elements of x, in C order, in another shape; one size may be -1.
 
