@@ -315,6 +315,17 @@ def test_a_change_in_place_is_noticed() -> None:
         pushforward(tt.ones(2))
 
 
+def test_an_argument_that_the_function_changes_in_place() -> None:
+    def doubles(x):
+        x *= 2
+        return (x * x).sum()
+
+    leaf = tt.tensor([1.0, 2.0], requires_grad=True)
+    for x in (tt.tensor([1.0, 2.0]), leaf, leaf * 1):
+        with pytest.raises(tt.GraphError, match="in place"):
+            grad(doubles)(x)
+
+
 def test_stop_gradient() -> None:
     assert grad(lambda x: x * stop_gradient(x))(3.0).item() == 3
     assert jvp(lambda x: stop_gradient({"x": x})["x"] * x, (3.0,), (1.0,))[1].item() == 3

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..creation import zeros_like
-from ..engine import edge
+from ..engine import GraphError, edge
 from ..errors import ShapeError
 from ..grad_mode import enable_grad, is_grad_enabled
 from ..gradients import grad as gradients_of
@@ -85,7 +85,13 @@ class Recording:
                 call[place] = tree_unflatten(tree, variables)
                 self.inputs += variables
                 self.input_trees.append(tree.of_gradients())
+            edges = [edge(x) for x in self.inputs]
             result = function(*call, **kwargs)
+        if any(edge(x) is not at for x, at in zip(self.inputs, edges, strict=True)):
+            raise GraphError(
+                f"{name}: {self.function} changes an argument in place, by which it is to be"
+                " differentiated; let it change a copy"
+            )
         if has_aux and not (isinstance(result, tuple) and len(result) == 2):
             raise TypeError(
                 f"{name}: with has_aux, {self.function} must return (output, aux), not"
