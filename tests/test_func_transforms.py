@@ -399,6 +399,7 @@ def loss(x, y=None):
             "grad: argnums=1, but loss is called with 1 positional",
         ),
         (lambda: grad(loss, (0, -1))(1.0), ValueError, "names an argument twice"),
+        (lambda: grad(lambda x, *rest, y: x, 1)(1.0, 2, y=3), TypeError, "grad: argument 1 of"),
         (lambda: grad(loss, "x")(1.0), ValueError, "grad: argnums='x', but loss"),
         (
             lambda: grad(lambda_named("f", lambda x: x))(tt.ones(2)),

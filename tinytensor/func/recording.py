@@ -259,5 +259,5 @@ def parameter_names(function: Function, n: int) -> list[str]:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         parameters = []
-    named = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return [repr(named[i]) if i < len(named) else f"argument {i}" for i in range(n)]
