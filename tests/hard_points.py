@@ -356,6 +356,8 @@ section(
     second("`abs(x)`", "0", 0.0, lambda m, x: m.abs(x), (0,), hips=SAME, why=FLAT),
     second("`vector_norm(x)`", "[0, 0]", [0.0, 0.0], lambda m, x: m.linalg.vector_norm(x),
            ([0, 0],), ([nan, nan],), hips=([nan, nan],), why=FLAT),
+    second("`vector_norm(x)`", "[3, 0]", [3.0, 0.0], lambda m, x: m.linalg.vector_norm(x),
+           ([0, 1 / 3],), hips=SAME, why="smooth there"),
     second("`vector_norm(x, ord=1.5)`", "[3, 0]", [3.0, 0.0],
            lambda m, x: m.linalg.vector_norm(x, ord=1.5), ([0, 0],), ([0, nan],),
            hips=([nan, nan],), why=FLAT + " (it is ∞)"),
