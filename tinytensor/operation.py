@@ -125,12 +125,13 @@ class Op:
                 # on through them into the outer graph.
                 args = tuple(alias(a) if is_tracked(a) else a for a in args)
                 inputs = [a for a in args if is_tracked(a)]
-                out = formula(*args)
-            pairs = [(o, c.conjugated()) for o, c in zip(as_tuple(out), as_tuple(g)) if o.tracked]
-            found: Any = [None] * len(inputs)
-            if pairs:
-                out, g = zip(*pairs)
-                found = grad(out, inputs, g, create_graph=create_graph, allow_unused=True)
+                out = as_tuple(formula(*args))
+            # An output of several may depend on nothing but what wants no gradient.
+            pairs = [(o, c.conjugated()) for o, c in zip(out, as_tuple(g)) if is_tracked(o)]
+            if not pairs:
+                return [None] * len(args)
+            out, g = zip(*pairs)
+            found = grad(out, inputs, g, create_graph=create_graph, allow_unused=True)
             passed = iter([None if got is None else got.conjugated() for got in found])
             return [next(passed) if is_tracked(a) else None for a in args]
 

@@ -17,7 +17,8 @@ from ..kernels import reference
 from ..operation import op
 from . import reduction as reductions
 from .checks import floating, integers, parameter
-from .elementwise import abs, clip, exp, log, log1p, maximum, sigmoid, sign
+from .elementary import logaddexp
+from .elementwise import clip, log, log1p, maximum, sigmoid, sign
 from .shape import expand_dims
 from .softmax import log_softmax, softmax
 
@@ -456,8 +457,7 @@ def _logits_by_input(g, input, target, weight, reduction, pos_weight):
 def _logits_by_target(g, input, target, weight, reduction, pos_weight):
     slope = -input
     if pos_weight is not None:
-        minus_log_p = maximum(-input, 0.0) + log1p(exp(-abs(input)))
-        slope = slope + minus_log_p * (np.asarray(pos_weight) - 1)
+        slope = slope + logaddexp(-input, 0.0) * (np.asarray(pos_weight) - 1)  # −log p
     return _weighted(slope * _share(g, input, reduction), weight)
 
 

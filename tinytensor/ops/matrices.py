@@ -530,14 +530,18 @@ def _p_norm(x, axis, keepdims, ord):
 
 
 def _p_norm_to_x(g, x, out, axis, keepdims, ord):
-    """g (|x| / norm)ᵖ⁻¹ x̄ / |x|."""
+    """g |y|ᵖ⁻² ȳ, where y = x / norm."""
     g, out = (expand(t, x.shape, axis, keepdims) for t in (g, out))
     none = equal(out, 0)
-    share = abs(x) / where(none, 1.0, out)
-    gone = logical_or(none, equal(share, 0))
-    if ord != 2:
-        share = pow(where(gone, 1.0, share), ord - 1)
-    return g * (where(gone, 0.0, share) * conjugate_if_complex(sign(x)))
+    y = x / where(none, 1.0, out)
+    across = conjugate_if_complex(y)
+    if ord > 0 and ord % 2 == 0:  # a polynomial, whose higher derivatives are not 0 where x is
+        if ord > 2:
+            across = across * pow(real(y * across), ord / 2 - 1)
+        return g * where(none, 0.0, across)
+    gone = logical_or(none, equal(y, 0))
+    share = pow(where(gone, 1.0, abs(y)), ord - 1)
+    return g * (where(gone, 0.0, share) * conjugate_if_complex(sign(y)))
 
 
 _p_norm.grad(x=_p_norm_to_x)
