@@ -1,6 +1,6 @@
 """Modules, their functions and their initial values: names, defaults, layouts as in PyTorch."""
 
-from . import functional, init, utils
+from . import functional, init, replacing, utils
 from .activation import (
     ELU,
     GELU,

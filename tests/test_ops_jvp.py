@@ -1,0 +1,78 @@
+"""Directional derivatives of every op in float64, against central finite differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+
+from .calls import Key, arguments, call, differentiable, each_case, op_of
+from .ops_table import Case, Row
+
+STEP = 1e-6
+# An output that moves by STEP is wrong by about 1e-16 of itself, its slope by 1e-10, and more where
+# the op cancels; what is cut off of the series is of the order of STEP².
+RELATIVE, ABSOLUTE = 1e-5, 1e-7  # of a slope; absolute: times the largest one
+
+# The phases of a complex matrix's vectors are free: a derivative of them keeps its own choice.
+FREE_PHASES = {"eigh", "svd"}
+
+
+@pytest.mark.parametrize(("row", "case"), each_case(only=lambda row: row.differentiable))
+def test_directional_derivatives(row: Row, case: Case) -> None:
+    op = op_of(row)
+    at = {key: arguments(case)[key] for key in differentiable(op, case)}
+    assert_jvp(row.op, op, case, at)
+
+
+@pytest.mark.parametrize(("row", "case"), each_case(only=lambda row: row.differentiable))
+def test_directional_derivatives_of_complex_numbers_or_a_refusal(row: Row, case: Case) -> None:
+    op = op_of(row)
+    rng = np.random.default_rng(7)
+    at = {
+        key: np.asarray(array + 0.3j * rng.normal(size=array.shape))
+        for key, array in ((key, arguments(case)[key]) for key in differentiable(op, case))
+    }
+    try:
+        call(op, case, {key: tt.Tensor(array) for key, array in at.items()})
+    except (TypeError, ValueError):
+        return
+    kinds = "f" if row.op in FREE_PHASES else "fc"
+    assert_jvp(f"{row.op} of complex numbers", op, case, at, kinds)
+
+
+def assert_jvp(
+    what: str, op: Any, case: Case, at: dict[Key, np.ndarray], kinds: str = "fc"
+) -> None:
+    """Hold the derivative along a random direction against a central difference, for the outputs
+    of these ``kinds`` of dtypes."""
+    rng = np.random.default_rng(3)
+    along = {key: _direction(rng, array) for key, array in at.items()}
+
+    def function(inputs: dict[Key, tt.Tensor]) -> list[tt.Tensor]:
+        return [o for o in call(op, case, inputs) if o.dtype.kind in kinds]
+
+    def moved(step: float) -> list[np.ndarray]:
+        there = {key: tt.Tensor(array + step * along[key]) for key, array in at.items()}
+        return [output.numpy() for output in function(there)]
+
+    outputs, tangents = tt.func.jvp(function, (at,), (along,))
+    for i, (output, tangent, ahead, behind) in enumerate(
+        zip(outputs, tangents, moved(STEP), moved(-STEP), strict=True)
+    ):
+        assert (tangent.shape, tangent.dtype) == (output.shape, output.dtype)
+        assert not tangent.requires_grad
+        measured = (ahead - behind) / (2 * STEP)
+        error = np.abs(tangent.numpy() - measured)
+        bound = RELATIVE * np.abs(measured) + ABSOLUTE * np.abs(measured).max(initial=1.0)
+        assert (error <= bound).all(), (
+            f"{what}, output {i}: jvp {tangent}, finite differences {measured}"
+        )
+
+
+def _direction(rng: np.random.Generator, array: np.ndarray) -> np.ndarray:
+    direction = rng.normal(size=array.shape)
+    return direction + 1j * rng.normal(size=array.shape) if array.dtype.kind == "c" else direction

@@ -1,0 +1,12 @@
+"""Derivatives of functions: gradients, directional derivatives, Jacobians, and their check.
+
+Each transform takes a function and nests with every other, in any order. Arguments and results are
+trees of tensors (:func:`tree_flatten`), and an argument may be a module.
+"""
+
+from .checking import *
+from .gradients import *
+from .jacobians import *
+from .linearization import *
+from .modules import *
+from .trees import *
