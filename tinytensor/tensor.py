@@ -35,7 +35,7 @@ _DEFAULTS = {np.dtype(np.float64): np.float32, np.dtype(np.complex128): np.compl
 def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
     """``data`` as an ndarray, without a copy where that can be. Python floats become float32."""
     if isinstance(data, Variable):
-        data = data.value
+        data = _plain(data)
     if isinstance(data, np.ndarray | np.generic):
         return _of_numbers(np.asarray(data, dtype), data)
     array = np.asarray(_plain(data), dtype)
@@ -54,7 +54,7 @@ def _of_numbers(array: np.ndarray, data: Any) -> np.ndarray:
 def _plain(data: Any) -> Any:
     """Nested lists with the tensors in them replaced by their arrays."""
     if isinstance(data, Variable):
-        return data.value
+        return data.numpy() if data.level else data.value  # type: ignore[attr-defined]
     return [_plain(item) for item in data] if isinstance(data, list | tuple) else data
 
 
@@ -119,7 +119,7 @@ class Tensor(Operators):
                 f"backward: gradient is {cotangent.shape}, but the output is {self.shape}"
             )
         cotangent.fresh = False
-        if not cotangent.tracked:  # a view, so that nobody changes it through a gradient
+        if not cotangent.tracked and not cotangent.level:  # a view, so that nobody changes it through a gradient
             cotangent = cotangent.detach()
             cotangent.value = np.asarray(cotangent.value).view()
             cotangent.value.flags.writeable = False
@@ -140,7 +140,8 @@ class Tensor(Operators):
         return cotangent if cotangent.dtype == dtype else ops.astype(cotangent, dtype)
 
     def add_into(self, other: Tensor) -> Tensor:
-        if not isinstance(self.value, np.ndarray) or not self.value.flags.writeable:
+        own = isinstance(self.value, np.ndarray) and self.value.flags.writeable
+        if not own or other.level:
             return self + other
         kernels.add_into(self.value, other.value)
         self.changed("the accumulation of a gradient")

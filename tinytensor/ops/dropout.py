@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .. import kernels
 from ..operation import SOMETIMES, op
-from ..random import draw_key
+from ..random import draw_key, in_lanes
 from .checks import floating
 
 __all__ = ["dropout"]
@@ -37,4 +39,20 @@ def keyed_dropout(x, p, key):
 
 
 dropout.grad(x=lambda g, p, key: g if key is None else keyed_dropout(g, p, key))
+
+
+def _dropout_lanes(op, args, on, static):
+    x, p, training, generator = args
+    *others, how = in_lanes.get()
+    if not training or p == 0 or how == "error":
+        return op(*args)  # which says what is wrong, if it is an error
+    token = in_lanes.set(tuple(others))
+    try:
+        return op(*args) if how == "different" else x * op(np.ones(x.shape[1:], x.dtype), *args[1:])
+    finally:
+        in_lanes.reset(token)
+
+
+dropout.batched(_dropout_lanes)
+keyed_dropout.batched(formula=lambda x, p, key: x * keyed_dropout(np.ones(x.shape, x.dtype), p, key))
 keyed_dropout.grad(x=lambda g, p, key: keyed_dropout(g, p, key))
