@@ -206,7 +206,15 @@ class NumPy(TinyTensor):
 
     @classmethod
     def version(cls) -> str:
-        return np.__version__
+        """NumPy's, and which kernels its BLAS has chosen, or was told to take."""
+        try:
+            from threadpoolctl import threadpool_info
+        except ImportError:
+            return np.__version__
+        blas = [one for one in threadpool_info() if one["user_api"] == "blas"]
+        return " ".join(
+            [np.__version__, *(f"({one['prefix']}: {one.get('architecture')})" for one in blas[:1])]
+        )
 
     def forward(self, row: Row) -> Work:
         builder = row.builders.get("numpy")

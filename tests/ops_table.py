@@ -33,9 +33,9 @@ class Row:
 
     ``cases`` draws the calls from a generator. ``torch(torch, *args, **kwargs)`` makes the same
     call with PyTorch (None: it has no such function, and ``why_no_torch`` says so).
-    ``differentiable`` is False for ops without rules. ``smooth`` is False where finite differences
-    meet kinks at the second order. ``elementwise`` ops also get the extremes (±300, inf, NaN) and
-    broadcasting. ``hides``: arguments hide elements of others, through which a NaN need not go.
+    ``differentiable`` is False for ops without rules; the cases of the others lie away from kinks.
+    ``elementwise`` ops also get the extremes (±300, inf, NaN) and broadcasting. ``hides``:
+    arguments hide elements of others, through which a NaN need not go.
     ``float32_tolerance`` bounds fast against reference, relative to the largest value.
     """
 
@@ -44,7 +44,6 @@ class Row:
     torch: Callable[..., Any] | None = None
     why_no_torch: str = ""
     differentiable: bool = True
-    smooth: bool = True
     elementwise: bool = False
     hides: bool = False
     float32_tolerance: float = 1e-5
@@ -1278,7 +1277,6 @@ row(
     "rnn",
     _sequences(1, 1, {}, {"nonlinearity": "relu"}),
     torch=_torch_sequence("rnn", 1),
-    smooth=False,
 )
 
 

@@ -76,3 +76,26 @@ def assert_jvp(
 def _direction(rng: np.random.Generator, array: np.ndarray) -> np.ndarray:
     direction = rng.normal(size=array.shape)
     return direction + 1j * rng.normal(size=array.shape) if array.dtype.kind == "c" else direction
+
+
+@pytest.mark.parametrize(("row", "case"), each_case(only=lambda row: row.differentiable))
+def test_third_derivatives_along_a_line(row: Row, case: Case) -> None:
+    """Of φ(s) = ⟨w, f(x + s t)⟩: forward over reverse over reverse, against differences of φ″."""
+    op = op_of(row)
+    rng = np.random.default_rng(5)
+    at = {key: arguments(case)[key] for key in differentiable(op, case)}
+    along = {key: _direction(rng, array) for key, array in at.items()}
+
+    def line(s: tt.Tensor) -> tt.Tensor:
+        inputs = {key: tt.Tensor(x) + s * tt.Tensor(along[key]) for key, x in at.items()}
+        outputs = [o for o in call(op, case, inputs) if o.dtype.kind in "fc"]
+        weights = np.random.default_rng(6)
+        terms = [tt.real(o * _direction(weights, o.value)).sum() for o in outputs]
+        return sum(terms[1:], terms[0])
+
+    second = tt.func.grad(tt.func.grad(line))
+    zero, one = np.zeros(()), np.ones(())
+    _, third = tt.func.jvp(second, (zero,), (one,))
+    measured = (second(zero + 1e-5).item() - second(zero - 1e-5).item()) / 2e-5
+    scale = abs(second(zero).item())
+    assert abs(third.item() - measured) <= 1e-5 * abs(measured) + 1e-7 * max(1.0, scale)

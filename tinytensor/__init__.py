@@ -27,6 +27,7 @@ from .creation import *
 from .dtypes import *
 from .engine import GraphError
 from .errors import DtypeError, ShapeError
+from .function import Function, once_differentiable
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .gradients import grad
 from .inspection import ARRAY_API_VERSION as __array_api_version__

@@ -128,8 +128,11 @@ class Op:
                 args = tuple(alias(a) if is_tracked(a) else a for a in args)
                 inputs = [a for a in args if is_tracked(a)]
                 out = formula(*args)
-            g = tuple([cotangent.conjugated() for cotangent in as_tuple(g)])
-            found = grad(out, inputs, g, create_graph=create_graph, allow_unused=True)
+            pairs = [(o, c.conjugated()) for o, c in zip(as_tuple(out), as_tuple(g)) if o.tracked]
+            found: Any = [None] * len(inputs)
+            if pairs:
+                out, g = zip(*pairs)
+                found = grad(out, inputs, g, create_graph=create_graph, allow_unused=True)
             passed = iter([None if got is None else got.conjugated() for got in found])
             return [next(passed) if is_tracked(a) else None for a in args]
 

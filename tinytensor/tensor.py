@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape
-from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -617,8 +616,8 @@ def op(forward: Any = None, **options: Any) -> Any:
     return operation.op(forward, family=Tensor, **options)
 
 
-for _module in [ops, *vars(ops).values()]:
-    if isinstance(_module, ModuleType):
+for _name, _module in list(sys.modules.items()):  # an op may hide the module of its name in ops
+    if _name.startswith(f"{ops.__name__}."):
         for _op in vars(_module).values():
             if isinstance(_op, Op):
                 _op.family = Tensor

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import gradients as derivatives
 from ..batched import active, lowered, plain, raised
 from ..creation import zeros_like
 from ..engine import edge
 from ..errors import ShapeError
 from ..grad_mode import enable_grad, is_grad_enabled
+from ..gradients import grad as gradients_of
 from ..operation import alias
 from ..tensor import Tensor, describe
 from .trees import TreeDef, tree_flatten, tree_map, tree_unflatten
@@ -35,7 +35,7 @@ def tracked(x: Tensor) -> Tensor:
     """
     depth = len(active.get())
     x = lowered(x, depth)
-    return raised(alias(x) if x.tracked else x.detach().requires_grad_(), depth)
+    return raised(alias(x) if x.requires_grad else x.detach().requires_grad_(), depth)
 
 
 def gradients(
@@ -59,7 +59,7 @@ def gradients(
         outputs, variables, cotangents = (
             [lowered(x, depth) for x in tensors] for tensors in (outputs, inputs, cotangents)
         )
-        found = derivatives.grad(outputs, variables, cotangents, keep_graph or record, record, True)
+        found = gradients_of(outputs, variables, cotangents, keep_graph or record, record, True)
     return [
         zeros_like(x) if g is None else raised(g, depth)
         for x, g in zip(inputs, found, strict=True)

@@ -293,11 +293,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     >>> tt.nn.functional.normalize(tt.tensor([[3.0, 4.0]]))
     tensor([[0.6, 0.8]])
     """
-    if p == 2:
-        norm = ops.sqrt(ops.sum(input * input, dim, True))
-    else:
-        norm = ops.sum(abs(input) ** p, dim, True) ** (1 / p)
-    return input / ops.maximum(norm, eps)
+    return input / ops.maximum(ops.matrices.vector_norm(input, dim, True, p), eps)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

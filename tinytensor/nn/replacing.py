@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import MethodType
 from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, version_of
 from ..func import register
 from ..operation import alias
 from ..tensor import Tensor
@@ -56,14 +56,15 @@ def as_parameter(x: Tensor) -> Parameter:
     """``x`` as a Parameter, which a module lists. Gradients by ``x`` go through it."""
     if isinstance(x, Parameter):
         return x
-    if x.tracked and x.node is None:
-        x = alias(x)  # two leaves would be two variables; a node can be behind both
-    parameter = Parameter.__new__(Parameter)
-    Variable.__init__(parameter, x.value)
-    parameter.version = version_of(x)
-    parameter.node = x.node
-    parameter.requires_grad = x.tracked
+    parameter: Any = alias(x) if x.tracked else x.detach()
+    parameter.__class__ = _parameter_class(parameter.__class__)
     return parameter
+
+
+@cache
+def _parameter_class(cls: type) -> type:
+    """Tensors of ``cls`` that are parameters."""
+    return Parameter if cls is Tensor else type("Parameter", (Parameter, cls), {"__slots__": ()})
 
 
 register(

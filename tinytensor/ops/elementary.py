@@ -123,8 +123,10 @@ def hypot(a, b):
     return np.hypot(a, b)
 
 
-def _share_of(a, out):
-    return a / where(equal(out, 0), 1.0, out)
+def _share_of(a, length):
+    """a / length, and 0, with all derivatives, where the length is 0."""
+    none = equal(length, 0)
+    return where(none, 0.0, a / where(none, 1.0, length))
 
 
 hypot.grad(a=lambda g, a, out: g * _share_of(a, out), b=lambda g, b, out: g * _share_of(b, out))
@@ -134,13 +136,17 @@ hypot.grad(a=lambda g, a, out: g * _share_of(a, out), b=lambda g, b, out: g * _s
 
 @op
 def atan2(a, b):
-    """The angle in (−π, π] of the point with ordinate a and abscissa b."""
+    """The angle in (−π, π] of the point with ordinate a and abscissa b; the gradient at 0 is 0."""
     return np.arctan2(a, b)
 
 
-atan2.grad(
-    a=lambda g, a, b: g * (b / (a * a + b * b)), b=lambda g, a, b: -g * (a / (a * a + b * b))
-)
+def _turned_by(a, b):
+    """a / (a² + b²), without overflow."""
+    length = hypot(a, b)
+    return _share_of(_share_of(a, length), length)
+
+
+atan2.grad(a=lambda g, a, b: g * _turned_by(b, a), b=lambda g, a, b: -g * _turned_by(a, b))
 
 
 @op

@@ -176,28 +176,30 @@ pow.grad(a=_pow_by_base, b=_pow_by_exponent)
 
 @op(kernel=kernels.maximum)
 def maximum(a, b):
-    """The larger of a and b; NaN if either is. Equal operands get half the gradient each."""
+    """The larger of a and b; NaN if either is. Equal operands get half the gradient each; beside a
+    NaN both get all of it."""
 
 
-def _share(g, wins, ties):
-    """g where this operand wins, half of it where both are equal."""
-    return where(ties, 0.5 * g, where(wins, g, 0.0))
+def _share(g, loses, ties):
+    """g but where this operand loses, half of it where both are equal."""
+    return where(ties, 0.5 * g, where(loses, 0.0, g))
 
 
 maximum.grad(
-    a=lambda g, a, b: _share(g, greater(a, b), equal(a, b)),
-    b=lambda g, a, b: _share(g, greater(b, a), equal(a, b)),
+    a=lambda g, a, b: _share(g, less(a, b), equal(a, b)),
+    b=lambda g, a, b: _share(g, less(b, a), equal(a, b)),
 )
 
 
 @op(kernel=kernels.minimum)
 def minimum(a, b):
-    """The smaller of a and b; NaN if either is. Equal operands get half the gradient each."""
+    """The smaller of a and b; NaN if either is. Equal operands get half the gradient each; beside
+    a NaN both get all of it."""
 
 
 minimum.grad(
-    a=lambda g, a, b: _share(g, less(a, b), equal(a, b)),
-    b=lambda g, a, b: _share(g, less(b, a), equal(a, b)),
+    a=lambda g, a, b: _share(g, greater(a, b), equal(a, b)),
+    b=lambda g, a, b: _share(g, greater(b, a), equal(a, b)),
 )
 
 

@@ -130,7 +130,7 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
 
     ``indices`` has as many axes as x, and sizes that broadcast with x's on the others.
     """
-    indices = np.asarray(raw_index(indices))
+    indices = index_array(indices)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"take_along_axis: indices must be integers, not {indices.dtype}")
     if indices.ndim != x.ndim or not -x.ndim <= axis < x.ndim:

@@ -8,6 +8,7 @@ there is an error.
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Callable
 from functools import wraps
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import kernels
 from ..engine import GraphError
 from ..errors import ShapeError
 from ..operation import op
@@ -25,7 +27,7 @@ from .composed import composed
 from .elementwise import abs, equal, logical_and, logical_or, pow, sign, where
 from .indexing import advanced_index
 from .matmul import matmul
-from .reduction import expand, max, min, prod, sum
+from .reduction import expand, max, min, sum
 from .searching import count_nonzero
 from .shape import astype, broadcast_to, clone, concat, expand_dims, matrix_transpose, tril, triu
 from .tensor_products import cross, diagonal, outer, tensordot, trace, vecdot
@@ -124,7 +126,7 @@ def _solve_lanes(op, args, on, static):
     if of_a < 2 or of_b < 1:
         return NotImplemented
     b = expand_dims(b, -1) if of_b == 1 else b
-    ndim = max(of_a, of_b)
+    ndim = builtins.max(of_a, of_b)
     out = solve(padded(a, on[0], ndim), padded(b, on[1], ndim))
     return out[..., 0] if of_b == 1 else out
 
@@ -147,15 +149,35 @@ def det(x):
     return np.linalg.det(as_matrices("det", x, square=True))
 
 
-def _cofactors(x, out):
-    if np.all(np.asarray(out.value) != 0):
-        return _each(out) * inv(x).mT
-    u, s, vh = svd(x)
-    n = s.shape[-1]
-    others = [[j for j in range(n) if j != i] for i in range(n)]
-    products = prod(advanced_index(s, (..., np.array(others, dtype=int).reshape(n, -1))), -1)
-    factors = matmul(u * expand_dims(products, -2), vh)
-    return _each(det(u) * det(vh)) * conjugate_if_complex(factors)
+def _all_but_one(n):
+    """For each of n indices, the others."""
+    return np.array([[j for j in range(n) if j != i] for i in range(n)], int).reshape(n, -1)
+
+
+@op
+def _cofactors(x):
+    """The matrix of cofactors, det(x) x⁻ᵀ where there is an inverse, from singular values."""
+    u, s, vh = np.linalg.svd(as_matrices("det", x, square=True))
+    products = s[..., _all_but_one(s.shape[-1])].prod(-1)
+    factors = np.matmul(u * products[..., None, :], vh)
+    return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None] * np.conj(factors)
+
+
+def _signed_minors(x):
+    """The cofactors as what they are by definition: polynomials, which singular matrices and
+    repeated singular values do not disturb."""
+    kept = _all_but_one(x.shape[-1])
+    minors = advanced_index(x, (..., kept[:, None, :, None], kept[None, :, None, :]))
+    i = np.arange(x.shape[-1])
+    return det(minors) * np.where((i[:, None] + i) % 2, -1, 1).astype(x.dtype)
+
+
+_cofactors.defined_by(_signed_minors)
+
+
+def _det_to_x(g, x, out):
+    regular = np.all(np.asarray(out.value) != 0)
+    return _each(g) * (_each(out) * inv(x).mT if regular else _cofactors(x))
 
 
 def _each(x):
@@ -163,7 +185,7 @@ def _each(x):
     return expand_dims(expand_dims(x, -1), -1)
 
 
-det.grad(x=lambda g, x, out: _each(g) * _cofactors(x, out))
+det.grad(x=_det_to_x)
 
 
 class SlogdetResult(NamedTuple):
@@ -330,12 +352,16 @@ def _eigh(x):
     return tuple(np.linalg.eigh(hermitian_part(as_matrices("eigh", x, square=True))))
 
 
+def quotient(x: Any, by: Any) -> Any:
+    """x / by, and 0 where 0 stands over 0: of vectors that do not matter."""
+    none = logical_and(equal(by, 0), equal(x, 0))
+    return where(none, 0.0, x / where(none, 1.0, by))
+
+
 def over_gaps(x: Any, values: Any) -> Any:
-    """x[…, i, j] / (values[j] − values[i]), 0 on the diagonal, and where 0 stands over 0."""
-    gaps = expand_dims(values, -2) - expand_dims(values, -1)
-    none = logical_and(equal(gaps, 0), equal(x, 0))
-    none = logical_or(none, np.eye(x.shape[-1], dtype=bool))
-    return where(none, 0.0, x / where(none, 1.0, gaps))
+    """x[…, i, j] / (values[j] − values[i]), 0 on the diagonal."""
+    off_diagonal = where(np.eye(x.shape[-1], dtype=bool), 0.0, x)
+    return quotient(off_diagonal, expand_dims(values, -2) - expand_dims(values, -1))
 
 
 def check_phases(name: str, x: Any, scale: Any) -> None:
@@ -412,18 +438,20 @@ def _svd_to_x(g, x, out, full_matrices):
     check_phases("svd", left + right, gu)
     squares = s * s
     across, down = expand_dims(s, -2), expand_dims(s, -1)
+    # Both parts over their gaps before they are joined: parts that cancel do matter.
+    of_left, of_right = over_gaps(left, squares), over_gaps(right, squares)
     middle = (
-        over_gaps(left - adjoint(left), squares) * across
-        + down * over_gaps(right - adjoint(right), squares)
+        (of_left + adjoint(of_left)) * across
+        + down * (of_right + adjoint(of_right))
         + put_on_diagonal(gs)
     )
     if x.dtype.kind == "c":
-        middle = middle + put_on_diagonal(1j * imag(diagonal(left)) / s)
+        middle = middle + put_on_diagonal(1j * quotient(imag(diagonal(left)), s))
     whole = matmul(u, matmul(middle, vh))
     if rows > columns:
-        whole = whole + matmul((gu - matmul(u, left)) / across, vh)
+        whole = whole + matmul(quotient(gu - matmul(u, left), across), vh)
     elif rows < columns:
-        whole = whole + matmul(u, adjoint(gv - matmul(v, right)) / down)
+        whole = whole + matmul(u, quotient(adjoint(gv - matmul(v, right)), down))
     return whole
 
 
@@ -517,6 +545,8 @@ for _op in (eigvalsh, svdvals, eigvals):
 
 @op
 def _p_norm(x, axis, keepdims, ord):
+    if ord == 2 and x.dtype.kind == "f":
+        return kernels.sqrt(kernels.reduce_sum(kernels.square(x), axis, keepdims))
     with np.errstate(divide="ignore"):
         return np.sum(np.abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
 

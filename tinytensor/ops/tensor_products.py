@@ -170,7 +170,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     for places in order(subscripts, operands):
         chosen = [work.pop(place) for place in sorted(places, reverse=True)][::-1]
         wanted = set(output).union(*(term for _, term in work))
-        chosen = [summed(x, term, chosen, wanted) for x, term in chosen]
+        chosen = [summed(chosen, place, wanted) for place in range(len(chosen))]
         while len(chosen) > 1:
             last = chosen.pop()
             chosen[-1] = product_of_pair(chosen[-1], last, wanted)
@@ -249,9 +249,10 @@ def sum_over(x: Any, term: str, wanted: set[str]) -> Any:
     return sum(x, axes, dtype=x.dtype) if axes else x
 
 
-def summed(x: Any, term: str, chosen: list[Labelled], wanted: set[str]) -> Labelled:
-    """x summed over what only x has."""
-    others = wanted.union(*(other for y, other in chosen if y is not x))
+def summed(chosen: list[Labelled], place: int, wanted: set[str]) -> Labelled:
+    """The operand at ``place``, summed over what only it has."""
+    x, term = chosen[place]
+    others = wanted.union(*(other for i, (_, other) in enumerate(chosen) if i != place))
     return sum_over(x, term, others), "".join(label for label in term if label in others)
 
 
