@@ -80,9 +80,7 @@ def by_loop(op: Any, case: Case, inputs: dict[Key, Any], axis: int = 0) -> tuple
         index = (slice(None),) * (axis % x.ndim) + (i,)
         return x[index]
 
-    results = [
-        call(op, case, {key: lane(x, i) for key, x in inputs.items()}) for i in range(LANES)
-    ]
+    results = [call(op, case, {key: lane(x, i) for key, x in inputs.items()}) for i in range(LANES)]
     return tuple(tt.stack(list(column)) for column in zip(*results, strict=True))
 
 

@@ -12,7 +12,7 @@ is a plain tensor, or a Batched of a lower level:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -56,7 +56,9 @@ class Batched(Tensor):
             if out is NotImplemented:
                 out = looped(op, physical, on, static)
         except Exception as error:
-            error.add_note(f"(in a vmap of {_size(level)} lanes, which may be axis 0 of the shapes)")
+            error.add_note(
+                f"(in a vmap of {_size(level)} lanes, which may be axis 0 of the shapes)"
+            )
             raise
         if op.outputs == 1:
             return lane_of(out, level)
@@ -188,6 +190,25 @@ def lane_of(value: Tensor, level: int) -> Batched:
     lane = wrap(Batched, value)
     lane.level, lane.tracked = level, value.tracked
     return lane
+
+
+def each_lane(function: Callable[..., Any], args: Sequence[Any]) -> Any:
+    """``function(*args)`` where ops do not know what it does: it is called for each lane of the
+    highest level among ``args``, and its tensors are stacked. What else it returns is the first
+    lane's."""
+    level = max(x.level for x in args if isinstance(x, Tensor))
+    on = [isinstance(x, Tensor) and x.level == level for x in args]
+    results = [
+        function(*[x.value[i] if has_lanes else x for x, has_lanes in zip(args, on, strict=True)])
+        for i in range(_size(level))
+    ]
+    first = results[0]
+    columns = list(zip(*results, strict=True)) if isinstance(first, tuple) else [results]
+    made = [
+        lane_of(ops.stack(list(column)), level) if isinstance(column[0], Tensor) else column[0]
+        for column in columns
+    ]
+    return tuple(made) if isinstance(first, tuple) else made[0]
 
 
 # --- The vmaps that run ----------------------------------------------------------------------

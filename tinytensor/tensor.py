@@ -118,7 +118,8 @@ class Tensor(Operators):
                 f"backward: gradient is {cotangent.shape}, but the output is {self.shape}"
             )
         cotangent.fresh = False
-        if not cotangent.tracked and not cotangent.level:  # a view, so that nobody changes it through a gradient
+        if not (cotangent.tracked or cotangent.level):
+            # A view, so that nobody changes it through a gradient.
             cotangent = cotangent.detach()
             cotangent.value = np.asarray(cotangent.value).view()
             cotangent.value.flags.writeable = False

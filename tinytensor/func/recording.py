@@ -61,8 +61,7 @@ def gradients(
         )
         found = gradients_of(outputs, variables, cotangents, keep_graph or record, record, True)
     return [
-        zeros_like(x) if g is None else raised(g, depth)
-        for x, g in zip(inputs, found, strict=True)
+        zeros_like(x) if g is None else raised(g, depth) for x, g in zip(inputs, found, strict=True)
     ]
 
 

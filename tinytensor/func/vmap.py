@@ -34,9 +34,10 @@ def vmap(
     argument has lanes, ``axis_size`` says how many there are.
 
     The function is called once, with tensors that look like those of one lane. Ops work on all
-    lanes at once, by their batching rules, or one after the other where they have none. What looks
-    at elements (``float(x)``, ``if x > 0``, ``x[mask]``), changes them in place, or has a shape that
-    depends on them is an error. With ``chunk_size`` so many lanes are taken at a time.
+    lanes at once, by their batching rules, or one after the other where they have none. To look at
+    elements (``float(x)``, ``if x > 0``), to change them in place, or to ask for a shape that
+    depends on them (``x[mask]``) is a VmapError. With ``chunk_size`` so many lanes are taken at a
+    time.
 
     Random ops are an error by default; with ``randomness`` "different" each lane draws its own
     numbers, with "same" all lanes have the same ones.
@@ -47,7 +48,7 @@ def vmap(
     >>> import tinytensor as tt
     >>> def loss(w, x, y):
     ...     return (w @ x - y) ** 2
-    >>> w, xs, ys = tt.tensor([1.0, 2.0]), tt.tensor([[1.0, 0.0], [0.0, 1.0]]), tt.tensor([0.0, 0.0])
+    >>> w, xs, ys = tt.tensor([1.0, 2.0]), tt.eye(2), tt.zeros(2)
     >>> tt.func.vmap(tt.func.grad(loss), in_axes=(None, 0, 0))(w, xs, ys)
     tensor([[2., 0.],
             [0., 4.]])
@@ -91,7 +92,9 @@ class Arguments:
         self.leaves: list[Any] = []
         self.on: list[bool] = []
         sizes: dict[str, int] = {}
-        given = [(i, names[i].removeprefix("argument "), x, axes[i]) for i, x in enumerate(args)]
+        given: list[tuple[Any, str, Any, Axes]] = [
+            (i, names[i].removeprefix("argument "), x, axes[i]) for i, x in enumerate(args)
+        ]
         given += [(key, repr(key), x, 0) for key, x in kwargs.items()]
         for place, name, x, axis in given:
             leaves, tree = tree_flatten(x)

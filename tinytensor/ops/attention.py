@@ -15,7 +15,7 @@ from . import reduction
 from .batching import lanes_of, padded, rank, with_lanes
 from .checks import floating
 from .dropout import keyed_dropout
-from .elementwise import equal, logical_and, logical_not, where
+from .elementwise import equal, logical_and, logical_not, multiply, where
 from .shape import reshape
 from .softmax import softmax
 
@@ -205,7 +205,7 @@ scaled_dot_product_attention.grad_all(("query", "key", "value", "attn_mask"), _a
 
 
 def _attention_lanes(op, args, on, static):
-    *arrays, mask, dropout_p, is_causal, scale, enable_gqa, generator = args
+    *arrays, mask, dropout_p, is_causal, scale, _enable_gqa, generator = args
     lanes, ranks = lanes_of(args, on), {rank(x, o) for x, o in zip(arrays, on, strict=False)}
     ndim = max(ranks)
     if len(ranks) > 1 or ndim < 2 or (mask is not None and rank(mask, on[3]) > ndim):
@@ -220,11 +220,12 @@ def _attention_lanes(op, args, on, static):
         if how == "different":
             return op(*arrays, mask, *args[4:])
         factor = 1 / math.sqrt(arrays[0].shape[-1]) if scale is None else float(scale)
-        weights = _weights(*(reshape(x, x.shape) for x in arrays[:2]), mask, is_causal, factor)
+        query, shared, values = (multiply(x, 1) for x in arrays)  # tensors, where they were not
+        weights = _weights(query, shared, mask, is_causal, factor)
         kept = keyed_dropout(
             np.ones(weights.shape[1:], weights.dtype), dropout_p, draw_key(generator)
         )
-        return (weights * kept) @ _for_each_head(arrays[2], arrays[0])
+        return (weights * kept) @ _for_each_head(values, query)
     finally:
         in_lanes.reset(token)
 

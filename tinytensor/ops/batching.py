@@ -215,7 +215,8 @@ def images(arrays: Sequence[str]) -> Rule:
         out = op(*args, **static)
         if single:
             return out
-        return tuple(unfolded(o, lanes) for o in out) if type(out) is tuple else unfolded(out, lanes)
+        return (
+            tuple(unfolded(o, lanes) for o in out) if type(out) is tuple else unfolded(out, lanes)
+        )
 
     return rule
-

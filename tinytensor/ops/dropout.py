@@ -42,7 +42,7 @@ dropout.grad(x=lambda g, p, key: g if key is None else keyed_dropout(g, p, key))
 
 
 def _dropout_lanes(op, args, on, static):
-    x, p, training, generator = args
+    x, p, training, _generator = args
     *others, how = in_lanes.get()
     if not training or p == 0 or how == "error":
         return op(*args)  # which says what is wrong, if it is an error
@@ -54,5 +54,7 @@ def _dropout_lanes(op, args, on, static):
 
 
 dropout.batched(_dropout_lanes)
-keyed_dropout.batched(formula=lambda x, p, key: x * keyed_dropout(np.ones(x.shape, x.dtype), p, key))
+keyed_dropout.batched(
+    formula=lambda x, p, key: x * keyed_dropout(np.ones(x.shape, x.dtype), p, key)
+)
 keyed_dropout.grad(x=lambda g, p, key: keyed_dropout(g, p, key))

@@ -75,7 +75,7 @@ def _embedding_lanes(op, args, on, static):
     (indices, weight, padding_idx), lanes = args, lanes_of(args, on)
     if not on[1]:
         return op(*args)
-    if weight.ndim != 3 or (padding_idx is not None and not -weight.shape[1] <= padding_idx < weight.shape[1]):
+    if weight.ndim != 3 or not -weight.shape[1] <= (padding_idx or 0) < weight.shape[1]:
         return NotImplemented
     rows, width = weight.shape[1:]
     if padding_idx is not None:

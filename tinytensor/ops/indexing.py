@@ -154,7 +154,7 @@ def each_axis(shape: tuple[int, ...], index: Any) -> list[Any]:
     is picked: then its axes lie where NumPy's rules put them, and no rule is needed any more."""
     items: list[Any] = []
     for item in index if isinstance(index, tuple) else (index,):
-        array = item if is_single(item) else index_array(item)
+        array: Any = item if is_single(item) else index_array(item)
         if is_single(item) or array.dtype != bool:
             items.append(array)
         elif isinstance(array, Variable):

@@ -153,9 +153,9 @@ def linear_relu_grad(g, x, weight, out, needs):
     )
 
 
-linear_relu.batched(
-    formula=lambda x, weight, bias: relu(linear(x, weight, bias))
-).grad_all(("x", "weight", "bias"), linear_relu_grad)
+linear_relu.batched(formula=lambda x, weight, bias: relu(linear(x, weight, bias))).grad_all(
+    ("x", "weight", "bias"), linear_relu_grad
+)
 
 
 def check_linear(name: str, x: Any, weight: Any, bias: Any) -> None:

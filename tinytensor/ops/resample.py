@@ -80,8 +80,6 @@ def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     return np.array(out[:, :, top : top + size[0], left : left + size[1]])
 
 
-
-
 def _images_of_lanes(op, args, on, static):
     x, *sizes = args
     if x.ndim - 1 != (4 if op is unfold else 3):

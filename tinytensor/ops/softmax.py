@@ -32,7 +32,8 @@ def softmax_backward(g, y, axis):
 
 softmax.batched(along()).grad(x=lambda g, out, axis: softmax_backward(g, out, axis))
 softmax_backward.batched(along(2)).defined_by(
-    lambda g, y, axis: y * (g - reduction.sum(g * y, axis, keepdims=True)))
+    lambda g, y, axis: y * (g - reduction.sum(g * y, axis, keepdims=True))
+)
 
 
 @op
