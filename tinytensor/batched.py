@@ -159,8 +159,8 @@ class Batched(Tensor):
 
     def _fixed(self, by: str) -> VmapError:
         return VmapError(
-            f"{by}: a tensor of one lane of a vmap is not changed in place; x.at[index].set(value)"
-            " and its relatives make a changed copy"
+            f"{by}: under vmap a tensor of one lane neither is changed in place nor written into"
+            " another; x.at[index].set(value) and its relatives make a changed copy"
         )
 
     def _changing(self, by: str, *others: Any) -> np.ndarray:

@@ -107,8 +107,8 @@ class Function:
     takes the gradient of each result and returns that of each argument, or None for it. If it is
     written in ops it can be differentiated again; else decorate it by :func:`once_differentiable`.
     Gradients by z = x + iy are dL/dx + i dL/dy. Under vmap both are called for each lane.
-    Instead of with ``ctx``, ``forward(*args)`` may be
-    written beside ``setup_context(ctx, inputs, output)``. Call it by ``apply``.
+    Instead of with ``ctx``, ``forward(*args)`` may be written beside ``setup_context(ctx, inputs,
+    output)``. Call it by ``apply``.
 
     This is for those who know the class from PyTorch. :func:`tinytensor.op` is the way from within:
     it says by names what to save, and saves nothing else.

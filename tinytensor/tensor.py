@@ -234,7 +234,7 @@ class Tensor(Operators):
             return NotImplemented
         if is_grad_enabled() and any(x.tracked for x in tensors):
             raise GraphError(f"np.{name}: a tensor that requires a gradient cannot go into out=")
-        raw = [x.value if isinstance(x, Tensor) else x for x in inputs]
+        raw = [_plain(x) if isinstance(x, Tensor) else x for x in inputs]
         return getattr(ufunc, method)(*raw, **kwargs)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
@@ -362,6 +362,9 @@ class Tensor(Operators):
 
     def _changing(self, by: str, *others: Any) -> np.ndarray:
         """The array, to be changed in place by ``by``; an error if a graph would not see that."""
+        for other in others:
+            if isinstance(other, Tensor) and other.level:
+                other._changing(by)  # says that lanes of a vmap cannot be written into one tensor
         tracked = self.tracked or any(isinstance(o, Tensor) and o.tracked for o in others)
         if tracked and is_grad_enabled():
             raise GraphError(
@@ -415,7 +418,7 @@ class Tensor(Operators):
 
     def fill_(self, value: float) -> Tensor:
         """Overwrite every element by ``value``."""
-        self._changing("fill_").fill(value)
+        self._changing("fill_", value).fill(value)
         return self
 
     def zero_(self) -> Tensor:

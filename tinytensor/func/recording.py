@@ -245,7 +245,9 @@ def as_tensor(leaf: Any, dtype: Any = None) -> Tensor | None:
 
 def shown(leaf: Any) -> str:
     """A leaf as messages name it."""
-    return describe(leaf.value if isinstance(leaf, Tensor) else leaf)
+    if isinstance(leaf, Tensor):
+        return f"{leaf.dtype} {leaf.shape}"
+    return describe(leaf)
 
 
 def name_of(function: Function) -> str:

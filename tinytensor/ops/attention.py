@@ -14,7 +14,7 @@ from ..random import draw_key, in_lanes
 from . import reduction
 from .batching import lanes_of, padded, rank, with_lanes
 from .checks import floating
-from .dropout import keyed_dropout
+from .dropout import dropout, keyed_dropout, ones_of_lane
 from .elementwise import equal, logical_and, logical_not, multiply, where
 from .shape import reshape
 from .softmax import softmax
@@ -222,9 +222,7 @@ def _attention_lanes(op, args, on, static):
         factor = 1 / math.sqrt(arrays[0].shape[-1]) if scale is None else float(scale)
         query, shared, values = (multiply(x, 1) for x in arrays)  # tensors, where they were not
         weights = _weights(query, shared, mask, is_causal, factor)
-        kept = keyed_dropout(
-            np.ones(weights.shape[1:], weights.dtype), dropout_p, draw_key(generator)
-        )
+        kept = dropout(ones_of_lane(weights), dropout_p, True, generator)
         return (weights * kept) @ _for_each_head(values, query)
     finally:
         in_lanes.reset(token)

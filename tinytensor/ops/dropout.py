@@ -8,6 +8,7 @@ from .. import kernels
 from ..operation import SOMETIMES, op
 from ..random import draw_key, in_lanes
 from .checks import floating
+from .elementwise import where
 
 __all__ = ["dropout"]
 
@@ -41,6 +42,11 @@ def keyed_dropout(x, p, key):
 dropout.grad(x=lambda g, p, key: g if key is None else keyed_dropout(g, p, key))
 
 
+def ones_of_lane(x):
+    """1 for each element of a lane, with x's lanes of other vmaps."""
+    return where(False, x.detach()[0], 1.0)
+
+
 def _dropout_lanes(op, args, on, static):
     x, p, training, _generator = args
     *others, how = in_lanes.get()
@@ -48,7 +54,7 @@ def _dropout_lanes(op, args, on, static):
         return op(*args)  # which says what is wrong, if it is an error
     token = in_lanes.set(tuple(others))
     try:
-        return op(*args) if how == "different" else x * op(np.ones(x.shape[1:], x.dtype), *args[1:])
+        return op(*args) if how == "different" else x * op(ones_of_lane(x), *args[1:])
     finally:
         in_lanes.reset(token)
 

@@ -207,13 +207,13 @@ def of_all_lanes(index: Any, shape: tuple[int, ...], lanes: int) -> tuple[Any, .
     picking = [i for i, item in enumerate(items) if not is_single(item)]
     if is_basic(index) or picking[-1] - picking[0] < len(picking):
         return (slice(None), *items)
-    return lanes_and(lanes, each_axis(shape, index))
+    arrays = each_axis(shape, index)
+    return (in_front(lanes, arrays[0].ndim), *arrays)
 
 
-def lanes_and(lanes: int, index: list[Any]) -> tuple[Any, ...]:
-    """The places in all lanes, of integers for each axis."""
-    ndim = max(i.ndim for i in index)
-    return (np.arange(lanes).reshape((-1,) + (1,) * (ndim - 1)), *index)
+def in_front(lanes: int, ndim: int) -> np.ndarray:
+    """The numbers of the lanes along an axis in front of ``ndim`` others."""
+    return np.arange(lanes).reshape((-1,) + (1,) * ndim)
 
 
 @op(variadic=True)
@@ -227,7 +227,7 @@ def _pick_lanes(op, args, on, static):
     ndim = max(rank(i, o) for i, o in zip(index, on[1:], strict=True))
     index = [padded(i, o, ndim) for i, o in zip(index, on[1:], strict=True)]
     if on[0]:
-        index = [np.arange(x.shape[0]).reshape((-1,) + (1,) * ndim), *index]
+        index = [in_front(x.shape[0], ndim), *index]
     return lookup(x, tuple(index))
 
 
@@ -239,7 +239,8 @@ def _index_lanes(op, args, on, static):
 def _scatter_lanes(op, args, on, static):
     (g, index, shape), lanes = args, lanes_of(args, on)
     if on[1]:
-        index = lanes_and(lanes, each_axis(tuple(shape), index))
+        arrays = each_axis(tuple(shape), index)
+        index = (in_front(lanes, arrays[0].ndim - 1), *arrays)
     else:
         index = of_all_lanes(index, tuple(shape), lanes)
     return op(with_lanes(g, on[0], lanes), raw_index(index), (lanes, *shape))

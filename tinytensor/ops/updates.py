@@ -23,6 +23,7 @@ from .indexing import (
     each_axis,
     getitem,
     has_lanes,
+    in_front,
     index_array,
     is_basic,
     lookup,
@@ -97,7 +98,7 @@ def _update_lanes(op, args, on, static):
     (x, value, *index), lanes = args, lanes_of(args, on)
     ndim = max(rank(i, o) for i, o in zip(index, on[2:], strict=True))
     index = [padded(i, o, ndim) for i, o in zip(index, on[2:], strict=True)]
-    place = (np.arange(lanes).reshape((-1,) + (1,) * ndim), *index)
+    place = (in_front(lanes, ndim), *index)
     value = padded(value, on[1], ndim)
     return updated(static["name"], with_lanes(x, on[0], lanes), place, value, static["change"])
 
