@@ -1065,7 +1065,7 @@ row(
 row(
     "binary_cross_entropy_with_logits",
     _binary_cases(
-        lambda rng, shape: rng.normal(size=shape) * 5,
+        lambda rng, shape: rng.normal(size=shape) * 5 * (rng.random(shape) < 0.8),
         pos_weight=np.array([0.5, 4.0, 2.0], np.float32),
     ),
     torch=_functional("binary_cross_entropy_with_logits"),
@@ -1304,10 +1304,11 @@ for _name, _sample in {
 for _name in ("atan2", "copysign", "hypot", "logaddexp", "nextafter"):
     row(
         _name,
-        lambda rng: [
+        lambda rng, name=_name: [
             case(_signed(rng, 3, 4), _signed(rng, 3, 4)),
             case(_signed(rng, 2, 1, 4), _signed(rng, 3, 1)),
             case(_signed(rng, 3, 4), 1.5),
+            *([case(_signed(rng, 3), np.zeros(3))] if name in ("atan2", "hypot") else []),
         ],
         torch=lambda torch, a, b, name=_name: getattr(torch, name)(
             a, torch.as_tensor(b, dtype=a.dtype)
@@ -1634,6 +1635,7 @@ row(
         *(case(_apart(rng, 3, 4) + 0.01, ord=p) for p in (2, 1, 3.5, 0.5, -2, math.inf, -math.inf)),
         case(_signed(rng, 2, 3, 4), axis=(0, -1), keepdims=True),
         case(_signed(rng, 2, 3), 1, ord=3),
+        *(case(np.array([[3.0, 0.0, -1.0], [0.0, 0.5, 2.0]]), 1, ord=p) for p in (2, 4)),
     ],
     torch=lambda torch, x, axis=None, keepdims=False, ord=2: torch.linalg.vector_norm(
         x, ord, axis, keepdims

@@ -96,9 +96,11 @@ def tower(
     at: Arrays,
     by: Collection[Key] | None = None,
     output: int | None = None,
+    track_cotangents: bool = True,
 ) -> Tower:
     """Lₙ for n = ``order``, at the case but for the arrays ``at``, which may hold c₁ … cₙ₋₁ as
-    ("c", n, i); of one ``output``, and of derivatives ``by`` some inputs alone, if so wished."""
+    ("c", n, i); of one ``output``, of derivatives ``by`` some inputs alone, or of derivatives by
+    inputs and not by cotangents, if so wished."""
     keys = [key for key in differentiable(op, case) if by is None or key in by]
     start = {key: at.get(key, arguments(case)[key]) for key in differentiable(op, case)}
     variables = {key: tt.Tensor(start[key], requires_grad=True) for key in keys}
@@ -111,11 +113,11 @@ def tower(
     for n in range(1, order):
         names: list[Key] = [("c", n, i) for i in range(len(found.terms))]
         cotangents = {
-            name: tt.Tensor(at.get(name, c), requires_grad=True)
+            name: tt.Tensor(at.get(name, c), requires_grad=track_cotangents)
             for name, c in zip(names, found.numbers, strict=True)
         }
         terms = found.gradients(list(cotangents.values()), create_graph=True)
-        variables = {**found.variables, **cotangents}
+        variables = {**found.variables, **(cotangents if track_cotangents else {})}
         found = Tower(variables, terms, weights(terms, seed=n + 1))
     return found
 
@@ -234,6 +236,17 @@ def test_second_derivatives_of_one_output_alone(row: Row, case: Case) -> None:
         together = tower(op, case, 2, zeros).derivatives()
         alone[("c", 1, i)] = alone.pop(("c", 1, 0))
         assert_equal(alone, together, 1e-12, f"{row.op}, output {i}")
+
+
+@each_differentiable
+def test_third_derivatives_by_inputs_alone(row: Row, case: Case) -> None:
+    """Cotangents that want no gradient, such as those of a sum, change nothing for the inputs."""
+    op = op_of(row)
+    alone = tower(op, case, 3, {}, track_cotangents=False)
+    together = tower(op, case, 3, {})
+    by_cotangents = [0 * c for c in together.numbers[len(alone.numbers) :]]
+    together.numbers[:] = alone.numbers + by_cotangents
+    assert_equal(alone.derivatives(), together.derivatives(), 1e-12, row.op)
 
 
 @each_differentiable

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .batched import each_lane
 from .engine import GraphError, version_of
 from .errors import ShapeError
 from .grad_mode import is_grad_enabled, no_grad
@@ -105,8 +106,9 @@ class Function:
     and other things may be among the arguments and the results. ``backward(ctx, *grad_outputs)``
     takes the gradient of each result and returns that of each argument, or None for it. If it is
     written in ops it can be differentiated again; else decorate it by :func:`once_differentiable`.
-    Gradients by z = x + iy are dL/dx + i dL/dy. Instead of with ``ctx``, ``forward(*args)`` may be
-    written beside ``setup_context(ctx, inputs, output)``. Call it by ``apply``.
+    Gradients by z = x + iy are dL/dx + i dL/dy. Under vmap both are called for each lane.
+    Instead of with ``ctx``, ``forward(*args)`` may be written beside ``setup_context(ctx, inputs,
+    output)``. Call it by ``apply``.
 
     This is for those who know the class from PyTorch. :func:`tinytensor.op` is the way from within:
     it says by names what to save, and saves nothing else.
@@ -147,6 +149,8 @@ class Function:
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """The results of ``forward``, recorded if any argument needs a gradient."""
+        if any(isinstance(arg, Tensor) and arg.level for arg in args):
+            return each_lane(cls.apply, args)
         ctx = Context(cls.__name__, args)
         with no_grad():
             if cls.setup_context is None:

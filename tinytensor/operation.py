@@ -86,6 +86,7 @@ class Op:
         self.rules = {}
         self.joint = None
         self.plans = {}
+        self.batching = self.formula = None
         self.__name__ = self.__qualname__ = forward.__name__
         self.__module__ = forward.__module__
         self.__doc__ = forward.__doc__
@@ -117,6 +118,7 @@ class Op:
 
     def defined_by(self, formula: Callable[..., Any]) -> Op:
         """Take the gradients from ``formula``, a function of the same parameters, made of ops."""
+        self.formula = self.formula or formula
 
         def pull_through_formula(g, *args):
             create_graph = grad_enabled.get()
@@ -125,12 +127,13 @@ class Op:
                 # on through them into the outer graph.
                 args = tuple(alias(a) if is_tracked(a) else a for a in args)
                 inputs = [a for a in args if is_tracked(a)]
-                out = formula(*args)
-            pairs = [(o, c.conjugated()) for o, c in zip(as_tuple(out), as_tuple(g)) if o.tracked]
-            found: Any = [None] * len(inputs)
-            if pairs:
-                out, g = zip(*pairs)
-                found = grad(out, inputs, g, create_graph=create_graph, allow_unused=True)
+                out = as_tuple(formula(*args))
+            # An output of several may depend on nothing but what wants no gradient.
+            pairs = [(o, c.conjugated()) for o, c in zip(out, as_tuple(g)) if is_tracked(o)]
+            if not pairs:
+                return [None] * len(args)
+            out, g = zip(*pairs)
+            found = grad(out, inputs, g, create_graph=create_graph, allow_unused=True)
             passed = iter([None if got is None else got.conjugated() for got in found])
             return [next(passed) if is_tracked(a) else None for a in args]
 
@@ -139,6 +142,12 @@ class Op:
     def _grad_jointly(self, inputs, rule, names):
         self.joint = (rule, names, tuple(inputs))
         self.rules = dict.fromkeys(inputs, self.joint)
+        return self
+
+    def batched(self, rule: Any = None, formula: Any = None) -> Op:
+        """Declare what the op does with all lanes of a vmap at once: ``ops/batching.py`` says how.
+        A ``formula``, a function of the same parameters made of ops, is called for one lane."""
+        self.batching, self.formula = rule, formula or self.formula
         return self
 
     def named_by(self, rule):
@@ -337,8 +346,8 @@ def guard(variable, name):
 
 def zero(g: Any) -> Any:
     """The rule of an input on which the output does not depend, or only in jumps."""
-    family = type(g).family
-    return family.zeros(None if family.spec is None else family.spec(g.value))
+    kind = type(g)
+    return kind.zeros(None if kind.spec is None else kind.spec(g.value))
 
 
 def is_tracked(argument: Any) -> bool:
@@ -416,5 +425,6 @@ def alias(variable: Any) -> Any:
     """The same value behind a node of its own."""
     family = type(variable).family
     if family not in _aliases:
-        _aliases[family] = Op(_identity, view=True, family=family).grad(x=lambda g: g)
+        op = _aliases[family] = Op(_identity, view=True, family=family).grad(x=lambda g: g)
+        op.batched(lambda op, args, on, static: op(*args))
     return _aliases[family](variable)

@@ -7,6 +7,7 @@ threads, and what is drawn does not depend on how many threads the kernels use.
 from __future__ import annotations
 
 import threading
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,9 @@ __all__ = ["get_rng_state", "manual_seed", "set_rng_state"]
 Shape = int | tuple[int, ...]
 
 _lock = threading.Lock()
+
+# What a draw is within each of the vmaps that run: an "error", "same" in all lanes, or "different".
+in_lanes: ContextVar[tuple[str, ...]] = ContextVar("in_lanes", default=())
 
 
 def generator(seed: int | None = None) -> np.random.Generator:
@@ -46,7 +50,18 @@ def manual_seed(seed: int) -> np.random.Generator:
 
 
 def resolve(generator: np.random.Generator | None = None) -> np.random.Generator:
-    """``generator`` itself, or the default one for None."""
+    """``generator`` itself, or the default one for None. Every draw comes by here."""
+    how = in_lanes.get()
+    if "error" in how:
+        raise RuntimeError(
+            'a random draw within vmap: randomness="same" makes it once for all lanes, "different"'
+            " for each"
+        )
+    if "different" in how:
+        raise RuntimeError(
+            'a random draw within vmap(randomness="different"), of what has no lanes: draw before,'
+            " for all lanes, and pass the numbers as an argument"
+        )
     if generator is None:
         return default_generator()
     if not isinstance(generator, np.random.Generator):

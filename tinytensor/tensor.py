@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from html import escape
-from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -36,7 +35,7 @@ _DEFAULTS = {np.dtype(np.float64): np.float32, np.dtype(np.complex128): np.compl
 def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
     """``data`` as an ndarray, without a copy where that can be. Python floats become float32."""
     if isinstance(data, Variable):
-        data = data.value
+        data = _plain(data)
     if isinstance(data, np.ndarray | np.generic):
         return _of_numbers(np.asarray(data, dtype), data)
     array = np.asarray(_plain(data), dtype)
@@ -55,7 +54,7 @@ def _of_numbers(array: np.ndarray, data: Any) -> np.ndarray:
 def _plain(data: Any) -> Any:
     """Nested lists with the tensors in them replaced by their arrays."""
     if isinstance(data, Variable):
-        return data.value
+        return data.numpy() if data.level else data.value  # type: ignore[attr-defined]
     return [_plain(item) for item in data] if isinstance(data, list | tuple) else data
 
 
@@ -120,7 +119,8 @@ class Tensor(Operators):
                 f"backward: gradient is {cotangent.shape}, but the output is {self.shape}"
             )
         cotangent.fresh = False
-        if not cotangent.tracked:  # a view, so that nobody changes it through a gradient
+        if not (cotangent.tracked or cotangent.level):
+            # A view, so that nobody changes it through a gradient.
             cotangent = cotangent.detach()
             cotangent.value = np.asarray(cotangent.value).view()
             cotangent.value.flags.writeable = False
@@ -141,7 +141,8 @@ class Tensor(Operators):
         return cotangent if cotangent.dtype == dtype else ops.astype(cotangent, dtype)
 
     def add_into(self, other: Tensor) -> Tensor:
-        if not isinstance(self.value, np.ndarray) or not self.value.flags.writeable:
+        own = isinstance(self.value, np.ndarray) and self.value.flags.writeable
+        if not own or other.level:
             return self + other
         kernels.add_into(self.value, other.value)
         self.changed("the accumulation of a gradient")
@@ -234,7 +235,7 @@ class Tensor(Operators):
             return NotImplemented
         if is_grad_enabled() and any(x.tracked for x in tensors):
             raise GraphError(f"np.{name}: a tensor that requires a gradient cannot go into out=")
-        raw = [x.value if isinstance(x, Tensor) else x for x in inputs]
+        raw = [_plain(x) if isinstance(x, Tensor) else x for x in inputs]
         return getattr(ufunc, method)(*raw, **kwargs)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
@@ -374,6 +375,9 @@ class Tensor(Operators):
 
     def _changing(self, by: str, *others: Any) -> np.ndarray:
         """The array, to be changed in place by ``by``; an error if a graph would not see that."""
+        for other in others:
+            if isinstance(other, Tensor) and other.level:
+                other._changing(by)  # says that lanes of a vmap cannot be written into one tensor
         tracked = self.tracked or any(isinstance(o, Tensor) and o.tracked for o in others)
         if tracked and is_grad_enabled():
             raise GraphError(
@@ -427,7 +431,7 @@ class Tensor(Operators):
 
     def fill_(self, value: float) -> Tensor:
         """Overwrite every element by ``value``."""
-        self._changing("fill_").fill(value)
+        self._changing("fill_", value).fill(value)
         return self
 
     def zero_(self) -> Tensor:
@@ -629,8 +633,8 @@ def op(forward: Any = None, **options: Any) -> Any:
     return operation.op(forward, family=Tensor, **options)
 
 
-for _module in [ops, *vars(ops).values()]:
-    if isinstance(_module, ModuleType):
+for _name, _module in list(sys.modules.items()):  # an op may hide the module of its name in ops
+    if _name.startswith(f"{ops.__name__}."):
         for _op in vars(_module).values():
             if isinstance(_op, Op):
                 _op.family = Tensor

@@ -10,3 +10,4 @@ from .jacobians import *
 from .linearization import *
 from .modules import *
 from .trees import *
+from .vmap import *

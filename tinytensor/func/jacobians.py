@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from .. import ops
-from ..creation import zeros, zeros_like
+from ..creation import eye, zeros, zeros_like
 from ..tensor import Tensor
 from .linearization import Pushforward
 from .recording import Function, Recording, gradients
+from .vmap import VmapError, vmap
 
 __all__ = ["hessian", "jacfwd", "jacobian", "jacrev"]
 
@@ -21,6 +20,7 @@ def jacrev(
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
+    chunk_size: int | None = None,
 ) -> Function:
     """A function that returns the Jacobian of ``function``, row by row: a pullback an output.
 
@@ -28,6 +28,9 @@ def jacrev(
     argument (a tuple, for several ``argnums``), with the shape ``out.shape + in.shape``. Where
     there are fewer outputs than inputs this is the cheaper way, else :func:`jacfwd`. With
     ``has_aux`` the function returns ``(out, aux)``, and the result is ``(jacobian, aux)``.
+
+    The pullbacks are the lanes of one :func:`vmap`, or with ``chunk_size`` so many at a time, which
+    takes less memory.
 
     Outputs must be real numbers; by complex inputs each row is then a gradient. A function that has
     a complex derivative may be called ``holomorphic``: then the Jacobian is that derivative.
@@ -48,7 +51,7 @@ def jacrev(
 
         blocks = []
         for output, rows in zip(
-            call.outputs, _images(pull, call.outputs, call.inputs), strict=True
+            call.outputs, _images(pull, call.outputs, call.inputs, chunk_size), strict=True
         ):
             row = [ops.reshape(r, (*output.shape, *r.shape[1:])) for r in rows]
             blocks.append([ops.conj(block) for block in row] if holomorphic else row)
@@ -62,6 +65,7 @@ def jacfwd(
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
+    chunk_size: int | None = None,
 ) -> Function:
     """A function that returns the Jacobian of ``function``, column by column: a pushforward an
     input. Its result is that of :func:`jacrev`.
@@ -79,7 +83,7 @@ def jacfwd(
         call = Recording("jacfwd", function, args, kwargs, argnums, has_aux)
         _check_complex(call, "inputs", call.inputs, holomorphic)
         blocks: list[list[Tensor]] = [[] for _ in call.outputs]
-        columns = _images(Pushforward(call), call.inputs, call.outputs)
+        columns = _images(Pushforward(call), call.inputs, call.outputs, chunk_size)
         for x, images in zip(call.inputs, columns, strict=True):
             for row, output, image in zip(blocks, call.outputs, images, strict=True):
                 row.append(ops.reshape(ops.moveaxis(image, 0, -1), output.shape + x.shape))
@@ -111,23 +115,27 @@ def _images(
     linear: Callable[[list[Tensor]], list[Tensor]],
     spaces: Sequence[Tensor],
     targets: Sequence[Tensor],
+    chunk_size: int | None,
 ) -> list[list[Tensor]]:
     """For each of ``spaces``, what ``linear`` makes of the vectors of its standard basis, one after
-    the other on a new first axis: a stack for each of ``targets``."""
+    the other on a new first axis: a stack for each of ``targets``. The vectors are the lanes of a
+    vmap, ``chunk_size`` at a time."""
     found = []
     for i, space in enumerate(spaces):
-        directions = [zeros_like(other) for other in spaces]
-        images = []
-        for k in range(space.size):
-            basis = np.zeros(space.shape, space.dtype)
-            basis.flat[k] = 1
-            directions[i] = Tensor(basis)
-            images.append(linear(directions))
-        found.append(
-            [ops.stack(list(column)) for column in zip(*images, strict=True)]
-            if images
-            else [zeros((0, *target.shape), target.dtype) for target in targets]
-        )
+        others = [zeros_like(other) for other in spaces]
+
+        def image(vector: Tensor, i: int = i, others: list[Tensor] = others) -> list[Tensor]:
+            return linear([*others[:i], vector, *others[i + 1 :]])
+
+        if space.size == 0:
+            found.append([zeros((0, *target.shape), target.dtype) for target in targets])
+            continue
+        basis = eye(space.size, dtype=space.dtype).reshape(space.size, *space.shape)
+        try:
+            found.append(vmap(image, chunk_size=chunk_size)(basis))
+        except VmapError:  # a rule of a user's looks at the elements of its cotangent
+            images = [image(vector) for vector in basis]
+            found.append([ops.stack(list(column)) for column in zip(*images, strict=True)])
     return found
 
 

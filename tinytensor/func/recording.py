@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..batched import active, lowered, plain, raised
 from ..creation import zeros_like
 from ..engine import GraphError, edge
 from ..errors import ShapeError
@@ -28,8 +29,13 @@ Function = Callable[..., Any]
 
 
 def tracked(x: Tensor) -> Tensor:
-    """``x`` as a variable to differentiate by: every input of every transform is made here."""
-    return alias(x) if x.requires_grad else x.detach().requires_grad_()
+    """``x`` as a variable to differentiate by: every input of every transform is made here.
+
+    Within vmaps it has lanes of its own in all of them: derivatives are by what one lane sees.
+    """
+    depth = len(active.get())
+    x = lowered(x, depth)
+    return raised(alias(x) if x.requires_grad else x.detach().requires_grad_(), depth)
 
 
 def gradients(
@@ -42,14 +48,21 @@ def gradients(
     """Σ Jᵀ cotangent for each input: every transform takes its derivatives here.
 
     Outputs that are constants count nothing, and an input on which none depends has zeros.
-    ``record`` lets the gradients be differentiated in turn.
+    ``record`` lets the gradients be differentiated in turn. Within vmaps it is the tensors of all
+    lanes that are differentiated. Lanes do not meet, so each gets its own gradients.
     """
+    depth = inputs[0].level if inputs else 0  # of the vmaps in which the function was called
     live = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
     found: Sequence[Tensor | None] = [None] * len(inputs)
     if live and inputs:
         outputs, cotangents = zip(*live, strict=True)
-        found = gradients_of(outputs, inputs, cotangents, keep_graph or record, record, True)
-    return [zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
+        outputs, variables, cotangents = (
+            [lowered(x, depth) for x in tensors] for tensors in (outputs, inputs, cotangents)
+        )
+        found = gradients_of(outputs, variables, cotangents, keep_graph or record, record, True)
+    return [
+        zeros_like(x) if g is None else raised(g, depth) for x, g in zip(inputs, found, strict=True)
+    ]
 
 
 class Recording:
@@ -220,8 +233,8 @@ class Recording:
 
 def _others_than(variables: Sequence[Tensor], outputs: Sequence[Tensor]) -> bool:
     """Whether a gradient of ``outputs`` would flow to any leaf beside ``variables``."""
-    seen = {edge(variable) for variable in variables}
-    waiting = [edge(output) for output in outputs if output.requires_grad]
+    seen = {edge(plain(variable)) for variable in variables}
+    waiting = [edge(plain(output)) for output in outputs if output.requires_grad]
     while waiting:
         target = waiting.pop()
         if target in seen:
@@ -245,7 +258,9 @@ def as_tensor(leaf: Any) -> Tensor | None:
 
 def shown(leaf: Any) -> str:
     """A leaf as messages name it."""
-    return describe(leaf.value if isinstance(leaf, Tensor) else leaf)
+    if isinstance(leaf, Tensor):
+        return f"{leaf.dtype} {leaf.shape}"
+    return describe(leaf)
 
 
 def name_of(function: Function) -> str:

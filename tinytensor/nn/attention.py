@@ -232,8 +232,8 @@ def _attend_with_weights(
         logits = ops.where(mask, logits, -math.inf) if mask.dtype == np.bool_ else logits + mask
     if is_causal:
         logits = ops.where(np.tri(*logits.shape[-2:], dtype=np.bool_), logits, -math.inf)
-    blind = np.isneginf(logits.value).all(axis=-1, keepdims=True)
-    if blind.any():  # softmax would give NaN, and so would its gradient
+    blind = ops.all(ops.equal(logits, -math.inf), -1, True)
+    if blind.level or blind.any():  # softmax would give NaN, and so would its gradient
         weights = ops.where(blind, 0.0, F.softmax(ops.where(blind, 0.0, logits), -1))
     else:
         weights = F.softmax(logits, -1)

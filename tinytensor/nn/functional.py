@@ -304,9 +304,12 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     tensor([[1, 0, 0],
             [0, 0, 1]])
     """
-    classes = tensor.value
-    if classes.dtype.kind not in "iu":
-        raise TypeError(f"one_hot: the classes are {classes.dtype}, not integers")
+    if tensor.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: the classes are {tensor.dtype}, not integers")
+    if tensor.level and num_classes >= 0:  # of one lane of a vmap: nobody can look at the classes
+        rows = np.eye(num_classes, dtype=np.float32)
+        return ops.astype(ops.embedding(tensor, rows), np.int64)
+    classes = tensor.numpy()
     count = num_classes if num_classes >= 0 else int(classes.max(initial=-1)) + 1
     if classes.size and not (classes.min() >= 0 and classes.max() < count):
         raise ValueError(f"one_hot: classes from {classes.min()} to {classes.max()} of {count}")

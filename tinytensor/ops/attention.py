@@ -7,13 +7,15 @@ import math
 import numpy as np
 
 from .. import kernels
+from ..engine import Variable
 from ..errors import ShapeError
 from ..operation import op
-from ..random import draw_key
+from ..random import draw_key, in_lanes
 from . import reduction
+from .batching import lanes_of, padded, rank, with_lanes
 from .checks import floating
-from .dropout import keyed_dropout
-from .elementwise import where
+from .dropout import dropout, keyed_dropout, ones_of_lane
+from .elementwise import equal, logical_and, logical_not, multiply, where
 from .shape import reshape
 from .softmax import softmax
 
@@ -146,10 +148,13 @@ def _weights(query, key, mask, is_causal, scale):
     if is_causal:
         allowed = np.tri(*allowed.shape, dtype=bool)
     if mask is not None:
-        raw = np.asarray(mask)
-        allowed = allowed & (raw if raw.dtype == bool else ~np.isneginf(raw))
-        if raw.dtype != bool:
-            logits = logits + where(np.isneginf(raw), 0.0, mask)
+        mask = mask if isinstance(mask, Variable) else np.asarray(mask)
+        if mask.dtype == bool:
+            allowed = logical_and(allowed, mask)
+        else:
+            blind = equal(mask, -math.inf)
+            allowed = logical_and(allowed, logical_not(blind))
+            logits = logits + where(blind, 0.0, mask)
     return where(allowed, softmax(where(allowed, logits, -1e30)), 0.0)
 
 
@@ -194,3 +199,47 @@ def _attention_rule(
 
 attention_backward.defined_by(_attention_backward)
 scaled_dot_product_attention.grad_all(("query", "key", "value", "attn_mask"), _attention_rule)
+
+
+# --- Lanes of a vmap: they are one more of the axes in front -----------------------------------
+
+
+def _attention_lanes(op, args, on, static):
+    *arrays, mask, dropout_p, is_causal, scale, _enable_gqa, generator = args
+    lanes, ranks = lanes_of(args, on), {rank(x, o) for x, o in zip(arrays, on, strict=False)}
+    ndim = max(ranks)
+    if len(ranks) > 1 or ndim < 2 or (mask is not None and rank(mask, on[3]) > ndim):
+        return NotImplemented
+    arrays = [with_lanes(x, o, lanes) for x, o in zip(arrays, on, strict=False)]
+    mask = None if mask is None else padded(mask, on[3], ndim)
+    *others, how = in_lanes.get() if dropout_p else ("error",)
+    if not dropout_p or how == "error":
+        return op(*arrays, mask, *args[4:])
+    token = in_lanes.set(tuple(others))
+    try:
+        if how == "different":
+            return op(*arrays, mask, *args[4:])
+        factor = 1 / math.sqrt(arrays[0].shape[-1]) if scale is None else float(scale)
+        query, shared, values = (multiply(x, 1) for x in arrays)  # tensors, where they were not
+        weights = _weights(query, shared, mask, is_causal, factor)
+        kept = dropout(ones_of_lane(weights), dropout_p, True, generator)
+        return (weights * kept) @ _for_each_head(values, query)
+    finally:
+        in_lanes.reset(token)
+
+
+def _attention_backward_lanes(op, args, on, static):
+    """Of a pullback: only g has lanes, and lse is the forward's."""
+    g, query, key, value, mask, result, lse, *how, dropout_key = args
+    if any(on[1:]) or dropout_key is not None:
+        return NotImplemented
+    lanes = g.shape[0]
+    arrays = [with_lanes(x, False, lanes) for x in (query, key, value)]
+    batch, heads = lse.shape[:2]
+    front = (1, lanes) if g.ndim == 3 else (lanes * batch, heads)
+    lse = np.broadcast_to(lse, (lanes, *lse.shape)).reshape(*front, *lse.shape[2:])
+    return op(g, *arrays, mask, with_lanes(result, False, lanes), lse, *how, None)
+
+
+scaled_dot_product_attention.batched(_attention_lanes)
+attention_backward.batched(_attention_backward_lanes)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..operation import op
+from .batching import elementwise
 
 __all__ = ["conj", "imag", "real"]
 
@@ -37,6 +38,9 @@ def imag(x):
 conj.grad(x=lambda g: conj(g))
 real.grad(x=lambda g: g)
 imag.grad(x=lambda g: -1j * g)
+
+for _op in (conj, real, imag):
+    _op.batched(elementwise)
 
 
 def conjugate_if_complex(x: Any) -> Any:

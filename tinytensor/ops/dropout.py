@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .. import kernels
 from ..operation import SOMETIMES, op
-from ..random import draw_key
+from ..random import draw_key, in_lanes
 from .checks import floating
+from .elementwise import where
 
 __all__ = ["dropout"]
 
@@ -37,4 +40,27 @@ def keyed_dropout(x, p, key):
 
 
 dropout.grad(x=lambda g, p, key: g if key is None else keyed_dropout(g, p, key))
+
+
+def ones_of_lane(x):
+    """1 for each element of a lane, with x's lanes of other vmaps."""
+    return where(False, x.detach()[0], 1.0)
+
+
+def _dropout_lanes(op, args, on, static):
+    x, p, training, _generator = args
+    *others, how = in_lanes.get()
+    if not training or p == 0 or how == "error":
+        return op(*args)  # which says what is wrong, if it is an error
+    token = in_lanes.set(tuple(others))
+    try:
+        return op(*args) if how == "different" else x * op(ones_of_lane(x), *args[1:])
+    finally:
+        in_lanes.reset(token)
+
+
+dropout.batched(_dropout_lanes)
+keyed_dropout.batched(
+    formula=lambda x, p, key: x * keyed_dropout(np.ones(x.shape, x.dtype), p, key)
+)
 keyed_dropout.grad(x=lambda g, p, key: keyed_dropout(g, p, key))

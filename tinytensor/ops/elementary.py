@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ..operation import op
+from ..operation import Op, op
+from .batching import elementwise as over_lanes
 from .elementwise import equal, isinf, logical_and, rsqrt, sigmoid, sign, where
 
 __all__ = [
@@ -173,3 +174,6 @@ def atanh(x):
 
 
 atanh.grad(x=lambda g, x: g / (1 - x * x))
+
+for _op in [one for one in vars().values() if isinstance(one, Op)]:
+    _op.batched(over_lanes)

@@ -12,7 +12,8 @@ import math
 import numpy as np
 
 from .. import kernels
-from ..operation import op
+from ..operation import Op, op
+from .batching import elementwise as over_lanes
 from .complex_numbers import conj, conjugate_if_complex, real
 
 __all__ = [
@@ -721,3 +722,6 @@ def _clip_to_max(g, x, min, max):
 
 
 clip.grad(x=_clip_to_x, min=_clip_to_min, max=_clip_to_max)
+
+for _op in [one for one in vars().values() if isinstance(one, Op)]:
+    _op.batched(over_lanes)

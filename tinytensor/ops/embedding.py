@@ -7,8 +7,10 @@ import numpy as np
 from .. import kernels
 from ..errors import ShapeError
 from ..operation import op
+from .batching import lanes_of, unfolded, with_lanes
 from .checks import floating, integers
 from .elementwise import where
+from .shape import reshape
 
 __all__ = ["embedding"]
 
@@ -55,3 +57,42 @@ embedding.grad(
     weight=lambda g, indices, rows, padding_idx: embedding_backward(g, indices, rows, padding_idx)
 )
 embedding_backward.grad(g=_embedding_of)
+
+
+# --- Lanes of a vmap: the tables of all lanes are one ------------------------------------------
+
+
+@op
+def _rows_of_lanes(indices, rows):
+    """The indices (lanes, …) into tables of ``rows`` as those into all tables, one on another."""
+    indices = integers("embedding", "indices", indices)
+    if indices.size and not 0 <= indices.min() <= indices.max() < rows:
+        raise IndexError(f"embedding: an index is outside of the {rows} rows of weight")
+    return indices + rows * np.arange(len(indices)).reshape(-1, *(1,) * (indices.ndim - 1))
+
+
+def _embedding_lanes(op, args, on, static):
+    (indices, weight, padding_idx), lanes = args, lanes_of(args, on)
+    if not on[1]:
+        return op(*args)
+    if weight.ndim != 3 or not -weight.shape[1] <= (padding_idx or 0) < weight.shape[1]:
+        return NotImplemented
+    rows, width = weight.shape[1:]
+    if padding_idx is not None:
+        padding = np.arange(rows)[:, None] == padding_idx % rows
+        weight = where(padding, weight.detach(), weight)
+    indices = _rows_of_lanes(with_lanes(indices, on[0], lanes), rows)
+    return op(indices, reshape(weight, (lanes * rows, width)))
+
+
+def _embedding_backward_lanes(op, args, on, static):
+    (g, indices, rows, padding_idx), lanes = args, lanes_of(args, on)
+    indices = _rows_of_lanes(with_lanes(indices, on[1], lanes), rows)
+    out = unfolded(op(with_lanes(g, on[0], lanes), indices, lanes * rows, None), lanes)
+    if padding_idx is None:
+        return out
+    return where(np.arange(rows)[:, None] == padding_idx % rows, 0.0, out)
+
+
+embedding.batched(_embedding_lanes)
+embedding_backward.batched(_embedding_backward_lanes)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..operation import op
+from .batching import along
 from .checks import axis_index
 from .complex_numbers import conj, conjugate_if_complex, real
 from .composed import composed
@@ -127,6 +128,9 @@ def ihfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") 
     check("ihfft", x, n, axis, norm)
     return conj(rfft(x, n, axis, SWAPPED[norm]))
 
+
+for _op in (fft, ifft, rfft, irfft):
+    _op.batched(along())
 
 # --- Along several axes ----------------------------------------------------------------------
 

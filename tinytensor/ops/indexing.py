@@ -9,6 +9,7 @@ import numpy as np
 from ..engine import Variable
 from ..errors import ShapeError
 from ..operation import op
+from .batching import VmapError, lanes_of, padded, rank, with_lanes
 from .composed import composed
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
 def raw_index(index: Any) -> Any:
     """An index with its tensors, and the tensors in its lists, replaced by their arrays."""
     if isinstance(index, Variable):
-        return index.value
+        return index if index.level else index.value
     if isinstance(index, tuple):
         return tuple(raw_index(item) for item in index)
     return [raw_index(item) for item in index] if isinstance(index, list) else index
@@ -45,7 +46,18 @@ def is_basic(index: Any) -> bool:
 
 def getitem(x: Any, index: Any) -> Any:
     """``x[index]``, with all of NumPy's indexing: a view where the index is basic."""
-    return basic_index(x, index) if is_basic(index) else advanced_index(x, own_index(index))
+    return basic_index(x, index) if is_basic(index) else lookup(x, own_index(index))
+
+
+def lookup(x: Any, index: Any) -> Any:
+    """``advanced_index``, also where tensors of one lane of a vmap are in the index."""
+    return _pick([x, *each_axis(x.shape, index)]) if has_lanes(index) else advanced_index(x, index)
+
+
+def has_lanes(index: Any) -> bool:
+    """Whether there are tensors of one lane of a vmap in an index."""
+    items = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(item, Variable) and item.level > 0 for item in items)
 
 
 def own_index(index: Any) -> Any:
@@ -54,6 +66,12 @@ def own_index(index: Any) -> Any:
         return tuple(own_index(item) for item in index)
     index = raw_index(index)
     return index.copy() if isinstance(index, np.ndarray) else index
+
+
+def index_array(index: Any) -> Any:
+    """One item of an index as an array, or a tensor of one lane."""
+    index = raw_index(index)
+    return index if isinstance(index, Variable) else np.asarray(index)
 
 
 @op(view=True, residuals=("from_shape",))
@@ -96,14 +114,14 @@ scatter_add.grad(g=lambda gg, index: getitem(gg, index))
 @composed
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The slices of x along ``axis`` at ``indices``; of the flattened x if ``axis`` is None."""
-    indices = np.asarray(raw_index(indices))
+    indices = index_array(indices)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"take: indices must be integers, not {indices.dtype}")
     if axis is None:
         x, axis = x.reshape(-1), 0
     if not -x.ndim <= axis < x.ndim:
         raise ShapeError(f"take: there is no axis {axis} in x of shape {x.shape}")
-    return advanced_index(x, (slice(None),) * (axis % x.ndim) + (indices,))
+    return lookup(x, (slice(None),) * (axis % x.ndim) + (indices,))
 
 
 @composed
@@ -112,7 +130,7 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
 
     ``indices`` has as many axes as x, and sizes that broadcast with x's on the others.
     """
-    indices = np.asarray(raw_index(indices))
+    indices = index_array(indices)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"take_along_axis: indices must be integers, not {indices.dtype}")
     if indices.ndim != x.ndim or not -x.ndim <= axis < x.ndim:
@@ -125,4 +143,110 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
         np.arange(n).reshape((-1,) + (1,) * (x.ndim - 1 - i)) for i, n in enumerate(x.shape)
     ]
     index[axis] = indices
-    return advanced_index(x, tuple(index))
+    return lookup(x, tuple(index))
+
+
+# --- Lanes of a vmap --------------------------------------------------------------------------
+
+
+def each_axis(shape: tuple[int, ...], index: Any) -> list[Any]:
+    """An index of an array of ``shape`` as integers for each of its axes, all of the rank of what
+    is picked: then its axes lie where NumPy's rules put them, and no rule is needed any more."""
+    items: list[Any] = []
+    for item in index if isinstance(index, tuple) else (index,):
+        array: Any = item if is_single(item) else index_array(item)
+        if is_single(item) or array.dtype != bool:
+            items.append(array)
+        elif isinstance(array, Variable):
+            raise VmapError("x[mask]: under vmap each lane would pick another number of elements")
+        else:
+            items += np.nonzero(array)
+    taken = sum(item is not None and item is not Ellipsis for item in items)
+    if Ellipsis not in [item for item in items if is_single(item)]:
+        items.append(Ellipsis)
+    place = next(i for i, item in enumerate(items) if item is Ellipsis)
+    items[place : place + 1] = [slice(None)] * (len(shape) - taken)
+    if taken > len(shape):
+        raise IndexError(f"x[index]: too many indices, {taken}, for an x of {shape}")
+
+    picking = [i for i, item in enumerate(items) if not is_axis(item)]
+    depth = max(np.ndim(items[i]) for i in picking)  # of what the arrays pick together
+    together = picking[-1] - picking[0] < len(picking)
+    start = picking[0] if together else 0  # where its axes lie in the result
+    whole = len(items) - len(picking) + depth
+    sizes, passed = iter(shape), 0
+    found = []
+    for i, item in enumerate(items):
+        if not is_axis(item):
+            next(sizes)
+            array = item if isinstance(item, Variable) else np.asarray(item)
+            before = start + depth - array.ndim
+            array = array.reshape((1,) * before + array.shape + (1,) * (whole - start - depth))
+            found.append(array)
+            continue
+        at = passed + depth * (i > picking[0] or not together)
+        passed += 1
+        if item is not None:
+            along = np.arange(next(sizes))[item]
+            found.append(along.reshape((1,) * at + along.shape + (1,) * (whole - at - 1)))
+    return found
+
+
+def is_single(item: Any) -> bool:
+    return item is None or item is Ellipsis or isinstance(item, slice)
+
+
+def is_axis(item: Any) -> bool:
+    """Whether an item of an index is an axis of its own in the result."""
+    return item is None or isinstance(item, slice)
+
+
+def of_all_lanes(index: Any, shape: tuple[int, ...], lanes: int) -> tuple[Any, ...]:
+    """An index that is the same in all lanes, of arrays of ``shape``, as one of them all."""
+    items = index if isinstance(index, tuple) else (index,)
+    picking = [i for i, item in enumerate(items) if not is_single(item)]
+    if is_basic(index) or picking[-1] - picking[0] < len(picking):
+        return (slice(None), *items)
+    arrays = each_axis(shape, index)
+    return (in_front(lanes, arrays[0].ndim), *arrays)
+
+
+def in_front(lanes: int, ndim: int) -> np.ndarray:
+    """The numbers of the lanes along an axis in front of ``ndim`` others."""
+    return np.arange(lanes).reshape((-1,) + (1,) * ndim)
+
+
+@op(variadic=True)
+def _pick(arrays):
+    """``x[index]`` for arrays x, *index, where one is of a lane of a vmap."""
+    return arrays[0][tuple(arrays[1:])]
+
+
+def _pick_lanes(op, args, on, static):
+    x, *index = args
+    ndim = max(rank(i, o) for i, o in zip(index, on[1:], strict=True))
+    index = [padded(i, o, ndim) for i, o in zip(index, on[1:], strict=True)]
+    if on[0]:
+        index = [in_front(x.shape[0], ndim), *index]
+    return lookup(x, tuple(index))
+
+
+def _index_lanes(op, args, on, static):
+    x, index = args
+    return NotImplemented if on[1] else lookup(x, of_all_lanes(index, x.shape[1:], x.shape[0]))
+
+
+def _scatter_lanes(op, args, on, static):
+    (g, index, shape), lanes = args, lanes_of(args, on)
+    if on[1]:
+        arrays = each_axis(tuple(shape), index)
+        index = (in_front(lanes, arrays[0].ndim - 1), *arrays)
+    else:
+        index = of_all_lanes(index, tuple(shape), lanes)
+    return op(with_lanes(g, on[0], lanes), raw_index(index), (lanes, *shape))
+
+
+_pick.batched(_pick_lanes)
+basic_index.batched(lambda op, args, on, static: op(args[0], of_all_lanes(args[1], (), 0)))
+advanced_index.batched(_index_lanes, formula=lookup)
+scatter_add.batched(_scatter_lanes)

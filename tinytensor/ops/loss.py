@@ -16,9 +16,12 @@ from ..errors import ShapeError
 from ..kernels import reference
 from ..operation import op
 from . import reduction as reductions
+from .batching import folded, lanes_of, padded, rank, shape, unfolded, with_lanes
 from .checks import floating, integers, parameter
-from .elementwise import abs, clip, exp, log, log1p, maximum, sigmoid, sign
-from .shape import expand_dims
+from .elementary import logaddexp
+from .elementwise import clip, log, log1p, maximum, not_equal, sigmoid, sign, where
+from .indexing import take
+from .shape import cast, expand_dims
 from .softmax import log_softmax, softmax
 
 __all__ = [
@@ -456,9 +459,61 @@ def _logits_by_input(g, input, target, weight, reduction, pos_weight):
 def _logits_by_target(g, input, target, weight, reduction, pos_weight):
     slope = -input
     if pos_weight is not None:
-        minus_log_p = maximum(-input, 0.0) + log1p(exp(-abs(input)))
-        slope = slope + minus_log_p * (np.asarray(pos_weight) - 1)
+        slope = slope + logaddexp(-input, 0.0) * (np.asarray(pos_weight) - 1)  # −log p
     return _weighted(slope * _share(g, input, reduction), weight)
 
 
 binary_cross_entropy_with_logits.grad(input=_logits_by_input, target=_logits_by_target)
+
+
+# --- Lanes of a vmap: the losses of all, reduced in each ---------------------------------------
+
+
+def _reduced(losses, reduction):
+    axes = tuple(range(1, losses.ndim))
+    if reduction == "none" or not axes:
+        return losses
+    return (reductions.sum if reduction == "sum" else reductions.mean)(losses, axes)
+
+
+def _pair_lanes(op, args, on, static):
+    how, lanes = op.names.index("reduction"), lanes_of(args, on)
+    ndim = max(rank(x, o) for x, o in zip(args, on, strict=True))
+    if shape(args[0], on[0]) == shape(args[1], on[1]):  # else they broadcast, with a warning
+        args = [with_lanes(x, o, lanes) if i < 2 else x
+                for i, (x, o) in enumerate(zip(args, on, strict=True))]  # fmt: skip
+        on = [True, True, *on[2:]]
+    each = [padded(x, o, ndim) for x, o in zip(args, on, strict=True)]
+    _check_reduction(op.__name__, args[how])
+    each[how] = "none"
+    return _reduced(op(*each), args[how])
+
+
+for _op in (mse_loss, l1_loss, smooth_l1_loss, huber_loss):
+    _op.batched(_pair_lanes)
+for _op in (binary_cross_entropy, binary_cross_entropy_with_logits):
+    _op.batched(_pair_lanes)
+
+
+def _class_lanes(op, args, on, static):
+    input, target, weight, ignore_index, reduction, *smoothing = args
+    ndim = rank(input, on[0])
+    if on[2] or ndim == 0 or rank(target, on[1]) not in (ndim - 1, ndim):
+        return NotImplemented
+    lanes = lanes_of(args, on)
+    input, target = with_lanes(input, on[0], lanes), with_lanes(target, on[1], lanes)
+    _check_reduction(op.__name__, reduction)
+    rows = (input, target) if ndim == 1 else (folded(input), folded(target))
+    losses = op(*rows, weight, ignore_index, "none", *smoothing)
+    losses = losses if ndim == 1 else unfolded(losses, lanes)
+    if reduction != "mean" or target.dtype.kind == "f":
+        return _reduced(losses, reduction)
+    kept = not_equal(target, ignore_index)
+    counts = cast(kept, losses.dtype)
+    if weight is not None:
+        counts = counts * cast(take(weight, where(kept, target, 0)), losses.dtype)
+    return _reduced(losses, "sum") / _reduced(counts, "sum")
+
+
+cross_entropy.batched(_class_lanes)
+nll_loss.batched(_class_lanes)

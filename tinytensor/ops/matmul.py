@@ -10,8 +10,9 @@ import numpy as np
 from .. import kernels
 from ..errors import ShapeError
 from ..operation import op
-from .elementwise import relu_backward
-from .shape import expand_dims, reshape
+from .batching import padded, rank, with_lanes
+from .elementwise import relu, relu_backward
+from .shape import expand_dims, matrix_transpose, reshape, squeeze
 
 __all__ = ["linear", "linear_relu", "matmul"]
 
@@ -77,7 +78,23 @@ def matmul_grad_b(g, a, b_ndim):
     return matmul(transposed(a), g)
 
 
-matmul.grad(a=matmul_grad_a, b=matmul_grad_b)
+def matmul_lanes(op, args, on, static):
+    (a, b), (of_a, of_b) = args, (rank(x, o) for x, o in zip(args, on, strict=True))
+    if min(of_a, of_b) == 0:
+        return NotImplemented
+    if of_a == 1 and on == [True, False] and of_b < 3:
+        return matmul(a, b)  # the lanes are the rows of one product
+    if of_b == 1 and on == [False, True] and of_a == 2:
+        return matmul(b, matrix_transpose(a))
+    a = expand_dims(a, -2) if of_a == 1 else a
+    b = expand_dims(b, -1) if of_b == 1 else b
+    ndim = max(of_a, of_b, 2)
+    out = matmul(padded(a, on[0], ndim), padded(b, on[1], ndim))
+    gone = (-2,) * (of_a == 1) + (-1,) * (of_b == 1)
+    return squeeze(out, gone) if gone else out
+
+
+matmul.batched(matmul_lanes).grad(a=matmul_grad_a, b=matmul_grad_b)
 
 
 # --- Layers ----------------------------------------------------------------------------------
@@ -97,7 +114,23 @@ def linear(x, weight, bias=None):
     return kernels.linear(x, weight, bias, None)
 
 
-linear.grad(
+def linear_lanes(op, args, on, static):
+    (x, weight, bias), ndim = args, rank(args[0], on[0])
+    if ndim == 0 or rank(weight, on[1]) != 2 or (bias is not None and rank(bias, on[2]) != 1):
+        return NotImplemented
+    if not on[1]:
+        out = linear(x, weight, None if on[2] else bias)
+        if not on[2]:
+            return out
+    else:
+        lanes, out_size, in_size = weight.shape
+        x = with_lanes(x, on[0], lanes)
+        out = matmul(reshape(x, (lanes, prod(x.shape[1:-1]), in_size)), weight.mT)
+        out = reshape(out, (*x.shape[:-1], out_size))
+    return out if bias is None else out + padded(bias, on[2], ndim)
+
+
+linear.batched(linear_lanes).grad(
     x=lambda g, weight: matmul(g, weight),
     weight=lambda g, x: matmul(transposed(as_rows(g)), as_rows(x)),
     bias=lambda g: g,  # the engine sums over the rows
@@ -120,7 +153,9 @@ def linear_relu_grad(g, x, weight, out, needs):
     )
 
 
-linear_relu.grad_all(("x", "weight", "bias"), linear_relu_grad)
+linear_relu.batched(formula=lambda x, weight, bias: relu(linear(x, weight, bias))).grad_all(
+    ("x", "weight", "bias"), linear_relu_grad
+)
 
 
 def check_linear(name: str, x: Any, weight: Any, bias: Any) -> None:

@@ -8,6 +8,7 @@ there is an error.
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Callable
 from functools import wraps
@@ -19,6 +20,8 @@ from .. import kernels
 from ..engine import GraphError
 from ..errors import ShapeError
 from ..operation import op
+from .batching import of_lane, padded, rank
+from .batching import reduction as over_lanes
 from .complex_numbers import conj, conjugate_if_complex, imag, real
 from .composed import composed
 from .elementwise import abs, equal, logical_and, logical_or, pow, sign, where
@@ -118,7 +121,17 @@ def _solve_to_a(g, a, b, out):
     return -(expand_dims(right, -1) * expand_dims(out, -2))
 
 
-solve.grad(a=_solve_to_a, b=_transposed_solve)
+def _solve_lanes(op, args, on, static):
+    (a, b), (of_a, of_b) = args, (rank(x, o) for x, o in zip(args, on, strict=True))
+    if of_a < 2 or of_b < 1:
+        return NotImplemented
+    b = expand_dims(b, -1) if of_b == 1 else b
+    ndim = builtins.max(of_a, of_b)
+    out = solve(padded(a, on[0], ndim), padded(b, on[1], ndim))
+    return out[..., 0] if of_b == 1 else out
+
+
+solve.batched(_solve_lanes).grad(a=_solve_to_a, b=_transposed_solve)
 
 
 @op
@@ -239,7 +252,7 @@ def matrix_rank(x, rtol=None):
 @composed
 def matrix_power(x: Any, n: int) -> Any:
     """x multiplied by itself n times, by repeated squaring; for a negative n, x⁻¹."""
-    as_matrices("matrix_power", x.value if hasattr(x, "value") else x, square=True)
+    as_matrices("matrix_power", np.broadcast_to(x.dtype.type(), x.shape), square=True)
     if n < 0:
         x, n = inv(x), -n
     if n == 0:
@@ -355,6 +368,10 @@ def check_phases(name: str, x: Any, scale: Any) -> None:
     """An error if the gradient depends on the phases that LAPACK happened to give to vectors."""
     if x.dtype.kind != "c":
         return
+    while x.level:  # of all lanes
+        x = x.value
+    while scale.level:
+        scale = scale.value
     largest = np.abs(scale.value).max(initial=1)
     if np.abs(np.diagonal(x.value, 0, -2, -1).imag).max(initial=0) > 1e-3 * largest:
         raise GraphError(
@@ -518,6 +535,11 @@ eigvals.grad(x=_eigvals_to_x)
 for _op in (_slogdet, _qr, _eigh, _svd, _eig):
     _op.__name__ = _op.__name__.lstrip("_")
 
+for _op in (_slogdet, _qr, _eigh, _svd, _eig, inv, det, pinv, matrix_rank, cholesky):
+    _op.batched(of_lane(2))
+for _op in (eigvalsh, svdvals, eigvals):
+    _op.batched(of_lane(2))
+
 # --- Norms -----------------------------------------------------------------------------------
 
 
@@ -530,17 +552,21 @@ def _p_norm(x, axis, keepdims, ord):
 
 
 def _p_norm_to_x(g, x, out, axis, keepdims, ord):
-    """g (|x| / norm)ᵖ⁻¹ x̄ / |x|."""
+    """g |y|ᵖ⁻² ȳ, where y = x / norm."""
     g, out = (expand(t, x.shape, axis, keepdims) for t in (g, out))
     none = equal(out, 0)
-    share = abs(x) / where(none, 1.0, out)
-    gone = logical_or(none, equal(share, 0))
-    if ord != 2:
-        share = pow(where(gone, 1.0, share), ord - 1)
-    return g * (where(gone, 0.0, share) * conjugate_if_complex(sign(x)))
+    y = x / where(none, 1.0, out)
+    across = conjugate_if_complex(y)
+    if ord > 0 and ord % 2 == 0:  # a polynomial, whose higher derivatives are not 0 where x is
+        if ord > 2:
+            across = across * pow(real(y * across), ord / 2 - 1)
+        return g * where(none, 0.0, across)
+    gone = logical_or(none, equal(y, 0))
+    share = pow(where(gone, 1.0, abs(y)), ord - 1)
+    return g * (where(gone, 0.0, share) * conjugate_if_complex(sign(y)))
 
 
-_p_norm.grad(x=_p_norm_to_x)
+_p_norm.batched(over_lanes).grad(x=_p_norm_to_x)
 
 
 @composed

@@ -8,9 +8,10 @@ from .. import kernels
 from ..errors import ShapeError
 from ..operation import op
 from . import reduction
+from .batching import VmapError, folded, lanes_of, padded, rank, unfolded, with_lanes
 from .checks import floating, number, parameter
-from .elementwise import rsqrt, square
-from .shape import reshape
+from .elementwise import add, multiply, rsqrt, square
+from .shape import moveaxis, reshape
 
 __all__ = ["batch_norm", "layer_norm", "rms_norm"]
 
@@ -42,6 +43,20 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     weight = parameter("layer_norm", "weight", weight, shape)
     bias = parameter("layer_norm", "bias", bias, shape)
     return kernels.layer_norm(x, weight, bias, number("layer_norm", "eps", eps), len(shape))
+
+
+def _layer_norm_lanes(op, args, on, static):
+    x, normalized_shape, *parameters, eps = args
+    ndim = len(_shape(normalized_shape))
+    ranks = {rank(p, o) for p, o in zip(parameters, on[2:], strict=False) if p is not None}
+    if rank(x, on[0]) < ndim or ranks - {ndim}:
+        return NotImplemented
+    if not any(on[1:]):
+        return op(*args)
+    out = op(x, normalized_shape, *[None] * len(parameters), eps)
+    for p, has_lanes, change in zip(parameters, on[2:], (multiply, add), strict=False):
+        out = out if p is None else change(out, padded(p, has_lanes, rank(x, on[0])))
+    return out
 
 
 def _shape(normalized_shape):
@@ -78,7 +93,7 @@ def _layer_norm_backward(g, x, weight, mean, rstd, ndim, eps):
 
 
 layer_norm_backward.defined_by(_layer_norm_backward)
-layer_norm.grad_all(
+layer_norm.batched(_layer_norm_lanes).grad_all(
     ("x", "weight", "bias"),
     lambda g, x, normalized_shape, weight, mean, rstd, eps: layer_norm_backward(
         g, x, weight, mean, rstd, len(_shape(normalized_shape)), eps
@@ -126,7 +141,7 @@ def _rms_norm_backward(g, x, weight, rstd, ndim, eps):
 
 
 rms_norm_backward.defined_by(_rms_norm_backward)
-rms_norm.grad_all(
+rms_norm.batched(_layer_norm_lanes).grad_all(
     ("x", "weight"),
     lambda g, x, normalized_shape, weight, rstd, eps: rms_norm_backward(
         g, x, weight, rstd, len(_shape(normalized_shape)), eps
@@ -200,7 +215,35 @@ def _batch_norm_backward(g, x, weight, mean, rstd, training, eps):
 
 
 batch_norm_backward.defined_by(_batch_norm_backward)
-batch_norm.grad_all(
+
+
+def _batch_norm_lanes(op, args, on, static):
+    """With parameters that are the same in all lanes, and statistics that are given, the lanes are
+    images more; else they are channels more."""
+    x, *parameters, training, momentum, eps = args
+    if training and (args[1] is not None or args[2] is not None):
+        raise VmapError(
+            "batch_norm: in training under vmap, the lanes cannot all move the running statistics:"
+            " use eval(), or a layer with track_running_stats=False"
+        )
+    if rank(x, on[0]) < 2 or any(
+        p is not None and rank(p, o) != 1 for p, o in zip(parameters, on[1:5], strict=True)
+    ):
+        return NotImplemented
+    lanes = lanes_of(args, on)
+    if not training and not any(on[1:]):
+        return unfolded(op(folded(x), *args[1:]), lanes)
+    x = moveaxis(with_lanes(x, on[0], lanes), 0, 1)
+    parameters = [
+        None if p is None else reshape(with_lanes(p, o, lanes), (-1,))
+        for p, o in zip(parameters, on[1:5], strict=True)
+    ]
+    channels = (x.shape[0], lanes * x.shape[2], *x.shape[3:])
+    out = op(reshape(x, channels), *parameters, training, momentum, eps)
+    return moveaxis(reshape(out, x.shape), 1, 0)
+
+
+batch_norm.batched(_batch_norm_lanes).grad_all(
     ("x", "weight", "bias"),
     lambda g, x, weight, mean, rstd, training, eps: batch_norm_backward(
         g, x, weight, mean, rstd, bool(training), eps

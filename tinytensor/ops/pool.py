@@ -10,6 +10,7 @@ from .. import kernels
 from ..errors import DtypeError, ShapeError
 from ..kernels.reference import pool_size
 from ..operation import op
+from .batching import images
 from .conv import Pair, as_pair, remembered
 
 __all__ = [
@@ -270,3 +271,13 @@ def adaptive_avg_pool2d_grad(g, size):
 
 adaptive_avg_pool2d.grad(x=lambda g, size: adaptive_avg_pool2d_grad(g, size))
 adaptive_avg_pool2d_grad.grad(g=lambda gg, out_size: adaptive_avg_pool2d(gg, out_size))
+
+
+# --- Lanes of a vmap --------------------------------------------------------------------------
+
+for _op in (max_pool2d_with_indices, avg_pool2d, adaptive_avg_pool2d):
+    _op.batched(images(["x"]))
+for _op in (avg_pool2d_grad, adaptive_avg_pool2d_grad):
+    _op.batched(images(["g"]))
+scatter_planes.batched(images(["g", "indices"]))
+gather_planes.batched(images(["x", "indices"]))

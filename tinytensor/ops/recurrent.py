@@ -10,10 +10,11 @@ from .. import kernels
 from ..errors import ShapeError
 from ..operation import op
 from . import reduction
+from .batching import folded, lanes_of, leading, named, rank, unfolded, with_lanes
 from .checks import floating, parameter
 from .elementwise import relu, sigmoid, square, tanh, where
 from .matmul import as_rows, linear, matmul, transposed
-from .shape import concat, split, stack, unstack
+from .shape import concat, moveaxis, reshape, split, stack, unstack
 
 __all__ = ["gru", "gru_cell", "lstm", "lstm_cell", "rnn"]
 
@@ -348,3 +349,41 @@ def _rnn_grad(g, x, h0, w_ih, w_hh, nonlinearity, reverse, out, needs):
 
 rnn_backward.defined_by(_rnn_backward)
 rnn.grad_all(("x", "h0", "w_ih", "w_hh", "b_ih", "b_hh"), _rnn_grad)
+
+
+# --- Lanes of a vmap: sequences more, where the weights are the same in all lanes --------------
+
+lstm_cell.batched(leading(2))
+lstm_cell_backward.batched(leading(4))
+gru_cell.batched(leading(3))
+gru_cell_backward.batched(leading(4))
+
+
+def _sequence_lanes(op, args, on, static):
+    """Of the layers and their backward ops: arrays of 3 axes are (T, B, …), those of 2 (B, …)."""
+    lanes, folds = lanes_of(args, on), []
+    for (name, x), has_lanes in zip(named(op, args).items(), on, strict=True):
+        weight, ndim = name[:2] in ("w_", "b_"), rank(x, has_lanes)
+        if has_lanes and (weight or ndim not in (2, 3)):
+            return NotImplemented
+        if weight or ndim < 2:
+            folds.append(x)
+            continue
+        x = with_lanes(x, has_lanes, lanes)
+        if ndim == 3:
+            x = moveaxis(x, 0, 1)
+            x = reshape(x, (x.shape[0], lanes * x.shape[2], x.shape[3]))
+        else:
+            x = folded(x)
+        folds.append(x)
+    return tuple(_of_sequences(x, lanes) for x in op(*folds))
+
+
+def _of_sequences(x, lanes):
+    if x.ndim == 2:
+        return unfolded(x, lanes)
+    return moveaxis(reshape(x, (x.shape[0], lanes, x.shape[1] // max(lanes, 1), x.shape[2])), 1, 0)
+
+
+for _op in (lstm, gru, rnn, lstm_backward, gru_backward, rnn_backward):
+    _op.batched(_sequence_lanes)

@@ -15,6 +15,8 @@ import numpy as np
 from .. import kernels
 from ..errors import ShapeError
 from ..operation import op
+from .batching import along, rank, shifted
+from .batching import reduction as over_lanes
 from .checks import axis_index
 from .composed import composed
 from .elementwise import equal, exp, subtract, where
@@ -335,3 +337,46 @@ def diff(x: Any, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = 
     for _ in range(n):
         x = subtract(x[(*before, slice(1, None))], x[(*before, slice(None, -1))])
     return x
+
+
+# --- Lanes of a vmap --------------------------------------------------------------------------
+
+for _op in (sum, mean, prod, max, min, any, all, var, std, logsumexp):
+    _op.batched(over_lanes)
+cumprod.batched(along())
+
+
+def _expand_lanes(op, args, on, static):
+    g, shape, axis, keepdims = args
+    axis = shifted(op, axis, len(shape))
+    return op(g, (g.shape[0], *shape), axis, keepdims) if shape else g
+
+
+def _shares_of_lanes(op, args, on, static):
+    x, extreme, axis, keepdims = args
+    if not builtins.all(on[:2]):
+        return NotImplemented
+    return op(x, extreme, shifted(op, axis, x.ndim - 1), keepdims)
+
+
+def _index_of_lanes(op, args, on, static):
+    x, axis, keepdims = args
+    ndim = x.ndim - 1
+    if axis is not None:
+        return op(x, shifted(op, axis, ndim), keepdims)
+    found = op(x.reshape(x.shape[0], math.prod(x.shape[1:])), 1, False)
+    return found.reshape(x.shape[0], *(1,) * ndim) if keepdims else found
+
+
+def _cumsum_of_lanes(op, args, on, static):
+    x, axis, reverse = args
+    if axis is None and rank(x, True) != 1:
+        return NotImplemented
+    return op(x, shifted(op, -1 if axis is None else axis, x.ndim - 1), reverse)
+
+
+expand.batched(_expand_lanes)
+_extreme_shares.batched(_shares_of_lanes)
+argmax.batched(_index_of_lanes)
+argmin.batched(_index_of_lanes)
+cumsum.batched(_cumsum_of_lanes)

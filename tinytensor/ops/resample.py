@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ShapeError
 from ..kernels import reference
 from ..operation import op
+from .batching import folded, unfolded
 from .composed import composed
 from .elementwise import add, multiply
 from .indexing import take
@@ -79,6 +80,15 @@ def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     return np.array(out[:, :, top : top + size[0], left : left + size[1]])
 
 
+def _images_of_lanes(op, args, on, static):
+    x, *sizes = args
+    if x.ndim - 1 != (4 if op is unfold else 3):
+        return NotImplemented
+    return unfolded(op(folded(x), *sizes), x.shape[0])
+
+
+fold.batched(_images_of_lanes)
+unfold.batched(_images_of_lanes)
 unfold.grad(
     x=lambda g, size, kernel_size, dilation, padding, stride: fold(
         g, size, kernel_size, dilation, padding, stride

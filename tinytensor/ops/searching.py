@@ -8,6 +8,8 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..operation import MANY, op
+from .batching import along, refused
+from .batching import reduction as over_lanes
 from .checks import axis_index
 from .composed import composed
 from .indexing import take_along_axis
@@ -160,3 +162,23 @@ def unique_inverse(x: Any) -> UniqueInverseResult:
 def unique_values(x):
     """The different elements, sorted."""
     return np.unique(x, equal_nan=False)
+
+
+# --- Lanes of a vmap --------------------------------------------------------------------------
+
+argsort.batched(along())
+count_nonzero.batched(over_lanes)
+for _op in (nonzero, _unique, unique_values):
+    _op.batched(refused)
+
+
+def _searchsorted_lanes(op, args, on, static):
+    return NotImplemented if on[0] or on[3] else op(*args)
+
+
+def _isin_lanes(op, args, on, static):
+    return NotImplemented if on[1] else op(*args)
+
+
+searchsorted.batched(_searchsorted_lanes)
+isin.batched(_isin_lanes)

@@ -10,6 +10,7 @@ import numpy as np
 from .. import kernels
 from ..errors import DtypeError, ShapeError
 from ..operation import MANY, SOMETIMES, op
+from .batching import elementwise, lanes_of, of_lane, rank, shape, shifted, with_lanes
 from .checks import axis_index
 from .composed import composed
 
@@ -391,7 +392,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
 
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
-    counts = np.asarray(getattr(repeats, "value", repeats))
+    counts = np.asarray(repeats)
     return take(x, np.repeat(np.arange(x.shape[axis]), counts), axis)
 
 
@@ -406,3 +407,109 @@ def tile(x: Any, repetitions: int | Sequence[int]) -> Any:
     ones = [size for n in shape for size in (1, n)]
     stretched = broadcast_to(reshape(x, tuple(ones)), tuple(pairs))
     return reshape(stretched, tuple(r * n for r, n in zip(reps, shape, strict=True)))
+
+
+# --- Lanes of a vmap --------------------------------------------------------------------------
+
+clone.batched(elementwise)
+cast.batched(elementwise)
+matrix_transpose.batched(of_lane(2))
+tril.batched(of_lane(2))
+triu.batched(of_lane(2))
+
+
+def _reshape_lanes(op, args, on, static):
+    x, shape, copy = args
+    sizes = [int(n) for n in (shape if isinstance(shape, tuple | list) else (shape,))]
+    if x.size == 0 and -1 in sizes:
+        return NotImplemented
+    return op(x, (x.shape[0], *sizes), copy)
+
+
+def _permute_lanes(op, args, on, static):
+    x, axes = args
+    axes = range(x.ndim - 2, -1, -1) if axes is None else axes
+    return op(x, (0, *shifted(op, tuple(axes), x.ndim - 1)))
+
+
+def _expand_dims_lanes(op, args, on, static):
+    x, axis = args
+    several = len(axis) if isinstance(axis, tuple | list) else 1
+    return op(x, shifted(op, axis, x.ndim - 1 + several))
+
+
+def _squeeze_lanes(op, args, on, static):
+    x, axis = args
+    if axis is None:
+        return op(x, tuple(i for i in range(1, x.ndim) if x.shape[i] == 1))
+    return op(x, shifted(op, axis, x.ndim - 1))
+
+
+def _broadcast_lanes(op, args, on, static):
+    x, shape = args
+    missing = len(shape) - (x.ndim - 1)
+    if missing < 0:
+        return NotImplemented
+    return op(reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:])), (x.shape[0], *shape))
+
+
+def _flip_lanes(op, args, on, static):
+    x, axis = args
+    return op(x, shifted(op, axis, x.ndim - 1))
+
+
+def _roll_lanes(op, args, on, static):
+    x, shift, axis = args
+    if axis is not None:
+        return op(x, shift, shifted(op, axis, x.ndim - 1))
+    flat = reshape(x, (x.shape[0], int(np.prod(x.shape[1:]))))
+    return reshape(op(flat, sum(shift) if isinstance(shift, tuple | list) else shift, 1), x.shape)
+
+
+def _concat_lanes(op, args, on, static):
+    axis, lanes = static["axis"], lanes_of(args, on)
+    arrays = [with_lanes(x, o, lanes) for x, o in zip(args, on, strict=True)]
+    if axis is None:
+        arrays = [reshape(x, (lanes, int(np.prod(x.shape[1:])))) for x in arrays]
+        return op(arrays, 1)
+    return op(arrays, shifted(op, axis, arrays[0].ndim - 1))
+
+
+def _stack_lanes(op, args, on, static):
+    lanes = lanes_of(args, on)
+    arrays = [with_lanes(x, o, lanes) for x, o in zip(args, on, strict=True)]
+    if len({shape(x, o) for x, o in zip(args, on, strict=True)}) > 1:
+        return NotImplemented
+    return op(arrays, shifted(op, static["axis"], rank(arrays[0], True) + 1))
+
+
+def _split_lanes(op, args, on, static):
+    x, indices_or_sections, axis = args
+    return op(x, indices_or_sections, shifted(op, axis, x.ndim - 1))
+
+
+def _unstack_lanes(op, args, on, static):
+    x, axis = args
+    return NotImplemented if x.ndim == 1 else op(x, shifted(op, axis, x.ndim - 1))
+
+
+def _pad_lanes(op, args, on, static):
+    x, pad_width, value = args
+    if on[2]:
+        return NotImplemented
+    widths = np.broadcast_to(np.asarray(pad_width), (x.ndim - 1, 2)).tolist()
+    return op(x, ((0, 0), *(tuple(pair) for pair in widths)), value)
+
+
+reshape.batched(_reshape_lanes)
+permute_dims.batched(_permute_lanes)
+expand_dims.batched(_expand_dims_lanes)
+squeeze.batched(_squeeze_lanes)
+broadcast_to.batched(_broadcast_lanes)
+flip.batched(_flip_lanes)
+roll.batched(_roll_lanes)
+concat.batched(_concat_lanes)
+stack.batched(_stack_lanes)
+split.batched(_split_lanes)
+unstack.batched(_unstack_lanes)
+pad_constant.batched(_pad_lanes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import kernels
 from ..operation import op
 from . import reduction
+from .batching import along
 from .checks import axis_index, floating
 from .elementwise import exp
 
@@ -29,8 +30,10 @@ def softmax_backward(g, y, axis):
     return kernels.softmax_backward(g, y, axis_index("softmax", axis, y.ndim))
 
 
-softmax.grad(x=lambda g, out, axis: softmax_backward(g, out, axis))
-softmax_backward.defined_by(lambda g, y, axis: y * (g - reduction.sum(g * y, axis, keepdims=True)))
+softmax.batched(along()).grad(x=lambda g, out, axis: softmax_backward(g, out, axis))
+softmax_backward.batched(along(2)).defined_by(
+    lambda g, y, axis: y * (g - reduction.sum(g * y, axis, keepdims=True))
+)
 
 
 @op
@@ -51,7 +54,7 @@ def log_softmax_backward(g, y, axis):
     return kernels.log_softmax_backward(g, y, axis_index("log_softmax", axis, y.ndim))
 
 
-log_softmax.grad(x=lambda g, out, axis: log_softmax_backward(g, out, axis))
-log_softmax_backward.defined_by(
+log_softmax.batched(along()).grad(x=lambda g, out, axis: log_softmax_backward(g, out, axis))
+log_softmax_backward.batched(along(2)).defined_by(
     lambda g, y, axis: g - exp(y) * reduction.sum(g, axis, keepdims=True)
 )

@@ -14,10 +14,22 @@ import numpy as np
 from ..engine import Variable
 from ..errors import DtypeError, ShapeError
 from ..operation import op
+from .batching import lanes_of, padded, rank, with_lanes
 from .checks import axis_index
 from .composed import composed
 from .elementwise import add, divide, maximum, minimum, multiply, pow, subtract
-from .indexing import advanced_index, getitem, is_basic, own_index, raw_index
+from .indexing import (
+    advanced_index,
+    each_axis,
+    getitem,
+    has_lanes,
+    in_front,
+    index_array,
+    is_basic,
+    lookup,
+    of_all_lanes,
+    own_index,
+)
 from .shape import astype, broadcast_to, reshape
 
 __all__ = ["gather", "index_add", "index_put", "scatter"]
@@ -37,9 +49,20 @@ _index_set.grad(
 )
 
 
+def _set_lanes(op, args, on, static):
+    (x, index, value), lanes = args, lanes_of(args, on)
+    index = of_all_lanes(index, np.shape(x)[on[0] :], lanes)
+    return op(with_lanes(x, on[0], lanes), index, value)
+
+
+_index_set.batched(_set_lanes)
+
+
 def updated(name: str, x: Any, index: Any, value: Any, change: Callable[..., Any] | None) -> Any:
     """x with ``change(old, value)`` (``value`` itself if None) at ``[index]``."""
     index = own_index(index)
+    if has_lanes(index):
+        return _update([x, value, *each_axis(x.shape, index)], name, change)
     try:
         places = np.arange(x.size).reshape(x.shape)[index]
     except IndexError as error:
@@ -63,6 +86,24 @@ def updated(name: str, x: Any, index: Any, value: Any, change: Callable[..., Any
         new = advanced_index(values, turn)
         out = _index_set(out, here, new if change is None else change(out[here], new))
     return reshape(out, x.shape)
+
+
+@op(variadic=True)
+def _update(arrays, name, change):
+    """``updated`` for arrays x, value, *index, where one of the index is of a lane of a vmap."""
+    raise TypeError("no array is of a lane of a vmap")
+
+
+def _update_lanes(op, args, on, static):
+    (x, value, *index), lanes = args, lanes_of(args, on)
+    ndim = max(rank(i, o) for i, o in zip(index, on[2:], strict=True))
+    index = [padded(i, o, ndim) for i, o in zip(index, on[2:], strict=True)]
+    place = (in_front(lanes, ndim), *index)
+    value = padded(value, on[1], ndim)
+    return updated(static["name"], with_lanes(x, on[0], lanes), place, value, static["change"])
+
+
+_update.batched(_update_lanes)
 
 
 def repeats(places: np.ndarray) -> bool:
@@ -154,7 +195,7 @@ def index_add(x: Any, axis: int, index: Any, source: Any, alpha: float = 1) -> A
     axis = axis_index("index_add", axis, x.ndim)
     if alpha != 1:
         source = multiply(source, alpha)
-    place = (slice(None),) * axis + (np.asarray(raw_index(index)),)
+    place = (slice(None),) * axis + (index_array(index),)
     return updated("index_add", x, place, source, add)
 
 
@@ -192,12 +233,12 @@ def gather(x: Any, axis: int, index: Any) -> Any:
 
     ``index`` may be smaller than x along the other axes, as in PyTorch.
     """
-    return advanced_index(x, _along("gather", x, axis, index))
+    return lookup(x, _along("gather", x, axis, index))
 
 
-def _along(name: str, x: Any, axis: int, index: Any) -> tuple[np.ndarray, ...]:
+def _along(name: str, x: Any, axis: int, index: Any) -> tuple[Any, ...]:
     """The index of what ``index`` says along ``axis``, and its own place along the others."""
-    axis, index = axis_index(name, axis, x.ndim), np.array(raw_index(index))
+    axis, index = axis_index(name, axis, x.ndim), index_array(own_index(index))
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: index must be integers, not {index.dtype}")
     fits = all(
@@ -205,6 +246,6 @@ def _along(name: str, x: Any, axis: int, index: Any) -> tuple[np.ndarray, ...]:
     )
     if index.ndim != x.ndim or not fits:
         raise ShapeError(f"{name}: index {index.shape} does not fit an x of {x.shape}")
-    places = list(np.ogrid[tuple(slice(0, n) for n in index.shape)])
+    places: list[Any] = list(np.ogrid[tuple(slice(0, n) for n in index.shape)])
     places[axis] = index
     return tuple(places)

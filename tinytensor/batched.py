@@ -1,0 +1,265 @@
+"""Batched: the tensor of one lane of a vmap, whose value holds the tensors of all lanes.
+
+vmap calls a function once, with such tensors. They look like the tensor of a single lane; ops that
+are called on them are called on the tensors of all lanes, by the ops' batching rules. What is
+recorded for gradients is recorded of those, so a Batched never has a node of its own.
+
+Vmaps within vmaps have levels, from 1 on. The lanes of a level lie along axis 0 of the value, which
+is a plain tensor, or a Batched of a lower level:
+
+    Batched (level 2, shape S) → Batched (level 1, shape B₂ S) → Tensor (shape B₁ B₂ S)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from . import ops, random
+from .engine import GraphError, Variable, wrap
+from .operation import Op
+from .ops.batching import VmapError, looped
+from .tensor import Dtype, Shape, Tensor
+
+__all__ = ["Batched", "VmapError"]
+
+
+class Batched(Tensor):
+    """A tensor of one lane of a vmap. Its shape is that of the lane; its elements are unknown."""
+
+    __slots__ = ()
+
+    value: Any  # the tensor of all lanes
+
+    @staticmethod
+    def spec(value: Tensor) -> tuple[Shape, np.dtype]:
+        return value.shape[1:], value.dtype
+
+    @classmethod
+    def called(cls, op: Op, args: Any, static: dict[str, Any] | None, level: int) -> Any:
+        """Call ``op`` for all lanes of ``level``, the highest among its arguments."""
+        if level > len(active.get()):
+            raise VmapError(f"{op.__name__}: an argument is of a lane of a vmap that has ended")
+        static = static or {}
+        on = [isinstance(x, Variable) and x.level == level for x in args]
+        physical = [x.value if has_lanes else x for x, has_lanes in zip(args, on, strict=True)]
+        out: Any = NotImplemented
+        try:
+            if op.batching is not None:
+                out = op.batching(op, physical, on, static)
+            if out is NotImplemented and op.formula is not None:
+                return op.formula(*args, **static)
+            if out is NotImplemented:
+                out = looped(op, physical, on, static)
+        except Exception as error:
+            error.add_note(
+                f"(in a vmap of {_size(level)} lanes, which may be axis 0 of the shapes)"
+            )
+            raise
+        if op.outputs == 1:
+            return lane_of(out, level)
+        return tuple(lane_of(one, level) for one in out)
+
+    # --- What it is, to a lane -----------------------------------------------------------------
+
+    @property
+    def shape(self) -> Shape:
+        return self.value.shape[1:]
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim - 1
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    @property
+    def is_leaf(self) -> bool:
+        return plain(self).is_leaf
+
+    def __repr__(self) -> str:
+        size = self.value.shape[0]
+        return f"tensor of one of {size} lanes(shape={self.shape}, dtype={self.dtype})"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{self!r}</pre>"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def detach(self) -> Tensor:
+        return lane_of(self.value.detach(), self.level)
+
+    def copied(self) -> Tensor:
+        return lane_of(self.value.copied(), self.level)
+
+    def add_into(self, other: Tensor) -> Tensor:
+        return self + other
+
+    def contiguous(self) -> Tensor:
+        return self
+
+    # --- What a lane cannot do -----------------------------------------------------------------
+
+    def _unknown(self, what: str) -> VmapError:
+        return VmapError(
+            f"{what}: under vmap this tensor stands for those of {self.value.shape[0]} lanes, so it"
+            " has no elements to look at; compute with ops, and choose with tt.where"
+        )
+
+    def numpy(self) -> np.ndarray:
+        raise self._unknown("numpy")
+
+    def __array__(self, dtype: Dtype = None, copy: bool | None = None) -> np.ndarray:
+        raise self._unknown("np.asarray")
+
+    def item(self) -> Any:
+        raise self._unknown("item")
+
+    def tolist(self) -> Any:
+        raise self._unknown("tolist")
+
+    def __dlpack__(self, **options: Any) -> Any:
+        raise self._unknown("__dlpack__")
+
+    @property
+    def data(self) -> Any:
+        raise self._unknown("data")
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        raise self._fixed("an assignment to data")
+
+    # fmt: off
+    def __bool__(self) -> bool: raise self._unknown("bool")
+    def __int__(self) -> int: raise self._unknown("int")
+    def __float__(self) -> float: raise self._unknown("float")
+    def __complex__(self) -> complex: raise self._unknown("complex")
+    def __index__(self) -> int: raise self._unknown("index")
+    def __contains__(self, item: Any) -> bool: raise self._unknown("in")
+    # fmt: on
+
+    def __copy__(self) -> Tensor:
+        return lane_of(self.value, self.level)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        raise VmapError("deepcopy: a tensor of one lane of a vmap is only a view of all; use clone")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise VmapError("pickle: a tensor of one lane of a vmap means nothing outside of it")
+
+    def _fixed(self, by: str) -> VmapError:
+        return VmapError(
+            f"{by}: under vmap a tensor of one lane neither is changed in place nor written into"
+            " another; x.at[index].set(value) and its relatives make a changed copy"
+        )
+
+    def _changing(self, by: str, *others: Any) -> np.ndarray:
+        raise self._fixed(by)
+
+    @property
+    def requires_grad(self) -> bool:
+        return self.tracked
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if wanted != self.tracked:
+            raise GraphError("requires_grad: within a vmap, derivatives are taken by tt.func.grad")
+
+    def backward(self, *args: Any, **kwargs: Any) -> None:
+        raise GraphError("backward: within a vmap, derivatives are taken by tt.func.grad")
+
+    def register_hook(self, hook: Any) -> Any:
+        raise GraphError("register_hook: a tensor of one lane of a vmap has no gradient of its own")
+
+    def retain_grad(self) -> None:
+        raise GraphError("retain_grad: a tensor of one lane of a vmap has no gradient of its own")
+
+
+def lane_of(value: Tensor, level: int) -> Batched:
+    """One lane of ``value``, along whose axis 0 they lie."""
+    lane = wrap(Batched, value)
+    lane.level, lane.tracked = level, value.tracked
+    return lane
+
+
+def each_lane(function: Callable[..., Any], args: Sequence[Any]) -> Any:
+    """``function(*args)`` where ops do not know what it does: it is called for each lane of the
+    highest level among ``args``, and its tensors are stacked. What else it returns is the first
+    lane's."""
+    level = max(x.level for x in args if isinstance(x, Tensor))
+    on = [isinstance(x, Tensor) and x.level == level for x in args]
+    results = [
+        function(*[x.value[i] if has_lanes else x for x, has_lanes in zip(args, on, strict=True)])
+        for i in range(_size(level))
+    ]
+    first = results[0]
+    columns = list(zip(*results, strict=True)) if isinstance(first, tuple) else [results]
+    made = [
+        lane_of(ops.stack(list(column)), level) if isinstance(column[0], Tensor) else column[0]
+        for column in columns
+    ]
+    return tuple(made) if isinstance(first, tuple) else made[0]
+
+
+# --- The vmaps that run ----------------------------------------------------------------------
+
+
+active: ContextVar[tuple[int, ...]] = ContextVar("active", default=())  # how many lanes each has
+
+
+def _size(level: int) -> int:
+    return active.get()[level - 1]
+
+
+@contextmanager
+def mapping(size: int, randomness: str) -> Iterator[int]:
+    """Within it runs a vmap more, whose level is given."""
+    token = active.set((*active.get(), size))
+    draws = random.in_lanes.set((*random.in_lanes.get(), randomness))
+    try:
+        yield len(active.get())
+    finally:
+        random.in_lanes.reset(draws)
+        active.reset(token)
+
+
+# --- All lanes of all levels -----------------------------------------------------------------
+
+
+def plain(x: Tensor) -> Tensor:
+    """The tensor of level 0 that holds all lanes of x."""
+    while x.level:
+        x = x.value  # type: ignore[assignment]
+    return x
+
+
+def lowered(x: Tensor, depth: int) -> Tensor:
+    """x with the lanes of levels 1 to ``depth`` as its first axes, along which it is stretched if
+    it has no such lanes. It stays a tensor of one lane of the levels above."""
+    if x.level > depth:
+        below = lowered(x.value, depth)  # type: ignore[arg-type]
+        return lane_of(ops.moveaxis(below, depth, 0), x.level)
+    if depth == 0:
+        return x
+    if x.level == depth:
+        return lowered(x.value, depth - 1)  # type: ignore[arg-type]
+    return lowered(ops.broadcast_to(x, (_size(depth), *x.shape)), depth - 1)
+
+
+def raised(x: Tensor, depth: int) -> Tensor:
+    """The inverse: one lane of levels 1 to ``depth`` of x, whose first axes they are."""
+    if x.level > depth:
+        return lane_of(raised(ops.moveaxis(x.value, 0, depth), depth), x.level)
+    for level in range(1, depth + 1):
+        x = lane_of(x, level)
+    return x

@@ -1,0 +1,222 @@
+"""Batching rules: what an op does with tensors of which vmap shows it one lane.
+
+A rule is declared with ``.batched(rule)``, next to the gradient rules. It is called as
+
+    rule(op, args, on, static)
+
+with all arguments of the call. Those that ``on`` says True of are tensors with the lanes along
+axis 0; the others are the same in every lane. It calls ops, and its result has the lanes on axis 0.
+NotImplemented leaves the call to the op's formula, or else to a loop over the lanes.
+Here are the kinds of rules that most ops share; ``looped`` is what an op without a rule does.
+``.batched(formula=f)`` says that a lane's result is that of f, a function of ops, instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine import Variable
+from .checks import axis_index
+
+Rule = Callable[..., Any]
+
+
+class VmapError(RuntimeError):
+    """What was asked of one lane of a vmap cannot be done for each lane."""
+
+
+# --- Arguments -------------------------------------------------------------------------------
+
+
+def is_array(x: Any) -> bool:
+    return isinstance(x, Variable | np.ndarray)
+
+
+def lanes_of(args: Sequence[Any], on: Sequence[bool]) -> int:
+    """How many lanes there are."""
+    return next(x.shape[0] for x, has_lanes in zip(args, on, strict=True) if has_lanes)
+
+
+def rank(x: Any, on: bool) -> int:
+    """The number of axes that one lane sees."""
+    return x.ndim - 1 if on else np.ndim(x)
+
+
+def shape(x: Any, on: bool) -> tuple[int, ...]:
+    """The shape that one lane sees."""
+    return x.shape[1:] if on else np.shape(x)
+
+
+def padded(x: Any, on: bool, ndim: int) -> Any:
+    """x with axes of size 1 behind the lanes, so that each lane has ``ndim`` axes: it then
+    broadcasts beside others as it would in each lane."""
+    missing = ndim - rank(x, on) if on else 0
+    return x.reshape(x.shape[0], *(1,) * missing, *x.shape[1:]) if missing > 0 else x
+
+
+def with_lanes(x: Any, on: bool, lanes: int) -> Any:
+    """x with an axis of lanes in front, stretched along it if it had none."""
+    if on or x is None:
+        return x
+    if isinstance(x, Variable):
+        return x.broadcast_to((lanes, *x.shape))  # type: ignore[attr-defined]
+    return np.broadcast_to(np.asarray(x), (lanes, *np.shape(x)))
+
+
+def shifted(op: Any, axis: Any, ndim: int) -> Any:
+    """An axis, or several, of a lane's ``ndim`` as axes of all lanes; None as all of a lane."""
+    if axis is None:
+        return tuple(range(1, ndim + 1))
+    if isinstance(axis, tuple | list):
+        return tuple(shifted(op, one, ndim) for one in axis)
+    return axis_index(op.__name__, axis, ndim) + 1
+
+
+def folded(x: Any) -> Any:
+    """The lanes and the axis behind them made into one."""
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
+
+
+def unfolded(x: Any, lanes: int) -> Any:
+    """The lanes taken out of axis 0 again."""
+    return x.reshape(lanes, x.shape[0] // max(lanes, 1), *x.shape[1:])
+
+
+def named(op: Any, args: Sequence[Any]) -> dict[str, Any]:
+    """The arguments by the names of the op's parameters."""
+    return dict(zip(op.names, args, strict=True))
+
+
+# --- Rules that serve many ops ---------------------------------------------------------------
+
+
+def looped(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+    """Call the op for each lane, and stack what comes out: right for any op, and as slow."""
+    from .shape import stack
+
+    lanes = lanes_of(args, on)
+    if lanes == 0:
+        raise VmapError(f"{op.__name__}: there are no lanes to call it for")
+    results = []
+    for i in range(lanes):
+        lane = [x[i] if has_lanes else x for x, has_lanes in zip(args, on, strict=True)]
+        results.append(op(lane, **static) if op.variadic else op(*lane, **static))
+    if not isinstance(results[0], tuple):
+        return together(op, results, stack)
+    if len({len(result) for result in results}) > 1:
+        raise VmapError(_differ(op))
+    return tuple(together(op, column, stack) for column in zip(*results, strict=True))
+
+
+def together(op: Any, results: Sequence[Any], stack: Any) -> Any:
+    if len({x.shape for x in results}) > 1:
+        raise VmapError(_differ(op))
+    return stack(list(results))
+
+
+def _differ(op: Any) -> str:
+    return f"{op.__name__}: under vmap every lane must give the same shapes, and these differ"
+
+
+def refused(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+    """For ops whose output has a shape that depends on the elements."""
+    raise VmapError(
+        f"{op.__name__}: the shape of its result depends on the elements, so that under vmap the"
+        " lanes would differ; tt.where, or sizes that are known, may say the same"
+    )
+
+
+def elementwise(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+    """Arguments broadcast from the right, and the lanes are one more axis on the left."""
+    if len(args) > 1:
+        ndim = max(rank(x, has_lanes) for x, has_lanes in zip(args, on, strict=True))
+        args = [padded(x, has_lanes, ndim) for x, has_lanes in zip(args, on, strict=True)]
+    return op(*args, **static)
+
+
+def of_lane(least: int = 0) -> Rule:
+    """A rule for ops whose first argument may have any axes in front, of which each lane has
+    ``least`` at least; the others are parameters without lanes."""
+
+    def rule(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+        if any(on[1:]) or rank(args[0], on[0]) < least:
+            return NotImplemented
+        return op(*args, **static)
+
+    return rule
+
+
+def leading(arrays: int, least: int = 0) -> Rule:
+    """A rule for ops whose first ``arrays`` arguments all have the same axes in front, or any that
+    broadcast, if ``least`` is the number of those behind."""
+
+    def rule(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+        ranks = [rank(x, o) for x, o in zip(args[:arrays], on, strict=False) if x is not None]
+        if any(on[arrays:]) or len(set(ranks)) > 1 or min(ranks) < least:
+            return NotImplemented
+        lanes = lanes_of(args, on)
+        stretched = [with_lanes(x, o, lanes) for x, o in zip(args[:arrays], on, strict=False)]
+        return op(*stretched, *args[arrays:], **static)
+
+    return rule
+
+
+def along(arrays: int = 1, axis: str = "axis") -> Rule:
+    """A rule for ops that work along one axis of their first ``arrays`` arguments, which have the
+    same shape."""
+
+    def rule(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+        place = op.names.index(axis)
+        ndim = max(rank(x, o) for x, o in zip(args[:arrays], on, strict=False))
+        if any(on[arrays:]):
+            return NotImplemented
+        lanes = lanes_of(args, on)
+        args = [with_lanes(x, o, lanes) if i < arrays else x
+                for i, (x, o) in enumerate(zip(args, on, strict=True))]  # fmt: skip
+        args[place] = shifted(op, args[place], ndim)
+        return op(*args, **static)
+
+    return rule
+
+
+def reduction(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+    """For ops of x that take away ``axis``, a number, a tuple, or None for all axes of a lane."""
+    if any(on[1:]):
+        return NotImplemented
+    x, place = args[0], op.names.index("axis")
+    ndim, axis = x.ndim - 1, args[place]
+    args = list(args)
+    if ndim == 0:  # there is a number in each lane: it is made an axis, and taken away
+        if axis not in (None, ()):
+            return NotImplemented
+        args[0], args[place] = x.reshape(len(x), 1), (1,)
+        args[op.names.index("keepdims")] = False
+    else:
+        args[place] = shifted(op, axis, ndim)
+    return op(*args, **static)
+
+
+def images(arrays: Sequence[str]) -> Rule:
+    """A rule for ops of images (N, C, H, W) or (C, H, W): the lanes are folded into N."""
+
+    def rule(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+        places = [op.names.index(name) for name in arrays]
+        ranks = {rank(args[i], on[i]) for i in places}
+        if any(o for i, o in enumerate(on) if i not in places) or len(ranks) > 1 or min(ranks) < 3:
+            return NotImplemented
+        lanes, args = lanes_of(args, on), list(args)
+        single = ranks == {3}
+        for i in places:
+            args[i] = with_lanes(args[i], on[i], lanes)
+            args[i] = args[i] if single else folded(args[i])
+        out = op(*args, **static)
+        if single:
+            return out
+        return (
+            tuple(unfolded(o, lanes) for o in out) if type(out) is tuple else unfolded(out, lanes)
+        )
+
+    return rule
