@@ -81,7 +81,8 @@ def test_a_node_saves_what_the_needed_rules_name() -> None:
     assert saved_names(product(a, b)) == ("b", "scale", "a")
     by_a = product(a, frozen, 7.0)
     assert saved_names(by_a) == ("b", "scale")
-    assert by_a.node.saved == [frozen, 7.0]
+    held, scale = by_a.node.saved
+    assert (held.value, scale) == (frozen.value, 7.0)
     assert by_a.node.parents == (a,)
     by_b = product(frozen, b)
     assert saved_names(by_b) == ("a", "scale")
