@@ -55,7 +55,9 @@ def own_index(index: Any) -> Any:
         return tuple(own_index(item) for item in index)
     index = raw_index(index)
     if isinstance(index, slice):
-        return slice(*(i if i is None else as_int(i) for i in (index.start, index.stop, index.step)))
+        return slice(
+            *(i if i is None else as_int(i) for i in (index.start, index.stop, index.step))
+        )
     return index.copy() if isinstance(index, np.ndarray) else index
 
 

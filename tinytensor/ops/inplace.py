@@ -220,11 +220,11 @@ def zeroed(g, steps):
 def _replayed(steps: Any, x: Any) -> Any:
     """What ``steps`` make of an array."""
     for operation, args, static, place in steps:
-        got = operation.forward(x, *args, **(static or {}))
+        x = operation.forward(x, *args, **(static or {}))
         if operation.outputs != 1:
-            x = got[place]
-        else:
-            x = got[0] if operation.residuals else got
+            x = x[place]
+        elif operation.residuals:
+            x = x[0]
     return x
 
 
