@@ -221,9 +221,11 @@ def zeroed(g, steps):
 def _replayed(steps: Any, x: Any) -> Any:
     """What ``steps`` make of an array."""
     for operation, args, static, place in steps:
-        got = operation.forward(x, *args, **(static or {}))
-        several = operation.outputs != 1 or operation.residuals
-        x = got[place] if several else got
+        x = operation.forward(x, *args, **(static or {}))
+        if operation.outputs != 1:
+            x = x[place]
+        elif operation.residuals:
+            x = x[0]
     return x
 
 
