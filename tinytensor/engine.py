@@ -28,7 +28,7 @@ class GraphError(RuntimeError):
 
 
 class Version:
-    """Counts the in-place changes of one storage; a value and its views share the count.
+    """Counts the in-place changes of one storage, which a value shares with its views.
     ``rebased`` counts those that the graph recorded: each gives all views of it new nodes."""
 
     __slots__ = ("changed_by", "count", "rebased")
@@ -39,7 +39,7 @@ def version_of(variable):
     version = variable.version
     if version is None:
         version = variable.version = Version.__new__(Version)
-        version.count, version.changed_by, version.rebased = 0, "", 0
+        version.count = version.rebased = 0
     return version
 
 
@@ -64,7 +64,7 @@ class Variable:
 
     @property
     def data(self) -> Any:
-        """The raw value. Assigning another one counts as a change in place."""
+        """The raw value, as views share it. Assigning another one counts as a change in place."""
         return self.value
 
     @data.setter
@@ -79,21 +79,21 @@ class Variable:
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
-        if self.node is not None and not wanted:
+        if edge(self) is not self and not wanted:
             raise GraphError("requires_grad: an op made this variable; use detach()")
         if wanted and not self.is_differentiable(self.value):
             raise TypeError(f"requires_grad: a value such as {self!r} can have no gradient")
         self.tracked = bool(wanted)
         self.hooks = self.hooks or (None if self.conjugated() is self else [])  # see BackwardPass
 
-    def changed(self, by: str) -> None:
-        """Note that ``by`` changed the value in place."""
+    def changed(self, by: str, instead: str = "x.at[…] copies") -> None:
+        """Note that ``by`` changed the value in place, and what to do ``instead``."""
         version = version_of(self)
-        version.count, version.changed_by = version.count + 1, by
+        version.count, version.changed_by = version.count + 1, (by, instead)
 
     def detach(self) -> Any:
         """The same value outside the graph; it shares the storage, and so the version."""
-        other = wrap(type(self).family, self.value)
+        other = wrap(type(self).family, self.data)
         other.version = version_of(self)
         other.seen = other.version.rebased
         return other
@@ -101,22 +101,22 @@ class Variable:
     def register_hook(self, hook: Callable[..., Any]) -> Callable[[], None]:
         """Call ``hook(gradient)`` once the gradient is known; what it returns, if not None, takes
         the gradient's place. Returns a function that takes the hook away."""
+        owner = edge(self)
         if not self.tracked:
             raise GraphError("register_hook: this variable does not require a gradient")
-        owner = edge(self)
         hooks = owner.hooks = owner.hooks or []
         hooks.append(hook)
         return lambda: hooks.remove(hook) if hook in hooks else None
 
     def retain_grad(self) -> None:
         """Keep this variable's gradient in ``grad`` although an op made it."""
-        if self.node is not None and not self.retains_grad:
+        if edge(self) is not self and not self.retains_grad:
             self.register_hook(weakref.ref(self))  # a node never holds its own output: no cycles
 
     @property
     def retains_grad(self) -> bool:
         """Whether ``retain_grad`` was called."""
-        return self.node is not None and weakref.ref(self) in (self.node.hooks or ())
+        return edge(self) is not self and weakref.ref(self) in (self.node.hooks or ())
 
     def backward(
         self,
@@ -127,9 +127,9 @@ class Variable:
     ) -> None:
         """Add to the ``grad`` of every leaf the derivative of this variable, times ``gradient``.
 
-        ``gradient`` may be left out for a single number. What the graph saved is freed unless
-        ``retain_graph``; ``create_graph`` records backward itself, for higher derivatives;
-        ``inputs`` limits the variables that are added to.
+        ``gradient`` may be left out for a single number. What was saved is freed unless
+        ``retain_graph``; ``create_graph`` records backward itself, for higher derivatives; only
+        ``inputs`` are added to.
         """
         wanted = None if inputs is None else as_tuple(inputs)
         found = backpropagate((self,), (gradient,), wanted, retain_graph, create_graph)
@@ -202,10 +202,10 @@ def edge(variable: Variable) -> Any:
 
 def refresh(variable: Any) -> None:
     """Give a view the node that the last recorded change of its storage in place left it with."""
-    variable.seen = variable.version.rebased
     if variable.origin is not None:
         again = variable.again()
         variable.node, variable.tracked = again.node, again.tracked
+    variable.seen = variable.version.rebased
 
 
 def as_tuple(variables: Any) -> tuple[Any, ...]:
@@ -266,9 +266,10 @@ class Node:
             )
         for version, count, name in self.guards:
             if version.count != count:
+                by, instead = version.changed_by
                 raise GraphError(
                     f"{self.op.__name__}: {name!r}, which its gradient needs, was changed in place"
-                    f" by {version.changed_by} after the call{self.place()}; x.at[…] copies"
+                    f" by {by} after the call{self.place()}; {instead}"
                 )
         restored = list(self.saved)
         if self.plan.out_at >= 0:  # only values are held: holding the outputs would be a cycle
@@ -434,11 +435,10 @@ def backpropagate(
     outputs: Any, cotangents: Any, wanted: Any, retain_graph: bool | None, create_graph: bool
 ) -> dict[Any, Any]:
     """Run backward: the gradients of all leaves, or of the edges of ``wanted``."""
-    for variable in (*outputs, *(wanted or ())):
-        if not isinstance(variable, Variable):
-            raise TypeError("backward: outputs and inputs must be variables")
+    if not all(isinstance(variable, Variable) for variable in (*outputs, *(wanted or ()))):
+        raise TypeError("backward: outputs and inputs must be variables")
     for output in outputs:
-        if not output.tracked:
+        if not output.requires_grad:
             raise GraphError("backward: nothing that the output depends on requires a gradient")
     work = BackwardPass(outputs, wanted, create_graph)
     mode = grad_enabled.set(create_graph)

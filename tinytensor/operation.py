@@ -268,13 +268,17 @@ class Op:
         if not isinstance(first, Variable):
             return
         source = first
+        if type(view.value) is not type(source.value):  # of a number; give it storage to share
+            got = self.forward(source.data, *args[1:], **(static or {}))
+            view.value = got[0] if self.residuals else got
         if self.view == SOMETIMES and not self.family.shares(view.value, source.value):
             view.fresh = True
             return
         view.version = version_of(source)
         view.seen = view.version.rebased
         rest = None if self.variadic else args[1:]  # with None, it cannot be made again
-        view.origin = (source.origin or source, self, rest, static, place)
+        of = (source.origin or source) if is_enabled() else None  # made under no_grad: a constant
+        view.origin = (of, self, rest, static, place)
 
     def record(self, args, static, needing, residuals, out):
         """Make the node of a call: its parents, and exactly what the rules that can run name."""
@@ -326,16 +330,29 @@ class Op:
             elif position >= first_static:
                 saved.append(static[self.static[position - first_static]])
             elif self.variadic:
-                saved.append(list(args))
+                saved.append([stand_in(a) if isinstance(a, Variable) else a for a in args])
                 name = plan.names[slot]
                 guards += [guard(item, name) for item in args if isinstance(item, Variable)]
             else:
                 item = args[position]
-                saved.append(item)
                 if isinstance(item, Variable):
                     guards.append(guard(item, plan.names[slot]))
+                    item = stand_in(item)
+                saved.append(item)
         node.saved = saved
         node.guards = guards
+
+
+def stand_in(variable: Any) -> Any:
+    """``variable`` as it is now, for a node to hold: were it changed in place, and its new node led
+    to the one that holds it, that would be a cycle. A leaf that wants gradients never changes."""
+    if variable.tracked and variable.node is None:
+        return variable
+    other = wrap(type(variable).family, variable.value)
+    other.node, other.tracked = variable.node, variable.tracked
+    other.version = version_of(variable)
+    other.seen = other.version.rebased
+    return other
 
 
 def guard(variable, name):
@@ -388,7 +405,8 @@ def count_observers(more):
 
 
 def steps_of(origin):
-    """The storage's own variable, and the calls that make the view of ``origin`` from it."""
+    """The storage's own variable (None of a view made under no_grad), and the calls that make the
+    view of ``origin`` from it."""
     steps = []
     while isinstance(origin, tuple):
         steps.append(origin[1:])
@@ -423,6 +441,8 @@ _aliases: dict[type, Op] = {}  # the identity op of each family
 
 def alias(variable: Any) -> Any:
     """The same value behind a node of its own."""
+    if not variable.level:
+        variable.value = variable.data  # also a number as both can share it
     family = type(variable).family
     if family not in _aliases:
         op = _aliases[family] = Op(_identity, view=True, family=family).grad(x=lambda g: g)
