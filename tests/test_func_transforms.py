@@ -326,6 +326,29 @@ def test_an_argument_that_the_function_changes_in_place() -> None:
             grad(doubles)(x)
 
 
+def test_a_function_that_changes_tensors_of_its_own_in_place() -> None:
+    def changing(x):
+        z = x * x
+        z[0] *= 3
+        tail = z[1:]
+        tail += x[0]
+        return (z * z).sum()
+
+    def pure(x):
+        return 9 * x[0] ** 4 + ((x[1:] ** 2 + x[0]) ** 2).sum()
+
+    x, t = np.array([1.0, 2.0, -0.5]), np.array([1.0, -1.0, 2.0])
+    for transform in (
+        lambda f: grad(f)(x),
+        lambda f: jvp(f, (x,), (t,))[1],
+        lambda f: jacfwd(f)(x),
+        lambda f: hessian(f)(x),
+        lambda f: jacfwd(jacfwd(f))(x),
+        lambda f: hvp(f, (x,), (t,)),
+    ):
+        np.testing.assert_allclose(transform(changing).numpy(), transform(pure).numpy())
+
+
 def test_stop_gradient() -> None:
     assert grad(lambda x: x * stop_gradient(x))(3.0).item() == 3
     assert jvp(lambda x: stop_gradient({"x": x})["x"] * x, (3.0,), (1.0,))[1].item() == 3
