@@ -22,11 +22,12 @@ if _os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0"):
     _run_interpreted("engine", "operation", "operators")
 
 from . import errors, fft, func, io, linalg, memory, nn, ops, optim
+from .anomaly import detect_anomaly
 from .config import get_num_threads, set_num_threads, show_config
 from .creation import *
 from .dtypes import *
 from .engine import GraphError
-from .errors import DtypeError, ShapeError
+from .errors import AnomalyError, DtypeError, ShapeError
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .gradients import grad
 from .inspection import ARRAY_API_VERSION as __array_api_version__

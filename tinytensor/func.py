@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from .checkpoint import checkpoint
 from .engine import edge
 from .grad_mode import enable_grad, is_grad_enabled
 from .gradients import grad as gradients_of
 from .operation import alias
 from .tensor import Tensor
 
-__all__ = ["GradientMismatch", "check_grad", "grad", "value_and_grad"]
+__all__ = ["GradientMismatch", "check_grad", "checkpoint", "grad", "value_and_grad"]
 
 Function = Callable[..., Any]
 

@@ -17,6 +17,7 @@ from .engine import GraphError, Variable, version_of, wrap
 from .errors import DtypeError, ShapeError
 from .grad_mode import enable_grad, is_grad_enabled
 from .inspection import ARRAY_API_VERSION
+from .observers import observers
 from .operation import Op
 from .operators import Operators
 from .ops.updates import At
@@ -142,6 +143,8 @@ class Tensor(Operators):
     def add_into(self, other: Tensor) -> Tensor:
         if not isinstance(self.value, np.ndarray) or not self.value.flags.writeable:
             return self + other
+        if observers.get():
+            _ = self + other  # an op, of which they are told
         kernels.add_into(self.value, other.value)
         self.changed("the accumulation of a gradient")
         return self
