@@ -33,6 +33,7 @@ from .gradients import grad
 from .inspection import ARRAY_API_VERSION as __array_api_version__
 from .inspection import __array_namespace_info__
 from .io import load, save
+from .ledger import saved_memory
 from .ops import *
 from .random import get_rng_state, manual_seed, set_rng_state
 from .tensor import Tensor, op

@@ -141,7 +141,8 @@ class _Detector(Observer, ContextDecorator):
         yield f"out: {describe(array)}"
         for index in list(zip(*np.nonzero(bad), strict=True))[:SHOWN] if array.ndim else [()]:
             place = [int(i) for i in index]
-            here = [f"{n} is {_element(a, array.shape, index)!s}" for n, a in told if _fits(a, array)]
+            fitting = [(n, np.broadcast_to(a, array.shape)) for n, a in told if _fits(a, array)]
+            here = [f"{n} is {a[index]!s}" for n, a in fitting]
             yield ", ".join([f"at {place}: out is {array[index]!s}", *here])
 
 
@@ -174,7 +175,3 @@ def _fits(argument: np.ndarray, out: np.ndarray) -> bool:
         return np.broadcast_shapes(argument.shape, out.shape) == out.shape
     except ValueError:
         return False
-
-
-def _element(array: np.ndarray, shape: tuple[int, ...], index: Any) -> Any:
-    return np.broadcast_to(array, shape)[index]

@@ -117,9 +117,14 @@ class _Checkpoint:
         self.name = getattr(call.func, "__name__", type(call.func).__name__)
         for node in first.nodes:
             node.saved = node.guards = None
-            node.recompute = self.run_again
+            node.recompute = self
 
-    def run_again(self) -> None:
+    @property
+    def inputs(self) -> Any:
+        """The arguments that it keeps."""
+        return (self.call.args, self.call.keywords)
+
+    def __call__(self) -> None:
         """Bring back what every node had saved."""
         for version, count, op in self.used:
             if version.count != count:
@@ -148,6 +153,9 @@ class _Checkpoint:
                 variable.value, version_of(variable).count = array, count
 
 
+_NOTHING: tuple[Any, Any] = (None, None)
+
+
 class _SecondRun(Observer):
     """Splices what is recorded now into the graph of the first run, node by node."""
 
@@ -160,10 +168,10 @@ class _SecondRun(Observer):
     def called(self, op: Any, args: Any, static: Any, outputs: Any, node: Any) -> None:
         if node is None:
             return
-        known, reference = next(self.expected, (None, None))
+        known, reference = next(self.expected, _NOTHING)
         if known is not op:
             raise self.difference(f"calls {op.__name__}, where {_name(known)} was called")
-        original = reference() if reference is not None else None
+        original: Any = reference() if reference is not None else None
         if original is None:
             return  # nobody can ask for it
         if original.spec != node.spec:
@@ -173,7 +181,7 @@ class _SecondRun(Observer):
         if not all(map(_same, original.parents, node.parents)):
             raise self.difference(f"calls {op.__name__} on what other ops have made")
         self.hooks.append((original, len(original.hooks or ())))
-        if original.recompute == self.owner.run_again:  # else a backward pass is done with it
+        if original.recompute is self.owner:  # else a backward pass is done with it
             original.saved, original.guards, original.recompute = node.saved, node.guards, None
             self.filled.append(original)
         original.attach(outputs)
@@ -182,13 +190,13 @@ class _SecondRun(Observer):
         return GraphError(f"checkpoint: run again, {self.owner.name!r} {what}")
 
     def done(self) -> None:
-        missing, _ = next(self.expected, (None, None))
+        missing, _ = next(self.expected, _NOTHING)
         if missing is not None:
             raise self.difference(f"ends, where {_name(missing)} was called")
 
     def forget(self) -> None:
         for node in self.filled:
-            node.saved, node.recompute = None, self.owner.run_again
+            node.saved, node.recompute = None, self.owner
 
     def put_hooks_back(self) -> None:
         """The second run may have registered those of the first once more."""

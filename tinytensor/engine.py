@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from .grad_mode import grad_enabled
-from .observers import noted, observers, watched_pull
+from .observers import noted, observers, watched
 
 compiled = not __file__.endswith(".py")
 starts_empty = compiled  # a new object of a compiled class holds None, False and 0
@@ -242,8 +242,8 @@ class Node:
     the line of user code, if an observer has noted it. ``recompute()`` can bring ``saved`` back.
     """
 
-    __slots__ = ("depth", "guards", "hooks", "index", "op", "parents", "plan", "saved", "spec",
-                 "recompute", "where", "__weakref__")  # fmt: skip
+    __slots__ = ("__weakref__", "depth", "guards", "hooks", "index", "op", "parents", "plan",
+                 "recompute", "saved", "spec", "where")  # fmt: skip
 
     def attach(self, outputs):
         """Make this the node behind the outputs of its call."""
@@ -251,7 +251,8 @@ class Node:
             if self.op.outputs == 1:
                 output.node, output.tracked = self, True
             elif self.op.family.is_differentiable(output.value):
-                output.node, output.tracked = new_node(self.op, None, (self,), self.spec[i], i), True
+                output.node = new_node(self.op, None, (self,), self.spec[i], i)
+                output.tracked = True
 
     def place(self):
         """Where the call stands, for error messages."""
@@ -324,9 +325,8 @@ class BackwardPass:
     """The cotangents that are known but not yet passed on, and a heap of the nodes they wait at."""
 
     def __init__(self, outputs, wanted, create_graph):
-        self.observers = observers.get()
+        self.observers, self.family = observers.get(), type(outputs[0]).family
         self.by_ops = create_graph or bool(self.observers)  # cotangents are added by an op
-        self.family = type(outputs[0]).family
         self.spec_of, self.has_spec = self.family.spec, self.family.has_spec
         self.pending = {}
         self.owned = set()  # where the pending cotangent is a sum that only this pass holds
@@ -404,7 +404,7 @@ class BackwardPass:
                 continue
             if isinstance(g, list):
                 g = tuple([self.family.zeros(s) if c is None else c for s, c in zip(node.spec, g)])
-            cotangents = watched_pull(self, node, g) if self.observers else node.pull(g, self.useful)
+            cotangents = watched(self, node, g) if self.observers else node.pull(g, self.useful)
             if not retain_graph:
                 node.saved = node.recompute = None
             for parent, cotangent in zip(node.parents, cotangents):

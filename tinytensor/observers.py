@@ -49,7 +49,7 @@ def noted(variable: Any, by: str) -> str:
     return by
 
 
-def watched_pull(work: Any, node: Any, g: Any) -> Any:
+def watched(work: Any, node: Any, g: Any) -> Any:
     """Run the rules of a node, with a word to the observers before and after."""
     for observer in work.observers:
         observer.pulling(work, node, g)
