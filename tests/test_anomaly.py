@@ -19,6 +19,9 @@ from tinytensor.observers import Observer, observers
 from tinytensor.operation import observing
 from tinytensor.scalar import Value
 
+# The reference kernels say of an overflow what NumPy says.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
 
 def anomaly(function: Callable[[], Any], **options: bool) -> str:
     """The message of the error that ``function`` must raise under detect_anomaly."""
@@ -45,8 +48,7 @@ def test_an_op_in_the_forward_pass() -> None:
     def forward() -> None:
         x.log()
 
-    with np.errstate(all="ignore"):
-        lines = anomaly(forward).splitlines()
+    lines = anomaly(forward).splitlines()
     assert lines[0] == "log made -inf and nan in 3 of 6 elements"
     assert re.fullmatch("  called at " + here("x.log()"), lines[1])
     assert lines[2:] == [
@@ -107,8 +109,7 @@ def test_under_no_grad_in_complex_numbers_and_scalars() -> None:
     assert "divide made inf" in anomaly(quietly)
     assert "multiply made inf" in anomaly(lambda: Value(1e300) * 1e300)
     big = tt.tensor([3e38 + 3e38j])
-    with np.errstate(all="ignore"):
-        assert "add made" in anomaly(lambda: big + big)
+    assert "add made" in anomaly(lambda: big + big)
 
 
 def test_a_variadic_op() -> None:
@@ -116,8 +117,7 @@ def test_a_variadic_op() -> None:
     def product(xs):
         return np.prod(xs, axis=0)
 
-    with np.errstate(all="ignore"):
-        text = anomaly(lambda: product([tt.tensor([3e38, 1.0]), tt.tensor([10.0, 1.0])]))
+    text = anomaly(lambda: product([tt.tensor([3e38, 1.0]), tt.tensor([10.0, 1.0])]))
     assert text.startswith("product made inf in 1 of 2 elements")
     assert text.endswith("at [0]: out is inf, xs is 3e+38, xs is 10.0")
 
@@ -182,8 +182,7 @@ def test_a_gradient_of_a_gradient() -> None:
         (slope,) = tt.grad((x**1.5).sum(), x, create_graph=True)
         slope.sum().backward()
 
-    with np.errstate(all="ignore"):
-        assert "in the backward pass of" in anomaly(twice)
+    assert "in the backward pass of" in anomaly(twice)
 
 
 def test_results_are_the_same_and_nothing_is_left_behind(rng: np.random.Generator) -> None:

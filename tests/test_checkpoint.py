@@ -104,6 +104,23 @@ def test_a_module_with_dropout_draws_the_same() -> None:
     assert found[0] == found[1]
 
 
+def test_a_function_that_draws_nothing_leaves_the_generator_alone(
+    rng: np.random.Generator,
+) -> None:
+    draws = iter([False, True])  # in the second run somebody else draws, another thread perhaps
+
+    def function(x: tt.Tensor) -> tt.Tensor:
+        if next(draws):
+            expected.append(tt.manual_seed(3).random())
+        return x.exp()
+
+    expected: list[float] = []
+    checkpoint(function, leaf(rng, 3)).sum().backward()
+    after = tt.rand((1,), dtype=np.float64).item()
+    generator = tt.manual_seed(3)
+    assert [generator.random(), generator.random()] == [*expected, after]
+
+
 def test_a_generator_among_the_arguments_goes_back_and_forth() -> None:
     found = []
     for run in (plain, checkpoint):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial, wraps
@@ -30,6 +31,7 @@ def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
     - Random numbers repeat: the default generator, and those among the arguments, go back to where
       they stood, and afterwards to where they are. An op that draws from any other is an error.
+      (Threads share the default generator: if several draw at once, give each one of its own.)
     - What the function changes in place, such as running statistics, the first run alone changes:
       after the second it is put back. The function must not depend on it, and not change an
       argument.
@@ -65,7 +67,8 @@ def run(call: partial[Any], arguments: Any) -> Any:
         raise GraphError("checkpoint: the function changes an argument in place")
     if first.nodes:
         again = partial(call.func, *_copied(call.args), **_copied(call.keywords))
-        _Checkpoint(again, first, [*zip(generators, states, strict=True)])
+        drawn = [(g, s) for g, s in zip(generators, states, strict=True) if _has_drawn(g, s)]
+        _Checkpoint(again, first, drawn)
         for observer in observers.get():
             observer.freed()
     return out
@@ -214,6 +217,11 @@ def _same(a: Any, b: Any) -> bool:
     if a is b or not (isinstance(a, Node) and isinstance(b, Node)):
         return a is b
     return a.plan is None and b.plan is None and a.parents == b.parents and a.index == b.index
+
+
+def _has_drawn(generator: np.random.Generator, state: Any) -> bool:
+    """Whether a generator has left a state; one that has not is left alone: others may share it."""
+    return pickle.dumps(generator.bit_generator.state) != pickle.dumps(state)
 
 
 def _set(states: list[Any]) -> None:
