@@ -67,7 +67,8 @@ class _Detector(Observer, ContextDecorator):
 
     def decides(self) -> bool:
         """Whether this is the innermost detector."""
-        return next(o for o in reversed(observers.get()) if isinstance(o, _Detector)) is self
+        found = (o for o in reversed(observers.get()) if isinstance(o, _Detector))
+        return next(found, None) is self
 
     # --- What an observer is told ------------------------------------------------------------
 
