@@ -54,7 +54,7 @@ def backward(loss: Any, leaves: list[Any], errors: Any) -> Any:
     try:
         loss.backward()
     except errors as error:
-        assert "in place" in str(error) or "inplace" in str(error), error
+        assert "in place" in str(error) or "inplace" in str(error), error  # noqa: PT017
         return str(error)
     return gradients(leaves)
 

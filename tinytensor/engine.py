@@ -13,7 +13,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from .grad_mode import grad_enabled, observers
+from .grad_mode import grad_enabled
+from .observers import noted, observers, watched
 
 compiled = not __file__.endswith(".py")
 starts_empty = compiled  # a new object of a compiled class holds None, False and 0
@@ -55,8 +56,7 @@ class Variable:
 
     def __init__(self, value: Any, requires_grad: bool = False) -> None:
         self.value, self.level, self.seen = value, 0, 0
-        self.grad: Any = None
-        self.node = self.version = self.hooks = self.origin = None  # type: Any
+        self.grad = self.node = self.version = self.hooks = self.origin = None  # type: Any
         version_of(self)  # now: several threads may share a leaf
         self.tracked = self.fresh = False
         if requires_grad:
@@ -89,7 +89,8 @@ class Variable:
     def changed(self, by: str, instead: str = "x.at[…] copies") -> None:
         """Note that ``by`` changed the value in place, and what to do ``instead``."""
         version = version_of(self)
-        version.count, version.changed_by = version.count + 1, (by, instead)
+        place = noted(self, by) if observers.get() else by
+        version.count, version.changed_by = version.count + 1, (place, instead)
 
     def detach(self) -> Any:
         """The same value outside the graph; it shares the storage, and so the version."""
@@ -238,11 +239,11 @@ class Node:
     ``parents`` are the nodes (or leaves) of the inputs that need gradients. ``depth`` is 1 more
     than theirs, so nothing can still reach the deepest node that is pending. A call with several
     outputs has a node for the call and, above it, one without a plan for each output. ``where`` is
-    the line of user code, if an observer has noted it.
+    the line of user code, if an observer has noted it. ``recompute()`` can bring ``saved`` back.
     """
 
-    __slots__ = ("depth", "guards", "hooks", "index", "op", "parents", "plan", "saved", "spec",
-                 "where")  # fmt: skip
+    __slots__ = ("__weakref__", "depth", "guards", "hooks", "index", "op", "parents", "plan",
+                 "recompute", "saved", "spec", "where")  # fmt: skip
 
     def attach(self, outputs):
         """Make this the node behind the outputs of its call."""
@@ -259,6 +260,8 @@ class Node:
 
     def restore(self):
         """The saved things as the rules want them, after checking that none has changed."""
+        while self.saved is None and self.recompute is not None:
+            self.recompute()
         if self.saved is None:
             raise GraphError(
                 f"{self.op.__name__}: a second backward pass, after the first one freed what the"
@@ -296,22 +299,17 @@ class Node:
                 raise
             if slot != ALL:
                 cotangents[slot] = got
-            elif plan.picks is None:
-                cotangents = got
             else:
-                cotangents = [got[i] for i in plan.picks]
+                cotangents = got if plan.picks is None else [got[i] for i in plan.picks]
         return cotangents
 
 
 def new_node(op, plan, parents, spec, index):
     node = Node.__new__(Node)
-    node.op = op
-    node.plan = plan
-    node.parents = parents
-    node.spec = spec
-    node.index = index
+    node.op, node.plan, node.parents = op, plan, parents
+    node.spec, node.index = spec, index
     if not starts_empty:
-        node.hooks = node.saved = node.guards = node.where = None
+        node.hooks = node.saved = node.guards = node.where = node.recompute = None
     depth = 0
     for parent in parents:
         if isinstance(parent, Node):
@@ -328,13 +326,13 @@ class BackwardPass:
     """The cotangents that are known but not yet passed on, and a heap of the nodes they wait at."""
 
     def __init__(self, outputs, wanted, create_graph):
-        self.by_ops = create_graph or bool(observers.get())  # cotangents are added by an op
-        self.family = type(outputs[0]).family
+        self.observers, self.family = observers.get(), type(outputs[0]).family
+        self.by_ops = create_graph or bool(self.observers)  # cotangents are added by an op
         self.spec_of, self.has_spec = self.family.spec, self.family.has_spec
         self.pending = {}
         self.owned = set()  # where the pending cotangent is a sum that only this pass holds
-        self.heap = []  # of (-depth, a number that breaks ties, node): heapq pops the smallest
-        self.pushed = 0
+        # Of (-depth, a number that breaks ties, node): heapq pops the smallest.
+        self.heap, self.pushed = [], 0
         self.wanted = set() if wanted is None else {edge(variable) for variable in wanted}
         self.useful = None if wanted is None else self.leading_to_wanted(outputs)
 
@@ -407,9 +405,9 @@ class BackwardPass:
                 continue
             if isinstance(g, list):
                 g = tuple([self.family.zeros(s) if c is None else c for s, c in zip(node.spec, g)])
-            cotangents = node.pull(g, self.useful)
+            cotangents = watched(self, node, g) if self.observers else node.pull(g, self.useful)
             if not retain_graph:
-                node.saved = None
+                node.saved = node.recompute = None
             for parent, cotangent in zip(node.parents, cotangents):
                 if parent is not None and cotangent is not None:
                     self.deliver(parent, cotangent)
@@ -448,3 +446,5 @@ def backpropagate(
         return work.run(create_graph if retain_graph is None else retain_graph)
     finally:
         grad_enabled.reset(mode)
+        for observer in work.observers:
+            observer.passed(work)

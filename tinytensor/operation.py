@@ -18,8 +18,9 @@ from .engine import (
     version_of,
     wrap,
 )
-from .grad_mode import enable_grad, grad_enabled, observers
+from .grad_mode import enable_grad, grad_enabled
 from .gradients import grad
+from .observers import Observer, observers
 
 is_enabled = grad_enabled.get
 OUT, NEEDS = -1, -2  # the positions of a rule's `out` and `needs` among what a call can save
@@ -242,7 +243,7 @@ class Op:
         if needing:
             self.record(args, static, needing, residuals, (variable,))
         if observed:
-            tell(self, args, static, (variable,), variable.node)
+            tell(self, args, static, (variable,))
         return variable
 
     def wrap_all(self, args, static, needing, got):
@@ -257,8 +258,7 @@ class Op:
         if needing:
             self.record(args, static, needing, got[len(out) :], out)
         if observed:
-            nodes = [variable.node.parents[0] for variable in out if variable.node is not None]
-            tell(self, args, static, out, nodes[0] if nodes else None)
+            tell(self, args, static, out)
         return out
 
     def share(self, args, static, view, place):
@@ -371,22 +371,25 @@ def is_tracked(argument: Any) -> bool:
     return isinstance(argument, Variable) and argument.tracked
 
 
-def tell(op, args, static, outputs, node):
+def tell(op, args, static, outputs):
     """Let this thread's observers know of a call; ``node`` is None if it was not recorded."""
     for observer in observers.get():
+        nodes = [variable.node for variable in outputs if variable.node is not None]
+        node = None if not nodes else nodes[0] if op.outputs == 1 else nodes[0].parents[0]
         observer.called(op, args, static, outputs, node)
 
 
 class observing:
-    """Within ``with observing(observer):`` ``observer.called(op, args, static, outputs, node)``
-    is called after each call of an op on this thread."""
+    """Within ``with observing(observer):`` the observer is told of what happens on this thread:
+    last of all who are there, or ``first``."""
 
-    def __init__(self, observer: Any) -> None:
-        self.observer = observer
+    def __init__(self, observer: Observer, first: bool = False) -> None:
+        self.observer, self.first = observer, first
         self.tokens: list[Any] = []
 
     def __enter__(self) -> Any:
-        self.tokens.append(observers.set((*observers.get(), self.observer)))
+        others, one = observers.get(), (self.observer,)
+        self.tokens.append(observers.set(one + others if self.first else others + one))
         count_observers(1)
         return self.observer
 

@@ -17,6 +17,7 @@ from .errors import DtypeError, ShapeError
 from .grad_mode import enable_grad, is_grad_enabled
 from .hooks import RemovableHandle
 from .inspection import ARRAY_API_VERSION
+from .observers import observers
 from .operation import Op
 from .operators import Operators
 from .ops import inplace
@@ -148,6 +149,8 @@ class Tensor(Operators):
         own = isinstance(self.value, np.ndarray) and self.value.flags.writeable
         if not own or other.level:
             return self + other
+        if observers.get():
+            _ = self + other  # an op, of which they are told
         kernels.add_into(self.value, other.value)
         self.changed("the accumulation of a gradient")
         return self

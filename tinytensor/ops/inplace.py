@@ -19,7 +19,7 @@ import numpy as np
 from .. import kernels
 from ..engine import GraphError, Variable, edge, version_of
 from ..errors import DtypeError, ShapeError
-from ..grad_mode import is_grad_enabled, observers
+from ..grad_mode import is_grad_enabled
 from ..operation import Op, op, replayed, stand_in, steps_of
 from .batching import unchangeable
 from .indexing import advanced_index, basic_index, is_basic, own_index
@@ -58,15 +58,11 @@ def is_recorded(by: str, x: Any, others: tuple[Any, ...] = ()) -> bool:
 
 
 def array_of(by: str, x: Any) -> np.ndarray:
-    """The array of x, to be changed by ``by``. The change is counted, and noted for messages with
-    the line of user code, if an observer knows it."""
+    """The array of x, to be changed by ``by``. The change is counted."""
     array = x.data
     if not array.flags.writeable:
         raise ValueError(f"{by}: the tensor's memory is read-only")
-    place = by
-    for observer in observers.get():
-        place += getattr(observer, "place", str)()
-    x.changed(place, _INSTEADS.get(by, _INSTEAD))
+    x.changed(by, _instead(by))
     return array
 
 
