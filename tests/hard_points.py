@@ -144,7 +144,7 @@ section(
           mygrad=NONE, why="linear above the threshold, not at it"),
     Point("`smooth_l1_loss(x, y)`, `huber_loss`", "x = 1, y = 0", (1.0, 0.0),
           lambda m, x, y: functional(m).smooth_l1_loss(x, y), (1, -1), hips=NONE, mygrad=NONE,
-          why="both sides agree"),
+          why="both sides agree; the second derivative is 0, that of the line"),
 )  # fmt: skip
 
 # --- Zero ------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from ..operation import op
 from . import reduction as reductions
 from .checks import floating, integers, parameter
 from .elementary import logaddexp
-from .elementwise import clip, log, log1p, maximum, sigmoid, sign
+from .elementwise import hardtanh, log, log1p, maximum, sigmoid, sign
 from .shape import expand_dims
 from .softmax import log_softmax, softmax
 
@@ -272,8 +272,8 @@ def loss_backward(g, kind, input, target, parameter, reduction):
 _SLOPES = {
     "mse": lambda x, y, p: 2 * (x - y),
     "l1": lambda x, y, p: sign(x - y),
-    "smooth_l1": lambda x, y, p: clip((x - y) / p, -1.0, 1.0),
-    "huber": lambda x, y, p: clip(x - y, -p, p),
+    "smooth_l1": lambda x, y, p: hardtanh((x - y) / p, -1.0, 1.0),
+    "huber": lambda x, y, p: hardtanh(x - y, -p, p),
     "logistic": lambda x, y, p: sigmoid(x) - y,
 }
 
