@@ -336,6 +336,8 @@ section(
           lambda m, x: m.linalg.svd(x, full_matrices=False)[1], (np.eye(3, 2),),
           hips=(np.full((3, 2), nan),), mygrad=NONE,
           why="vectors that do not matter give no NaN"),
+    Point("`qr(x)[1]`", "0 (2, 2)", (np.zeros((2, 2)),), lambda m, x: m.linalg.qr(x)[1], ERROR,
+          (NAN,), NONE, NONE, "R has no inverse, and Q is any"),
     Point("`pinv(x)`", "0 (2, 2)", (np.zeros((2, 2)),), lambda m, x: m.linalg.pinv(x),
           (np.zeros((2, 2)),), mygrad=NONE, why="among matrices of the same rank"),
 )  # fmt: skip
