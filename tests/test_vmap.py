@@ -180,6 +180,8 @@ def test_gradients_by_backward_are_errors() -> None:
     for f in (lambda x: x.requires_grad_(), lambda x: x.backward(), lambda x: x.retain_grad()):
         with pytest.raises(tt.GraphError):
             vmap(f)(tt.ones(2))
+    with pytest.raises(tt.GraphError, match="within a vmap, derivatives are taken by"):
+        vmap(lambda x: tt.grad(x * x, x)[0])(tt.ones(2).requires_grad_())
 
 
 def test_a_lane_that_outlives_its_vmap() -> None:
@@ -220,6 +222,7 @@ INDICES = np.array([[2, 0], [1, 1], [0, 2]])
         lambda x, i: tt.take(x, i, 1),
         lambda x, i: tt.gather(x[:2, :, 0], 1, i[:, None]),
         lambda x, i: x.at[i].set(0.0),
+        lambda x, i: tt.zeros(3, np.float64).at[1].set(x[0, 0, 0]) * i[0],
         lambda x, i: x.at[i, 0].set(x[0, :2]),
         lambda x, i: x.at[:, i].add(x[:, i] * 2),
         lambda x, i: x.at[i[0], i[1]].multiply(3.0),
@@ -352,6 +355,17 @@ def test_a_pullback_of_lanes_is_mapped_over_cotangents() -> None:
     for i in range(4):
         expected = jacrev(lambda x: tt.tanh(x) @ Y[0])(X[i]).reshape(2, 2, 2, 3)
         same(got[i], expected)
+
+
+def test_hooks_see_the_lanes_of_a_pullback() -> None:
+    x = numbers(3).requires_grad_()
+    middle = tt.sin(x)
+    seen = []
+    middle.register_hook(lambda g: seen.append(g.shape) or 2 * g)
+    y = middle * 3.0
+    rows = vmap(lambda v: tt.grad(y, x, v, retain_graph=True)[0])(tt.eye(3, dtype=np.float64))
+    same(rows, np.diag(6 * np.cos(np.asarray(x))))
+    assert seen == [(3,)]
 
 
 def test_jacobians_in_chunks() -> None:
