@@ -166,6 +166,35 @@ def test_pullbacks(row: Row, case: Case) -> None:
     compare(got, [tt.stack(list(column)) for column in zip(*expected, strict=True)], row.op)
 
 
+@pytest.mark.parametrize(("row", "case"), each_case(only=lambda row: row.differentiable))
+def test_pushforwards(row: Row, case: Case) -> None:
+    """Lanes of tangents: backward through the backward pass, by cotangents with lanes."""
+    op = op_of(row)
+    data = {key: arguments(case)[key] for key in differentiable(op, case)}
+    if not data:
+        return
+    keys = list(data)
+
+    def function(*xs: Any) -> list[Any]:
+        out = call(op, case, dict(zip(keys, xs, strict=True)))
+        return [o for o in out if o.dtype.kind in "fc"]
+
+    try:
+        _, push = tt.func.linearize(function, *map(tt.Tensor, data.values()))
+    except tt.GraphError:  # of vectors whose phases are free
+        return
+    rng = np.random.default_rng(4)
+    tangents = []
+    for a in data.values():
+        numbers = rng.normal(size=(LANES, *a.shape))
+        if a.dtype.kind == "c":
+            numbers = numbers + 1j * rng.normal(size=numbers.shape)
+        tangents.append(tt.Tensor(numbers.astype(a.dtype)))
+    expected = [push(*(t[i] for t in tangents)) for i in range(LANES)]
+    got = vmap(push)(*tangents)
+    compare(got, [tt.stack(list(column)) for column in zip(*expected, strict=True)], row.op)
+
+
 @pytest.mark.parametrize(
     ("row", "case"), each_case(only=lambda row: row.differentiable and mapped_rows(row))[::5]
 )
