@@ -81,7 +81,8 @@ def test_a_node_saves_what_the_needed_rules_name() -> None:
     assert saved_names(product(a, b)) == ("b", "scale", "a")
     by_a = product(a, frozen, 7.0)
     assert saved_names(by_a) == ("b", "scale")
-    assert by_a.node.saved == [frozen, 7.0]
+    held, scale = by_a.node.saved
+    assert (held.value, scale) == (frozen.value, 7.0)
     assert by_a.node.parents == (a,)
     by_b = product(frozen, b)
     assert saved_names(by_b) == ("a", "scale")
@@ -201,7 +202,7 @@ def test_saved_arrays_are_freed_during_backward() -> None:
     x = leaf(1.0, 2.0)
     early = watch(x)
     late = early * 3.0
-    big = weakref.ref(late)
+    big = weakref.ref(late.value)
     y = (late * late).sum()
     del late
     assert big() is not None  # the product saved it
@@ -259,7 +260,7 @@ def test_a_saved_output_changed_in_place() -> None:
     y = tt.exp(x)
     with tt.no_grad():
         y.zero_()
-    with pytest.raises(GraphError, match=r"exp: 'out', which its gradient needs, .* by fill_"):
+    with pytest.raises(GraphError, match=r"exp: 'out', which its gradient needs, .* by zero_"):
         y.sum().backward()
 
 
@@ -297,13 +298,10 @@ def test_an_assignment_to_data_is_a_change() -> None:
         y.backward()
 
 
-def test_in_place_changes_that_a_graph_would_not_see() -> None:
+def test_a_leaf_that_requires_a_gradient_is_changed_under_no_grad_only() -> None:
     x = leaf(1.0, 2.0)
     with pytest.raises(GraphError, match=r"\+=: cannot change a tensor in place"):
         x += 1.0
-    constant = tt.tensor([1.0, 2.0])
-    with pytest.raises(GraphError, match="in place"):
-        constant[0] = x[0]
     with tt.no_grad():
         x += 1.0
     np.testing.assert_array_equal(x.data, [2.0, 3.0])

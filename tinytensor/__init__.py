@@ -22,17 +22,19 @@ if _os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0"):
     _run_interpreted("engine", "operation", "operators")
 
 from . import errors, fft, func, io, linalg, memory, nn, ops, optim
+from .anomaly import detect_anomaly
 from .config import get_num_threads, set_num_threads, show_config
 from .creation import *
 from .dtypes import *
 from .engine import GraphError
-from .errors import DtypeError, ShapeError
+from .errors import AnomalyError, DtypeError, ShapeError
 from .function import Function, once_differentiable
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .gradients import grad
 from .inspection import ARRAY_API_VERSION as __array_api_version__
 from .inspection import __array_namespace_info__
 from .io import load, save
+from .ledger import saved_memory
 from .ops import *
 from .random import get_rng_state, manual_seed, set_rng_state
 from .tensor import Tensor, op

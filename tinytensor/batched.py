@@ -22,7 +22,7 @@ import numpy as np
 from . import ops, random
 from .engine import GraphError, Variable, wrap
 from .operation import Op
-from .ops.batching import VmapError, looped
+from .ops.batching import VmapError, looped, unchangeable
 from .tensor import Dtype, Shape, Tensor
 
 __all__ = ["Batched", "VmapError"]
@@ -137,7 +137,7 @@ class Batched(Tensor):
 
     @data.setter
     def data(self, value: Any) -> None:
-        raise self._fixed("an assignment to data")
+        raise unchangeable("an assignment to data")
 
     # fmt: off
     def __bool__(self) -> bool: raise self._unknown("bool")
@@ -156,15 +156,6 @@ class Batched(Tensor):
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise VmapError("pickle: a tensor of one lane of a vmap means nothing outside of it")
-
-    def _fixed(self, by: str) -> VmapError:
-        return VmapError(
-            f"{by}: under vmap a tensor of one lane neither is changed in place nor written into"
-            " another; x.at[index].set(value) and its relatives make a changed copy"
-        )
-
-    def _changing(self, by: str, *others: Any) -> np.ndarray:
-        raise self._fixed(by)
 
     @property
     def requires_grad(self) -> bool:

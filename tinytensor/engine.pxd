@@ -20,11 +20,12 @@ cdef class Variable:
     cdef object __weakref__
 
 cdef class Node:
-    cdef public object op, plan, spec, where
+    cdef public object op, plan, spec, where, recompute
     cdef public tuple parents
     cdef public list hooks, saved, guards
     cdef public long long depth
     cdef public Py_ssize_t index
+    cdef object __weakref__
     @cython.locals(output=Variable, i=cython.Py_ssize_t)
     cpdef attach(self, outputs)
     @cython.locals(version=Version)
@@ -37,6 +38,7 @@ cdef class BackwardPass:
     cdef public object family, spec_of, has_spec
     cdef public long long pushed
     cdef public dict pending
+    cdef public tuple observers
     cdef public set owned, wanted, useful
     cdef public list heap
     @cython.locals(node=Node, variable=Variable)

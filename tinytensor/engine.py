@@ -13,7 +13,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from .grad_mode import grad_enabled, observers
+from .grad_mode import grad_enabled
+from .observers import noted, observers, watched
 
 compiled = not __file__.endswith(".py")
 starts_empty = compiled  # a new object of a compiled class holds None, False and 0
@@ -28,7 +29,7 @@ class GraphError(RuntimeError):
 
 
 class Version:
-    """Counts the in-place changes of one storage; a value and its views share the count.
+    """Counts the in-place changes of one storage, which a value shares with its views.
     ``rebased`` counts those that the graph recorded: each gives all views of it new nodes."""
 
     __slots__ = ("changed_by", "count", "rebased")
@@ -39,7 +40,7 @@ def version_of(variable):
     version = variable.version
     if version is None:
         version = variable.version = Version.__new__(Version)
-        version.count, version.changed_by, version.rebased = 0, "", 0
+        version.count = version.rebased = 0
     return version
 
 
@@ -55,8 +56,7 @@ class Variable:
 
     def __init__(self, value: Any, requires_grad: bool = False) -> None:
         self.value, self.level, self.seen = value, 0, 0
-        self.grad: Any = None
-        self.node = self.version = self.hooks = self.origin = None  # type: Any
+        self.grad = self.node = self.version = self.hooks = self.origin = None  # type: Any
         version_of(self)  # now: several threads may share a leaf
         self.tracked = self.fresh = False
         if requires_grad:
@@ -64,7 +64,7 @@ class Variable:
 
     @property
     def data(self) -> Any:
-        """The raw value. Assigning another one counts as a change in place."""
+        """The raw value, as views share it. Assigning another one counts as a change in place."""
         return self.value
 
     @data.setter
@@ -79,21 +79,22 @@ class Variable:
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
-        if self.node is not None and not wanted:
+        if edge(self) is not self and not wanted:
             raise GraphError("requires_grad: an op made this variable; use detach()")
         if wanted and not self.is_differentiable(self.value):
             raise TypeError(f"requires_grad: a value such as {self!r} can have no gradient")
         self.tracked = bool(wanted)
         self.hooks = self.hooks or (None if self.conjugated() is self else [])  # see BackwardPass
 
-    def changed(self, by: str) -> None:
-        """Note that ``by`` changed the value in place."""
+    def changed(self, by: str, instead: str = "x.at[…] copies") -> None:
+        """Note that ``by`` changed the value in place, and what to do ``instead``."""
         version = version_of(self)
-        version.count, version.changed_by = version.count + 1, by
+        place = noted(self, by) if observers.get() else by
+        version.count, version.changed_by = version.count + 1, (place, instead)
 
     def detach(self) -> Any:
         """The same value outside the graph; it shares the storage, and so the version."""
-        other = wrap(type(self).family, self.value)
+        other = wrap(type(self).family, self.data)
         other.version = version_of(self)
         other.seen = other.version.rebased
         return other
@@ -101,22 +102,22 @@ class Variable:
     def register_hook(self, hook: Callable[..., Any]) -> Callable[[], None]:
         """Call ``hook(gradient)`` once the gradient is known; what it returns, if not None, takes
         the gradient's place. Returns a function that takes the hook away."""
+        owner = edge(self)
         if not self.tracked:
             raise GraphError("register_hook: this variable does not require a gradient")
-        owner = edge(self)
         hooks = owner.hooks = owner.hooks or []
         hooks.append(hook)
         return lambda: hooks.remove(hook) if hook in hooks else None
 
     def retain_grad(self) -> None:
         """Keep this variable's gradient in ``grad`` although an op made it."""
-        if self.node is not None and not self.retains_grad:
+        if edge(self) is not self and not self.retains_grad:
             self.register_hook(weakref.ref(self))  # a node never holds its own output: no cycles
 
     @property
     def retains_grad(self) -> bool:
         """Whether ``retain_grad`` was called."""
-        return self.node is not None and weakref.ref(self) in (self.node.hooks or ())
+        return edge(self) is not self and weakref.ref(self) in (self.node.hooks or ())
 
     def backward(
         self,
@@ -127,9 +128,9 @@ class Variable:
     ) -> None:
         """Add to the ``grad`` of every leaf the derivative of this variable, times ``gradient``.
 
-        ``gradient`` may be left out for a single number. What the graph saved is freed unless
-        ``retain_graph``; ``create_graph`` records backward itself, for higher derivatives;
-        ``inputs`` limits the variables that are added to.
+        ``gradient`` may be left out for a single number. What was saved is freed unless
+        ``retain_graph``; ``create_graph`` records backward itself, for higher derivatives; only
+        ``inputs`` are added to.
         """
         wanted = None if inputs is None else as_tuple(inputs)
         found = backpropagate((self,), (gradient,), wanted, retain_graph, create_graph)
@@ -202,10 +203,10 @@ def edge(variable: Variable) -> Any:
 
 def refresh(variable: Any) -> None:
     """Give a view the node that the last recorded change of its storage in place left it with."""
-    variable.seen = variable.version.rebased
     if variable.origin is not None:
         again = variable.again()
         variable.node, variable.tracked = again.node, again.tracked
+    variable.seen = variable.version.rebased
 
 
 def as_tuple(variables: Any) -> tuple[Any, ...]:
@@ -238,11 +239,11 @@ class Node:
     ``parents`` are the nodes (or leaves) of the inputs that need gradients. ``depth`` is 1 more
     than theirs, so nothing can still reach the deepest node that is pending. A call with several
     outputs has a node for the call and, above it, one without a plan for each output. ``where`` is
-    the line of user code, if an observer has noted it.
+    the line of user code, if an observer has noted it. ``recompute()`` can bring ``saved`` back.
     """
 
-    __slots__ = ("depth", "guards", "hooks", "index", "op", "parents", "plan", "saved", "spec",
-                 "where")  # fmt: skip
+    __slots__ = ("__weakref__", "depth", "guards", "hooks", "index", "op", "parents", "plan",
+                 "recompute", "saved", "spec", "where")  # fmt: skip
 
     def attach(self, outputs):
         """Make this the node behind the outputs of its call."""
@@ -259,6 +260,8 @@ class Node:
 
     def restore(self):
         """The saved things as the rules want them, after checking that none has changed."""
+        while self.saved is None and self.recompute is not None:
+            self.recompute()
         if self.saved is None:
             raise GraphError(
                 f"{self.op.__name__}: a second backward pass, after the first one freed what the"
@@ -266,9 +269,10 @@ class Node:
             )
         for version, count, name in self.guards:
             if version.count != count:
+                by, instead = version.changed_by
                 raise GraphError(
                     f"{self.op.__name__}: {name!r}, which its gradient needs, was changed in place"
-                    f" by {version.changed_by} after the call{self.place()}; x.at[…] copies"
+                    f" by {by} after the call{self.place()}; {instead}"
                 )
         restored = list(self.saved)
         if self.plan.out_at >= 0:  # only values are held: holding the outputs would be a cycle
@@ -295,22 +299,17 @@ class Node:
                 raise
             if slot != ALL:
                 cotangents[slot] = got
-            elif plan.picks is None:
-                cotangents = got
             else:
-                cotangents = [got[i] for i in plan.picks]
+                cotangents = got if plan.picks is None else [got[i] for i in plan.picks]
         return cotangents
 
 
 def new_node(op, plan, parents, spec, index):
     node = Node.__new__(Node)
-    node.op = op
-    node.plan = plan
-    node.parents = parents
-    node.spec = spec
-    node.index = index
+    node.op, node.plan, node.parents = op, plan, parents
+    node.spec, node.index = spec, index
     if not starts_empty:
-        node.hooks = node.saved = node.guards = node.where = None
+        node.hooks = node.saved = node.guards = node.where = node.recompute = None
     depth = 0
     for parent in parents:
         if isinstance(parent, Node):
@@ -327,13 +326,13 @@ class BackwardPass:
     """The cotangents that are known but not yet passed on, and a heap of the nodes they wait at."""
 
     def __init__(self, outputs, wanted, create_graph):
-        self.by_ops = create_graph or bool(observers.get())  # cotangents are added by an op
-        self.family = type(outputs[0]).family
+        self.observers, self.family = observers.get(), type(outputs[0]).family
+        self.by_ops = create_graph or bool(self.observers)  # cotangents are added by an op
         self.spec_of, self.has_spec = self.family.spec, self.family.has_spec
         self.pending = {}
         self.owned = set()  # where the pending cotangent is a sum that only this pass holds
-        self.heap = []  # of (-depth, a number that breaks ties, node): heapq pops the smallest
-        self.pushed = 0
+        # Of (-depth, a number that breaks ties, node): heapq pops the smallest.
+        self.heap, self.pushed = [], 0
         self.wanted = set() if wanted is None else {edge(variable) for variable in wanted}
         self.useful = None if wanted is None else self.leading_to_wanted(outputs)
 
@@ -406,9 +405,9 @@ class BackwardPass:
                 continue
             if isinstance(g, list):
                 g = tuple([self.family.zeros(s) if c is None else c for s, c in zip(node.spec, g)])
-            cotangents = node.pull(g, self.useful)
+            cotangents = watched(self, node, g) if self.observers else node.pull(g, self.useful)
             if not retain_graph:
-                node.saved = None
+                node.saved = node.recompute = None
             for parent, cotangent in zip(node.parents, cotangents):
                 if parent is not None and cotangent is not None:
                     self.deliver(parent, cotangent)
@@ -434,11 +433,10 @@ def backpropagate(
     outputs: Any, cotangents: Any, wanted: Any, retain_graph: bool | None, create_graph: bool
 ) -> dict[Any, Any]:
     """Run backward: the gradients of all leaves, or of the edges of ``wanted``."""
-    for variable in (*outputs, *(wanted or ())):
-        if not isinstance(variable, Variable):
-            raise TypeError("backward: outputs and inputs must be variables")
+    if not all(isinstance(variable, Variable) for variable in (*outputs, *(wanted or ()))):
+        raise TypeError("backward: outputs and inputs must be variables")
     for output in outputs:
-        if not output.tracked:
+        if not output.requires_grad:
             raise GraphError("backward: nothing that the output depends on requires a gradient")
     work = BackwardPass(outputs, wanted, create_graph)
     mode = grad_enabled.set(create_graph)
@@ -448,3 +446,5 @@ def backpropagate(
         return work.run(create_graph if retain_graph is None else retain_graph)
     finally:
         grad_enabled.reset(mode)
+        for observer in work.observers:
+            observer.passed(work)

@@ -9,3 +9,7 @@ class ShapeError(ValueError):
 
 class DtypeError(TypeError):
     """An argument's dtype does not fit an operation."""
+
+
+class AnomalyError(FloatingPointError):
+    """An op made NaN or infinity of finite arguments, and :func:`detect_anomaly` looked."""

@@ -68,7 +68,7 @@ class Context:
             if tensor is not None and version.count != count:
                 raise GraphError(
                     f"{self._name}: a saved tensor {tensor.shape} was changed in place by"
-                    f" {version.changed_by} after the call"
+                    f" {version.changed_by[0]} after the call"
                 )
             found.append(tensor)
         return tuple(found)

@@ -8,8 +8,6 @@ from contextvars import ContextVar
 from typing import Any
 
 grad_enabled = ContextVar("grad_enabled", default=True)
-# What is told of each call of an op on this thread: anomaly detection and its like.
-observers: ContextVar[tuple[Any, ...]] = ContextVar("observers", default=())
 
 
 def is_grad_enabled() -> bool:

@@ -44,3 +44,5 @@ cdef class Op:
 
 @cython.locals(version=Version)
 cdef tuple guard(Variable variable, str name)
+@cython.locals(other=Variable)
+cpdef Variable stand_in(Variable variable)

@@ -18,8 +18,9 @@ from .engine import (
     version_of,
     wrap,
 )
-from .grad_mode import enable_grad, grad_enabled, observers
+from .grad_mode import enable_grad, grad_enabled
 from .gradients import grad
+from .observers import Observer, observers
 
 is_enabled = grad_enabled.get
 OUT, NEEDS = -1, -2  # the positions of a rule's `out` and `needs` among what a call can save
@@ -242,7 +243,7 @@ class Op:
         if needing:
             self.record(args, static, needing, residuals, (variable,))
         if observed:
-            tell(self, args, static, (variable,), variable.node)
+            tell(self, args, static, (variable,))
         return variable
 
     def wrap_all(self, args, static, needing, got):
@@ -257,8 +258,7 @@ class Op:
         if needing:
             self.record(args, static, needing, got[len(out) :], out)
         if observed:
-            nodes = [variable.node.parents[0] for variable in out if variable.node is not None]
-            tell(self, args, static, out, nodes[0] if nodes else None)
+            tell(self, args, static, out)
         return out
 
     def share(self, args, static, view, place):
@@ -268,13 +268,17 @@ class Op:
         if not isinstance(first, Variable):
             return
         source = first
+        if type(view.value) is not type(source.value):  # of a number; give it storage to share
+            got = self.forward(source.data, *args[1:], **(static or {}))
+            view.value = got[0] if self.residuals else got
         if self.view == SOMETIMES and not self.family.shares(view.value, source.value):
             view.fresh = True
             return
         view.version = version_of(source)
         view.seen = view.version.rebased
         rest = None if self.variadic else args[1:]  # with None, it cannot be made again
-        view.origin = (source.origin or source, self, rest, static, place)
+        of = (source.origin or source) if is_enabled() else None  # made under no_grad: a constant
+        view.origin = (of, self, rest, static, place)
 
     def record(self, args, static, needing, residuals, out):
         """Make the node of a call: its parents, and exactly what the rules that can run name."""
@@ -326,16 +330,29 @@ class Op:
             elif position >= first_static:
                 saved.append(static[self.static[position - first_static]])
             elif self.variadic:
-                saved.append(list(args))
+                saved.append([stand_in(a) if isinstance(a, Variable) else a for a in args])
                 name = plan.names[slot]
                 guards += [guard(item, name) for item in args if isinstance(item, Variable)]
             else:
                 item = args[position]
-                saved.append(item)
                 if isinstance(item, Variable):
                     guards.append(guard(item, plan.names[slot]))
+                    item = stand_in(item)
+                saved.append(item)
         node.saved = saved
         node.guards = guards
+
+
+def stand_in(variable: Any) -> Any:
+    """``variable`` as it is now, for a node to hold: were it changed in place, and its new node led
+    to the one that holds it, that would be a cycle. A leaf that wants gradients never changes."""
+    if variable.tracked and variable.node is None:
+        return variable
+    other = wrap(type(variable).family, variable.value)
+    other.node, other.tracked = variable.node, variable.tracked
+    other.version = version_of(variable)
+    other.seen = other.version.rebased
+    return other
 
 
 def guard(variable, name):
@@ -354,22 +371,25 @@ def is_tracked(argument: Any) -> bool:
     return isinstance(argument, Variable) and argument.tracked
 
 
-def tell(op, args, static, outputs, node):
+def tell(op, args, static, outputs):
     """Let this thread's observers know of a call; ``node`` is None if it was not recorded."""
     for observer in observers.get():
+        nodes = [variable.node for variable in outputs if variable.node is not None]
+        node = None if not nodes else nodes[0] if op.outputs == 1 else nodes[0].parents[0]
         observer.called(op, args, static, outputs, node)
 
 
 class observing:
-    """Within ``with observing(observer):`` ``observer.called(op, args, static, outputs, node)``
-    is called after each call of an op on this thread."""
+    """Within ``with observing(observer):`` the observer is told of what happens on this thread:
+    last of all who are there, or ``first``."""
 
-    def __init__(self, observer: Any) -> None:
-        self.observer = observer
+    def __init__(self, observer: Observer, first: bool = False) -> None:
+        self.observer, self.first = observer, first
         self.tokens: list[Any] = []
 
     def __enter__(self) -> Any:
-        self.tokens.append(observers.set((*observers.get(), self.observer)))
+        others, one = observers.get(), (self.observer,)
+        self.tokens.append(observers.set(one + others if self.first else others + one))
         count_observers(1)
         return self.observer
 
@@ -388,7 +408,8 @@ def count_observers(more):
 
 
 def steps_of(origin):
-    """The storage's own variable, and the calls that make the view of ``origin`` from it."""
+    """The storage's own variable (None of a view made under no_grad), and the calls that make the
+    view of ``origin`` from it."""
     steps = []
     while isinstance(origin, tuple):
         steps.append(origin[1:])
@@ -423,6 +444,8 @@ _aliases: dict[type, Op] = {}  # the identity op of each family
 
 def alias(variable: Any) -> Any:
     """The same value behind a node of its own."""
+    if not variable.level:
+        variable.value = variable.data  # also a number as both can share it
     family = type(variable).family
     if family not in _aliases:
         op = _aliases[family] = Op(_identity, view=True, family=family).grad(x=lambda g: g)

@@ -1,7 +1,9 @@
 """Random numbers: generators, the default one and its seed, and arrays drawn from them.
 
 A generator is NumPy's (``numpy.random.Generator``, here on Philox), so draws are safe from several
-threads, and what is drawn does not depend on how many threads the kernels use.
+threads, and what is drawn does not depend on how many threads the kernels use. All Python threads
+share the default generator. Which of them draws what is then a matter of chance, so a thread that
+must repeat its draws takes a generator of its own.
 """
 
 from __future__ import annotations

@@ -12,13 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from . import kernels, operation, ops
-from .engine import GraphError, Variable, version_of, wrap
+from .engine import GraphError, Variable, edge, version_of, wrap
 from .errors import DtypeError, ShapeError
 from .grad_mode import enable_grad, is_grad_enabled
 from .hooks import RemovableHandle
 from .inspection import ARRAY_API_VERSION
+from .observers import observers
 from .operation import Op
 from .operators import Operators
+from .ops import inplace
 from .ops.updates import At
 
 Axes = int | tuple[int, ...] | None
@@ -77,6 +79,7 @@ class Tensor(Operators):
     grad: Tensor | None
     spec = staticmethod(kernels.spec)
     has_spec = staticmethod(kernels.has_spec)
+    shares = staticmethod(kernels.shares)
 
     def __init__(self, data: Any, dtype: Dtype = None, requires_grad: bool = False) -> None:
         super().__init__(as_array(data, dtype), requires_grad)
@@ -86,6 +89,8 @@ class Tensor(Operators):
     @property
     def data(self) -> np.ndarray:
         """The ndarray. Assigning another one, or a tensor, counts as a change in place."""
+        if not isinstance(self.value, np.ndarray):  # NumPy gave a number, of which are no views
+            self.value = np.array(self.value)
         return self.value
 
     @data.setter
@@ -144,6 +149,8 @@ class Tensor(Operators):
         own = isinstance(self.value, np.ndarray) and self.value.flags.writeable
         if not own or other.level:
             return self + other
+        if observers.get():
+            _ = self + other  # an op, of which they are told
         kernels.add_into(self.value, other.value)
         self.changed("the accumulation of a gradient")
         return self
@@ -151,18 +158,15 @@ class Tensor(Operators):
     def copied(self) -> Tensor:
         return wrap(Tensor, kernels.copy(self.value))
 
-    @classmethod
-    def shares(cls, value: np.ndarray, source: np.ndarray) -> _Bool:
-        """Whether ``value``, made of ``source``, is a view of it."""
-        base = value.base
-        if value is source or (base is not None and (base is source or base is source.base)):
-            return True  # NumPy's answer would take its time
-        return base is not None and np.may_share_memory(value, source)
-
     def again(self) -> Tensor:
-        storage, steps = operation.steps_of(self.origin)
+        root, steps = operation.steps_of(self.origin)
+        if root is None or not self.shares(self.data, root.data):
+            return self  # a constant; or the root has another array now
         with enable_grad():
-            return operation.replayed(steps, storage)
+            made = operation.replayed(steps, root)
+        if made.shape != self.shape or made.data.ctypes.data != self.value.ctypes.data:
+            raise GraphError(f"{steps[-1][0].__name__}: an argument that made a view has changed")
+        return made
 
     @classmethod
     def zeros(cls, spec: tuple[Shape, np.dtype]) -> Tensor:
@@ -214,7 +218,7 @@ class Tensor(Operators):
     @property
     def is_leaf(self) -> bool:
         """True if no recorded op made this tensor."""
-        return self.node is None
+        return edge(self) is self
 
     def numpy(self) -> np.ndarray:
         """The ndarray itself, without a copy. Writing to it is unseen by the graph."""
@@ -233,7 +237,7 @@ class Tensor(Operators):
         into = kwargs.get("out", ())
         if not into or any(isinstance(x, Tensor) for x in into):
             return NotImplemented
-        if is_grad_enabled() and any(x.tracked for x in tensors):
+        if is_grad_enabled() and any(x.requires_grad for x in tensors):
             raise GraphError(f"np.{name}: a tensor that requires a gradient cannot go into out=")
         raw = [_plain(x) if isinstance(x, Tensor) else x for x in inputs]
         return getattr(ufunc, method)(*raw, **kwargs)
@@ -253,13 +257,13 @@ class Tensor(Operators):
         copy: bool | None = None,
     ) -> Any:
         """A capsule by which another library shares this memory: ``torch.from_dlpack(t)``."""
-        if self.tracked:
+        if self.requires_grad:
             raise GraphError("__dlpack__: this tensor needs a gradient; hand out t.detach()")
         options: Any = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
-        return self._storage().__dlpack__(stream=stream, **options)
+        return self.data.__dlpack__(stream=stream, **options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return self._storage().__dlpack_device__()
+        return self.data.__dlpack_device__()
 
     def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
         """This tensor: the only device is ``"cpu"``."""
@@ -281,7 +285,7 @@ class Tensor(Operators):
         text = np.array2string(np.asarray(self.value), separator=", ", prefix="tensor(")
         if self.dtype not in (np.float32, np.int64, np.bool_):
             text += f", dtype={self.dtype}"
-        if self.node is not None:
+        if not self.is_leaf:
             text += f", op={self.node.op.__name__}"
         elif self.tracked:
             text += ", requires_grad=True"
@@ -327,14 +331,18 @@ class Tensor(Operators):
     def __copy__(self) -> Tensor:
         """Another tensor with this one's memory and history."""
         other = type(self).__new__(type(self))
-        Variable.__init__(other, self.value)
+        Variable.__init__(other, self.data)
         other.version = version_of(self)
-        other.node = self.node
-        other.requires_grad = self.tracked
+        if self.is_leaf:
+            other.requires_grad = self.tracked
+        else:  # as a view, so that changes in place reach both
+            same = operation.alias(self)
+            other.origin, other.seen = same.origin, same.seen
+            other.node, other.tracked = self.node, True
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        if self.node is not None:
+        if not self.is_leaf:
             raise GraphError("deepcopy: an op made this tensor; copy a detached one")
         other = type(self).__new__(type(self))
         Variable.__init__(other, np.array(self.value))
@@ -373,70 +381,52 @@ class Tensor(Operators):
         """This tensor if its memory is in C order, else a copy that is."""
         return self if self.value.flags.c_contiguous else ops.clone(self)
 
-    def _changing(self, by: str, *others: Any) -> np.ndarray:
-        """The array, to be changed in place by ``by``; an error if a graph would not see that."""
-        for other in others:
-            if isinstance(other, Tensor) and other.level:
-                other._changing(by)  # says that lanes of a vmap cannot be written into one tensor
-        tracked = self.tracked or any(isinstance(o, Tensor) and o.tracked for o in others)
-        if tracked and is_grad_enabled():
-            raise GraphError(
-                f"{by}: cannot change a tensor in place while gradients are recorded; compute a new"
-                " tensor, or work under tt.no_grad()"
-            )
-        if not self._storage().flags.writeable:
-            raise ValueError(f"{by}: the tensor's memory is read-only")
-        self.changed(by)
-        return self.value
-
-    def _storage(self) -> np.ndarray:
-        """The array, also where NumPy gave a scalar, of which there are no views."""
-        if not isinstance(self.value, np.ndarray):
-            self.value = np.array(self.value)
-        return self.value
-
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._changing("x[index] = value", value)[ops.raw_index(index)] = _plain(value)
+        self._assign("x[index] = value", index, value)
 
-    def _in_place(self, ufunc: np.ufunc, by: str, other: Any) -> Tensor:
-        array = self._changing(by, other)
-        try:
-            ufunc(array, getattr(other, "value", other), out=array, casting="same_kind")
-        except ValueError as error:
-            raise ShapeError(f"{by}: {error}") from error
+    def _assign(self, by: str, index: Any, value: Any) -> Tensor:
+        if isinstance(value, list | tuple):
+            value = _stacked(value)
+        if inplace.is_recorded(by, self, (value,)):
+            inplace.assign(by, self, index, value)
+        else:
+            inplace.array_of(by, self)[ops.raw_index(index)] = _plain(value)
         return self
-
-    # fmt: off
-    def __iadd__(self, other: Any) -> Tensor: return self._in_place(np.add, "+=", other)
-    def __isub__(self, other: Any) -> Tensor: return self._in_place(np.subtract, "-=", other)
-    def __imul__(self, other: Any) -> Tensor: return self._in_place(np.multiply, "*=", other)
-    def __itruediv__(self, other: Any) -> Tensor: return self._in_place(np.divide, "/=", other)
-    def __imod__(self, other: Any) -> Tensor: return self._in_place(np.remainder, "%=", other)
-    def __ipow__(self, other: Any) -> Tensor: return self._in_place(np.power, "**=", other)
-    def __imatmul__(self, other: Any) -> Tensor: return self._in_place(np.matmul, "@=", other)
-    def __iand__(self, other: Any) -> Tensor: return self._in_place(np.bitwise_and, "&=", other)
-    def __ior__(self, other: Any) -> Tensor: return self._in_place(np.bitwise_or, "|=", other)
-    def __ixor__(self, other: Any) -> Tensor: return self._in_place(np.bitwise_xor, "^=", other)
-    def __ilshift__(self, other: Any) -> Tensor: return self._in_place(np.left_shift, "<<=", other)
-    def __irshift__(self, other: Any) -> Tensor: return self._in_place(np.right_shift, ">>=", other)
-    # fmt: on
-
-    def __ifloordiv__(self, other: Any) -> Tensor:
-        return self._in_place(np.floor_divide, "//=", other)
 
     def copy_(self, other: Any) -> Tensor:
         """Overwrite the elements by those of ``other``, broadcast and cast."""
-        np.copyto(self._changing("copy_", other), as_array(other), casting="same_kind")
+        if inplace.is_recorded("copy_", self, (other,)):
+            inplace.assign("copy_", self, ..., other)
+        else:
+            array = inplace.array_of("copy_", self)
+            np.copyto(array, as_array(other), casting="same_kind")
         return self
 
-    def fill_(self, value: float) -> Tensor:
+    def fill_(self, value: Any) -> Tensor:
         """Overwrite every element by ``value``."""
-        self._changing("fill_", value).fill(value)
-        return self
+        return self._assign("fill_", ..., value)
 
     def zero_(self) -> Tensor:
         """Overwrite every element by 0."""
-        return self.fill_(0)
+        return self._assign("zero_", ..., 0)
+
+    def masked_fill_(self, mask: Any, value: Any) -> Tensor:
+        """Overwrite the elements where ``mask``, which broadcasts to this shape, by ``value``."""
+        return self._assign("masked_fill_", np.broadcast_to(ops.raw_index(mask), self.shape), value)
+
+    def add_(self, other: Any, alpha: _Float = 1) -> Tensor:
+        """``self += alpha * other``"""
+        return _in_place(self, "add_", ops.add, np.add, (_times(alpha, other),))
+
+    def sub_(self, other: Any, alpha: _Float = 1) -> Tensor:
+        """``self -= alpha * other``"""
+        return _in_place(self, "sub_", ops.subtract, np.subtract, (_times(alpha, other),))
+
+    def clip_(self, min: Any = None, max: Any = None) -> Tensor:
+        """Bring every element into [min, max]; None is no bound."""
+        return _in_place(self, "clip_", ops.clip, None, (min, max))
+
+    clamp_ = clip_
 
     # --- Methods: each is the op of its name; operators.py has the operators -------------------
 
@@ -560,6 +550,77 @@ class Tensor(Operators):
 
 
 Tensor.family = Tensor
+
+
+def _times(alpha: float, other: Any) -> Any:
+    return other if alpha == 1 else alpha * other
+
+
+def _stacked(values: Sequence[Any]) -> Any:
+    """A nested list as a tensor, if tensors in it require gradients; else as it is."""
+    items = [_stacked(item) if isinstance(item, list | tuple) else item for item in values]
+    if any(isinstance(item, Tensor) and item.requires_grad for item in items):
+        return ops.stack(items)
+    return values
+
+
+# The methods that change a tensor in place by an op: how error messages call them, and the ufunc
+# that does the same on arrays.
+_IN_PLACE: dict[str, tuple[str, Op, np.ufunc | None]] = {
+    "__iadd__": ("+=", ops.add, np.add),
+    "__isub__": ("-=", ops.subtract, np.subtract),
+    "__imul__": ("*=", ops.multiply, np.multiply),
+    "__itruediv__": ("/=", ops.divide, np.divide),
+    "__ifloordiv__": ("//=", ops.floor_divide, np.floor_divide),
+    "__imod__": ("%=", ops.remainder, np.remainder),
+    "__ipow__": ("**=", ops.pow, np.power),
+    "__imatmul__": ("@=", ops.matmul, np.matmul),
+    "__iand__": ("&=", ops.bitwise_and, np.bitwise_and),
+    "__ior__": ("|=", ops.bitwise_or, np.bitwise_or),
+    "__ixor__": ("^=", ops.bitwise_xor, np.bitwise_xor),
+    "__ilshift__": ("<<=", ops.bitwise_left_shift, np.left_shift),
+    "__irshift__": (">>=", ops.bitwise_right_shift, np.right_shift),
+    "mul_": ("mul_", ops.multiply, np.multiply),
+    "div_": ("div_", ops.divide, np.divide),
+    "pow_": ("pow_", ops.pow, np.power),
+    "abs_": ("abs_", ops.abs, np.abs),
+    "exp_": ("exp_", ops.exp, np.exp),
+    "log_": ("log_", ops.log, np.log),
+    "neg_": ("neg_", ops.negative, np.negative),
+    "reciprocal_": ("reciprocal_", ops.reciprocal, None),
+    "relu_": ("relu_", ops.relu, None),
+    "round_": ("round_", ops.round, np.rint),
+    "sigmoid_": ("sigmoid_", ops.sigmoid, None),
+    "sqrt_": ("sqrt_", ops.sqrt, np.sqrt),
+    "tanh_": ("tanh_", ops.tanh, np.tanh),
+}
+
+
+def _in_place(x: Tensor, by: str, op: Op, ufunc: np.ufunc | None, others: Any) -> Tensor:
+    """Change x to what ``op`` makes of it and the others; ``ufunc`` does it without a buffer."""
+    if inplace.is_recorded(by, x, others):
+        inplace.change(by, x, op, *others)
+        return x
+    array = inplace.array_of(by, x)
+    raw = [getattr(other, "value", other) for other in others]
+    try:
+        if ufunc is not None:
+            ufunc(array, *raw, out=array, casting="same_kind")
+        else:
+            np.copyto(array, op.forward(array, *raw), casting="same_kind")
+    except ValueError as error:
+        raise ShapeError(f"{by}: {error}") from error
+    return x
+
+
+def _in_place_method(by: str, op: Op, ufunc: np.ufunc | None) -> Any:
+    if len(op.names) == 1:
+        return lambda self: _in_place(self, by, op, ufunc, ())
+    return lambda self, other: _in_place(self, by, op, ufunc, (other,))
+
+
+for _name, (_by, _op, _ufunc) in _IN_PLACE.items():
+    setattr(Tensor, _name, _in_place_method(_by, _op, _ufunc))
 
 
 def as_shape(sizes: tuple[Any, ...]) -> Shape:

@@ -23,6 +23,14 @@ def has_spec(x, wanted):
     return (x.shape, x.dtype) == wanted
 
 
+def shares(x, source):
+    """Whether x, which was made of ``source``, is a view of it."""
+    base = x.base
+    if x is source or (base is not None and (base is source or base is source.base)):
+        return True  # NumPy's answer would take its time
+    return base is not None and np.may_share_memory(x, source)
+
+
 # --- Copies ----------------------------------------------------------------------------------
 
 

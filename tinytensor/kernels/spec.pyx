@@ -11,7 +11,7 @@ from . import reference
 
 cnp.import_array()
 
-__all__ = ["has_spec", "spec"]
+__all__ = ["has_spec", "shares", "spec"]
 
 
 cdef object dtype_of(cnp.ndarray array):
@@ -46,3 +46,15 @@ def has_spec(x, tuple wanted):
         if array.shape[i] != <Py_ssize_t> shape[i]:
             return False
     return dtype_of(array) is wanted[1] or dtype_of(array) == wanted[1]
+
+
+def shares(x, source):
+    """See :func:`tinytensor.kernels.reference.shares`."""
+    if not cnp.PyArray_Check(x) or not cnp.PyArray_Check(source):
+        return reference.shares(x, source)
+    cdef PyObject *base = <PyObject *> cnp.PyArray_BASE(<cnp.ndarray> x)
+    if x is source or (base != NULL and base == <PyObject *> source):
+        return True
+    if base != NULL and base == <PyObject *> cnp.PyArray_BASE(<cnp.ndarray> source):
+        return True
+    return base != NULL and reference.shares(x, source)

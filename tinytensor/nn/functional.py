@@ -191,7 +191,11 @@ def batch_norm(
     In training mean and (biased) var are the batch's, and the running ones are moved towards them
     (var unbiased) by ``momentum``, in place; else they are the running ones.
     """
-    return ops.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    out = ops.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    for running in (running_mean, running_var):
+        if training and running is not None:
+            running.changed("batch_norm")
+    return out
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

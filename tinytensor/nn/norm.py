@@ -77,9 +77,10 @@ class _BatchNorm(Module):
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.value[...] += 1
+            self.num_batches_tracked.changed(type(self).__name__)
             if self.momentum is None:
                 momentum = 1 / self.num_batches_tracked.item()
-        output = F.batch_norm(
+        return F.batch_norm(
             input,
             self.running_mean,
             self.running_var,
@@ -89,10 +90,6 @@ class _BatchNorm(Module):
             momentum,
             self.eps,
         )
-        if self.training:
-            for buffer in self.buffers(recurse=False):
-                buffer.changed(type(self).__name__)
-        return output
 
     def extra_repr(self) -> str:
         return (

@@ -28,6 +28,13 @@ class VmapError(RuntimeError):
     """What was asked of one lane of a vmap cannot be done for each lane."""
 
 
+def unchangeable(by: str) -> VmapError:
+    return VmapError(
+        f"{by}: under vmap a tensor of one lane neither is changed in place nor written into"
+        " another; x.at[index].set(value) and its relatives make a changed copy"
+    )
+
+
 # --- Arguments -------------------------------------------------------------------------------
 
 

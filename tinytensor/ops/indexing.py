@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index as as_int
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,10 @@ def own_index(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(own_index(item) for item in index)
     index = raw_index(index)
+    if isinstance(index, slice):
+        return slice(
+            *(i if i is None else as_int(i) for i in (index.start, index.stop, index.step))
+        )
     return index.copy() if isinstance(index, np.ndarray) else index
 
 

@@ -254,24 +254,20 @@ triu.grad(x=lambda g, k: triu(g, k))
 # --- Several arrays --------------------------------------------------------------------------
 
 
-@op(variadic=True, residuals=("ends",))
+@op(variadic=True, residuals=("shapes",))
 def concat(arrays, axis=0):
     """The arrays joined along an axis that they have; with None, flattened first."""
     if not arrays:
         raise ShapeError("concat: needs at least one array")
-    if axis is None:
-        return np.concatenate(arrays, None), None
-    joined = np.concatenate(arrays, axis)
-    sizes = [np.shape(array)[axis] for array in arrays]
-    return joined, np.cumsum(sizes)[:-1].tolist()
+    return np.concatenate(arrays, axis), [np.shape(array) for array in arrays]
 
 
-def _concat_grad(g: Any, arrays: tuple[Any, ...], axis: int | None, ends: list[int] | None) -> Any:
+def _concat_grad(g: Any, axis: int | None, shapes: list[tuple[int, ...]]) -> Any:
+    sizes = [int(np.prod(shape)) if axis is None else shape[axis] for shape in shapes]
+    pieces = split(g, np.cumsum(sizes)[:-1].tolist(), axis or 0)
     if axis is not None:
-        return split(g, ends, axis)
-    sizes = [int(np.prod(array.shape)) for array in arrays]
-    pieces = split(g, np.cumsum(sizes)[:-1].tolist(), 0)
-    return [reshape(piece, array.shape) for piece, array in zip(pieces, arrays, strict=True)]
+        return pieces
+    return [reshape(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)]
 
 
 concat.grad(arrays=_concat_grad)
