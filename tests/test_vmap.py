@@ -13,6 +13,7 @@ import tinytensor as tt
 from tinytensor import nn
 from tinytensor.func import (
     VmapError,
+    checkpoint,
     functional_call,
     grad,
     hessian,
@@ -189,6 +190,8 @@ def test_a_lane_that_outlives_its_vmap() -> None:
     vmap(lambda x: kept.append(x) or x)(tt.ones(2))
     with pytest.raises(VmapError, match="has ended"):
         kept[0] + 1
+    with pytest.raises(VmapError, match="has ended"):
+        vmap(lambda x: x + kept[0])(tt.ones(3))
 
 
 def test_errors_of_ops_are_the_ops() -> None:
@@ -366,6 +369,20 @@ def test_hooks_see_the_lanes_of_a_pullback() -> None:
     rows = vmap(lambda v: tt.grad(y, x, v, retain_graph=True)[0])(tt.eye(3, dtype=np.float64))
     same(rows, np.diag(6 * np.cos(np.asarray(x))))
     assert seen == [(3,)]
+
+
+def test_a_checkpoint_runs_again_in_its_own_vmaps() -> None:
+    def g(x: tt.Tensor) -> tt.Tensor:
+        return tt.tanh(tt.exp(tt.sin(x) @ Y[0]))
+
+    def kept(x: tt.Tensor) -> tt.Tensor:
+        return checkpoint(g, x)
+
+    same(vmap(grad(lambda x: kept(x).sum()))(X), vmap(grad(lambda x: g(x).sum()))(X))
+    same(grad(lambda x: vmap(kept)(x).sum())(X), grad(lambda x: vmap(g)(x).sum())(X))
+    same(jacrev(lambda x: vmap(kept)(x))(X), jacrev(lambda x: vmap(g)(x))(X))
+    same(vmap(jacrev(kept))(X), vmap(jacrev(g))(X))
+    same(vmap(jacfwd(kept))(X), vmap(jacfwd(g))(X))
 
 
 def test_jacobians_in_chunks() -> None:
