@@ -478,8 +478,12 @@ def test_randomness() -> None:
     assert all((own[i] != own[0]).any() for i in range(1, 4))
     shared = np.asarray(vmap(lambda x: x + tt.randn(3), randomness="same")(tt.ones(2)))
     assert (shared[0] == shared[1]).all()
+    noise = np.asarray(vmap(lambda x: x + tt.randn(3), randomness="different")(tt.ones(4)))
+    assert len(np.unique(noise)) == 12
+    dice = vmap(lambda x: tt.randint(0, 1000, 5), randomness="different")(tt.ones(4))
+    assert (dice.shape, dice.dtype) == ((4, 5), np.int64)
     with pytest.raises(RuntimeError, match="of what has no lanes"):
-        vmap(lambda x: x + tt.randn(3), randomness="different")(tt.ones(2))
+        vmap(lambda x: x + tt.dropout(tt.ones(3)), randomness="different")(tt.ones(2))
     assert np.asarray(vmap(lambda x: tt.dropout(x, 0.5, training=False))(x)).all()
     tt.dropout(tt.ones(3))  # after all, draws are free again
 
@@ -488,6 +492,10 @@ def test_randomness_of_nested_vmaps() -> None:
     x = tt.ones((2, 3, 100))
     rows = vmap(vmap(lambda x: tt.dropout(x, 0.5), randomness="same"), randomness="different")(x)
     rows = np.asarray(rows)
+    draw = vmap(lambda x: tt.rand(7), axis_size=3, randomness="different")
+    drawn = vmap(lambda x: draw(x), randomness="same")(tt.ones((2, 3)))
+    assert (drawn[0] == drawn[1]).all()
+    assert not (drawn[0, 0] == drawn[0, 1]).any()
     assert (rows[:, 0] == rows[:, 1]).all()
     assert (rows[0] != rows[1]).any()
 

@@ -238,6 +238,19 @@ def mapping(size: int, randomness: str) -> Iterator[int]:
         yield len(sizes) + 1
 
 
+def drawn(draw: Callable[[Shape], np.ndarray], shape: Shape) -> Tensor:
+    """A tensor of ``shape`` from ``draw``; in vmaps with different draws, one for each lane."""
+    sizes, how = running()
+    if "different" not in how or "error" in how:
+        return Tensor(draw(shape))
+    levels = [level for level, one in enumerate(how, 1) if one == "different"]
+    with resuming((sizes, ())):
+        x = Tensor(draw((*(sizes[level - 1] for level in levels), *shape)))
+    for level in levels:
+        x = lane_of(x, level)
+    return x
+
+
 # --- All lanes of all levels -----------------------------------------------------------------
 
 
