@@ -195,6 +195,11 @@ def test_a_lane_that_outlives_its_vmap() -> None:
 
 
 def test_errors_of_ops_are_the_ops() -> None:
+    with pytest.raises(IndexError, match="embedding: an index is outside of the 4 rows"):
+        vmap(lambda w: tt.embedding(tt.tensor([5]), w))(tt.ones((2, 4, 3)))
+    with pytest.raises(tt.ShapeError, match="reshape: cannot reshape") as caught:
+        vmap(lambda x: x.reshape(5))(tt.ones((2, 6)))
+    assert "in a vmap of 2 lanes" in caught.value.__notes__[0]
     with pytest.raises(tt.ShapeError, match="matmul: inner sizes differ"):
         vmap(lambda x: x @ tt.ones(4))(tt.ones((2, 3)))
     with pytest.raises(tt.ShapeError, match="sum: there is no axis 1 in 1 dim"):
@@ -383,6 +388,20 @@ def test_a_checkpoint_runs_again_in_its_own_vmaps() -> None:
     same(jacrev(lambda x: vmap(kept)(x))(X), jacrev(lambda x: vmap(g)(x))(X))
     same(vmap(jacrev(kept))(X), vmap(jacrev(g))(X))
     same(vmap(jacfwd(kept))(X), vmap(jacfwd(g))(X))
+
+
+def test_a_jacobian_through_changes_in_place() -> None:
+    def changed(x: tt.Tensor) -> tt.Tensor:
+        y = x * 2.0
+        y[0] = x[1] ** 2
+        rest = y[1:]
+        rest *= x[0]
+        return y
+
+    a, b, c = np.asarray(numbers(3))
+    same(
+        jacrev(changed)(numbers(3)), np.array([[0, 2 * b, 0], [2 * b, 2 * a, 0], [2 * c, 0, 2 * a]])
+    )
 
 
 def test_jacobians_in_chunks() -> None:
