@@ -315,6 +315,40 @@ def test_a_change_in_place_is_noticed() -> None:
         pushforward(tt.ones(2))
 
 
+def test_an_argument_that_the_function_changes_in_place() -> None:
+    def doubles(x):
+        x *= 2
+        return (x * x).sum()
+
+    leaf = tt.tensor([1.0, 2.0], requires_grad=True)
+    for x in (tt.tensor([1.0, 2.0]), leaf, leaf * 1):
+        with pytest.raises(tt.GraphError, match="in place"):
+            grad(doubles)(x)
+
+
+def test_a_function_that_changes_tensors_of_its_own_in_place() -> None:
+    def changing(x):
+        z = x * x
+        z[0] *= 3
+        tail = z[1:]
+        tail += x[0]
+        return (z * z).sum()
+
+    def pure(x):
+        return 9 * x[0] ** 4 + ((x[1:] ** 2 + x[0]) ** 2).sum()
+
+    x, t = np.array([1.0, 2.0, -0.5]), np.array([1.0, -1.0, 2.0])
+    for transform in (
+        lambda f: grad(f)(x),
+        lambda f: jvp(f, (x,), (t,))[1],
+        lambda f: jacfwd(f)(x),
+        lambda f: hessian(f)(x),
+        lambda f: jacfwd(jacfwd(f))(x),
+        lambda f: hvp(f, (x,), (t,)),
+    ):
+        np.testing.assert_allclose(transform(changing).numpy(), transform(pure).numpy())
+
+
 def test_stop_gradient() -> None:
     assert grad(lambda x: x * stop_gradient(x))(3.0).item() == 3
     assert jvp(lambda x: stop_gradient({"x": x})["x"] * x, (3.0,), (1.0,))[1].item() == 3
@@ -388,6 +422,7 @@ def loss(x, y=None):
             "grad: argnums=1, but loss is called with 1 positional",
         ),
         (lambda: grad(loss, (0, -1))(1.0), ValueError, "names an argument twice"),
+        (lambda: grad(lambda x, *rest, y: x, 1)(1.0, 2, y=3), TypeError, "grad: argument 1 of"),
         (lambda: grad(loss, "x")(1.0), ValueError, "grad: argnums='x', but loss"),
         (
             lambda: grad(lambda_named("f", lambda x: x))(tt.ones(2)),

@@ -264,6 +264,32 @@ def test_an_input_handed_on_keeps_its_storage_and_version() -> None:
         assert not Same.apply(x).requires_grad
 
 
+def test_changes_in_place_of_what_it_returned() -> None:
+    x = tt.tensor([1.0, 2.0], requires_grad=True)
+    y = Cube.apply(x)  # new memory: recorded
+    y *= 2
+    y.sum().backward()
+    assert x.grad.tolist() == [6, 24]
+
+    class First(tt.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x[:1]
+
+        @staticmethod
+        def backward(ctx, g):
+            return tt.concat([g, tt.zeros(1)])
+
+    for change in (lambda x, y: y.add_(1.0), lambda x, y: (x.add_(1.0), y.sum().backward())):
+        z = tt.tensor([1.0, 2.0], requires_grad=True) * 1
+        y = First.apply(z)
+        with pytest.raises(tt.GraphError, match="First"):
+            change(z, y)
+    y = First.apply(x)
+    y.sum().backward()
+    assert x.grad.tolist() == [7, 24]
+
+
 def test_complex_gradients_are_as_in_pytorch() -> None:
     class SquaredSize(tt.Function):
         """|z|², of which the gradient dL/dx + i dL/dy is 2 z."""

@@ -293,6 +293,42 @@ def test_full_backward_hook_where_no_input_wants_a_gradient():
     assert layer.weight.grad is not None
 
 
+def test_full_backward_pre_hook_replaces_the_gradients_of_outputs():
+    module = nn.Identity()
+    seen = []
+    module.register_full_backward_hook(lambda m, gi, go: seen.append((gi[0].item(), go[0].item())))
+    handle = module.register_full_backward_pre_hook(lambda m, go: go[0] * 5)
+    x = tt.tensor(2.0, requires_grad=True)
+    module(x).backward()
+    handle.remove()
+    module(x).backward()
+    assert seen == [(5, 5), (1, 1)]
+    assert x.grad.item() == 6
+    module.register_full_backward_pre_hook(lambda m, go: go + go)
+    with pytest.raises(ValueError, match="a backward hook returned 2 gradients in the place of 1"):
+        module(x).backward()
+
+
+def test_a_forward_hook_that_is_always_called():
+    class Fails(nn.Module):
+        def forward(self):
+            raise ZeroDivisionError("first")
+
+    seen = []
+    module = Fails()
+    module.register_forward_hook(lambda m, args, out: seen.append("never"))
+    module.register_forward_hook(lambda m, args, out: seen.append(out), always_call=True)
+    with pytest.raises(ZeroDivisionError, match="first"):
+        module()
+    assert seen == [None]
+    module.register_forward_hook(lambda m, args, out: 1 / 0, always_call=True)
+    with (
+        pytest.warns(UserWarning, match="Fails: a forward hook failed too: ZeroDivisionError"),
+        pytest.raises(ZeroDivisionError, match="first"),
+    ):
+        module()
+
+
 # --- Containers ------------------------------------------------------------------------------
 
 

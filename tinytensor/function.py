@@ -66,9 +66,10 @@ class Context:
         for kept, version, count in self._saved:
             tensor = self._outputs[kept] if isinstance(kept, int) else kept
             if tensor is not None and version.count != count:
+                by, instead = version.changed_by
                 raise GraphError(
-                    f"{self._name}: a saved tensor {tensor.shape} was changed in place by"
-                    f" {version.changed_by[0]} after the call"
+                    f"{self._name}: a saved tensor {tensor.shape} was changed in place by {by}"
+                    f" after the call; {instead}"
                 )
             found.append(tensor)
         return tuple(found)
@@ -171,14 +172,24 @@ class Function:
         else:
             made = [tensor.detach() for tensor in tensors]
         for number, (place, tensor, new) in enumerate(zip(ctx._places, tensors, made, strict=True)):
-            new.fresh = False  # forward may have kept it, or have got it from elsewhere
-            new.version = version_of(tensor)
+            _share(tensor, new, args, cls)
             if _index(tensor, ctx._constant) is not None:
                 new = new.detach()
             elif not ctx._materialize and new.requires_grad:
                 new = _noting(new, ctx=ctx, number=number)
             outputs[place] = new
         return tuple(outputs) if isinstance(result, tuple) else outputs[0]
+
+
+def _share(tensor: Tensor, new: Any, args: Sequence[Any], cls: type[Function]) -> None:
+    """Let changes of ``new`` count as changes of ``tensor``, which forward returned: it may have
+    kept it. Of a view of an argument the graph cannot record a change, nor one of the argument."""
+    new.fresh = False
+    new.version = version_of(tensor)
+    new.seen = new.version.rebased
+    for arg in args:
+        if isinstance(arg, Tensor) and arg.version is new.version:
+            new.origin = (arg.origin or arg, cls._ops[0], None, None, 0)
 
 
 def _op_of(cls: type[Function]) -> Op:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..batched import active, lowered, plain, raised
 from ..creation import zeros_like
-from ..engine import edge
+from ..engine import GraphError, edge
 from ..errors import ShapeError
 from ..grad_mode import enable_grad, is_grad_enabled
 from ..gradients import grad as gradients_of
@@ -98,7 +98,13 @@ class Recording:
                 call[place] = tree_unflatten(tree, variables)
                 self.inputs += variables
                 self.input_trees.append(tree.of_gradients())
+            edges = [edge(x) for x in self.inputs]
             result = function(*call, **kwargs)
+        if any(edge(x) is not at for x, at in zip(self.inputs, edges, strict=True)):
+            raise GraphError(
+                f"{name}: {self.function} changes an argument in place, by which it is to be"
+                " differentiated; let it change a copy"
+            )
         if has_aux and not (isinstance(result, tuple) and len(result) == 2):
             raise TypeError(
                 f"{name}: with has_aux, {self.function} must return (output, aux), not"
@@ -268,5 +274,5 @@ def parameter_names(function: Function, n: int) -> list[str]:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         parameters = []
-    named = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return [repr(named[i]) if i < len(named) else f"argument {i}" for i in range(n)]
