@@ -75,6 +75,12 @@ def test_trees() -> None:
     same(got(p), {"s": expected + 1.5 * np.asarray(point.x).T})
 
 
+def test_an_argument_without_lanes_is_passed_as_it_is() -> None:
+    model, seen = nn.Linear(3, 2), []
+    vmap(lambda m, x: seen.append(m) or m(x), in_axes=(None, 0))(model, tt.ones((4, 3)))
+    assert seen[0] is model
+
+
 def test_arguments_by_name_have_their_lanes_in_front() -> None:
     same(vmap(lambda x, k: x * k)(numbers(3), k=numbers(3)), np.asarray(numbers(3)) ** 2)
 

@@ -45,8 +45,8 @@ class Batched(Tensor):
         static = static or {}
         on = [isinstance(x, Variable) and x.level == level for x in args]
         physical = [x.value if has_lanes else x for x, has_lanes in zip(args, on, strict=True)]
-        sizes = active.get()[level - 1 :]
-        if not sizes or any(x.shape[0] != sizes[0] for x, o in zip(physical, on, strict=True) if o):
+        lanes = {x.shape[0] for x, has_lanes in zip(physical, on, strict=True) if has_lanes}
+        if len(lanes) > 1 or not lanes.issubset(active.get()[level - 1 : level]):
             raise VmapError(f"{op.__name__}: an argument is of a lane of a vmap that has ended")
         out: Any = NotImplemented
         try:
@@ -57,7 +57,7 @@ class Batched(Tensor):
             if out is NotImplemented:
                 out = looped(op, physical, on, static)
         except Exception as error:
-            error.add_note(f"(in a vmap of {sizes[0]} lanes, which may be axis 0 of the shapes)")
+            error.add_note(f"(in a vmap of {lanes.pop()} lanes, which may be axis 0 of the shapes)")
             raise
         if op.outputs == 1:
             return lane_of(out, level)
