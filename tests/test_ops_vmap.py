@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tinytensor import batched
 from tinytensor.func import vmap
+from tinytensor.ops.batching import looped
 
 from .calls import (
     Key,
@@ -33,8 +35,18 @@ TOLERANCE = 1e-10  # of the largest element
 # The shapes of their results depend on the elements.
 REFUSED = {"nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"}
 INDEXING = {"getitem", "advanced_index", "index_put"}
-# Ops that have neither a rule nor a formula: all that is expected to loop over the lanes.
-LOOPING: set[str] = set()
+# What loops over the lanes, and which arguments must have lanes for that. All else works on them at
+# once.
+LOOPING = {
+    "cross_entropy": {"weight"},
+    "embedding": {"indices"},  # whose range is checked: in lanes of lanes
+    "gru": {"w_ih", "w_hh", "b_ih", "b_hh"},
+    "isin": {"elements"},
+    "lstm": {"w_ih", "w_hh", "b_ih", "b_hh"},
+    "nll_loss": {"weight"},
+    "rnn": {"w_ih", "w_hh", "b_ih", "b_hh"},
+    "searchsorted": {"x"},
+}
 
 
 def draws(row: Row, place: int) -> list[Case]:
@@ -116,6 +128,16 @@ def _quiet() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _no_loops_but_the_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def watched(op: Any, args: Any, on: Any, static: Any) -> Any:
+        with_lanes = {name for name, o in zip(op.names, on, strict=False) if o}
+        assert LOOPING.get(op.__name__, set()) & with_lanes, f"{op} loops over {with_lanes}"
+        return looped(op, args, on, static)
+
+    monkeypatch.setattr(batched, "looped", watched)
+
+
 def place_of(request: pytest.FixtureRequest) -> int:
     return int(request.node.callspec.id.rsplit("-", 1)[1])
 
@@ -163,6 +185,35 @@ def test_pullbacks(row: Row, case: Case) -> None:
     except tt.GraphError:  # of vectors whose phases are free
         return
     got = vmap(pull)(*cotangents)
+    compare(got, [tt.stack(list(column)) for column in zip(*expected, strict=True)], row.op)
+
+
+@pytest.mark.parametrize(("row", "case"), each_case(only=lambda row: row.differentiable))
+def test_pushforwards(row: Row, case: Case) -> None:
+    """Lanes of tangents: backward through the backward pass, by cotangents with lanes."""
+    op = op_of(row)
+    data = {key: arguments(case)[key] for key in differentiable(op, case)}
+    if not data:
+        return
+    keys = list(data)
+
+    def function(*xs: Any) -> list[Any]:
+        out = call(op, case, dict(zip(keys, xs, strict=True)))
+        return [o for o in out if o.dtype.kind in "fc"]
+
+    try:
+        _, push = tt.func.linearize(function, *map(tt.Tensor, data.values()))
+    except tt.GraphError:  # of vectors whose phases are free
+        return
+    rng = np.random.default_rng(4)
+    tangents = []
+    for a in data.values():
+        numbers = rng.normal(size=(LANES, *a.shape))
+        if a.dtype.kind == "c":
+            numbers = numbers + 1j * rng.normal(size=numbers.shape)
+        tangents.append(tt.Tensor(numbers.astype(a.dtype)))
+    expected = [push(*(t[i] for t in tangents)) for i in range(LANES)]
+    got = vmap(push)(*tangents)
     compare(got, [tt.stack(list(column)) for column in zip(*expected, strict=True)], row.op)
 
 
@@ -215,4 +266,4 @@ def test_a_shape_that_depends_on_elements_is_refused(name: str) -> None:
 
 def test_all_ops_have_rules() -> None:
     without = {name for name, op in public_ops().items() if not (op.batching or op.formula)}
-    assert without == LOOPING
+    assert not without

@@ -13,6 +13,7 @@ import tinytensor as tt
 from tinytensor import nn
 from tinytensor.func import (
     VmapError,
+    checkpoint,
     functional_call,
     grad,
     hessian,
@@ -72,6 +73,12 @@ def test_trees() -> None:
     w, (b, point) = p["w"], p["rest"]
     expected = np.asarray(w).sum(1)[:, None] + np.asarray(b)[:, None]
     same(got(p), {"s": expected + 1.5 * np.asarray(point.x).T})
+
+
+def test_an_argument_without_lanes_is_passed_as_it_is() -> None:
+    model, seen = nn.Linear(3, 2), []
+    vmap(lambda m, x: seen.append(m) or m(x), in_axes=(None, 0))(model, tt.ones((4, 3)))
+    assert seen[0] is model
 
 
 def test_arguments_by_name_have_their_lanes_in_front() -> None:
@@ -180,6 +187,8 @@ def test_gradients_by_backward_are_errors() -> None:
     for f in (lambda x: x.requires_grad_(), lambda x: x.backward(), lambda x: x.retain_grad()):
         with pytest.raises(tt.GraphError):
             vmap(f)(tt.ones(2))
+    with pytest.raises(tt.GraphError, match="within a vmap, derivatives are taken by"):
+        vmap(lambda x: tt.grad(x * x, x)[0])(tt.ones(2).requires_grad_())
 
 
 def test_a_lane_that_outlives_its_vmap() -> None:
@@ -187,9 +196,16 @@ def test_a_lane_that_outlives_its_vmap() -> None:
     vmap(lambda x: kept.append(x) or x)(tt.ones(2))
     with pytest.raises(VmapError, match="has ended"):
         kept[0] + 1
+    with pytest.raises(VmapError, match="has ended"):
+        vmap(lambda x: x + kept[0])(tt.ones(3))
 
 
 def test_errors_of_ops_are_the_ops() -> None:
+    with pytest.raises(IndexError, match="embedding: an index is outside of the 4 rows"):
+        vmap(lambda w: tt.embedding(tt.tensor([5]), w))(tt.ones((2, 4, 3)))
+    with pytest.raises(tt.ShapeError, match="reshape: cannot reshape") as caught:
+        vmap(lambda x: x.reshape(5))(tt.ones((2, 6)))
+    assert "in a vmap of 2 lanes" in caught.value.__notes__[0]
     with pytest.raises(tt.ShapeError, match="matmul: inner sizes differ"):
         vmap(lambda x: x @ tt.ones(4))(tt.ones((2, 3)))
     with pytest.raises(tt.ShapeError, match="sum: there is no axis 1 in 1 dim"):
@@ -220,6 +236,7 @@ INDICES = np.array([[2, 0], [1, 1], [0, 2]])
         lambda x, i: tt.take(x, i, 1),
         lambda x, i: tt.gather(x[:2, :, 0], 1, i[:, None]),
         lambda x, i: x.at[i].set(0.0),
+        lambda x, i: tt.zeros(3, np.float64).at[1].set(x[0, 0, 0]) * i[0],
         lambda x, i: x.at[i, 0].set(x[0, :2]),
         lambda x, i: x.at[:, i].add(x[:, i] * 2),
         lambda x, i: x.at[i[0], i[1]].multiply(3.0),
@@ -354,6 +371,45 @@ def test_a_pullback_of_lanes_is_mapped_over_cotangents() -> None:
         same(got[i], expected)
 
 
+def test_hooks_see_the_lanes_of_a_pullback() -> None:
+    x = numbers(3).requires_grad_()
+    middle = tt.sin(x)
+    seen = []
+    middle.register_hook(lambda g: seen.append(g.shape) or 2 * g)
+    y = middle * 3.0
+    rows = vmap(lambda v: tt.grad(y, x, v, retain_graph=True)[0])(tt.eye(3, dtype=np.float64))
+    same(rows, np.diag(6 * np.cos(np.asarray(x))))
+    assert seen == [(3,)]
+
+
+def test_a_checkpoint_runs_again_in_its_own_vmaps() -> None:
+    def g(x: tt.Tensor) -> tt.Tensor:
+        return tt.tanh(tt.exp(tt.sin(x) @ Y[0]))
+
+    def kept(x: tt.Tensor) -> tt.Tensor:
+        return checkpoint(g, x)
+
+    same(vmap(grad(lambda x: kept(x).sum()))(X), vmap(grad(lambda x: g(x).sum()))(X))
+    same(grad(lambda x: vmap(kept)(x).sum())(X), grad(lambda x: vmap(g)(x).sum())(X))
+    same(jacrev(lambda x: vmap(kept)(x))(X), jacrev(lambda x: vmap(g)(x))(X))
+    same(vmap(jacrev(kept))(X), vmap(jacrev(g))(X))
+    same(vmap(jacfwd(kept))(X), vmap(jacfwd(g))(X))
+
+
+def test_a_jacobian_through_changes_in_place() -> None:
+    def changed(x: tt.Tensor) -> tt.Tensor:
+        y = x * 2.0
+        y[0] = x[1] ** 2
+        rest = y[1:]
+        rest *= x[0]
+        return y
+
+    a, b, c = np.asarray(numbers(3))
+    same(
+        jacrev(changed)(numbers(3)), np.array([[0, 2 * b, 0], [2 * b, 2 * a, 0], [2 * c, 0, 2 * a]])
+    )
+
+
 def test_jacobians_in_chunks() -> None:
     same(jacrev(tt.sin, chunk_size=2)(X[0]), jacrev(tt.sin)(X[0]))
 
@@ -447,8 +503,12 @@ def test_randomness() -> None:
     assert all((own[i] != own[0]).any() for i in range(1, 4))
     shared = np.asarray(vmap(lambda x: x + tt.randn(3), randomness="same")(tt.ones(2)))
     assert (shared[0] == shared[1]).all()
+    noise = np.asarray(vmap(lambda x: x + tt.randn(3), randomness="different")(tt.ones(4)))
+    assert len(np.unique(noise)) == 12
+    dice = vmap(lambda x: tt.randint(0, 1000, 5), randomness="different")(tt.ones(4))
+    assert (dice.shape, dice.dtype) == ((4, 5), np.int64)
     with pytest.raises(RuntimeError, match="of what has no lanes"):
-        vmap(lambda x: x + tt.randn(3), randomness="different")(tt.ones(2))
+        vmap(lambda x: x + tt.dropout(tt.ones(3)), randomness="different")(tt.ones(2))
     assert np.asarray(vmap(lambda x: tt.dropout(x, 0.5, training=False))(x)).all()
     tt.dropout(tt.ones(3))  # after all, draws are free again
 
@@ -457,6 +517,10 @@ def test_randomness_of_nested_vmaps() -> None:
     x = tt.ones((2, 3, 100))
     rows = vmap(vmap(lambda x: tt.dropout(x, 0.5), randomness="same"), randomness="different")(x)
     rows = np.asarray(rows)
+    draw = vmap(lambda x: tt.rand(7), axis_size=3, randomness="different")
+    drawn = vmap(lambda x: draw(x), randomness="same")(tt.ones((2, 3)))
+    assert (drawn[0] == drawn[1]).all()
+    assert not (drawn[0, 0] == drawn[0, 1]).any()
     assert (rows[:, 0] == rows[:, 1]).all()
     assert (rows[0] != rows[1]).any()
 

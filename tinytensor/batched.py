@@ -42,11 +42,12 @@ class Batched(Tensor):
     @classmethod
     def called(cls, op: Op, args: Any, static: dict[str, Any] | None, level: int) -> Any:
         """Call ``op`` for all lanes of ``level``, the highest among its arguments."""
-        if level > len(active.get()):
-            raise VmapError(f"{op.__name__}: an argument is of a lane of a vmap that has ended")
         static = static or {}
         on = [isinstance(x, Variable) and x.level == level for x in args]
         physical = [x.value if has_lanes else x for x, has_lanes in zip(args, on, strict=True)]
+        lanes = {x.shape[0] for x, has_lanes in zip(physical, on, strict=True) if has_lanes}
+        if len(lanes) > 1 or not lanes.issubset(active.get()[level - 1 : level]):
+            raise VmapError(f"{op.__name__}: an argument is of a lane of a vmap that has ended")
         out: Any = NotImplemented
         try:
             if op.batching is not None:
@@ -56,9 +57,7 @@ class Batched(Tensor):
             if out is NotImplemented:
                 out = looped(op, physical, on, static)
         except Exception as error:
-            error.add_note(
-                f"(in a vmap of {_size(level)} lanes, which may be axis 0 of the shapes)"
-            )
+            error.add_note(f"(in a vmap of {lanes.pop()} lanes, which may be axis 0 of the shapes)")
             raise
         if op.outputs == 1:
             return lane_of(out, level)
@@ -212,16 +211,44 @@ def _size(level: int) -> int:
     return active.get()[level - 1]
 
 
+Running = tuple[tuple[int, ...], tuple[str, ...]]
+
+
+def running() -> Running:
+    """The vmaps that run: how many lanes each has, and how random ops draw in it."""
+    return active.get(), random.in_lanes.get()
+
+
+@contextmanager
+def resuming(vmaps: Running) -> Iterator[None]:
+    """Within it run these vmaps, and no others."""
+    tokens = active.set(vmaps[0]), random.in_lanes.set(vmaps[1])
+    try:
+        yield
+    finally:
+        active.reset(tokens[0])
+        random.in_lanes.reset(tokens[1])
+
+
 @contextmanager
 def mapping(size: int, randomness: str) -> Iterator[int]:
     """Within it runs a vmap more, whose level is given."""
-    token = active.set((*active.get(), size))
-    draws = random.in_lanes.set((*random.in_lanes.get(), randomness))
-    try:
-        yield len(active.get())
-    finally:
-        random.in_lanes.reset(draws)
-        active.reset(token)
+    sizes, draws = running()
+    with resuming(((*sizes, size), (*draws, randomness))):
+        yield len(sizes) + 1
+
+
+def drawn(draw: Callable[[Shape], np.ndarray], shape: Shape) -> Tensor:
+    """A tensor of ``shape`` from ``draw``; in vmaps with different draws, one for each lane."""
+    sizes, how = running()
+    if "different" not in how or "error" in how:
+        return Tensor(draw(shape))
+    levels = [level for level, one in enumerate(how, 1) if one == "different"]
+    with resuming((sizes, ())):
+        x = Tensor(draw((*(sizes[level - 1] for level in levels), *shape)))
+    for level in levels:
+        x = lane_of(x, level)
+    return x
 
 
 # --- All lanes of all levels -----------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import random
+from .batched import drawn
 from .inspection import check_device
 from .tensor import Dtype, Shape, Tensor, as_array, as_shape
 
@@ -216,8 +217,8 @@ def rand(
     *shape: Any, dtype: Dtype = np.float32, requires_grad: bool = False, generator: Any = None
 ) -> Tensor:
     """Uniform numbers from [0, 1), from the default generator unless another is given."""
-    array = random.rand(as_shape(shape), dtype or np.float32, generator)
-    return Tensor(array, requires_grad=requires_grad)
+    x = drawn(lambda sizes: random.rand(sizes, dtype or np.float32, generator), as_shape(shape))
+    return x.requires_grad_(requires_grad)
 
 
 def randn(
@@ -230,15 +231,16 @@ def randn(
     >>> tt.randn(2, 3).shape
     (2, 3)
     """
-    array = random.randn(as_shape(shape), dtype or np.float32, generator)
-    return Tensor(array, requires_grad=requires_grad)
+    x = drawn(lambda sizes: random.randn(sizes, dtype or np.float32, generator), as_shape(shape))
+    return x.requires_grad_(requires_grad)
 
 
 def randint(
     low: int, high: int, shape: int | Shape, dtype: Dtype = np.int64, generator: Any = None
 ) -> Tensor:
     """Integers from [low, high)."""
-    return Tensor(random.randint(low, high, shape, dtype or np.int64, generator))
+    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    return drawn(lambda s: random.randint(low, high, s, dtype or np.int64, generator), sizes)
 
 
 def randperm(n: int, generator: Any = None) -> Tensor:

@@ -25,6 +25,8 @@ def grad(
     cotangents = [None] * len(outputs) if grad_outputs is None else as_tuple(grad_outputs)
     if len(cotangents) != len(outputs):
         raise ValueError(f"grad: {len(outputs)} outputs but {len(cotangents)} grad_outputs")
+    if any(variable.level for variable in (*outputs, *inputs) if isinstance(variable, Variable)):
+        raise GraphError("grad: within a vmap, derivatives are taken by tt.func.grad")
     given = {version_of(c) for c in cotangents if isinstance(c, Variable)}
     found = backpropagate(outputs, cotangents, inputs, retain_graph, create_graph)
     gradients = [found.get(edge(variable)) for variable in inputs]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..batched import resuming, running
 from ..engine import GraphError, Node, Variable, version_of
 from ..grad_mode import enable_grad, is_grad_enabled
 from ..observers import Observer, observers
@@ -112,6 +113,7 @@ class _Checkpoint:
 
     def __init__(self, call: partial[Any], first: _FirstRun, states: list[Any]) -> None:
         self.call, self.states = call, states
+        self.vmaps = running()
         self.state = first.state
         self.used = [
             (version, *seen) for version, seen in first.used.items() if version not in self.state
@@ -142,7 +144,7 @@ class _Checkpoint:
         second = _SecondRun(self)
         try:
             _set(self.states)
-            with enable_grad(), observing(second, first=True):
+            with enable_grad(), observing(second, first=True), resuming(self.vmaps):
                 self.call()
             second.done()
         except Exception as error:

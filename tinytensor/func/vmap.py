@@ -97,8 +97,10 @@ class Arguments:
         ]
         given += [(key, repr(key), x, 0) for key, x in kwargs.items()]
         for place, name, x, axis in given:
-            leaves, tree = tree_flatten(x)
-            each = broadcast_axes(axis, x, f"in_axes of argument {name}")
+            leaves, tree = tree_flatten(x) if axis is not None else ([x], TreeDef())  # as it is
+            each = (
+                [None] if axis is None else broadcast_axes(axis, x, f"in_axes of argument {name}")
+            )
             for leaf, one, path in zip(leaves, each, tree.paths(f"argument {name}"), strict=True):
                 self.on.append(one is not None)
                 if one is not None:

@@ -47,9 +47,14 @@ def lanes_of(args: Sequence[Any], on: Sequence[bool]) -> int:
     return next(x.shape[0] for x, has_lanes in zip(args, on, strict=True) if has_lanes)
 
 
+SCALARS = (int, float, complex, str, type(None))  # of which np.ndim would make arrays
+
+
 def rank(x: Any, on: bool) -> int:
     """The number of axes that one lane sees."""
-    return x.ndim - 1 if on else np.ndim(x)
+    if on:
+        return x.ndim - 1
+    return 0 if isinstance(x, SCALARS) else np.ndim(x)
 
 
 def shape(x: Any, on: bool) -> tuple[int, ...]:
@@ -139,8 +144,10 @@ def refused(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, 
 def elementwise(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
     """Arguments broadcast from the right, and the lanes are one more axis on the left."""
     if len(args) > 1:
-        ndim = max(rank(x, has_lanes) for x, has_lanes in zip(args, on, strict=True))
-        args = [padded(x, has_lanes, ndim) for x, has_lanes in zip(args, on, strict=True)]
+        ranks = [*map(rank, args, on)]
+        ndim = max(ranks)
+        if any(o and r < ndim for o, r in zip(on, ranks, strict=True)):
+            args = [*map(padded, args, on, [ndim] * len(args))]
     return op(*args, **static)
 
 

@@ -71,6 +71,9 @@ def _rows_of_lanes(indices, rows):
     return indices + rows * np.arange(len(indices)).reshape(-1, *(1,) * (indices.ndim - 1))
 
 
+_rows_of_lanes.__name__ = embedding.__name__  # for its errors
+
+
 def _embedding_lanes(op, args, on, static):
     (indices, weight, padding_idx), lanes = args, lanes_of(args, on)
     if not on[1]:
