@@ -101,7 +101,7 @@ scatter_add.grad(g=lambda gg, index: getitem(gg, index))
 @composed
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The slices of x along ``axis`` at ``indices``; of the flattened x if ``axis`` is None."""
-    indices = np.asarray(raw_index(indices))
+    indices = np.array(raw_index(indices))  # its own: what was given may change
     if indices.dtype.kind not in "iu":
         raise TypeError(f"take: indices must be integers, not {indices.dtype}")
     if axis is None:
@@ -117,7 +117,7 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
 
     ``indices`` has as many axes as x, and sizes that broadcast with x's on the others.
     """
-    indices = np.asarray(raw_index(indices))
+    indices = np.array(raw_index(indices))  # its own: what was given may change
     if indices.dtype.kind not in "iu":
         raise TypeError(f"take_along_axis: indices must be integers, not {indices.dtype}")
     if indices.ndim != x.ndim or not -x.ndim <= axis < x.ndim:
