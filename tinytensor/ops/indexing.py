@@ -67,7 +67,7 @@ def basic_index(x, index):
     picked = x[index]
     if not isinstance(picked, np.ndarray):  # one element: as a view too
         picked = x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
-    return picked, np.shape(x)
+    return picked, x.shape
 
 
 basic_index.grad(x=lambda g, index, from_shape: scatter_add(g, index, from_shape))

@@ -93,7 +93,7 @@ def reshape(x, shape, copy=None):
     """
     if not isinstance(x, np.ndarray):
         x = np.asarray(x)
-    out = _reshaped(x, shape)
+    out = x.reshape(shape) if x.flags.c_contiguous else _reshaped(x, shape)
     if copy is not None:
         shares = np.shares_memory(out, x)
         if copy and shares:
@@ -105,13 +105,12 @@ def reshape(x, shape, copy=None):
 
 def _reshaped(x, shape):
     """x.reshape, but a kernel makes the copy where there must be one."""
-    if not x.flags.c_contiguous:
-        try:
-            return np.reshape(x, shape, copy=False)
-        except ValueError:
-            x = kernels.copy(x)
-        except TypeError:  # NumPy 2.0 does not know ``copy``
-            pass
+    try:
+        return np.reshape(x, shape, copy=False)
+    except ValueError:
+        x = kernels.copy(x)
+    except TypeError:  # NumPy 2.0 does not know ``copy``
+        pass
     return x.reshape(shape)
 
 
