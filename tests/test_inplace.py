@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tinytensor.operation import observing
+from tinytensor.operation import alias, observing
 
 from .calls import (
     Case,
@@ -282,7 +282,7 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "a piece": lambda y: y.split(3, 1)[1],
     "a slice of unstack": lambda y: y.unstack(1)[2],
     "iterated": lambda y: list(y)[1],
-    "aliased": lambda y: tt.operation.alias(y)[0],
+    "aliased": lambda y: alias(y)[0],
     "an element": lambda y: y[1, 2],
     "copied": lambda y: copy.copy(y)[1:],
 }
@@ -340,7 +340,7 @@ def test_a_reshape_that_copies_is_no_view() -> None:
 def test_numbers_have_views_too() -> None:
     x, w = leaf(1.0, 2.0), leaf(3.0)
     y = x.sum() * 1
-    view, twin, same = y.reshape(1), y.detach(), tt.operation.alias(y)
+    view, twin, same = y.reshape(1), y.detach(), alias(y)
     view += w
     assert [t.tolist() for t in (y, view, twin, same)] == [6.0, [6.0], 6.0, 6.0]
     assert gradients(y, x, w) == gradients(same, x, w) == [[1.0, 1.0], [1.0]]
