@@ -495,8 +495,8 @@ def test_messages_name_the_lines() -> None:
             if node is not None:
                 node.where = f"call {self.count}"
 
-        def place(self) -> str:
-            return f" at change {self.count}"
+        def changed(self, variable: Any, by: str) -> str:
+            return f"{by} at change {self.count}"
 
     x = leaf(1.0, 2.0)
     with observing(Lines()):

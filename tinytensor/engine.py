@@ -89,6 +89,8 @@ class Variable:
     def changed(self, by: str, instead: str = "x.at[…] copies") -> None:
         """Note that ``by`` changed the value in place, and what to do ``instead``."""
         version = version_of(self)
+        for observer in observers.get():
+            by = observer.changed(self, by)
         version.count, version.changed_by = version.count + 1, (by, instead)
 
     def detach(self) -> Any:
@@ -296,10 +298,8 @@ class Node:
                 raise
             if slot != ALL:
                 cotangents[slot] = got
-            elif plan.picks is None:
-                cotangents = got
             else:
-                cotangents = [got[i] for i in plan.picks]
+                cotangents = got if plan.picks is None else [got[i] for i in plan.picks]
         return cotangents
 
 

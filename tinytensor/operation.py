@@ -379,7 +379,8 @@ def tell(op, args, static, outputs, node):
 
 class observing:
     """Within ``with observing(observer):`` ``observer.called(op, args, static, outputs, node)``
-    is called after each call of an op on this thread."""
+    is called after each call of an op on this thread, and ``observer.changed(variable, by)`` after
+    each change in place, for what an error message is to call it."""
 
     def __init__(self, observer: Any) -> None:
         self.observer = observer

@@ -70,6 +70,16 @@ class Tensor(Operators):
     >>> (x * x).sum().backward()
     >>> x.grad
     tensor([2., 4., 6.])
+
+    Views share memory, and ``y += w``, ``y[index] = w`` and the methods that end in ``_`` change it
+    in place, with gradients. Only a leaf that requires a gradient is not changed while gradients
+    are recorded. If an op had saved the value that was changed, backward raises a GraphError.
+
+    >>> y = x * 1
+    >>> y[1:] *= x[0]
+    >>> y.sum().backward()
+    >>> x.grad
+    tensor([8., 5., 7.])
     """
 
     __slots__ = ()
@@ -124,7 +134,7 @@ class Tensor(Operators):
                 f"backward: gradient is {cotangent.shape}, but the output is {self.shape}"
             )
         cotangent.fresh = False
-        if not cotangent.tracked:  # a view, so that nobody changes it through a gradient
+        if not cotangent.requires_grad:  # a view, so that nobody changes it through a gradient
             cotangent = cotangent.detach()
             cotangent.value = np.asarray(cotangent.value).view()
             cotangent.value.flags.writeable = False
@@ -348,7 +358,7 @@ class Tensor(Operators):
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (type(self), np.asarray(self.value), self.tracked)
+        return _rebuilt, (type(self), np.asarray(self.value), self.requires_grad)
 
     # --- Graph and memory --------------------------------------------------------------------
 

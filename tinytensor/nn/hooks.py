@@ -50,7 +50,7 @@ class BackwardGates:
             return tuple(replaced[i] for i in places)
 
         count = len(args)
-        places = [i for i, arg in enumerate(args) if isinstance(arg, Tensor) and arg.tracked]
+        places = [i for i, arg in enumerate(args) if isinstance(arg, Tensor) and arg.requires_grad]
         self.inputs_tracked = bool(places)
         passed = list(args)
         for i, tensor in zip(places, _gate([args[i] for i in places], on_backward), strict=True):
@@ -66,7 +66,7 @@ class BackwardGates:
 
         passed = list(output) if isinstance(output, tuple) else [output]
         places = [i for i, item in enumerate(passed) if isinstance(item, Tensor)]
-        if not any(passed[i].tracked for i in places):
+        if not any(passed[i].requires_grad for i in places):
             return output
         for i, tensor in zip(places, _gate([passed[i] for i in places], on_backward), strict=True):
             passed[i] = tensor

@@ -19,7 +19,6 @@ import numpy as np
 from .. import kernels
 from ..engine import GraphError, Variable, edge, version_of
 from ..errors import DtypeError, ShapeError
-from ..grad_mode import observers
 from ..operation import Op, op, replayed, stand_in, steps_of
 from .indexing import advanced_index, basic_index, is_basic, own_index
 from .shape import broadcast_to, cast, reshape
@@ -45,15 +44,11 @@ _INSTEADS |= {
 
 
 def array_of(by: str, x: Any) -> np.ndarray:
-    """The array of x, to be changed by ``by``. The change is counted, and noted for messages with
-    the line of user code, if an observer knows it."""
+    """The array of x, to be changed by ``by``, which is counted and noted for error messages."""
     array = x.value if isinstance(x.value, np.ndarray) else x.data
     if not array.flags.writeable:
         raise ValueError(f"{by}: the tensor's memory is read-only")
-    place = by
-    for observer in observers.get():
-        place += getattr(observer, "place", str)()
-    x.changed(place, _INSTEADS.get(by, _INSTEAD))
+    x.changed(by, _INSTEADS.get(by, _INSTEAD))
     return array
 
 
