@@ -430,6 +430,33 @@ def test_an_argument_that_made_a_view_changes() -> None:
         view.sum()
 
 
+def test_a_view_that_is_a_leaf() -> None:
+    flat, w = tt.zeros(4, dtype=np.float64), leaf(2.0)
+    part = flat[:2].requires_grad_()
+    with pytest.raises(tt.GraphError, match="a leaf which requires"):
+        part += 1
+    flat[2:] = w
+    assert part.is_leaf
+    (part * w + flat[2:]).sum().backward()
+    assert part.grad is not None
+    assert part.grad.tolist() == [2.0, 2.0]
+    flat.requires_grad_()
+    fresh = tt.zeros(2)
+    later = fresh[:1]
+    fresh.requires_grad_()
+    with pytest.raises(tt.GraphError, match="a view of a leaf which requires"):
+        later += w
+
+
+def test_an_assigned_value_that_overlaps_its_place() -> None:
+    x = leaf(1.0, 2.0, 3.0, 4.0)
+    for index in (slice(1, None), [1, 2, 3], np.array([False, True, True, True])):
+        y = x * 1
+        y[index] = y[:-1]
+        assert y.tolist() == [1.0, 1.0, 2.0, 3.0]
+        assert gradients(y, x) == [[2.0, 1.0, 1.0, 0.0]]
+
+
 # --- What is refused -------------------------------------------------------------------------
 
 

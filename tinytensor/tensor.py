@@ -167,8 +167,9 @@ class Tensor(Operators):
 
     def again(self) -> Tensor:
         root, steps = operation.steps_of(self.origin)
-        if root is None or not self.shares(self.data, root.data):
-            return self  # a constant; or the root has another array now
+        is_leaf = self.tracked and self.node is None  # requires_grad was set on the view itself
+        if root is None or is_leaf or not self.shares(self.data, root.data):
+            return self  # a constant, or the root has another array now
         with enable_grad():
             made = operation.replayed(steps, root)
         if made.shape != self.shape or made.data.ctypes.data != self.value.ctypes.data:

@@ -122,12 +122,12 @@ def _root_of(by: str, x: Any) -> tuple[Any, Steps]:
             raise GraphError(
                 f"{by}: cannot change in place what {operation.__name__} returned; {_instead(by)}"
             )
-    if root.tracked and edge(root) is root:
-        what = "a leaf" if root is x else "a view of a leaf"
-        raise GraphError(
-            f"{by}: cannot change a tensor in place that is {what} which requires a gradient;"
-            f" {_instead(by)}, and under tt.no_grad() nothing is recorded"
-        )
+    for tensor, what in ((x, "a leaf"), (root, "a view of a leaf")):
+        if tensor.tracked and edge(tensor) is tensor:
+            raise GraphError(
+                f"{by}: cannot change a tensor in place that is {what} which requires a gradient;"
+                f" {_instead(by)}, and under tt.no_grad() nothing is recorded"
+            )
     return root, tuple(steps)
 
 
