@@ -11,7 +11,7 @@ cdef class Variable:
     cdef public Node node
     cdef public Version version
     cdef public list hooks
-    cdef public bint tracked, fresh
+    cdef public bint tracked, fresh, narrow
     cdef object __weakref__
 
 cdef class Node:

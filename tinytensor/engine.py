@@ -44,9 +44,9 @@ def version_of(variable):
 
 class Variable:
     """A value that ops can record: a leaf that wants a gradient, an op's output, or a constant.
-    ``fresh`` says that an op made the value, and nobody else holds its storage."""
+    ``fresh``: an op made it, nobody else holds its storage. ``narrow``: of fewer bits than ops use."""
 
-    __slots__ = ("__weakref__", "fresh", "grad", "hooks", "node", "tracked", "value", "version")
+    __slots__ = (*"fresh grad hooks narrow node tracked value version".split(), "__weakref__")
 
     def __init__(self, value: Any, requires_grad: bool = False) -> None:
         self.value = value
@@ -55,7 +55,7 @@ class Variable:
         self.hooks: Any = None
         self.version: Any = None
         version_of(self)  # now: several threads may share a leaf
-        self.tracked = self.fresh = False
+        self.tracked = self.fresh = self.narrow = False
         if requires_grad:
             self.requires_grad = True
 
@@ -91,7 +91,7 @@ class Variable:
     def detach(self) -> Any:
         """The same value outside the graph; it shares the storage, and so the version."""
         other = wrap(type(self).family, self.value)
-        other.version = version_of(self)
+        other.version, other.narrow = version_of(self), self.narrow
         return other
 
     def register_hook(self, hook: Callable[..., Any]) -> Callable[[], None]:
@@ -136,7 +136,7 @@ class Variable:
 
     # What a family of values answers:
     family = None  # type: Any  # the class of an op's outputs
-    spec = has_spec = None  # type: Any  # what a cotangent must look like; None: anything
+    spec = has_spec = widened = None  # type: Any  # see Tensor; with None values are as they come
 
     def seed(self, cotangent: Any) -> Any:
         """The cotangent to start from: of the gradient given, checked, or 1 for a number."""
@@ -179,7 +179,7 @@ def wrap(family: Any, value: Any) -> Any:
     variable = family.__new__(family)
     variable.value = value
     variable.grad = variable.node = variable.hooks = variable.version = None
-    variable.tracked = variable.fresh = False
+    variable.tracked = variable.fresh = variable.narrow = False
     return variable
 
 
@@ -247,9 +247,9 @@ class Node:
         restored = list(self.saved)
         if self.plan.out_at >= 0:  # only values are held: holding the outputs would be a cycle
             out = []
-            for value, version in restored[self.plan.out_at]:
+            for value, version, narrow in restored[self.plan.out_at]:
                 out.append(wrap(self.op.family, value))
-                out[-1].version = version
+                out[-1].version, out[-1].narrow = version, narrow
             self.attach(out)
             restored[self.plan.out_at] = out[0] if self.op.outputs == 1 else tuple(out)
         return restored

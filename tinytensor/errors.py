@@ -9,3 +9,11 @@ class ShapeError(ValueError):
 
 class DtypeError(TypeError):
     """An argument's dtype does not fit an operation."""
+
+
+class AxisError(ShapeError, IndexError):
+    """An array does not have the axis that is named."""
+
+
+class RangeError(DtypeError, OverflowError):
+    """A number does not fit into the dtype of the array beside it."""

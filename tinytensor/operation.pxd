@@ -14,7 +14,7 @@ cdef class Op:
     cdef dict __dict__
     cdef public object forward
     cdef public type family
-    cdef public Py_ssize_t outputs, arity
+    cdef public Py_ssize_t outputs, arity, dtype_at
     cdef public bint view, variadic
     cdef public tuple residuals, tail
     cdef public list names, static
@@ -22,11 +22,11 @@ cdef class Op:
     cdef public object joint
     @cython.locals(
         values=list, needing=cython.longlong, bit=cython.longlong, variable=Variable,
-        missing=cython.Py_ssize_t, place=cython.Py_ssize_t
+        missing=cython.Py_ssize_t, place=cython.Py_ssize_t, narrow=bint, plain=bint
     )
     cpdef call(self, args, dict kwargs)
     @cython.locals(variable=Variable)
-    cpdef wrap_all(self, args, static, long long needing, got)
+    cpdef wrap_all(self, args, static, long long needing, got, bint narrow)
     @cython.locals(plan=Plan, parents=list, variable=Variable, node=Node)
     cpdef record(self, args, static, long long needing, residuals, tuple out)
     @cython.locals(

@@ -94,6 +94,7 @@ class Op:
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self.arity = -1 if self.static else len(self.names)
         self.tail = forward.__defaults__ or ()
+        self.dtype_at = self.names.index("dtype") if "dtype" in self.names else -1
 
     def __repr__(self) -> str:
         return f"<op {self.__name__}>"
@@ -178,34 +179,45 @@ class Op:
             args = args[0]
         values = list(args)
         needing = 0  # the arguments that need gradients, as bits
+        narrow, plain = False, True  # whether an argument is narrow; whether none is a variable
         bit = 1
         for place, arg in enumerate(args):
             if isinstance(arg, Variable):
                 variable = arg
                 values[place] = variable.value
+                plain = False
+                if variable.narrow:
+                    narrow = True
                 if variable.tracked:
                     needing |= bit
                 if self.family is None:
                     self.family = type(arg).family
             if not self.variadic:
                 bit <<= 1
+        forward = self.forward
+        if self.dtype_at >= 0 and values[self.dtype_at] is not None:
+            narrow = True  # the output may be, whatever the arguments are
+        if narrow or plain:
+            narrow = self.family.widened is not None
+            if narrow:
+                forward = self.family.widened(self)
         try:
             if self.variadic:
-                got = self.forward(values, **(static or {}))
+                got = forward(values, **(static or {}))
             elif static:
-                got = self.forward(*values, **static)
+                got = forward(*values, **static)
             elif len(values) == 1:  # the compiled engine makes no tuple of so few
-                got = self.forward(values[0])
+                got = forward(values[0])
             elif len(values) == 2:
-                got = self.forward(values[0], values[1])
+                got = forward(values[0], values[1])
             else:
-                got = self.forward(*values)
+                got = forward(*values)
         except BAD_INPUT as error:
             raise self.family.explained(self, error, values) from error
         if needing and not (self.rules and is_enabled()):
             needing = 0
         if self.outputs != 1:
-            return self.wrap_all(args, static, needing, got)
+            return self.wrap_all(args, static, needing, got, narrow)
         residuals: Any = ()
         if self.residuals:
             got, residuals = got[0], got[1:]
@@ -214,11 +226,13 @@ class Op:
             share_version(args[0], variable)
         else:
             variable.fresh = True
+        if narrow:
+            variable.narrow = self.family.is_narrow(got)
         if needing:
             self.record(args, static, needing, residuals, (variable,))
         return variable
 
-    def wrap_all(self, args, static, needing, got):
+    def wrap_all(self, args, static, needing, got, narrow):
         """The outputs of a call whose forward returns several, and residuals behind them."""
         values = got if self.outputs == MANY else got[: self.outputs]
         out = tuple([wrap(self.family, value) for value in values])
@@ -227,6 +241,8 @@ class Op:
                 share_version(args[0], variable)
             else:
                 variable.fresh = True
+            if narrow:
+                variable.narrow = self.family.is_narrow(variable.value)
         if needing:
             self.record(args, static, needing, got[len(out) :], out)
         return out
@@ -272,7 +288,7 @@ class Op:
         first_residual = first_static + len(self.static)
         for slot, position in enumerate(plan.positions):
             if position == OUT:
-                saved.append([(variable.value, version_of(variable)) for variable in out])
+                saved.append([(v.value, version_of(v), v.narrow) for v in out])
                 guards += [guard(variable, "out") for variable in out]
             elif position == NEEDS:
                 saved.append(plan.needs)

@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from . import kernels, operation, ops
 from .engine import GraphError, Variable, version_of, wrap
-from .errors import DtypeError, ShapeError
+from .errors import AxisError, DtypeError, RangeError, ShapeError
 from .grad_mode import is_grad_enabled
 from .inspection import ARRAY_API_VERSION
+from .narrow import is_floating, is_narrow, wide, widened
 from .operation import Op
 from .operators import Operators
 from .ops.updates import At
@@ -39,13 +40,13 @@ def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
     if isinstance(data, np.ndarray | np.generic):
         return _of_numbers(np.asarray(data, dtype), data)
     array = np.asarray(_plain(data), dtype)
-    if dtype is None and array.dtype in _DEFAULTS:
+    if dtype is None and array.dtype in _DEFAULTS and not hasattr(data, "__buffer__"):
         array = array.astype(_DEFAULTS[array.dtype])
     return _of_numbers(array, data)
 
 
 def _of_numbers(array: np.ndarray, data: Any) -> np.ndarray:
-    if array.dtype.kind not in "biufc":
+    if array.dtype.kind not in "biufc" and not is_narrow(array):
         kind = f"{array.dtype} " * (array.dtype != object) + type(data).__name__
         raise DtypeError(f"tensor: cannot make an array of numbers from {kind}")
     return array
@@ -77,9 +78,12 @@ class Tensor(Operators):
     grad: Tensor | None
     spec = staticmethod(kernels.spec)
     has_spec = staticmethod(kernels.has_spec)
+    is_narrow = staticmethod(is_narrow)
+    widened = staticmethod(widened)
 
     def __init__(self, data: Any, dtype: Dtype = None, requires_grad: bool = False) -> None:
         super().__init__(as_array(data, dtype), requires_grad)
+        self.narrow = is_narrow(self.value)
         if isinstance(data, Variable) and self.value is data.value:
             self.version = version_of(data)
 
@@ -91,13 +95,14 @@ class Tensor(Operators):
     @data.setter
     def data(self, value: Any) -> None:
         self.value = as_array(value)
+        self.narrow = is_narrow(self.value)
         self.changed("an assignment to data")
 
     # --- What the engine asks ----------------------------------------------------------------
 
     @classmethod
     def is_differentiable(cls, value: np.ndarray) -> bool:
-        return value.dtype.kind in "fc"
+        return is_floating(value.dtype)
 
     def conjugated(self) -> Tensor:
         # The gradient of z = x + iy is dL/dx + i dL/dy, as in PyTorch. Rules pass on its conjugate:
@@ -111,9 +116,11 @@ class Tensor(Operators):
                     f"backward: the output has shape {self.shape}, so the gradient to start from"
                     " must be given; only for a single number it is 1"
                 )
-            return wrap(Tensor, _one(self.dtype) if self.ndim == 0 else np.ones_like(self.value))
+            one = wrap(Tensor, _one(self.dtype) if self.ndim == 0 else np.ones_like(self.value))
+            one.narrow = self.narrow
+            return one
         if not isinstance(cotangent, Tensor):
-            cotangent = wrap(Tensor, as_array(cotangent, self.dtype))
+            cotangent = wrapped(as_array(cotangent, self.dtype))
         if cotangent.shape != self.shape:
             raise ShapeError(
                 f"backward: gradient is {cotangent.shape}, but the output is {self.shape}"
@@ -147,11 +154,11 @@ class Tensor(Operators):
         return self
 
     def copied(self) -> Tensor:
-        return wrap(Tensor, kernels.copy(self.value))
+        return wrapped(kernels.copy(self.value))
 
     @classmethod
     def zeros(cls, spec: tuple[Shape, np.dtype]) -> Tensor:
-        return wrap(Tensor, np.zeros(*spec))
+        return wrapped(np.zeros(*spec))
 
     @classmethod
     def explained(cls, op: Op, error: Exception, values: Sequence[Any]) -> Exception:
@@ -163,8 +170,12 @@ class Tensor(Operators):
             f"{name} is {describe(v)}" for name, v in zip(names, values, strict=False)
         )
         kind: type[Exception] = DtypeError
-        if isinstance(error, ValueError | OverflowError):
+        if isinstance(error, np.exceptions.AxisError):
+            kind = AxisError
+        elif isinstance(error, ValueError):
             kind = ShapeError
+        elif isinstance(error, OverflowError):
+            kind = RangeError
         elif isinstance(error, IndexError):
             kind = IndexError
         return kind(f"{op.__name__}: {message} ({given})")
@@ -256,14 +267,14 @@ class Tensor(Operators):
         """The only element, as a Python number."""
         if self.size != 1:
             raise ShapeError(f"item: the tensor has shape {self.shape}, not one element")
-        return self.value.item()
+        return wide(self.value).item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        return self.value.tolist()
+        return wide(self.value).tolist()
 
     def __repr__(self) -> str:
-        text = np.array2string(np.asarray(self.value), separator=", ", prefix="tensor(")
+        text = np.array2string(wide(np.asarray(self.value)), separator=", ", prefix="tensor(")
         if self.dtype not in (np.float32, np.int64, np.bool_):
             text += f", dtype={self.dtype}"
         if self.node is not None:
@@ -313,7 +324,7 @@ class Tensor(Operators):
         """Another tensor with this one's memory and history."""
         other = type(self).__new__(type(self))
         Variable.__init__(other, self.value)
-        other.version = version_of(self)
+        other.version, other.narrow = version_of(self), self.narrow
         other.node = self.node
         other.requires_grad = self.tracked
         return other
@@ -323,6 +334,7 @@ class Tensor(Operators):
             raise GraphError("deepcopy: an op made this tensor; copy a detached one")
         other = type(self).__new__(type(self))
         Variable.__init__(other, np.array(self.value))
+        other.narrow = self.narrow
         other.requires_grad = self.tracked
         other.grad = None if self.grad is None else self.grad.copied()
         memo[id(self)] = other
@@ -532,6 +544,13 @@ class Tensor(Operators):
 Tensor.family = Tensor
 
 
+def wrapped(array: np.ndarray) -> Tensor:
+    """A new constant around an array."""
+    tensor = wrap(Tensor, array)
+    tensor.narrow = is_narrow(array)
+    return tensor
+
+
 def as_shape(sizes: tuple[Any, ...]) -> Shape:
     """The sizes of ``f(2, 3)`` and of ``f((2, 3))`` alike."""
     one_sequence = len(sizes) == 1 and isinstance(sizes[0], tuple | list)
@@ -574,6 +593,7 @@ def _one(dtype: np.dtype) -> np.ndarray:
 def _rebuilt(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:
     tensor = kind.__new__(kind)
     Variable.__init__(tensor, array, requires_grad)
+    tensor.narrow = is_narrow(array)
     return tensor
 
 

@@ -200,6 +200,7 @@ def _batch_norm_backward(g, x, weight, mean, rstd, training, eps):
 
 
 batch_norm_backward.defined_by(_batch_norm_backward)
+batch_norm.changes = ("running_mean", "running_var")
 batch_norm.grad_all(
     ("x", "weight", "bias"),
     lambda g, x, weight, mean, rstd, training, eps: batch_norm_backward(
