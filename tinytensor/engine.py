@@ -44,16 +44,16 @@ def version_of(variable):
 
 class Variable:
     """A value that ops can record: a leaf that wants a gradient, an op's output, or a constant.
-    ``fresh``: an op made it, nobody else holds its storage. ``narrow``: of fewer bits than ops use."""
+    ``fresh`` says that an op made the value, and nobody else holds its storage; ``narrow``, that it
+    is stored in fewer bits than ops compute in."""
 
-    __slots__ = (*"fresh grad hooks narrow node tracked value version".split(), "__weakref__")
+    __slots__ = (
+        *("__weakref__", "fresh", "grad", "hooks", "narrow", "node", "tracked", "value", "version"),
+    )
 
     def __init__(self, value: Any, requires_grad: bool = False) -> None:
         self.value = value
-        self.grad: Any = None
-        self.node: Any = None
-        self.hooks: Any = None
-        self.version: Any = None
+        self.grad = self.node = self.hooks = self.version = None  # type: Any
         version_of(self)  # now: several threads may share a leaf
         self.tracked = self.fresh = self.narrow = False
         if requires_grad:

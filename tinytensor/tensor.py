@@ -459,7 +459,6 @@ class Tensor(Operators):
     def reshape(self, *shape: Any) -> Tensor: return ops.reshape(self, as_shape(shape))
     def view(self, *shape: Any) -> Tensor: return ops.reshape(self, as_shape(shape))
     def permute(self, *axes: Any) -> Tensor: return ops.permute_dims(self, as_shape(axes))
-    def transpose(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1, axis2)
     def swapaxes(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1, axis2)
     def squeeze(self, axis: Axes = None) -> Tensor: return ops.squeeze(self, axis)
     def expand_dims(self, axis: int = 0) -> Tensor: return ops.expand_dims(self, axis)
@@ -491,6 +490,13 @@ class Tensor(Operators):
     def clip(self, min: Any = None, max: Any = None) -> Tensor: return ops.clip(self, min, max)
     def round(self) -> Tensor: return ops.round(self)
     # fmt: on
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """All axes reversed, two of them exchanged, or all in a new order."""
+        order = as_shape(axes)
+        if len(order) == 2 and len(axes) == 2:
+            return ops.swapaxes(self, *order)
+        return ops.permute_dims(self, None if order in ((), (None,)) else order)
 
     def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
         return ops.flatten(self, start_axis, end_axis)

@@ -74,7 +74,7 @@ def rint(x):
 
 def power(a, b):
     if isinstance(a, np.ndarray | np.generic) and isinstance(b, int | float):
-        return a**b  # which knows squares and square roots
+        return np.asarray(a) ** b  # which knows squares and square roots
     if np.ndim(b) > 0 or isinstance(b, int | float | complex):
         return np.power(a, b)
     # NumPy would take a root for an exponent of ½, of no axes; pow(−0, ½) is 0, √−0 is −0.
