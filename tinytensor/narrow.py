@@ -36,7 +36,9 @@ def bfloat16() -> np.dtype:
 def is_narrow(value: Any) -> bool:
     """Whether an array or a dtype is of 16-bit floats."""
     dtype = getattr(value, "dtype", value)
-    return dtype.itemsize == 2 and (dtype.kind == "f" or dtype.name == "bfloat16")
+    if not isinstance(dtype, np.dtype) or dtype.itemsize != 2:
+        return False
+    return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
 def is_floating(dtype: np.dtype) -> bool:
