@@ -53,24 +53,28 @@ def wide(value: Any) -> Any:
     return type(value)(map(wide, value)) if type(value) in (list, tuple) else value
 
 
+def common(dtypes: set[np.dtype]) -> np.dtype | None:
+    """The one floating dtype among these, if that is a 16-bit one."""
+    floating = [dtype for dtype in dtypes if is_floating(dtype)]
+    return floating[0] if len(floating) == 1 and is_narrow(floating[0]) else None
+
+
 @cache
 def widened(op: Op) -> Callable[..., Any]:
     """The forward function of an op for arguments some of which are, or may be, 16-bit arrays."""
-    if op.view:  # nothing is computed, and memory is shared
+    if op.view and not getattr(op, "computes", False):  # memory is to be shared
         return op.forward
     changed = [op.position(name) for name in getattr(op, "changes", ())]
 
     def forward(*values: Any, **static: Any) -> Any:
         inputs = values[0] if op.variadic else values
         dtypes = {x.dtype for x in inputs if isinstance(x, np.ndarray | np.generic)}
-        narrow = {dtype for dtype in dtypes if is_narrow(dtype)}
-        others = {dtype for dtype in dtypes - narrow if is_floating(dtype)}
-        to = narrow.pop() if len(narrow) == 1 and not others else None
+        to = common(dtypes)
         taken = [wide(value) for value in values]
         if op.dtype_at >= 0 and values[op.dtype_at] is not None:
             to = np.dtype(values[op.dtype_at])
             if is_narrow(to):
-                taken[op.dtype_at] = float64 if float64 in others else float32
+                taken[op.dtype_at] = float64 if float64 in dtypes else float32
         got = op.forward(*taken, **static)
         for place in changed:
             if taken[place] is not values[place]:
