@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape
+from inspect import signature
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -56,7 +57,7 @@ def _plain(data: Any) -> Any:
     """Nested lists with the tensors in them replaced by their arrays."""
     if isinstance(data, Variable):
         return data.value
-    return [_plain(item) for item in data] if isinstance(data, list | tuple) else data
+    return type(data)(map(_plain, data)) if type(data) in (list, tuple) else data
 
 
 class Tensor(Operators):
@@ -76,6 +77,8 @@ class Tensor(Operators):
 
     value: np.ndarray
     grad: Tensor | None
+    __array_priority__ = 1000  # SciPy's sparse arrays leave operators to us
+
     spec = staticmethod(kernels.spec)
     has_spec = staticmethod(kernels.has_spec)
     is_narrow = staticmethod(is_narrow)
@@ -221,18 +224,38 @@ class Tensor(Operators):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         # ndarray + tensor and np.exp(tensor) are ours; ndarray += tensor stays NumPy's
-        name = ufunc.__name__
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
         op = getattr(ops, _NAMES_OF_UFUNCS.get(name, name), None)
-        if method == "__call__" and not kwargs and isinstance(op, Op):
+        if not kwargs and isinstance(op, Op):
             return op(*inputs)
-        tensors = [x for x in inputs if isinstance(x, Tensor)]
         into = kwargs.get("out", ())
-        if not into or any(isinstance(x, Tensor) for x in into):
-            return NotImplemented
-        if is_grad_enabled() and any(x.tracked for x in tensors):
-            raise GraphError(f"np.{name}: a tensor that requires a gradient cannot go into out=")
+        if any(isinstance(x, Tensor) for x in into):
+            raise TypeError(f"np.{name}: out= cannot be a tensor; write x[...] = result")
+        if is_grad_enabled() and any(isinstance(x, Tensor) and x.tracked for x in inputs):
+            what = f"with {', '.join(kwargs)}" if kwargs else "here"
+            raise GraphError(f"np.{name}: has no gradient {what}; pass x.detach()")
         raw = [x.value if isinstance(x, Tensor) else x for x in inputs]
-        return getattr(ufunc, method)(*raw, **kwargs)
+        got = getattr(ufunc, method)(*raw, **kwargs)
+        if into or got is None:
+            return got
+        return tuple(map(Tensor, got)) if isinstance(got, tuple) else Tensor(got)
+
+    def __array_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        # np.sum(tensor) and its like are ours; what is not gives ndarrays, outside the graph
+        shared = _function_of(function)
+        if shared is not None:
+            own, most, known = shared
+            kwargs = {name: value for name, value in kwargs.items() if value is not None}
+            if len(args) <= most and kwargs.keys() <= known:
+                return own(*args, **kwargs)
+            if is_grad_enabled() and any(isinstance(x, Tensor) and x.tracked for x in args):
+                raise GraphError(
+                    f"np.{function.__name__}: with these arguments it has no gradient; see"
+                    f" tt.{own.__name__}, or pass x.detach()"
+                )
+        return function(*_plain(args), **{name: _plain(value) for name, value in kwargs.items()})
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """The module ``tinytensor``, which follows the Array API standard."""
@@ -318,7 +341,9 @@ class Tensor(Operators):
     # fmt: on
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.size == 1 else repr(self)
+        if spec and self.size != 1:
+            raise TypeError(f"format: {spec!r} formats one number; the tensor is {self.shape}")
+        return format(self.item(), spec) if spec else repr(self)
 
     def __copy__(self) -> Tensor:
         """Another tensor with this one's memory and history."""
@@ -580,6 +605,41 @@ _NAMES_OF_UFUNCS = {
     "right_shift": "bitwise_right_shift",
     "rint": "round",
 }
+
+
+# NumPy's functions that are ours as well, by name; then those of another name here.
+# fmt: off
+_SHARED_FUNCTIONS = {
+    "all", "any", "argmax", "argmin", "broadcast_arrays", "broadcast_to", "clip",
+    "count_nonzero", "einsum", "expand_dims", "flip", "isin", "kron", "max", "mean", "meshgrid",
+    "min", "moveaxis", "nonzero", "outer", "pad", "prod", "repeat", "reshape", "roll",
+    "searchsorted", "squeeze", "stack", "sum", "swapaxes", "take", "take_along_axis",
+    "tensordot", "tile", "tril", "triu", "where",
+}
+# fmt: on
+_NAMES_OF_FUNCTIONS = {"concatenate": "concat", "transpose": "permute_dims"}
+# What stands behind the positional arguments that both have, in NumPy's signatures.
+_BEYOND = {"out", "dtype", "keepdims", "subok", "order", "assume_unique", "mode", "sorter"}
+
+
+@cache
+def _function_of(function: Any) -> tuple[Any, int, frozenset[str]] | None:
+    """Our version of a function of NumPy, how many positional arguments it shares with it, and the
+    keywords that it takes; None if there is none."""
+    name = getattr(function, "__name__", "")
+    if getattr(np, name, None) is not function:
+        return None
+    if name not in _SHARED_FUNCTIONS and name not in _NAMES_OF_FUNCTIONS:
+        return None
+    own: Any = getattr(ops, _NAMES_OF_FUNCTIONS.get(name, name))
+    most = 0
+    for parameter in signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            most = sys.maxsize
+        if parameter.name in _BEYOND or parameter.kind is parameter.KEYWORD_ONLY:
+            break
+        most += 1
+    return own, most, frozenset(signature(own).parameters)
 
 
 def _ends(n: int, most: int = 12) -> list[int | None]:
