@@ -171,6 +171,7 @@ def test_functions_that_are_not_ours() -> None:
         lambda x: np.sum(x, where=np.asarray(x) > 2),
         lambda x: np.sum(x, initial=1.0),
         lambda x: np.vstack([x, x]),
+        lambda x: np.where(x > 2),
     ):
         found = call(x)
         assert not isinstance(found, tt.Tensor)

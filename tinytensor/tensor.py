@@ -246,9 +246,9 @@ class Tensor(Operators):
         # np.sum(tensor) and its like are ours; what is not gives ndarrays, outside the graph
         shared = _function_of(function)
         if shared is not None:
-            own, most, known = shared
+            own, least, most, known = shared
             kwargs = {name: value for name, value in kwargs.items() if value is not None}
-            if len(args) <= most and kwargs.keys() <= known:
+            if least <= len(args) + len(kwargs) and len(args) <= most and kwargs.keys() <= known:
                 return own(*args, **kwargs)
             if is_grad_enabled() and any(isinstance(x, Tensor) and x.tracked for x in args):
                 raise GraphError(
@@ -623,11 +623,11 @@ _BEYOND = {"out", "dtype", "keepdims", "subok", "order", "assume_unique", "mode"
 
 
 @cache
-def _function_of(function: Any) -> tuple[Any, int, frozenset[str]] | None:
-    """Our version of a function of NumPy, how many positional arguments it shares with it, and the
-    keywords that it takes; None if there is none."""
+def _function_of(function: Any) -> tuple[Any, int, int, frozenset[str]] | None:
+    """Our version of a function of NumPy, how many arguments it needs, how many positional ones
+    mean the same in both, and the keywords that it knows; None if there is none."""
     name = getattr(function, "__name__", "")
-    if getattr(np, name, None) is not function:
+    if not hasattr(np, name) or getattr(np, name) is not function:
         return None
     if name not in _SHARED_FUNCTIONS and name not in _NAMES_OF_FUNCTIONS:
         return None
@@ -639,7 +639,9 @@ def _function_of(function: Any) -> tuple[Any, int, frozenset[str]] | None:
         if parameter.name in _BEYOND or parameter.kind is parameter.KEYWORD_ONLY:
             break
         most += 1
-    return own, most, frozenset(signature(own).parameters)
+    taken = signature(own).parameters
+    least = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in taken.values())
+    return own, least, most, frozenset(taken)
 
 
 def _ends(n: int, most: int = 12) -> list[int | None]:
