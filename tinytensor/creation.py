@@ -68,7 +68,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return Tensor(array)
 
 
-def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A tensor that shares the memory of an array of another library, by the DLPack protocol.
 
     >>> import numpy as np, tinytensor as tt
@@ -78,7 +78,7 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
     >>> t
     tensor([1., 0.], dtype=float64)
     """
-    check_device(device)
+    check_device(None if device == (1, 0) else device)  # DLPack's own name of the CPU
     array = np.from_dlpack(x)
     return tensor(array) if copy else Tensor(array)
 

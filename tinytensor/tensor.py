@@ -41,7 +41,8 @@ def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
     if isinstance(data, np.ndarray | np.generic):
         return _of_numbers(np.asarray(data, dtype), data)
     array = np.asarray(_plain(data), dtype)
-    if dtype is None and array.dtype in _DEFAULTS and not hasattr(data, "__buffer__"):
+    of_python = isinstance(data, list | tuple | float | complex)
+    if dtype is None and of_python and array.dtype in _DEFAULTS:
         array = array.astype(_DEFAULTS[array.dtype])
     return _of_numbers(array, data)
 
