@@ -103,7 +103,12 @@ def test_asarray_takes_what_is_like_an_array() -> None:
     assert (same[0].item(), copied[0].item()) == (7, 1)
     with pytest.raises(ValueError, match="copy"):
         tt.asarray(x, dtype=tt.float64, copy=False)
-    assert tt.asarray(x, dtype=tt.complex64).dtype == tt.complex64
+    for dtype in DTYPES:
+        assert tt.asarray(x, dtype=getattr(tt, dtype)).dtype == dtype
+        for other in DTYPES[:-2]:
+            assert (
+                tt.asarray(tt.ones(2, dtype=getattr(tt, other)), getattr(tt, dtype)).dtype == dtype
+            )
 
 
 def test_meshgrid_and_triangles() -> None:

@@ -53,7 +53,7 @@ def asarray(
     check_device(device)
     if copy:
         return tensor(obj, dtype)
-    if isinstance(obj, Tensor) and dtype in (None, obj.dtype):
+    if isinstance(obj, Tensor) and (dtype is None or dtype == obj.dtype):  # float64 == None
         return obj
     array = as_array(obj, dtype)
     if copy is False and not np.may_share_memory(array, getattr(obj, "value", obj)):
