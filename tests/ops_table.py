@@ -1384,8 +1384,14 @@ for _name in ("sort", "argsort"):
     )
 row(
     "topk",
-    lambda rng: [case(_apart(rng, 3, 4), 2), case(_apart(rng, 3, 4), 3, axis=0, largest=False)],
-    torch=lambda torch, x, k, axis=-1, largest=True: torch.topk(x, k, axis, largest),
+    lambda rng: [
+        case(_apart(rng, 3, 4), 2),
+        case(_apart(rng, 3, 4), 3, axis=0, largest=False),
+        case(_apart(rng, 3, 4), 4, sorted=False),
+    ],
+    torch=lambda torch, x, k, axis=-1, largest=True, sorted=True: (
+        torch.topk(x, k, axis, largest) if sorted else (x, torch.arange(4).expand(3, 4))
+    ),
 )
 row(
     "nonzero",
@@ -1476,8 +1482,9 @@ row(
         case(normal(rng, 3, 4)),
         case(normal(rng, 2, 3, 2), offset=-1),
         case(normal(rng, 3, 4), 3),
+        case(normal(rng, 3, 2, 4), 1, axis1=-1, axis2=0),
     ],
-    torch=lambda torch, x, offset=0: torch.diagonal(x, offset, -2, -1),
+    torch=lambda torch, x, offset=0, axis1=-2, axis2=-1: torch.diagonal(x, offset, axis1, axis2),
 )
 row(
     "trace",
@@ -1722,13 +1729,14 @@ row(
         case(_signed(rng, 4, 3), 0, np.array([[0, 2, 1], [3, 0, 0]]), _signed(rng, 2, 3)),
         *(
             case(_apart(rng, 4, 3), -1, np.array([[0, 0], [2, 1]]), _apart(rng, 2, 2) + 0.1, reduce)
-            for reduce in ("sum", "prod", "amax", "amin")
+            for reduce in ("sum", "mean", "prod", "amax", "amin")
         ),
+        case(_apart(rng, 4, 3), 0, np.array([[0, 0, 1]]), _apart(rng, 1, 3), "mean", False),
     ],
-    torch=lambda torch, x, axis, index, source, reduce=None: (
+    torch=lambda torch, x, axis, index, source, reduce=None, include_self=True: (
         torch.scatter(x, axis, index, source)
         if reduce is None
-        else torch.scatter_reduce(x, axis, index, source, reduce)
+        else torch.scatter_reduce(x, axis, index, source, reduce, include_self=include_self)
     ),
 )
 row(
@@ -1743,6 +1751,7 @@ row(
     "unfold",
     lambda rng: [
         case(normal(rng, 2, 2, 4, 5), 2),
+        case(normal(rng, 2, 4, 5), 2),
         case(normal(rng, 1, 2, 5, 4), (3, 2), dilation=(1, 2), padding=1, stride=2),
     ],
     torch=lambda torch, x, *args, **kwargs: torch.nn.functional.unfold(x, *args, **kwargs),
@@ -1751,6 +1760,7 @@ row(
     "fold",
     lambda rng: [
         case(normal(rng, 2, 8, 12), (4, 5), 2),
+        case(normal(rng, 8, 12), (4, 5), 2),
         case(normal(rng, 1, 12, 6), (5, 4), (3, 2), dilation=(1, 2), padding=1, stride=2),
     ],
     torch=lambda torch, x, *args, **kwargs: torch.nn.functional.fold(x, *args, **kwargs),
@@ -1765,6 +1775,8 @@ row(
         case(normal(rng, 1, 2, 4, 3), scale_factor=(2, 1.5), mode="bilinear"),
         case(normal(rng, 1, 2, 4, 3), size=(3, 5), mode="bilinear", align_corners=True),
         case(normal(rng, 1, 2, 4), size=9, mode="linear"),
+        case(normal(rng, 1, 2, 4, 3), size=(7, 5), mode="nearest-exact"),
+        case(normal(rng, 1, 1, 2, 3, 2), size=(3, 2, 4), mode="trilinear"),
     ],
     torch=lambda torch, x, align_corners=None, **kwargs: torch.nn.functional.interpolate(
         x, align_corners=align_corners, **kwargs

@@ -112,7 +112,7 @@ def test_a_rule_can_name_out_and_residuals() -> None:
     x = Value(3.0)
     y = f(x)
     assert saved_names(y) == ("half", "out")
-    assert y.node.saved == [1.5, [(9.0, y.version)]]
+    assert y.node.saved == [1.5, [(9.0, y.version, False)]]
     y.backward()
     assert x.grad.data == 6.0
 

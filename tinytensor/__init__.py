@@ -43,3 +43,11 @@ __version__ = "0.1.0"
 
 # The standard's constants.
 e, inf, nan, newaxis, pi = _math.e, _math.inf, _math.nan, None, _math.pi
+
+
+def __getattr__(name: str) -> object:
+    if name == "bfloat16":  # of a package that need not be there
+        from . import dtypes
+
+        return dtypes.bfloat16
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

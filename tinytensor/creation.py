@@ -54,7 +54,7 @@ def asarray(
     check_device(device)
     if copy:
         return tensor(obj, dtype)
-    if isinstance(obj, Tensor) and dtype in (None, obj.dtype):
+    if isinstance(obj, Tensor) and (dtype is None or dtype == obj.dtype):  # float64 == None
         return obj
     array = as_array(obj, dtype)
     if copy is False and not np.may_share_memory(array, getattr(obj, "value", obj)):
@@ -69,7 +69,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return Tensor(array)
 
 
-def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A tensor that shares the memory of an array of another library, by the DLPack protocol.
 
     >>> import numpy as np, tinytensor as tt
@@ -79,7 +79,7 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
     >>> t
     tensor([1., 0.], dtype=float64)
     """
-    check_device(device)
+    check_device(None if device == (1, 0) else device)  # DLPack's own name of the CPU
     array = np.from_dlpack(x)
     return tensor(array) if copy else Tensor(array)
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from .engine import Variable
+from .narrow import bfloat16 as _bfloat16
+from .narrow import common, is_narrow
 
 __all__ = [
     "bool",
@@ -93,7 +95,13 @@ def finfo(type: Any) -> finfo_object:
     >>> tt.finfo(tt.float32).bits
     32
     """
-    found: Any = np.finfo(_dtype(type))
+    dtype = _dtype(type)
+    if dtype.kind == "V" and is_narrow(dtype):
+        import ml_dtypes
+
+        found: Any = ml_dtypes.finfo(dtype)
+    else:
+        found = np.finfo(dtype)
     return finfo_object(
         int(found.bits),
         float(found.eps),
@@ -118,7 +126,12 @@ def iinfo(type: Any) -> iinfo_object:
 def isdtype(dtype: Any, kind: Any) -> Any:
     """Whether ``dtype`` is another dtype, of a kind ("bool", "signed integer", "unsigned integer",
     "integral", "real floating", "complex floating", "numeric"), or one of a tuple of these."""
-    return np.isdtype(np.dtype(dtype), kind)
+    dtype = np.dtype(dtype)
+    if not is_narrow(dtype):
+        return np.isdtype(dtype, kind)
+    # as float32, which is of the same kinds
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    return any(dtype == k if isinstance(k, np.dtype) else np.isdtype(float32, k) for k in kinds)
 
 
 def can_cast(from_: Any, to: Any) -> Any:
@@ -128,4 +141,15 @@ def can_cast(from_: Any, to: Any) -> Any:
 
 def result_type(*arrays_and_dtypes: Any) -> np.dtype:
     """The dtype of a calculation with these arrays, dtypes and Python numbers together."""
-    return np.result_type(*[_raw(x) for x in arrays_and_dtypes])
+    given = [_raw(x) for x in arrays_and_dtypes]
+    numbers = [x for x in given if isinstance(x, int | float | complex)]
+    dtypes = {_dtype(x) for x in given if not isinstance(x, int | float | complex)}
+    found = np.result_type(*numbers, *(float32 if is_narrow(dtype) else dtype for dtype in dtypes))
+    narrow = common(dtypes)
+    return narrow if narrow is not None and found == float32 else found
+
+
+def __getattr__(name: str) -> Any:
+    if name == "bfloat16":  # of a package that need not be there
+        return _bfloat16()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,7 +14,7 @@ cdef class Variable:
     cdef public Version version
     cdef public list hooks
     cdef public tuple origin
-    cdef public bint tracked, fresh
+    cdef public bint tracked, fresh, narrow
     cdef public long long seen
     cdef public int level
     cdef object __weakref__

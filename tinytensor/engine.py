@@ -47,18 +47,18 @@ def version_of(variable):
 class Variable:
     """A value that ops can record: a leaf that wants a gradient, an op's output, or a constant.
 
-    ``fresh`` says that an op made the value, and nobody else holds its storage. ``origin`` is the
-    call of which this is a view, and ``seen`` the version's ``rebased`` for which the node stands.
-    A ``level`` above 0 is that of the transformation whose class says how ops are called on it."""
+    ``fresh``: an op made the value, and nobody else holds its storage. ``narrow``: ops compute in
+    more bits. ``origin`` is the call of which this is a view, ``seen`` the version's ``rebased``
+    for which the node stands. With a ``level`` above 0 the class says how ops are called."""
 
-    __slots__ = ("__weakref__", "fresh", "grad", "hooks", "level", "node", "origin", "seen",
-                 "tracked", "value", "version")  # fmt: skip
+    __slots__ = ("__weakref__", "fresh", "grad", "hooks", "level", "narrow", "node", "origin",
+                 "seen", "tracked", "value", "version")  # fmt: skip
 
     def __init__(self, value: Any, requires_grad: bool = False) -> None:
         self.value, self.level, self.seen = value, 0, 0
         self.grad = self.node = self.version = self.hooks = self.origin = None  # type: Any
         version_of(self)  # now: several threads may share a leaf
-        self.tracked = self.fresh = False
+        self.tracked = self.fresh = self.narrow = False
         if requires_grad:
             self.requires_grad = True
 
@@ -95,7 +95,7 @@ class Variable:
     def detach(self) -> Any:
         """The same value outside the graph; it shares the storage, and so the version."""
         other = wrap(type(self).family, self.data)
-        other.version = version_of(self)
+        other.version, other.narrow = version_of(self), self.narrow
         other.seen = other.version.rebased
         return other
 
@@ -141,7 +141,7 @@ class Variable:
 
     # What a family of values answers:
     family = None  # type: Any  # the class of an op's outputs
-    spec = has_spec = None  # type: Any  # what a cotangent must look like; None: anything
+    spec = has_spec = widened = None  # type: Any  # see Tensor; with None values are as they come
 
     def seed(self, cotangent: Any) -> Any:
         """The cotangent to start from: of the gradient given, checked, or 1 for a number."""
@@ -189,7 +189,7 @@ def wrap(family: Any, value: Any) -> Any:
     variable.value = value
     if not starts_empty:
         variable.grad = variable.node = variable.hooks = variable.version = variable.origin = None
-        variable.tracked = variable.fresh = False
+        variable.tracked = variable.fresh = variable.narrow = False
         variable.level = variable.seen = 0
     return variable
 
@@ -277,9 +277,9 @@ class Node:
         restored = list(self.saved)
         if self.plan.out_at >= 0:  # only values are held: holding the outputs would be a cycle
             out = []
-            for value, version in restored[self.plan.out_at]:
+            for value, version, narrow in restored[self.plan.out_at]:
                 out.append(wrap(self.op.family, value))
-                out[-1].version = version
+                out[-1].version, out[-1].narrow = version, narrow
             self.attach(out)
             restored[self.plan.out_at] = out[0] if self.op.outputs == 1 else tuple(out)
         return restored

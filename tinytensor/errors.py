@@ -13,3 +13,11 @@ class DtypeError(TypeError):
 
 class AnomalyError(FloatingPointError):
     """An op made NaN or infinity of finite arguments, and :func:`detect_anomaly` looked."""
+
+
+class AxisError(ShapeError, IndexError):
+    """An array does not have the axis that is named."""
+
+
+class RangeError(DtypeError, OverflowError):
+    """A number does not fit into the dtype of the array beside it."""

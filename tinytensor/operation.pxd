@@ -17,7 +17,7 @@ cdef class Op:
     cdef dict __dict__
     cdef public object forward
     cdef public type family
-    cdef public Py_ssize_t outputs, arity
+    cdef public Py_ssize_t outputs, arity, dtype_at
     cdef public int view
     cdef public bint variadic
     cdef public tuple residuals, tail
@@ -27,11 +27,11 @@ cdef class Op:
     @cython.locals(
         values=list, needing=cython.longlong, bit=cython.longlong, variable=Variable,
         highest=Variable, level=cython.int, missing=cython.Py_ssize_t, place=cython.Py_ssize_t,
-        version=Version,
+        version=Version, narrow=bint, plain=bint,
     )
     cpdef call(self, args, dict kwargs)
     @cython.locals(variable=Variable)
-    cpdef wrap_all(self, args, static, long long needing, got)
+    cpdef wrap_all(self, args, static, long long needing, got, bint narrow)
     @cython.locals(source=Variable)
     cpdef share(self, args, static, Variable view, Py_ssize_t place, bint constant)
     @cython.locals(plan=Plan, parents=list, variable=Variable, node=Node)

@@ -102,6 +102,7 @@ class Op:
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self.arity = -1 if self.static else len(self.names)
         self.tail = forward.__defaults__ or ()
+        self.dtype_at = self.names.index("dtype") if "dtype" in self.names else -1
 
     def __repr__(self) -> str:
         return f"<op {self.__name__}>"
@@ -197,6 +198,7 @@ class Op:
             args = args[0]
         values = list(args)
         needing = 0  # the arguments that need gradients, as bits
+        narrow, plain = False, True  # whether an argument is narrow; whether none is a variable
         bit = 1
         level = 0
         for place, arg in enumerate(args):
@@ -208,6 +210,9 @@ class Op:
                 if variable.level > level:
                     level, highest = variable.level, variable
                 values[place] = variable.value
+                plain = False
+                if variable.narrow:
+                    narrow = True
                 if variable.tracked:
                     needing |= bit
                 if self.family is None:
@@ -216,23 +221,30 @@ class Op:
                 bit <<= 1
         if level:
             return type(highest).called(self, args, static, level)
+        forward = self.forward
+        if self.dtype_at >= 0 and values[self.dtype_at] is not None:
+            narrow = True  # the output may be, whatever the arguments are
+        if narrow or plain:
+            narrow = self.family.widened is not None
+            if narrow:
+                forward = self.family.widened(self)
         try:
             if self.variadic:
-                got = self.forward(values, **(static or {}))
+                got = forward(values, **(static or {}))
             elif static:
-                got = self.forward(*values, **static)
+                got = forward(*values, **static)
             elif len(values) == 1:  # the compiled engine makes no tuple of so few
-                got = self.forward(values[0])
+                got = forward(values[0])
             elif len(values) == 2:
-                got = self.forward(values[0], values[1])
+                got = forward(values[0], values[1])
             else:
-                got = self.forward(*values)
+                got = forward(*values)
         except BAD_INPUT as error:
             raise self.family.explained(self, error, values) from error
         if needing and not (self.rules and is_enabled()):
             needing = -1
         if self.outputs != 1:
-            return self.wrap_all(args, static, needing, got)
+            return self.wrap_all(args, static, needing, got, narrow)
         residuals: Any = ()
         if self.residuals:
             got, residuals = got[0], got[1:]
@@ -241,13 +253,15 @@ class Op:
             self.share(args, static, variable, 0, needing < 0)
         else:
             variable.fresh = True
+        if narrow:
+            variable.narrow = self.family.is_narrow(got)
         if needing > 0:
             self.record(args, static, needing, residuals, (variable,))
         if observed:
             tell(self, args, static, (variable,))
         return variable
 
-    def wrap_all(self, args, static, needing, got):
+    def wrap_all(self, args, static, needing, got, narrow):
         """The outputs of a call whose forward returns several, and residuals behind them."""
         values = got if self.outputs == MANY else got[: self.outputs]
         out = tuple([wrap(self.family, value) for value in values])
@@ -256,6 +270,8 @@ class Op:
                 self.share(args, static, variable, place, needing < 0)
             else:
                 variable.fresh = True
+            if narrow:
+                variable.narrow = self.family.is_narrow(variable.value)
         if needing > 0:
             self.record(args, static, needing, got[len(out) :], out)
         if observed:
@@ -324,7 +340,7 @@ class Op:
         first_residual = first_static + len(self.static)
         for slot, position in enumerate(plan.positions):
             if position == OUT:
-                saved.append([(variable.value, version_of(variable)) for variable in out])
+                saved.append([(v.value, version_of(v), v.narrow) for v in out])
                 guards += [guard(variable, "out") for variable in out]
             elif position == NEEDS:
                 saved.append(plan.needs)
@@ -354,7 +370,7 @@ def stand_in(variable: Any, family: Any) -> Any:
         return variable
     other = wrap(family, variable.value)
     other.node, other.tracked = variable.node, variable.tracked
-    other.version = version_of(variable)
+    other.version, other.narrow = version_of(variable), variable.narrow
     other.seen = other.version.rebased
     return other
 

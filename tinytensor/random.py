@@ -103,16 +103,19 @@ def rand(
     shape: Shape, dtype: npt.DTypeLike = np.float32, generator: np.random.Generator | None = None
 ) -> np.ndarray:
     """Uniform numbers from [0, 1)."""
-    kind: Any = np.dtype(dtype)
-    return np.asarray(resolve(generator).random(shape, kind))
+    return np.asarray(_drawn(resolve(generator).random, shape, np.dtype(dtype)))
 
 
 def randn(
     shape: Shape, dtype: npt.DTypeLike = np.float32, generator: np.random.Generator | None = None
 ) -> np.ndarray:
     """Normal numbers of mean 0 and variance 1."""
-    kind: Any = np.dtype(dtype)
-    return np.asarray(resolve(generator).standard_normal(shape, kind))
+    return np.asarray(_drawn(resolve(generator).standard_normal, shape, np.dtype(dtype)))
+
+
+def _drawn(draw: Any, shape: Shape, dtype: np.dtype) -> Any:
+    """Draws in ``dtype``; of 16 bits, as float32 first."""
+    return draw(shape, np.float32).astype(dtype) if dtype.itemsize == 2 else draw(shape, dtype)
 
 
 def randint(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from html import escape
+from inspect import signature
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,10 +14,11 @@ import numpy.typing as npt
 
 from . import kernels, operation, ops
 from .engine import GraphError, Variable, edge, version_of, wrap
-from .errors import DtypeError, ShapeError
+from .errors import AxisError, DtypeError, RangeError, ShapeError
 from .grad_mode import enable_grad, is_grad_enabled
 from .hooks import RemovableHandle
 from .inspection import ARRAY_API_VERSION
+from .narrow import is_floating, is_narrow, wide, widened
 from .operation import Op
 from .operators import Operators, in_place
 from .ops import inplace
@@ -40,13 +42,14 @@ def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
     if isinstance(data, np.ndarray | np.generic):
         return _of_numbers(np.asarray(data, dtype), data)
     array = np.asarray(_plain(data), dtype)
-    if dtype is None and array.dtype in _DEFAULTS:
+    of_python = isinstance(data, list | tuple | float | complex)
+    if dtype is None and of_python and array.dtype in _DEFAULTS:
         array = array.astype(_DEFAULTS[array.dtype])
     return _of_numbers(array, data)
 
 
 def _of_numbers(array: np.ndarray, data: Any) -> np.ndarray:
-    if array.dtype.kind not in "biufc":
+    if array.dtype.kind not in "biufc" and not is_narrow(array):
         kind = f"{array.dtype} " * (array.dtype != object) + type(data).__name__
         raise DtypeError(f"tensor: cannot make an array of numbers from {kind}")
     return array
@@ -56,7 +59,7 @@ def _plain(data: Any) -> Any:
     """Nested lists with the tensors in them replaced by their arrays."""
     if isinstance(data, Variable):
         return data.numpy() if data.level else data.value  # type: ignore[attr-defined]
-    return [_plain(item) for item in data] if isinstance(data, list | tuple) else data
+    return type(data)(map(_plain, data)) if type(data) in (list, tuple) else data
 
 
 class Tensor(Operators):
@@ -86,12 +89,17 @@ class Tensor(Operators):
 
     value: np.ndarray
     grad: Tensor | None
+    __array_priority__ = 1000  # SciPy's sparse arrays leave operators to us
+
     spec = staticmethod(kernels.spec)
     has_spec = staticmethod(kernels.has_spec)
     shares = staticmethod(kernels.shares)
+    is_narrow = staticmethod(is_narrow)
+    widened = staticmethod(widened)
 
     def __init__(self, data: Any, dtype: Dtype = None, requires_grad: bool = False) -> None:
         super().__init__(as_array(data, dtype), requires_grad)
+        self.narrow = is_narrow(self.value)
         if isinstance(data, Variable) and self.value is data.value:
             self.version = version_of(data)
 
@@ -106,13 +114,14 @@ class Tensor(Operators):
     @data.setter
     def data(self, value: Any) -> None:
         self.value = as_array(value)
+        self.narrow = is_narrow(self.value)
         self.changed("an assignment to data")
 
     # --- What the engine asks ----------------------------------------------------------------
 
     @classmethod
     def is_differentiable(cls, value: np.ndarray) -> bool:
-        return value.dtype.kind in "fc"
+        return is_floating(value.dtype)
 
     def conjugated(self) -> Tensor:
         # The gradient of z = x + iy is dL/dx + i dL/dy, as in PyTorch. Rules pass on its conjugate:
@@ -126,9 +135,11 @@ class Tensor(Operators):
                     f"backward: the output has shape {self.shape}, so the gradient to start from"
                     " must be given; only for a single number it is 1"
                 )
-            return wrap(Tensor, _one(self.dtype) if self.ndim == 0 else np.ones_like(self.value))
+            one = wrap(Tensor, _one(self.dtype) if self.ndim == 0 else np.ones_like(self.value))
+            one.narrow = self.narrow
+            return one
         if not isinstance(cotangent, Tensor):
-            cotangent = wrap(Tensor, as_array(cotangent, self.dtype))
+            cotangent = wrapped(as_array(cotangent, self.dtype))
         if cotangent.shape != self.shape:
             raise ShapeError(
                 f"backward: gradient is {cotangent.shape}, but the output is {self.shape}"
@@ -163,7 +174,7 @@ class Tensor(Operators):
         return self
 
     def copied(self) -> Tensor:
-        return wrap(Tensor, kernels.copy(self.value))
+        return wrapped(kernels.copy(self.value))
 
     def again(self) -> Tensor:
         root, steps = operation.steps_of(self.origin)
@@ -178,7 +189,7 @@ class Tensor(Operators):
 
     @classmethod
     def zeros(cls, spec: tuple[Shape, np.dtype]) -> Tensor:
-        return wrap(Tensor, np.zeros(*spec))
+        return wrapped(np.zeros(*spec))
 
     @classmethod
     def explained(cls, op: Op, error: Exception, values: Sequence[Any]) -> Exception:
@@ -190,8 +201,12 @@ class Tensor(Operators):
             f"{name} is {describe(v)}" for name, v in zip(names, values, strict=False)
         )
         kind: type[Exception] = DtypeError
-        if isinstance(error, ValueError | OverflowError):
+        if isinstance(error, np.exceptions.AxisError):
+            kind = AxisError
+        elif isinstance(error, ValueError):
             kind = ShapeError
+        elif isinstance(error, OverflowError):
+            kind = RangeError
         elif isinstance(error, IndexError):
             kind = IndexError
         return kind(f"{op.__name__}: {message} ({given})")
@@ -237,18 +252,40 @@ class Tensor(Operators):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         # ndarray + tensor and np.exp(tensor) are ours; ndarray += tensor stays NumPy's
-        name = ufunc.__name__
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
         op = getattr(ops, _NAMES_OF_UFUNCS.get(name, name), None)
-        if method == "__call__" and not kwargs and isinstance(op, Op):
+        if not kwargs and isinstance(op, Op):
             return op(*inputs)
-        tensors = [x for x in inputs if isinstance(x, Tensor)]
         into = kwargs.get("out", ())
-        if not into or any(isinstance(x, Tensor) for x in into):
-            return NotImplemented
-        if is_grad_enabled() and any(x.requires_grad for x in tensors):
-            raise GraphError(f"np.{name}: a tensor that requires a gradient cannot go into out=")
+        if any(isinstance(x, Tensor) for x in into):
+            raise TypeError(f"np.{name}: out= cannot be a tensor; write x[...] = result")
+        if is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
+            what = f"with {', '.join(kwargs)}" if kwargs else "here"
+            raise GraphError(f"np.{name}: has no gradient {what}; pass x.detach()")
         raw = [_plain(x) if isinstance(x, Tensor) else x for x in inputs]
-        return getattr(ufunc, method)(*raw, **kwargs)
+        got = getattr(ufunc, method)(*raw, **kwargs)
+        if into or got is None:
+            return got
+        return tuple(map(Tensor, got)) if isinstance(got, tuple) else Tensor(got)
+
+    def __array_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        # np.sum(tensor) and its like are ours; what is not gives ndarrays, outside the graph
+        if function in (np.ndim, np.shape, np.size) and len(args) == 1 and not kwargs:
+            return getattr(self, function.__name__)  # one lane of a vmap knows these too
+        shared = _function_of(function)
+        if shared is not None:
+            own, least, most, known = shared
+            kwargs = {name: value for name, value in kwargs.items() if value is not None}
+            if least <= len(args) + len(kwargs) and len(args) <= most and kwargs.keys() <= known:
+                return own(*args, **kwargs)
+            if is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in args):
+                raise GraphError(
+                    f"np.{function.__name__}: with these arguments it has no gradient; see"
+                    f" tt.{own.__name__}, or pass x.detach()"
+                )
+        return function(*_plain(args), **{name: _plain(value) for name, value in kwargs.items()})
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """The module ``tinytensor``, which follows the Array API standard."""
@@ -283,14 +320,14 @@ class Tensor(Operators):
         """The only element, as a Python number."""
         if self.size != 1:
             raise ShapeError(f"item: the tensor has shape {self.shape}, not one element")
-        return self.value.item()
+        return wide(self.value).item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        return self.value.tolist()
+        return wide(self.value).tolist()
 
     def __repr__(self) -> str:
-        text = np.array2string(np.asarray(self.value), separator=", ", prefix="tensor(")
+        text = np.array2string(wide(np.asarray(self.value)), separator=", ", prefix="tensor(")
         if self.dtype not in (np.float32, np.int64, np.bool_):
             text += f", dtype={self.dtype}"
         if not self.is_leaf:
@@ -334,13 +371,15 @@ class Tensor(Operators):
     # fmt: on
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.size == 1 else repr(self)
+        if spec and self.size != 1:
+            raise TypeError(f"format: {spec!r} formats one number; the tensor is {self.shape}")
+        return format(self.item(), spec) if spec else repr(self)
 
     def __copy__(self) -> Tensor:
         """Another tensor with this one's memory and history."""
         other = type(self).__new__(type(self))
         Variable.__init__(other, self.data)
-        other.version = version_of(self)
+        other.version, other.narrow = version_of(self), self.narrow
         if self.is_leaf:
             other.requires_grad = self.tracked
         else:  # as a view, so that changes in place reach both
@@ -354,6 +393,7 @@ class Tensor(Operators):
             raise GraphError("deepcopy: an op made this tensor; copy a detached one")
         other = type(self).__new__(type(self))
         Variable.__init__(other, np.array(self.value))
+        other.narrow = self.narrow
         other.requires_grad = self.tracked
         other.grad = None if self.grad is None else self.grad.copied()
         memo[id(self)] = other
@@ -475,7 +515,6 @@ class Tensor(Operators):
     def reshape(self, *shape: Any) -> Tensor: return ops.reshape(self, as_shape(shape))
     def view(self, *shape: Any) -> Tensor: return ops.reshape(self, as_shape(shape))
     def permute(self, *axes: Any) -> Tensor: return ops.permute_dims(self, as_shape(axes))
-    def transpose(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1, axis2)
     def swapaxes(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1, axis2)
     def squeeze(self, axis: Axes = None) -> Tensor: return ops.squeeze(self, axis)
     def expand_dims(self, axis: int = 0) -> Tensor: return ops.expand_dims(self, axis)
@@ -507,6 +546,13 @@ class Tensor(Operators):
     def clip(self, min: Any = None, max: Any = None) -> Tensor: return ops.clip(self, min, max)
     def round(self) -> Tensor: return ops.round(self)
     # fmt: on
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """All axes reversed, two of them exchanged, or all in a new order."""
+        order = as_shape(axes)
+        if len(order) == 2 and len(axes) == 2:
+            return ops.swapaxes(self, *order)
+        return ops.permute_dims(self, None if order in ((), (None,)) else order)
 
     def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
         return ops.flatten(self, start_axis, end_axis)
@@ -601,6 +647,13 @@ for _name, (_by, _op, _ufunc) in _IN_PLACE.items():
     setattr(Tensor, _name, _in_place_method(_by, _op, _ufunc))
 
 
+def wrapped(array: np.ndarray) -> Tensor:
+    """A new constant around an array."""
+    tensor = wrap(Tensor, array)
+    tensor.narrow = is_narrow(array)
+    return tensor
+
+
 def as_shape(sizes: tuple[Any, ...]) -> Shape:
     """The sizes of ``f(2, 3)`` and of ``f((2, 3))`` alike."""
     one_sequence = len(sizes) == 1 and isinstance(sizes[0], _SEQUENCES)
@@ -629,6 +682,43 @@ _NAMES_OF_UFUNCS = {
 }
 
 
+# NumPy's functions that are ours as well, by name; then those of another name here.
+# fmt: off
+_SHARED_FUNCTIONS = {
+    "all", "any", "argmax", "argmin", "broadcast_arrays", "broadcast_to", "clip",
+    "count_nonzero", "einsum", "expand_dims", "flip", "isin", "kron", "max", "mean", "meshgrid",
+    "min", "moveaxis", "nonzero", "outer", "pad", "prod", "repeat", "reshape", "roll",
+    "searchsorted", "squeeze", "stack", "sum", "swapaxes", "take", "take_along_axis",
+    "tensordot", "tile", "tril", "triu", "where",
+}
+# fmt: on
+_NAMES_OF_FUNCTIONS = {"concatenate": "concat", "transpose": "permute_dims"}
+# What stands behind the positional arguments that both have, in NumPy's signatures.
+_BEYOND = {"out", "dtype", "keepdims", "subok", "order", "assume_unique", "mode", "sorter"}
+
+
+@cache
+def _function_of(function: Any) -> tuple[Any, int, int, frozenset[str]] | None:
+    """Our version of a function of NumPy, how many arguments it needs, how many positional ones
+    mean the same in both, and the keywords that it knows; None if there is none."""
+    name = getattr(function, "__name__", "")
+    if not hasattr(np, name) or getattr(np, name) is not function:
+        return None
+    if name not in _SHARED_FUNCTIONS and name not in _NAMES_OF_FUNCTIONS:
+        return None
+    own: Any = getattr(ops, _NAMES_OF_FUNCTIONS.get(name, name))
+    most = 0
+    for parameter in signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            most = sys.maxsize
+        if parameter.name in _BEYOND or parameter.kind is parameter.KEYWORD_ONLY:
+            break
+        most += 1
+    taken = signature(own).parameters
+    least = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in taken.values())
+    return own, least, most, frozenset(taken)
+
+
 def _ends(n: int, most: int = 12) -> list[int | None]:
     """The first indices below n and the last, with None for those between that are too many."""
     half = most // 2
@@ -646,6 +736,7 @@ def _one(dtype: np.dtype) -> np.ndarray:
 def _rebuilt(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:
     tensor = kind.__new__(kind)
     Variable.__init__(tensor, array, requires_grad)
+    tensor.narrow = is_narrow(array)
     return tensor
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DtypeError
+from ..narrow import is_narrow
 from ..tensor import Tensor
 
 __all__ = ["load", "save"]
@@ -103,7 +104,7 @@ def _flatten(item: Any, path: str, arrays: dict[str, np.ndarray]) -> dict[str, A
         return {"tuple" if isinstance(item, tuple) else "list": items}
     if isinstance(item, Tensor | np.ndarray | np.generic):
         array = np.asarray(item.value if isinstance(item, Tensor) else item, order="C")
-        if array.dtype.kind not in "fiub":
+        if array.dtype.kind not in "fiub" and not is_narrow(array):
             raise DtypeError(f"save: {path} is {array.dtype}, which safetensors cannot hold")
         while path in arrays:  # "a.b" may be one key, or a key in a dict
             path += "_"

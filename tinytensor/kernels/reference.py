@@ -57,7 +57,7 @@ logical_and, logical_or, logical_not = np.logical_and, np.logical_or, np.logical
 bitwise_and, bitwise_or, bitwise_xor = np.bitwise_and, np.bitwise_or, np.bitwise_xor
 bitwise_invert = np.invert
 isnan, isinf, isfinite = np.isnan, np.isinf, np.isfinite
-negative, absolute, sign = np.negative, np.absolute, np.sign
+negative, absolute = np.negative, np.absolute
 square, reciprocal = np.square, np.reciprocal
 exp, log, log1p, sqrt = np.exp, np.log, np.log1p, np.sqrt
 sin, cos, tan, asin, acos, atan = np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan
@@ -81,7 +81,19 @@ def rint(x):
 
 
 def power(a, b):
-    return a**b if isinstance(a, np.ndarray | np.generic) else np.power(a, b)
+    if isinstance(a, np.ndarray | np.generic) and isinstance(b, int | float):
+        return np.asarray(a) ** b  # which knows squares and square roots
+    if np.ndim(b) > 0 or isinstance(b, int | float | complex):
+        return np.power(a, b)
+    # NumPy would take a root for an exponent of ½, of no axes; pow(−0, ½) is 0, √−0 is −0.
+    return np.power(a, np.reshape(b, 1)).reshape(np.shape(a))
+
+
+def sign(x):
+    out = np.sign(x)
+    if np.iscomplexobj(x):  # NumPy finds i for NaN + i∞
+        out = np.where(np.isnan(x), out.dtype.type(complex(math.nan, math.nan)), out)
+    return out
 
 
 def rsqrt(x):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..errors import ShapeError
 from ..hooks import RemovableHandle
+from ..narrow import is_floating
 from ..tensor import Tensor
 from .hooks import ForwardHook, call_with_hooks, register
 from .parameter import Parameter
@@ -388,10 +389,10 @@ class Module:
     def to(self, dtype: npt.DTypeLike) -> Self:
         """Cast parameters, their gradients, and buffers of floating point to ``dtype``."""
         dtype = np.dtype(dtype)
-        if dtype.kind not in "fc":
+        if not is_floating(dtype):
             raise TypeError(f"to: parameters can be of floating point, not {dtype}")
         for tensor in (*self.parameters(), *self.buffers()):
-            if tensor.dtype.kind in "fc" and tensor.dtype != dtype:
+            if is_floating(tensor.dtype) and tensor.dtype != dtype:
                 tensor.data = tensor.value.astype(dtype)
                 if tensor.grad is not None:
                     tensor.grad.data = tensor.grad.value.astype(dtype)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ..errors import DtypeError, ShapeError
+from ..errors import AxisError, DtypeError, ShapeError
 
 
 def floating(op: str, name: str, x: Any) -> np.ndarray:
@@ -41,7 +41,7 @@ def axis_index(op: str, axis: int, ndim: int) -> int:
     try:
         return normalize_axis_index(axis, ndim)
     except ValueError:
-        raise ShapeError(f"{op}: there is no axis {axis} in {ndim} dimensions") from None
+        raise AxisError(f"{op}: there is no axis {axis} in {ndim} dimensions") from None
 
 
 def number(op: str, name: str, value: Any) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import Variable
-from ..errors import DtypeError, ShapeError
+from ..errors import AxisError, DtypeError, RangeError, ShapeError
 from ..operation import BAD_INPUT
 
 
@@ -24,10 +24,13 @@ def composed(function: Callable[..., Any]) -> Callable[..., Any]:
         except BAD_INPUT as error:
             if str(error).startswith(f"{name}: "):
                 raise
-            if isinstance(error, IndexError) and not isinstance(error, ValueError):
-                kind: type[Exception] = IndexError
-            else:
-                kind = ShapeError if isinstance(error, ValueError) else DtypeError
+            kind: type[Exception] = DtypeError
+            if isinstance(error, IndexError):
+                kind = AxisError if isinstance(error, ValueError) else IndexError
+            elif isinstance(error, ValueError):
+                kind = ShapeError
+            elif isinstance(error, OverflowError):
+                kind = RangeError
             raise kind(f"{name}: {error}") from error
 
     return call

@@ -39,6 +39,7 @@ def keyed_dropout(x, p, key):
     return kernels.dropout(x, p, key)
 
 
+dropout.computes = True  # a view of x outside training alone
 dropout.grad(x=lambda g, p, key: g if key is None else keyed_dropout(g, p, key))
 
 

@@ -11,6 +11,7 @@ from ..engine import Variable
 from ..errors import ShapeError
 from ..operation import op
 from .batching import VmapError, lanes_of, padded, rank, with_lanes
+from .checks import axis_index
 from .composed import composed
 
 __all__ = [
@@ -125,9 +126,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
         raise TypeError(f"take: indices must be integers, not {indices.dtype}")
     if axis is None:
         x, axis = x.reshape(-1), 0
-    if not -x.ndim <= axis < x.ndim:
-        raise ShapeError(f"take: there is no axis {axis} in x of shape {x.shape}")
-    return lookup(x, (slice(None),) * (axis % x.ndim) + (indices,))
+    return lookup(x, (slice(None),) * axis_index("take", axis, x.ndim) + (indices,))
 
 
 @composed

@@ -253,7 +253,7 @@ def matrix_rank(x, rtol=None):
 @composed
 def matrix_power(x: Any, n: int) -> Any:
     """x multiplied by itself n times, by repeated squaring; for a negative n, x⁻¹."""
-    as_matrices("matrix_power", np.broadcast_to(x.dtype.type(), x.shape), square=True)
+    as_matrices("matrix_power", np.broadcast_to(np.zeros((), x.dtype), x.shape), square=True)
     if n < 0:
         x, n = inv(x), -n
     if n == 0:

@@ -317,7 +317,7 @@ def cumulative_prod(
 
 
 @composed
-def diff(x: Any, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Any:
+def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """The differences of neighbours along ``axis``, taken n times; ``prepend`` and ``append`` are
     put before and behind x first.
 

@@ -17,6 +17,8 @@ from .indexing import take
 
 __all__ = ["fold", "interpolate", "unfold"]
 
+MODES = ("nearest", "nearest-exact", "linear", "bilinear", "trilinear")
+
 
 def pair(name: str, argument: str, value: Any, least: int) -> tuple[int, int]:
     """A number for both axes, or one for each."""
@@ -41,10 +43,14 @@ def windows_of(
 
 @op(residuals=("size",))
 def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
-    """Each window of x (N, C, H, W) as a column: (N, C · kh · kw, number of windows).
+    """Each window of x (N, C, H, W) as a column: (N, C · kh · kw, number of windows). One image
+    may come without N.
 
     A convolution is a matrix product with these columns. Its gradient is :func:`fold`.
     """
+    if np.ndim(x) == 3:
+        columns, size = unfold.__wrapped__(x[None], kernel_size, dilation, padding, stride)
+        return columns[0], size
     if np.ndim(x) != 4:
         raise ShapeError(f"unfold: x must be (N, C, H, W), but is {np.shape(x)}")
     size, kernel, dilation, padding, stride, count = windows_of(
@@ -59,7 +65,9 @@ def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
 @op
 def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     """Columns (N, C · kh · kw, number of windows) added up as the windows (N, C, H, W) that
-    :func:`unfold` takes from an image of ``output_size``."""
+    :func:`unfold` takes from an image of ``output_size``. One image may come without N."""
+    if np.ndim(x) == 2:
+        return fold.__wrapped__(x[None], output_size, kernel_size, dilation, padding, stride)[0]
     size, kernel, dilation, padding, stride, count = windows_of(
         "fold", output_size, kernel_size, dilation, padding, stride
     )
@@ -112,13 +120,16 @@ def interpolate(
     """x (N, C, …) in another size along the axes behind the second.
 
     ``size`` or ``scale_factor`` is one number or one for each axis. ``mode`` "nearest" takes the
-    element at ⌊i · old / new⌋; "linear" and "bilinear" mix two neighbours along each axis, of which
-    the first and last elements of x are the corners (``align_corners``) or, as pixels are areas,
-    half a pixel away from them. (PyTorch's ``interpolate``.)
+    element at ⌊i · old / new⌋, "nearest-exact" the one at ⌊(i + ½) · old / new⌋; "linear",
+    "bilinear" and "trilinear" mix two neighbours along each axis, of which the first and last
+    elements of x are the corners (``align_corners``) or, as pixels are areas, half a pixel away
+    from them. (PyTorch's ``interpolate``.)
     """
     space = x.ndim - 2
-    if space < 1 or mode not in ("nearest", "linear", "bilinear"):
-        raise ShapeError(f'interpolate: no {mode!r} for {x.shape}; "nearest", "linear", "bilinear"')
+    if space < 1 or mode not in MODES:
+        raise ShapeError(f"interpolate: no {mode!r} for {x.shape}; {', '.join(MODES)}")
+    if align_corners and mode.startswith("nearest"):
+        raise ValueError(f"interpolate: align_corners is not for {mode!r}")
     if (size is None) == (scale_factor is None):
         raise ShapeError("interpolate: give either size or scale_factor")
     given = size if scale_factor is None else scale_factor
@@ -132,8 +143,9 @@ def interpolate(
             raise ShapeError(f"interpolate: from {old} to {new} elements along axis {axis}")
         ratio = old / new if scale_factor is None else 1 / wanted
         i = np.arange(new)
-        if mode == "nearest":
-            x = take(x, np.minimum(np.floor(i * ratio).astype(np.int64), old - 1), axis)
+        if mode.startswith("nearest"):
+            at = i * ratio if mode == "nearest" else (i + 0.5) * ratio
+            x = take(x, np.minimum(np.floor(at).astype(np.int64), old - 1), axis)
             continue
         if align_corners:
             at = i * ((old - 1) / (new - 1) if new > 1 else 0.0)

@@ -62,8 +62,9 @@ class TopK(NamedTuple):
 
 
 @composed
-def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> TopK:
-    """The k largest (or smallest) elements along ``axis``, in order, and their indices.
+def topk(x: Any, k: int, axis: int = -1, largest: bool = True, sorted: bool = True) -> TopK:
+    """The k largest (or smallest) elements along ``axis``, and their indices; in order of size or,
+    if not ``sorted``, in the order in which they stand in x.
 
     >>> import tinytensor as tt
     >>> tt.topk(tt.tensor([2.0, 3.0, 1.0]), 2)
@@ -74,6 +75,8 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> TopK:
         raise ShapeError(f"topk: k is {k}, but axis {axis} of x has {x.shape[axis]} elements")
     first = (slice(None),) * axis + (slice(0, k),)
     indices = argsort(x, axis, largest)[first]
+    if not sorted:
+        indices = take_along_axis(indices, argsort(indices, axis), axis)
     return TopK(take_along_axis(x, indices, axis), indices)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import kernels
 from ..errors import DtypeError, ShapeError
+from ..narrow import is_floating, is_narrow
 from ..operation import MANY, SOMETIMES, op
 from .batching import elementwise, lanes_of, of_lane, rank, shape, shifted, with_lanes
 from .checks import axis_index
@@ -75,7 +76,7 @@ def astype(x: Any, dtype: Any, copy: bool = True, device: str | None = None) -> 
     To integers or bools, no gradient flows back. Complex numbers become real ones by ``tt.real``.
     """
     dtype = np.dtype(dtype)
-    if dtype.kind not in "biufc":
+    if dtype.kind not in "biufc" and not is_narrow(dtype):
         raise DtypeError(f"astype: {dtype} is no dtype of numbers")
     if device not in (None, "cpu"):
         raise ValueError(f"astype: there is only the device 'cpu', not {device!r}")
@@ -83,7 +84,7 @@ def astype(x: Any, dtype: Any, copy: bool = True, device: str | None = None) -> 
         raise DtypeError(f"astype: complex numbers do not fit into {dtype}; tt.real(x) would")
     if x.dtype == dtype and not copy:
         return x
-    return cast(x if dtype.kind in "fc" or not hasattr(x, "detach") else x.detach(), dtype)
+    return cast(x if is_floating(dtype) or not hasattr(x, "detach") else x.detach(), dtype)
 
 
 @op(view=SOMETIMES, residuals=("from_shape",))
@@ -388,6 +389,8 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
     counts = np.asarray(repeats)
+    if counts.dtype.kind == "u":
+        counts = counts.astype(np.int64)
     return take(x, np.repeat(np.arange(x.shape[axis]), counts), axis)
 
 

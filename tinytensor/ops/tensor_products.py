@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -119,10 +120,16 @@ def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Any:
 
 
 @composed
-def diagonal(x: Any, offset: int = 0) -> Any:
-    """x[…, i, i + ``offset``]: the diagonals of the matrices in the last two axes, a copy."""
+def diagonal(x: Any, offset: int = 0, axis1: int = -2, axis2: int = -1) -> Any:
+    """x[…, i, i + ``offset``]: the diagonals of the matrices in two axes, the last ones unless
+    others are named; a copy, with the diagonals along its last axis."""
     if x.ndim < 2:
         raise ShapeError(f"diagonal: needs matrices, but is given {x.shape}")
+    axes = [axis_index("diagonal", axis, x.ndim) for axis in (axis1, axis2)]
+    if axes[0] == axes[1]:
+        raise ShapeError(f"diagonal: axis1 and axis2 are both {axis1}")
+    if axes != [x.ndim - 2, x.ndim - 1]:
+        x = moveaxis(x, tuple(axes), (-2, -1))
     rows, columns = x.shape[-2:]
     i = np.arange(max(0, -offset), max(0, -offset, min(rows, columns - offset)))
     return advanced_index(x, (..., i, i + offset))
@@ -137,13 +144,14 @@ def trace(x: Any, offset: int = 0, dtype: Any = None) -> Any:
 # --- einsum ----------------------------------------------------------------------------------
 
 
-def einsum(subscripts: str, *operands: Any) -> Any:
+def einsum(subscripts: Any, *operands: Any) -> Any:
     """Sums of products by Einstein's convention, such as ``einsum("bij,bjk->bik", a, b)``.
 
     Each letter names an axis. Letters that the output has not are summed over; a letter that an
     operand has twice takes its diagonal; ``...`` stands for axes that broadcast. Without ``->`` the
     output has the letters that occur once, in the order of the alphabet. Two operands at a time
-    become one batched matrix product; of more, the order is NumPy's greedy one.
+    become one batched matrix product; of more, the order is NumPy's greedy one. NumPy's other form
+    is understood too: ``einsum(a, [0, 1], b, [1, 2], [0, 2])``.
 
     >>> import tinytensor as tt
     >>> a = tt.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -151,7 +159,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     (tensor(5.), tensor([21., 43.]))
     """
     if not isinstance(subscripts, str):
-        raise DtypeError(f"einsum: subscripts must be text, not {subscripts!r}")
+        subscripts, operands = from_lists(subscripts, *operands)
     try:
         operands = tuple(as_operand(x) for x in operands)
     except ValueError as error:
@@ -181,6 +189,23 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     if len(term) < len(output):
         raise ShapeError(f"einsum: the output of {subscripts!r} has a letter that no operand has")
     return permute_dims(x, tuple(term.index(label) for label in output)) if x.ndim > 1 else x
+
+
+def from_lists(*given: Any) -> tuple[str, tuple[Any, ...]]:
+    """Text for operands that are each followed by the list of numbers of their axes."""
+    output = given[-1] if len(given) % 2 else None
+    lists = [*given[1::2], *([] if output is None else [output])]
+    if len(given) < 2 or not all(isinstance(one, list | tuple) for one in lists):
+        raise DtypeError(f"einsum: subscripts must be text, not {given[0]!r}")
+    numbers = sorted({n for one in lists for n in one if n is not Ellipsis})
+    if not all(isinstance(n, int) for n in numbers) or len(numbers) > 52:
+        raise DtypeError(f"einsum: axes must be named by integers and ..., not {numbers}")
+    letters = dict(zip(numbers, ascii_uppercase + ascii_lowercase, strict=False))
+    letters[Ellipsis] = "..."
+    terms = ["".join(letters[n] for n in one) for one in lists]
+    if output is None:
+        return ",".join(terms), given[::2]
+    return f"{','.join(terms[:-1])}->{terms[-1]}", given[:-1:2]
 
 
 Labelled = tuple[Any, str]  # an array and the letters of its axes

@@ -17,7 +17,7 @@ from ..operation import op
 from .batching import lanes_of, padded, rank, with_lanes
 from .checks import axis_index
 from .composed import composed
-from .elementwise import add, divide, maximum, minimum, multiply, pow, subtract
+from .elementwise import add, divide, floor_divide, maximum, minimum, multiply, pow, subtract
 from .indexing import (
     advanced_index,
     each_axis,
@@ -169,6 +169,8 @@ class Place:
         """x with the elements there multiplied by ``value``."""
         return self._updated("multiply", value, multiply)
 
+    mul = multiply
+
     def divide(self, value: Any) -> Any:
         """x with the elements there divided by ``value``."""
         return self._updated("divide", value, divide)
@@ -205,26 +207,50 @@ def index_put(x: Any, indices: Any, values: Any, accumulate: bool = False) -> An
     return updated("index_put", x, tuple(indices), values, add if accumulate else None)
 
 
-REDUCTIONS: dict[str | None, Callable[..., Any] | None] = {
-    None: None,
-    "sum": add,
-    "prod": multiply,
-    "amax": maximum,
-    "amin": minimum,
+# What joins an element with what is there, and the number that leaves the other as it is.
+REDUCTIONS: dict[str, tuple[Callable[..., Any], float]] = {
+    "sum": (add, 0),
+    "mean": (add, 0),
+    "prod": (multiply, 1),
+    "amax": (maximum, -np.inf),
+    "amin": (minimum, np.inf),
 }
 
 
 @composed
-def scatter(x: Any, axis: int, index: Any, source: Any, reduce: str | None = None) -> Any:
+def scatter(
+    x: Any,
+    axis: int,
+    index: Any,
+    source: Any,
+    reduce: str | None = None,
+    include_self: bool = True,
+) -> Any:
     """x with element [i, j, …] of ``source`` at [index[i, j, …], j, …], for ``axis`` 0.
 
-    ``reduce`` "sum", "prod", "amax" or "amin" joins it with what is there. ``index`` may be smaller
-    than x along the other axes, as in PyTorch; ``source`` has its shape, or broadcasts to it.
+    ``reduce`` "sum", "mean", "prod", "amax" or "amin" joins it with what is there, or, without
+    ``include_self``, with the other elements of ``source`` for that place alone. ``index`` may be
+    smaller than x along the other axes, as in PyTorch; ``source`` has its shape, or broadcasts to
+    it.
     """
-    if reduce not in REDUCTIONS:
-        raise ValueError(f"scatter: reduce must be sum, prod, amax, amin or None, not {reduce!r}")
+    if reduce is not None and reduce not in REDUCTIONS:
+        raise ValueError(f"scatter: reduce is one of {', '.join(REDUCTIONS)}, not {reduce!r}")
     place = _along("scatter", x, axis, index)
-    return updated("scatter", x, place, source, REDUCTIONS[reduce])
+    if reduce is None:
+        return updated("scatter", x, place, source, None)
+    change, neutral = REDUCTIONS[reduce]
+    if not include_self:
+        if x.dtype.kind in "iu" and np.isinf(neutral):
+            limits = np.iinfo(x.dtype)
+            neutral = limits.min if neutral < 0 else limits.max
+        x = updated("scatter", x, place, neutral, None)
+    out = updated("scatter", x, place, source, change)
+    if reduce != "mean":
+        return out
+    counts = np.zeros(x.shape, out.dtype)
+    np.add.at(counts, place, 1)
+    counts = counts + 1 if include_self else np.maximum(counts, 1)
+    return floor_divide(out, counts) if out.dtype.kind in "iu" else divide(out, counts)
 
 
 @composed

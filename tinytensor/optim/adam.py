@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
+from ..narrow import wide
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, Params, gradients
+from .optimizer import Group, Optimizer, Params, gradients, values
 
 __all__ = ["Adam", "AdamW"]
 
@@ -58,29 +59,30 @@ class Adam(Optimizer):
             if not state:
                 state.update(step=0)
                 for name in ("exp_avg", "exp_avg_sq"):
-                    state[name] = np.zeros_like(parameter.value)
+                    state[name] = np.zeros_like(wide(parameter.value))
             if group["amsgrad"] and "max_exp_avg_sq" not in state:
-                state["max_exp_avg_sq"] = np.zeros_like(parameter.value)
+                state["max_exp_avg_sq"] = np.zeros_like(wide(parameter.value))
             state["step"] += 1
             by_step.setdefault(int(state["step"]), []).append(parameter)
         for step, some in by_step.items():
             states = [self.state[parameter] for parameter in some]
             largest = [state["max_exp_avg_sq"] for state in states] if group["amsgrad"] else None
-            kernels.adam_step(
-                [parameter.value for parameter in some],
-                gradients(some),
-                [state["exp_avg"] for state in states],
-                [state["exp_avg_sq"] for state in states],
-                largest,
-                step,
-                group["lr"],
-                beta1,
-                beta2,
-                group["eps"],
-                group["weight_decay"],
-                self.decoupled,
-                group["maximize"],
-            )
+            with values(some) as arrays:
+                kernels.adam_step(
+                    arrays,
+                    gradients(some),
+                    [state["exp_avg"] for state in states],
+                    [state["exp_avg_sq"] for state in states],
+                    largest,
+                    step,
+                    group["lr"],
+                    beta1,
+                    beta2,
+                    group["eps"],
+                    group["weight_decay"],
+                    self.decoupled,
+                    group["maximize"],
+                )
             for parameter in some:
                 parameter.changed(f"{type(self).__name__}.step")
 

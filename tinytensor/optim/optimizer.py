@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..grad_mode import enable_grad
+from ..narrow import is_floating, wide
 from ..tensor import Tensor
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -49,7 +51,7 @@ class Optimizer:
         for parameter in params:
             if not isinstance(parameter, Tensor):
                 raise TypeError(f"{kind}: a parameter is a {type(parameter).__name__}")
-            if not parameter.is_leaf or parameter.dtype.kind != "f":
+            if not parameter.is_leaf or not is_floating(parameter.dtype):
                 raise ValueError(
                     f"{kind}: a parameter must be a leaf of floating point, not {parameter!r}"
                 )
@@ -154,7 +156,7 @@ class Optimizer:
                 f"load_state_dict: {name} of parameter {number} is {array.shape}, the parameter is"
                 f" {parameter.shape}"
             )
-        return array.astype(parameter.dtype)
+        return wide(array.astype(parameter.dtype))
 
     def _all_params(self) -> list[Tensor]:
         return [parameter for group in self.param_groups for parameter in group["params"]]
@@ -176,5 +178,16 @@ def gradients(params: list[Tensor]) -> list[np.ndarray]:
             raise ShapeError(
                 f"step: a parameter is {parameter.shape}, its gradient {parameter.grad.shape}"
             )
-        found.append(parameter.grad.value)
+        found.append(wide(parameter.grad.value) if parameter.grad.narrow else parameter.grad.value)
     return found
+
+
+@contextmanager
+def values(params: list[Tensor]) -> Iterator[list[np.ndarray]]:
+    """The parameters' arrays, for a change in place; in the place of 16-bit ones, float32 copies,
+    which are rounded back."""
+    arrays = [wide(p.value) if p.narrow else p.value for p in params]
+    yield arrays
+    for parameter, array in zip(params, arrays, strict=True):
+        if array is not parameter.value:
+            parameter.value[...] = array

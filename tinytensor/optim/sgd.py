@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
+from ..narrow import wide
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, Params, gradients
+from .optimizer import Group, Optimizer, Params, gradients, values
 
 __all__ = ["SGD"]
 
@@ -64,7 +65,7 @@ class SGD(Optimizer):
             known = self.state.get(parameter, {}).get("momentum_buffer") is not None
             (old if known else new).append(parameter)
         for parameter in new:
-            self.state[parameter] = {"momentum_buffer": np.empty_like(parameter.value)}
+            self.state[parameter] = {"momentum_buffer": np.empty_like(wide(parameter.value))}
         for some, first in ((old, False), (new, True)):
             if some:
                 buffers = [self.state[p]["momentum_buffer"] for p in some]
@@ -73,17 +74,18 @@ class SGD(Optimizer):
     def _update(
         self, group: Group, params: list[Tensor], buffers: list[np.ndarray] | None, first: bool
     ) -> None:
-        kernels.sgd_step(
-            [parameter.value for parameter in params],
-            gradients(params),
-            buffers,
-            group["lr"],
-            group["momentum"],
-            group["dampening"],
-            group["weight_decay"],
-            group["nesterov"],
-            group["maximize"],
-            first,
-        )
+        with values(params) as arrays:
+            kernels.sgd_step(
+                arrays,
+                gradients(params),
+                buffers,
+                group["lr"],
+                group["momentum"],
+                group["dampening"],
+                group["weight_decay"],
+                group["nesterov"],
+                group["maximize"],
+                first,
+            )
         for parameter in params:
             parameter.changed("SGD.step")
