@@ -6,7 +6,7 @@ cdef bint starts_empty
 
 cdef class Version:
     cdef public long long count, rebased
-    cdef public object changed_by
+    cdef public object changed_by, instead
 
 cdef class Variable:
     cdef public object value, grad

@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from .grad_mode import grad_enabled
-from .observers import noted, observers, watched
+from .observers import noted, present, watched
 
 compiled = not __file__.endswith(".py")
 starts_empty = compiled  # a new object of a compiled class holds None, False and 0
@@ -32,7 +32,7 @@ class Version:
     """Counts the in-place changes of one storage, which a value shares with its views.
     ``rebased`` counts those that the graph recorded: each gives all views of it new nodes."""
 
-    __slots__ = ("changed_by", "count", "rebased")
+    __slots__ = ("changed_by", "count", "instead", "rebased")
 
 
 def version_of(variable):
@@ -89,8 +89,8 @@ class Variable:
     def changed(self, by: str, instead: str = "x.at[…] copies") -> None:
         """Note that ``by`` changed the value in place, and what to do ``instead``."""
         version = version_of(self)
-        place = noted(self, by) if observers.get() else by
-        version.count, version.changed_by = version.count + 1, (place, instead)
+        version.count, version.instead = version.count + 1, instead
+        version.changed_by = noted(self, by) if present() else by
 
     def detach(self) -> Any:
         """The same value outside the graph; it shares the storage, and so the version."""
@@ -219,6 +219,7 @@ def add_to_grad(variable: Any, gradient: Any) -> None:
     elif variable.grad.tracked or gradient.tracked:
         variable.grad = variable.grad + gradient
     else:
+        _ = present() and variable.grad + gradient  # an op, of which they are told
         variable.grad = variable.grad.add_into(gradient)
 
 
@@ -269,10 +270,9 @@ class Node:
             )
         for version, count, name in self.guards:
             if version.count != count:
-                by, instead = version.changed_by
                 raise GraphError(
                     f"{self.op.__name__}: {name!r}, which its gradient needs, was changed in place"
-                    f" by {by} after the call{self.place()}; {instead}"
+                    f" by {version.changed_by} after the call{self.place()}; {version.instead}"
                 )
         restored = list(self.saved)
         if self.plan.out_at >= 0:  # only values are held: holding the outputs would be a cycle
@@ -326,7 +326,7 @@ class BackwardPass:
     """The cotangents that are known but not yet passed on, and a heap of the nodes they wait at."""
 
     def __init__(self, outputs, wanted, create_graph):
-        self.observers, self.family = observers.get(), type(outputs[0]).family
+        self.observers, self.family = present(), type(outputs[0]).family
         self.by_ops = create_graph or bool(self.observers)  # cotangents are added by an op
         self.spec_of, self.has_spec = self.family.spec, self.family.has_spec
         self.pending = {}
@@ -433,11 +433,11 @@ def backpropagate(
     outputs: Any, cotangents: Any, wanted: Any, retain_graph: bool | None, create_graph: bool
 ) -> dict[Any, Any]:
     """Run backward: the gradients of all leaves, or of the edges of ``wanted``."""
-    if not all(isinstance(variable, Variable) for variable in (*outputs, *(wanted or ()))):
-        raise TypeError("backward: outputs and inputs must be variables")
-    for output in outputs:
-        if not output.requires_grad:
-            raise GraphError("backward: nothing that the output depends on requires a gradient")
+    for variable in outputs if wanted is None else (*outputs, *wanted):
+        if not isinstance(variable, Variable):
+            raise TypeError("backward: outputs and inputs must be variables")
+    if not all([output.requires_grad for output in outputs]):  # noqa: C419 (faster compiled)
+        raise GraphError("backward: nothing that the output depends on requires a gradient")
     work = BackwardPass(outputs, wanted, create_graph)
     mode = grad_enabled.set(create_graph)
     try:

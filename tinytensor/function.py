@@ -66,10 +66,9 @@ class Context:
         for kept, version, count in self._saved:
             tensor = self._outputs[kept] if isinstance(kept, int) else kept
             if tensor is not None and version.count != count:
-                by, instead = version.changed_by
                 raise GraphError(
-                    f"{self._name}: a saved tensor {tensor.shape} was changed in place by {by}"
-                    f" after the call; {instead}"
+                    f"{self._name}: a saved tensor {tensor.shape} was changed in place by"
+                    f" {version.changed_by} after the call; {version.instead}"
                 )
             found.append(tensor)
         return tuple(found)

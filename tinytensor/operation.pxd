@@ -5,6 +5,7 @@ cimport cython
 from tinytensor.engine cimport Node, Variable, Version, edge, new_node, refresh, version_of, wrap
 
 cdef int observed
+cdef tuple UNRECORDED
 
 cdef class Plan:
     cdef public tuple names, needs, positions

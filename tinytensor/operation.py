@@ -28,6 +28,7 @@ OUT, NEEDS = -1, -2  # the positions of a rule's `out` and `needs` among what a 
 BAD_INPUT = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 MANY = 0  # as many outputs as the forward function returns
 SOMETIMES = 2  # of a view: it may be a copy as well
+UNRECORDED = (None,)  # the origin of a view that was made under no_grad: a constant
 observed = 0  # how many ``observing`` contexts are open, in all threads: a call asks no more
 
 
@@ -276,9 +277,11 @@ class Op:
             return
         view.version = version_of(source)
         view.seen = view.version.rebased
+        if not is_enabled():
+            view.origin = UNRECORDED
+            return
         rest = None if self.variadic else args[1:]  # with None, it cannot be made again
-        of = (source.origin or source) if is_enabled() else None  # made under no_grad: a constant
-        view.origin = (of, self, rest, static, place)
+        view.origin = (source.origin or source, self, rest, static, place)
 
     def record(self, args, static, needing, residuals, out):
         """Make the node of a call: its parents, and exactly what the rules that can run name."""

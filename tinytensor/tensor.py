@@ -17,7 +17,6 @@ from .errors import DtypeError, ShapeError
 from .grad_mode import enable_grad, is_grad_enabled
 from .hooks import RemovableHandle
 from .inspection import ARRAY_API_VERSION
-from .observers import observers
 from .operation import Op
 from .operators import Operators
 from .ops import inplace
@@ -146,11 +145,8 @@ class Tensor(Operators):
         return cotangent if cotangent.dtype == dtype else ops.astype(cotangent, dtype)
 
     def add_into(self, other: Tensor) -> Tensor:
-        own = isinstance(self.value, np.ndarray) and self.value.flags.writeable
-        if not own or other.level:
+        if not isinstance(self.value, np.ndarray) or not self.value.flags.writeable or other.level:
             return self + other
-        if observers.get():
-            _ = self + other  # an op, of which they are told
         kernels.add_into(self.value, other.value)
         self.changed("the accumulation of a gradient")
         return self

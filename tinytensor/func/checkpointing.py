@@ -133,7 +133,7 @@ class _Checkpoint:
         """Bring back what every node had saved."""
         for version, count, op in self.used:
             if version.count != count:
-                by, _ = version.changed_by
+                by = version.changed_by
                 raise GraphError(
                     f"checkpoint: an argument of {op.__name__} in {self.name!r} was changed in"
                     f" place by {by} after the call, and is needed to run it again"
