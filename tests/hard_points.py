@@ -144,7 +144,7 @@ section(
           mygrad=NONE, why="linear above the threshold, not at it"),
     Point("`smooth_l1_loss(x, y)`, `huber_loss`", "x = 1, y = 0", (1.0, 0.0),
           lambda m, x, y: functional(m).smooth_l1_loss(x, y), (1, -1), hips=NONE, mygrad=NONE,
-          why="both sides agree"),
+          why="both sides agree; the second derivative is 0, that of the line"),
 )  # fmt: skip
 
 # --- Zero ------------------------------------------------------------------------------------
@@ -336,6 +336,8 @@ section(
           lambda m, x: m.linalg.svd(x, full_matrices=False)[1], (np.eye(3, 2),),
           hips=(np.full((3, 2), nan),), mygrad=NONE,
           why="vectors that do not matter give no NaN"),
+    Point("`qr(x)[1]`", "0 (2, 2)", (np.zeros((2, 2)),), lambda m, x: m.linalg.qr(x)[1], ERROR,
+          (NAN,), NONE, NONE, "R has no inverse, and Q is any"),
     Point("`pinv(x)`", "0 (2, 2)", (np.zeros((2, 2)),), lambda m, x: m.linalg.pinv(x),
           (np.zeros((2, 2)),), mygrad=NONE, why="among matrices of the same rank"),
 )  # fmt: skip

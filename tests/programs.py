@@ -16,6 +16,7 @@ import numpy as np
 import tinytensor as tt
 
 SHAPES = [(), (3,), (2, 3), (3, 3), (2, 2, 3), (3, 1), (4,)]
+VIEWS = ["basic", "permute", "reshape", "squeeze", "unsqueeze", "pieces", "broadcast"]
 LARGEST = 1e3  # a program ends before its values leave this range
 
 
@@ -190,11 +191,15 @@ def run(lib: Library, program: Program, leaves: list[np.ndarray] | None = None) 
     live = [lib.leaf(array) for array in leaves or program.leaves]
     live += [lib.constant(array) for array in program.buffers]
     for step in program.steps:
-        with lib.module.set_grad_enabled(step.recorded):
+        # A view made under no_grad is here a constant, if it is of what wants a gradient, and else
+        # a view like any other. PyTorch refuses later to read it.
+        source = lib.refreshed(live[step.operands[0]])
+        constant = not step.recorded and source.requires_grad
+        recorded = step.recorded or (step.name in VIEWS and not constant)
+        with lib.module.set_grad_enabled(recorded):
             if not step.raised:
                 made = run_step(lib, live, step)
-                # PyTorch refuses later to read a view made under no_grad; it is a constant here
-                live += made if step.recorded else [t.detach() for t in made]
+                live += [t.detach() for t in made] if constant else made
                 continue
             if "under no_grad" in step.raised or "read-only" in step.raised:
                 continue  # PyTorch raises for views made there too; of stretched ones for some

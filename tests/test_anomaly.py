@@ -122,6 +122,17 @@ def test_a_variadic_op() -> None:
     assert text.endswith("at [0]: out is inf, xs is 3e+38, xs is 10.0")
 
 
+def test_an_op_that_overwrites_its_arguments() -> None:
+    running = tt.zeros((1,)), tt.ones((1,))
+    x = tt.tensor([[3e38], [3e38], [1.0]])
+
+    def forward() -> None:
+        nn.functional.batch_norm(x, *running, training=True)
+
+    assert anomaly(forward).startswith("batch_norm made nan")
+    assert not np.isfinite(running[1].item())
+
+
 def test_a_rule_that_does_not_compute_by_ops() -> None:
     @tt.op
     def twice(x):

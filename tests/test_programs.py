@@ -54,7 +54,8 @@ def backward(loss: Any, leaves: list[Any], errors: Any) -> Any:
     try:
         loss.backward()
     except errors as error:
-        assert "in place" in str(error) or "inplace" in str(error), error  # noqa: PT017
+        if "in place" not in str(error) and "inplace" not in str(error):
+            raise
         return str(error)
     return gradients(leaves)
 

@@ -174,3 +174,14 @@ def test_tensors_agree_with_values(expression, seed: int) -> None:
             got = 0.0 if tensor.grad is None else tensor.grad.data[column]
             want = 0.0 if value.grad is None else value.grad.data
             np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in log")
+@pytest.mark.parametrize(("a", "b"), [(0.0, 2.0), (0.0, 1.0), (0.0, 0.0), (-2.0, 2.0), (-2.0, 0.0)])
+def test_powers_have_the_derivatives_of_tensors_at_hard_points(a: float, b: float) -> None:
+    numbers = Value(a, requires_grad=True), Value(b, requires_grad=True)
+    tensors = [tt.tensor(x, dtype=tt.float64, requires_grad=True) for x in (a, b)]
+    (numbers[0] ** numbers[1]).backward()
+    (tensors[0] ** tensors[1]).backward()
+    for number, tensor in zip(numbers, tensors, strict=True):
+        np.testing.assert_array_equal(float(number.grad), tensor.grad.item())

@@ -81,6 +81,8 @@ class _Detector(Observer, ContextDecorator):
             if self.is_suspect(output.value):
                 names = op.names * len(args) if op.variadic else op.names
                 given = [*zip(names, args, strict=False), *(static or {}).items()]
+                gone = getattr(op, "overwrites", ())  # arguments that are now what the op made
+                given = [(name, value) for name, value in given if name not in gone]
                 self.judge(op.__name__, given, output.value)
 
     def changed(self, variable: Any, by: str) -> str:

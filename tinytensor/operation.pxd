@@ -33,7 +33,7 @@ cdef class Op:
     @cython.locals(variable=Variable)
     cpdef wrap_all(self, args, static, long long needing, got)
     @cython.locals(source=Variable)
-    cpdef share(self, args, static, Variable view, Py_ssize_t place)
+    cpdef share(self, args, static, Variable view, Py_ssize_t place, bint constant)
     @cython.locals(plan=Plan, parents=list, variable=Variable, node=Node)
     cpdef record(self, args, static, long long needing, residuals, tuple out)
     @cython.locals(
@@ -46,4 +46,6 @@ cdef class Op:
 @cython.locals(version=Version)
 cdef tuple guard(Variable variable, str name)
 @cython.locals(other=Variable)
-cpdef Variable stand_in(Variable variable)
+cpdef Variable stand_in(Variable variable, type family)
+@cython.locals(variable=Variable)
+cpdef would_record(arguments)

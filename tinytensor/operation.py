@@ -230,7 +230,7 @@ class Op:
         except BAD_INPUT as error:
             raise self.family.explained(self, error, values) from error
         if needing and not (self.rules and is_enabled()):
-            needing = 0
+            needing = -1
         if self.outputs != 1:
             return self.wrap_all(args, static, needing, got)
         residuals: Any = ()
@@ -238,10 +238,10 @@ class Op:
             got, residuals = got[0], got[1:]
         variable = wrap(self.family, got)
         if self.view:
-            self.share(args, static, variable, 0)
+            self.share(args, static, variable, 0, needing < 0)
         else:
             variable.fresh = True
-        if needing:
+        if needing > 0:
             self.record(args, static, needing, residuals, (variable,))
         if observed:
             tell(self, args, static, (variable,))
@@ -253,18 +253,18 @@ class Op:
         out = tuple([wrap(self.family, value) for value in values])
         for place, variable in enumerate(out):
             if self.view:
-                self.share(args, static, variable, place)
+                self.share(args, static, variable, place, needing < 0)
             else:
                 variable.fresh = True
-        if needing:
+        if needing > 0:
             self.record(args, static, needing, got[len(out) :], out)
         if observed:
             tell(self, args, static, out)
         return out
 
-    def share(self, args, static, view, place):
+    def share(self, args, static, view, place, constant):
         """Let a change of ``view`` count as one of its source, whose storage it shares, and note
-        how output ``place`` of this call is made of that."""
+        how output ``place`` of this call is made of that. Not recorded, it is a ``constant``."""
         first = args[place] if self.variadic else args[0]
         if not isinstance(first, Variable):
             return
@@ -277,7 +277,7 @@ class Op:
             return
         view.version = version_of(source)
         view.seen = view.version.rebased
-        if not is_enabled():
+        if constant:
             view.origin = UNRECORDED
             return
         rest = None if self.variadic else args[1:]  # with None, it cannot be made again
@@ -333,25 +333,26 @@ class Op:
             elif position >= first_static:
                 saved.append(static[self.static[position - first_static]])
             elif self.variadic:
-                saved.append([stand_in(a) if isinstance(a, Variable) else a for a in args])
+                family = self.family
+                saved.append([stand_in(a, family) if isinstance(a, Variable) else a for a in args])
                 name = plan.names[slot]
                 guards += [guard(item, name) for item in args if isinstance(item, Variable)]
             else:
                 item = args[position]
                 if isinstance(item, Variable):
                     guards.append(guard(item, plan.names[slot]))
-                    item = stand_in(item)
+                    item = stand_in(item, self.family)
                 saved.append(item)
         node.saved = saved
         node.guards = guards
 
 
-def stand_in(variable: Any) -> Any:
+def stand_in(variable: Any, family: Any) -> Any:
     """``variable`` as it is now, for a node to hold: were it changed in place, and its new node led
     to the one that holds it, that would be a cycle. A leaf that wants gradients never changes."""
     if variable.tracked and variable.node is None:
         return variable
-    other = wrap(type(variable).family, variable.value)
+    other = wrap(family, variable.value)
     other.node, other.tracked = variable.node, variable.tracked
     other.version = version_of(variable)
     other.seen = other.version.rebased
@@ -368,6 +369,17 @@ def zero(g: Any) -> Any:
     """The rule of an input on which the output does not depend, or only in jumps."""
     kind = type(g)
     return kind.zeros(None if kind.spec is None else kind.spec(g.value))
+
+
+def would_record(arguments):
+    """Whether a call with these arguments would be recorded, or left to a function transform."""
+    for argument in arguments:
+        if isinstance(argument, Variable):
+            variable = argument
+            edge(variable)
+            if variable.level or (variable.tracked and is_enabled()):
+                return True
+    return False
 
 
 def is_tracked(argument: Any) -> bool:
@@ -411,8 +423,8 @@ def count_observers(more):
 
 
 def steps_of(origin):
-    """The storage's own variable (None of a view made under no_grad), and the calls that make the
-    view of ``origin`` from it."""
+    """The storage's own variable (None for a constant, made under no_grad), and the calls that
+    make the view of ``origin`` from it."""
     steps = []
     while isinstance(origin, tuple):
         steps.append(origin[1:])

@@ -7,7 +7,9 @@ cdef Op abs
 cdef Op add
 cdef Op bitwise_and
 cdef Op bitwise_invert
+cdef Op bitwise_left_shift
 cdef Op bitwise_or
+cdef Op bitwise_right_shift
 cdef Op bitwise_xor
 cdef Op divide
 cdef Op equal

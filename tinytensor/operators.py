@@ -1,20 +1,26 @@
 """The operators of a tensor: each is the op of its name.
 
 They are a class of their own so that a build can compile them: ``x + y`` then goes straight to the
-op, without a Python function between.
+op, without a Python function between. ``x += y`` changes the memory of x.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .engine import Variable
+from .errors import ShapeError
+from .operation import would_record
 from .ops import (
     abs,
     add,
     bitwise_and,
     bitwise_invert,
+    bitwise_left_shift,
     bitwise_or,
+    bitwise_right_shift,
     bitwise_xor,
     divide,
     equal,
@@ -31,6 +37,25 @@ from .ops import (
     remainder,
     subtract,
 )
+from .ops.inplace import array_of, change
+
+
+def in_place(x, by, op, ufunc, others):
+    """Change x to what ``op`` makes of it and the others. Where no graph needs to know of that,
+    ``ufunc``, if there is one, does it without a buffer."""
+    if would_record((x, *others)):
+        change(by, x, op, *others)
+        return x
+    array = array_of(by, x)
+    raw = [other.value if isinstance(other, Variable) else other for other in others]
+    try:
+        if ufunc is not None:
+            ufunc(array, *raw, out=array, casting="same_kind")
+        else:
+            np.copyto(array, op.forward(array, *raw), casting="same_kind")
+    except ValueError as error:
+        raise ShapeError(f"{by}: {error}") from error
+    return x
 
 
 class Operators(Variable):
@@ -74,4 +99,23 @@ class Operators(Variable):
     def __neg__(self) -> Any: return negative.call((self,), None)
     def __abs__(self) -> Any: return abs.call((self,), None)
     def __pos__(self) -> Any: return self
+
+    def __iadd__(self, y: Any) -> Any: return in_place(self, "+=", add, np.add, (y,))
+    def __isub__(self, y: Any) -> Any: return in_place(self, "-=", subtract, np.subtract, (y,))
+    def __imul__(self, y: Any) -> Any: return in_place(self, "*=", multiply, np.multiply, (y,))
+    def __itruediv__(self, y: Any) -> Any: return in_place(self, "/=", divide, np.divide, (y,))
+    def __ifloordiv__(self, y: Any) -> Any:
+        return in_place(self, "//=", floor_divide, np.floor_divide, (y,))
+    def __imod__(self, y: Any) -> Any: return in_place(self, "%=", remainder, np.remainder, (y,))
+    def __ipow__(self, y: Any) -> Any: return in_place(self, "**=", pow, np.power, (y,))
+    def __imatmul__(self, y: Any) -> Any: return in_place(self, "@=", matmul, np.matmul, (y,))
+    def __iand__(self, y: Any) -> Any:
+        return in_place(self, "&=", bitwise_and, np.bitwise_and, (y,))
+    def __ior__(self, y: Any) -> Any: return in_place(self, "|=", bitwise_or, np.bitwise_or, (y,))
+    def __ixor__(self, y: Any) -> Any:
+        return in_place(self, "^=", bitwise_xor, np.bitwise_xor, (y,))
+    def __ilshift__(self, y: Any) -> Any:
+        return in_place(self, "<<=", bitwise_left_shift, np.left_shift, (y,))
+    def __irshift__(self, y: Any) -> Any:
+        return in_place(self, ">>=", bitwise_right_shift, np.right_shift, (y,))
     # fmt: on

@@ -137,7 +137,7 @@ def power(a: float, b: float) -> float:
 
 power.grad(
     a=lambda g, a, b: g * b * a ** (b - 1) if float(b) != 0 else g * 0.0,
-    b=lambda g, a, out: g * out * log(a) if a > 0 else g * 0.0,
+    b=lambda g, a, out: g * out * log(a) if a > 0 else g * (0.0 if a >= 0 else math.nan),
 )
 
 

@@ -18,7 +18,7 @@ from .grad_mode import enable_grad, is_grad_enabled
 from .hooks import RemovableHandle
 from .inspection import ARRAY_API_VERSION
 from .operation import Op
-from .operators import Operators
+from .operators import Operators, in_place
 from .ops import inplace
 from .ops.updates import At
 
@@ -70,6 +70,16 @@ class Tensor(Operators):
     >>> (x * x).sum().backward()
     >>> x.grad
     tensor([2., 4., 6.])
+
+    Views share memory, and ``y += w``, ``y[index] = w`` and the methods that end in ``_`` change it
+    in place, with gradients. Only a leaf that requires a gradient is not changed while gradients
+    are recorded. If an op had saved the value that was changed, backward raises a GraphError.
+
+    >>> y = x * 1
+    >>> y[1:] *= x[0]
+    >>> y.sum().backward()
+    >>> x.grad
+    tensor([8., 5., 7.])
     """
 
     __slots__ = ()
@@ -88,9 +98,10 @@ class Tensor(Operators):
     @property
     def data(self) -> np.ndarray:
         """The ndarray. Assigning another one, or a tensor, counts as a change in place."""
-        if not isinstance(self.value, np.ndarray):  # NumPy gave a number, of which are no views
-            self.value = np.array(self.value)
-        return self.value
+        array = self.value
+        if not isinstance(array, np.ndarray):  # NumPy gave a number, of which there are no views
+            self.value = array = np.array(array)
+        return array
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -156,8 +167,9 @@ class Tensor(Operators):
 
     def again(self) -> Tensor:
         root, steps = operation.steps_of(self.origin)
-        if root is None or not self.shares(self.data, root.data):
-            return self  # a constant; or the root has another array now
+        is_leaf = self.tracked and self.node is None  # requires_grad was set on the view itself
+        if root is None or is_leaf or not self.shares(self.data, root.data):
+            return self  # a constant, or the root has another array now
         with enable_grad():
             made = operation.replayed(steps, root)
         if made.shape != self.shape or made.data.ctypes.data != self.value.ctypes.data:
@@ -348,7 +360,7 @@ class Tensor(Operators):
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (type(self), np.asarray(self.value), self.tracked)
+        return _rebuilt, (type(self), np.asarray(self.value), self.requires_grad)
 
     # --- Graph and memory --------------------------------------------------------------------
 
@@ -383,7 +395,7 @@ class Tensor(Operators):
     def _assign(self, by: str, index: Any, value: Any) -> Tensor:
         if isinstance(value, list | tuple):
             value = _stacked(value)
-        if inplace.is_recorded(by, self, (value,)):
+        if operation.would_record((self, value)):
             inplace.assign(by, self, index, value)
         else:
             inplace.array_of(by, self)[ops.raw_index(index)] = _plain(value)
@@ -391,7 +403,7 @@ class Tensor(Operators):
 
     def copy_(self, other: Any) -> Tensor:
         """Overwrite the elements by those of ``other``, broadcast and cast."""
-        if inplace.is_recorded("copy_", self, (other,)):
+        if operation.would_record((self, other)):
             inplace.assign("copy_", self, ..., other)
         else:
             array = inplace.array_of("copy_", self)
@@ -412,15 +424,15 @@ class Tensor(Operators):
 
     def add_(self, other: Any, alpha: _Float = 1) -> Tensor:
         """``self += alpha * other``"""
-        return _in_place(self, "add_", ops.add, np.add, (_times(alpha, other),))
+        return in_place(self, "add_", ops.add, np.add, (_times(alpha, other),))
 
     def sub_(self, other: Any, alpha: _Float = 1) -> Tensor:
         """``self -= alpha * other``"""
-        return _in_place(self, "sub_", ops.subtract, np.subtract, (_times(alpha, other),))
+        return in_place(self, "sub_", ops.subtract, np.subtract, (_times(alpha, other),))
 
     def clip_(self, min: Any = None, max: Any = None) -> Tensor:
         """Bring every element into [min, max]; None is no bound."""
-        return _in_place(self, "clip_", ops.clip, None, (min, max))
+        return in_place(self, "clip_", ops.clip, None, (min, max))
 
     clamp_ = clip_
 
@@ -563,19 +575,6 @@ def _stacked(values: Sequence[Any]) -> Any:
 # The methods that change a tensor in place by an op: how error messages call them, and the ufunc
 # that does the same on arrays.
 _IN_PLACE: dict[str, tuple[str, Op, np.ufunc | None]] = {
-    "__iadd__": ("+=", ops.add, np.add),
-    "__isub__": ("-=", ops.subtract, np.subtract),
-    "__imul__": ("*=", ops.multiply, np.multiply),
-    "__itruediv__": ("/=", ops.divide, np.divide),
-    "__ifloordiv__": ("//=", ops.floor_divide, np.floor_divide),
-    "__imod__": ("%=", ops.remainder, np.remainder),
-    "__ipow__": ("**=", ops.pow, np.power),
-    "__imatmul__": ("@=", ops.matmul, np.matmul),
-    "__iand__": ("&=", ops.bitwise_and, np.bitwise_and),
-    "__ior__": ("|=", ops.bitwise_or, np.bitwise_or),
-    "__ixor__": ("^=", ops.bitwise_xor, np.bitwise_xor),
-    "__ilshift__": ("<<=", ops.bitwise_left_shift, np.left_shift),
-    "__irshift__": (">>=", ops.bitwise_right_shift, np.right_shift),
     "mul_": ("mul_", ops.multiply, np.multiply),
     "div_": ("div_", ops.divide, np.divide),
     "pow_": ("pow_", ops.pow, np.power),
@@ -592,27 +591,10 @@ _IN_PLACE: dict[str, tuple[str, Op, np.ufunc | None]] = {
 }
 
 
-def _in_place(x: Tensor, by: str, op: Op, ufunc: np.ufunc | None, others: Any) -> Tensor:
-    """Change x to what ``op`` makes of it and the others; ``ufunc`` does it without a buffer."""
-    if inplace.is_recorded(by, x, others):
-        inplace.change(by, x, op, *others)
-        return x
-    array = inplace.array_of(by, x)
-    raw = [getattr(other, "value", other) for other in others]
-    try:
-        if ufunc is not None:
-            ufunc(array, *raw, out=array, casting="same_kind")
-        else:
-            np.copyto(array, op.forward(array, *raw), casting="same_kind")
-    except ValueError as error:
-        raise ShapeError(f"{by}: {error}") from error
-    return x
-
-
 def _in_place_method(by: str, op: Op, ufunc: np.ufunc | None) -> Any:
     if len(op.names) == 1:
-        return lambda self: _in_place(self, by, op, ufunc, ())
-    return lambda self, other: _in_place(self, by, op, ufunc, (other,))
+        return lambda self: in_place(self, by, op, ufunc, ())
+    return lambda self, other: in_place(self, by, op, ufunc, (other,))
 
 
 for _name, (_by, _op, _ufunc) in _IN_PLACE.items():
@@ -621,8 +603,11 @@ for _name, (_by, _op, _ufunc) in _IN_PLACE.items():
 
 def as_shape(sizes: tuple[Any, ...]) -> Shape:
     """The sizes of ``f(2, 3)`` and of ``f((2, 3))`` alike."""
-    one_sequence = len(sizes) == 1 and isinstance(sizes[0], tuple | list)
+    one_sequence = len(sizes) == 1 and isinstance(sizes[0], _SEQUENCES)
     return tuple(sizes[0]) if one_sequence else sizes
+
+
+_SEQUENCES = (tuple, list)  # for isinstance: tuple | list would be made anew in each call
 
 
 # Where an op has another name than NumPy's ufunc.

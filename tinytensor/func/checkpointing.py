@@ -56,6 +56,7 @@ def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def run(call: partial[Any], arguments: Any) -> Any:
+    """Call a function of ``arguments``, and let go of what its graph has saved."""
     if not is_grad_enabled():
         return call()
     leaves = [*_leaves(arguments)]
@@ -234,7 +235,7 @@ def _set(states: list[Any]) -> None:
 
 def _copied(tree: Any) -> Any:
     """The containers of a tree anew: the caller may change them before backward."""
-    if isinstance(tree, dict):
+    if type(tree) is dict:
         return {key: _copied(value) for key, value in tree.items()}
     if type(tree) in (list, tuple):
         return type(tree)(map(_copied, tree))

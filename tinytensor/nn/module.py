@@ -436,7 +436,7 @@ def zero_grad(parameters: Iterable[Tensor], set_to_none: bool) -> None:
     for parameter in parameters:
         if set_to_none or parameter.grad is None:
             parameter.grad = None
-        elif parameter.grad.tracked:
+        elif parameter.grad.requires_grad:
             parameter.grad = Tensor(np.zeros_like(parameter.grad.value))
         else:
             parameter.grad.zero_()

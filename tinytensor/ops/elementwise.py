@@ -2,7 +2,8 @@
 
 Operands broadcast as in NumPy; Python numbers take the dtype of the tensor beside them. All are
 differentiable to any order, but for comparisons and logic. At a kink the gradient is PyTorch's:
-0 for abs and relu at 0, and half for each of two equal operands of maximum and minimum.
+0 for abs and relu at 0, and half for each of two equal operands of maximum and minimum
+(docs/hard_points.md has all such points, with reasons).
 """
 
 from __future__ import annotations

@@ -75,9 +75,10 @@ def own_index(index: Any) -> Any:
 
 
 def index_array(index: Any) -> Any:
-    """One item of an index as an array, or a tensor of one lane."""
+    """One item of an index as an array of its own, for what was given may change; or a tensor of
+    one lane."""
     index = raw_index(index)
-    return index if isinstance(index, Variable) else np.asarray(index)
+    return index if isinstance(index, Variable) else np.array(index)
 
 
 @op(view=True, residuals=("from_shape",))
@@ -86,7 +87,7 @@ def basic_index(x, index):
     picked = x[index]
     if not isinstance(picked, np.ndarray):  # one element: as a view too
         picked = x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
-    return picked, np.shape(x)
+    return picked, x.shape
 
 
 basic_index.grad(x=lambda g, index, from_shape: scatter_add(g, index, from_shape))

@@ -19,7 +19,6 @@ import numpy as np
 from .. import kernels
 from ..engine import GraphError, Variable, edge, version_of
 from ..errors import DtypeError, ShapeError
-from ..grad_mode import is_grad_enabled
 from ..operation import Op, op, replayed, stand_in, steps_of
 from .batching import unchangeable
 from .indexing import advanced_index, basic_index, is_basic, own_index
@@ -45,31 +44,20 @@ _INSTEADS |= {
 }
 
 
-def is_recorded(by: str, x: Any, others: tuple[Any, ...] = ()) -> bool:
-    """Whether the graph must know of a change of x by the others."""
-    recorded, level = x.requires_grad, x.level
-    for other in others:
-        if isinstance(other, Variable):
-            recorded = recorded or other.requires_grad
-            level = level or other.level
-    if level:
-        raise unchangeable(by)
-    return recorded and is_grad_enabled()
-
-
 def array_of(by: str, x: Any) -> np.ndarray:
-    """The array of x, to be changed by ``by``. The change is counted."""
-    array = x.data
+    """The array of x, to be changed by ``by``, which is counted and noted for error messages."""
+    array = x.value if isinstance(x.value, np.ndarray) else x.data
     if not array.flags.writeable:
         raise ValueError(f"{by}: the tensor's memory is read-only")
-    x.changed(by, _instead(by))
+    x.changed(by, _INSTEADS.get(by, _INSTEAD))
     return array
 
 
 def change(by: str, x: Any, operation: Op, *others: Any) -> None:
     """Record that x gets the values of ``operation(x, *others)``."""
+    _check_level(by, *others)
     root, steps = _root_of(by, x)
-    before = stand_in(x)
+    before = stand_in(x, x.family)
     new = operation(before, *[before if other is x else other for other in others])
     if new.shape != x.shape:
         raise ShapeError(f"{by}: the result is {new.shape}, but its place is {x.shape}")
@@ -80,12 +68,13 @@ def change(by: str, x: Any, operation: Op, *others: Any) -> None:
         new = cast(new, x.dtype)
     np.copyto(array_of(by, x), new.value)
     if steps:
-        _rebase(root, overwritten(stand_in(root), new, steps))
+        _rebase(root, overwritten(stand_in(root, root.family), new, steps))
     _rebase(x, new)
 
 
 def assign(by: str, x: Any, index: Any, value: Any) -> None:
     """Record ``x[index] = value``; of several values for one element, the last stays."""
+    _check_level(by, value)
     root, steps = _root_of(by, x)
     array, index = x.value, own_index(index)
     value = value if isinstance(value, Variable) else np.asarray(value)
@@ -111,13 +100,14 @@ def assign(by: str, x: Any, index: Any, value: Any) -> None:
         value = advanced_index(reshape(broadcast_to(value, place.shape), (-1,)), last)
         index = np.unravel_index(places[last], array.shape)
     step = (basic_index if basic else advanced_index, (index,), None, 0)
-    written = overwritten(stand_in(root), value, (*steps, step))
+    written = overwritten(stand_in(root, root.family), value, (*steps, step))
     array_of(by, x)[index] = getattr(value, "value", value)
     _rebase(root, written)
 
 
 def _root_of(by: str, x: Any) -> tuple[Any, Steps]:
     """The tensor of which x is a view, and the calls that make x of it: x and none if it is not."""
+    _check_level(by, x)
     edge(x)
     root, steps = (x, []) if x.origin is None else steps_of(x.origin)
     if root is None:
@@ -132,13 +122,18 @@ def _root_of(by: str, x: Any) -> tuple[Any, Steps]:
             raise GraphError(
                 f"{by}: cannot change in place what {operation.__name__} returned; {_instead(by)}"
             )
-    if root.tracked and edge(root) is root:
-        what = "a leaf" if root is x else "a view of a leaf"
-        raise GraphError(
-            f"{by}: cannot change a tensor in place that is {what} which requires a gradient;"
-            f" {_instead(by)}, and under tt.no_grad() nothing is recorded"
-        )
+    for tensor, what in ((x, "a leaf"), (root, "a view of a leaf")):
+        if tensor.tracked and edge(tensor) is tensor:
+            raise GraphError(
+                f"{by}: cannot change a tensor in place that is {what} which requires a gradient;"
+                f" {_instead(by)}, and under tt.no_grad() nothing is recorded"
+            )
     return root, tuple(steps)
+
+
+def _check_level(by: str, *values: Any) -> None:
+    if any(isinstance(value, Variable) and value.level for value in values):
+        raise unchangeable(by)
 
 
 def _instead(by: str) -> str:

@@ -19,7 +19,7 @@ from . import reduction as reductions
 from .batching import folded, lanes_of, padded, rank, shape, unfolded, with_lanes
 from .checks import floating, integers, parameter
 from .elementary import logaddexp
-from .elementwise import clip, log, log1p, maximum, not_equal, sigmoid, sign, where
+from .elementwise import hardtanh, log, log1p, maximum, not_equal, sigmoid, sign, where
 from .indexing import take
 from .shape import cast, expand_dims
 from .softmax import log_softmax, softmax
@@ -274,8 +274,8 @@ def loss_backward(g, kind, input, target, parameter, reduction):
 _SLOPES = {
     "mse": lambda x, y, p: 2 * (x - y),
     "l1": lambda x, y, p: sign(x - y),
-    "smooth_l1": lambda x, y, p: clip((x - y) / p, -1.0, 1.0),
-    "huber": lambda x, y, p: clip(x - y, -p, p),
+    "smooth_l1": lambda x, y, p: hardtanh((x - y) / p, -1.0, 1.0),
+    "huber": lambda x, y, p: hardtanh(x - y, -p, p),
     "logistic": lambda x, y, p: sigmoid(x) - y,
 }
 

@@ -145,7 +145,8 @@ inv.grad(x=lambda g, out: -matmul(out.mT, matmul(g, out.mT)))
 
 @op
 def det(x):
-    """The determinant. The gradient, of cofactors, is right for singular matrices too."""
+    """The determinant. The gradient, of cofactors, is right for singular matrices too; a higher
+    derivative makes the n² minors of such."""
     return np.linalg.det(as_matrices("det", x, square=True))
 
 

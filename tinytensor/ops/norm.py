@@ -214,6 +214,7 @@ def _batch_norm_backward(g, x, weight, mean, rstd, training, eps):
     return dx * factor, reduction.sum(g * xhat, axes), reduction.sum(g, axes)
 
 
+batch_norm.overwrites = ("running_mean", "running_var")
 batch_norm_backward.defined_by(_batch_norm_backward)
 
 

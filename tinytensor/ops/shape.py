@@ -94,7 +94,7 @@ def reshape(x, shape, copy=None):
     """
     if not isinstance(x, np.ndarray):
         x = np.asarray(x)
-    out = _reshaped(x, shape)
+    out = x.reshape(shape) if x.flags.c_contiguous else _reshaped(x, shape)
     if copy is not None:
         shares = np.shares_memory(out, x)
         if copy and shares:
@@ -106,13 +106,12 @@ def reshape(x, shape, copy=None):
 
 def _reshaped(x, shape):
     """x.reshape, but a kernel makes the copy where there must be one."""
-    if not x.flags.c_contiguous:
-        try:
-            return np.reshape(x, shape, copy=False)
-        except ValueError:
-            x = kernels.copy(x)
-        except TypeError:  # NumPy 2.0 does not know ``copy``
-            pass
+    try:
+        return np.reshape(x, shape, copy=False)
+    except ValueError:
+        x = kernels.copy(x)
+    except TypeError:  # NumPy 2.0 does not know ``copy``
+        pass
     return x.reshape(shape)
 
 
@@ -135,7 +134,7 @@ def flatten(x: Any, start_axis: int = 0, end_axis: int = -1) -> Any:
 @op(view=True)
 def permute_dims(x, axes=None):
     """The axes of x in another order; all reversed if ``axes`` is None."""
-    return x.transpose(axes) if isinstance(x, np.ndarray) else np.transpose(x, axes)
+    return (x if isinstance(x, np.ndarray) else np.asarray(x)).transpose(axes)
 
 
 permute_dims.grad(
@@ -190,7 +189,7 @@ expand_dims.grad(x=lambda g, from_shape: reshape(g, from_shape))
 @op(view=True, residuals=("from_shape",))
 def squeeze(x, axis=None):
     """x without the axes of ``axis``, which must have size 1; without all such if None."""
-    return np.squeeze(x, axis), np.shape(x)
+    return np.squeeze(np.asarray(x), axis), np.shape(x)
 
 
 squeeze.grad(x=lambda g, from_shape: reshape(g, from_shape))
@@ -214,7 +213,7 @@ broadcast_to.grad(x=lambda g: g)  # the engine sums it down
 @op(view=True)
 def flip(x, axis=None):
     """x with the order of its elements along ``axis`` (all axes if None) reversed."""
-    return np.flip(x, axis)
+    return np.asarray(np.flip(x, axis))
 
 
 flip.grad(x=lambda g, axis: flip(g, axis))
