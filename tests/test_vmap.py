@@ -499,6 +499,8 @@ def test_randomness() -> None:
     one = np.asarray(vmap(drop, randomness="same")(x))
     assert (one == one[0]).all()
     assert 0.4 < (one[0] == 0).mean() < 0.6
+    infinite = np.asarray(vmap(drop, randomness="same")(x * np.inf))
+    assert set(np.unique(infinite)) == {0.0, np.inf}
     own = np.asarray(vmap(drop, randomness="different")(x))
     assert all((own[i] != own[0]).any() for i in range(1, 4))
     shared = np.asarray(vmap(lambda x: x + tt.randn(3), randomness="same")(tt.ones(2)))

@@ -188,15 +188,16 @@ def each_lane(function: Callable[..., Any], args: Sequence[Any]) -> Any:
     lane's."""
     level = max(x.level for x in args if isinstance(x, Tensor))
     on = [isinstance(x, Tensor) and x.level == level for x in args]
-    results = [
-        function(*[x.value[i] if has_lanes else x for x, has_lanes in zip(args, on, strict=True)])
-        for i in range(_size(level))
+    columns = [
+        ops.unstack(x.value) if has_lanes else [x] * _size(level)
+        for x, has_lanes in zip(args, on, strict=True)
     ]
+    results = [function(*row) for row in zip(*columns, strict=True)]
     first = results[0]
-    columns = list(zip(*results, strict=True)) if isinstance(first, tuple) else [results]
+    outputs = list(zip(*results, strict=True)) if isinstance(first, tuple) else [results]
     made = [
         lane_of(ops.stack(list(column)), level) if isinstance(column[0], Tensor) else column[0]
-        for column in columns
+        for column in outputs
     ]
     return tuple(made) if isinstance(first, tuple) else made[0]
 

@@ -38,10 +38,6 @@ def unchangeable(by: str) -> VmapError:
 # --- Arguments -------------------------------------------------------------------------------
 
 
-def is_array(x: Any) -> bool:
-    return isinstance(x, Variable | np.ndarray)
-
-
 def lanes_of(args: Sequence[Any], on: Sequence[bool]) -> int:
     """How many lanes there are."""
     return next(x.shape[0] for x, has_lanes in zip(args, on, strict=True) if has_lanes)
@@ -107,30 +103,23 @@ def named(op: Any, args: Sequence[Any]) -> dict[str, Any]:
 
 def looped(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
     """Call the op for each lane, and stack what comes out: right for any op, and as slow."""
-    from .shape import stack
+    from .shape import stack, unstack
 
     lanes = lanes_of(args, on)
     if lanes == 0:
         raise VmapError(f"{op.__name__}: there are no lanes to call it for")
-    results = []
-    for i in range(lanes):
-        lane = [x[i] if has_lanes else x for x, has_lanes in zip(args, on, strict=True)]
-        results.append(op(lane, **static) if op.variadic else op(*lane, **static))
-    if not isinstance(results[0], tuple):
-        return together(op, results, stack)
-    if len({len(result) for result in results}) > 1:
-        raise VmapError(_differ(op))
-    return tuple(together(op, column, stack) for column in zip(*results, strict=True))
+    columns = [unstack(x) if o else [x] * lanes for x, o in zip(args, on, strict=True)]
+    rows = zip(*columns, strict=True)
+    results = [op(row, **static) if op.variadic else op(*row, **static) for row in rows]
 
-
-def together(op: Any, results: Sequence[Any], stack: Any) -> Any:
-    if len({x.shape for x in results}) > 1:
-        raise VmapError(_differ(op))
-    return stack(list(results))
-
-
-def _differ(op: Any) -> str:
-    return f"{op.__name__}: under vmap every lane must give the same shapes, and these differ"
+    if op.outputs == 1:
+        results = [(result,) for result in results]
+    if len({tuple(x.shape for x in result) for result in results}) > 1:
+        raise VmapError(
+            f"{op.__name__}: under vmap every lane must give the same shapes, and these differ"
+        )
+    stacked = tuple(stack(list(column)) for column in zip(*results, strict=True))
+    return stacked[0] if op.outputs == 1 else stacked
 
 
 def refused(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
@@ -151,25 +140,20 @@ def elementwise(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[s
     return op(*args, **static)
 
 
-def of_lane(least: int = 0) -> Rule:
-    """A rule for ops whose first argument may have any axes in front, of which each lane has
-    ``least`` at least; the others are parameters without lanes."""
+def stacks(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+    """For ops of a matrix x, or a stack of them: the lanes are one more axis of the stack."""
+    if any(on[1:]) or rank(args[0], on[0]) < 2:
+        return NotImplemented
+    return op(*args, **static)
+
+
+def leading(arrays: int) -> Rule:
+    """A rule for ops whose first ``arrays`` arguments may have any axes in front, and all the same:
+    the lanes are one more."""
 
     def rule(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
-        if any(on[1:]) or rank(args[0], on[0]) < least:
-            return NotImplemented
-        return op(*args, **static)
-
-    return rule
-
-
-def leading(arrays: int, least: int = 0) -> Rule:
-    """A rule for ops whose first ``arrays`` arguments all have the same axes in front, or any that
-    broadcast, if ``least`` is the number of those behind."""
-
-    def rule(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
-        ranks = [rank(x, o) for x, o in zip(args[:arrays], on, strict=False) if x is not None]
-        if any(on[arrays:]) or len(set(ranks)) > 1 or min(ranks) < least:
+        ranks = {rank(x, o) for x, o in zip(args[:arrays], on, strict=False)}
+        if any(on[arrays:]) or len(ranks) > 1:
             return NotImplemented
         lanes = lanes_of(args, on)
         stretched = [with_lanes(x, o, lanes) for x, o in zip(args[:arrays], on, strict=False)]
@@ -178,12 +162,12 @@ def leading(arrays: int, least: int = 0) -> Rule:
     return rule
 
 
-def along(arrays: int = 1, axis: str = "axis") -> Rule:
-    """A rule for ops that work along one axis of their first ``arrays`` arguments, which have the
+def along(arrays: int = 1) -> Rule:
+    """A rule for ops that work along ``axis`` of their first ``arrays`` arguments, which have the
     same shape."""
 
     def rule(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
-        place = op.names.index(axis)
+        place = op.names.index("axis")
         ndim = max(rank(x, o) for x, o in zip(args[:arrays], on, strict=False))
         if any(on[arrays:]):
             return NotImplemented

@@ -8,7 +8,7 @@ from .. import kernels
 from ..operation import SOMETIMES, op
 from ..random import draw_key, in_lanes
 from .checks import floating
-from .elementwise import where
+from .elementwise import equal, where
 
 __all__ = ["dropout"]
 
@@ -48,6 +48,11 @@ def ones_of_lane(x):
     return where(False, x.detach()[0], 1.0)
 
 
+def _times(x, kept):
+    """x where ``kept``, the dropout of ones, is not 0, and scaled as they are."""
+    return where(equal(kept, 0), 0.0, x * kept)
+
+
 def _dropout_lanes(op, args, on, static):
     x, p, training, _generator = args
     *others, how = in_lanes.get()
@@ -55,13 +60,13 @@ def _dropout_lanes(op, args, on, static):
         return op(*args)  # which says what is wrong, if it is an error
     token = in_lanes.set(tuple(others))
     try:
-        return op(*args) if how == "different" else x * op(ones_of_lane(x), *args[1:])
+        return op(*args) if how == "different" else _times(x, op(ones_of_lane(x), *args[1:]))
     finally:
         in_lanes.reset(token)
 
 
 dropout.batched(_dropout_lanes)
 keyed_dropout.batched(
-    formula=lambda x, p, key: x * keyed_dropout(np.ones(x.shape, x.dtype), p, key)
+    formula=lambda x, p, key: _times(x, keyed_dropout(np.ones(x.shape, x.dtype), p, key))
 )
 keyed_dropout.grad(x=lambda g, p, key: keyed_dropout(g, p, key))

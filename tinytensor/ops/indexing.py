@@ -57,9 +57,10 @@ def lookup(x: Any, index: Any) -> Any:
 
 
 def has_lanes(index: Any) -> bool:
-    """Whether there are tensors of one lane of a vmap in an index."""
-    items = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(item, Variable) and item.level > 0 for item in items)
+    """Whether tensors of one lane of a vmap are in an index: all that ``raw_index`` leaves."""
+    if isinstance(index, tuple):
+        return any(isinstance(item, Variable) for item in index)
+    return isinstance(index, Variable)
 
 
 def own_index(index: Any) -> Any:
@@ -233,12 +234,14 @@ def _pick_lanes(op, args, on, static):
     index = [padded(i, o, ndim) for i, o in zip(index, on[1:], strict=True)]
     if on[0]:
         index = [in_front(x.shape[0], ndim), *index]
-    return lookup(x, tuple(index))
+    return lookup(x, raw_index(tuple(index)))
 
 
 def _index_lanes(op, args, on, static):
-    x, index = args
-    return NotImplemented if on[1] else lookup(x, of_all_lanes(index, x.shape[1:], x.shape[0]))
+    if on[1]:
+        return NotImplemented
+    x, index = args[0], raw_index(args[1])
+    return lookup(x, of_all_lanes(index, x.shape[1:], x.shape[0]))
 
 
 def _scatter_lanes(op, args, on, static):

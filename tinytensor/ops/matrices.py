@@ -20,7 +20,7 @@ from .. import kernels
 from ..engine import GraphError
 from ..errors import ShapeError
 from ..operation import op
-from .batching import of_lane, padded, rank
+from .batching import padded, rank, stacks
 from .batching import reduction as over_lanes
 from .complex_numbers import conj, conjugate_if_complex, imag, real
 from .composed import composed
@@ -537,9 +537,9 @@ for _op in (_slogdet, _qr, _eigh, _svd, _eig):
     _op.__name__ = _op.__name__.lstrip("_")
 
 for _op in (_slogdet, _qr, _eigh, _svd, _eig, inv, det, pinv, matrix_rank, cholesky):
-    _op.batched(of_lane(2))
+    _op.batched(stacks)
 for _op in (eigvalsh, svdvals, eigvals):
-    _op.batched(of_lane(2))
+    _op.batched(stacks)
 
 # --- Norms -----------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from .. import kernels
 from ..errors import DtypeError, ShapeError
 from ..narrow import is_floating, is_narrow
 from ..operation import MANY, SOMETIMES, op
-from .batching import elementwise, lanes_of, of_lane, rank, shape, shifted, with_lanes
+from .batching import elementwise, lanes_of, rank, shape, shifted, stacks, with_lanes
 from .checks import axis_index
 from .composed import composed
 
@@ -411,9 +411,9 @@ def tile(x: Any, repetitions: int | Sequence[int]) -> Any:
 
 clone.batched(elementwise)
 cast.batched(elementwise)
-matrix_transpose.batched(of_lane(2))
-tril.batched(of_lane(2))
-triu.batched(of_lane(2))
+matrix_transpose.batched(stacks)
+tril.batched(stacks)
+triu.batched(stacks)
 
 
 def _reshape_lanes(op, args, on, static):
