@@ -90,7 +90,10 @@ def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
 
 def _images_of_lanes(op, args, on, static):
     x, *sizes = args
-    if x.ndim - 1 != (4 if op is unfold else 3):
+    missing = (4 if op is unfold else 3) - (x.ndim - 1)
+    if missing == 1:  # without N, which the lanes then are
+        return op(x, *sizes)
+    if missing:
         return NotImplemented
     return unfolded(op(folded(x), *sizes), x.shape[0])
 

@@ -247,9 +247,8 @@ def scatter(
     out = updated("scatter", x, place, source, change)
     if reduce != "mean":
         return out
-    counts = np.zeros(x.shape, out.dtype)
-    np.add.at(counts, place, 1)
-    counts = counts + 1 if include_self else np.maximum(counts, 1)
+    counts = updated("scatter", np.zeros(x.shape, out.dtype), place, 1, add)
+    counts = counts + 1 if include_self else maximum(counts, 1)
     return floor_divide(out, counts) if out.dtype.kind in "iu" else divide(out, counts)
 
 
