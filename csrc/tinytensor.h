@@ -236,7 +236,7 @@ typedef struct {
 /* Rows [row, row + rows) of an image, some of which may be outside, into a band (of direct.h). */
 typedef struct {
     float *image; /* channels × height × width; written by direct_unband alone */
-    float *band;  /* channels × rows × stride_x × pitch, and 2 vectors of room */
+    float *band;  /* channels × rows × stride_x × pitch (whole vectors), and 2 vectors of room */
     int64_t channels, height, width;
     int64_t row, rows;
     int64_t left, stride_x, pitch;
@@ -251,6 +251,7 @@ typedef struct {
     int64_t rows, width;
     int64_t row_step, out_plane; /* row_step: from one output's row to the next, in the band */
     int accumulate;
+    int nine; /* of 3 × 3 taps of one channel for one filter the stride, 1 or 2; else 0 */
 } tt_direct_args;
 
 /* Adds to a band the gradient of what was read from it; the weight is filters × taps. */
@@ -263,6 +264,15 @@ typedef struct {
     int64_t row_step, g_plane;
 } tt_direct_back_args;
 
+/* The gradient of one image from the band of its g, for 3 × 3 taps at stride 2. The band begins a
+ * row above g and a column before it, and goes on to where no pixel of the image would look. */
+typedef struct {
+    float *image;
+    const float *band, *weight;
+    int64_t height, width;
+    int64_t top, left, pitch;
+} tt_direct_gather_args;
+
 /* Adds to sums: filters × taps × a vector. */
 typedef struct {
     const float *band, *g;
@@ -271,6 +281,7 @@ typedef struct {
     int64_t taps, filters;
     int64_t rows, width;
     int64_t row_step, g_plane;
+    int nine; /* as in tt_direct_args */
 } tt_direct_grad_args;
 
 typedef struct {
@@ -333,6 +344,7 @@ typedef struct {
     X(direct_unband_f32, tt_band_args)               \
     X(direct_f32, tt_direct_args)                    \
     X(direct_back_f32, tt_direct_back_args)          \
+    X(direct_gather_f32, tt_direct_gather_args)      \
     X(direct_grad_f32, tt_direct_grad_args)          \
     X(direct_sums_f32, tt_direct_sums_args)          \
     X(winograd_image_f32, tt_winograd_args)          \
