@@ -75,6 +75,9 @@ typedef struct {
     X(expm1_f32, tt_unary_args) \
     X(log_f32, tt_unary_args) \
     X(log1p_f32, tt_unary_args) \
+    X(sin_f32, tt_unary_args) \
+    X(cos_f32, tt_unary_args) \
+    X(tan_f32, tt_unary_args) \
     X(tanh_f32, tt_unary_args) \
     X(erf_f32, tt_unary_args) \
     X(sigmoid_f32, tt_unary_args) \
@@ -360,9 +363,9 @@ typedef struct {
 /* --- Rows: softmax, losses (kernels/rows.h, kernels/loss.h) --------------------------------- */
 
 /* Softmax and log-softmax of rows of n, and their backwards from g and the forward's out (in x).
- * The _columns kernels: of `columns` adjacent columns of n elements that are `step` apart. */
+ * Of logsumexp out, and in its backward g and lse, have one element for a row. The _columns kernels: of `columns` adjacent columns of n elements that are `step` apart. */
 typedef struct {
-    const float *x, *g;
+    const float *x, *g, *lse; /* lse: of logsumexp_backward, the forward's out */
     float *out;
     int64_t rows, n, columns, step;
     int stream;
@@ -397,10 +400,14 @@ typedef struct {
     X(softmax_backward_f32, tt_softmax_args)             \
     X(log_softmax_f32, tt_softmax_args)                  \
     X(log_softmax_backward_f32, tt_softmax_args)         \
+    X(logsumexp_f32, tt_softmax_args)                    \
+    X(logsumexp_backward_f32, tt_softmax_args)           \
     X(softmax_columns_f32, tt_softmax_args)              \
     X(softmax_backward_columns_f32, tt_softmax_args)     \
     X(log_softmax_columns_f32, tt_softmax_args)          \
     X(log_softmax_backward_columns_f32, tt_softmax_args) \
+    X(logsumexp_columns_f32, tt_softmax_args)            \
+    X(logsumexp_backward_columns_f32, tt_softmax_args)   \
     X(cross_entropy_f32, tt_cross_entropy_args)          \
     X(cross_entropy_backward_f32, tt_cross_entropy_args)
 

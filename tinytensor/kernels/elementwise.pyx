@@ -20,6 +20,7 @@ __all__ = [
     "add_into",
     "ceil",
     "clip",
+    "cos",
     "divide",
     "elu",
     "elu_backward",
@@ -56,11 +57,13 @@ __all__ = [
     "sign",
     "silu",
     "silu_backward",
+    "sin",
     "softplus",
     "softplus_backward",
     "sqrt",
     "square",
     "subtract",
+    "tan",
     "tanh",
     "tanh_backward",
     "where",
@@ -121,6 +124,9 @@ cdef extern from "tinytensor.h" nogil:
         unary_kernel expm1_f32
         unary_kernel log_f32
         unary_kernel log1p_f32
+        unary_kernel sin_f32
+        unary_kernel cos_f32
+        unary_kernel tan_f32
         unary_kernel tanh_f32
         unary_kernel erf_f32
         unary_kernel sigmoid_f32
@@ -599,6 +605,21 @@ def log(x):
 def log1p(x):
     out = unary(table().log1p_f32, x, 0, 0)
     return reference.log1p(x) if out is None else out
+
+
+def sin(x):
+    out = unary(table().sin_f32, x, 0, 0)
+    return reference.sin(x) if out is None else out
+
+
+def cos(x):
+    out = unary(table().cos_f32, x, 0, 0)
+    return reference.cos(x) if out is None else out
+
+
+def tan(x):
+    out = unary(table().tan_f32, x, 0, 0)
+    return reference.tan(x) if out is None else out
 
 
 def tanh(x):

@@ -253,6 +253,13 @@ def logsumexp(x, axis=None, keepdims=False):
     return result if keepdims else np.squeeze(result, axis)
 
 
+def logsumexp_backward(g, x, out, axis=None, keepdims=False):
+    """g eˣ / Σ eˣ from out = log Σ eˣ; where that is −inf, 0."""
+    if axis is not None and not keepdims:
+        g, out = np.expand_dims(g, axis), np.expand_dims(out, axis)
+    return g * np.exp(x - np.where(out == -np.inf, 0, out))
+
+
 def cumsum(x, axis, reverse=False):
     """The sums of the elements up to each along an axis; ``reverse``: from each to the end."""
     if reverse:
