@@ -75,6 +75,10 @@ typedef struct {
     X(expm1_f32, tt_unary_args) \
     X(log_f32, tt_unary_args) \
     X(log1p_f32, tt_unary_args) \
+    X(log2_f32, tt_unary_args) \
+    X(log10_f32, tt_unary_args) \
+    X(sinh_f32, tt_unary_args) \
+    X(cosh_f32, tt_unary_args) \
     X(sin_f32, tt_unary_args) \
     X(cos_f32, tt_unary_args) \
     X(tan_f32, tt_unary_args) \

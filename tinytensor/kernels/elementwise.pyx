@@ -21,6 +21,7 @@ __all__ = [
     "ceil",
     "clip",
     "cos",
+    "cosh",
     "divide",
     "elu",
     "elu_backward",
@@ -39,7 +40,9 @@ __all__ = [
     "less",
     "less_equal",
     "log",
+    "log10",
     "log1p",
+    "log2",
     "matches",
     "maximum",
     "minimum",
@@ -58,6 +61,7 @@ __all__ = [
     "silu",
     "silu_backward",
     "sin",
+    "sinh",
     "softplus",
     "softplus_backward",
     "sqrt",
@@ -124,6 +128,10 @@ cdef extern from "tinytensor.h" nogil:
         unary_kernel expm1_f32
         unary_kernel log_f32
         unary_kernel log1p_f32
+        unary_kernel log2_f32
+        unary_kernel log10_f32
+        unary_kernel sinh_f32
+        unary_kernel cosh_f32
         unary_kernel sin_f32
         unary_kernel cos_f32
         unary_kernel tan_f32
@@ -605,6 +613,26 @@ def log(x):
 def log1p(x):
     out = unary(table().log1p_f32, x, 0, 0)
     return reference.log1p(x) if out is None else out
+
+
+def cosh(x):
+    out = unary(table().cosh_f32, x, 0, 0)
+    return reference.cosh(x) if out is None else out
+
+
+def sinh(x):
+    out = unary(table().sinh_f32, x, 0, 0)
+    return reference.sinh(x) if out is None else out
+
+
+def log10(x):
+    out = unary(table().log10_f32, x, 0, 0)
+    return reference.log10(x) if out is None else out
+
+
+def log2(x):
+    out = unary(table().log2_f32, x, 0, 0)
+    return reference.log2(x) if out is None else out
 
 
 def sin(x):

@@ -52,6 +52,7 @@ isnan, isinf, isfinite = np.isnan, np.isinf, np.isfinite
 negative, absolute, sign = np.negative, np.absolute, np.sign
 square, reciprocal = np.square, np.reciprocal
 exp, log, log1p, sqrt = np.exp, np.log, np.log1p, np.sqrt
+log2, log10 = np.log2, np.log10
 sin, cos, tan, asin, acos, atan = np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan
 sinh, cosh, tanh = np.sinh, np.cosh, np.tanh
 floor, ceil, where = np.floor, np.ceil, np.where

@@ -94,7 +94,7 @@ def _picked_rows(index: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, int, t
     arrays, sizes = [np.asarray(item) for item in items[first:last]], shape[first:last]
     if any(kept[first:last]) or len(sizes) < len(arrays):
         return None
-    numbers = np.zeros((), np.int64)
+    numbers: np.ndarray = np.zeros((), np.int64)
     for array, size in zip(arrays, sizes, strict=True):
         if array.dtype.kind not in "iu" or not array.size:
             return None

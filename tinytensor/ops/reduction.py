@@ -231,9 +231,7 @@ def _logsumexp_backward(g, x, y, axis, keepdims):
     return expand(g, x.shape, axis, keepdims) * exp(shifted)
 
 
-logsumexp.grad(
-    x=lambda g, x, out, axis, keepdims: logsumexp_backward(g, x, out, axis, keepdims)
-)
+logsumexp.grad(x=lambda g, x, out, axis, keepdims: logsumexp_backward(g, x, out, axis, keepdims))
 logsumexp_backward.defined_by(_logsumexp_backward)
 
 # --- Running sums -----------------------------------------------------------------------------
