@@ -154,3 +154,16 @@ def test_scatter_add_out_of_range(place: int) -> None:
     index = np.full(300, place)
     with pytest.raises(IndexError, match=f"scatter_add: index {place} is out of bounds"):
         tt.ops.scatter_add(tt.zeros((300, 3)), index, (5, 3))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bool"])
+def test_many_rows_are_numpys(dtype: str) -> None:
+    x = (4 * np.random.default_rng(0).normal(size=(50, 70, 3))).astype(dtype)
+    for index in (PLACES.repeat(9), np.tile(PLACES, (8, 1)).astype(np.int8), x[:, 0, 0] > 0):
+        for array in (x, x[::-1], np.asfortranarray(x), x[..., :0]):
+            got = tt.tensor(array)[index].numpy()
+            assert got.dtype == array.dtype
+            np.testing.assert_array_equal(got, array[index])
+    for place in (50, -51):
+        with pytest.raises(IndexError, match=f"index {place} is out of bounds"):
+            tt.tensor(x)[np.full(300, place)]

@@ -70,16 +70,8 @@ def basic_index(x, index):
 basic_index.grad(x=lambda g, index, from_shape: scatter_add(g, index, from_shape))
 
 
-@op(residuals=("from_shape",))
-def advanced_index(x, index):
-    """``x[index]`` for an index with arrays of integers or bools: a copy."""
-    return x[index], np.shape(x)
-
-
-advanced_index.grad(x=lambda g, index, from_shape: scatter_add(g, index, from_shape))
-
-
-ROWS_FROM = 512  # elements; fewer are not worth the look at the index
+# Elements from which on it is worth the look at an index, to copy rows and to add them up.
+COPIED_FROM, ADDED_FROM = 1 << 15, 512
 
 
 def _picked_rows(index: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, int, tuple] | None:
@@ -111,6 +103,24 @@ def _picked_rows(index: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, int, t
     return numbers, before * of, picked
 
 
+@op(residuals=("from_shape",))
+def advanced_index(x, index):
+    """``x[index]`` for an index with arrays of integers or bools: a copy."""
+    if (
+        isinstance(index, np.ndarray)
+        and (x.dtype == np.float32 and x.ndim > 1 and x.flags.c_contiguous)
+        and x.size * index.size >= COPIED_FROM * len(x)
+    ):
+        picked = _picked_rows(index, x.shape)
+        if picked is not None:
+            numbers, rows, shape = picked
+            return kernels.embedding(numbers, x.reshape(rows, -1)).reshape(shape), x.shape
+    return x[index], np.shape(x)
+
+
+advanced_index.grad(x=lambda g, index, from_shape: scatter_add(g, index, from_shape))
+
+
 @op
 def scatter_add(g, index, shape):
     """Zeros of ``shape`` with g added at ``[index]``; where an index repeats, all are added."""
@@ -121,7 +131,7 @@ def scatter_add(g, index, shape):
         out[index] = g  # nothing repeats
         return out
     # NumPy adds single elements well where the index is one array, but rows one by one.
-    picked = None if len(shape) == 1 or np.size(g) < ROWS_FROM else _picked_rows(index, shape)
+    picked = None if len(shape) == 1 or np.size(g) < ADDED_FROM else _picked_rows(index, shape)
     if picked is None or np.shape(g) != picked[2]:
         np.add.at(out, index, g)
         return out
