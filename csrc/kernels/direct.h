@@ -59,6 +59,11 @@ TT_INLINE void tt_direct_deal_row(int back, const tt_band_args *s, float *image,
     }
 }
 
+TT_INLINE void tt_direct_clear(float *band, int64_t n) /* whole vectors */
+{
+    for (int64_t i = 0; i < n; i += VL) vf_store(band + i, vf_zero());
+}
+
 /* The band must have 2 VL elements behind it that can be read: they are computed with, not used. */
 static void tt_direct_band_f32(const tt_band_args *s)
 {
@@ -70,8 +75,8 @@ static void tt_direct_band_f32(const tt_band_args *s)
     for (int64_t c = 0; c < s->channels; c++) {
         float *band = s->band + c * s->rows * step;
         float *image = s->image + (c * s->height + s->row + begin) * s->width;
-        memset(band, 0, sizeof(float) * (size_t)(begin * step));
-        memset(band + end * step, 0, sizeof(float) * (size_t)((s->rows - end) * step));
+        tt_direct_clear(band, begin * step);
+        tt_direct_clear(band + end * step, (s->rows - end) * step);
         band += begin * step;
         if (s->stride_x == 1)
             tt_direct_deal_rows(1, s, image, end - begin, band);
@@ -170,7 +175,8 @@ static void tt_direct_run(const tt_direct_args *s, tt_direct_tile *t, int vector
 /* --- 3 × 3 taps of one channel for one filter ----------------------------------------------- */
 
 /* Outputs above each other are a tile: what they load is theirs together. Row i of the band meets
- * output y by the taps of row r = i - y stride. */
+ * output y by the taps of row r = i - y stride: of the tile of the function around it, TT_DIRECT_NINE
+ * executes STATEMENT for each y, r and column k of taps, x[k] being the pixels. */
 enum { TT_DIRECT_TALL = 4 };
 #define TT_DIRECT_NINE(STATEMENT)                                                       \
     TT_UNROLL for (int i = 0; i < (tall - 1) * stride + 3; i++, row += stride * pitch)  \

@@ -255,7 +255,8 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef const Geometry *shape = &s.shape
     cdef int64_t begin = piece * s.piece_bands
     cdef int64_t end = min(begin + s.piece_bands, shape.items * s.bands.of_image)
-    cdef int64_t band, item, group, first, block, k
+    cdef int64_t item = begin // s.bands.of_image, group = item % shape.groups
+    cdef int64_t first = begin % s.bands.of_image * s.bands.rows, band, block, k
     cdef tt_direct_args args
     cdef int slot = take_slot(&s.scratch)
     cdef float *memory = memory_of(&s.scratch, slot)
@@ -265,9 +266,6 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
         shape.conv.out_width, s.bands.row_step, shape.pixels
     )
     for band in range(begin, end):
-        item = band // s.bands.of_image
-        group = item % shape.groups
-        first = band % s.bands.of_image * s.bands.rows
         args.rows = fill_band(s.table, shape, &s.bands, s.x, item, first, memory)
         args.out = s.out + item * shape.filters * shape.pixels + first * shape.conv.out_width
         for block in range(s.blocks):
@@ -280,6 +278,11 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
             if block == 0 and s.bias != NULL:
                 args.bias = s.bias + group * shape.filters
             s.table.direct_f32(&args)
+        first += s.bands.rows
+        if first >= s.bands.of_image * s.bands.rows:
+            first, item, group = 0, item + 1, group + 1
+            if group == shape.groups:
+                group = 0
     give_back(&s.scratch, slot)
 
 
