@@ -10,7 +10,7 @@ enum {
     TT_REDUCE_STEP = 16,
     TT_REDUCE_RUN = 64,
     TT_REDUCE_LEVELS = 32,
-    TT_REDUCE_STRIP = 256, /* columns side by side, so that each row is read in long runs */
+    TT_REDUCE_STRIP = 512, /* columns side by side, so that each row is read in long runs */
 };
 
 /* A reduction along columns: its neutral START, COMBINE of vf a and b, VALUE of vf x and the shift
@@ -39,6 +39,9 @@ enum {
             for (int w = 0; w < width; w++) part[w] = vf_set1(START);                          \
             for (int64_t k = i; k < i + TT_REDUCE_STEP; k += 4) {                              \
                 const float *row = x + k * stride;                                             \
+                for (int r = 4; r < 8; r++) /* the next rows: another page each, maybe */      \
+                    for (int c = 0; c < width * VL; c += 16)                                   \
+                        __builtin_prefetch(row + r * stride + c);                              \
                 for (int w = 0; w < width; w++, row += VL) {                                   \
                     vf first = NAME##_combine(NAME##_at(row, m[w], lanes),                     \
                                               NAME##_at(row + stride, m[w], lanes));           \
