@@ -105,14 +105,11 @@ TT_INLINE void vf_store_n(float *p, vf x, int64_t n)
 #endif
 }
 
-/* a where the mask is -1, b where it is 0. */
-TT_INLINE vf vf_select(vi mask, vf a, vf b)
+/* -1 in the lanes [first, last), which may lie anywhere; 0 in the rest. */
+TT_INLINE vi vi_between(int64_t first, int64_t last)
 {
-#if TT_VECTOR_BYTES == 32 && defined(__AVX2__)
-    return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
-#else
-    return (vf)(((vi)a & mask) | ((vi)b & ~mask));
-#endif
+    first = first < 0 ? 0 : first < VL ? first : VL;
+    return vi_first(last < 0 ? 0 : last < VL ? last : VL) & ~vi_first(first);
 }
 
 /* Whether any lane of a mask is -1. */
@@ -128,6 +125,60 @@ TT_INLINE int vi_some(vi mask)
     int32_t any = 0;
     for (int i = 0; i < VL; i++) any |= mask[i];
     return any;
+#endif
+}
+
+/* Holds a vector in a register: the compiler may else read it from memory anew for each use. */
+#if defined(__AVX512F__)
+#define TT_KEEP(x) __asm__("" : "+v"(x))
+#elif defined(__SSE2__)
+#define TT_KEEP(x) __asm__("" : "+x"(x))
+#elif defined(__ARM_NEON)
+#define TT_KEEP(x) __asm__("" : "+w"(x))
+#else
+#define TT_KEEP(x) (void)(x)
+#endif
+
+/* The lanes of a mask from memory, the rest 0; no other byte is touched. */
+TT_INLINE vf vf_load_lanes(const float *p, vi lanes)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vf)_mm512_maskz_loadu_ps(_mm512_movepi32_mask((__m512i)lanes), p);
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    return (vf)_mm256_maskload_ps(p, (__m256i)lanes);
+#else
+    vf x = vf_zero();
+    if (!vi_some(~lanes)) return vf_load(p);
+    for (int i = 0; i < VL; i++)
+        if (lanes[i]) x[i] = p[i];
+    return x;
+#endif
+}
+
+/* Store the lanes of a mask. */
+TT_INLINE void vf_store_lanes(float *p, vf x, vi lanes)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, _mm512_movepi32_mask((__m512i)lanes), (__m512)x);
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    _mm256_maskstore_ps(p, (__m256i)lanes, (__m256)x);
+#else
+    if (!vi_some(~lanes)) {
+        vf_store(p, x);
+        return;
+    }
+    for (int i = 0; i < VL; i++)
+        if (lanes[i]) p[i] = x[i];
+#endif
+}
+
+/* a where the mask is -1, b where it is 0. */
+TT_INLINE vf vf_select(vi mask, vf a, vf b)
+{
+#if TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
+#else
+    return (vf)(((vi)a & mask) | ((vi)b & ~mask));
 #endif
 }
 

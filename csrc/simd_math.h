@@ -4,6 +4,7 @@
  * place of the result, are held by tests/test_simd_math.py:
  *
  *     exp 1.1   expm1 1.6   log 1.0   log1p 1.5   tanh 2.5   sigmoid 2.5   erf 1.5
+ *     sin 2.4   cos 2.4   tan 4.0   sinh 2.5   cosh 2.0   log2 2.0   log10 2.0
  *
  * The polynomials are minimax fits (weighted so that the error of the whole function is levelled)
  * over the interval stated beside each, and evaluated by Horner's rule. */
@@ -95,40 +96,88 @@ TT_INLINE vf vf_expm1(vf x)
     return vf_select(vf_abs(x) < vf_set1(1e-7f), x, result);
 }
 
+/* exp(|x|) / 4 and (exp(|x|) - 1) / 4, so that they are finite wherever sinh and cosh are. */
+TT_INLINE vf vf_quarter_exp(vf x, vf *less_one)
+{
+    vf n, q = vf_exp_reduced(vf_clamp_keeping_nan(vf_abs(x), 0.0f, 89.7f), &n);
+    vf power = (vf)((vf_to_vi(n) + 125) << 23);
+    *less_one = vf_fma(power, q, power - 0.25f);
+    return vf_fma(power, q, power);
+}
+
+TT_INLINE vf vf_cosh(vf x)
+{
+    vf unused, quarter = vf_quarter_exp(x, &unused);
+    return 2.0f * quarter + 0.125f / quarter;
+}
+
+/* (e + e / (e + 1)) / 2 for e = exp(|x|) - 1 */
+TT_INLINE vf vf_sinh(vf x)
+{
+    vf e, quarter = vf_quarter_exp(x, &e);
+    vf size = 2.0f * e + 0.5f * (e / quarter);
+    return vf_select(vf_abs(x) < vf_set1(1e-4f), x, vf_copysign(size, x));
+}
+
 /* --- Logarithms ----------------------------------------------------------------------------- */
 
-/* log(y 2^-shift) for a normal y > 0. */
+/* Cut y 2^-shift, for a normal y > 0, into 2^e (1 + f), 1 + f in [sqrt(1/2), sqrt(2)); returns s for
+ * log(1 + f) = f + f^2 s. */
+TT_INLINE vf vf_log_reduced(vf y, vi shift, vf *e, vf *f)
+{
+    vi from_root_half = (vi)y - 0x3f3504f3;
+    *e = vi_to_vf((from_root_half >> 23) - shift);
+    *f = (vf)((from_root_half & 0x007fffff) + 0x3f3504f3) - 1.0f;
+    vf p = vf_set1(-0.0785961151f); /* (log(1 + f) - f + f^2 / 2) / f^3, to 6e-9 of the whole */
+    p = TT_STEP(p, *f, 0.128816471f);
+    p = TT_STEP(p, *f, -0.131287545f);
+    p = TT_STEP(p, *f, 0.141811922f);
+    p = TT_STEP(p, *f, -0.166245535f);
+    p = TT_STEP(p, *f, 0.200022861f);
+    p = TT_STEP(p, *f, -0.250008106f);
+    p = TT_STEP(p, *f, 0.333333164f);
+    return vf_fma(*f, p, vf_set1(-0.5f));
+}
+
 TT_INLINE vf vf_log_normal(vf y, vi shift)
 {
-    /* y = 2^k m, m in [sqrt(1/2), sqrt(2)) */
-    vi from_root_half = (vi)y - 0x3f3504f3;
-    vi k = (from_root_half >> 23) - shift;
-    vf m = (vf)((from_root_half & 0x007fffff) + 0x3f3504f3);
-    vf f = m - 1.0f, e = vi_to_vf(k);
-    vf p = vf_set1(-0.0785961151f); /* (log(1 + f) - f + f^2 / 2) / f^3, to 6e-9 of the whole */
-    p = TT_STEP(p, f, 0.128816471f);
-    p = TT_STEP(p, f, -0.131287545f);
-    p = TT_STEP(p, f, 0.141811922f);
-    p = TT_STEP(p, f, -0.166245535f);
-    p = TT_STEP(p, f, 0.200022861f);
-    p = TT_STEP(p, f, -0.250008106f);
-    p = TT_STEP(p, f, 0.333333164f);
-    vf f2 = f * f;
-    vf tail = vf_fma(f2, vf_fma(f, p, vf_set1(-0.5f)), e * TT_LN2_LOW);
+    vf e, f, s = vf_log_reduced(y, shift, &e, &f);
+    vf tail = vf_fma(f * f, s, e * TT_LN2_LOW);
     return vf_fma(e, vf_set1(TT_LN2_HIGH), f + tail);
 }
 
-TT_INLINE vf vf_log(vf x)
+/* e + (f + f^2 s) / ln 2, and of log10 e log10 2 + (f + f^2 s) / ln 10: the factors in two parts. */
+TT_INLINE vf vf_log2_normal(vf y, vi shift)
 {
-    /* Not a normal number above 0: seldom, and then all lanes take the longer way. */
-    vi odd = (vu)x - 0x00800000u >= (vu){0} + (0x7f800000u - 0x00800000u);
-    if (__builtin_expect(!vi_some(odd), 1)) return vf_log_normal(x, (vi){0});
-    vi small = x < vf_set1(0x1p-126f); /* denormals are first scaled up by 2^23 */
-    vf result = vf_log_normal(vf_select(small, x * 0x1p23f, x), small & 23);
-    result = vf_select(x < vf_set1(INFINITY), result, x); /* inf and NaN go through */
-    result = vf_select(x == 0.0f, vf_set1(-INFINITY), result);
-    return vf_select(x < 0.0f, vf_set1(NAN), result);
+    vf e, f, s = vf_log_reduced(y, shift, &e, &f);
+    vf tail = vf_fma(f * f * s, vf_set1(1.44269502f), f * 1.92596299e-8f);
+    return e + vf_fma(f, vf_set1(1.44269502f), tail);
 }
+
+TT_INLINE vf vf_log10_normal(vf y, vi shift)
+{
+    vf e, f, s = vf_log_reduced(y, shift, &e, &f);
+    vf tail = vf_fma(f * f * s, vf_set1(0.434294492f), f * -1.01030501e-8f);
+    tail = vf_fma(e, vf_set1(4.60503898e-6f), tail);
+    return vf_fma(e, vf_set1(0.301025391f), vf_fma(f, vf_set1(0.434294492f), tail));
+}
+
+/* Not a normal number above 0: seldom, and then all lanes take the longer way. */
+#define TT_LOG(NAME)                                                                               \
+    TT_INLINE vf vf_##NAME(vf x)                                                                   \
+    {                                                                                              \
+        vi odd = (vu)x - 0x00800000u >= (vu){0} + (0x7f800000u - 0x00800000u);                     \
+        if (__builtin_expect(!vi_some(odd), 1)) return vf_##NAME##_normal(x, (vi){0});             \
+        vi small = x < vf_set1(0x1p-126f); /* denormals are first scaled up by 2^23 */             \
+        vf result = vf_##NAME##_normal(vf_select(small, x * 0x1p23f, x), small & 23);              \
+        result = vf_select(x < vf_set1(INFINITY), result, x); /* inf and NaN go through */         \
+        result = vf_select(x == 0.0f, vf_set1(-INFINITY), result);                                 \
+        return vf_select(x < 0.0f, vf_set1(NAN), result);                                          \
+    }
+
+TT_LOG(log)
+TT_LOG(log2)
+TT_LOG(log10)
 
 /* log(u) for the rounded u = 1 + x, and what the rounding lost, over u. */
 TT_INLINE vf vf_log1p(vf x)
@@ -137,6 +186,77 @@ TT_INLINE vf vf_log1p(vf x)
     vf result = vf_log(u);
     result = vf_select(vf_abs(result) < vf_set1(INFINITY), result + lost / u, result);
     return vf_select(vf_abs(x) < vf_set1(1e-7f), x, result);
+}
+
+/* --- Trigonometry --------------------------------------------------------------------------- */
+
+/* Beyond, too few digits of the angle are left to reduce it here: libm does. */
+#define TT_TURNS_TO 8192.0f
+
+/* The sine and cosine of r, |r| <= π/4, with x = n π/2 + r for |x| < TT_TURNS_TO; returns n in its
+ * lowest bits. π/2 is taken off in four parts: n times each of the first three is exact, and so is
+ * their subtraction where digits cancel. */
+TT_INLINE vi vf_quadrant(vf x, vf *sine, vf *cosine)
+{
+    const vf magic = vf_set1(0x1.8p23f); /* adding it rounds to a whole number */
+    const vf shifted = vf_fma(x, vf_set1(0.636619772f), magic), n = shifted - magic;
+    vf r = vf_fma(n, vf_set1(-0x1.92p0f), x);
+    r = vf_fma(n, vf_set1(-0x1.fb4p-12f), r);
+    r = vf_fma(n, vf_set1(-0x1.444p-24f), r);
+    r = vf_fma(n, vf_set1(-0x1.68c234p-39f), r);
+    const vf z = r * r;
+    vf p = vf_set1(-0.000195172339f); /* (sin(r) / r - 1) / r^2, to 4e-9 of the whole */
+    p = TT_STEP(p, z, 0.00833217768f);
+    p = TT_STEP(p, z, -0.166666549f);
+    *sine = vf_copysign(vf_fma(p, z * r, r), r); /* of -0 too */
+    vf q = vf_set1(2.44383785e-05f); /* (cos(r) - 1 + r^2 / 2) / r^4, to 1e-10 of the whole */
+    q = TT_STEP(q, z, -0.00138873669f);
+    q = TT_STEP(q, z, 0.0416666469f);
+    *cosine = vf_fma(q, z * z, vf_fma(z, vf_set1(-0.5f), vf_set1(1)));
+    return (vi)shifted;
+}
+
+/* y, and FUNCTION of the lanes of x that are too large for it, inf or NaN: seldom. */
+#define TT_BEYOND_TURNS(x, y, FUNCTION)                                       \
+    do {                                                                      \
+        const vi beyond = ~(vf_abs(x) < vf_set1(TT_TURNS_TO));                \
+        if (__builtin_expect(vi_some(beyond), 0))                             \
+            for (int i = 0; i < VL; i++)                                      \
+                if (beyond[i]) (y)[i] = FUNCTION((x)[i]);                     \
+    } while (0)
+
+/* The sine of r + n π/2 by n's lowest bits: the first says which of the two, the second the sign. */
+TT_INLINE vf vf_sine_of(vi n, vf sine, vf cosine)
+{
+    const vf size = vf_select((n << 31) < 0, cosine, sine);
+    return (vf)((vi)size ^ ((n << 30) & vi_set1(INT32_MIN)));
+}
+
+TT_INLINE vf vf_sin(vf x)
+{
+    vf sine, cosine;
+    const vi n = vf_quadrant(x, &sine, &cosine);
+    vf y = vf_sine_of(n, sine, cosine);
+    TT_BEYOND_TURNS(x, y, sinf);
+    return y;
+}
+
+TT_INLINE vf vf_cos(vf x)
+{
+    vf sine, cosine;
+    const vi n = vf_quadrant(x, &sine, &cosine);
+    vf y = vf_sine_of(n + 1, sine, cosine);
+    TT_BEYOND_TURNS(x, y, cosf);
+    return y;
+}
+
+TT_INLINE vf vf_tan(vf x)
+{
+    vf sine, cosine;
+    const vi odd = (vf_quadrant(x, &sine, &cosine) << 31) < 0;
+    vf y = vf_select(odd, vf_neg(cosine), sine) / vf_select(odd, sine, cosine);
+    TT_BEYOND_TURNS(x, y, tanf);
+    return y;
 }
 
 /* --- tanh, sigmoid, erf --------------------------------------------------------------------- */

@@ -75,6 +75,13 @@ typedef struct {
     X(expm1_f32, tt_unary_args) \
     X(log_f32, tt_unary_args) \
     X(log1p_f32, tt_unary_args) \
+    X(log2_f32, tt_unary_args) \
+    X(log10_f32, tt_unary_args) \
+    X(sinh_f32, tt_unary_args) \
+    X(cosh_f32, tt_unary_args) \
+    X(sin_f32, tt_unary_args) \
+    X(cos_f32, tt_unary_args) \
+    X(tan_f32, tt_unary_args) \
     X(tanh_f32, tt_unary_args) \
     X(erf_f32, tt_unary_args) \
     X(sigmoid_f32, tt_unary_args) \
@@ -236,7 +243,7 @@ typedef struct {
 /* Rows [row, row + rows) of an image, some of which may be outside, into a band (of direct.h). */
 typedef struct {
     float *image; /* channels × height × width; written by direct_unband alone */
-    float *band;  /* channels × rows × stride_x × pitch, and 2 vectors of room */
+    float *band;  /* channels × rows × stride_x × pitch (whole vectors), and 2 vectors of room */
     int64_t channels, height, width;
     int64_t row, rows;
     int64_t left, stride_x, pitch;
@@ -251,6 +258,7 @@ typedef struct {
     int64_t rows, width;
     int64_t row_step, out_plane; /* row_step: from one output's row to the next, in the band */
     int accumulate;
+    int nine; /* of 3 × 3 taps of one channel for one filter the stride, 1 or 2; else 0 */
 } tt_direct_args;
 
 /* Adds to a band the gradient of what was read from it; the weight is filters × taps. */
@@ -263,6 +271,15 @@ typedef struct {
     int64_t row_step, g_plane;
 } tt_direct_back_args;
 
+/* The gradient of one image from the band of its g, for 3 × 3 taps at stride 2. The band begins a
+ * row above g and a column before it, and goes on to where no pixel of the image would look. */
+typedef struct {
+    float *image;
+    const float *band, *weight;
+    int64_t height, width;
+    int64_t top, left, pitch;
+} tt_direct_gather_args;
+
 /* Adds to sums: filters × taps × a vector. */
 typedef struct {
     const float *band, *g;
@@ -271,6 +288,7 @@ typedef struct {
     int64_t taps, filters;
     int64_t rows, width;
     int64_t row_step, g_plane;
+    int nine; /* as in tt_direct_args */
 } tt_direct_grad_args;
 
 typedef struct {
@@ -333,6 +351,7 @@ typedef struct {
     X(direct_unband_f32, tt_band_args)               \
     X(direct_f32, tt_direct_args)                    \
     X(direct_back_f32, tt_direct_back_args)          \
+    X(direct_gather_f32, tt_direct_gather_args)      \
     X(direct_grad_f32, tt_direct_grad_args)          \
     X(direct_sums_f32, tt_direct_sums_args)          \
     X(winograd_image_f32, tt_winograd_args)          \
@@ -348,9 +367,9 @@ typedef struct {
 /* --- Rows: softmax, losses (kernels/rows.h, kernels/loss.h) --------------------------------- */
 
 /* Softmax and log-softmax of rows of n, and their backwards from g and the forward's out (in x).
- * The _columns kernels: of `columns` adjacent columns of n elements that are `step` apart. */
+ * Of logsumexp out, and in its backward g and lse, have one element for a row. The _columns kernels: of `columns` adjacent columns of n elements that are `step` apart. */
 typedef struct {
-    const float *x, *g;
+    const float *x, *g, *lse; /* lse: of logsumexp_backward, the forward's out */
     float *out;
     int64_t rows, n, columns, step;
     int stream;
@@ -385,10 +404,14 @@ typedef struct {
     X(softmax_backward_f32, tt_softmax_args)             \
     X(log_softmax_f32, tt_softmax_args)                  \
     X(log_softmax_backward_f32, tt_softmax_args)         \
+    X(logsumexp_f32, tt_softmax_args)                    \
+    X(logsumexp_backward_f32, tt_softmax_args)           \
     X(softmax_columns_f32, tt_softmax_args)              \
     X(softmax_backward_columns_f32, tt_softmax_args)     \
     X(log_softmax_columns_f32, tt_softmax_args)          \
     X(log_softmax_backward_columns_f32, tt_softmax_args) \
+    X(logsumexp_columns_f32, tt_softmax_args)            \
+    X(logsumexp_backward_columns_f32, tt_softmax_args)   \
     X(cross_entropy_f32, tt_cross_entropy_args)          \
     X(cross_entropy_backward_f32, tt_cross_entropy_args)
 

@@ -107,6 +107,20 @@ def rows_backward(forward: str) -> float:
     return worst
 
 
+def logsumexp(backward: bool) -> float:
+    worst = 0.0
+    for x in ROWS:
+        exact = reference.logsumexp(wide(x), -1)
+        got = kernels.logsumexp(x, -1)
+        if not backward:
+            worst = max(worst, error(got, exact, np.abs(x).max(-1) + np.log(x.shape[1])))
+            continue
+        g = normal(len(x))
+        exact = reference.logsumexp_backward(wide(g), wide(x), exact, -1)
+        worst = max(worst, error(kernels.logsumexp_backward(g, x, got, -1), exact, abs(exact)))
+    return worst
+
+
 def norms(name: str) -> float:
     worst = 0.0
     for x in ROWS:
@@ -195,6 +209,8 @@ CASES: dict[str, Callable[[], float]] = {
     "log_softmax": lambda: rows("log_softmax", relative=False),
     "softmax_backward": lambda: rows_backward("softmax"),
     "log_softmax_backward": lambda: rows_backward("log_softmax"),
+    "logsumexp": lambda: logsumexp(backward=False),
+    "logsumexp_backward": lambda: logsumexp(backward=True),
     "layer_norm": lambda: norms("layer_norm"),
     "rms_norm": lambda: norms("rms_norm"),
     "layer_norm_backward": lambda: norms_backward("layer_norm"),

@@ -59,6 +59,13 @@ CASES = [
     ((2, 20, 12, 14), (15, 20, 5, 5), (1, 1), ((4, 6), (5, 7)), (1, 1), 1),
     ((1, 2, 40, 60), (3, 2, 3, 4), (1, 2), ((3, 3), (9, 9)), (2, 3), 1),
     ((2, 2, 100, 16), (1, 2, 3, 1), (7, 1), ((0, 0), (0, 0)), (1, 1), 1),
+    # 3 × 3 taps of one channel for one filter have kernels of their own.
+    ((2, 3, 7, 7), (3, 1, 3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 3),
+    ((2, 3, 5, 3), (3, 1, 3, 3), (2, 2), ((0, 0), (0, 0)), (1, 1), 3),
+    ((2, 3, 6, 34), (3, 1, 3, 3), (1, 1), ((4, 0), (0, 5)), (1, 1), 3),
+    ((2, 3, 36, 33), (3, 1, 3, 3), (2, 2), ((2, 0), (3, 4)), (1, 1), 3),
+    ((1, 2, 1, 1), (2, 1, 3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1), 2),
+    ((1, 2, 300, 250), (2, 1, 3, 3), (2, 2), ((1, 0), (0, 1)), (1, 1), 2),
 ]
 
 # The same, where Winograd's method pays: 3 × 3, stride 1, channels and filters enough.
@@ -123,6 +130,31 @@ def test_the_error_of_winograds_method(isa, case):
         sizes = function(abs(left), abs(right), *arguments, *geometry)
         assert got.dtype == np.float32
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-6 * sizes.max())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_what_is_not_finite_stays_where_it_belongs(isa, stride, value):
+    """A column that no tap reads, and zeros around g, which the weight does not meet."""
+    geometry = ((stride, stride), ((0, 0), (1, 0)), (1, 1), 3)
+    x, w = normal(2, 3, 20, 19), normal(3, 1, 3, 3, seed=1)
+    x[1, 2, 9, 18] = w[1, 0, 0, 2] = value
+    out = reference.conv2d(x, w, None, *geometry)
+    g = normal(*out.shape, seed=2)
+    for got, want in [
+        (conv.conv2d(x, w, None, *geometry), out),
+        (
+            conv.conv2d_grad_x(g, w, (20, 19), *geometry),
+            reference.conv2d_grad_x(g, w, (20, 19), *geometry),
+        ),
+        (
+            conv.conv2d_grad_w(g, x, (3, 3), *geometry),
+            reference.conv2d_grad_w(g, x, (3, 3), *geometry),
+        ),
+    ]:
+        finite = np.isfinite(want)
+        np.testing.assert_array_equal(np.isfinite(got), finite)
+        close(np.where(finite, got, 0), np.where(finite, want, 0))
 
 
 def test_winograds_method_spreads_nan_over_a_tile_only(isa):

@@ -98,6 +98,19 @@ def test_nan_reaches_its_own_lane_alone(name: str, where: int, isa: str) -> None
         np.testing.assert_array_equal(np.isnan(got), [False, True, False])
 
 
+@pytest.mark.parametrize("n", [1, 5, 63, 64, 65, 1031])
+def test_extremes_of_rows_with_nan_and_infinities(n: int, isa: str) -> None:
+    """inf - inf makes a sum NaN as well, which is not NaN among the elements."""
+    rng = np.random.default_rng(n)
+    x = rng.normal(size=(40, n)).astype(np.float32)
+    for value in (np.nan, np.inf, -np.inf):
+        rows = rng.integers(0, 40, 15)
+        x[rows, rng.integers(0, n, 15)] = value
+    for name in ("amax", "amin", "argmax", "argmin"):
+        expected = getattr(reference, name)(x, 1)
+        np.testing.assert_array_equal(getattr(kernels, name)(x, 1), expected)
+
+
 def test_infinities(isa: str) -> None:
     x = np.array([[1, -np.inf, 3], [np.inf, 2, -np.inf], [-np.inf] * 3], np.float32)
     np.testing.assert_array_equal(kernels.amax(x, 1), [3, np.inf, -np.inf])

@@ -55,6 +55,29 @@ def test_softmax_of_extremes(isa, name):
         )
 
 
+@pytest.mark.parametrize("shape", [(), *SHAPES], ids=str)
+def test_logsumexp(isa, shape):
+    x = normal(*shape)
+    for axis in [None, *range(-len(shape), len(shape))]:
+        for keepdims in (False, True):
+            out = assert_like_twin("logsumexp", x, axis, keepdims)
+            g = normal(*np.shape(out), seed=1)
+            assert_like_twin("logsumexp_backward", g, x, out, axis, keepdims)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_logsumexp_of_extremes(isa, axis):
+    inf, nan = np.inf, np.nan
+    rows = [[300, -300, 0], [-inf, 0, 1], [-inf] * 3, [inf, 0, 1], [inf, -inf, 0], [nan, inf, 0]]
+    x = np.array(rows, np.float32)
+    x = np.ascontiguousarray(np.pad(x, [(0, 0), (0, 50)], mode="edge") if axis else x.T)
+    out, g = reference.logsumexp(x, axis), normal(6, seed=1)
+    np.testing.assert_allclose(kernels.logsumexp(x, axis), out, rtol=1e-6)
+    with np.errstate(all="ignore"):
+        dx = reference.logsumexp_backward(g, x, out, axis)
+    np.testing.assert_allclose(kernels.logsumexp_backward(g, x, out, axis), dx, rtol=1e-5)
+
+
 def test_softmax_of_a_long_row_adds_up(isa):
     """float32 sums in runs: as exact as float64, to the last digits."""
     x = normal(1, 200_000)
@@ -350,6 +373,8 @@ def test_bitwise_the_same_for_any_number_of_threads(num_threads):
         normed = kernels.batch_norm(images, None, None, None, None, True, 0.1, 1e-5)
         return [
             kernels.softmax(x, 1),
+            *(kernels.logsumexp(x, axis) for axis in (0, 1)),
+            kernels.logsumexp_backward(x[:, 0], g, x[:, 1], 1),
             *kernels.layer_norm_backward(g, x, weight, mean, rstd, 1),
             loss,
             kernels.cross_entropy_backward(np.float32(1), x, lse, *of_classes),

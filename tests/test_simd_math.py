@@ -47,7 +47,14 @@ CASES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float, float, float]]
     "exp": (np.exp, -110, 88.7, 1.1),
     "expm1": (np.expm1, -110, 88.7, 1.6),
     "log": (np.log, 0, 3.4e38, 1.0),
+    "log2": (np.log2, 0, 3.4e38, 2.0),
+    "log10": (np.log10, 0, 3.4e38, 2.0),
     "log1p": (np.log1p, -0.99999994, 3.4e38, 1.5),
+    "sin": (np.sin, -3.4e38, 3.4e38, 2.4),
+    "cos": (np.cos, -3.4e38, 3.4e38, 2.4),
+    "tan": (np.tan, -3.4e38, 3.4e38, 4.0),
+    "sinh": (np.sinh, -89.4, 89.4, 2.5),
+    "cosh": (np.cosh, -89.4, 89.4, 2.0),
     "tanh": (np.tanh, -20, 20, 2.5),
     "sigmoid": (sigmoid, -103, 103, 2.5),
     "erf": (np.vectorize(math.erf), -6, 6, 1.5),
@@ -68,6 +75,17 @@ def test_error_is_as_stated(name: str, isa: str) -> None:
     ulps = ulps_between(got[finite], expected[finite])
     assert ulps.max() <= bound, f"{ulps.max():.3f} ULP at {x[finite][ulps.argmax()]!r}"
     assert np.array_equal(got[~finite], expected[~finite].astype(np.float32), equal_nan=True)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_angles_near_whole_quarters(name: str, isa: str) -> None:
+    """Where what is left of the angle, or of the result, is smallest; and on to libm's range."""
+    quarters = (np.arange(1, 7000) * (np.pi / 2)).astype(np.float32)
+    x = np.concatenate([quarters, np.nextafter(quarters, 0), np.nextafter(quarters, 1e9)])
+    x = np.concatenate([x, -x]).astype(np.float32)
+    expected = getattr(np, name)(x.astype(np.float64))
+    ulps = ulps_between(getattr(elementwise, name)(x), expected)
+    assert ulps.max() <= CASES[name][3], f"{ulps.max():.3f} ULP at {x[ulps.argmax()]!r}"
 
 
 @pytest.mark.parametrize("name", CASES)

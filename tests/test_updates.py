@@ -113,3 +113,57 @@ def test_html_for_notebooks() -> None:
     assert wide.count("<td>") == 13
     assert "…" in wide
     assert tt.ones((1, 1, 1))._repr_html_().startswith("<pre>tensor(")
+
+
+ALL = slice(None)
+PLACES = np.random.default_rng(3).integers(-5, 5, (40, 3))
+
+
+@pytest.mark.parametrize(
+    ("index", "shape"),
+    [
+        (PLACES, (5, 70)),
+        (PLACES.astype(np.int8), (300, 70)),
+        ((ALL, PLACES), (4, 5, 3)),
+        ((ALL, PLACES, np.arange(3), ALL), (4, 5, 3, 2)),
+        ((PLACES, 1), (5, 3, 7)),
+        ((PLACES, ALL, ALL), (5, 7, 2)),
+        ((PLACES, ALL, PLACES), (5, 7, 6)),
+        ((..., PLACES), (9, 5)),
+        ((None, PLACES), (5, 11)),
+        ((PLACES, slice(0, 8)), (5, 11)),
+        ((PLACES, PLACES), (5, 6)),
+        ((ALL, PLACES[:, 0] > 0), (20, 40, 2)),
+        ([0, 1, 1], (3, 600)),
+        (PLACES, (5, 0)),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "complex64"])
+def test_scatter_add_of_rows_is_numpys(index: Any, shape: tuple[int, ...], dtype: str) -> None:
+    picked = np.empty(shape)[index].shape
+    g = (8 * np.random.default_rng(0).normal(size=picked)).astype(dtype)
+    expected = np.zeros(shape, dtype)
+    np.add.at(expected, index, g)
+    got = tt.ops.scatter_add(tt.tensor(g), index, shape).numpy()
+    assert got.dtype == expected.dtype
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("place", [5, -6])
+def test_scatter_add_out_of_range(place: int) -> None:
+    index = np.full(300, place)
+    with pytest.raises(IndexError, match=f"scatter_add: index {place} is out of bounds"):
+        tt.ops.scatter_add(tt.zeros((300, 3)), index, (5, 3))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bool"])
+def test_many_rows_are_numpys(dtype: str) -> None:
+    x = (4 * np.random.default_rng(0).normal(size=(50, 70, 3))).astype(dtype)
+    for index in (PLACES.repeat(9), np.tile(PLACES, (8, 1)).astype(np.int8), x[:, 0, 0] > 0):
+        for array in (x, x[::-1], np.asfortranarray(x), x[..., :0]):
+            got = tt.tensor(array)[index].numpy()
+            assert got.dtype == array.dtype
+            np.testing.assert_array_equal(got, array[index])
+    for place in (50, -51):
+        with pytest.raises(IndexError, match=f"index {place} is out of bounds"):
+            tt.tensor(x)[np.full(300, place)]

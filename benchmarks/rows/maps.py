@@ -120,6 +120,10 @@ def embedding(lib: Any) -> Any:
     return lambda indices, weight: function(indices, weight)
 
 
+def picked(lib: Any) -> Any:
+    return lambda indices, x: x[indices]
+
+
 def dropout(lib: Any) -> Any:
     function = lib.nn.functional.dropout
     return lambda x: function(x, 0.1)
@@ -346,6 +350,12 @@ def rows() -> Iterator[Row]:
         "embedding, 4096 of 1024x1024",
         {"tinytensor": embedding, "torch": embedding},
         {"indices": classes(1024, ROW), "weight": (1024, COLUMN)},
+        (2, 1.25),
+    )
+    yield from both(
+        "x[indices], 4096 of 1024x1024",
+        {"tinytensor": picked, "torch": picked},
+        {"indices": classes(1024, ROW), "x": (1024, COLUMN)},
         (2, 1.25),
     )
 

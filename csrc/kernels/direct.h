@@ -12,55 +12,92 @@
  *
  * Vectors are pixels of a row; two vectors of some filters stay in registers. */
 #include "../simd.h"
+#include "transpose.h"
 
-/* From the image to its band; or back: inlined with `back` constant. */
-TT_INLINE void tt_direct_deal(int back, const tt_band_args *s)
+/* `rows` rows of a plane of the image into the band, by whole vectors: inlined with stride 1 or 2. A
+ * column of vectors at a time, for which the same lanes are inside the image. */
+TT_INLINE void tt_direct_deal_rows(int stride, const tt_band_args *s, const float *image,
+                                   int64_t rows, float *band)
 {
-    const int64_t pitch = s->pitch, stride = s->stride_x;
-    for (int64_t c = 0; c < s->channels; c++)
-        for (int64_t row = 0; row < s->rows; row++) {
-            float *band = s->band + (c * s->rows + row) * stride * pitch;
-            const int64_t y = s->row + row;
-            if (y < 0 || y >= s->height) {
-                if (!back) memset(band, 0, sizeof(float) * (size_t)(stride * pitch));
+    for (int64_t x = 0; x < s->pitch; x += VL) {
+        const int64_t column = x * stride - s->left, next = column + VL;
+        const vi low_lanes = vi_between(-column, s->width - column);
+        const vi high_lanes = vi_between(-next, s->width - next);
+        const float *from = image + column;
+        float *to = band + x;
+        for (int64_t row = 0; row < rows; row++, from += s->width, to += stride * s->pitch) {
+            const vf low = vf_load_lanes(from, low_lanes);
+            if (stride == 1) {
+                vf_store(to, low);
                 continue;
             }
-            float *image = s->image + (c * s->height + y) * s->width - s->left;
-            for (int64_t remainder = 0; remainder < stride; remainder++, band += pitch) {
-                /* Columns [begin, end) of the band are inside the image. */
-                const int64_t first = s->left - remainder, last = first + s->width;
-                int64_t begin = first > 0 ? (first + stride - 1) / stride : 0;
-                int64_t end = last > 0 ? (last + stride - 1) / stride : 0;
-                end = end < pitch ? end : pitch;
-                begin = begin < end ? begin : end;
-                if (stride == 1)
-                    tt_conv_run(0, back ? band + begin : image + begin, 1,
-                                back ? image + begin : band + begin, end - begin);
-                else
-                    for (int64_t x = begin; x < end; x++) {
-                        float *pixel = image + x * stride + remainder;
-                        *(back ? pixel : band + x) = *(back ? band + x : pixel);
-                    }
-                if (back) continue;
-                for (int64_t x = 0; x < begin; x++) band[x] = 0;
-                for (int64_t x = end; x < pitch; x++) band[x] = 0;
-            }
+            const vf high = vf_load_lanes(from + VL, high_lanes);
+            vf_store(to, TT_EVEN(low, high));
+            vf_store(to + s->pitch, TT_ODD(low, high));
         }
+    }
+}
+
+/* Of other strides, a row: from the image to its band, or back. Inlined with `back` constant. */
+TT_INLINE void tt_direct_deal_row(int back, const tt_band_args *s, float *image, float *band)
+{
+    const int64_t pitch = s->pitch, stride = s->stride_x;
+    for (int64_t remainder = 0; remainder < stride; remainder++, band += pitch) {
+        /* Columns [begin, end) of the band are inside the image. */
+        const int64_t first = s->left - remainder, last = first + s->width;
+        int64_t begin = first > 0 ? (first + stride - 1) / stride : 0;
+        int64_t end = last > 0 ? (last + stride - 1) / stride : 0;
+        end = end < pitch ? end : pitch;
+        begin = begin < end ? begin : end;
+        for (int64_t x = begin; x < end; x++) {
+            float *pixel = image + x * stride - first;
+            *(back ? pixel : band + x) = *(back ? band + x : pixel);
+        }
+        if (back) continue;
+        for (int64_t x = 0; x < begin; x++) band[x] = 0;
+        for (int64_t x = end; x < pitch; x++) band[x] = 0;
+    }
+}
+
+TT_INLINE void tt_direct_clear(float *band, int64_t n) /* whole vectors */
+{
+    for (int64_t i = 0; i < n; i += VL) vf_store(band + i, vf_zero());
 }
 
 /* The band must have 2 VL elements behind it that can be read: they are computed with, not used. */
 static void tt_direct_band_f32(const tt_band_args *s)
 {
-    if (s->stride_x == 2) { /* a constant, for the compiler */
-        tt_band_args two = *s;
-        two.stride_x = 2;
-        tt_direct_deal(0, &two);
-    } else {
-        tt_direct_deal(0, s);
+    const int64_t step = s->stride_x * s->pitch;
+    /* Rows [begin, end) of the band are inside the image. */
+    const int64_t begin = s->row < 0 ? (s->row + s->rows > 0 ? -s->row : s->rows) : 0;
+    int64_t end = s->height - s->row < s->rows ? s->height - s->row : s->rows;
+    if (end < begin) end = begin;
+    for (int64_t c = 0; c < s->channels; c++) {
+        float *band = s->band + c * s->rows * step;
+        float *image = s->image + (c * s->height + s->row + begin) * s->width;
+        tt_direct_clear(band, begin * step);
+        tt_direct_clear(band + end * step, (s->rows - end) * step);
+        band += begin * step;
+        if (s->stride_x == 1)
+            tt_direct_deal_rows(1, s, image, end - begin, band);
+        else if (s->stride_x == 2)
+            tt_direct_deal_rows(2, s, image, end - begin, band);
+        else
+            for (int64_t row = begin; row < end; row++, image += s->width, band += step)
+                tt_direct_deal_row(0, s, image, band);
     }
 }
 
-static void tt_direct_unband_f32(const tt_band_args *s) { tt_direct_deal(1, s); }
+static void tt_direct_unband_f32(const tt_band_args *s)
+{
+    for (int64_t c = 0; c < s->channels; c++)
+        for (int64_t row = 0; row < s->rows; row++) {
+            const int64_t y = s->row + row;
+            if (y >= 0 && y < s->height)
+                tt_direct_deal_row(1, s, s->image + (c * s->height + y) * s->width,
+                                   s->band + (c * s->rows + row) * s->stride_x * s->pitch);
+        }
+}
 
 /* --- Output --------------------------------------------------------------------------------- */
 
@@ -135,9 +172,70 @@ static void tt_direct_run(const tt_direct_args *s, tt_direct_tile *t, int vector
     }
 }
 
+/* --- 3 × 3 taps of one channel for one filter ----------------------------------------------- */
+
+/* Outputs above each other are a tile: what they load is theirs together. Row i of the band meets
+ * output y by the taps of row r = i - y stride: of the tile of the function around it, TT_DIRECT_NINE
+ * executes STATEMENT for each y, r and column k of taps, x[k] being the pixels. */
+enum { TT_DIRECT_TALL = 4 };
+#define TT_DIRECT_NINE(STATEMENT)                                                       \
+    TT_UNROLL for (int i = 0; i < (tall - 1) * stride + 3; i++, row += stride * pitch)  \
+    {                                                                                   \
+        vf x[3] = {vf_load(row), vf_load(row + (stride == 1 ? 1 : pitch)),              \
+                   vf_load(row + (stride == 1 ? 2 : 1))};                               \
+        TT_UNROLL for (int k = 0; k < 3; k++) TT_KEEP(x[k]);                            \
+        TT_UNROLL for (int y = 0; y < tall; y++)                                        \
+        {                                                                               \
+            const int r = i - y * stride;                                               \
+            if (r < 0 || r > 2) continue;                                               \
+            TT_UNROLL for (int k = 0; k < 3; k++) STATEMENT;                            \
+        }                                                                               \
+    }
+
+TT_INLINE void tt_direct_nine_tile(int stride, int tall, const float *row, int64_t pitch,
+                                   const vf *weight, vf bias, float *out, int64_t width, int64_t n)
+{
+    vf sum[TT_DIRECT_TALL];
+    TT_UNROLL for (int y = 0; y < tall; y++) sum[y] = bias;
+    TT_DIRECT_NINE(sum[y] = vf_fma(weight[3 * r + k], x[k], sum[y]))
+    TT_UNROLL for (int y = 0; y < tall; y++, out += width)
+    {
+        if (n >= VL)
+            vf_store(out, sum[y]);
+        else
+            vf_store_n(out, sum[y], n);
+    }
+}
+
+TT_INLINE void tt_direct_nine(int stride, const tt_direct_args *s)
+{
+    const int64_t width = s->width, pitch = s->row_step / (stride * stride);
+    const vf bias = s->bias ? vf_set1(*s->bias) : vf_zero();
+    vf weight[9];
+    TT_UNROLL for (int k = 0; k < 9; k++) weight[k] = vf_set1(s->weight[k]);
+    for (int64_t x = 0; x < width; x += VL) {
+        const float *band = s->band + x;
+        float *out = s->out + x;
+        int64_t y = 0;
+        for (; y + TT_DIRECT_TALL <= s->rows; y += TT_DIRECT_TALL)
+            tt_direct_nine_tile(stride, TT_DIRECT_TALL, band + y * s->row_step, pitch, weight,
+                                bias, out + y * width, width, width - x);
+        for (; y < s->rows; y++)
+            tt_direct_nine_tile(stride, 1, band + y * s->row_step, pitch, weight, bias,
+                                out + y * width, width, width - x);
+    }
+}
+
 /* Rows of outputs of all filters. */
 static void tt_direct_f32(const tt_direct_args *s)
 {
+    if (s->nine) {
+        if (s->nine == 1)
+            tt_direct_nine(1, s);
+        else
+            tt_direct_nine(2, s);
+        return;
+    }
     const int vectors = s->filters == 1 ? TT_DIRECT_VECTORS_OF_ONE : TT_DIRECT_VECTORS;
     tt_direct_tile t = {.offsets = s->offsets, .taps = s->taps, .out_plane = s->out_plane,
                         .accumulate = s->accumulate};
@@ -179,6 +277,42 @@ static void tt_direct_back_f32(const tt_direct_back_args *s)
                     vf_store(band + x, sum);
             }
         }
+}
+
+/* The same for 3 × 3 taps at stride 2, one channel and filter; here the band is that of g. Each pixel
+ * gathers what reached an output from it: those with an even row u and column v (counted from the
+ * padding's corner) by the taps 0 and 2, those with odd ones by tap 1:
+ *
+ *     dx[2u][2v]     = w00 g[u][v] + w02 g[u][v-1] + w20 g[u-1][v] + w22 g[u-1][v-1]
+ *     dx[2u][2v+1]   = w01 g[u][v] + w21 g[u-1][v]
+ *     dx[2u+1][2v]   = w10 g[u][v] + w12 g[u][v-1]
+ *     dx[2u+1][2v+1] = w11 g[u][v] */
+static void tt_direct_gather_f32(const tt_direct_gather_args *s)
+{
+    vf w[9];
+    TT_UNROLL for (int k = 0; k < 9; k++) w[k] = vf_set1(s->weight[k]);
+    for (int64_t v = 0; 2 * v < s->left + s->width; v += VL) {
+        const int64_t column = 2 * v - s->left, next = column + VL;
+        const vi low_lanes = vi_between(-column, s->width - column);
+        const vi high_lanes = vi_between(-next, s->width - next);
+        vf above_left = vf_load(s->band + v), above = vf_load(s->band + v + 1);
+        for (int64_t u = 0; 2 * u < s->top + s->height; u++) {
+            const float *here = s->band + (u + 1) * s->pitch + v;
+            const vf left = vf_load(here), g = vf_load(here + 1);
+            const vf even[2] = {
+                vf_fma(w[0], g, w[2] * left) + vf_fma(w[6], above, w[8] * above_left),
+                vf_fma(w[3], g, w[5] * left),
+            };
+            const vf odd[2] = {vf_fma(w[1], g, w[7] * above), w[4] * g};
+            above = g, above_left = left;
+            for (int64_t r = 0, y = 2 * u - s->top; r < 2; r++, y++) {
+                if (y < 0 || y >= s->height) continue;
+                float *pixels = s->image + y * s->width + column;
+                vf_store_lanes(pixels, TT_LOWER(even[r], odd[r]), low_lanes);
+                vf_store_lanes(pixels + VL, TT_UPPER(even[r], odd[r]), high_lanes);
+            }
+        }
+    }
 }
 
 /* --- Gradient of the weight ----------------------------------------------------------------- */
@@ -234,9 +368,55 @@ TT_INLINE void tt_direct_grad_filters(int filters, const tt_direct_grad_args *s,
     }
 }
 
+/* 3 × 3 taps of one channel for one filter. Lanes behind the last output are kept out. */
+TT_INLINE void tt_direct_grad_nine_tile(int stride, int tall, const float *row, int64_t pitch,
+                                        const float *g_row, int64_t width, int whole, vi inside,
+                                        vf *sum)
+{
+    vf g[TT_DIRECT_TALL];
+    TT_UNROLL for (int y = 0; y < tall; y++) {
+        const float *at = g_row + y * width;
+        g[y] = whole ? vf_load(at) : vf_load_lanes(at, inside);
+    }
+    TT_DIRECT_NINE(sum[3 * r + k] = vf_fma(
+        g[y], whole ? x[k] : (vf)((vi)x[k] & inside), sum[3 * r + k]))
+}
+
+TT_INLINE void tt_direct_grad_nine_column(int stride, const tt_direct_grad_args *s, int64_t x,
+                                          int whole, vf *sum)
+{
+    const int64_t width = s->width, pitch = s->row_step / (stride * stride);
+    const vi inside = vi_between(0, width - x);
+    const float *band = s->band + x, *g = s->g + x;
+    int64_t y = 0;
+    for (; y + TT_DIRECT_TALL <= s->rows; y += TT_DIRECT_TALL)
+        tt_direct_grad_nine_tile(stride, TT_DIRECT_TALL, band + y * s->row_step, pitch,
+                                 g + y * width, width, whole, inside, sum);
+    for (; y < s->rows; y++)
+        tt_direct_grad_nine_tile(stride, 1, band + y * s->row_step, pitch, g + y * width, width,
+                                 whole, inside, sum);
+}
+
+TT_INLINE void tt_direct_grad_nine(int stride, const tt_direct_grad_args *s)
+{
+    vf sum[9];
+    int64_t x = 0;
+    TT_UNROLL for (int k = 0; k < 9; k++) sum[k] = vf_load(s->sums + k * VL);
+    for (; x + VL <= s->width; x += VL) tt_direct_grad_nine_column(stride, s, x, 1, sum);
+    if (x < s->width) tt_direct_grad_nine_column(stride, s, x, 0, sum);
+    TT_UNROLL for (int k = 0; k < 9; k++) vf_store(s->sums + k * VL, sum[k]);
+}
+
 static void tt_direct_grad_f32(const tt_direct_grad_args *s)
 {
     int64_t f = 0;
+    if (s->nine) {
+        if (s->nine == 1)
+            tt_direct_grad_nine(1, s);
+        else
+            tt_direct_grad_nine(2, s);
+        return;
+    }
     for (; f + TT_DIRECT_FILTERS <= s->filters; f += TT_DIRECT_FILTERS)
         tt_direct_grad_filters(TT_DIRECT_FILTERS, s, f);
     for (; f < s->filters; f++) tt_direct_grad_filters(1, s, f);

@@ -1,16 +1,9 @@
 /* Pooling of planes. Windows are given by where they begin and end along each axis, cut to the
  * plane: so padding, ceil mode and adaptive sizes are all the same to the kernels. */
 #include "../simd.h"
+#include "transpose.h"
 
 /* --- A vector of windows -------------------------------------------------------------------- */
-
-#if TT_VECTOR_BYTES == 64
-#define TT_EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
-#elif TT_VECTOR_BYTES == 32
-#define TT_EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14
-#else
-#define TT_EVEN_LANES 0, 2, 4, 6
-#endif
 
 /* p[0], p[step], …: n of them, 0 < n <= VL; nothing behind the last is read. */
 TT_INLINE vf tt_every(const float *p, int64_t step, int64_t n)
@@ -21,11 +14,7 @@ TT_INLINE vf tt_every(const float *p, int64_t step, int64_t n)
         const int64_t span = 2 * n - 1;
         vf low = span < VL ? vf_load_n(p, span) : vf_load(p);
         vf high = span > VL ? vf_load_n(p + VL, span - VL) : x;
-#if defined(__clang__) || __GNUC__ >= 12
-        return __builtin_shufflevector(low, high, TT_EVEN_LANES);
-#else
-        return __builtin_shuffle(low, high, (vi){TT_EVEN_LANES});
-#endif
+        return TT_EVEN(low, high);
     }
     for (int i = 0; i < n; i++) x[i] = p[i * step];
     return x;

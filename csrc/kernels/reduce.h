@@ -4,15 +4,18 @@
  * carries its ones: levels[k] holds the sum of 2^k steps, or nothing. So the error grows with the
  * logarithm of n, and the order of additions depends on n alone. */
 #include "../simd.h"
+#include "row.h"
 
 enum {
     TT_REDUCE_STEP = 16,
+    TT_REDUCE_RUN = 64,
     TT_REDUCE_LEVELS = 32,
-    TT_REDUCE_STRIP = 256, /* columns side by side, so that each row is read in long runs */
+    TT_REDUCE_STRIP = 512, /* columns side by side, so that each row is read in long runs */
 };
 
-/* Define a reduction: its neutral START, COMBINE of vf a and b, VALUE of vf x and the shift m. */
-#define TT_REDUCE(NAME, START, COMBINE, VALUE)                                                 \
+/* A reduction along columns: its neutral START, COMBINE of vf a and b, VALUE of vf x and the shift
+ * m. */
+#define TT_REDUCE_COLUMNS(NAME, START, COMBINE, VALUE)                                         \
     TT_INLINE vf NAME##_combine(vf a, vf b) { return (COMBINE); }                              \
     TT_INLINE vf NAME##_value(vf x, vf m)                                                      \
     {                                                                                          \
@@ -36,6 +39,9 @@ enum {
             for (int w = 0; w < width; w++) part[w] = vf_set1(START);                          \
             for (int64_t k = i; k < i + TT_REDUCE_STEP; k += 4) {                              \
                 const float *row = x + k * stride;                                             \
+                for (int r = 4; r < 8; r++) /* the next rows: another page each, maybe */      \
+                    for (int c = 0; c < width * VL; c += 16)                                   \
+                        __builtin_prefetch(row + r * stride + c);                              \
                 for (int w = 0; w < width; w++, row += VL) {                                   \
                     vf first = NAME##_combine(NAME##_at(row, m[w], lanes),                     \
                                               NAME##_at(row + stride, m[w], lanes));           \
@@ -59,23 +65,49 @@ enum {
                 if (steps >> level & 1) sum = NAME##_combine(levels[level][w], sum);           \
             total[w] = sum;                                                                    \
         }                                                                                      \
+    }
+
+/* Along one contiguous row: the same with steps of up to TT_REDUCE_RUN vectors, in four sums. */
+#define TT_REDUCE_ROW(NAME, START)                                                             \
+    TT_INLINE vf NAME##_pair(const float *x, vf m)                                             \
+    {                                                                                          \
+        return NAME##_combine(NAME##_at(x, m, VL), NAME##_at(x + VL, m, VL));                  \
     }                                                                                          \
                                                                                                \
-    /* One contiguous row of n, seen as a column of vectors. */                                \
     static float NAME##_row(const float *x, int64_t n, vf m)                                   \
     {                                                                                          \
-        int64_t rest = n % VL;                                                                 \
-        vf total;                                                                              \
-        NAME##_columns(x, n / VL, VL, &m, 1, VL, &total);                                      \
-        if (rest) {                                                                            \
-            vf value = NAME##_value(vf_load_n(x + n - rest, rest), m);                         \
-            value = vf_select(vi_first(rest), value, vf_set1(START));                          \
+        vf levels[TT_REDUCE_LEVELS], total = vf_set1(START);                                   \
+        uint64_t steps = 0;                                                                    \
+        int64_t i = 0;                                                                         \
+        for (; i + 8 * VL <= n; steps++) {                                                     \
+            const int64_t end = n - i < TT_REDUCE_RUN * VL ? n : i + TT_REDUCE_RUN * VL;       \
+            vf a = vf_set1(START), b = a, c = a, d = a;                                        \
+            for (; i + 8 * VL <= end; i += 8 * VL) {                                           \
+                tt_row_ahead(x + i, 8 * VL);                                                   \
+                a = NAME##_combine(a, NAME##_pair(x + i, m));                                  \
+                b = NAME##_combine(b, NAME##_pair(x + i + 2 * VL, m));                         \
+                c = NAME##_combine(c, NAME##_pair(x + i + 4 * VL, m));                         \
+                d = NAME##_combine(d, NAME##_pair(x + i + 6 * VL, m));                         \
+            }                                                                                  \
+            vf carry = NAME##_combine(NAME##_combine(a, b), NAME##_combine(c, d));             \
+            int level = __builtin_ctzll(~(unsigned long long)steps);                           \
+            for (int k = 0; k < level; k++) carry = NAME##_combine(levels[k], carry);          \
+            levels[level] = carry;                                                             \
+        }                                                                                      \
+        for (; i + VL <= n; i += VL) total = NAME##_combine(total, NAME##_at(x + i, m, VL));   \
+        if (i < n) {                                                                           \
+            vf value = NAME##_value(vf_load_n(x + i, n - i), m);                               \
+            value = vf_select(vi_first(n - i), value, vf_set1(START));                         \
             total = NAME##_combine(total, value);                                              \
         }                                                                                      \
+        for (int level = 0; steps >> level; level++)                                           \
+            if (steps >> level & 1) total = NAME##_combine(levels[level], total);              \
         TT_FOLD(total, NAME##_combine);                                                        \
         return total[0];                                                                       \
-    }                                                                                          \
-                                                                                               \
+    }
+
+/* A sum's kernel, of NAME_columns and NAME_row. */
+#define TT_REDUCE_KERNEL(NAME)                                                                 \
     static void tt_##NAME##_f32(const tt_reduce_args *s)                                       \
     {                                                                                          \
         enum { WIDTH = TT_REDUCE_STRIP / VL };                                                 \
@@ -104,26 +136,49 @@ enum {
         }                                                                                      \
     }
 
+#define TT_REDUCE(NAME, START, COMBINE, VALUE)                                                 \
+    TT_REDUCE_COLUMNS(NAME, START, COMBINE, VALUE)                                             \
+    TT_REDUCE_ROW(NAME, START)                                                                 \
+    TT_REDUCE_KERNEL(NAME)
+
 TT_REDUCE(sum, 0.0f, a + b, x)
 TT_REDUCE(prod, 1.0f, a * b, x)
-TT_REDUCE(max, -INFINITY, vf_max(a, b), x)
-TT_REDUCE(min, INFINITY, vf_min(a, b), x)
 TT_REDUCE(squared_deviations, 0.0f, a + b, (x - m) * (x - m))
+
+#define TT_REDUCE_EXTREME(NAME, START, COMBINE)                                                \
+    TT_REDUCE_COLUMNS(NAME, START, COMBINE, x)                                                 \
+    TT_INLINE float NAME##_row(const float *x, int64_t n, vf m)                                \
+    {                                                                                          \
+        (void)m;                                                                               \
+        return tt_row_##NAME(x, n);                                                            \
+    }                                                                                          \
+    TT_REDUCE_KERNEL(NAME)
+
+TT_REDUCE_EXTREME(max, -INFINITY, vf_max(a, b))
+TT_REDUCE_EXTREME(min, INFINITY, vf_min(a, b))
 
 /* --- Where the extremes are ----------------------------------------------------------------- */
 
 /* The first index with BETTER than all before: NaN (which no comparison holds for) once, and first
  * of all. A row is looked through twice: for its extreme, then for the first place of that. */
 #define TT_ARG(NAME, EXTREME, WORSE)                                                           \
+    /* Is it in the next four vectors? */                                                      \
+    TT_INLINE int NAME##_is_near(const float *x, vf wanted)                                    \
+    {                                                                                          \
+        return vi_some((vf_load(x) == wanted) | (vf_load(x + VL) == wanted) |                  \
+                       (vf_load(x + 2 * VL) == wanted) | (vf_load(x + 3 * VL) == wanted));     \
+    }                                                                                          \
+                                                                                               \
     static int64_t NAME##_row(const float *x, int64_t n)                                       \
     {                                                                                          \
-        const float best = EXTREME##_row(x, n, vf_zero());                                     \
+        const float best = tt_row_##EXTREME(x, n);                                             \
         const vf wanted = vf_set1(best);                                                       \
         int64_t i = 0;                                                                         \
         if (best != best)                                                                      \
             while (x[i] == x[i]) i++;                                                          \
         else {                                                                                 \
-            while (i + VL <= n && !vi_some(vf_load(x + i) == wanted)) i += VL;                  \
+            while (i + 4 * VL <= n && !NAME##_is_near(x + i, wanted)) i += 4 * VL;             \
+            while (i + VL <= n && !vi_some(vf_load(x + i) == wanted)) i += VL;                 \
             while (x[i] != best) i++;                                                          \
         }                                                                                      \
         return i;                                                                              \

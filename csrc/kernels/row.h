@@ -40,6 +40,47 @@ TT_INLINE void tt_row_put_last(float *x, int64_t c, int64_t n, vf value, int str
         if (c < (N)) STATEMENT;                              \
     } while (0)
 
+/* Fetch what is read some time after a run of n floats from x on: a hardware's own fetching does not
+ * fill the way from an outer cache. */
+TT_INLINE void tt_row_ahead(const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(x + 1024 + i);
+}
+
+/* The largest or smallest of a row; NaN if any is NaN. An instruction that does not care for NaN is
+ * enough where there is none, as a sum of the row tells: only where that is NaN (inf - inf can be
+ * the cause too) the row is gone through with care. */
+#define TT_ROW_EXTREME(NAME, START)                                                    \
+    static float tt_row_##NAME(const float *x, int64_t n)                              \
+    {                                                                                  \
+        vf best[4], sum[4];                                                            \
+        int64_t c = 0;                                                                 \
+        for (int k = 0; k < 4; k++) best[k] = vf_set1(START), sum[k] = vf_zero();      \
+        for (; c + 4 * VL <= n; c += 4 * VL) {                                         \
+            tt_row_ahead(x + c, 4 * VL);                                               \
+            for (int k = 0; k < 4; k++) {                                              \
+                const vf value = vf_load(x + c + k * VL);                              \
+                best[k] = vf_##NAME##_fast(best[k], value);                            \
+                sum[k] += value;                                                       \
+            }                                                                          \
+        }                                                                              \
+        for (; c < n; c += VL) {                                                       \
+            best[0] = vf_##NAME(tt_row_at(x, c, n, START), best[0]);                   \
+            sum[0] += tt_row_at(x, c, n, 0);                                           \
+        }                                                                              \
+        for (int k = 1; k < 4; k++) {                                                  \
+            best[0] = vf_##NAME##_fast(best[0], best[k]);                              \
+            sum[0] += sum[k];                                                          \
+        }                                                                              \
+        if (__builtin_expect(vi_some(sum[0] != sum[0]), 0))                            \
+            for (c = 0; c < n; c += VL)                                                \
+                best[0] = vf_##NAME(tt_row_at(x, c, n, START), best[0]);               \
+        return vf_h##NAME(best[0]);                                                    \
+    }
+
+TT_ROW_EXTREME(max, -INFINITY)
+TT_ROW_EXTREME(min, INFINITY)
+
 /* Sum over c of EXPRESSION, a vector that may use c: vectors in runs, runs in double. A part of a
  * vector at the end must be 0 in the lanes past n. */
 #define TT_ROW_ADD(N, PART, EXPRESSION)                      \

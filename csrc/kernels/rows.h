@@ -1,17 +1,6 @@
-/* Softmax, log-softmax and cross-entropy of rows, and their backwards. */
+/* Softmax, log-softmax, logsumexp and cross-entropy of rows, and their backwards. */
 #include "../simd_math.h"
 #include "row.h"
-
-TT_INLINE float tt_row_max(const float *x, int64_t n)
-{
-    vf part[4];
-    for (int i = 0; i < 4; i++) part[i] = vf_set1(-INFINITY);
-    int64_t c = 0;
-    for (; c + 4 * VL <= n; c += 4 * VL)
-        for (int i = 0; i < 4; i++) part[i] = vf_max(vf_load(x + c + i * VL), part[i]);
-    for (; c < n; c += VL) part[0] = vf_max(tt_row_at(x, c, n, -INFINITY), part[0]);
-    return vf_hmax(vf_max(vf_max(part[0], part[1]), vf_max(part[2], part[3])));
-}
 
 /* exp(x - top), stored to out. */
 TT_INLINE vf tt_exp_put(const float *x, float *out, int64_t c, int64_t n, vf top)
@@ -101,11 +90,39 @@ static void tt_log_softmax_backward_f32(const tt_softmax_args *s)
     if (stream) tt_fence();
 }
 
+/* What is taken off before exp: the largest x, or nothing where that is inf, -inf or NaN. */
+TT_INLINE vf tt_finite_or_zero(vf x)
+{
+    return vf_select(vf_abs(x) < vf_set1(INFINITY), x, vf_zero());
+}
+
+static void tt_logsumexp_f32(const tt_softmax_args *s)
+{
+    for (int64_t r = 0; r < s->rows; r++) {
+        const float *x = s->x + r * s->n, top = tt_row_max(x, s->n);
+        s->out[r] = tt_row_lse(x, s->n, isfinite(top) ? top : 0);
+    }
+}
+
+/* dx = g exp(x - lse), 0 where lse is -inf */
+static void tt_logsumexp_backward_f32(const tt_softmax_args *s)
+{
+    const int64_t n = s->n;
+    const int stream = s->stream && tt_can_stream(s->out, n);
+    for (int64_t r = 0; r < s->rows; r++) {
+        const float *x = s->x + r * n;
+        float *out = s->out + r * n;
+        const vf g = vf_set1(s->g[r]), lse = vf_set1(s->lse[r] == -INFINITY ? 0 : s->lse[r]);
+        TT_ROW_EACH(n, tt_row_put_last(out, c, n, g * vf_exp(tt_row_at(x, c, n, 0) - lse), stream));
+    }
+    if (stream) tt_fence();
+}
+
 /* --- Softmax along another axis than the last ----------------------------------------------- */
 
 /* Columns are the lanes of vectors here, `vectors` of them side by side; sums go in runs of 64. */
 enum { TT_STRIP = 4, TT_COLUMN_RUN = 64 };
-enum { TT_FORWARD, TT_BACKWARD, TT_LOG_FORWARD, TT_LOG_BACKWARD };
+enum { TT_FORWARD, TT_BACKWARD, TT_LOG_FORWARD, TT_LOG_BACKWARD, TT_LSE };
 
 TT_INLINE void tt_softmax_strip(
     const tt_softmax_args *s, int64_t first, const int vectors, const int what)
@@ -121,6 +138,7 @@ TT_INLINE void tt_softmax_strip(
     if (!backward)
         for (int64_t i = 0; i < s->n; i++)
             for (int v = 0; v < vectors; v++) top[v] = vf_max(top[v], TT_AT(s->x, i, v));
+    for (int v = 0; what == TT_LSE && v < vectors; v++) top[v] = tt_finite_or_zero(top[v]);
     for (int64_t i = 0; i < s->n; i++)
         for (int v = 0; v < vectors; v++) {
             if (what == TT_BACKWARD)
@@ -140,7 +158,9 @@ TT_INLINE void tt_softmax_strip(
     for (int v = 0; v < vectors; v++) {
         if (what == TT_FORWARD) sum[v] = 1.0f / sum[v];
         if (what == TT_LOG_FORWARD) sum[v] = vf_log(sum[v]);
+        if (what == TT_LSE) TT_PUT(0, v, top[v] + vf_log(sum[v]));
     }
+    if (what == TT_LSE) return;
     for (int64_t i = 0; i < s->n; i++)
         for (int v = 0; v < vectors; v++) {
             if (what == TT_FORWARD)
@@ -169,6 +189,19 @@ TT_SOFTMAX_COLUMNS(softmax, TT_FORWARD)
 TT_SOFTMAX_COLUMNS(softmax_backward, TT_BACKWARD)
 TT_SOFTMAX_COLUMNS(log_softmax, TT_LOG_FORWARD)
 TT_SOFTMAX_COLUMNS(log_softmax_backward, TT_LOG_BACKWARD)
+TT_SOFTMAX_COLUMNS(logsumexp, TT_LSE)
+
+static void tt_logsumexp_backward_columns_f32(const tt_softmax_args *s)
+{
+    for (int64_t i = 0; i < s->n; i++)
+        TT_ROW_EACH(s->columns, {
+            const vf lse = tt_row_at(s->lse, c, s->columns, 0);
+            const vf shift = vf_select(lse == vf_set1(-INFINITY), vf_zero(), lse);
+            const vf p = vf_exp(tt_row_at(s->x + i * s->step, c, s->columns, 0) - shift);
+            tt_row_put(s->out + i * s->step, c, s->columns,
+                       p * tt_row_at(s->g, c, s->columns, 0));
+        });
+}
 
 /* --- Cross-entropy -------------------------------------------------------------------------- */
 

@@ -1,4 +1,5 @@
-/* Transposing blocks of floats in registers: 4 x 4, and as many vectors as a vector has lanes. */
+/* Interleaving vectors, dealing them out, and transposing blocks of floats in registers: 4 x 4, and
+ * as many vectors as a vector has lanes. */
 #ifndef TT_TRANSPOSE_H
 #define TT_TRANSPOSE_H
 
@@ -16,16 +17,24 @@ typedef float tt_v4_any __attribute__((vector_size(16), aligned(4), may_alias));
 #define TT_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vi){__VA_ARGS__})
 #endif
 
-/* a[0] b[0] a[1] b[1] …: the lower halves, and the upper halves. */
+/* LOWER and UPPER: the halves of a[0] b[0] a[1] b[1] … EVEN and ODD: every other lane of a and b. */
 #if TT_VECTOR_BYTES == 64
+#define TT_EVEN(a, b) \
+    TT_SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#define TT_ODD(a, b) \
+    TT_SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
 #define TT_LOWER(a, b) \
     TT_SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define TT_UPPER(a, b) \
     TT_SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #elif TT_VECTOR_BYTES == 32
+#define TT_EVEN(a, b) TT_SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
+#define TT_ODD(a, b) TT_SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
 #define TT_LOWER(a, b) TT_SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
 #define TT_UPPER(a, b) TT_SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
 #else
+#define TT_EVEN(a, b) TT_SHUFFLE(a, b, 0, 2, 4, 6)
+#define TT_ODD(a, b) TT_SHUFFLE(a, b, 1, 3, 5, 7)
 #define TT_LOWER(a, b) TT_SHUFFLE(a, b, 0, 4, 1, 5)
 #define TT_UPPER(a, b) TT_SHUFFLE(a, b, 2, 6, 3, 7)
 #endif

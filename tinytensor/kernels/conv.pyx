@@ -11,12 +11,14 @@ scratch memory that fits a second-level cache.
                of the weight: patches · gᵀ, summed over pixels and images
 """
 cimport numpy as cnp
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.direct cimport (
     direct,
+    direct_gather,
+    direct_gather_pays,
     direct_grad_w,
     direct_grad_w_pays,
     direct_grad_x,
@@ -155,6 +157,16 @@ cdef cnp.ndarray reversed_weight(cnp.ndarray weight, int64_t groups):
     filters, channels, *kernel = weight.shape[0] // groups, weight.shape[1], *np.shape(weight)[2:]
     parts = np.reshape(weight, (groups, filters, channels, *kernel))
     return np.ascontiguousarray(parts.swapaxes(1, 2)[..., ::-1, ::-1])
+
+
+cdef bint is_finite(cnp.ndarray x):
+    """Are all of its elements? Around an image are zeros, and inf times these would be NaN."""
+    cdef const uint32_t *bits = <const uint32_t *> cnp.PyArray_DATA(x)
+    cdef uint32_t largest = 0
+    cdef int64_t i
+    for i in range(cnp.PyArray_SIZE(x)):
+        largest = max(largest, bits[i] & 0x7FFFFFFF)
+    return largest < 0x7F800000
 
 
 cdef inline int64_t panel_of_b(const tt_kernels *table) noexcept nogil:
@@ -435,9 +447,12 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
         planes.top, planes.left = 2 - planes.top, 2 - planes.left
         winograd(&planes, s.g, s.weight, 9, s.shape.taps, True, NULL, s.out)
         return out
-    if reverse(&s.shape, &reversed) and direct_pays(&reversed):
+    if reverse(&s.shape, &reversed) and direct_pays(&reversed) and is_finite(ws):
         ws = reversed_weight(ws, groups)
         direct(&reversed, s.g, data(ws), NULL, s.out)
+        return out
+    if direct_gather_pays(&s.shape) and is_finite(ws):
+        direct_gather(&s.shape, s.g, s.weight, s.out)
         return out
     if direct_grad_x_pays(&s.shape):
         direct_grad_x(&s.shape, s.g, s.weight, s.out)

@@ -17,6 +17,13 @@ cdef int direct_grad_x(
     const Geometry *s, const float *g, const float *weight, float *out
 ) except -1
 
+# The same for 3×3 taps at stride 2, of one channel and filter. The weight must be finite: taps are
+# multiplied by the zeros around g too.
+cdef bint direct_gather_pays(const Geometry *s) noexcept nogil
+cdef int direct_gather(
+    const Geometry *s, const float *g, const float *weight, float *out
+) except -1
+
 # The gradient of the weight (groups, filters, taps), from x and g, of the output's shape.
 cdef bint direct_grad_w_pays(const Geometry *s) noexcept nogil
 cdef int direct_grad_w(

@@ -13,7 +13,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
-from tinytensor.kernels.conv cimport Geometry
+from tinytensor.kernels.conv cimport Geometry, tt_conv_args
 from tinytensor.kernels.gemm cimport cut_rows, depth_of_blocks, tt_gemm_pack_args
 from tinytensor.kernels.scratch cimport (
     Scratch,
@@ -47,6 +47,7 @@ cdef extern from "tinytensor.h" nogil:
         int64_t rows, width
         int64_t row_step, out_plane
         int accumulate
+        int nine
     ctypedef struct tt_direct_back_args:
         float *band
         const float *weight
@@ -55,6 +56,12 @@ cdef extern from "tinytensor.h" nogil:
         int64_t taps, filters
         int64_t rows, width
         int64_t row_step, g_plane
+    ctypedef struct tt_direct_gather_args:
+        float *image
+        const float *band
+        const float *weight
+        int64_t height, width
+        int64_t top, left, pitch
     ctypedef struct tt_direct_grad_args:
         const float *band
         const float *g
@@ -63,6 +70,7 @@ cdef extern from "tinytensor.h" nogil:
         int64_t taps, filters
         int64_t rows, width
         int64_t row_step, g_plane
+        int nine
     ctypedef struct tt_direct_sums_args:
         const float *sums
         float *out
@@ -74,6 +82,7 @@ cdef extern from "tinytensor.h" nogil:
         void (*direct_band_f32)(const tt_band_args *) noexcept nogil
         void (*direct_unband_f32)(const tt_band_args *) noexcept nogil
         void (*direct_back_f32)(const tt_direct_back_args *) noexcept nogil
+        void (*direct_gather_f32)(const tt_direct_gather_args *) noexcept nogil
         void (*direct_f32)(const tt_direct_args *) noexcept nogil
         void (*direct_grad_f32)(const tt_direct_grad_args *) noexcept nogil
         void (*direct_sums_f32)(const tt_direct_sums_args *) noexcept nogil
@@ -112,8 +121,26 @@ cdef int64_t rows_of_image(const Geometry *s, int64_t rows) noexcept nogil:
     return (rows - 1) * s.conv.stride_y + (s.conv.kernel_y - 1) * s.conv.dilation_y + 1
 
 
+cdef inline int64_t whole_vectors(int64_t n) noexcept nogil:
+    return ceil_div(n, lanes_of_core()) * lanes_of_core()
+
+
 cdef int64_t pitch_of(const Geometry *s) noexcept nogil:
-    return s.conv.out_width + (s.conv.kernel_x - 1) * s.conv.dilation_x // s.conv.stride_x
+    return whole_vectors(
+        s.conv.out_width + (s.conv.kernel_x - 1) * s.conv.dilation_x // s.conv.stride_x
+    )
+
+
+cdef int nine_taps(const Geometry *s) noexcept nogil:
+    """The stride, where there are kernels for it alone: 3×3 taps of a channel for one filter."""
+    cdef const tt_conv_args *conv = &s.conv
+    if (
+        s.channels == 1 and s.filters == 1 and conv.kernel_y == 3 and conv.kernel_x == 3
+        and conv.dilation_y == 1 and conv.dilation_x == 1
+        and conv.stride_y == conv.stride_x and conv.stride_x <= 2
+    ):
+        return conv.stride_x
+    return 0
 
 
 cdef int64_t row_of_band(const Geometry *s) noexcept nogil:
@@ -186,7 +213,7 @@ cdef bint fits(const Geometry *s) noexcept nogil:
     cdef int64_t lanes = lanes_of_core(), width = s.conv.out_width
     cdef int64_t vectors = ceil_div(width, lanes)
     return (
-        5 * width >= 3 * vectors * lanes and s.conv.stride_x <= 8
+        (5 * width >= 3 * vectors * lanes or nine_taps(s)) and s.conv.stride_x <= 8
         and rows_of_image(s, 2) <= BAND // row_of_band(s)
     )
 
@@ -228,18 +255,17 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef const Geometry *shape = &s.shape
     cdef int64_t begin = piece * s.piece_bands
     cdef int64_t end = min(begin + s.piece_bands, shape.items * s.bands.of_image)
-    cdef int64_t band, item, group, first, block, k
+    cdef int64_t item = begin // s.bands.of_image, group = item % shape.groups
+    cdef int64_t first = begin % s.bands.of_image * s.bands.rows, band, block, k
     cdef tt_direct_args args
     cdef int slot = take_slot(&s.scratch)
     cdef float *memory = memory_of(&s.scratch, slot)
     args.band, args.filters, args.panel = memory, shape.filters, s.panel
+    args.nine = nine_taps(shape)
     args.width, args.row_step, args.out_plane = (
         shape.conv.out_width, s.bands.row_step, shape.pixels
     )
     for band in range(begin, end):
-        item = band // s.bands.of_image
-        group = item % shape.groups
-        first = band % s.bands.of_image * s.bands.rows
         args.rows = fill_band(s.table, shape, &s.bands, s.x, item, first, memory)
         args.out = s.out + item * shape.filters * shape.pixels + first * shape.conv.out_width
         for block in range(s.blocks):
@@ -252,6 +278,11 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
             if block == 0 and s.bias != NULL:
                 args.bias = s.bias + group * shape.filters
             s.table.direct_f32(&args)
+        first += s.bands.rows
+        if first >= s.bands.of_image * s.bands.rows:
+            first, item, group = 0, item + 1, group + 1
+            if group == shape.groups:
+                group = 0
     give_back(&s.scratch, slot)
 
 
@@ -344,6 +375,63 @@ cdef int direct_grad_x(
     return 0
 
 
+# The same for 3×3 taps at stride 2, of one channel and filter: pixels gather what reached outputs.
+
+
+cdef void band_to_gather(const Geometry *s, Bands *b) noexcept nogil:
+    """The band of g: a row and a column of zeros before it, and as many behind as are read."""
+    b.pitch = whole_vectors((s.conv.left + s.conv.width + 1) // 2 + 1)
+    b.image_rows = (s.conv.top + s.conv.height + 1) // 2 + 1
+    b.size = b.image_rows * b.pitch + 2 * lanes_of_core()
+
+
+cdef bint direct_gather_pays(const Geometry *s) noexcept nogil:
+    cdef Bands bands
+    band_to_gather(s, &bands)
+    return nine_taps(s) == 2 and bands.size <= BAND
+
+
+cdef void run_gather(void *context, int64_t piece) noexcept nogil:
+    cdef Backward *s = <Backward *> context
+    cdef const Geometry *shape = &s.shape
+    cdef int64_t first = piece * s.piece_items, item
+    cdef tt_direct_gather_args args
+    cdef tt_band_args band
+    cdef int slot = take_slot(&s.scratch)
+    args.height, args.width = shape.conv.height, shape.conv.width
+    args.top, args.left, args.pitch = shape.conv.top, shape.conv.left, s.bands.pitch
+    band.channels, band.height, band.width = 1, out_height(shape), shape.conv.out_width
+    band.row, band.rows = -1, s.bands.image_rows
+    band.left, band.stride_x, band.pitch = 1, 1, s.bands.pitch
+    band.band = memory_of(&s.scratch, slot)
+    args.band = band.band
+    for item in range(first, min(first + s.piece_items, shape.items)):
+        band.image = <float *> s.g + item * shape.pixels
+        s.table.direct_band_f32(&band)
+        args.image = s.out + item * shape.image_size
+        args.weight = s.weight + item % shape.groups * shape.taps
+        s.table.direct_gather_f32(&args)
+    give_back(&s.scratch, slot)
+
+
+cdef int direct_gather(
+    const Geometry *shape, const float *g, const float *weight, float *out
+) except -1:
+    cdef Backward s
+    cdef int64_t pieces
+    keep = []
+    s.table = <const tt_kernels *> _core.table
+    s.shape = shape[0]
+    s.g, s.weight, s.out = g, weight, out
+    band_to_gather(shape, &s.bands)
+    s.piece_items = max(1, WORK_OF_PIECE // (shape.pixels * shape.taps))
+    pieces = ceil_div(shape.items, s.piece_items)
+    make_scratch(&s.scratch, s.bands.size, pieces, core.get_num_threads(), keep)
+    with nogil:
+        _core.parallel_for(pieces, run_gather, &s)
+    return 0
+
+
 # --- Gradient of the weight ------------------------------------------------------------------
 
 
@@ -381,6 +469,7 @@ cdef void run_weights(void *context, int64_t piece) noexcept nogil:
     args.band, args.offsets, args.taps = memory, s.bands.offsets, shape.taps
     args.filters, args.width = shape.filters, shape.conv.out_width
     args.row_step, args.g_plane = s.bands.row_step, shape.pixels
+    args.nine = nine_taps(shape)
     args.sums = s.sums + slice_ * s.slice_step + group * s.group_step * lanes
     memset(args.sums, 0, s.group_step * lanes * sizeof(float))
     for image in range(first, min(first + s.slice_images, shape.images)):

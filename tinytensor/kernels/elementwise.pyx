@@ -20,6 +20,8 @@ __all__ = [
     "add_into",
     "ceil",
     "clip",
+    "cos",
+    "cosh",
     "divide",
     "elu",
     "elu_backward",
@@ -38,7 +40,9 @@ __all__ = [
     "less",
     "less_equal",
     "log",
+    "log10",
     "log1p",
+    "log2",
     "matches",
     "maximum",
     "minimum",
@@ -56,11 +60,14 @@ __all__ = [
     "sign",
     "silu",
     "silu_backward",
+    "sin",
+    "sinh",
     "softplus",
     "softplus_backward",
     "sqrt",
     "square",
     "subtract",
+    "tan",
     "tanh",
     "tanh_backward",
     "where",
@@ -121,6 +128,13 @@ cdef extern from "tinytensor.h" nogil:
         unary_kernel expm1_f32
         unary_kernel log_f32
         unary_kernel log1p_f32
+        unary_kernel log2_f32
+        unary_kernel log10_f32
+        unary_kernel sinh_f32
+        unary_kernel cosh_f32
+        unary_kernel sin_f32
+        unary_kernel cos_f32
+        unary_kernel tan_f32
         unary_kernel tanh_f32
         unary_kernel erf_f32
         unary_kernel sigmoid_f32
@@ -599,6 +613,41 @@ def log(x):
 def log1p(x):
     out = unary(table().log1p_f32, x, 0, 0)
     return reference.log1p(x) if out is None else out
+
+
+def cosh(x):
+    out = unary(table().cosh_f32, x, 0, 0)
+    return reference.cosh(x) if out is None else out
+
+
+def sinh(x):
+    out = unary(table().sinh_f32, x, 0, 0)
+    return reference.sinh(x) if out is None else out
+
+
+def log10(x):
+    out = unary(table().log10_f32, x, 0, 0)
+    return reference.log10(x) if out is None else out
+
+
+def log2(x):
+    out = unary(table().log2_f32, x, 0, 0)
+    return reference.log2(x) if out is None else out
+
+
+def sin(x):
+    out = unary(table().sin_f32, x, 0, 0)
+    return reference.sin(x) if out is None else out
+
+
+def cos(x):
+    out = unary(table().cos_f32, x, 0, 0)
+    return reference.cos(x) if out is None else out
+
+
+def tan(x):
+    out = unary(table().tan_f32, x, 0, 0)
+    return reference.tan(x) if out is None else out
 
 
 def tanh(x):

@@ -106,6 +106,7 @@ def embedding(indices, weight):
 
 def embedding_backward(g, indices, rows, padding_idx):
     cdef EmbeddingWork work
+    cdef int64_t most_pieces
     if not (
         is_f32(g) and set_indices(&work, indices, rows)
         and cnp.PyArray_NDIM(g) == cnp.PyArray_NDIM(indices) + 1
@@ -118,8 +119,10 @@ def embedding_backward(g, indices, rows, padding_idx):
     out = _core.empty((rows, work.args.n))
     work.args.g = data_f32(g)
     work.args.out = data_f32(out)
+    # To read an index costs about as much as to add some elements.
+    most_pieces = min(<int64_t> MOST_PIECES, max(<int64_t> 1, work.args.n // 8))
     work.rows_of_piece = max(
-        rows_of_piece(work.args.n, WORK_OF_PIECE), ceil_div(work.args.last, MOST_PIECES)
+        rows_of_piece(work.args.n, WORK_OF_PIECE), ceil_div(work.args.last, most_pieces)
     )
     with nogil:
         _core.parallel_for(ceil_div(work.args.last, work.rows_of_piece), run_scatter, &work)

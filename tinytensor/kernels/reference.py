@@ -60,6 +60,7 @@ isnan, isinf, isfinite = np.isnan, np.isinf, np.isfinite
 negative, absolute = np.negative, np.absolute
 square, reciprocal = np.square, np.reciprocal
 exp, log, log1p, sqrt = np.exp, np.log, np.log1p, np.sqrt
+log2, log10 = np.log2, np.log10
 sin, cos, tan, asin, acos, atan = np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan
 sinh, cosh, tanh = np.sinh, np.cosh, np.tanh
 floor, ceil, where = np.floor, np.ceil, np.where
@@ -271,6 +272,13 @@ def logsumexp(x, axis=None, keepdims=False):
     with np.errstate(divide="ignore"):  # log 0 = -inf where all x are -inf
         result = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
     return result if keepdims else np.squeeze(result, axis)
+
+
+def logsumexp_backward(g, x, out, axis=None, keepdims=False):
+    """g eˣ / Σ eˣ from out = log Σ eˣ; where that is −inf, 0."""
+    if axis is not None and not keepdims:
+        g, out = np.expand_dims(g, axis), np.expand_dims(out, axis)
+    return g * np.exp(x - np.where(out == -np.inf, 0, out))
 
 
 def cumsum(x, axis, reverse=False):

@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Softmax and cross-entropy: the float32 cases of the functions of these names in reference.py."""
+"""Softmax, logsumexp and cross-entropy: the float32 cases of these names in reference.py."""
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 
@@ -17,6 +17,8 @@ __all__ = [
     "cross_entropy_backward",
     "log_softmax",
     "log_softmax_backward",
+    "logsumexp",
+    "logsumexp_backward",
     "softmax",
     "softmax_backward",
 ]
@@ -27,6 +29,7 @@ cdef extern from "tinytensor.h" nogil:
     ctypedef struct tt_softmax_args:
         const float *x
         const float *g
+        const float *lse
         float *out
         int64_t rows, n, columns, step
         int stream
@@ -49,6 +52,10 @@ cdef extern from "tinytensor.h" nogil:
         void (*softmax_backward_columns_f32)(const tt_softmax_args *) noexcept nogil
         void (*log_softmax_columns_f32)(const tt_softmax_args *) noexcept nogil
         void (*log_softmax_backward_columns_f32)(const tt_softmax_args *) noexcept nogil
+        void (*logsumexp_f32)(const tt_softmax_args *) noexcept nogil
+        void (*logsumexp_backward_f32)(const tt_softmax_args *) noexcept nogil
+        void (*logsumexp_columns_f32)(const tt_softmax_args *) noexcept nogil
+        void (*logsumexp_backward_columns_f32)(const tt_softmax_args *) noexcept nogil
         void (*cross_entropy_f32)(const tt_cross_entropy_args *) noexcept nogil
         void (*cross_entropy_backward_f32)(const tt_cross_entropy_args *) noexcept nogil
 
@@ -67,20 +74,28 @@ cdef struct SoftmaxWork:
     tt_softmax_args args
     int64_t in_piece  # rows, or columns
     int64_t pieces_of_block  # of columns: a block is n runs of `step`
+    int64_t out_n, g_n  # elements of a row in out, and in g (and lse): n or 1
 
 
-cdef inline void shift(tt_softmax_args *args, int64_t elements) noexcept nogil:
-    args.x += elements
-    args.out += elements
+# To the row or column `first` of block number `block`; of rows, all are one block.
+cdef inline void shift(
+    const SoftmaxWork *work, tt_softmax_args *args, int64_t block, int64_t first
+) noexcept nogil:
+    cdef bint by_rows = args.step == 1
+    cdef int64_t blocks = block * args.step
+    args.x += blocks * args.n + (first * args.n if by_rows else first)
+    args.out += blocks * work.out_n + (first * work.out_n if by_rows else first)
     if args.g != NULL:
-        args.g += elements
+        args.g += blocks * work.g_n + (first * work.g_n if by_rows else first)
+    if args.lse != NULL:
+        args.lse += blocks * work.g_n + (first * work.g_n if by_rows else first)
 
 
 cdef void run_rows(void *context, int64_t piece) noexcept nogil:
     cdef SoftmaxWork *work = <SoftmaxWork *> context
     cdef tt_softmax_args args = work.args
     args.rows = min(work.in_piece, args.rows - piece * work.in_piece)
-    shift(&args, piece * work.in_piece * args.n)
+    shift(work, &args, 0, piece * work.in_piece)
     work.kernel(&args)
 
 
@@ -90,25 +105,38 @@ cdef void run_columns(void *context, int64_t piece) noexcept nogil:
     cdef int64_t block = piece // work.pieces_of_block
     cdef int64_t first = piece % work.pieces_of_block * work.in_piece
     args.columns = min(work.in_piece, args.step - first)
-    shift(&args, block * args.n * args.step + first)
+    shift(work, &args, block, first)
     work.kernel(&args)
+
+
+cdef int place_of(object x, int axis) except -1:
+    if not -cnp.PyArray_NDIM(x) <= axis < cnp.PyArray_NDIM(x):
+        raise ValueError(f"there is no axis {axis} in {x.shape}")
+    return axis if axis >= 0 else axis + cnp.PyArray_NDIM(x)
 
 
 cdef object along(softmax_kernel by_rows, softmax_kernel by_columns, object x, object g, int axis):
     cdef SoftmaxWork work
-    cdef int i
-    if not -cnp.PyArray_NDIM(x) <= axis < cnp.PyArray_NDIM(x):
-        raise ValueError(f"there is no axis {axis} in {x.shape}")
-    if axis < 0:
-        axis += cnp.PyArray_NDIM(x)
+    axis = place_of(x, axis)
     x = contiguous(x)
     g = None if g is None else contiguous(g)
     out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
+    work.args.g, work.args.lse = data_f32(g), NULL
+    work.out_n = work.g_n = cnp.PyArray_DIM(x, axis)
+    run(&work, by_rows, by_columns, x, out, axis)
+    return out
+
+
+# Run it for a contiguous x; g, lse and the sizes of rows are filled in.
+cdef void run(
+    SoftmaxWork *work, softmax_kernel by_rows, softmax_kernel by_columns, cnp.ndarray x,
+    cnp.ndarray out, int axis,
+):
     cdef int64_t n = cnp.PyArray_DIM(x, axis), size = cnp.PyArray_SIZE(x), pieces
+    cdef int i
     if size == 0:
-        return out
+        return
     work.args.x = data_f32(x)
-    work.args.g = data_f32(g)
     work.args.out = data_f32(out)
     work.args.n = n
     work.args.stream = _core.is_streamed(size)
@@ -121,15 +149,14 @@ cdef object along(softmax_kernel by_rows, softmax_kernel by_columns, object x, o
         work.kernel = by_rows
         pieces = ceil_div(work.args.rows, work.in_piece)
         with nogil:
-            _core.parallel_for(pieces, run_rows, &work)
+            _core.parallel_for(pieces, run_rows, work)
     else:
         work.kernel = by_columns
         work.in_piece = ceil_div(work.in_piece, COLUMNS) * COLUMNS
         work.pieces_of_block = ceil_div(work.args.step, work.in_piece)
         pieces = size // (n * work.args.step) * work.pieces_of_block
         with nogil:
-            _core.parallel_for(pieces, run_columns, &work)
-    return out
+            _core.parallel_for(pieces, run_columns, work)
 
 
 def softmax(x, axis):
@@ -160,6 +187,46 @@ def log_softmax_backward(g, out, axis):
     return along(
         table.log_softmax_backward_f32, table.log_softmax_backward_columns_f32, out, g, axis
     )
+
+
+# Is it a case of the kernels below? They take one axis, along which x has elements.
+cdef bint is_row_reduced(object x, object axis, object keepdims):
+    return (
+        is_f32(x) and type(axis) is int and type(keepdims) is bool and cnp.PyArray_SIZE(x) > 0
+        and -cnp.PyArray_NDIM(x) <= axis < cnp.PyArray_NDIM(x)
+    )
+
+
+def logsumexp(x, axis=None, keepdims=False):
+    cdef const tt_kernels *table = <const tt_kernels *> _core.table
+    cdef SoftmaxWork work
+    if not is_row_reduced(x, axis, keepdims):
+        return reference.logsumexp(x, axis, keepdims)
+    x, axis = contiguous(x), place_of(x, axis)
+    shape = list(x.shape)
+    shape[axis:axis + 1] = [1] if keepdims else []
+    out = _core.empty(tuple(shape))
+    work.args.g = work.args.lse = NULL
+    work.out_n = work.g_n = 1
+    run(&work, table.logsumexp_f32, table.logsumexp_columns_f32, x, out, axis)
+    return out
+
+
+def logsumexp_backward(g, x, out, axis=None, keepdims=False):
+    cdef const tt_kernels *table = <const tt_kernels *> _core.table
+    cdef SoftmaxWork work
+    if not (
+        is_row_reduced(x, axis, keepdims) and is_f32(g) and is_f32(out)
+        and cnp.PyArray_SAMESHAPE(g, out)
+        and cnp.PyArray_SIZE(out) * <int64_t> x.shape[axis] == cnp.PyArray_SIZE(x)
+    ):
+        return reference.logsumexp_backward(g, x, out, axis, keepdims)
+    x, axis, g, out = contiguous(x), place_of(x, axis), contiguous(g), contiguous(out)
+    dx = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
+    work.args.g, work.args.lse = data_f32(g), data_f32(out)
+    work.out_n, work.g_n = cnp.PyArray_DIM(x, axis), 1
+    run(&work, table.logsumexp_backward_f32, table.logsumexp_backward_columns_f32, x, dx, axis)
+    return dx
 
 
 # --- Cross-entropy ---------------------------------------------------------------------------

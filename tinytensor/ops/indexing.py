@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from operator import index as as_int
 from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..engine import Variable
 from ..errors import ShapeError
 from ..operation import op
@@ -94,9 +96,51 @@ def basic_index(x, index):
 basic_index.grad(x=lambda g, index, from_shape: scatter_add(g, index, from_shape))
 
 
+# Elements from which on it is worth the look at an index, to copy rows and to add them up.
+COPIED_FROM, ADDED_FROM = 1 << 15, 512
+
+
+def _picked_rows(index: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, int, tuple] | None:
+    """The numbers of the rows that ``index`` picks from an array of ``shape``, seen as rows.
+
+    Also how many rows there are, and the shape of what is picked. None but for integer arrays in
+    range that stand side by side, with full slices alone before and behind them.
+    """
+    items = list(index) if isinstance(index, tuple) else [index]
+    kept = [isinstance(item, slice) and item == slice(None) for item in items]
+    first, last = kept.index(False), len(kept) - kept[::-1].index(False)
+    arrays, sizes = [np.asarray(item) for item in items[first:last]], shape[first:last]
+    if any(kept[first:last]) or len(sizes) < len(arrays):
+        return None
+    numbers: np.ndarray = np.zeros((), np.int64)
+    for array, size in zip(arrays, sizes, strict=True):
+        if array.dtype.kind not in "iu" or not array.size:
+            return None
+        lowest = array.min()
+        if lowest < -size or array.max() >= size:
+            return None
+        array = array.astype(np.int64, copy=False)
+        if lowest < 0:
+            array = np.where(array < 0, array + size, array)
+        numbers = numbers * size + array
+    of, before = math.prod(sizes), math.prod(shape[:first])
+    picked = (*shape[:first], *numbers.shape, *shape[last:])
+    numbers = (of * np.arange(before)[:, np.newaxis] + numbers.reshape(-1)).reshape(-1)
+    return numbers, before * of, picked
+
+
 @op(residuals=("from_shape",))
 def advanced_index(x, index):
     """``x[index]`` for an index with arrays of integers or bools: a copy."""
+    if (
+        isinstance(index, np.ndarray)
+        and (x.dtype == np.float32 and x.ndim > 1 and x.flags.c_contiguous)
+        and x.size * index.size >= COPIED_FROM * len(x)
+    ):
+        picked = _picked_rows(index, x.shape)
+        if picked is not None:
+            numbers, rows, shape = picked
+            return kernels.embedding(numbers, x.reshape(rows, -1)).reshape(shape), x.shape
     return x[index], np.shape(x)
 
 
@@ -111,9 +155,18 @@ def scatter_add(g, index, shape):
         raise ShapeError(f"scatter_add: g is {np.shape(g)}, but its place is {out[index].shape}")
     if is_basic(index) or (isinstance(index, np.ndarray) and index.dtype == bool):
         out[index] = g  # nothing repeats
-    else:
+        return out
+    # NumPy adds single elements well where the index is one array, but rows one by one.
+    picked = None if len(shape) == 1 or np.size(g) < ADDED_FROM else _picked_rows(index, shape)
+    if picked is None or np.shape(g) != picked[2]:
         np.add.at(out, index, g)
-    return out
+        return out
+    numbers, rows, _ = picked
+    if rows == out.size:
+        np.add.at(out.reshape(-1), numbers, np.reshape(g, -1))
+        return out
+    g = np.reshape(g, (numbers.size, -1))
+    return kernels.embedding_backward(g, numbers, rows, None).reshape(shape)
 
 
 scatter_add.grad(g=lambda gg, index: getitem(gg, index))

@@ -221,13 +221,20 @@ def logsumexp(x, axis=None, keepdims=False):
     return kernels.logsumexp(x, axis, keepdims)
 
 
-def _logsumexp_to_x(g, x, out, axis, keepdims):
-    out = where(equal(out, -math.inf), 0.0, out)
-    shifted = x - expand(out, x.shape, axis, keepdims)
+@op
+def logsumexp_backward(g, x, y, axis=None, keepdims=False):
+    """g exp(x − y): the cotangent of x from that of y = log Σ eˣ; 0 where y is −inf."""
+    return kernels.logsumexp_backward(g, x, y, axis, keepdims)
+
+
+def _logsumexp_backward(g, x, y, axis, keepdims):
+    y = where(equal(y, -math.inf), 0.0, y)
+    shifted = x - expand(y, x.shape, axis, keepdims)
     return expand(g, x.shape, axis, keepdims) * exp(shifted)
 
 
-logsumexp.grad(x=_logsumexp_to_x)
+logsumexp.grad(x=lambda g, x, out, axis, keepdims: logsumexp_backward(g, x, out, axis, keepdims))
+logsumexp_backward.defined_by(_logsumexp_backward)
 
 # --- Running sums -----------------------------------------------------------------------------
 
