@@ -47,10 +47,7 @@ TT_INLINE void tt_gemm_tile_of(int rows, int vectors, int64_t a_row, int64_t a_d
     vf sum[TT_GEMM_ROWS][2];
     const float *a = t->a, *b = t->b;
     TT_UNROLL for (int r = 0; r < rows; r++)
-        TT_UNROLL for (int v = 0; v < vectors; v++) {
-            sum[r][v] = vf_zero();
-            __builtin_prefetch(t->c + r * t->c_row + v * VL, 1);
-        }
+        TT_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = vf_zero();
     for (int64_t k = 0; k < t->depth; k++, a += a_depth, b += t->b_depth) {
         vf row[2];
         TT_UNROLL for (int v = 0; v < vectors; v++) row[v] = vf_load(b + v * VL);

@@ -23,7 +23,7 @@ cnp.import_array()
 ACTIVATIONS = {None: TT_IDENTITY, "relu": TT_RELU}
 
 cdef enum:
-    ROWS_OF_PIECE = 140  # with a block's depth, half of a second-level cache
+    PANELS_OF_PIECE = 20  # of rows; with a block's depth, less than half of a second-level cache
     WORK_OF_PIECE = 1 << 20  # multiply-adds; about 20 µs
     FEW_VECTORS = 8  # rows that are multiplied by B one after another, as vectors
     FEW_ROWS = 64  # of a product with B^T that is turned
@@ -65,7 +65,7 @@ cdef struct Strip:
 
 
 cdef void cut_rows(int64_t rows, int64_t tallest, int64_t *panel, int64_t *piece) noexcept nogil:
-    cdef int64_t pieces = ceil_div(rows, ROWS_OF_PIECE)
+    cdef int64_t pieces = ceil_div(rows, PANELS_OF_PIECE * tallest)
     cdef int64_t in_piece = ceil_div(rows, pieces)
     cdef int64_t panels = ceil_div(in_piece, tallest)
     panel[0] = ceil_div(in_piece, panels)
