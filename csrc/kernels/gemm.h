@@ -121,10 +121,13 @@ TT_INLINE void tt_store_in_panel(float *out, vf x, int64_t lanes, int64_t rest)
         vf_store_n(out, x, lanes);
 }
 
-/* The width is adjacent in memory: all panels together, so that a row of x is read at once. */
+/* The width is adjacent in memory: all panels together, so that a row of x is read at once. The
+ * rows lie far apart, where no prefetcher of the processor's follows: those to come are asked for. */
 static void tt_pack_adjacent(const tt_gemm_pack_args *s, int64_t panel, int64_t lanes)
 {
-    for (int64_t k = 0; k < s->depth; k++)
+    for (int64_t k = 0; k < s->depth; k++) {
+        for (int64_t i = 0; i < s->width; i += VL)
+            __builtin_prefetch(s->x + i + (k + 8) * s->depth_step);
         for (int64_t i = 0; i < s->width; i += panel) {
             const int64_t width = s->width - i < panel ? s->width - i : panel;
             const int64_t padded = (width + lanes - 1) / lanes * lanes;
@@ -136,6 +139,7 @@ static void tt_pack_adjacent(const tt_gemm_pack_args *s, int64_t panel, int64_t 
                 tt_store_in_panel(out + c, row, padded - c, (s->depth - 1 - k) * padded);
             }
         }
+    }
 }
 
 /* The depth is adjacent in memory: blocks of VL x VL, transposed in registers. */
