@@ -108,9 +108,16 @@ static void tt_gru_cell_backward_f32(const tt_gru_cell_args *s)
  *     operand    [block of the depth][row of the batch][TT_STEP_ROW]
  */
 
+/* Lines that what follows a product will read or write. They are fetched while a tile is summed, one
+ * at each step of its depth: of many fetches at once the processor would drop some. */
+typedef struct {
+    int64_t count;
+    const float *of[TT_STEP_DEPTH];
+} tt_step_lines;
+
 /* sums[row][2 VL] (+)= a b, a tile of some rows and of one block of the depth. */
 TT_INLINE void tt_step_tile_of(int rows, const float *a, const float *b, int64_t depth, float *sums,
-                               int accumulate)
+                               int accumulate, const tt_step_lines *lines)
 {
     vf sum[TT_GEMM_ROWS][2];
     TT_UNROLL for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = vf_zero();
@@ -121,6 +128,7 @@ TT_INLINE void tt_step_tile_of(int rows, const float *a, const float *b, int64_t
         if (VL == 16) __builtin_prefetch(b + TT_STEP_DEPTH * 2 * VL + VL, 0, 2);
         /* One row in turn, a few lines ahead: another core may have written it just now. */
         __builtin_prefetch(a + (k & 15) * TT_STEP_ROW + k + 48);
+        if (k < lines->count) __builtin_prefetch(lines->of[k], 1);
         TT_UNROLL for (int r = 0; r < rows; r++) {
             vf x = vf_set1(a[r * TT_STEP_ROW + k]);
             sum[r][0] = vf_fma(x, left, sum[r][0]);
@@ -138,11 +146,11 @@ TT_INLINE void tt_step_tile_of(int rows, const float *a, const float *b, int64_t
 }
 
 static void tt_step_tile(int64_t rows, const float *a, const float *b, int64_t depth, float *sums,
-                         int accumulate)
+                         int accumulate, const tt_step_lines *lines)
 {
-#define TT_STEP_TILE(ROWS)                                   \
-    case ROWS:                                               \
-        tt_step_tile_of(ROWS, a, b, depth, sums, accumulate); \
+#define TT_STEP_TILE(ROWS)                                           \
+    case ROWS:                                                       \
+        tt_step_tile_of(ROWS, a, b, depth, sums, accumulate, lines); \
         break;
     switch (rows) {
         TT_TO_ROWS(TT_STEP_TILE)
@@ -159,48 +167,42 @@ TT_INLINE float *tt_operand_at(const tt_step_args *s, float *operand, int64_t ro
            column % TT_STEP_DEPTH;
 }
 
-/* Arrays that what follows a product will read or write, two vectors of each row: they are fetched
- * while the product runs. */
+/* Arrays of which what follows a product uses two vectors of each row. */
 typedef struct {
     int count;
     struct {
         const float *x;
         int64_t row; /* from row to row of x */
-        int written; /* other cores may have a copy, which must be called in */
     } of[16];
 } tt_step_ahead;
 
 TT_INLINE void tt_step_fetch(tt_step_ahead *ahead, const tt_step_args *s, const float *x,
-                             int64_t row, int64_t column, int written)
+                             int64_t row, int64_t column)
 {
     if (!x) return;
     ahead->of[ahead->count].x = x + s->row * row + column;
-    ahead->of[ahead->count].row = row;
-    ahead->of[ahead->count++].written = written;
+    ahead->of[ahead->count++].row = row;
 }
 
 /* The same of the next operand. */
 TT_INLINE void tt_step_fetch_next(tt_step_ahead *ahead, const tt_step_args *s, int64_t column)
 {
     ahead->of[ahead->count].x = tt_operand_at(s, s->next, s->row, column);
-    ahead->of[ahead->count].row = TT_STEP_ROW;
-    ahead->of[ahead->count++].written = 1;
+    ahead->of[ahead->count++].row = TT_STEP_ROW;
 }
 
-/* The share of one block of the depth, for some rows. */
-TT_INLINE void tt_step_fetch_share(const tt_step_ahead *ahead, int64_t block, int64_t blocks,
-                                   int64_t row, int64_t rows)
+/* The lines of some rows that are to be fetched in one block of the depth. */
+TT_INLINE void tt_step_choose_lines(tt_step_lines *lines, const tt_step_ahead *ahead, int64_t block,
+                                    int64_t blocks, int64_t row, int64_t rows)
 {
-    for (int64_t i = ahead->count * block / blocks; i < ahead->count * (block + 1) / blocks; i++) {
+    const int64_t end = ahead->count * (block + 1) / blocks;
+    lines->count = 0;
+    for (int64_t i = ahead->count * block / blocks; i < end; i++) {
         const float *x = ahead->of[i].x + row * ahead->of[i].row;
-        for (int64_t r = 0; r < rows; r++, x += ahead->of[i].row) {
-            if (ahead->of[i].written) {
-                __builtin_prefetch(x, 1);
-                __builtin_prefetch(x + VL, 1);
-            } else {
-                __builtin_prefetch(x);
-                __builtin_prefetch(x + VL);
-            }
+        for (int64_t r = 0; r < rows && lines->count + 2 <= TT_STEP_DEPTH; r++) {
+            lines->of[lines->count++] = x;
+            if (VL == 16) lines->of[lines->count++] = x + VL;
+            x += ahead->of[i].row;
         }
     }
 }
@@ -212,6 +214,7 @@ static void tt_step_product(const tt_step_args *s, const float *panel, int64_t d
     const int64_t blocks = (depth + TT_STEP_DEPTH - 1) / TT_STEP_DEPTH;
     const int64_t tiles = (s->rows + TT_GEMM_ROWS - 1) / TT_GEMM_ROWS;
     const int64_t height = (s->rows + tiles - 1) / tiles;
+    tt_step_lines lines;
     if (!s->operand) {
         memset(sums, 0, sizeof(float) * (size_t)(s->rows * 2 * VL));
         return;
@@ -221,9 +224,9 @@ static void tt_step_product(const tt_step_args *s, const float *panel, int64_t d
         const int64_t some = depth - k < TT_STEP_DEPTH ? depth - k : TT_STEP_DEPTH;
         for (int64_t r = 0; r < s->rows; r += height) {
             const int64_t rows = s->rows - r < height ? s->rows - r : height;
-            tt_step_fetch_share(ahead, k / TT_STEP_DEPTH, blocks, r, rows);
+            tt_step_choose_lines(&lines, ahead, k / TT_STEP_DEPTH, blocks, r, rows);
             tt_step_tile(rows, a + r * TT_STEP_ROW, panel + k * 2 * VL, some, sums + r * 2 * VL,
-                         k > 0);
+                         k > 0, &lines);
         }
     }
 }
@@ -278,11 +281,11 @@ TT_INLINE void tt_step_sums(const tt_step_args *s, int gates, int64_t unit, floa
     const float *panel = s->weights + unit * gates * depth;
     for (int gate = 0; gate < gates; gate++) {
         tt_step_ahead ahead = {0};
-        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit, 1);
+        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit);
         if (gate == gates - 1) {
-            tt_step_fetch(&ahead, s, s->inner, n, unit, 1);
-            tt_step_fetch(&ahead, s, s->h, n, unit, 1);
-            tt_step_fetch(&ahead, s, s->c, n, unit, 1);
+            tt_step_fetch(&ahead, s, s->inner, n, unit);
+            tt_step_fetch(&ahead, s, s->h, n, unit);
+            tt_step_fetch(&ahead, s, s->c, n, unit);
             tt_step_fetch_next(&ahead, s, unit);
         }
         tt_step_product(s, panel + gate * depth * 2 * VL, depth, sums + gate * s->rows * 2 * VL,
@@ -295,14 +298,14 @@ TT_INLINE void tt_step_backward_sums(const tt_step_args *s, int gates, int64_t u
     const int64_t n = s->hidden, depth = gates * tt_step_padded(n);
     tt_step_ahead ahead = {0};
     for (int gate = 0; gate < gates; gate++) {
-        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit, 0);
-        tt_step_fetch(&ahead, s, s->dgates, gates * n, gate * n + unit, 1);
+        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit);
+        tt_step_fetch(&ahead, s, s->dgates, gates * n, gate * n + unit);
         tt_step_fetch_next(&ahead, s, gate * tt_step_padded(n) + unit);
     }
-    tt_step_fetch(&ahead, s, s->g, n, unit, 0);
-    tt_step_fetch(&ahead, s, s->inner, n, unit, 0);
-    tt_step_fetch(&ahead, s, s->h_before, n, unit, 0);
-    tt_step_fetch(&ahead, s, s->c_before, n, unit, 0);
+    tt_step_fetch(&ahead, s, s->g, n, unit);
+    tt_step_fetch(&ahead, s, s->inner, n, unit);
+    tt_step_fetch(&ahead, s, s->h_before, n, unit);
+    tt_step_fetch(&ahead, s, s->c_before, n, unit);
     tt_step_product(s, s->weights + unit * depth, depth, sums, &ahead);
 }
 
