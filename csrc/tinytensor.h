@@ -545,7 +545,7 @@ typedef struct {
 
 enum {
     TT_STEP_ROWS = 64,                  /* the most rows of a piece */
-    TT_STEP_DEPTH = 256,                /* elements of the depth in a block of an operand */
+    TT_STEP_DEPTH = 128,                /* elements of the depth in a block of an operand */
     TT_STEP_ROW = TT_STEP_DEPTH + 16,   /* from row to row of it: not a power of two */
 };
 
