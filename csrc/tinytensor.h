@@ -521,9 +521,13 @@ typedef struct {
     const float *weights;
     const float *operand; /* of the product; NULL: zeros */
     float *next;          /* the operand of the next step */
+    const float *x;       /* of the next step, for its operand; NULL: none */
     int64_t batch, hidden;
+    int64_t inputs; /* columns of x that the operands hold */
     int64_t row, rows, unit, units;
     const float *h_before, *c_before; /* NULL: zeros */
+    const float *input; /* what is added to the sums: the input's part of them, or biases */
+    int64_t input_row;  /* from row to row of it; 0 for biases */
     float *gates, *inner, *h, *c;
     const float *inner_bias; /* NULL for none */
     const float *g, *g_last; /* cotangents of h, and of h as the last state (NULL: zeros) */
@@ -534,11 +538,12 @@ typedef struct {
     int relu; /* of rnn_step */
 } tt_step_args;
 
-/* W (gates hidden × hidden) into panels, for groups [first, first + groups) of units. */
+/* W (gates hidden × hidden) into panels, for groups [first, first + groups) of units; forward also
+ * that of the inputs (gates hidden × inputs). */
 typedef struct {
-    const float *weight;
+    const float *weight, *input_weight;
     float *out;
-    int64_t gates, hidden;
+    int64_t gates, hidden, inputs;
     int64_t first, groups;
     int backward;
 } tt_step_pack_args;
@@ -549,10 +554,11 @@ enum {
     TT_STEP_ROW = TT_STEP_DEPTH + 16,   /* from row to row of it: not a power of two */
 };
 
-/* How many floats an operand of `gates` takes, for vectors of up to 16. */
-static inline int64_t tt_step_operand_size(int64_t batch, int64_t gates, int64_t hidden)
+/* How many floats an operand of `gates`, and inputs, takes, for vectors of up to 16. */
+static inline int64_t tt_step_operand_size(int64_t batch, int64_t gates, int64_t hidden,
+                                           int64_t inputs)
 {
-    int64_t depth = gates * ((hidden + 15) / 16 * 16);
+    int64_t depth = gates * ((hidden + 15) / 16 * 16) + (inputs + 15) / 16 * 16;
     return (depth + TT_STEP_DEPTH - 1) / TT_STEP_DEPTH * batch * TT_STEP_ROW;
 }
 
