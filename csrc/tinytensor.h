@@ -159,10 +159,12 @@ typedef struct {
 
 /* --- Matrix products (kernels/gemm.h) ------------------------------------------------------- */
 
+/* Of floats or of doubles, as the kernel's name says; steps are in elements. */
+
 /* A matrix into panels. Along the width a panel is cut, along the depth it runs. */
 typedef struct {
-    const float *x;
-    float *out;
+    const void *x;
+    void *out;
     int64_t width, depth;
     int64_t width_step, depth_step;
     int64_t panel; /* rows of a panel of A; a panel of B is always two vectors wide */
@@ -175,8 +177,8 @@ typedef enum { TT_IDENTITY, TT_RELU } tt_activation;
 /* C (+)= A B, one block of the depth; then, if it is the last, C = activation(C + biases).
  * Packed operands are as gemm_pack_a and gemm_pack_b leave them; others are strided. */
 typedef struct {
-    const float *a, *b;
-    float *c;
+    const void *a, *b;
+    void *c;
     int64_t rows, columns, depth;
     int64_t a_row, a_depth;
     int64_t b_depth, b_column;
@@ -187,23 +189,23 @@ typedef struct {
     int accumulate;
     int finish;
     int activation;
-    const float *row_bias, *column_bias; /* NULL for none */
+    const void *row_bias, *column_bias; /* NULL for none */
 } tt_gemm_block_args;
 
 /* C = activation(C + biases) */
 typedef struct {
-    float *c;
+    void *c;
     int64_t rows, columns;
     int64_t c_row;
     int activation;
-    const float *row_bias, *column_bias;
+    const void *row_bias, *column_bias;
 } tt_gemm_finish_args;
 
 /* y = A x for each of some vectors x. The rows of A have adjacent elements (a_depth is 1), or the
  * columns have (a_row is 1). */
 typedef struct {
-    const float *a, *x;
-    float *y;
+    const void *a, *x;
+    void *y;
     int64_t rows, depth, vectors;
     int64_t a_row, a_depth;
     int64_t x_vector, y_vector;
@@ -214,7 +216,12 @@ typedef struct {
     X(gemm_pack_b_f32, tt_gemm_pack_args)   \
     X(gemm_block_f32, tt_gemm_block_args)   \
     X(gemm_finish_f32, tt_gemm_finish_args) \
-    X(gemv_f32, tt_gemv_args)
+    X(gemv_f32, tt_gemv_args)               \
+    X(gemm_pack_a_f64, tt_gemm_pack_args)   \
+    X(gemm_pack_b_f64, tt_gemm_pack_args)   \
+    X(gemm_block_f64, tt_gemm_block_args)   \
+    X(gemm_finish_f64, tt_gemm_finish_args) \
+    X(gemv_f64, tt_gemv_args)
 
 /* --- Convolution and pooling (conv.h, direct.h, winograd.h and pool.h in kernels) ----------- */
 
