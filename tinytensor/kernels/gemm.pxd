@@ -77,6 +77,11 @@ ctypedef struct product:
     const void *column_bias
 
 
+# Weights (groups, filters, taps), packed as A: of each group one block of the depth after another.
+cdef void pack_filters(
+    const float *weight, float *out, int64_t groups, int64_t filters, int64_t taps, int64_t panel
+) noexcept nogil
+
 # Height of the panels, and rows of the pieces, that `rows` rows are best cut into.
 cdef void cut_rows(int64_t rows, int64_t tallest, int64_t *panel, int64_t *piece) noexcept nogil
 

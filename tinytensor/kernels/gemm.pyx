@@ -379,6 +379,39 @@ cdef int finish_nothing(const product *p) except -1:
     return 0
 
 
+# --- Weights of filters ----------------------------------------------------------------------
+
+
+cdef struct Filters:
+    const tt_kernels *table
+    tt_gemm_pack_args args  # of all of the depth of the first group
+    int64_t block_depth, blocks
+
+
+cdef void pack_block(void *context, int64_t piece) noexcept nogil:
+    cdef const Filters *s = <const Filters *> context
+    cdef tt_gemm_pack_args args = s.args
+    cdef int64_t k = piece % s.blocks * s.block_depth
+    cdef int64_t matrix = piece // s.blocks * args.width * args.depth
+    args.x = moved(args.x, (matrix + k) * sizeof(float))
+    args.out = moved(args.out, (matrix + k * args.width) * sizeof(float))
+    args.depth = min(s.block_depth, args.depth - k)
+    s.table.gemm_pack_a_f32(&args)
+
+
+cdef void pack_filters(
+    const float *weight, float *out, int64_t groups, int64_t filters, int64_t taps, int64_t panel
+) noexcept nogil:
+    cdef Filters s
+    s.table = <const tt_kernels *> _core.table
+    s.args.x, s.args.out, s.args.panel = weight, out, panel
+    s.args.width, s.args.depth = filters, taps
+    s.args.width_step, s.args.depth_step = taps, 1
+    s.block_depth = depth_of_blocks(taps)
+    s.blocks = ceil_div(taps, s.block_depth)
+    _core.parallel_for(groups * s.blocks, pack_block, &s)
+
+
 # --- A matrix and a few vectors --------------------------------------------------------------
 
 
