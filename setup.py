@@ -21,8 +21,8 @@ PACKAGE = Path("tinytensor")
 CORE_SOURCES = ["csrc/buffers.c", "csrc/dispatch.c", "csrc/pool.c"]
 JOBS = os.cpu_count() or 1
 
-# What a build takes the layout of structs from. Their checksum is kept in _core, which an import from
-# this folder compares: see stale() in tinytensor/kernels/__init__.py.
+# What a build takes the layout of structs from. _core keeps the checksum of these files, and an
+# import beside them compares it: see stale() in tinytensor/kernels/__init__.py.
 LAYOUTS = [Path("csrc/tinytensor.h"), *sorted((PACKAGE / "kernels").glob("*.pxd"))]
 LAYOUT = zlib.crc32(b"".join(path.read_bytes() for path in LAYOUTS))
 
@@ -81,7 +81,10 @@ def extension(source: Path, c_sources: list[str]) -> Extension:
         ".".join(source.with_suffix("").parts),
         [str(source), *c_sources],
         include_dirs=["csrc", numpy.get_include()],
-        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("TT_LAYOUT", f"{LAYOUT}u")],
+        define_macros=[
+            ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
+            ("TT_LAYOUT", f"{LAYOUT}u"),
+        ],
         depends=[str(path) for path in LAYOUTS],
         # The hot loops are in csrc/isa; more than -O2 would only make the build slower here.
         extra_compile_args=[*COMMON, "-O2", *WARN],
