@@ -20,7 +20,7 @@ typedef struct {
 
 /* Inlined with constant rows and vectors, so that the sums are registers. */
 TT_INLINE void TT_OF(tt_gemm_tile_of)(int rows, int vectors, int64_t a_row, int64_t a_depth,
-                               const TT_OF(tt_gemm_tile) *t)
+                                      const TT_OF(tt_gemm_tile) *t)
 {
     tt_vector sum[TT_GEMM_ROWS][2];
     const tt_real *a = t->a, *b = t->b;
@@ -31,7 +31,8 @@ TT_INLINE void TT_OF(tt_gemm_tile_of)(int rows, int vectors, int64_t a_row, int6
         TT_UNROLL for (int v = 0; v < vectors; v++) row[v] = TT_V(load)(b + v * TT_LANES);
         TT_UNROLL for (int r = 0; r < rows; r++) {
             tt_vector x = TT_V(set1)(a[r * a_row]);
-            TT_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = TT_V(fma)(x, row[v], sum[r][v]);
+            TT_UNROLL for (int v = 0; v < vectors; v++)
+                sum[r][v] = TT_V(fma)(x, row[v], sum[r][v]);
         }
     }
     const int64_t c_row = t->c_row, rest = t->columns - (vectors - 1) * TT_LANES;
@@ -40,10 +41,12 @@ TT_INLINE void TT_OF(tt_gemm_tile_of)(int rows, int vectors, int64_t a_row, int6
         TT_UNROLL for (int r = 0; r < rows; r++)
             TT_UNROLL for (int v = 0; v < vectors; v++) {
                 const tt_real *from = c + r * c_row + v * TT_LANES;
-                sum[r][v] += v < vectors - 1 || rest == TT_LANES ? TT_V(load)(from) : TT_V(load_n)(from, rest);
+                const int whole = v < vectors - 1 || rest == TT_LANES;
+                sum[r][v] += whole ? TT_V(load)(from) : TT_V(load_n)(from, rest);
             }
     TT_UNROLL for (int r = 0; r < rows; r++) {
-        TT_UNROLL for (int v = 0; v < vectors - 1; v++) TT_V(store)(c + r * c_row + v * TT_LANES, sum[r][v]);
+        TT_UNROLL for (int v = 0; v < vectors - 1; v++)
+            TT_V(store)(c + r * c_row + v * TT_LANES, sum[r][v]);
         tt_real *last = c + r * c_row + (vectors - 1) * TT_LANES;
         if (rest == TT_LANES)
             TT_V(store)(last, sum[r][vectors - 1]);
@@ -88,7 +91,8 @@ TT_INLINE void TT_OF(tt_store_in_panel)(tt_real *out, tt_vector x, int64_t lanes
 }
 
 /* The width is adjacent in memory: all panels together, so that a row of x is read at once. The
- * rows lie far apart, where no prefetcher of the processor's follows: those to come are asked for. */
+ * rows lie far apart, where the processor's own prefetchers do not follow: those to come are asked
+ * for. */
 static void TT_OF(tt_pack_adjacent)(const tt_gemm_pack_args *s, int64_t panel,
                                     int64_t lanes)
 {
@@ -112,8 +116,8 @@ static void TT_OF(tt_pack_adjacent)(const tt_gemm_pack_args *s, int64_t panel,
 }
 
 /* The depth is adjacent in memory: blocks of TT_LANES x TT_LANES, transposed in registers. */
-static void TT_OF(tt_pack_transposed)(const tt_real *x, int64_t width_step, int64_t width, int64_t padded,
-                               int64_t depth, tt_real *out)
+static void TT_OF(tt_pack_transposed)(const tt_real *x, int64_t width_step, int64_t width,
+                                      int64_t padded, int64_t depth, tt_real *out)
 {
     for (int64_t k = 0; k < depth; k += TT_LANES) {
         const int64_t rows = depth - k < TT_LANES ? depth - k : TT_LANES;
@@ -164,7 +168,10 @@ TT_INLINE void TT_OF(tt_pack)(const tt_gemm_pack_args *s, int64_t panel, int64_t
 static void TT_OF(tt_gemm_pack_a)(const tt_gemm_pack_args *s) { TT_OF(tt_pack)(s, s->panel, 1); }
 
 /* Columns of B into panels of 2 vectors; the last is filled up with zeros to whole vectors. */
-static void TT_OF(tt_gemm_pack_b)(const tt_gemm_pack_args *s) { TT_OF(tt_pack)(s, TT_COLUMNS, TT_LANES); }
+static void TT_OF(tt_gemm_pack_b)(const tt_gemm_pack_args *s)
+{
+    TT_OF(tt_pack)(s, TT_COLUMNS, TT_LANES);
+}
 
 /* --- Blocks --------------------------------------------------------------------------------- */
 
@@ -196,8 +203,8 @@ static void TT_OF(tt_gemm_finish)(const tt_gemm_finish_args *s)
 }
 
 /* A tile, rows x columns, into a C whose columns are adjacent in memory: c[j * c_row + i]. */
-static void TT_OF(tt_store_transposed)(const tt_real *tile, int64_t rows, int64_t columns, tt_real *c,
-                                int64_t c_row, int accumulate)
+static void TT_OF(tt_store_transposed)(const tt_real *tile, int64_t rows, int64_t columns,
+                                       tt_real *c, int64_t c_row, int accumulate)
 {
     for (int64_t i = 0; i < rows; i += TT_LANES)
         for (int64_t j = 0; j < columns; j += TT_LANES) {

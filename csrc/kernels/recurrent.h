@@ -109,8 +109,8 @@ static void tt_gru_cell_backward_f32(const tt_gru_cell_args *s)
  *     operand    [block of the depth][row of the batch][TT_STEP_ROW]
  */
 
-/* Lines that what follows a product will read or write. They are fetched while a tile is summed, one
- * at each step of its depth: of many fetches at once the processor would drop some. */
+/* Lines that what follows a product will read or write. They are fetched while a tile is summed,
+ * one at each step of its depth: of many fetches at once the processor would drop some. */
 typedef struct {
     int64_t count;
     const float *of[TT_STEP_DEPTH];

@@ -1,8 +1,8 @@
 # cython: cdivision=True
 """Recurrent layers: the float32 cases of the functions of the same names in reference.py.
 
-A sequence is one product for the inputs of all steps, then steps that are cut into pieces over the
-units and the rows of the batch (recurrent.h). Backward makes the cotangents of the gates' sums;
+A sequence is one product for the inputs of all steps, or steps that take the input's product with
+them; the steps are cut into pieces over the units and the rows of the batch (recurrent.h). Backward makes the cotangents of the gates' sums;
 the gradients of weights and inputs are products of these, and ops make them.
 """
 cimport numpy as cnp
@@ -422,9 +422,9 @@ cdef object sum_of(object a, object b, int64_t size):
     return contiguous(b if a is None else a if b is None else a + b)
 
 
-# How the input comes into the sums of the steps: as a product of its own, all steps at once, or by
-# the steps themselves, which then keep it in the cache; their weights are read at every step. The
-# input's part of the sums, of all steps, or None; ``x`` and ``bias`` are kept by the caller.
+# How the input comes into the sums of the steps: for a small batch as a product of its own, all
+# steps at once, which is returned. Else, and then None is, by the steps, which read its weights each
+# time, but for enough rows; the sums never leave the cache. The caller keeps the arrays alive.
 cdef object take_input(Sequence *s, cnp.ndarray x, cnp.ndarray w_ih, cnp.ndarray bias):
     if s.args.batch < FUSED_FROM:
         sums = linear(x, w_ih, bias)
