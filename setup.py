@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +20,11 @@ from setuptools.command.build_ext import build_ext
 PACKAGE = Path("tinytensor")
 CORE_SOURCES = ["csrc/buffers.c", "csrc/dispatch.c", "csrc/pool.c"]
 JOBS = os.cpu_count() or 1
+
+# What a build takes the layout of structs from. _core keeps the checksum of these files, and an
+# import beside them compares it: see stale() in tinytensor/kernels/__init__.py.
+LAYOUTS = [Path("csrc/tinytensor.h"), *sorted((PACKAGE / "kernels").glob("*.pxd"))]
+LAYOUT = zlib.crc32(b"".join(path.read_bytes() for path in LAYOUTS))
 
 # -fno-math-errno lets sqrt be one instruction. Never -ffast-math: inf and NaN are NumPy's.
 COMMON = ["-std=c11", "-D_GNU_SOURCE", "-g0", "-ffp-contract=fast", "-fno-math-errno", "-fPIC"]
@@ -75,7 +81,11 @@ def extension(source: Path, c_sources: list[str]) -> Extension:
         ".".join(source.with_suffix("").parts),
         [str(source), *c_sources],
         include_dirs=["csrc", numpy.get_include()],
-        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        define_macros=[
+            ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
+            ("TT_LAYOUT", f"{LAYOUT}u"),
+        ],
+        depends=[str(path) for path in LAYOUTS],
         # The hot loops are in csrc/isa; more than -O2 would only make the build slower here.
         extra_compile_args=[*COMMON, "-O2", *WARN],
         extra_link_args=["-pthread", *SANITIZE],

@@ -166,10 +166,12 @@ typedef struct {
 
 /* --- Matrix products (kernels/gemm.h) ------------------------------------------------------- */
 
+/* Of floats or of doubles, as the kernel's name says; steps are in elements. */
+
 /* A matrix into panels. Along the width a panel is cut, along the depth it runs. */
 typedef struct {
-    const float *x;
-    float *out;
+    const void *x;
+    void *out;
     int64_t width, depth;
     int64_t width_step, depth_step;
     int64_t panel; /* rows of a panel of A; a panel of B is always two vectors wide */
@@ -182,8 +184,8 @@ typedef enum { TT_IDENTITY, TT_RELU } tt_activation;
 /* C (+)= A B, one block of the depth; then, if it is the last, C = activation(C + biases).
  * Packed operands are as gemm_pack_a and gemm_pack_b leave them; others are strided. */
 typedef struct {
-    const float *a, *b;
-    float *c;
+    const void *a, *b;
+    void *c;
     int64_t rows, columns, depth;
     int64_t a_row, a_depth;
     int64_t b_depth, b_column;
@@ -194,23 +196,23 @@ typedef struct {
     int accumulate;
     int finish;
     int activation;
-    const float *row_bias, *column_bias; /* NULL for none */
+    const void *row_bias, *column_bias; /* NULL for none */
 } tt_gemm_block_args;
 
 /* C = activation(C + biases) */
 typedef struct {
-    float *c;
+    void *c;
     int64_t rows, columns;
     int64_t c_row;
     int activation;
-    const float *row_bias, *column_bias;
+    const void *row_bias, *column_bias;
 } tt_gemm_finish_args;
 
 /* y = A x for each of some vectors x. The rows of A have adjacent elements (a_depth is 1), or the
  * columns have (a_row is 1). */
 typedef struct {
-    const float *a, *x;
-    float *y;
+    const void *a, *x;
+    void *y;
     int64_t rows, depth, vectors;
     int64_t a_row, a_depth;
     int64_t x_vector, y_vector;
@@ -221,7 +223,12 @@ typedef struct {
     X(gemm_pack_b_f32, tt_gemm_pack_args)   \
     X(gemm_block_f32, tt_gemm_block_args)   \
     X(gemm_finish_f32, tt_gemm_finish_args) \
-    X(gemv_f32, tt_gemv_args)
+    X(gemv_f32, tt_gemv_args)               \
+    X(gemm_pack_a_f64, tt_gemm_pack_args)   \
+    X(gemm_pack_b_f64, tt_gemm_pack_args)   \
+    X(gemm_block_f64, tt_gemm_block_args)   \
+    X(gemm_finish_f64, tt_gemm_finish_args) \
+    X(gemv_f64, tt_gemv_args)
 
 /* --- Convolution and pooling (conv.h, direct.h, winograd.h and pool.h in kernels) ----------- */
 
@@ -544,9 +551,13 @@ typedef struct {
     const float *weights;
     const float *operand; /* of the product; NULL: zeros */
     float *next;          /* the operand of the next step */
+    const float *x;       /* of the next step, for its operand; NULL: none */
     int64_t batch, hidden;
+    int64_t inputs; /* columns of x that the operands hold */
     int64_t row, rows, unit, units;
     const float *h_before, *c_before; /* NULL: zeros */
+    const float *input; /* what is added to the sums: the input's part of them, or biases */
+    int64_t input_row;  /* from row to row of it; 0 for biases */
     float *gates, *inner, *h, *c;
     const float *inner_bias; /* NULL for none */
     const float *g, *g_last; /* cotangents of h, and of h as the last state (NULL: zeros) */
@@ -557,25 +568,27 @@ typedef struct {
     int relu; /* of rnn_step */
 } tt_step_args;
 
-/* W (gates hidden × hidden) into panels, for groups [first, first + groups) of units. */
+/* W (gates hidden × hidden) into panels, for groups [first, first + groups) of units; forward also
+ * that of the inputs (gates hidden × inputs). */
 typedef struct {
-    const float *weight;
+    const float *weight, *input_weight;
     float *out;
-    int64_t gates, hidden;
+    int64_t gates, hidden, inputs;
     int64_t first, groups;
     int backward;
 } tt_step_pack_args;
 
 enum {
     TT_STEP_ROWS = 64,                  /* the most rows of a piece */
-    TT_STEP_DEPTH = 256,                /* elements of the depth in a block of an operand */
+    TT_STEP_DEPTH = 128,                /* elements of the depth in a block of an operand */
     TT_STEP_ROW = TT_STEP_DEPTH + 16,   /* from row to row of it: not a power of two */
 };
 
-/* How many floats an operand of `gates` takes, for vectors of up to 16. */
-static inline int64_t tt_step_operand_size(int64_t batch, int64_t gates, int64_t hidden)
+/* How many floats an operand of `gates`, and inputs, takes, for vectors of up to 16. */
+static inline int64_t tt_step_operand_size(int64_t batch, int64_t gates, int64_t hidden,
+                                           int64_t inputs)
 {
-    int64_t depth = gates * ((hidden + 15) / 16 * 16);
+    int64_t depth = gates * ((hidden + 15) / 16 * 16) + (inputs + 15) / 16 * 16;
     return (depth + TT_STEP_DEPTH - 1) / TT_STEP_DEPTH * batch * TT_STEP_ROW;
 }
 

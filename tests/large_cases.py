@@ -34,12 +34,18 @@ def reduced(*keywords: dict[str, Any]) -> list[Case]:
 def sequences(gates: int, states: int) -> list[Case]:
     """Several groups of units, blocks of the depth, tiles and pieces of the batch."""
 
-    def made(t: int, b: int, i: int, h: int, **kwargs: Any) -> Case:
-        start = [normal(b, h) for _ in range(states)]
+    def made(t: int, b: int, i: int, h: int, full: bool = True, **kwargs: Any) -> Case:
+        start = [normal(b, h) if full else None for _ in range(states)]
         weights = [normal(gates * h, n) / np.float32(n**0.5) for n in (i, h)]
-        return case(normal(t, b, i), *start, *weights, *normal(2, gates * h), **kwargs)
+        biases = normal(2, gates * h) if full else ()
+        return case(normal(t, b, i), *start, *weights, *biases, **kwargs)
 
-    return [made(5, 33, 20, 100), made(3, 130, 65, 300, reverse=True)]
+    return [
+        made(5, 33, 20, 100),
+        made(3, 130, 65, 300, reverse=True),
+        made(3, 17, 150, 40, False),
+        made(4, 9, 30, 100, reverse=True),
+    ]
 
 
 # The ops that are not element-wise. Where an op is not here, its small cases are all that it has.

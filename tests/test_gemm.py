@@ -12,7 +12,8 @@ from tinytensor.kernels import reference
 core = pytest.importorskip("tinytensor.kernels._core", reason="the fast kernels are not built")
 gemm = pytest.importorskip("tinytensor.kernels.gemm", reason="the fast kernels are not built")
 
-EPSILON = float(np.finfo(np.float32).eps)
+WIDER = {np.dtype(np.float32): np.float64, np.dtype(np.float64): np.longdouble}
+both_types = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 @pytest.fixture(params=core.available_isas())
@@ -30,31 +31,32 @@ def threads():
     core.set_num_threads(before)
 
 
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+def normal(*shape, seed=0, dtype=np.float32):
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
-def stored(shape, layout, seed):
+def stored(shape, layout, seed, dtype=np.float32):
     """A matrix of ``shape``, in one of the ways that matrices lie in memory."""
     rows, columns = shape
     if layout == "rows":
-        return normal(rows, columns, seed=seed)
+        return normal(rows, columns, seed=seed, dtype=dtype)
     if layout == "columns":
-        return normal(columns, rows, seed=seed).T
+        return normal(columns, rows, seed=seed, dtype=dtype).T
     if layout == "strided":
-        return normal(2 * rows, 3 * columns, seed=seed)[::-2, ::3]
-    return np.broadcast_to(normal(rows, 1, seed=seed), shape)
+        return normal(2 * rows, 3 * columns, seed=seed, dtype=dtype)[::-2, ::3]
+    return np.broadcast_to(normal(rows, 1, seed=seed, dtype=dtype), shape)
 
 
 def assert_close(got, a, b):
-    """Each element within the bound of a blocked sum, from the float64 product."""
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    assert got.dtype == np.float32
-    assert got.shape == np.matmul(a, b).shape
-    depth = a.shape[-1]
-    terms = min(depth, 384) + depth // 384 + 2
-    bound = EPSILON * terms * np.matmul(abs(a), abs(b))
-    assert np.all(abs(got - np.matmul(a, b)) <= bound)
+    """Each element within the bound of a blocked sum, from the product of a wider type."""
+    dtype, depth = a.dtype, a.shape[-1]
+    size = np.matmul(abs(a).astype(np.float64), abs(b).astype(np.float64))
+    want = np.matmul(a.astype(WIDER[dtype]), b.astype(WIDER[dtype]))
+    assert got.dtype == dtype
+    assert got.shape == want.shape
+    block = 1536 // dtype.itemsize
+    terms = min(depth, block) + depth // block + 2
+    assert np.all(abs(got - want) <= np.finfo(dtype).eps * terms * size)
 
 
 SIZES = [
@@ -66,18 +68,21 @@ SIZES = [
 
 @pytest.mark.parametrize("layouts", [*itertools.product(["rows", "columns", "strided"], repeat=2)])
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_products_of_all_layouts(isa, size, layouts):
+@both_types
+def test_products_of_all_layouts(isa, dtype, size, layouts):
     m, k, n = size
-    a, b = stored((m, k), layouts[0], 0), stored((k, n), layouts[1], 1)
+    a, b = stored((m, k), layouts[0], 0, dtype), stored((k, n), layouts[1], 1, dtype)
     assert_close(gemm.matmul(a, b), a, b)
 
 
 @pytest.mark.parametrize(
     "size", [(0, 3, 4), (3, 0, 4), (3, 4, 0), (0, 4, 1), (1, 4, 0), (0, 0, 0)], ids=str
 )
-def test_empty_products(isa, size):
+@both_types
+def test_empty_products(isa, dtype, size):
     m, k, n = size
-    np.testing.assert_array_equal(gemm.matmul(normal(m, k), normal(k, n)), np.zeros((m, n)))
+    got = gemm.matmul(normal(m, k, dtype=dtype), normal(k, n, dtype=dtype))
+    np.testing.assert_array_equal(got, np.zeros((m, n), dtype), strict=True)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +96,9 @@ def test_empty_products(isa, size):
     ],
     ids=str,
 )  # fmt: skip
-def test_batches_and_vectors(isa, shapes):
-    a, b = normal(*shapes[0]), normal(*shapes[1], seed=1)
+@both_types
+def test_batches_and_vectors(isa, dtype, shapes):
+    a, b = normal(*shapes[0], dtype=dtype), normal(*shapes[1], seed=1, dtype=dtype)
     assert_close(gemm.matmul(a, b), a, b)
     assert_close(gemm.matmul(a[::-1], b), a[::-1], b)
 
@@ -114,9 +120,10 @@ def test_repeated_rows(isa):
     ids=str,
 )
 @pytest.mark.parametrize("layouts", [*itertools.product(["rows", "columns"], repeat=2)])
-def test_same_bits_for_any_number_of_threads(threads, size, layouts):
+@both_types
+def test_same_bits_for_any_number_of_threads(threads, dtype, size, layouts):
     m, k, n = size
-    a, b = stored((m, k), layouts[0], 0), stored((k, n), layouts[1], 1)
+    a, b = stored((m, k), layouts[0], 0, dtype), stored((k, n), layouts[1], 1, dtype)
     results = []
     for n_threads in (1, 2, 3):
         threads(n_threads)
@@ -141,8 +148,9 @@ def test_unaligned_and_foreign_arrays_go_to_the_reference():
     np.testing.assert_array_equal(gemm.matmul(whole, whole.T), whole @ whole.T)
 
 
-def test_infinities_and_nans_pass_through(isa):
-    a, b = normal(20, 40), normal(40, 50, seed=1)
+@both_types
+def test_infinities_and_nans_pass_through(isa, dtype):
+    a, b = normal(20, 40, dtype=dtype), normal(40, 50, seed=1, dtype=dtype)
     a[3, 5], a[4, 6] = np.inf, np.nan
     got = gemm.matmul(a, b)
     assert np.isinf(got[3]).all()
@@ -157,13 +165,15 @@ def test_infinities_and_nans_pass_through(isa):
     [(5, 7), (1, 70), (2, 3, 900), (12, 900), (60, 20), (300, 800), (7,), (0, 7), (5, 0)],
     ids=str,
 )
-def test_linear(isa, shape, biased, activation):
-    x, weight = normal(*shape), normal(230, shape[-1], seed=1)
-    bias = normal(230, seed=2) if biased else None
+@both_types
+def test_linear(isa, dtype, shape, biased, activation):
+    x, weight = normal(*shape, dtype=dtype), normal(230, shape[-1], seed=1, dtype=dtype)
+    bias = normal(230, seed=2, dtype=dtype) if biased else None
     got = gemm.linear(x, weight, bias, activation)
-    want = reference.linear(x.astype(np.float64), weight, bias, activation)
-    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
-    assert got.dtype == np.float32
+    want = reference.linear(x.astype(WIDER[x.dtype]), weight, bias, activation)
+    tolerance = 1e-4 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(got.astype(want.dtype), want, rtol=tolerance, atol=tolerance)
+    assert got.dtype == dtype
     assert got.shape == (*shape[:-1], 230)
 
 

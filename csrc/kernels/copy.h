@@ -6,7 +6,7 @@ TT_INLINE void tt_transpose_square(const tt_copy_args *s, int64_t r, int64_t c, 
 {
     vf rows[VL];
     for (int i = 0; i < VL; i++) rows[i] = vf_load(s->x + (c + i) * s->x_step + r);
-    tt_transpose_vectors(rows);
+    vf_transpose(rows);
     for (int i = 0; i < VL; i++) {
         float *out = s->out + (r + i) * s->out_step + c;
         if (stream)

@@ -93,12 +93,13 @@ static void tt_gru_cell_backward_f32(const tt_gru_cell_args *s)
  * cut into units, so that a tile's sums become gates and state while they are in the cache:
  *
  *     forward    sums[gate][row][unit] = Σ_k h[row][k] W[gate n + unit][k], k < n
+ *                (and of the input, if it is not a product of its own: Σ_k x[row][k] V[…][k])
  *     backward   sums[row][unit] = Σ_k d[row][k] W[k][unit], d the cotangents of the gates' sums
  *
  * One factor is W, packed once for all steps into panels of 2 vectors of units, zeros behind the
  * last unit; `padded` is n rounded up to vectors.
  *
- *     forward    [group of 2 VL units][gate][k < padded][2 VL]
+ *     forward    [group of 2 VL units][gate][k < padded, then of V][2 VL]
  *     backward   [group of 2 VL units][gate padded + k][2 VL]
  *
  * The other, the *operand*, is left by the step before where the product reads it: in blocks of
@@ -108,9 +109,16 @@ static void tt_gru_cell_backward_f32(const tt_gru_cell_args *s)
  *     operand    [block of the depth][row of the batch][TT_STEP_ROW]
  */
 
+/* Lines that what follows a product will read or write. They are fetched while a tile is summed,
+ * one at each step of its depth: of many fetches at once the processor would drop some. */
+typedef struct {
+    int64_t count;
+    const float *of[TT_STEP_DEPTH];
+} tt_step_lines;
+
 /* sums[row][2 VL] (+)= a b, a tile of some rows and of one block of the depth. */
 TT_INLINE void tt_step_tile_of(int rows, const float *a, const float *b, int64_t depth, float *sums,
-                               int accumulate)
+                               int accumulate, const tt_step_lines *lines)
 {
     vf sum[TT_GEMM_ROWS][2];
     TT_UNROLL for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = vf_zero();
@@ -121,6 +129,7 @@ TT_INLINE void tt_step_tile_of(int rows, const float *a, const float *b, int64_t
         if (VL == 16) __builtin_prefetch(b + TT_STEP_DEPTH * 2 * VL + VL, 0, 2);
         /* One row in turn, a few lines ahead: another core may have written it just now. */
         __builtin_prefetch(a + (k & 15) * TT_STEP_ROW + k + 48);
+        if (k < lines->count) __builtin_prefetch(lines->of[k], 1);
         TT_UNROLL for (int r = 0; r < rows; r++) {
             vf x = vf_set1(a[r * TT_STEP_ROW + k]);
             sum[r][0] = vf_fma(x, left, sum[r][0]);
@@ -138,11 +147,11 @@ TT_INLINE void tt_step_tile_of(int rows, const float *a, const float *b, int64_t
 }
 
 static void tt_step_tile(int64_t rows, const float *a, const float *b, int64_t depth, float *sums,
-                         int accumulate)
+                         int accumulate, const tt_step_lines *lines)
 {
-#define TT_STEP_TILE(ROWS)                                   \
-    case ROWS:                                               \
-        tt_step_tile_of(ROWS, a, b, depth, sums, accumulate); \
+#define TT_STEP_TILE(ROWS)                                           \
+    case ROWS:                                                       \
+        tt_step_tile_of(ROWS, a, b, depth, sums, accumulate, lines); \
         break;
     switch (rows) {
         TT_TO_ROWS(TT_STEP_TILE)
@@ -159,48 +168,42 @@ TT_INLINE float *tt_operand_at(const tt_step_args *s, float *operand, int64_t ro
            column % TT_STEP_DEPTH;
 }
 
-/* Arrays that what follows a product will read or write, two vectors of each row: they are fetched
- * while the product runs. */
+/* Arrays of which what follows a product uses two vectors of each row. */
 typedef struct {
     int count;
     struct {
         const float *x;
         int64_t row; /* from row to row of x */
-        int written; /* other cores may have a copy, which must be called in */
     } of[16];
 } tt_step_ahead;
 
 TT_INLINE void tt_step_fetch(tt_step_ahead *ahead, const tt_step_args *s, const float *x,
-                             int64_t row, int64_t column, int written)
+                             int64_t row, int64_t column)
 {
     if (!x) return;
     ahead->of[ahead->count].x = x + s->row * row + column;
-    ahead->of[ahead->count].row = row;
-    ahead->of[ahead->count++].written = written;
+    ahead->of[ahead->count++].row = row;
 }
 
 /* The same of the next operand. */
 TT_INLINE void tt_step_fetch_next(tt_step_ahead *ahead, const tt_step_args *s, int64_t column)
 {
     ahead->of[ahead->count].x = tt_operand_at(s, s->next, s->row, column);
-    ahead->of[ahead->count].row = TT_STEP_ROW;
-    ahead->of[ahead->count++].written = 1;
+    ahead->of[ahead->count++].row = TT_STEP_ROW;
 }
 
-/* The share of one block of the depth, for some rows. */
-TT_INLINE void tt_step_fetch_share(const tt_step_ahead *ahead, int64_t block, int64_t blocks,
-                                   int64_t row, int64_t rows)
+/* The lines of some rows that are to be fetched in one block of the depth. */
+TT_INLINE void tt_step_choose_lines(tt_step_lines *lines, const tt_step_ahead *ahead, int64_t block,
+                                    int64_t blocks, int64_t row, int64_t rows)
 {
-    for (int64_t i = ahead->count * block / blocks; i < ahead->count * (block + 1) / blocks; i++) {
+    const int64_t end = ahead->count * (block + 1) / blocks;
+    lines->count = 0;
+    for (int64_t i = ahead->count * block / blocks; i < end; i++) {
         const float *x = ahead->of[i].x + row * ahead->of[i].row;
-        for (int64_t r = 0; r < rows; r++, x += ahead->of[i].row) {
-            if (ahead->of[i].written) {
-                __builtin_prefetch(x, 1);
-                __builtin_prefetch(x + VL, 1);
-            } else {
-                __builtin_prefetch(x);
-                __builtin_prefetch(x + VL);
-            }
+        for (int64_t r = 0; r < rows && lines->count + 2 <= TT_STEP_DEPTH; r++) {
+            lines->of[lines->count++] = x;
+            if (VL == 16) lines->of[lines->count++] = x + VL;
+            x += ahead->of[i].row;
         }
     }
 }
@@ -212,6 +215,7 @@ static void tt_step_product(const tt_step_args *s, const float *panel, int64_t d
     const int64_t blocks = (depth + TT_STEP_DEPTH - 1) / TT_STEP_DEPTH;
     const int64_t tiles = (s->rows + TT_GEMM_ROWS - 1) / TT_GEMM_ROWS;
     const int64_t height = (s->rows + tiles - 1) / tiles;
+    tt_step_lines lines;
     if (!s->operand) {
         memset(sums, 0, sizeof(float) * (size_t)(s->rows * 2 * VL));
         return;
@@ -221,9 +225,9 @@ static void tt_step_product(const tt_step_args *s, const float *panel, int64_t d
         const int64_t some = depth - k < TT_STEP_DEPTH ? depth - k : TT_STEP_DEPTH;
         for (int64_t r = 0; r < s->rows; r += height) {
             const int64_t rows = s->rows - r < height ? s->rows - r : height;
-            tt_step_fetch_share(ahead, k / TT_STEP_DEPTH, blocks, r, rows);
+            tt_step_choose_lines(&lines, ahead, k / TT_STEP_DEPTH, blocks, r, rows);
             tt_step_tile(rows, a + r * TT_STEP_ROW, panel + k * 2 * VL, some, sums + r * 2 * VL,
-                         k > 0);
+                         k > 0, &lines);
         }
     }
 }
@@ -236,29 +240,47 @@ TT_INLINE void tt_operand_put(const tt_step_args *s, int64_t row, int64_t gate, 
     vf_store(tt_operand_at(s, s->next, row, gate * tt_step_padded(n) + j), x);
 }
 
+/* The next inputs into the operand, of these rows, the share of the group of units from `unit`. */
+TT_INLINE void tt_operand_inputs(const tt_step_args *s, int64_t unit)
+{
+    const int64_t n = s->hidden, of_groups = (n + 2 * VL - 1) / (2 * VL) * 2 * VL;
+    if (!s->x) return;
+    for (int64_t begin = unit; begin < s->inputs; begin += of_groups)
+        for (int64_t row = s->row; row < s->row + s->rows; row++)
+            for (int64_t j = begin; j < begin + 2 * VL && j < s->inputs; j += VL)
+                vf_store(tt_operand_at(s, s->next, row, tt_step_padded(n) + j),
+                         tt_row_at(s->x + row * s->inputs, j, s->inputs, 0));
+}
+
 /* W (gates n × n) into panels, for groups [first, first + groups). */
 static void tt_step_pack_f32(const tt_step_pack_args *s)
 {
-    const int64_t n = s->hidden, padded = tt_step_padded(n);
+    const int64_t n = s->hidden, padded = tt_step_padded(n), inputs = tt_step_padded(s->inputs);
     for (int64_t group = s->first; group < s->first + s->groups; group++) {
         const int64_t unit = group * 2 * VL, units = n - unit < 2 * VL ? n - unit : 2 * VL;
         for (int64_t gate = 0; gate < s->gates; gate++) {
-            float *panel = s->out + (group * s->gates + gate) * padded * 2 * VL;
+            float *panel = s->out + (group * s->gates + gate) * (padded + inputs) * 2 * VL;
             const float *weight = s->weight + gate * n * n;
             if (s->backward)
                 tt_pack_rows(panel, 2 * VL, padded, weight + unit, n, n, units, 1.0f);
             else
                 tt_pack_columns(panel, 2 * VL, padded, weight + unit * n, n, units, n);
+            if (inputs)
+                tt_pack_columns(panel + padded * 2 * VL, 2 * VL, inputs,
+                                s->input_weight + (gate * n + unit) * s->inputs, s->inputs, units,
+                                s->inputs);
         }
     }
 }
 
-/* The operand of the first step, from the state before it. */
+/* The operand of the first step, from the state before it, and its inputs; of all rows. */
 static void tt_step_operand_f32(const tt_step_args *s)
 {
     for (int64_t row = 0; row < s->batch; row++)
-        for (int64_t j = 0; j < s->hidden; j += VL)
-            tt_operand_put(s, row, 0, j, tt_row_at(s->h_before + row * s->hidden, j, s->hidden, 0));
+        for (int64_t j = 0, n = s->hidden; j < n; j += VL)
+            tt_operand_put(s, row, 0, j,
+                           s->h_before ? tt_row_at(s->h_before + row * n, j, n, 0) : vf_zero());
+    for (int64_t unit = 0; unit < s->hidden; unit += 2 * VL) tt_operand_inputs(s, unit);
 }
 
 /* sigmoid, without the care for a denormal result that vf_sigmoid takes */
@@ -274,20 +296,21 @@ TT_INLINE vf tt_gate(vf x) { return 1.0f / (1.0f + vf_exp(vf_neg(x))); }
 
 TT_INLINE void tt_step_sums(const tt_step_args *s, int gates, int64_t unit, float *sums)
 {
-    const int64_t n = s->hidden, depth = tt_step_padded(n);
+    const int64_t n = s->hidden, depth = tt_step_padded(n) + tt_step_padded(s->inputs);
     const float *panel = s->weights + unit * gates * depth;
     for (int gate = 0; gate < gates; gate++) {
         tt_step_ahead ahead = {0};
-        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit, 1);
+        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit);
         if (gate == gates - 1) {
-            tt_step_fetch(&ahead, s, s->inner, n, unit, 1);
-            tt_step_fetch(&ahead, s, s->h, n, unit, 1);
-            tt_step_fetch(&ahead, s, s->c, n, unit, 1);
+            tt_step_fetch(&ahead, s, s->inner, n, unit);
+            tt_step_fetch(&ahead, s, s->h, n, unit);
+            tt_step_fetch(&ahead, s, s->c, n, unit);
             tt_step_fetch_next(&ahead, s, unit);
         }
         tt_step_product(s, panel + gate * depth * 2 * VL, depth, sums + gate * s->rows * 2 * VL,
                         &ahead);
     }
+    tt_operand_inputs(s, unit);
 }
 
 TT_INLINE void tt_step_backward_sums(const tt_step_args *s, int gates, int64_t unit, float *sums)
@@ -295,31 +318,32 @@ TT_INLINE void tt_step_backward_sums(const tt_step_args *s, int gates, int64_t u
     const int64_t n = s->hidden, depth = gates * tt_step_padded(n);
     tt_step_ahead ahead = {0};
     for (int gate = 0; gate < gates; gate++) {
-        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit, 0);
-        tt_step_fetch(&ahead, s, s->dgates, gates * n, gate * n + unit, 1);
+        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit);
+        tt_step_fetch(&ahead, s, s->dgates, gates * n, gate * n + unit);
         tt_step_fetch_next(&ahead, s, gate * tt_step_padded(n) + unit);
     }
-    tt_step_fetch(&ahead, s, s->g, n, unit, 0);
-    tt_step_fetch(&ahead, s, s->inner, n, unit, 0);
-    tt_step_fetch(&ahead, s, s->h_before, n, unit, 0);
-    tt_step_fetch(&ahead, s, s->c_before, n, unit, 0);
+    tt_step_fetch(&ahead, s, s->g, n, unit);
+    tt_step_fetch(&ahead, s, s->inner, n, unit);
+    tt_step_fetch(&ahead, s, s->h_before, n, unit);
+    tt_step_fetch(&ahead, s, s->c_before, n, unit);
     tt_step_product(s, s->weights + unit * depth, depth, sums, &ahead);
 }
 
 #define TT_ALIGNED __attribute__((aligned(TT_VECTOR_BYTES)))
 
-/* s->gates come as the input's part of the sums and leave as the gates themselves. */
+/* s->input may be s->gates, which then leave as the gates themselves. */
 static void tt_lstm_step_f32(const tt_step_args *s)
 {
     float sums[4 * TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
     for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
         tt_step_sums(s, 4, unit, sums);
         TT_STEP_FOR_EACH (s, unit) {
+            const float *input = s->input + r * s->input_row;
             float *gates = s->gates + 4 * at;
-            vf i = tt_gate(TT_STEP_SUM(s, unit, 0) + tt_row_at(gates, j, n, 0));
-            vf f = tt_gate(TT_STEP_SUM(s, unit, 1) + tt_row_at(gates + n, j, n, 0));
-            vf g = vf_tanh(TT_STEP_SUM(s, unit, 2) + tt_row_at(gates + 2 * n, j, n, 0));
-            vf o = tt_gate(TT_STEP_SUM(s, unit, 3) + tt_row_at(gates + 3 * n, j, n, 0));
+            vf i = tt_gate(TT_STEP_SUM(s, unit, 0) + tt_row_at(input, j, n, 0));
+            vf f = tt_gate(TT_STEP_SUM(s, unit, 1) + tt_row_at(input + n, j, n, 0));
+            vf g = vf_tanh(TT_STEP_SUM(s, unit, 2) + tt_row_at(input + 2 * n, j, n, 0));
+            vf o = tt_gate(TT_STEP_SUM(s, unit, 3) + tt_row_at(input + 3 * n, j, n, 0));
             vf c = i * g;
             if (s->c_before) c += f * tt_row_at(s->c_before + at, j, n, 0);
             vf h = o * vf_tanh(c);
@@ -418,14 +442,14 @@ static void tt_gru_step_backward_f32(const tt_step_args *s)
     }
 }
 
-/* s->h comes as the input's part of the sum and leaves as the state. */
+/* s->input may be s->h, which then leaves as the state. */
 static void tt_rnn_step_f32(const tt_step_args *s)
 {
     float sums[TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
     for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
         tt_step_sums(s, 1, unit, sums);
         TT_STEP_FOR_EACH (s, unit) {
-            vf h = TT_STEP_SUM(s, unit, 0) + tt_row_at(s->h + at, j, n, 0);
+            vf h = TT_STEP_SUM(s, unit, 0) + tt_row_at(s->input + r * s->input_row, j, n, 0);
             h = s->relu ? vf_max(h, vf_zero()) : vf_tanh(h);
             tt_row_put(s->h + at, j, n, h);
             tt_operand_put(s, r, 0, j, h);

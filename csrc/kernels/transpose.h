@@ -42,7 +42,7 @@ typedef float tt_v4_any __attribute__((vector_size(16), aligned(4), may_alias));
 /* Transpose VL vectors. Interleaving the rows i and i + VL / 2 moves the top bit of the row to the
  * lowest bit of the lane: it rotates the bits of (row, lane). As often as the lane has bits, and
  * row and lane have changed places. */
-TT_INLINE void tt_transpose_vectors(vf x[VL])
+TT_INLINE void vf_transpose(vf x[VL])
 {
     _Pragma("GCC unroll 4") for (int round = 1; round < VL; round *= 2) {
         vf y[VL];

@@ -145,7 +145,7 @@ TT_INLINE void tt_winograd_planes(int store, const tt_winograd_args *s, float *p
                     at += VL;
                     if (++x == right) x = left, at += (columns - (right - left)) * VL;
                 }
-                tt_transpose_vectors(block);
+                vf_transpose(block);
                 TT_UNROLL for (int j = 0; j < VL; j++) {
                     if (j >= channels) break;
                     const vf y_out = bias ? block[j] + vf_set1(bias[j]) : block[j];
@@ -161,7 +161,7 @@ TT_INLINE void tt_winograd_planes(int store, const tt_winograd_args *s, float *p
                         block[j] = n == VL ? vf_load(plane + j * step + i)
                                            : vf_load_n(plane + j * step + i, n);
                 }
-                tt_transpose_vectors(block);
+                vf_transpose(block);
                 TT_UNROLL for (int j = 0; j < VL; j++) {
                     if (j >= n) break;
                     vf_store(at, block[j]);
@@ -230,7 +230,7 @@ TT_INLINE void tt_winograd_taps(int store, float *taps, int64_t step, int64_t fi
                                    : vf_load_n(taps + j * step + i, n);
             if (store && j < n) block[j] = vf_load(strip + (i + j) * VL);
         }
-        tt_transpose_vectors(block);
+        vf_transpose(block);
         TT_UNROLL for (int j = 0; j < VL; j++) {
             if (!store && j < n) vf_store(strip + (reversed ? 8 - i - j : i + j) * VL, block[j]);
             if (!store || j >= filters) continue;

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import warnings
+import zlib
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 from . import cpus, reference
 from .reference import *
@@ -35,6 +37,16 @@ FAST_MODULES = (
 active = "reference"
 
 
+def stale(layout: int) -> bool:
+    """Were kernels of this checksum built from headers other than those in the folder around?"""
+    here = Path(__file__).parent
+    header = here.parent.parent / "csrc" / "tinytensor.h"
+    if not header.exists():  # installed, without the sources
+        return False
+    paths = [header, *sorted(here.glob("*.pxd"))]
+    return zlib.crc32(b"".join(path.read_bytes() for path in paths)) != layout
+
+
 def _take_fast_kernels() -> None:
     global active
     if os.environ.get("TINYTENSOR_KERNELS", "fast") == "reference":
@@ -48,6 +60,11 @@ def _take_fast_kernels() -> None:
         )
         return
     core = import_module(f"{__name__}._core")
+    if stale(core.layout):
+        raise ImportError(
+            "tinytensor's fast kernels were built from other sources than these. "
+            "To build them again: pip install -e . (or python setup.py build_ext --inplace)"
+        )
     core.use_isa(os.environ.get("TINYTENSOR_ISA") or None)
     core.set_num_threads(cpus.default_num_threads())
     for module_name in FAST_MODULES:

@@ -31,6 +31,7 @@ from tinytensor.kernels.gemm cimport (
     depth_of_blocks,
     is_f32,
     multiply,
+    pack_filters,
     product,
     tt_gemm_block_args,
     tt_gemm_pack_args,
@@ -193,19 +194,6 @@ cdef struct Forward:
     Scratch scratch
 
 
-cdef void pack_weight(void *context, int64_t piece) noexcept nogil:
-    cdef const Forward *s = <const Forward *> context
-    cdef tt_gemm_pack_args args
-    cdef int64_t k = piece % s.blocks * s.block_depth
-    cdef int64_t matrix = piece // s.blocks * s.shape.filters * s.shape.taps
-    args.width, args.depth = s.shape.filters, min(s.block_depth, s.shape.taps - k)
-    args.width_step, args.depth_step = s.shape.taps, 1
-    args.panel = s.panel
-    args.x = s.weight + matrix + k
-    args.out = s.packed_weight + matrix + k * s.shape.filters
-    s.table.gemm_pack_a_f32(&args)
-
-
 cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef Forward *s = <Forward *> context
     cdef const Geometry *shape = &s.shape
@@ -293,7 +281,9 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups):
     s.packed_weight = allocate(ws.size, keep)
     make_scratch(&s.scratch, s.block_depth * s.piece_pixels, pieces, core.get_num_threads(), keep)
     with nogil:
-        _core.parallel_for(s.shape.groups * s.blocks, pack_weight, &s)
+        pack_filters(
+            s.weight, s.packed_weight, s.shape.groups, s.shape.filters, s.shape.taps, s.panel
+        )
         _core.parallel_for(pieces, run_forward, &s)
     return out
 

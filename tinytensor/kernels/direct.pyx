@@ -14,7 +14,7 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.conv cimport Geometry, tt_conv_args
-from tinytensor.kernels.gemm cimport cut_rows, depth_of_blocks, tt_gemm_pack_args
+from tinytensor.kernels.gemm cimport cut_rows, depth_of_blocks, pack_filters
 from tinytensor.kernels.scratch cimport (
     Scratch,
     allocate,
@@ -78,7 +78,6 @@ cdef extern from "tinytensor.h" nogil:
     ctypedef struct tt_kernels:
         int vector_bytes
         int gemm_rows
-        void (*gemm_pack_a_f32)(const tt_gemm_pack_args *) noexcept nogil
         void (*direct_band_f32)(const tt_band_args *) noexcept nogil
         void (*direct_unband_f32)(const tt_band_args *) noexcept nogil
         void (*direct_back_f32)(const tt_direct_back_args *) noexcept nogil
@@ -237,19 +236,6 @@ cdef struct Forward:
     Scratch scratch
 
 
-cdef void pack_weight(void *context, int64_t piece) noexcept nogil:
-    cdef const Forward *s = <const Forward *> context
-    cdef tt_gemm_pack_args args
-    cdef int64_t k = piece % s.blocks * s.block_depth
-    cdef int64_t matrix = piece // s.blocks * s.shape.filters * s.shape.taps
-    args.width, args.depth = s.shape.filters, min(s.block_depth, s.shape.taps - k)
-    args.width_step, args.depth_step = s.shape.taps, 1
-    args.panel = s.panel
-    args.x = s.weight + matrix + k
-    args.out = s.packed_weight + matrix + k * s.shape.filters
-    s.table.gemm_pack_a_f32(&args)
-
-
 cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef Forward *s = <Forward *> context
     cdef const Geometry *shape = &s.shape
@@ -307,7 +293,9 @@ cdef int direct(
     s.packed_weight = allocate(shape.groups * shape.filters * shape.taps, keep)
     make_scratch(&s.scratch, s.bands.size, s.pieces, core.get_num_threads(), keep)
     with nogil:
-        _core.parallel_for(shape.groups * s.blocks, pack_weight, &s)
+        pack_filters(
+            s.weight, s.packed_weight, shape.groups, shape.filters, shape.taps, s.panel
+        )
         _core.parallel_for(s.pieces, run_forward, &s)
     return 0
 

@@ -6,15 +6,15 @@ cdef extern from "tinytensor.h" nogil:
     int64_t TT_GEMM_DEPTH
     int TT_IDENTITY, TT_RELU
     ctypedef struct tt_gemm_pack_args:
-        const float *x
-        float *out
+        const void *x
+        void *out
         int64_t width, depth
         int64_t width_step, depth_step
         int64_t panel
     ctypedef struct tt_gemm_block_args:
-        const float *a
-        const float *b
-        float *c
+        const void *a
+        const void *b
+        void *c
         int64_t rows, columns, depth
         int64_t a_row, a_depth
         int64_t b_depth, b_column
@@ -25,19 +25,19 @@ cdef extern from "tinytensor.h" nogil:
         int accumulate
         int finish
         int activation
-        const float *row_bias
-        const float *column_bias
+        const void *row_bias
+        const void *column_bias
     ctypedef struct tt_gemm_finish_args:
-        float *c
+        void *c
         int64_t rows, columns
         int64_t c_row
         int activation
-        const float *row_bias
-        const float *column_bias
+        const void *row_bias
+        const void *column_bias
     ctypedef struct tt_gemv_args:
-        const float *a
-        const float *x
-        float *y
+        const void *a
+        const void *x
+        void *y
         int64_t rows, depth, vectors
         int64_t a_row, a_depth
         int64_t x_vector, y_vector
@@ -49,27 +49,38 @@ cdef extern from "tinytensor.h" nogil:
         void (*gemm_block_f32)(const tt_gemm_block_args *) noexcept nogil
         void (*gemm_finish_f32)(const tt_gemm_finish_args *) noexcept nogil
         void (*gemv_f32)(const tt_gemv_args *) noexcept nogil
+        void (*gemm_pack_a_f64)(const tt_gemm_pack_args *) noexcept nogil
+        void (*gemm_pack_b_f64)(const tt_gemm_pack_args *) noexcept nogil
+        void (*gemm_block_f64)(const tt_gemm_block_args *) noexcept nogil
+        void (*gemm_finish_f64)(const tt_gemm_finish_args *) noexcept nogil
+        void (*gemv_f64)(const tt_gemv_args *) noexcept nogil
 
 
 # C = activation(A B + biases), or C += A B, for each matrix of a batch. Steps are in elements and
 # may be anything; element (i, j) of C is at i * c_row + j, or by columns at i + j * c_row. Offsets
-# of the batch are NULL for one matrix.
+# of the batch are NULL for one matrix. Of floats, or of doubles.
 ctypedef struct product:
+    bint of_doubles
     int64_t batches, rows, columns, depth
-    const float *a
+    const void *a
     int64_t a_row, a_depth
     const int64_t *a_offsets
-    const float *b
+    const void *b
     int64_t b_depth, b_column
     const int64_t *b_offsets
-    float *c
+    void *c
     int64_t c_row, c_batch
     bint c_by_columns
     int accumulate
     int activation
-    const float *row_bias
-    const float *column_bias
+    const void *row_bias
+    const void *column_bias
 
+
+# Weights (groups, filters, taps), packed as A: of each group one block of the depth after another.
+cdef void pack_filters(
+    const float *weight, float *out, int64_t groups, int64_t filters, int64_t taps, int64_t panel
+) noexcept nogil
 
 # Height of the panels, and rows of the pieces, that `rows` rows are best cut into.
 cdef void cut_rows(int64_t rows, int64_t tallest, int64_t *panel, int64_t *piece) noexcept nogil

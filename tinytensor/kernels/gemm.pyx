@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Matrix products: the float32 cases of the functions of the same names in reference.py.
+"""Matrix products: the float32 and float64 cases of the functions of these names in reference.py.
 
 A product is cut into blocks of the depth, and into pieces over the rows and the columns; both by
 size, never by the number of threads. Large operands are packed first, in strips, each read once;
@@ -23,16 +23,16 @@ cnp.import_array()
 ACTIVATIONS = {None: TT_IDENTITY, "relu": TT_RELU}
 
 cdef enum:
-    ROWS_OF_PIECE = 140  # with a block's depth, half of a second-level cache
+    PANELS_OF_PIECE = 20  # of rows; with a block's depth, less than half of a second-level cache
     WORK_OF_PIECE = 1 << 20  # multiply-adds; about 20 µs
     FEW_VECTORS = 8  # rows that are multiplied by B one after another, as vectors
     FEW_ROWS = 64  # of a product with B^T that is turned
     STRETCH = 16384  # columns of a piece of a product of a vector by B; the kernel's own
     WORK_WITH_GIL = 1 << 14  # less than that is done before another thread could be woken
-    PACKED = 1 << 21  # floats in a strip of a packed operand
+    PACKED = 1 << 21  # elements in a strip of a packed operand
     DEPTH_OF_STRIP = 4096
     MOST_AXES = 64  # NumPy's
-    READ_IN_PLACE = 1 << 15  # floats that the caches hold well enough without packing
+    READ_IN_PLACE = 1 << 17  # bytes that the caches hold well enough without packing
 
 
 cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
@@ -43,8 +43,11 @@ cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
 
 
 cdef struct Plan:
-    const tt_kernels *table
     product p
+    int64_t size  # of an element
+    void (*packs_a)(const tt_gemm_pack_args *) noexcept nogil
+    void (*packs_b)(const tt_gemm_pack_args *) noexcept nogil
+    void (*multiplies)(const tt_gemm_block_args *) noexcept nogil
     int64_t panel, panel_of_b
     int64_t block_depth
     int64_t piece_rows, piece_columns, piece_batches
@@ -58,14 +61,14 @@ cdef struct Strip:
     int64_t row, rows
     int64_t column, columns
     int64_t k, depth
-    float *packed_a
-    float *packed_b
+    char *packed_a
+    char *packed_b
     int64_t row_pieces, column_pieces
     int64_t packs_of_b  # pieces of packing, the first of them, that are of B
 
 
 cdef void cut_rows(int64_t rows, int64_t tallest, int64_t *panel, int64_t *piece) noexcept nogil:
-    cdef int64_t pieces = ceil_div(rows, ROWS_OF_PIECE)
+    cdef int64_t pieces = ceil_div(rows, PANELS_OF_PIECE * tallest)
     cdef int64_t in_piece = ceil_div(rows, pieces)
     cdef int64_t panels = ceil_div(in_piece, tallest)
     panel[0] = ceil_div(in_piece, panels)
@@ -78,13 +81,22 @@ cdef int64_t depth_of_blocks(int64_t depth) noexcept nogil:
 
 
 cdef Plan make_plan(const product *p) noexcept nogil:
+    cdef const tt_kernels *table = <const tt_kernels *> _core.table
     cdef Plan plan
     cdef int64_t columns, pieces
-    plan.table = <const tt_kernels *> _core.table
     plan.p = p[0]
-    plan.panel_of_b = 2 * (plan.table.vector_bytes // 4)
-    plan.block_depth = depth_of_blocks(p.depth)
-    cut_rows(p.rows, plan.table.gemm_rows, &plan.panel, &plan.piece_rows)
+    if p.of_doubles:
+        plan.size = sizeof(double)
+        plan.packs_a, plan.packs_b = table.gemm_pack_a_f64, table.gemm_pack_b_f64
+        plan.multiplies = table.gemm_block_f64
+        plan.block_depth = depth_of_blocks(2 * p.depth) // 2  # as many bytes as of floats
+    else:
+        plan.size = sizeof(float)
+        plan.packs_a, plan.packs_b = table.gemm_pack_a_f32, table.gemm_pack_b_f32
+        plan.multiplies = table.gemm_block_f32
+        plan.block_depth = depth_of_blocks(p.depth)
+    plan.panel_of_b = 2 * (table.vector_bytes // plan.size)
+    cut_rows(p.rows, table.gemm_rows, &plan.panel, &plan.piece_rows)
 
     columns = max(
         2 * plan.panel_of_b,
@@ -99,10 +111,10 @@ cdef Plan make_plan(const product *p) noexcept nogil:
     plan.piece_batches = max(1, WORK_OF_PIECE // max(1, p.rows * p.depth * p.columns))
 
     # A row of B that is used by few rows of A is not worth a copy, unless it must be transposed.
-    plan.pack_b = p.rows > 2 * plan.table.gemm_rows and p.columns * p.depth > READ_IN_PLACE
+    plan.pack_b = p.rows > 2 * table.gemm_rows and p.columns * p.depth * plan.size > READ_IN_PLACE
     if p.b_column != 1 and p.rows > plan.piece_rows:
         plan.pack_b = True
-    plan.pack_a = p.columns > 4 * plan.panel_of_b and p.rows * p.depth > READ_IN_PLACE
+    plan.pack_a = p.columns > 4 * plan.panel_of_b and p.rows * p.depth * plan.size > READ_IN_PLACE
     return plan
 
 
@@ -110,7 +122,28 @@ cdef inline int64_t offset(const int64_t *offsets, int64_t i) noexcept nogil:
     return offsets[i] if offsets != NULL else 0
 
 
+cdef inline char *moved(const void *x, int64_t bytes) noexcept nogil:
+    return <char *> x + bytes if x != NULL else NULL
+
+
 # --- Pieces ----------------------------------------------------------------------------------
+
+
+cdef inline const void *element_of_a(
+    const Strip *s, int64_t batch, int64_t i, int64_t k
+) noexcept nogil:
+    """Of row i and depth k of a strip."""
+    cdef const product *p = &s.plan.p
+    cdef int64_t at = (s.row + i) * p.a_row + (s.k + k) * p.a_depth
+    return moved(p.a, (offset(p.a_offsets, batch) + at) * s.plan.size)
+
+
+cdef inline const void *element_of_b(
+    const Strip *s, int64_t batch, int64_t k, int64_t j
+) noexcept nogil:
+    cdef const product *p = &s.plan.p
+    cdef int64_t at = (s.column + j) * p.b_column + (s.k + k) * p.b_depth
+    return moved(p.b, (offset(p.b_offsets, batch) + at) * s.plan.size)
 
 
 cdef void run_piece(void *context, int64_t piece) noexcept nogil:
@@ -118,7 +151,7 @@ cdef void run_piece(void *context, int64_t piece) noexcept nogil:
     cdef const Plan *plan = s.plan
     cdef const product *p = &plan.p
     cdef tt_gemm_block_args args
-    cdef int64_t first, batch, block, i, j, k
+    cdef int64_t first, batch, block, i, j, k, at
     j = piece % s.column_pieces * plan.piece_columns
     piece //= s.column_pieces
     i = piece % s.row_pieces * plan.piece_rows
@@ -133,36 +166,32 @@ cdef void run_piece(void *context, int64_t piece) noexcept nogil:
     args.a_packed, args.b_packed = plan.pack_a, plan.pack_b
     args.c_by_columns = p.c_by_columns
     args.activation = p.activation
-    args.row_bias = p.row_bias + s.row + i if p.row_bias != NULL else NULL
-    args.column_bias = p.column_bias + s.column + j if p.column_bias != NULL else NULL
+    args.row_bias = moved(p.row_bias, (s.row + i) * plan.size)
+    args.column_bias = moved(p.column_bias, (s.column + j) * plan.size)
     for batch in range(first, min(first + plan.piece_batches, s.batch + s.batches)):
-        args.c = p.c + batch * p.c_batch
+        at = batch * p.c_batch
         if p.c_by_columns:
-            args.c += s.row + i + (s.column + j) * p.c_row
+            at += s.row + i + (s.column + j) * p.c_row
         else:
-            args.c += (s.row + i) * p.c_row + s.column + j
+            at += (s.row + i) * p.c_row + s.column + j
+        args.c = moved(p.c, at * plan.size)
         for block in range(ceil_div(s.depth, plan.block_depth)):
             k = block * plan.block_depth
             args.depth = min(plan.block_depth, s.depth - k)
             if plan.pack_a:
-                args.a = s.packed_a + k * s.rows + i * args.depth
+                args.a = moved(s.packed_a, (k * s.rows + i * args.depth) * plan.size)
             else:
-                args.a = (
-                    p.a + offset(p.a_offsets, batch) + (s.row + i) * p.a_row
-                    + (s.k + k) * p.a_depth
-                )
+                args.a = element_of_a(s, batch, i, k)
             if plan.pack_b:
-                args.b = s.packed_b + k * padded(plan, s.columns) + j * args.depth
+                at = k * padded(plan, s.columns) + j * args.depth
+                args.b = moved(s.packed_b, at * plan.size)
             else:
-                args.b = (
-                    p.b + offset(p.b_offsets, batch) + (s.column + j) * p.b_column
-                    + (s.k + k) * p.b_depth
-                )
+                args.b = element_of_b(s, batch, k, j)
             args.accumulate = p.accumulate or s.k + k > 0
             args.finish = s.k + k + args.depth == p.depth and (
                 p.activation != TT_IDENTITY or p.row_bias != NULL or p.column_bias != NULL
             )
-            plan.table.gemm_block_f32(&args)
+            plan.multiplies(&args)
 
 
 cdef inline int64_t padded(const Plan *plan, int64_t columns) noexcept nogil:
@@ -181,11 +210,9 @@ cdef void pack_piece_of_a(const Strip *s, int64_t piece) noexcept nogil:
     args.depth = min(plan.block_depth, s.depth - k)
     args.width_step, args.depth_step = p.a_row, p.a_depth
     args.panel = plan.panel
-    args.x = (
-        p.a + offset(p.a_offsets, s.batch) + (s.row + i) * p.a_row + (s.k + k) * p.a_depth
-    )
-    args.out = s.packed_a + k * s.rows + i * args.depth
-    plan.table.gemm_pack_a_f32(&args)
+    args.x = element_of_a(s, s.batch, i, k)
+    args.out = moved(s.packed_a, (k * s.rows + i * args.depth) * plan.size)
+    plan.packs_a(&args)
 
 
 cdef void pack_piece_of_b(const Strip *s, int64_t piece) noexcept nogil:
@@ -198,11 +225,9 @@ cdef void pack_piece_of_b(const Strip *s, int64_t piece) noexcept nogil:
     args.depth = min(plan.block_depth, s.depth - k)
     args.width_step, args.depth_step = p.b_column, p.b_depth
     args.panel = plan.panel_of_b
-    args.x = (
-        p.b + offset(p.b_offsets, s.batch) + (s.column + j) * p.b_column + (s.k + k) * p.b_depth
-    )
-    args.out = s.packed_b + k * padded(plan, s.columns) + j * args.depth
-    plan.table.gemm_pack_b_f32(&args)
+    args.x = element_of_b(s, s.batch, k, j)
+    args.out = moved(s.packed_b, (k * padded(plan, s.columns) + j * args.depth) * plan.size)
+    plan.packs_b(&args)
 
 
 cdef void pack_piece(void *context, int64_t piece) noexcept nogil:
@@ -236,7 +261,7 @@ cdef int64_t strip_width(int64_t width, int64_t depth, int64_t piece) noexcept n
 
 
 cdef void run_packed(
-    const Plan *plan, float *packed_a, float *packed_b, int64_t rows, int64_t columns
+    const Plan *plan, char *packed_a, char *packed_b, int64_t rows, int64_t columns
 ) noexcept nogil:
     """In strips of ``rows`` and ``columns``, whose packed operands the buffers can hold."""
     cdef const product *p = &plan.p
@@ -276,11 +301,12 @@ cdef int64_t depth_of_strip(const Plan *plan) noexcept nogil:
     return DEPTH_OF_STRIP // plan.block_depth * plan.block_depth
 
 
-cdef float *floats(cnp.npy_intp n, list keep):
-    """Memory for n floats, for as long as ``keep`` lives."""
+cdef char *memory_of(int64_t bytes, list keep):
+    """Memory of so many bytes, a multiple of 4, for as long as ``keep`` lives."""
+    cdef cnp.npy_intp n = bytes // 4
     cdef cnp.ndarray memory = _core.empty_f32(1, &n)
     keep.append(memory)
-    return <float *> cnp.PyArray_DATA(memory)
+    return <char *> cnp.PyArray_DATA(memory)
 
 
 # The same product as C^T = B^T A^T.
@@ -316,59 +342,100 @@ cdef int multiply(const product *p) except -1:
 
     cdef int64_t depth = min(p.depth, depth_of_strip(&plan))
     cdef int64_t rows = p.rows, columns = p.columns
-    cdef float *packed_a = NULL
-    cdef float *packed_b = NULL
+    cdef char *packed_a = NULL
+    cdef char *packed_b = NULL
     keep = []
     plan.piece_batches = 1
     if plan.pack_a:
         rows = strip_width(p.rows, depth, plan.piece_rows)
-        packed_a = floats(rows * depth, keep)
+        packed_a = memory_of(rows * depth * plan.size, keep)
     if plan.pack_b:
         columns = strip_width(p.columns, depth, plan.piece_columns)
-        packed_b = floats(columns * depth, keep)
+        packed_b = memory_of(columns * depth * plan.size, keep)
     with nogil:
         run_packed(&plan, packed_a, packed_b, rows, columns)
     return 0
 
 
+cdef inline void finish(const product *p, const tt_gemm_finish_args *args) noexcept nogil:
+    if p.of_doubles:
+        (<const tt_kernels *> _core.table).gemm_finish_f64(args)
+    else:
+        (<const tt_kernels *> _core.table).gemm_finish_f32(args)
+
+
 cdef int finish_nothing(const product *p) except -1:
     """A sum of no products: zeros, and what comes after."""
     cdef tt_gemm_finish_args args
-    cdef int64_t batch, row
+    cdef int64_t batch, row, size = sizeof(double) if p.of_doubles else sizeof(float)
     args.rows, args.columns, args.c_row = p.rows, p.columns, p.c_row
     args.activation, args.row_bias, args.column_bias = p.activation, p.row_bias, p.column_bias
     for batch in range(p.batches):
-        args.c = p.c + batch * p.c_batch
+        args.c = moved(p.c, batch * p.c_batch * size)
         if not p.accumulate:
             for row in range(p.rows):
-                memset(args.c + row * p.c_row, 0, p.columns * sizeof(float))
-        (<const tt_kernels *> _core.table).gemm_finish_f32(&args)
+                memset(moved(args.c, row * p.c_row * size), 0, p.columns * size)
+        finish(p, &args)
     return 0
+
+
+# --- Weights of filters ----------------------------------------------------------------------
+
+
+cdef struct Filters:
+    const tt_kernels *table
+    tt_gemm_pack_args args  # of all of the depth of the first group
+    int64_t block_depth, blocks
+
+
+cdef void pack_block(void *context, int64_t piece) noexcept nogil:
+    cdef const Filters *s = <const Filters *> context
+    cdef tt_gemm_pack_args args = s.args
+    cdef int64_t k = piece % s.blocks * s.block_depth
+    cdef int64_t matrix = piece // s.blocks * args.width * args.depth
+    args.x = moved(args.x, (matrix + k) * sizeof(float))
+    args.out = moved(args.out, (matrix + k * args.width) * sizeof(float))
+    args.depth = min(s.block_depth, args.depth - k)
+    s.table.gemm_pack_a_f32(&args)
+
+
+cdef void pack_filters(
+    const float *weight, float *out, int64_t groups, int64_t filters, int64_t taps, int64_t panel
+) noexcept nogil:
+    cdef Filters s
+    s.table = <const tt_kernels *> _core.table
+    s.args.x, s.args.out, s.args.panel = weight, out, panel
+    s.args.width, s.args.depth = filters, taps
+    s.args.width_step, s.args.depth_step = taps, 1
+    s.block_depth = depth_of_blocks(taps)
+    s.blocks = ceil_div(taps, s.block_depth)
+    _core.parallel_for(groups * s.blocks, pack_block, &s)
 
 
 # --- A matrix and a few vectors --------------------------------------------------------------
 
 
 cdef struct RowsOfVector:
-    const tt_kernels *table
+    void (*kernel)(const tt_gemv_args *) noexcept nogil
     tt_gemv_args args
-    int64_t piece_rows
+    int64_t piece_rows, size
 
 
 cdef void run_rows(void *context, int64_t piece) noexcept nogil:
     cdef const RowsOfVector *s = <const RowsOfVector *> context
     cdef tt_gemv_args args = s.args
     cdef int64_t row = piece * s.piece_rows
-    args.a += row * args.a_row
-    args.y += row
+    args.a = moved(args.a, row * args.a_row * s.size)
+    args.y = moved(args.y, row * s.size)
     args.rows = min(s.piece_rows, args.rows - row)
-    s.table.gemv_f32(&args)
+    s.kernel(&args)
 
 
 cdef bint multiply_vectors(const product *p) noexcept nogil:
     """One column, or a few rows, where the elements are adjacent as gemv needs them; else False."""
     cdef RowsOfVector s
-    cdef tt_gemm_finish_args finish
+    cdef const tt_kernels *table = <const tt_kernels *> _core.table
+    cdef tt_gemm_finish_args last
     if p.batches != 1 or p.rows == 0 or p.columns == 0 or p.depth == 0 or p.accumulate:
         return False
     s.args.vectors, s.args.x_vector, s.args.y_vector = 1, 0, 0
@@ -383,7 +450,8 @@ cdef bint multiply_vectors(const product *p) noexcept nogil:
         return False
     if s.args.a_depth != 1 and (s.args.a_row != 1 or s.args.vectors > 1):
         return False
-    s.table = <const tt_kernels *> _core.table
+    s.kernel = table.gemv_f64 if p.of_doubles else table.gemv_f32
+    s.size = sizeof(double) if p.of_doubles else sizeof(float)
     s.args.y, s.args.depth = p.c, p.depth
     if s.args.a_depth == 1:
         s.piece_rows = max(64, (WORK_OF_PIECE // 8) // (p.depth * s.args.vectors))
@@ -392,10 +460,10 @@ cdef bint multiply_vectors(const product *p) noexcept nogil:
     s.piece_rows = (s.piece_rows + 63) & ~<int64_t> 63
     _core.parallel_for(ceil_div(s.args.rows, s.piece_rows), run_rows, &s)
     if p.activation != TT_IDENTITY or p.row_bias != NULL or p.column_bias != NULL:
-        finish.c, finish.rows, finish.columns, finish.c_row = p.c, p.rows, p.columns, p.c_row
-        finish.activation = p.activation
-        finish.row_bias, finish.column_bias = p.row_bias, p.column_bias
-        s.table.gemm_finish_f32(&finish)
+        last.c, last.rows, last.columns, last.c_row = p.c, p.rows, p.columns, p.c_row
+        last.activation = p.activation
+        last.row_bias, last.column_bias = p.row_bias, p.column_bias
+        finish(p, &last)
     return True
 
 
@@ -409,9 +477,19 @@ cdef bint is_f32(object x):
     )
 
 
+# Can the kernels multiply them: arrays of one such type?
+cdef bint are_factors(object x, object y):
+    return (
+        cnp.PyArray_CheckExact(x) and cnp.PyArray_CheckExact(y)
+        and cnp.PyArray_TYPE(x) in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64)
+        and cnp.PyArray_TYPE(x) == cnp.PyArray_TYPE(y)
+        and cnp.PyArray_ISBEHAVED_RO(x) and cnp.PyArray_ISBEHAVED_RO(y)
+    )
+
+
 cdef inline int64_t step(cnp.ndarray x, int axis):
     """Elements from one index of the axis to the next."""
-    return cnp.PyArray_STRIDE(x, axis) // <int64_t> sizeof(float)
+    return cnp.PyArray_STRIDE(x, axis) // <int64_t> cnp.PyArray_ITEMSIZE(x)
 
 
 cdef bint rows_fold(cnp.ndarray x, int64_t *row):
@@ -484,16 +562,16 @@ cdef cnp.ndarray offsets_of(const Batch *batch, const int64_t *steps):
 
 cdef void matrix_a(product *p, cnp.ndarray a):
     cdef int n = cnp.PyArray_NDIM(a)
-    p.a, p.a_row, p.a_depth = <const float *> cnp.PyArray_DATA(a), step(a, n - 2), step(a, n - 1)
+    p.a, p.a_row, p.a_depth = cnp.PyArray_DATA(a), step(a, n - 2), step(a, n - 1)
 
 
 cdef void matrix_b(product *p, cnp.ndarray b):
     cdef int n = cnp.PyArray_NDIM(b)
-    p.b, p.b_depth, p.b_column = <const float *> cnp.PyArray_DATA(b), step(b, n - 2), step(b, n - 1)
+    p.b, p.b_depth, p.b_column = cnp.PyArray_DATA(b), step(b, n - 2), step(b, n - 1)
 
 
 def matmul(a, b):
-    if not (is_f32(a) and is_f32(b)):
+    if not are_factors(a, b):
         return reference.matmul(a, b)
     cdef cnp.ndarray x = a, y = b, out
     cdef int a_ndim = cnp.PyArray_NDIM(x), b_ndim = cnp.PyArray_NDIM(y)
@@ -506,6 +584,7 @@ def matmul(a, b):
         y = y[:, None]
     cdef int nx = cnp.PyArray_NDIM(x), ny = cnp.PyArray_NDIM(y)
     memset(&p, 0, sizeof(product))
+    p.of_doubles = cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT64
     p.rows, p.columns = cnp.PyArray_DIM(x, nx - 2), cnp.PyArray_DIM(y, ny - 1)
     p.depth = cnp.PyArray_DIM(x, nx - 1)
     if cnp.PyArray_DIM(y, ny - 2) != p.depth:
@@ -521,25 +600,31 @@ def matmul(a, b):
     cdef cnp.ndarray a_offsets, b_offsets
     if nx == 2 and ny == 2:
         shape[0], shape[1] = p.rows, p.columns
-        out = _core.empty_f32(2, shape)
+        out = new_product(&p, 2, shape)
     elif ny == 2 and rows_fold(x, &row):
         p.a_row = row
         p.rows = cnp.PyArray_SIZE(x) // p.depth if p.depth else out_size(x)
-        out = _core.empty((<object> x).shape[:-1] + (p.columns,), np.float32)
+        out = _core.empty((<object> x).shape[:-1] + (p.columns,), x.dtype)
     else:
         if not broadcast_batch(&batch, x, y):
             return reference.matmul(a, b)
         batch.shape[batch.ndim], batch.shape[batch.ndim + 1] = p.rows, p.columns
-        out = _core.empty_f32(batch.ndim + 2, batch.shape)
+        out = new_product(&p, batch.ndim + 2, batch.shape)
         a_offsets, b_offsets = offsets_of(&batch, batch.a_step), offsets_of(&batch, batch.b_step)
         p.a_offsets = <const int64_t *> cnp.PyArray_DATA(a_offsets)
         p.b_offsets = <const int64_t *> cnp.PyArray_DATA(b_offsets)
         p.batches, p.c_batch = batch.size, p.rows * p.columns
-    p.c = <float *> cnp.PyArray_DATA(out)
+    p.c = cnp.PyArray_DATA(out)
     run(&p)
     if a_ndim == 1:
         return out[..., 0, 0] if b_ndim == 1 else out[..., 0, :]
     return out[..., 0] if b_ndim == 1 else out
+
+
+cdef cnp.ndarray new_product(const product *p, int ndim, cnp.npy_intp *shape):
+    if p.of_doubles:
+        return _core.empty(tuple([shape[i] for i in range(ndim)]), np.float64)
+    return _core.empty_f32(ndim, shape)
 
 
 cdef int64_t out_size(cnp.ndarray x):
@@ -563,7 +648,7 @@ cdef int run(const product *p) except -1:
 
 def linear(x, weight, bias=None, activation=None):
     if not (
-        is_f32(x) and is_f32(weight) and (bias is None or is_f32(bias))
+        are_factors(x, weight) and (bias is None or are_factors(x, bias))
         and activation in ACTIVATIONS
         and cnp.PyArray_NDIM(x) >= 1 and cnp.PyArray_NDIM(weight) == 2
     ):
@@ -572,6 +657,7 @@ def linear(x, weight, bias=None, activation=None):
     cdef int n = cnp.PyArray_NDIM(xs)
     cdef product p
     memset(&p, 0, sizeof(product))
+    p.of_doubles = cnp.PyArray_TYPE(xs) == cnp.NPY_FLOAT64
     p.depth, p.columns = cnp.PyArray_DIM(w, 1), cnp.PyArray_DIM(w, 0)
     if cnp.PyArray_DIM(xs, n - 1) != p.depth or (
         bias is not None and (
@@ -582,15 +668,15 @@ def linear(x, weight, bias=None, activation=None):
     if not rows_fold(xs, &p.a_row):
         xs = np.ascontiguousarray(xs)
         rows_fold(xs, &p.a_row)
-    out = _core.empty((<object> xs).shape[:-1] + (p.columns,), np.float32)
+    out = _core.empty((<object> xs).shape[:-1] + (p.columns,), xs.dtype)
     p.batches, p.rows = 1, out_size(xs)
-    p.a = <const float *> cnp.PyArray_DATA(xs)
+    p.a = cnp.PyArray_DATA(xs)
     p.a_depth = step(xs, n - 1)
-    p.b, p.b_depth, p.b_column = <const float *> cnp.PyArray_DATA(w), step(w, 1), step(w, 0)
-    p.c, p.c_row = <float *> cnp.PyArray_DATA(out), p.columns
+    p.b, p.b_depth, p.b_column = cnp.PyArray_DATA(w), step(w, 1), step(w, 0)
+    p.c, p.c_row = cnp.PyArray_DATA(out), p.columns
     p.activation = ACTIVATIONS[activation]
     if bias is not None:
         b = bias if cnp.PyArray_ISCARRAY_RO(bias) else np.ascontiguousarray(bias)
-        p.column_bias = <const float *> cnp.PyArray_DATA(b)
+        p.column_bias = cnp.PyArray_DATA(b)
     run(&p)
     return out

@@ -1,8 +1,8 @@
 # cython: cdivision=True
 """Recurrent layers: the float32 cases of the functions of the same names in reference.py.
 
-A sequence is one product for the inputs of all steps, then steps that are cut into pieces over the
-units and the rows of the batch (recurrent.h). Backward makes the cotangents of the gates' sums;
+A sequence is one product for the inputs of all steps, or steps that take the input's product with
+them; the steps are cut into pieces over the units and the rows of the batch (recurrent.h). Backward makes the cotangents of the gates' sums;
 the gradients of weights and inputs are products of these, and ops make them.
 """
 cimport numpy as cnp
@@ -57,10 +57,14 @@ cdef extern from "tinytensor.h" nogil:
         const float *weights
         const float *operand
         float *next
+        const float *x
         int64_t batch, hidden
+        int64_t inputs
         int64_t row, rows, unit, units
         const float *h_before
         const float *c_before
+        const float *input
+        int64_t input_row
         float *gates
         float *inner
         float *h
@@ -76,12 +80,15 @@ cdef extern from "tinytensor.h" nogil:
         int relu
     ctypedef struct tt_step_pack_args:
         const float *weight
+        const float *input_weight
         float *out
-        int64_t gates, hidden
+        int64_t gates, hidden, inputs
         int64_t first, groups
         int backward
     int64_t TT_STEP_ROWS
-    int64_t tt_step_operand_size(int64_t batch, int64_t gates, int64_t hidden)
+    int64_t tt_step_operand_size(
+        int64_t batch, int64_t gates, int64_t hidden, int64_t inputs
+    )
     ctypedef struct tt_kernels:
         int vector_bytes
         void (*lstm_cell_f32)(const tt_lstm_cell_args *) noexcept nogil
@@ -100,6 +107,7 @@ cdef extern from "tinytensor.h" nogil:
 
 cdef enum:
     WORK_OF_PIECE = 1 << 13  # elements of the state, each with some 60 operations
+    FUSED_FROM = 16  # rows of a batch
     WORK_OF_STEP = 1 << 18  # multiply-adds in a piece of a step; about 5 µs
 
 
@@ -270,6 +278,7 @@ cdef struct Sequence:
     void (*kernel)(const tt_step_args *) noexcept nogil
     tt_step_args args  # of the first step in time's order
     const float *weight
+    const float *input_weight  # if the steps take the input's product with them
     float *packed
     float *operands  # two, which the steps read and write in turns
     int64_t operand_size
@@ -291,14 +300,14 @@ cdef void cut(Sequence *s, int64_t steps, int64_t batch, int64_t hidden, int gat
         WORK_OF_STEP, max(1, s.piece_rows * gates * hidden * s.group_units)
     )
     s.pieces = ceil_div(s.groups, s.piece_groups) * s.row_pieces
-    s.operand_size = tt_step_operand_size(batch, gates if s.backward else 1, hidden)
 
 
 cdef void pack_groups(void *context, int64_t piece) noexcept nogil:
     cdef const Sequence *s = <const Sequence *> context
     cdef tt_step_pack_args args
-    args.weight, args.out = s.weight, s.packed
-    args.gates, args.hidden, args.backward = s.gates, s.args.hidden, s.backward
+    args.weight, args.input_weight, args.out = s.weight, s.input_weight, s.packed
+    args.gates, args.hidden, args.inputs = s.gates, s.args.hidden, s.args.inputs
+    args.backward = s.backward
     args.first = piece * s.piece_groups
     args.groups = min(s.piece_groups, s.groups - args.first)
     s.table.step_pack_f32(&args)
@@ -316,6 +325,7 @@ cdef void run_step(void *context, int64_t step, int64_t piece) noexcept nogil:
     cdef bint downward = s.reverse != s.backward  # through the indices of the steps
     cdef int64_t t = s.steps - 1 - step if downward else step
     cdef int64_t before = t + 1 if s.reverse else t - 1
+    cdef int64_t after = 2 * t - before
     args.row = piece % s.row_pieces * s.piece_rows
     args.rows = min(s.piece_rows, args.batch - args.row)
     args.unit = piece // s.row_pieces * s.piece_groups * s.group_units
@@ -331,8 +341,11 @@ cdef void run_step(void *context, int64_t step, int64_t piece) noexcept nogil:
     if 0 <= before < s.steps:
         args.h_before = moved(args.h, before * state)
         args.c_before = moved(args.c, before * state)
+    args.x = moved(args.x, after * args.batch * args.inputs) if 0 <= after < s.steps else NULL
     if step > 0:
         args.g_last = NULL
+    if args.input_row:
+        args.input = moved(args.input, t * s.gates * state)
     args.h = moved(args.h, t * state)
     args.c = moved(args.c, t * state)
     args.gates = moved(args.gates, t * s.gates * state)
@@ -345,19 +358,30 @@ cdef void run_step(void *context, int64_t step, int64_t piece) noexcept nogil:
 
 cdef int run_sequence(Sequence *s, cnp.ndarray w_hh) except -1:
     """Pack the weights, and take all steps; backward also goes on to the first state."""
-    cdef cnp.npy_intp depth = s.gates * ((s.args.hidden + 15) & ~15)
+    cdef cnp.npy_intp depth = s.gates * (
+        ((s.args.hidden + 15) & ~15) + ((s.args.inputs + 15) & ~15)
+    )
     cdef cnp.npy_intp packed = s.groups * s.group_units * depth
-    cdef cnp.npy_intp operands = 2 * s.operand_size
+    cdef cnp.npy_intp operands
+    cdef tt_step_args first = s.args
+    s.operand_size = tt_step_operand_size(
+        s.args.batch, s.gates if s.backward else 1, s.args.hidden, s.args.inputs
+    )
+    operands = 2 * s.operand_size
     cdef cnp.ndarray of_weights = _core.empty_f32(1, &packed)
     cdef cnp.ndarray of_operands = _core.empty_f32(1, &operands)
     s.weight = data_f32(w_hh)
     s.packed, s.operands = data_f32(of_weights), data_f32(of_operands)
     s.args.weights = s.packed
+    if s.args.inputs:
+        s.args.operand = s.operands
+    first.next, first.rows = s.operands, first.batch
+    if s.reverse:
+        first.x = moved(first.x, (s.steps - 1) * first.batch * first.inputs)
     with nogil:
         _core.parallel_for(ceil_div(s.groups, s.piece_groups), pack_groups, s)
         if s.args.operand != NULL:
-            s.args.next = s.operands
-            s.table.step_operand_f32(&s.args)
+            s.table.step_operand_f32(&first)
         _core.parallel_steps(s.steps + s.backward, s.pieces, run_step, s)
     return 0
 
@@ -391,8 +415,24 @@ cdef bint is_layer(object x, object w_ih, object w_hh, object b_ih, object b_hh,
     )
 
 
-cdef object sum_of(object a, object b):
-    return b if a is None else a if b is None else a + b
+# Contiguous; zeros if both are None.
+cdef object sum_of(object a, object b, int64_t size):
+    if a is None and b is None:
+        return np.zeros(size, np.float32)
+    return contiguous(b if a is None else a if b is None else a + b)
+
+
+# How the input comes into the sums of the steps: for a small batch as a product of its own, all
+# steps at once, which is returned. Else, and then None is, by the steps, which read its weights each
+# time, but for enough rows; the sums never leave the cache. The caller keeps the arrays alive.
+cdef object take_input(Sequence *s, cnp.ndarray x, cnp.ndarray w_ih, cnp.ndarray bias):
+    if s.args.batch < FUSED_FROM:
+        sums = linear(x, w_ih, bias)
+        s.args.input, s.args.input_row = data_f32(sums), s.gates * s.args.hidden
+        return sums
+    s.args.x, s.args.inputs = data_f32(x), cnp.PyArray_DIM(x, 2)
+    s.input_weight, s.args.input = data_f32(w_ih), data_f32(bias)
+    return None
 
 
 cdef object states_of(cnp.ndarray x, int64_t hidden):
@@ -433,10 +473,13 @@ def lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse):
     steps, batch, n = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(w_hh, 1)
     if not (is_shape_or_none(h0, batch, n) and is_shape_or_none(c0, batch, n)):
         return reference.lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse)
-    h0, c0, w_hh = dense(h0), dense(c0), dense(w_hh)
-    gates = linear(x, w_ih, sum_of(b_ih, b_hh))
+    x, h0, c0, w_ih, w_hh = dense(x), dense(h0), dense(c0), dense(w_ih), dense(w_hh)
+    bias = sum_of(b_ih, b_hh, 4 * n)
     hs, cs = states_of(x, n), states_of(x, n)
     start(&s, steps, batch, n, 4, reverse, False)
+    gates = take_input(&s, x, w_ih, bias)
+    if gates is None:
+        gates = states_of(x, 4 * n)
     s.kernel = s.table.lstm_step_f32
     s.args.h_before = s.args.operand = data_f32(h0)
     s.args.c_before, s.args.gates = data_f32(c0), data_f32(gates)
@@ -481,7 +524,7 @@ def gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse):
         inner_bias = b_hh[2 * n :].copy()
         b_hh = b_hh.copy()
         b_hh[2 * n :] = 0
-    gates = linear(x, w_ih, sum_of(b_ih, b_hh))
+    gates = linear(x, w_ih, sum_of(b_ih, b_hh, 3 * n))
     hs, inner = states_of(x, n), states_of(x, n)
     start(&s, steps, batch, n, 3, reverse, False)
     s.kernel = s.table.gru_step_f32
@@ -524,9 +567,12 @@ def rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse):
     steps, batch, n = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(w_hh, 1)
     if not is_shape_or_none(h0, batch, n):
         return reference.rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse)
-    h0, w_hh = dense(h0), dense(w_hh)
-    hs = linear(x, w_ih, sum_of(b_ih, b_hh))
+    x, h0, w_ih, w_hh = dense(x), dense(h0), dense(w_ih), dense(w_hh)
+    bias = sum_of(b_ih, b_hh, n)
     start(&s, steps, batch, n, 1, reverse, False)
+    hs = take_input(&s, x, w_ih, bias)
+    if hs is None:
+        hs = states_of(x, n)
     s.kernel = s.table.rnn_step_f32
     s.args.h_before = s.args.operand = data_f32(h0)
     s.args.h, s.args.relu = data_f32(hs), relu
