@@ -10,7 +10,7 @@ from pathlib import Path
 from tinytensor import engine, kernels
 
 ROOT = Path(__file__).resolve().parent.parent
-CORE = ["test_engine.py", "test_scalar.py", "test_ops_gradients.py"]
+CORE = ["test_engine.py", "test_scalar.py", "test_inplace.py", "test_ops_gradients.py"]
 
 
 def test_this_run_is_in_the_mode_that_was_asked_for() -> None:
