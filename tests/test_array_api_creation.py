@@ -58,6 +58,12 @@ def test_arange_of_integers(data: st.DataObject) -> None:
     assert found.tolist() == values
 
 
+def test_arange_of_numbers_beyond_int64() -> None:
+    top = 2**63
+    assert tt.arange(top, top - 7, -3, dtype=tt.uint64).tolist() == [top, top - 3, top - 6]
+    assert tt.arange(2**64 - 3, 2**64 - 1, dtype=tt.uint64).tolist() == [2**64 - 3, 2**64 - 2]
+
+
 def test_arange_and_linspace_of_floats() -> None:
     assert tt.arange(3.0).tolist() == [0, 1, 2]
     assert tt.arange(1, 2, 0.25).tolist() == [1, 1.25, 1.5, 1.75]

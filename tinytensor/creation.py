@@ -178,7 +178,12 @@ def arange(
     """Evenly spaced numbers from ``start`` (0 if only a stop is given) up to below ``stop``."""
     check_device(device)
     first, last = (0, start) if stop is None else (start, stop)
-    array = np.arange(first, last, step)
+    whole = all(isinstance(number, int) for number in (first, last, step))
+    if whole and max(first, last) >= 2**63:  # NumPy would take to floats if the step is negative
+        turns = np.arange(len(range(int(first), int(last), int(step))), dtype=np.uint64)
+        array = turns * np.uint64(step % 2**64) + np.uint64(first % 2**64)
+    else:
+        array = np.arange(first, last, step)
     if dtype is None and array.dtype.kind == "f":
         dtype = np.float32
     return Tensor(array.astype(dtype or array.dtype, copy=False))

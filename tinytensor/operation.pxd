@@ -39,7 +39,7 @@ cdef class Op:
     @cython.locals(
         plan=Plan, saved=list, guards=list, variable=Variable, slot=cython.Py_ssize_t,
         position=cython.Py_ssize_t, first_static=cython.Py_ssize_t,
-        first_residual=cython.Py_ssize_t,
+        first_residual=cython.Py_ssize_t, first_note=cython.Py_ssize_t,
     )
     cpdef save(self, Node node, args, static, residuals, tuple out)
 

@@ -70,19 +70,31 @@ class Op:
     """A differentiable operation: a forward function of raw values, and its gradient rules.
 
     A rule's parameters after the cotangent name what it needs: parameters of the forward function,
-    ``out``, or ``residuals`` that the forward returns behind its ``outputs``. An op without rules
-    returns constants. A ``view`` shares the storage of its first argument (SOMETIMES: or is a copy;
-    the family tells). The first parameter of
-    a ``variadic`` op is a sequence of inputs, and its rule returns a sequence of cotangents. Where
-    a ``kernel`` is the whole forward, the function names its parameters and tells what it does.
+    ``out``, ``residuals`` that the forward returns behind its ``outputs``, or ``notes``, functions
+    of the arguments that are asked where a call is recorded. An op without rules returns constants.
+    A ``view`` shares the storage of its first argument (SOMETIMES: or is a copy; the family tells).
+    The first parameter of a ``variadic`` op is a sequence of inputs, and its rule returns one of
+    cotangents. Where a ``kernel`` is the whole forward, the function names its parameters and tells
+    what it does, and ``explain`` says what is wrong with the shapes that it refused.
     """
 
     def __init__(
-        self, forward, outputs=1, residuals=(), view=False, variadic=False, kernel=None, family=None
+        self,
+        forward,
+        outputs=1,
+        residuals=(),
+        notes=None,
+        view=False,
+        variadic=False,
+        kernel=None,
+        explain=None,
+        family=None,
     ):
         self.forward = forward if kernel is None else kernel
+        self.explain = explain
         self.outputs = outputs
         self.residuals = tuple(residuals)
+        self.notes = notes or {}
         self.view = view
         self.family = family
         self.rules = {}
@@ -162,7 +174,7 @@ class Op:
 
     def position(self, name):
         """Where a name stands in the frame of a call: arguments, static ones, residuals."""
-        frame = [*self.names, *self.static, *self.residuals]
+        frame = [*self.names, *self.static, *self.residuals, *self.notes]
         if name not in frame and name not in ("out", "needs"):
             raise TypeError(f"{self.__name__}: a gradient rule names {name!r}; there are {frame}")
         return frame.index(name) if name in frame else (OUT if name == "out" else NEEDS)
@@ -338,12 +350,15 @@ class Op:
         plan = node.plan
         first_static = len(self.names)
         first_residual = first_static + len(self.static)
+        first_note = first_residual + len(self.residuals)
         for slot, position in enumerate(plan.positions):
             if position == OUT:
                 saved.append([(v.value, version_of(v), v.narrow) for v in out])
                 guards += [guard(variable, "out") for variable in out]
             elif position == NEEDS:
                 saved.append(plan.needs)
+            elif position >= first_note:
+                saved.append(self.notes[plan.names[slot]](*args))
             elif position >= first_residual:
                 saved.append(residuals[position - first_residual])
             elif position >= first_static:

@@ -193,6 +193,9 @@ class Tensor(Operators):
 
     @classmethod
     def explained(cls, op: Op, error: Exception, values: Sequence[Any]) -> Exception:
+        arrays = all(isinstance(value, np.ndarray | np.generic | int | float) for value in values)
+        if op.explain is not None and arrays and isinstance(error, ValueError):
+            return ShapeError(f"{op.__name__}: {op.explain(*map(np.shape, values))}")
         message = str(error)
         if message.startswith(f"{op.__name__}:"):
             return error

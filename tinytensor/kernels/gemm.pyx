@@ -29,6 +29,7 @@ cdef enum:
     FEW_ROWS = 64  # of a product with B^T that is turned
     STRETCH = 16384  # columns of a piece of a product of a vector by B; the kernel's own
     WORK_WITH_GIL = 1 << 14  # less than that is done before another thread could be woken
+    WORK_AT_ONCE = 1 << 16  # less than that needs no plan
     PACKED = 1 << 21  # elements in a strip of a packed operand
     DEPTH_OF_STRIP = 4096
     MOST_AXES = 64  # NumPy's
@@ -320,6 +321,25 @@ cdef product turned(const product *p) noexcept nogil:
     return q
 
 
+cdef void multiply_at_once(const product *p) noexcept nogil:
+    """As one block, of a product so small that a plan would take as long."""
+    cdef const tt_kernels *table = <const tt_kernels *> _core.table
+    cdef tt_gemm_block_args args
+    cdef int64_t piece
+    args.rows, args.columns, args.depth = p.rows, p.columns, p.depth
+    args.a, args.a_row, args.a_depth = p.a, p.a_row, p.a_depth
+    args.b, args.b_depth, args.b_column = p.b, p.b_depth, p.b_column
+    args.c, args.c_row, args.c_by_columns = p.c, p.c_row, p.c_by_columns
+    args.a_packed, args.b_packed, args.accumulate = False, False, p.accumulate
+    args.row_bias, args.column_bias, args.activation = p.row_bias, p.column_bias, p.activation
+    args.finish = p.activation != TT_IDENTITY or p.row_bias != NULL or p.column_bias != NULL
+    cut_rows(p.rows, table.gemm_rows, &args.panel, &piece)
+    if p.of_doubles:
+        table.gemm_block_f64(&args)
+    else:
+        table.gemm_block_f32(&args)
+
+
 cdef int multiply(const product *p) except -1:
     if p.batches == 0 or p.rows == 0 or p.columns == 0:
         return 0
@@ -331,6 +351,10 @@ cdef int multiply(const product *p) except -1:
     if p.b_depth == 1 and p.b_column != 1 and p.rows <= FEW_ROWS and p.columns > p.rows:
         q = turned(p)
         p = &q
+    if p.batches == 1 and p.rows * p.columns * p.depth < WORK_AT_ONCE:
+        if p.depth <= TT_GEMM_DEPTH and p.a_offsets == NULL and p.b_offsets == NULL:
+            multiply_at_once(p)
+            return 0
     plan = make_plan(p)
     if not plan.pack_a and not plan.pack_b:
         if p.batches * p.rows * p.columns * p.depth < WORK_WITH_GIL:

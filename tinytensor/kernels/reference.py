@@ -39,6 +39,11 @@ def copy(x):
     return np.array(x, order="C")
 
 
+def matrix_transpose(x):
+    """A view of x with its last two axes exchanged."""
+    return np.swapaxes(x, -1, -2)
+
+
 def contiguous(x):
     """x itself if it is in C order, else a copy that is."""
     return np.require(x, None, ["C", "A"])

@@ -30,7 +30,18 @@ def as_rows(x: Any) -> Any:
 # --- Products --------------------------------------------------------------------------------
 
 
-@op(residuals=("b_ndim",))
+def mismatch(a: tuple[int, ...], b: tuple[int, ...]) -> str:
+    """Why shapes a and b have no product."""
+    if not a or not b:
+        what = "needs at least one axis in each"
+    elif a[-1] != b[-2 if len(b) > 1 else -1]:
+        what = "inner sizes differ"
+    else:
+        what = "the axes before the last two do not broadcast"
+    return f"{what}: a is {a}, b is {b}"
+
+
+@op(kernel=kernels.matmul, explain=mismatch, notes={"b_ndim": lambda a, b: np.ndim(b)})
 def matmul(a, b):
     """The matrix product: out[…, i, j] = Σ_k a[…, i, k] b[…, k, j].
 
@@ -41,21 +52,6 @@ def matmul(a, b):
     >>> tt.matmul(tt.ones((2, 3)), tt.ones((3, 4))).shape
     (2, 4)
     """
-    try:
-        return kernels.matmul(a, b), b.ndim if isinstance(b, np.ndarray) else np.ndim(b)
-    except ValueError as error:
-        raise ShapeError(mismatch(np.shape(a), np.shape(b))) from error
-
-
-def mismatch(a: tuple[int, ...], b: tuple[int, ...]) -> str:
-    """Why shapes a and b have no product."""
-    if not a or not b:
-        what = "needs at least one axis in each"
-    elif a[-1] != b[-2 if len(b) > 1 else -1]:
-        what = "inner sizes differ"
-    else:
-        what = "the axes before the last two do not broadcast"
-    return f"matmul: {what}: a is {a}, b is {b}"
 
 
 def matmul_grad_a(g, b):
