@@ -181,7 +181,7 @@ def arange(
     whole = all(isinstance(number, int) for number in (first, last, step))
     if whole and max(first, last) >= 2**63:  # NumPy would take to floats if the step is negative
         turns = np.arange(len(range(int(first), int(last), int(step))), dtype=np.uint64)
-        array = turns * np.uint64(step % 2**64) + np.uint64(first % 2**64)
+        array: np.ndarray = turns * np.uint64(step % 2**64) + np.uint64(first % 2**64)
     else:
         array = np.arange(first, last, step)
     if dtype is None and array.dtype.kind == "f":
