@@ -130,12 +130,13 @@ class Tensor(Operators):
 
     def seed(self, cotangent: Any) -> Tensor:
         if cotangent is None:
-            if self.value.size != 1:
+            value = self.value
+            if value.size != 1:
                 raise ShapeError(
                     f"backward: the output has shape {self.shape}, so the gradient to start from"
                     " must be given; only for a single number it is 1"
                 )
-            one = wrap(Tensor, _one(self.dtype) if self.ndim == 0 else np.ones_like(self.value))
+            one = wrap(Tensor, np.ones_like(value) if value.ndim else _one(value.dtype))
             one.narrow = self.narrow
             return one
         if not isinstance(cotangent, Tensor):
@@ -167,9 +168,8 @@ class Tensor(Operators):
         return cotangent if cotangent.dtype == dtype else ops.astype(cotangent, dtype)
 
     def add_into(self, other: Tensor) -> Tensor:
-        if not isinstance(self.value, np.ndarray) or not self.value.flags.writeable or other.level:
+        if other.level or not kernels.add_into(self.value, other.value):
             return self + other
-        kernels.add_into(self.value, other.value)
         self.changed("the accumulation of a gradient")
         return self
 

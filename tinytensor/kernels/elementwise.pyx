@@ -503,8 +503,7 @@ def add_into(total, x):
         is_plain_float32(total) and is_plain_float32(x) and cnp.PyArray_SAMESHAPE(total, x)
         and cnp.PyArray_ISWRITEABLE(total)
     ):
-        reference.add_into(total, x)
-        return
+        return reference.add_into(total, x)
     job.kernel = table().add_f32
     job.args.a = <const float *> cnp.PyArray_DATA(total)
     job.args.b = <const float *> cnp.PyArray_DATA(x)
@@ -513,6 +512,7 @@ def add_into(total, x):
     job.a_step[0] = job.b_step[0] = 1
     job.args.stream = 0
     run_binary_into(&job, total)
+    return True
 
 
 def add(a, b):

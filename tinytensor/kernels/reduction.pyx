@@ -548,7 +548,7 @@ def expand(g, shape, axis=None, keepdims=False):
     cdef cnp.npy_intp dims[MAX_DIMS]
     cdef cnp.npy_intp strides[MAX_DIMS]
     cdef cnp.npy_intp wanted
-    cdef int ndim = len(shape), i, k = 0
+    cdef int ndim = len(shape) if isinstance(shape, tuple) else MAX_DIMS + 1, i, k = 0
     cdef cnp.ndarray base
     cdef cnp.dtype descr
     if not cnp.PyArray_CheckExact(g) or ndim > MAX_DIMS or mark_axes(axis, ndim, reduced):

@@ -107,8 +107,11 @@ def rsqrt(x):
 
 
 def add_into(total, x):
-    """total += x"""
+    """total += x, if total is an array that can be written; whether it is."""
+    if not isinstance(total, np.ndarray) or not total.flags.writeable:
+        return False
     np.add(total, x, out=total)
+    return True
 
 
 def clip(x, low, high):
@@ -295,6 +298,8 @@ def cumsum(x, axis, reverse=False):
 
 def expand(g, shape, axis=None, keepdims=False):
     """The transpose of sum: a read-only view of g, repeated along the axes that sum took away."""
+    if not isinstance(shape, tuple):
+        raise TypeError("shape must be a tuple of numbers")
     ndim = len(shape)
     axes = range(ndim) if axis is None else normalize_axis_tuple(axis, ndim or 1)
     kept = [1 if i in axes else n for i, n in enumerate(shape)]
