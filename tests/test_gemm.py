@@ -131,6 +131,13 @@ def test_same_bits_for_any_number_of_threads(threads, dtype, size, layouts):
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.parametrize("size", [(5000, 1200, 150), (150, 1200, 5000)], ids=str)
+def test_operands_of_several_strips(size):
+    m, k, n = size
+    a, b = normal(m, k), normal(k, n, seed=1)
+    assert_close(gemm.matmul(a, b), a, b)
+
+
 @pytest.mark.parametrize("layout", ["rows", "columns"])
 def test_a_row_has_the_same_bits_among_few_and_among_many(layout):
     a, b = normal(120, 500), stored((500, 196), layout, 1)

@@ -16,6 +16,8 @@ typedef struct {
     int64_t c_row;
     int64_t columns; /* of the tile's vectors, the last may be partly outside C */
     int accumulate;
+    const tt_real *ahead; /* a line of it, `ahead_step` on, is asked for at each step of the depth */
+    int64_t ahead_step;
 } TT_OF(tt_gemm_tile);
 
 /* Inlined with constant rows and vectors, so that the sums are registers. */
@@ -23,11 +25,14 @@ TT_INLINE void TT_OF(tt_gemm_tile_of)(int rows, int vectors, int64_t a_row, int6
                                       const TT_OF(tt_gemm_tile) *t)
 {
     tt_vector sum[TT_GEMM_ROWS][2];
-    const tt_real *a = t->a, *b = t->b;
+    const tt_real *a = t->a, *b = t->b, *ahead = t->ahead;
+    const int64_t ahead_step = t->ahead_step;
     TT_UNROLL for (int r = 0; r < rows; r++)
         TT_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = TT_V(zero)();
     for (int64_t k = 0; k < t->depth; k++, a += a_depth, b += t->b_depth) {
         tt_vector row[2];
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += ahead_step;
         TT_UNROLL for (int v = 0; v < vectors; v++) row[v] = TT_V(load)(b + v * TT_LANES);
         TT_UNROLL for (int r = 0; r < rows; r++) {
             tt_vector x = TT_V(set1)(a[r * a_row]);
@@ -224,6 +229,32 @@ static void TT_OF(tt_store_transposed)(const tt_real *tile, int64_t rows, int64_
         }
 }
 
+/* What of the packed operands the tiles after (i, j) read first, and may come from far: while the
+ * block goes through A for the first time the next panel of A, then the next of B, in two halves. */
+TT_INLINE void TT_OF(tt_gemm_look_ahead)(TT_OF(tt_gemm_tile) *t, const tt_gemm_block_args *s,
+                                         int64_t i, int64_t j)
+{
+    const int more_of_a = i + s->panel < s->rows, more_of_b = j + TT_COLUMNS < s->columns;
+    t->ahead = t->b;
+    t->ahead_step = 0;
+    if (s->a_packed && j == 0 && more_of_a) {
+        t->ahead = t->a + s->panel * s->depth;
+        t->ahead_step = TT_LANES;
+    } else if (s->b_packed && more_of_b && (i < 2 * s->panel || j == 0)) {
+        t->ahead = t->b + (TT_COLUMNS + (i == s->panel ? TT_LANES : 0)) * s->depth;
+        t->ahead_step = TT_LANES;
+    }
+}
+
+/* Rows of C far apart, each on a page of its own, are found before the sums are ready. */
+TT_INLINE void TT_OF(tt_gemm_find_c)(const tt_real *c, int64_t c_row, int64_t rows, int64_t columns)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        __builtin_prefetch(c + r * c_row, 1);
+        __builtin_prefetch(c + r * c_row + columns - 1, 1);
+    }
+}
+
 static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
 {
     tt_real panel_of_b[TT_GEMM_DEPTH * TT_COLUMNS] __attribute__((aligned(TT_VECTOR_BYTES)));
@@ -235,6 +266,7 @@ static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
                        && s->depth >= 256;
     const tt_real *all_of_a = s->a, *all_of_b = s->b;
     const tt_real *row_bias = s->row_bias, *column_bias = s->column_bias;
+    const int finds_c = !s->c_by_columns && s->depth >= 128 && s->c_row >= 8 * TT_COLUMNS;
     TT_OF(tt_gemm_tile) t = {.depth = s->depth, .a_row = s->a_row, .a_depth = s->a_depth,
                       .c_row = s->c_row, .accumulate = s->accumulate};
     if (copy_a) t.a_row = s->depth;
@@ -272,6 +304,8 @@ static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
                 t.a = panel_of_a;
             }
             t.c = s->c_by_columns ? tile : c;
+            TT_OF(tt_gemm_look_ahead)(&t, s, i, j);
+            if (finds_c) TT_OF(tt_gemm_find_c)(c, s->c_row, rows, columns);
             TT_OF(tt_tiles)[rows - 1][vectors - 1][s->a_packed](&t);
             if (s->c_by_columns)
                 TT_OF(tt_store_transposed)(tile, rows, columns, c, s->c_row, s->accumulate);

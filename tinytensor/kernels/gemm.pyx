@@ -24,16 +24,19 @@ ACTIVATIONS = {None: TT_IDENTITY, "relu": TT_RELU}
 
 cdef enum:
     PANELS_OF_PIECE = 20  # of rows; with a block's depth, less than half of a second-level cache
+    COLUMNS_OF_PIECE = 256  # whose part of C a second-level cache holds beside a block of A
+    PIECES = 16  # or more, if they need not be narrow for it: they are shared out among threads
     WORK_OF_PIECE = 1 << 20  # multiply-adds; about 20 µs
     FEW_VECTORS = 8  # rows that are multiplied by B one after another, as vectors
     FEW_ROWS = 64  # of a product with B^T that is turned
     STRETCH = 16384  # columns of a piece of a product of a vector by B; the kernel's own
     WORK_WITH_GIL = 1 << 14  # less than that is done before another thread could be woken
     WORK_AT_ONCE = 1 << 16  # less than that needs no plan
-    PACKED = 1 << 21  # elements in a strip of a packed operand
-    DEPTH_OF_STRIP = 4096
+    PACKED = 1 << 22  # elements in a strip of a packed operand
+    DEPTH_OF_STRIP = 1152  # three blocks: a strip has thousands of rows, and few operands need two
     MOST_AXES = 64  # NumPy's
-    READ_IN_PLACE = 1 << 17  # bytes that the caches hold well enough without packing
+    A_IN_PLACE = 3 << 16  # bytes of A that the caches hold well enough without packing
+    B_IN_PLACE = 1 << 17
 
 
 cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
@@ -84,7 +87,7 @@ cdef int64_t depth_of_blocks(int64_t depth) noexcept nogil:
 cdef Plan make_plan(const product *p) noexcept nogil:
     cdef const tt_kernels *table = <const tt_kernels *> _core.table
     cdef Plan plan
-    cdef int64_t columns, pieces
+    cdef int64_t columns, pieces, row_pieces
     plan.p = p[0]
     if p.of_doubles:
         plan.size = sizeof(double)
@@ -99,12 +102,14 @@ cdef Plan make_plan(const product *p) noexcept nogil:
     plan.panel_of_b = 2 * (table.vector_bytes // plan.size)
     cut_rows(p.rows, table.gemm_rows, &plan.panel, &plan.piece_rows)
 
+    row_pieces = ceil_div(p.rows, plan.piece_rows)
     columns = max(
         2 * plan.panel_of_b,
+        min(COLUMNS_OF_PIECE, p.columns * row_pieces // PIECES),
         WORK_OF_PIECE // max(1, min(p.rows, plan.piece_rows) * p.depth),
     )
     pieces = ceil_div(p.columns, columns)
-    if pieces > 1 and pieces * ceil_div(p.rows, plan.piece_rows) % 2:
+    if pieces > 1 and pieces * row_pieces % 2:
         pieces += 1  # an odd number of pieces keeps one of two threads waiting
     plan.piece_columns = (
         ceil_div(ceil_div(p.columns, pieces), plan.panel_of_b) * plan.panel_of_b
@@ -112,10 +117,10 @@ cdef Plan make_plan(const product *p) noexcept nogil:
     plan.piece_batches = max(1, WORK_OF_PIECE // max(1, p.rows * p.depth * p.columns))
 
     # A row of B that is used by few rows of A is not worth a copy, unless it must be transposed.
-    plan.pack_b = p.rows > 2 * table.gemm_rows and p.columns * p.depth * plan.size > READ_IN_PLACE
+    plan.pack_b = p.rows > 2 * table.gemm_rows and p.columns * p.depth * plan.size > B_IN_PLACE
     if p.b_column != 1 and p.rows > plan.piece_rows:
         plan.pack_b = True
-    plan.pack_a = p.columns > 4 * plan.panel_of_b and p.rows * p.depth * plan.size > READ_IN_PLACE
+    plan.pack_a = p.columns > 4 * plan.panel_of_b and p.rows * p.depth * plan.size > A_IN_PLACE
     return plan
 
 
