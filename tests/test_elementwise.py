@@ -99,6 +99,16 @@ def test_bad_arguments_are_named() -> None:
         tt.hardtanh(x, 2.0, 1.0)
 
 
+def test_one() -> None:
+    for x in (np.float32(3), np.array(3.0), np.ones((1, 1)), np.array(3, ">f4"), np.array(3, "f4")):
+        one = kernels.one(x)
+        assert one.shape == x.shape
+        assert one.dtype == x.dtype
+        assert one == 1
+        assert one.ndim or not one.flags.writeable  # shared by all who ask
+    assert kernels.one(np.ones(2)) is None
+
+
 def test_add_into() -> None:
     rng = np.random.default_rng(0)
     for shape in [(), (0,), (5,), (7, 9), (300, 701)]:

@@ -117,6 +117,20 @@ def test_a_rule_can_name_out_and_residuals() -> None:
     assert x.grad.data == 6.0
 
 
+def test_a_rule_can_name_the_shape_of_an_input() -> None:
+    @tt.op
+    def swapped(x, other):
+        return np.transpose(x)
+
+    swapped.grad(x=lambda g, x_shape, other_shape: tt.reshape(g * other_shape[0], x_shape))
+    x = tt.ones((2, 3), requires_grad=True)
+    y = swapped(x, np.zeros((5, 1)))
+    assert saved_names(y) == ("x_shape", "other_shape")
+    assert y.node.saved == [(2, 3), (5, 1)]
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, np.full((2, 3), 5.0))
+
+
 def test_a_rule_that_names_something_unknown() -> None:
     @op
     def f(x):

@@ -88,5 +88,5 @@ def test_the_table_reaches_every_fast_kernel(monkeypatch: pytest.MonkeyPatch) ->
             evaluate(op_of(row), as_float32(case))
     # The updates of optimizers, and what the engine asks of arrays.
     not_ops = {name for name in fast if name.startswith(("sgd", "adam"))}
-    not_ops |= {"spec", "has_spec", "shares", "add_into"}
+    not_ops |= {"spec", "has_spec", "shares", "add_into", "one"}
     assert fast - reached <= not_ops, f"no row calls {sorted(fast - reached - not_ops)}"

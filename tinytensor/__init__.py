@@ -19,7 +19,7 @@ def _run_interpreted(*names: str) -> None:
 
 
 if _os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0"):
-    _run_interpreted("engine", "operation", "operators")
+    _run_interpreted("plan", "engine", "operation", "operators")
 
 from . import errors, fft, func, io, linalg, memory, nn, ops, optim
 from .anomaly import detect_anomaly

@@ -101,9 +101,6 @@ class Batched(Tensor):
     def copied(self) -> Tensor:
         return lane_of(self.value.copied(), self.level)
 
-    def add_into(self, other: Tensor) -> Tensor:
-        return self + other
-
     def contiguous(self) -> Tensor:
         return self
 

@@ -2,6 +2,8 @@
 
 cimport cython
 
+from tinytensor.plan cimport Plan
+
 cdef bint starts_empty
 
 cdef class Version:
@@ -20,7 +22,8 @@ cdef class Variable:
     cdef object __weakref__
 
 cdef class Node:
-    cdef public object op, plan, spec, where, recompute
+    cdef public object op, spec, where, recompute
+    cdef public Plan plan
     cdef public tuple parents
     cdef public list hooks, saved, guards
     cdef public long long depth
@@ -30,22 +33,23 @@ cdef class Node:
     cpdef attach(self, outputs)
     @cython.locals(version=Version)
     cpdef list restore(self)
-    @cython.locals(restored=list, slot=cython.Py_ssize_t)
-    cpdef pull(self, g, useful)
+    @cython.locals(
+        plan=Plan, restored=list, slot=cython.Py_ssize_t, places=tuple, cotangents=list
+    )
+    cpdef list pull(self, g, useful)
 
 cdef class BackwardPass:
     cdef public bint by_ops
-    cdef public object family, spec_of, has_spec
+    cdef public object family, has_spec, spec_of
     cdef public long long pushed
     cdef public dict pending
     cdef public tuple observers
     cdef public set owned, wanted, useful
     cdef public list heap
-    @cython.locals(node=Node, variable=Variable)
+    @cython.locals(node=Node, variable=Variable, total=Variable)
     cpdef deliver(self, target, Variable cotangent)
-    cpdef push(self, Node node)
     cpdef deliver_output(self, Node output, Variable cotangent)
-    @cython.locals(node=Node, variable=Variable)
+    @cython.locals(node=Node, leaf=Variable, cotangents=list, i=cython.Py_ssize_t)
     cpdef dict run(self, bint retain_graph)
 
 @cython.locals(version=Version)
@@ -54,6 +58,11 @@ cpdef Version version_of(Variable variable)
 cpdef Variable wrap(type family, value)
 cpdef edge(Variable variable)
 cpdef refresh(Variable variable)
+@cython.locals(before=Variable)
+cpdef add_to_grad(Variable variable, Variable gradient)
+cpdef add_into(Variable total, Variable other)
 cpdef owned(Variable gradient, given=*)
-@cython.locals(node=Node, node_parent=Node, depth=cython.longlong)
+@cython.locals(work=BackwardPass)
+cpdef dict backpropagate(tuple outputs, cotangents, wanted, retain_graph, create_graph)
+@cython.locals(node=Node, node_parent=Node)
 cpdef Node new_node(op, plan, tuple parents, spec, Py_ssize_t index)

@@ -3,8 +3,7 @@
 The engine knows nothing of arrays. It adds cotangents with ``+`` and leaves the rest to the class
 of the variable (its *family*): making a seed, zeros, and fitting a cotangent to a parent's shape.
 So the same file differentiates Python floats (``scalar.Value``) and tensors. ``engine.pxd`` gives
-Cython the types, and a build compiles this very file; ``TINYTENSOR_PURE=1`` runs it interpreted.
-"""
+Cython the types, and a build compiles this very file; ``TINYTENSOR_PURE=1`` runs it interpreted."""
 
 from __future__ import annotations
 
@@ -130,18 +129,17 @@ class Variable:
 
         ``gradient`` may be left out for a single number. What was saved is freed unless
         ``retain_graph``; ``create_graph`` records backward itself, for higher derivatives; only
-        ``inputs`` are added to.
-        """
+        ``inputs`` are added to."""
         wanted = None if inputs is None else as_tuple(inputs)
         found = backpropagate((self,), (gradient,), wanted, retain_graph, create_graph)
-        for variable in found if wanted is None else dict.fromkeys(wanted):
-            gradient = found.get(edge(variable))
-            if gradient is not None and not variable.retains_grad:
-                add_to_grad(variable, gradient)
+        if wanted is not None:
+            found = {x: found[edge(x)] for x in wanted if edge(x) in found and not x.retains_grad}
+        for variable, gradient in found.items():
+            add_to_grad(variable, gradient)
 
     # What a family of values answers:
     family = None  # type: Any  # the class of an op's outputs
-    spec = has_spec = widened = None  # type: Any  # see Tensor; with None values are as they come
+    spec = has_spec = add_into = widened = None  # type: Any  # see Tensor; None: as values come
 
     def seed(self, cotangent: Any) -> Any:
         """The cotangent to start from: of the gradient given, checked, or 1 for a number."""
@@ -154,10 +152,6 @@ class Variable:
     def fitted(self, spec: Any) -> Any:
         """This cotangent summed and cast to ``spec``: the one place that undoes broadcasting."""
         return self
-
-    def add_into(self, other: Any) -> Any:
-        """``self + other``, in the storage of self, which the engine owns alone."""
-        return self + other
 
     def copied(self) -> Any:
         """A variable with storage of its own."""
@@ -214,13 +208,23 @@ def as_tuple(variables: Any) -> tuple[Any, ...]:
 
 
 def add_to_grad(variable: Any, gradient: Any) -> None:
-    if variable.grad is None:
+    before = variable.grad
+    if before is None:
         variable.grad = owned(gradient)
-    elif variable.grad.tracked or gradient.tracked:
-        variable.grad = variable.grad + gradient
+    elif before.tracked or gradient.tracked:
+        variable.grad = before + gradient
     else:
-        _ = present() and variable.grad + gradient  # an op, of which they are told
-        variable.grad = variable.grad.add_into(gradient)
+        _ = present() and before + gradient  # an op, of which they are told
+        variable.grad = add_into(before, gradient)
+
+
+def add_into(total: Any, other: Any) -> Any:
+    """``total + other``, in the storage of total, which the engine owns alone."""
+    into = type(total).add_into
+    if into is None or total.level or other.level or not into(total.value, other.value):
+        return total + other
+    total.changed("the accumulation of a gradient")
+    return total
 
 
 def owned(gradient: Any, given: Any = ()) -> Any:
@@ -240,8 +244,7 @@ class Node:
     ``parents`` are the nodes (or leaves) of the inputs that need gradients. ``depth`` is 1 more
     than theirs, so nothing can still reach the deepest node that is pending. A call with several
     outputs has a node for the call and, above it, one without a plan for each output. ``where`` is
-    the line of user code, if an observer has noted it. ``recompute()`` can bring ``saved`` back.
-    """
+    the line of user code, if an observer has noted it. ``recompute()`` can bring ``saved`` back."""
 
     __slots__ = ("__weakref__", "depth", "guards", "hooks", "index", "op", "parents", "plan",
                  "recompute", "saved", "spec", "where")  # fmt: skip
@@ -274,9 +277,9 @@ class Node:
                     f"{self.op.__name__}: {name!r}, which its gradient needs, was changed in place"
                     f" by {version.changed_by} after the call{self.place()}; {version.instead}"
                 )
-        restored = list(self.saved)
+        restored = self.saved
         if self.plan.out_at >= 0:  # only values are held: holding the outputs would be a cycle
-            out = []
+            restored, out = list(restored), []
             for value, version, narrow in restored[self.plan.out_at]:
                 out.append(wrap(self.op.family, value))
                 out[-1].version, out[-1].narrow = version, narrow
@@ -293,29 +296,30 @@ class Node:
             if slot != ALL and useful is not None and self.parents[slot] not in useful:
                 continue
             try:
-                got = rule(g, *[restored[place] for place in places])
+                if len(places) == 1:  # the compiled engine makes no tuple of so few
+                    got = rule(g, restored[places[0]])
+                else:
+                    got = rule(g, *[restored[place] for place in places])
             except Exception as error:
                 error.add_note(f"(in the backward pass of {self.op.__name__}{self.place()})")
                 raise
             if slot != ALL:
                 cotangents[slot] = got
             else:
-                cotangents = got if plan.picks is None else [got[i] for i in plan.picks]
+                cotangents = list(got) if plan.picks is None else [got[i] for i in plan.picks]
         return cotangents
 
 
 def new_node(op, plan, parents, spec, index):
     node = Node.__new__(Node)
-    node.op, node.plan, node.parents = op, plan, parents
-    node.spec, node.index = spec, index
+    node.op, node.plan, node.parents, node.spec, node.index = op, plan, parents, spec, index
     if not starts_empty:
         node.hooks = node.saved = node.guards = node.where = node.recompute = None
-    depth = 0
+    node.depth = 1
     for parent in parents:
         if isinstance(parent, Node):
             node_parent = parent
-            depth = max(depth, node_parent.depth)
-    node.depth = depth + 1
+            node.depth = max(node.depth, node_parent.depth + 1)
     return node
 
 
@@ -366,23 +370,21 @@ class BackwardPass:
         if total is None:
             self.pending[target] = cotangent
             if isinstance(target, Node):
-                self.push(target)
+                self.pushed += 1
+                heappush(self.heap, (-node.depth, self.pushed, node))
         elif self.by_ops or target not in self.owned:
             self.pending[target] = total + cotangent
             self.owned.add(target)
         else:
-            self.pending[target] = total.add_into(cotangent)
-
-    def push(self, node):
-        self.pushed += 1
-        heappush(self.heap, (-node.depth, self.pushed, node))
+            self.pending[target] = add_into(total, cotangent)
 
     def deliver_output(self, output, cotangent):
         """Hand ``cotangent`` to the call of which ``output`` is one of several outputs."""
         call = output.parents[0]
         if call not in self.pending:
             self.pending[call] = [None] * len(call.spec)
-            self.push(call)
+            self.pushed += 1
+            heappush(self.heap, (-call.depth, self.pushed, call))
         arrived = self.pending[call]
         first = arrived[output.index]  # not None: a rule has restored the output with another node
         arrived[output.index] = cotangent if first is None else first + cotangent
@@ -408,9 +410,9 @@ class BackwardPass:
             cotangents = watched(self, node, g) if self.observers else node.pull(g, self.useful)
             if not retain_graph:
                 node.saved = node.recompute = None
-            for parent, cotangent in zip(node.parents, cotangents):
-                if parent is not None and cotangent is not None:
-                    self.deliver(parent, cotangent)
+            for i, parent in enumerate(node.parents):
+                if parent is not None and cotangents[i] is not None:
+                    self.deliver(parent, cotangents[i])
         for leaf, g in self.pending.items():
             if self.useful is None or leaf in self.wanted:
                 kept[leaf] = g if leaf.hooks is None else run_hooks(leaf.hooks, g.conjugated())
@@ -429,14 +431,12 @@ def run_hooks(hooks: list[Any], gradient: Any) -> Any:
     return gradient
 
 
-def backpropagate(
-    outputs: Any, cotangents: Any, wanted: Any, retain_graph: bool | None, create_graph: bool
-) -> dict[Any, Any]:
+def backpropagate(outputs, cotangents, wanted, retain_graph, create_graph):
     """Run backward: the gradients of all leaves, or of the edges of ``wanted``."""
     for variable in outputs if wanted is None else (*outputs, *wanted):
         if not isinstance(variable, Variable):
             raise TypeError("backward: outputs and inputs must be variables")
-    if not all([output.requires_grad for output in outputs]):  # noqa: C419 (faster compiled)
+    if not all([edge(output) is not None and output.tracked for output in outputs]):  # noqa: C419
         raise GraphError("backward: nothing that the output depends on requires a gradient")
     work = BackwardPass(outputs, wanted, create_graph)
     mode = grad_enabled.set(create_graph)

@@ -3,15 +3,10 @@
 cimport cython
 
 from tinytensor.engine cimport Node, Variable, Version, edge, new_node, refresh, version_of, wrap
+from tinytensor.plan cimport Plan
 
-cdef int observed
+cdef int observed, OUT, NEEDS, SHAPE
 cdef tuple UNRECORDED
-
-cdef class Plan:
-    cdef public tuple names, needs, positions
-    cdef public list picks, rules
-    cdef public Py_ssize_t out_at
-    cdef public object spec_of
 
 cdef class Op:
     cdef dict __dict__
@@ -49,3 +44,4 @@ cdef tuple guard(Variable variable, str name)
 cpdef Variable stand_in(Variable variable, type family)
 @cython.locals(variable=Variable)
 cpdef would_record(arguments)
+cpdef Plan plan_of(op, inputs)

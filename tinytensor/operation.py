@@ -21,9 +21,12 @@ from .engine import (
 from .grad_mode import enable_grad, grad_enabled
 from .gradients import grad
 from .observers import Observer, observers
+from .plan import Plan
 
 is_enabled = grad_enabled.get
-OUT, NEEDS = -1, -2  # the positions of a rule's `out` and `needs` among what a call can save
+# The positions of a rule's `out`, `needs` and `x_shape` among what a call can save. x is the first
+# argument; the shape of the next one is at SHAPE - 1.
+OUT, NEEDS, SHAPE = -1, -2, -3
 # What a forward function may raise because of its arguments.
 BAD_INPUT = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 MANY = 0  # as many outputs as the forward function returns
@@ -32,46 +35,41 @@ UNRECORDED = (None,)  # the origin of a view that was made under no_grad: a cons
 observed = 0  # how many ``observing`` contexts are open, in all threads: a call asks no more
 
 
-class Plan:
-    """For one set of inputs that need gradients: what a call saves and which rules then run.
-
-    ``names`` are saved, from ``positions`` of the call's frame (arguments, static arguments,
-    residuals; OUT, NEEDS). A rule is a triple: the slot of the parent that it serves (or ALL), the
-    function, and the places of its arguments among the saved things.
-    """
-
-    __slots__ = ("names", "needs", "out_at", "picks", "positions", "rules", "spec_of")
-
-    def __init__(self, op, inputs):
-        self.spec_of = op.family.spec
-        names = [op.names[i] for i in inputs]
-        for name in names:
-            if name not in op.rules:
-                raise GraphError(f"{op.__name__}: {name!r} has no gradient; pass it detached")
-        if op.joint is not None:
-            rule, saved, among = op.joint
-            self.needs: Any = tuple(name in names for name in among)
-            self.picks: Any = [among.index(name) for name in names]
-            wanted = [(ALL, rule, saved)]
-        else:
-            self.needs = self.picks = None
-            rules = [(ALL if op.variadic else i, op.rules[name]) for i, name in enumerate(names)]
-            wanted = [(slot, *rule) for slot, rule in rules]
-        self.names = tuple(dict.fromkeys(name for _, _, saved in wanted for name in saved))
-        self.positions = tuple(op.position(name) for name in self.names)
-        self.out_at = self.names.index("out") if "out" in self.names else -1
-        self.rules = [
-            (slot, rule, tuple(self.names.index(name) for name in saved))
-            for slot, rule, saved in wanted
-        ]
+def plan_of(op, inputs):
+    """The plan for when these inputs, given by number, need gradients."""
+    plan = Plan.__new__(Plan)
+    plan.spec_of = op.family.spec
+    names = [op.names[i] for i in inputs]
+    for name in names:
+        if name not in op.rules:
+            raise GraphError(f"{op.__name__}: {name!r} has no gradient; pass it detached")
+    if op.joint is not None:
+        rule, saved, among = op.joint
+        plan.needs = tuple([name in names for name in among])
+        plan.picks = [among.index(name) for name in names]
+        wanted = [(ALL, rule, saved)]
+    else:
+        plan.needs = plan.picks = None
+        rules = [(ALL if op.variadic else i, op.rules[name]) for i, name in enumerate(names)]
+        wanted = [(slot, *rule) for slot, rule in rules]
+    saved_names = list(dict.fromkeys([name for _, _, saved in wanted for name in saved]))
+    plan.names = tuple(saved_names)
+    plan.positions = tuple([op.position(name) for name in saved_names])
+    plan.out_at = saved_names.index("out") if "out" in saved_names else -1
+    plan.rules = [
+        (slot, rule, tuple([saved_names.index(name) for name in saved]))
+        for slot, rule, saved in wanted
+    ]
+    return plan
 
 
 class Op:
     """A differentiable operation: a forward function of raw values, and its gradient rules.
 
     A rule's parameters after the cotangent name what it needs: parameters of the forward function,
-    ``out``, ``residuals`` that the forward returns behind its ``outputs``, or ``notes``, functions
-    of the arguments that are asked where a call is recorded. An op without rules returns constants.
+    ``out``, ``x_shape`` of the input x that the rule is for, ``residuals`` that the forward returns
+    behind its ``outputs``, or ``notes``, functions of the arguments that are asked where a call is
+    recorded. An op without rules returns constants.
     A ``view`` shares the storage of its first argument (SOMETIMES: or is a copy; the family tells).
     The first parameter of a ``variadic`` op is a sequence of inputs, and its rule returns one of
     cotangents. Where a ``kernel`` is the whole forward, the function names its parameters and tells
@@ -175,9 +173,11 @@ class Op:
     def position(self, name):
         """Where a name stands in the frame of a call: arguments, static ones, residuals."""
         frame = [*self.names, *self.static, *self.residuals, *self.notes]
-        if name not in frame and name not in ("out", "needs"):
+        others = {"out": OUT, "needs": NEEDS}
+        others |= {f"{input}_shape": SHAPE - i for i, input in enumerate(self.names)}
+        if name not in frame and name not in others:
             raise TypeError(f"{self.__name__}: a gradient rule names {name!r}; there are {frame}")
-        return frame.index(name) if name in frame else (OUT if name == "out" else NEEDS)
+        return frame.index(name) if name in frame else others[name]
 
     def bind(self, args, kwargs):
         """All arguments in the order of the parameters, and the static ones by name."""
@@ -315,9 +315,8 @@ class Op:
         """Make the node of a call: its parents, and exactly what the rules that can run name."""
         plan = self.plans.get(needing)
         if plan is None:
-            plan = self.plans[needing] = Plan(
-                self, [i for i in range(len(self.names)) if needing >> i & 1]
-            )
+            inputs = [i for i in range(len(self.names)) if needing >> i & 1]
+            plan = self.plans[needing] = plan_of(self, inputs)
         parents = []
         for arg in args:
             if isinstance(arg, Variable):
@@ -357,6 +356,12 @@ class Op:
                 guards += [guard(variable, "out") for variable in out]
             elif position == NEEDS:
                 saved.append(plan.needs)
+            elif position <= SHAPE:
+                item = args[SHAPE - position]
+                if isinstance(item, Variable):
+                    variable = item
+                    item = variable.value
+                saved.append(plan.spec_of(item)[0])
             elif position >= first_note:
                 saved.append(self.notes[plan.names[slot]](*args))
             elif position >= first_residual:

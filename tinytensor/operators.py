@@ -63,9 +63,6 @@ class Operators(Variable):
 
     __slots__ = ()
 
-    def __hash__(self) -> int:
-        return object.__hash__(self)
-
     # fmt: off
     def __add__(self, other: Any) -> Any: return add.call((self, other), None)
     def __radd__(self, other: Any) -> Any: return add.call((other, self), None)

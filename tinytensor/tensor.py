@@ -90,9 +90,11 @@ class Tensor(Operators):
     value: np.ndarray
     grad: Tensor | None
     __array_priority__ = 1000  # SciPy's sparse arrays leave operators to us
+    __hash__ = object.__hash__  # by identity: == compares the elements
 
     spec = staticmethod(kernels.spec)
     has_spec = staticmethod(kernels.has_spec)
+    add_into = staticmethod(kernels.add_into)
     shares = staticmethod(kernels.shares)
     is_narrow = staticmethod(is_narrow)
     widened = staticmethod(widened)
@@ -130,13 +132,13 @@ class Tensor(Operators):
 
     def seed(self, cotangent: Any) -> Tensor:
         if cotangent is None:
-            value = self.value
-            if value.size != 1:
+            number = kernels.one(self.value)
+            if number is None:
                 raise ShapeError(
                     f"backward: the output has shape {self.shape}, so the gradient to start from"
                     " must be given; only for a single number it is 1"
                 )
-            one = wrap(Tensor, np.ones_like(value) if value.ndim else _one(value.dtype))
+            one = wrap(Tensor, number)
             one.narrow = self.narrow
             return one
         if not isinstance(cotangent, Tensor):
@@ -166,12 +168,6 @@ class Tensor(Operators):
             if lead and stretched:
                 cotangent = ops.reshape(cotangent, shape)
         return cotangent if cotangent.dtype == dtype else ops.astype(cotangent, dtype)
-
-    def add_into(self, other: Tensor) -> Tensor:
-        if other.level or not kernels.add_into(self.value, other.value):
-            return self + other
-        self.changed("the accumulation of a gradient")
-        return self
 
     def copied(self) -> Tensor:
         return wrapped(kernels.copy(self.value))
@@ -726,14 +722,6 @@ def _ends(n: int, most: int = 12) -> list[int | None]:
     """The first indices below n and the last, with None for those between that are too many."""
     half = most // 2
     return [*range(n)] if n <= most else [*range(half), None, *range(n - half, n)]
-
-
-@cache
-def _one(dtype: np.dtype) -> np.ndarray:
-    """The number 1, which every backward pass starts from, made once."""
-    one = np.ones((), dtype)
-    one.flags.writeable = False
-    return one
 
 
 def _rebuilt(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:

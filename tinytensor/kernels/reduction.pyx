@@ -201,13 +201,15 @@ cdef int mark_axes(object axis, int ndim, bint *reduced) except -1:
 
 
 cdef cnp.ndarray reduce_axes(
-    reduce_kernel kernel, reduce_kernel combine, cnp.ndarray x, cnp.ndarray shift, bint *reduced
+    reduce_kernel kernel, reduce_kernel combine, cnp.ndarray x, cnp.ndarray shift, bint *reduced,
+    bint keepdims
 ):
-    """Reduce the marked axes of a contiguous x, keeping them as size 1. ``shift`` has that shape,
-    and then the marked axes must be one group of neighbours."""
+    """Reduce the marked axes of a contiguous x. ``shift`` has its shape, but size 1 along these
+    axes, and then they must be one group of neighbours."""
     cdef int ndim = cnp.PyArray_NDIM(x)
     cdef cnp.npy_intp shape[MAX_DIMS]
-    cdef int first, axis = ndim - 1
+    cdef cnp.npy_intp kept[MAX_DIMS]   # the shape without the marked axes
+    cdef int first, axis = ndim - 1, lowest = ndim, n_kept = 0
     cdef int64_t outer, n, inner
     cdef int i, failed
     cdef const float *data
@@ -217,6 +219,11 @@ cdef cnp.ndarray reduce_axes(
         shift_data = <const float *> cnp.PyArray_DATA(shift)
     for i in range(ndim):
         shape[i] = cnp.PyArray_DIM(x, i)
+        if reduced[i]:
+            lowest = min(lowest, i)
+        else:
+            kept[n_kept] = shape[i]
+            n_kept += 1
     while axis >= 0:
         if not reduced[axis]:
             axis -= 1
@@ -233,7 +240,10 @@ cdef cnp.ndarray reduce_axes(
                 shape[i] = 1
             else:
                 inner *= shape[i]
-        out = _core.empty_f32(ndim, shape)
+        if keepdims or first > lowest:
+            out = _core.empty_f32(ndim, shape)
+        else:
+            out = _core.empty_f32(n_kept, kept)
         data = <const float *> cnp.PyArray_DATA(x)
         out_data = <float *> cnp.PyArray_DATA(out)
         if outer * n * inner <= SMALL:
@@ -247,20 +257,6 @@ cdef cnp.ndarray reduce_axes(
         kernel = combine
         axis = first - 1
     return x
-
-
-cdef cnp.ndarray without(cnp.ndarray x, bint *reduced):
-    """x without the marked axes, all of size 1."""
-    cdef cnp.npy_intp shape[MAX_DIMS]
-    cdef cnp.PyArray_Dims dims
-    cdef int i, k = 0
-    for i in range(cnp.PyArray_NDIM(x)):
-        if not reduced[i]:
-            shape[k] = cnp.PyArray_DIM(x, i)
-            k += 1
-    dims.ptr = shape
-    dims.len = k
-    return cnp.PyArray_Newshape(x, &dims, cnp.NPY_CORDER)
 
 
 cdef cnp.ndarray covered(object x):
@@ -286,7 +282,7 @@ cdef cnp.ndarray simple(reduce_kernel kernel, object x, object axis, object keep
         return None
     if mark_axes(axis, cnp.PyArray_NDIM(array), reduced):
         return None
-    out = reduce_axes(kernel, kernel, array, None, reduced)
+    out = reduce_axes(kernel, kernel, array, None, reduced, keepdims)
     if out is array:  # no axis to reduce
         return None
     if mean:
@@ -294,12 +290,14 @@ cdef cnp.ndarray simple(reduce_kernel kernel, object x, object axis, object keep
         data = <float *> cnp.PyArray_DATA(out)
         for i in range(cnp.PyArray_SIZE(out)):
             data[i] /= count
-    return out if keepdims else without(out, reduced)
+    return out
 
 
-def reduce_sum(x, axis=None, keepdims=False):
+def reduce_sum(x, axis=None, keepdims=False, dtype=None):
+    if dtype is not None:
+        x = np.asarray(x).astype(dtype, copy=False)
     out = simple(table().sum_f32, x, axis, keepdims, False)
-    return reference.reduce_sum(x, axis, keepdims) if out is None else out
+    return reference.reduce_sum(x, axis, keepdims, dtype) if out is None else out
 
 
 def mean(x, axis=None, keepdims=False):
@@ -339,7 +337,7 @@ cdef cnp.ndarray spread(object x, object axis, object correction, object keepdim
         groups += reduced[i] and not (i > 0 and reduced[i - 1])
     if groups != 1:
         return None
-    center = reduce_axes(table().sum_f32, table().sum_f32, array, None, reduced)
+    center = reduce_axes(table().sum_f32, table().sum_f32, array, None, reduced, True)
     count = cnp.PyArray_SIZE(array) // cnp.PyArray_SIZE(center)
     over = count - <double> correction
     if over <= 0:
@@ -347,13 +345,15 @@ cdef cnp.ndarray spread(object x, object axis, object correction, object keepdim
     data = <float *> cnp.PyArray_DATA(center)
     for i in range(cnp.PyArray_SIZE(center)):
         data[i] /= count
-    out = reduce_axes(table().squared_deviations_f32, table().sum_f32, array, center, reduced)
+    out = reduce_axes(
+        table().squared_deviations_f32, table().sum_f32, array, center, reduced, keepdims
+    )
     data = <float *> cnp.PyArray_DATA(out)
     for i in range(cnp.PyArray_SIZE(out)):
         data[i] = <float> (data[i] / over)
         if root:
             data[i] = sqrtf(data[i])
-    return out if keepdims else without(out, reduced)
+    return out
 
 
 def var(x, axis=None, correction=0.0, keepdims=False):

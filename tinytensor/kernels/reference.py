@@ -31,6 +31,21 @@ def shares(x, source):
     return base is not None and np.may_share_memory(x, source)
 
 
+@cache
+def _one(dtype):
+    """The number 1, which every backward pass starts from, made once."""
+    one = np.ones((), dtype)
+    one.flags.writeable = False
+    return one
+
+
+def one(x):
+    """1 in the shape and dtype of x, which has one element; None if it has another number."""
+    if x.size != 1:
+        return None
+    return np.ones_like(x) if x.ndim else _one(x.dtype)
+
+
 # --- Copies ----------------------------------------------------------------------------------
 
 
@@ -234,8 +249,12 @@ def matches(a, b):
 # An axis is None (all), a number or a tuple of numbers, as in NumPy.
 
 
-def reduce_sum(x, axis=None, keepdims=False):
-    return np.sum(x, axis=axis, keepdims=keepdims)
+def reduce_sum(x, axis=None, keepdims=False, dtype=None):
+    """Σ x; added up as ``dtype``, if one is given."""
+    if dtype is None:
+        return np.sum(x, axis=axis, keepdims=keepdims)
+    x = np.asarray(x).astype(dtype, copy=False)
+    return np.sum(x, axis=axis, keepdims=keepdims).astype(dtype, copy=False)
 
 
 def mean(x, axis=None, keepdims=False):

@@ -7,11 +7,15 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 
+import numpy as np
+
 from . import reference
 
 cnp.import_array()
 
-__all__ = ["has_spec", "shares", "spec"]
+__all__ = ["has_spec", "one", "shares", "spec"]
+
+cdef object one_f32 = reference.one(np.zeros((), np.float32))
 
 
 cdef object dtype_of(cnp.ndarray array):
@@ -46,6 +50,16 @@ def has_spec(x, tuple wanted):
         if array.shape[i] != <Py_ssize_t> shape[i]:
             return False
     return dtype_of(array) is wanted[1] or dtype_of(array) == wanted[1]
+
+
+def one(x):
+    """See :func:`tinytensor.kernels.reference.one`."""
+    if (
+        cnp.PyArray_CheckExact(x) and cnp.PyArray_NDIM(x) == 0
+        and cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT32 and cnp.PyArray_ISNOTSWAPPED(x)
+    ):
+        return one_f32
+    return reference.one(x)
 
 
 def shares(x, source):

@@ -84,16 +84,16 @@ def index_array(index: Any) -> Any:
     return index if isinstance(index, Variable) else np.array(index)
 
 
-@op(view=True, residuals=("from_shape",))
+@op(view=True)
 def basic_index(x, index):
     """``x[index]`` for an index of integers, slices, None and ``...``: a view."""
     picked = x[index]
     if not isinstance(picked, np.ndarray):  # one element: as a view too
         picked = x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
-    return picked, x.shape
+    return picked
 
 
-basic_index.grad(x=lambda g, index, from_shape: scatter_add(g, index, from_shape))
+basic_index.grad(x=lambda g, index, x_shape: scatter_add(g, index, x_shape))
 
 
 # Elements from which on it is worth the look at an index, to copy rows and to add them up.
@@ -129,7 +129,7 @@ def _picked_rows(index: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, int, t
     return numbers, before * of, picked
 
 
-@op(residuals=("from_shape",))
+@op
 def advanced_index(x, index):
     """``x[index]`` for an index with arrays of integers or bools: a copy."""
     if (
@@ -140,11 +140,11 @@ def advanced_index(x, index):
         picked = _picked_rows(index, x.shape)
         if picked is not None:
             numbers, rows, shape = picked
-            return kernels.embedding(numbers, x.reshape(rows, -1)).reshape(shape), x.shape
-    return x[index], np.shape(x)
+            return kernels.embedding(numbers, x.reshape(rows, -1)).reshape(shape)
+    return x[index]
 
 
-advanced_index.grad(x=lambda g, index, from_shape: scatter_add(g, index, from_shape))
+advanced_index.grad(x=lambda g, index, x_shape: scatter_add(g, index, x_shape))
 
 
 @op

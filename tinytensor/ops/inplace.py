@@ -81,7 +81,7 @@ def assign(by: str, x: Any, index: Any, value: Any) -> None:
     _check_cast(by, value.dtype, array.dtype)
     basic = is_basic(index)
     try:
-        place = basic_index.forward(array, index)[0] if basic else _positions(array.shape)[index]
+        place = basic_index.forward(array, index) if basic else _positions(array.shape)[index]
     except IndexError as error:
         raise IndexError(f"{by}: {error}") from error
     if basic and _is_view_of(root, place, value):

@@ -46,7 +46,7 @@ __all__ = [
 # --- Sums and means ---------------------------------------------------------------------------
 
 
-@op(residuals=("from_shape",))
+@op(kernel=kernels.reduce_sum)
 def sum(x, axis=None, keepdims=False, dtype=None):
     """Σ x; added up as ``dtype``, if one is given. Small integers become int64 or uint64.
 
@@ -54,11 +54,6 @@ def sum(x, axis=None, keepdims=False, dtype=None):
     >>> tt.sum(tt.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     tensor([3., 7.])
     """
-    shape = x.shape if isinstance(x, np.ndarray) else np.shape(x)  # np.shape takes its time
-    if dtype is not None:
-        x = np.asarray(x).astype(dtype, copy=False)
-        return kernels.reduce_sum(x, axis, keepdims).astype(dtype, copy=False), shape
-    return kernels.reduce_sum(x, axis, keepdims), shape
 
 
 @op(view=True, kernel=kernels.expand)
@@ -66,18 +61,17 @@ def expand(g, shape, axis, keepdims):
     """g repeated along the axes that a sum from ``shape`` takes away: the transpose of ``sum``."""
 
 
-sum.grad(x=lambda g, from_shape, axis, keepdims: expand(g, from_shape, axis, keepdims))
+sum.grad(x=lambda g, x_shape, axis, keepdims: expand(g, x_shape, axis, keepdims))
 expand.grad(g=lambda gg, axis, keepdims: sum(gg, axis, keepdims))
 
 
-@op(residuals=("from_shape",))
+@op(kernel=kernels.mean)
 def mean(x, axis=None, keepdims=False):
     """Σ x / n; NaN for no elements."""
-    return kernels.mean(x, axis, keepdims), np.shape(x)
 
 
-def _mean_to_x(g, from_shape, axis, keepdims):
-    return expand(g / _count(from_shape, g), from_shape, axis, keepdims)
+def _mean_to_x(g, x_shape, axis, keepdims):
+    return expand(g / _count(x_shape, g), x_shape, axis, keepdims)
 
 
 def _count(from_shape, reduced):

@@ -87,7 +87,7 @@ def astype(x: Any, dtype: Any, copy: bool = True, device: str | None = None) -> 
     return cast(x if is_floating(dtype) or not hasattr(x, "detach") else x.detach(), dtype)
 
 
-@op(view=SOMETIMES, residuals=("from_shape",))
+@op(view=SOMETIMES)
 def reshape(x, shape, copy=None):
     """The elements of x, in C order, in another shape; one size may be -1.
 
@@ -102,7 +102,7 @@ def reshape(x, shape, copy=None):
             out = kernels.copy(out)
         elif not copy and not shares and x.size:
             raise ValueError("reshape: these elements are not a view in another shape")
-    return out, x.shape
+    return out
 
 
 def _reshaped(x, shape):
@@ -116,7 +116,7 @@ def _reshaped(x, shape):
     return x.reshape(shape)
 
 
-reshape.grad(x=lambda g, from_shape: reshape(g, from_shape))
+reshape.grad(x=lambda g, x_shape: reshape(g, x_shape))
 
 
 @composed
@@ -178,22 +178,22 @@ def moveaxis(x: Any, source: Axis, destination: Axis) -> Any:
     return permute_dims(x, np.moveaxis(numbered, source, destination).shape)
 
 
-@op(view=True, residuals=("from_shape",))
+@op(view=True)
 def expand_dims(x, axis=0):
     """x with an axis of size 1 put in at ``axis``."""
-    return np.expand_dims(x, axis), np.shape(x)
+    return np.expand_dims(x, axis)
 
 
-expand_dims.grad(x=lambda g, from_shape: reshape(g, from_shape))
+expand_dims.grad(x=lambda g, x_shape: reshape(g, x_shape))
 
 
-@op(view=True, residuals=("from_shape",))
+@op(view=True)
 def squeeze(x, axis=None):
     """x without the axes of ``axis``, which must have size 1; without all such if None."""
-    return np.squeeze(np.asarray(x), axis), np.shape(x)
+    return np.squeeze(np.asarray(x), axis)
 
 
-squeeze.grad(x=lambda g, from_shape: reshape(g, from_shape))
+squeeze.grad(x=lambda g, x_shape: reshape(g, x_shape))
 
 
 @op(view=True)
