@@ -5,6 +5,7 @@
  * logarithm of n, and the order of additions depends on n alone. */
 #include "../simd.h"
 #include "row.h"
+#include "transpose.h"
 
 enum {
     TT_REDUCE_STEP = 16,
@@ -227,28 +228,76 @@ TT_ARG(argmin, min, >=)
 
 /* --- Running sums --------------------------------------------------------------------------- */
 
-/* Rows side by side, so that their chains of additions overlap. */
-enum { TT_RUNNING = 8 };
+/* Rows that are worth a tile, and elements of them; rows that go side by side without. */
+enum { TT_RUNNING_LEAST = 4, TT_RUNNING_SHORT = 16, TT_RUNNING_ROWS = 8 };
 
-TT_INLINE void tt_running_rows(const tt_cumsum_args *s, int64_t row, const int rows)
+/* `lanes` columns of VL rows: their transpose is summed vector by vector. The rows start at row[]. */
+TT_INLINE vf tt_running_tile(const float *x, float *out, const int64_t row[VL], int64_t lanes,
+                             vf sum, const int reverse)
 {
-    const float *x = s->x + row * s->n;
-    float *out = s->out + row * s->n, sum[TT_RUNNING] = {0};
-    for (int64_t k = 0; k < s->n; k++) {
-        const int64_t i = s->reverse ? s->n - 1 - k : k;
-        for (int r = 0; r < rows; r++) out[r * s->n + i] = sum[r] += x[r * s->n + i];
+    vf tile[VL];
+    for (int r = 0; r < VL; r++)
+        tile[r] = lanes == VL ? vf_load(x + row[r]) : vf_load_n(x + row[r], lanes);
+    vf_transpose(tile);
+    for (int k = 0; k < VL; k++) {
+        const int c = reverse ? VL - 1 - k : k;
+        tile[c] = sum += tile[c];
+    }
+    vf_transpose(tile);
+    for (int r = 0; r < VL; r++) {
+        if (lanes == VL)
+            vf_store(out + row[r], tile[r]);
+        else
+            vf_store_n(out + row[r], tile[r], lanes);
+    }
+    return sum;
+}
+
+/* Up to VL rows of n. The last one stands for those that are missing: it is written again. */
+TT_INLINE void tt_running_rows(const float *x, float *out, int64_t rows, int64_t n,
+                               const int reverse)
+{
+    const int64_t rest = n % VL, whole = n - rest;
+    int64_t row[VL];
+    vf sum = vf_zero();
+    for (int r = 0; r < VL; r++) row[r] = (r < rows ? r : rows - 1) * n;
+    if (reverse && rest) sum = tt_running_tile(x + whole, out + whole, row, rest, sum, 1);
+    for (int64_t k = 0; k < whole; k += VL) {
+        const int64_t i = reverse ? whole - VL - k : k;
+        sum = tt_running_tile(x + i, out + i, row, VL, sum, reverse);
+    }
+    if (!reverse && rest) tt_running_tile(x + whole, out + whole, row, rest, sum, 0);
+}
+
+/* What a tile would not pay for: element by element, the chains of several rows overlapping. */
+TT_INLINE void tt_running_scalars(const float *x, float *out, int64_t n, const int rows, int reverse)
+{
+    float sum[TT_RUNNING_ROWS] = {0};
+    for (int64_t k = 0; k < n; k++) {
+        const int64_t i = reverse ? n - 1 - k : k;
+        for (int r = 0; r < rows; r++) out[r * n + i] = sum[r] += x[r * n + i];
     }
 }
 
 static void tt_cumsum_f32(const tt_cumsum_args *s)
 {
-    if (s->stride == 1) {
-        int64_t row = 0;
-        for (; row + TT_RUNNING <= s->outer; row += TT_RUNNING)
-            tt_running_rows(s, row, TT_RUNNING);
-        for (; row < s->outer; row++) tt_running_rows(s, row, 1);
-        return;
+    const int64_t n = s->n;
+    for (int64_t row = 0, rows; s->stride == 1 && row < s->outer; row += rows) {
+        const float *x = s->x + row * n;
+        float *out = s->out + row * n;
+        const int64_t left = s->outer - row;
+        if (left >= TT_RUNNING_LEAST && n >= TT_RUNNING_SHORT) {
+            rows = left < VL ? left : VL;
+            if (s->reverse)
+                tt_running_rows(x, out, rows, n, 1);
+            else
+                tt_running_rows(x, out, rows, n, 0);
+        } else if (left >= TT_RUNNING_ROWS)
+            tt_running_scalars(x, out, n, rows = TT_RUNNING_ROWS, s->reverse);
+        else
+            tt_running_scalars(x, out, n, rows = 1, s->reverse);
     }
+    if (s->stride == 1) return;
     const int64_t step = s->reverse ? -s->stride : s->stride;
     for (int64_t o = 0; o < s->outer; o++) {
         const int64_t start = o * s->n * s->stride + (s->reverse ? (s->n - 1) * s->stride : 0);

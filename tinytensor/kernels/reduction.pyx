@@ -480,7 +480,7 @@ def argmin(x, axis=None, keepdims=False):
 
 cdef enum:
     RUNNING_STRIP = 256  # columns of a piece
-    RUNNING_ROWS = 8     # that the kernel takes at a time
+    RUNNING_ROWS = 16    # as many as the widest vectors take at a time
 
 
 # Pieces of rows, or (where other axes are behind) of one outer index and a strip of columns.
