@@ -160,17 +160,17 @@ TT_REDUCE_EXTREME(min, INFINITY, vf_min(a, b))
 
 /* --- Where the extremes are ----------------------------------------------------------------- */
 
+TT_INLINE vi vi_lesser(vi a, vi b) { return vi_select(a < b, a, b); }
+
+enum { TT_ARG_STEP = 4 };
+
 /* The first index with BETTER than all before: NaN (which no comparison holds for) once, and first
- * of all. A row is looked through twice: for its extreme, then for the first place of that. */
-#define TT_ARG(NAME, EXTREME, WORSE)                                                           \
-    /* Is it in the next four vectors? */                                                      \
-    TT_INLINE int NAME##_is_near(const float *x, vf wanted)                                    \
-    {                                                                                          \
-        return vi_some((vf_load(x) == wanted) | (vf_load(x + VL) == wanted) |                  \
-                       (vf_load(x + 2 * VL) == wanted) | (vf_load(x + 3 * VL) == wanted));     \
-    }                                                                                          \
-                                                                                               \
-    static int64_t NAME##_row(const float *x, int64_t n)                                       \
+ * of all. Along a row four vectors are a step: each lane keeps the best of its steps, and in which
+ * that first was. The last step goes over a part of the one before if it must. A sum tells whether
+ * there may be a NaN, as in row.h. */
+#define TT_ARG(NAME, EXTREME, START, BETTER, WORSE)                                            \
+    /* In two looks: for the extreme, then for the first place of that. */                     \
+    static int64_t NAME##_looked_for(const float *x, int64_t n)                                \
     {                                                                                          \
         const float best = tt_row_##EXTREME(x, n);                                             \
         const vf wanted = vf_set1(best);                                                       \
@@ -178,11 +178,44 @@ TT_REDUCE_EXTREME(min, INFINITY, vf_min(a, b))
         if (best != best)                                                                      \
             while (x[i] == x[i]) i++;                                                          \
         else {                                                                                 \
-            while (i + 4 * VL <= n && !NAME##_is_near(x + i, wanted)) i += 4 * VL;             \
             while (i + VL <= n && !vi_some(vf_load(x + i) == wanted)) i += VL;                 \
             while (x[i] != best) i++;                                                          \
         }                                                                                      \
         return i;                                                                              \
+    }                                                                                          \
+                                                                                               \
+    static int64_t NAME##_row(const float *x, int64_t n)                                       \
+    {                                                                                          \
+        const int64_t last = n - TT_ARG_STEP * VL;                                             \
+        if (last < TT_ARG_STEP * VL) return NAME##_looked_for(x, n);                           \
+        vf best = vf_set1(START), a = vf_zero(), b = a, c = a, d = a;                          \
+        vi step = {0}, now = {0};                                                              \
+        for (int64_t i = 0; i < n; i += TT_ARG_STEP * VL, now += 1) {                          \
+            const float *from = x + (i < last ? i : last);                                     \
+            tt_row_ahead(from, TT_ARG_STEP * VL);                                              \
+            const vf p = vf_load(from), q = vf_load(from + VL);                                \
+            const vf r = vf_load(from + 2 * VL), s = vf_load(from + 3 * VL);                   \
+            const vf top = vf_##EXTREME##_fast(vf_##EXTREME##_fast(p, q),                      \
+                                               vf_##EXTREME##_fast(r, s));                     \
+            a += p, b += q, c += r, d += s;                                                    \
+            step = vi_select(top BETTER best, now, step);                                      \
+            best = vf_##EXTREME##_fast(best, top);                                             \
+        }                                                                                      \
+        a = (a + b) + (c + d);                                                                 \
+        if (__builtin_expect(vi_some(a != a), 0)) return NAME##_looked_for(x, n);              \
+        vf top = best;                                                                         \
+        TT_FOLD(top, vf_##EXTREME##_fast);                                                     \
+        step = vi_select(best == top, step, now);                                              \
+        for (int half = VL / 2; half > 0; half /= 2) {                                         \
+            const vi other = (vi)vf_swap((vf)step, half);                                      \
+            step = vi_select(step < other, step, other);                                       \
+        }                                                                                      \
+        int64_t i = (int64_t)step[0] * TT_ARG_STEP * VL;                                       \
+        if (i > last) i = last;                                                                \
+        uint64_t places = 0;                                                                   \
+        for (int k = 0; k < TT_ARG_STEP; k++)                                                  \
+            places |= (uint64_t)vi_bits(vf_load(x + i + k * VL) == top) << k * VL;             \
+        return i + __builtin_ctzll(places);                                                    \
     }                                                                                          \
                                                                                                \
     TT_INLINE void NAME##_columns(const float *x, int64_t n, int64_t stride, const int width,  \
@@ -223,15 +256,15 @@ TT_REDUCE_EXTREME(min, INFINITY, vf_min(a, b))
         }                                                                                      \
     }
 
-TT_ARG(argmax, max, <=)
-TT_ARG(argmin, min, >=)
+TT_ARG(argmax, max, -INFINITY, >, <=)
+TT_ARG(argmin, min, INFINITY, <, >=)
 
 /* --- Running sums --------------------------------------------------------------------------- */
 
 /* Rows that are worth a tile, and elements of them; rows that go side by side without. */
 enum { TT_RUNNING_LEAST = 4, TT_RUNNING_SHORT = 16, TT_RUNNING_ROWS = 8 };
 
-/* `lanes` columns of VL rows: their transpose is summed vector by vector. The rows start at row[]. */
+/* `lanes` columns of VL rows, which start at row[]: the transpose is summed vector by vector. */
 TT_INLINE vf tt_running_tile(const float *x, float *out, const int64_t row[VL], int64_t lanes,
                              vf sum, const int reverse)
 {
@@ -270,7 +303,8 @@ TT_INLINE void tt_running_rows(const float *x, float *out, int64_t rows, int64_t
 }
 
 /* What a tile would not pay for: element by element, the chains of several rows overlapping. */
-TT_INLINE void tt_running_scalars(const float *x, float *out, int64_t n, const int rows, int reverse)
+TT_INLINE void tt_running_scalars(const float *x, float *out, int64_t n, const int rows,
+                                  int reverse)
 {
     float sum[TT_RUNNING_ROWS] = {0};
     for (int64_t k = 0; k < n; k++) {
