@@ -9,9 +9,10 @@
 
 enum {
     TT_REDUCE_STEP = 16,
+    TT_REDUCE_BESIDE = 4, /* vectors of a row before those of the next, which are elsewhere */
     TT_REDUCE_RUN = 64,
-    TT_REDUCE_LEVELS = 32,
-    TT_REDUCE_STRIP = 512, /* columns side by side, so that each row is read in long runs */
+    TT_REDUCE_LEVELS = 24, /* 2^24 steps: of what has more, the callers make pieces */
+    TT_REDUCE_STRIP = 1024, /* columns side by side, so that each row is read in long runs */
 };
 
 /* A reduction along columns: its neutral START, COMBINE of vf a and b, VALUE of vf x and the shift
@@ -29,27 +30,45 @@ enum {
         return NAME##_value(lanes == VL ? vf_load(x) : vf_load_n(x, lanes), m);                \
     }                                                                                          \
                                                                                                \
+    /* Four rows of `width` vectors onto the sums. */                                          \
+    TT_INLINE void NAME##_four_rows(const float *x, int64_t stride, const vf *m,               \
+                                    const int width, int64_t lanes, vf *part)                  \
+    {                                                                                          \
+        vf first[TT_REDUCE_BESIDE], second[TT_REDUCE_BESIDE];                                  \
+        for (int w = 0; w < width; w++) first[w] = NAME##_at(x + w * VL, m[w], lanes);         \
+        x += stride;                                                                           \
+        for (int w = 0; w < width; w++)                                                        \
+            first[w] = NAME##_combine(first[w], NAME##_at(x + w * VL, m[w], lanes));           \
+        x += stride;                                                                           \
+        for (int w = 0; w < width; w++) second[w] = NAME##_at(x + w * VL, m[w], lanes);        \
+        x += stride;                                                                           \
+        for (int w = 0; w < width; w++) {                                                      \
+            second[w] = NAME##_combine(second[w], NAME##_at(x + w * VL, m[w], lanes));         \
+            part[w] = NAME##_combine(part[w], NAME##_combine(first[w], second[w]));            \
+        }                                                                                      \
+    }                                                                                          \
+                                                                                               \
     /* n vectors, `stride` floats apart, beside width - 1 neighbours; `lanes` are in use. */   \
     TT_INLINE void NAME##_columns(const float *x, int64_t n, int64_t stride, const vf *m,      \
                                   int width, int64_t lanes, vf *total)                         \
     {                                                                                          \
         vf levels[TT_REDUCE_LEVELS][TT_REDUCE_STRIP / VL], part[TT_REDUCE_STRIP / VL];         \
+        const int apart = stride > width * VL; /* the rows: another page each, maybe */        \
         uint64_t steps = 0;                                                                    \
         int64_t i = 0;                                                                         \
         for (; i + TT_REDUCE_STEP <= n; i += TT_REDUCE_STEP, steps++) {                        \
             for (int w = 0; w < width; w++) part[w] = vf_set1(START);                          \
             for (int64_t k = i; k < i + TT_REDUCE_STEP; k += 4) {                              \
                 const float *row = x + k * stride;                                             \
-                for (int r = 4; r < 8; r++) /* the next rows: another page each, maybe */      \
+                for (int r = 4; r < 8 && apart; r++) /* the next ones */                       \
                     for (int c = 0; c < width * VL; c += 16)                                   \
                         __builtin_prefetch(row + r * stride + c);                              \
-                for (int w = 0; w < width; w++, row += VL) {                                   \
-                    vf first = NAME##_combine(NAME##_at(row, m[w], lanes),                     \
-                                              NAME##_at(row + stride, m[w], lanes));           \
-                    vf second = NAME##_combine(NAME##_at(row + 2 * stride, m[w], lanes),       \
-                                               NAME##_at(row + 3 * stride, m[w], lanes));      \
-                    part[w] = NAME##_combine(part[w], NAME##_combine(first, second));          \
-                }                                                                              \
+                int w = 0;                                                                     \
+                for (; w + TT_REDUCE_BESIDE <= width; w += TT_REDUCE_BESIDE)                   \
+                    NAME##_four_rows(row + w * VL, stride, m + w, TT_REDUCE_BESIDE, lanes,     \
+                                     part + w);                                                \
+                for (; w < width; w++)                                                         \
+                    NAME##_four_rows(row + w * VL, stride, m + w, 1, lanes, part + w);         \
             }                                                                                  \
             int level = __builtin_ctzll(~(unsigned long long)steps);                           \
             for (int w = 0; w < width; w++) {                                                  \
