@@ -44,7 +44,7 @@ def tensor(data: Any, dtype: Dtype = None, requires_grad: bool = False) -> Tenso
     tensor([[1., 2.],
             [3., 4.]])
     """
-    # kernels.copy: its memory starts at a cache line, so that no vector of a kernel lies across two.
+    # kernels.copy: memory that starts at a cache line, so that no vector lies across two.
     return Tensor(kernels.copy(as_array(data, dtype)), requires_grad=requires_grad)
 
 
