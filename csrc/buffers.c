@@ -11,6 +11,7 @@
 #include "buffers.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@ enum {
     ALIGNMENT = 64,
     SMALLEST = 1 << 12,
     HUGE_PAGE = 1 << 21,
+    LARGE = 2 * HUGE_PAGE, /* a buffer that begins in a huge page, */
+    COLORS = 4,            /* this many times ALIGNMENT from its start, or less */
     STEPS = 8, /* classes to a power of two */
     CLASSES = STEPS * 64,
     WINDOW = 10000,         /* takes, to say what "lately" is: this window and the one before */
@@ -75,7 +78,7 @@ static void release(void *buffer, size_t capacity)
 #if defined(__linux__)
     if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
 #endif
-    free(buffer);
+    free(capacity >= LARGE ? (void *)((uintptr_t)buffer & ~(uintptr_t)(HUGE_PAGE - 1)) : buffer);
 }
 
 /* With the lock held: free the oldest until at most `bytes` are cached. */
@@ -119,15 +122,18 @@ static void enter(void)
     pthread_mutex_lock(&lock);
 }
 
+/* Large buffers begin at one cache line after another: two that are read together, a multiple of
+ * 256 bytes apart, would get in each other's way in the first cache. */
 static void *from_the_system(size_t capacity)
 {
+    static atomic_uint color;
     void *buffer;
-    size_t alignment = capacity >= 2 * HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
-    if (posix_memalign(&buffer, alignment, capacity)) return NULL;
+    if (capacity < LARGE) return posix_memalign(&buffer, ALIGNMENT, capacity) ? NULL : buffer;
+    if (posix_memalign(&buffer, HUGE_PAGE, capacity + COLORS * ALIGNMENT)) return NULL;
 #if defined(MADV_HUGEPAGE)
-    if (alignment == HUGE_PAGE) madvise(buffer, capacity, MADV_HUGEPAGE); /* advice, no more */
+    madvise(buffer, capacity, MADV_HUGEPAGE); /* advice, no more */
 #endif
-    return buffer;
+    return (char *)buffer + atomic_fetch_add(&color, 1) % COLORS * ALIGNMENT;
 }
 
 /* With the lock held. */

@@ -128,6 +128,22 @@ TT_INLINE int vi_some(vi mask)
 #endif
 }
 
+/* A bit for each lane of a mask, the lowest for the first. */
+TT_INLINE uint32_t vi_bits(vi mask)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return _mm512_movepi32_mask((__m512i)mask);
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    return (uint32_t)_mm256_movemask_ps((__m256)mask);
+#elif defined(__SSE2__)
+    return (uint32_t)_mm_movemask_ps((__m128)mask);
+#else
+    uint32_t bits = 0;
+    for (int i = 0; i < VL; i++) bits |= (uint32_t)(mask[i] & 1) << i;
+    return bits;
+#endif
+}
+
 /* Holds a vector in a register: the compiler may else read it from memory anew for each use. */
 #if defined(__AVX512F__)
 #define TT_KEEP(x) __asm__("" : "+v"(x))

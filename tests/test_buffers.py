@@ -46,6 +46,22 @@ def test_an_array_is_whole(shape: tuple[int, ...], dtype: type) -> None:
     assert array.sum() == array.size
 
 
+def test_large_buffers_begin_at_different_cache_lines() -> None:
+    arrays = [_core.empty((4 * MB,), np.float32) for _ in range(4)]
+    assert {array.ctypes.data % 256 for array in arrays} == {0, 64, 128, 192}
+    for array in arrays:  # to the last byte
+        array[...] = 1
+
+
+def test_a_tensor_of_data_lies_in_a_buffer() -> None:
+    data = np.arange(1000 * 1000, dtype=np.float32).reshape(1000, 1000)
+    for given in (data, data.T, data[::2, 1:]):
+        x = tt.tensor(given)
+        assert x.data.ctypes.data % 64 == 0
+        assert x.data.flags.c_contiguous
+        np.testing.assert_array_equal(x.data, given)
+
+
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2**40), 5, (7, 7)])
 def test_small_and_odd_shapes(shape: int | tuple[int, ...]) -> None:
     array = _core.empty(shape, np.float32)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import random
+from . import kernels, random
 from .batched import drawn
 from .inspection import check_device
 from .tensor import Dtype, Shape, Tensor, as_array, as_shape
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def tensor(data: Any, dtype: Dtype = None, requires_grad: bool = False) -> Tensor:
-    """A tensor with a copy of ``data``: numbers, nested lists, an array or a tensor.
+    """A tensor with a copy of ``data`` in C order: numbers, nested lists, an array or a tensor.
 
     Python floats become float32 and integers int64; an array keeps its dtype.
 
@@ -44,7 +44,8 @@ def tensor(data: Any, dtype: Dtype = None, requires_grad: bool = False) -> Tenso
     tensor([[1., 2.],
             [3., 4.]])
     """
-    return Tensor(np.array(as_array(data, dtype)), requires_grad=requires_grad)
+    # kernels.copy: memory that starts at a cache line, so that no vector lies across two.
+    return Tensor(kernels.copy(as_array(data, dtype)), requires_grad=requires_grad)
 
 
 def asarray(

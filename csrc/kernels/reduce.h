@@ -5,12 +5,14 @@
  * logarithm of n, and the order of additions depends on n alone. */
 #include "../simd.h"
 #include "row.h"
+#include "transpose.h"
 
 enum {
     TT_REDUCE_STEP = 16,
+    TT_REDUCE_BESIDE = 4, /* vectors of a row before those of the next, which are elsewhere */
     TT_REDUCE_RUN = 64,
-    TT_REDUCE_LEVELS = 32,
-    TT_REDUCE_STRIP = 512, /* columns side by side, so that each row is read in long runs */
+    TT_REDUCE_LEVELS = 24, /* 2^24 steps: of what has more, the callers make pieces */
+    TT_REDUCE_STRIP = 1024, /* columns side by side, so that each row is read in long runs */
 };
 
 /* A reduction along columns: its neutral START, COMBINE of vf a and b, VALUE of vf x and the shift
@@ -28,27 +30,45 @@ enum {
         return NAME##_value(lanes == VL ? vf_load(x) : vf_load_n(x, lanes), m);                \
     }                                                                                          \
                                                                                                \
+    /* Four rows of `width` vectors onto the sums. */                                          \
+    TT_INLINE void NAME##_four_rows(const float *x, int64_t stride, const vf *m,               \
+                                    const int width, int64_t lanes, vf *part)                  \
+    {                                                                                          \
+        vf first[TT_REDUCE_BESIDE], second[TT_REDUCE_BESIDE];                                  \
+        for (int w = 0; w < width; w++) first[w] = NAME##_at(x + w * VL, m[w], lanes);         \
+        x += stride;                                                                           \
+        for (int w = 0; w < width; w++)                                                        \
+            first[w] = NAME##_combine(first[w], NAME##_at(x + w * VL, m[w], lanes));           \
+        x += stride;                                                                           \
+        for (int w = 0; w < width; w++) second[w] = NAME##_at(x + w * VL, m[w], lanes);        \
+        x += stride;                                                                           \
+        for (int w = 0; w < width; w++) {                                                      \
+            second[w] = NAME##_combine(second[w], NAME##_at(x + w * VL, m[w], lanes));         \
+            part[w] = NAME##_combine(part[w], NAME##_combine(first[w], second[w]));            \
+        }                                                                                      \
+    }                                                                                          \
+                                                                                               \
     /* n vectors, `stride` floats apart, beside width - 1 neighbours; `lanes` are in use. */   \
     TT_INLINE void NAME##_columns(const float *x, int64_t n, int64_t stride, const vf *m,      \
                                   int width, int64_t lanes, vf *total)                         \
     {                                                                                          \
         vf levels[TT_REDUCE_LEVELS][TT_REDUCE_STRIP / VL], part[TT_REDUCE_STRIP / VL];         \
+        const int apart = stride > width * VL; /* the rows: another page each, maybe */        \
         uint64_t steps = 0;                                                                    \
         int64_t i = 0;                                                                         \
         for (; i + TT_REDUCE_STEP <= n; i += TT_REDUCE_STEP, steps++) {                        \
             for (int w = 0; w < width; w++) part[w] = vf_set1(START);                          \
             for (int64_t k = i; k < i + TT_REDUCE_STEP; k += 4) {                              \
                 const float *row = x + k * stride;                                             \
-                for (int r = 4; r < 8; r++) /* the next rows: another page each, maybe */      \
+                for (int r = 4; r < 8 && apart; r++) /* the next ones */                       \
                     for (int c = 0; c < width * VL; c += 16)                                   \
                         __builtin_prefetch(row + r * stride + c);                              \
-                for (int w = 0; w < width; w++, row += VL) {                                   \
-                    vf first = NAME##_combine(NAME##_at(row, m[w], lanes),                     \
-                                              NAME##_at(row + stride, m[w], lanes));           \
-                    vf second = NAME##_combine(NAME##_at(row + 2 * stride, m[w], lanes),       \
-                                               NAME##_at(row + 3 * stride, m[w], lanes));      \
-                    part[w] = NAME##_combine(part[w], NAME##_combine(first, second));          \
-                }                                                                              \
+                int w = 0;                                                                     \
+                for (; w + TT_REDUCE_BESIDE <= width; w += TT_REDUCE_BESIDE)                   \
+                    NAME##_four_rows(row + w * VL, stride, m + w, TT_REDUCE_BESIDE, lanes,     \
+                                     part + w);                                                \
+                for (; w < width; w++)                                                         \
+                    NAME##_four_rows(row + w * VL, stride, m + w, 1, lanes, part + w);         \
             }                                                                                  \
             int level = __builtin_ctzll(~(unsigned long long)steps);                           \
             for (int w = 0; w < width; w++) {                                                  \
@@ -159,17 +179,17 @@ TT_REDUCE_EXTREME(min, INFINITY, vf_min(a, b))
 
 /* --- Where the extremes are ----------------------------------------------------------------- */
 
+TT_INLINE vi vi_lesser(vi a, vi b) { return vi_select(a < b, a, b); }
+
+enum { TT_ARG_STEP = 4 };
+
 /* The first index with BETTER than all before: NaN (which no comparison holds for) once, and first
- * of all. A row is looked through twice: for its extreme, then for the first place of that. */
-#define TT_ARG(NAME, EXTREME, WORSE)                                                           \
-    /* Is it in the next four vectors? */                                                      \
-    TT_INLINE int NAME##_is_near(const float *x, vf wanted)                                    \
-    {                                                                                          \
-        return vi_some((vf_load(x) == wanted) | (vf_load(x + VL) == wanted) |                  \
-                       (vf_load(x + 2 * VL) == wanted) | (vf_load(x + 3 * VL) == wanted));     \
-    }                                                                                          \
-                                                                                               \
-    static int64_t NAME##_row(const float *x, int64_t n)                                       \
+ * of all. Along a row four vectors are a step: each lane keeps the best of its steps, and in which
+ * that first was. The last step goes over a part of the one before if it must. A sum tells whether
+ * there may be a NaN, as in row.h. */
+#define TT_ARG(NAME, EXTREME, START, BETTER, WORSE)                                            \
+    /* In two looks: for the extreme, then for the first place of that. */                     \
+    static int64_t NAME##_looked_for(const float *x, int64_t n)                                \
     {                                                                                          \
         const float best = tt_row_##EXTREME(x, n);                                             \
         const vf wanted = vf_set1(best);                                                       \
@@ -177,11 +197,44 @@ TT_REDUCE_EXTREME(min, INFINITY, vf_min(a, b))
         if (best != best)                                                                      \
             while (x[i] == x[i]) i++;                                                          \
         else {                                                                                 \
-            while (i + 4 * VL <= n && !NAME##_is_near(x + i, wanted)) i += 4 * VL;             \
             while (i + VL <= n && !vi_some(vf_load(x + i) == wanted)) i += VL;                 \
             while (x[i] != best) i++;                                                          \
         }                                                                                      \
         return i;                                                                              \
+    }                                                                                          \
+                                                                                               \
+    static int64_t NAME##_row(const float *x, int64_t n)                                       \
+    {                                                                                          \
+        const int64_t last = n - TT_ARG_STEP * VL;                                             \
+        if (last < TT_ARG_STEP * VL) return NAME##_looked_for(x, n);                           \
+        vf best = vf_set1(START), a = vf_zero(), b = a, c = a, d = a;                          \
+        vi step = {0}, now = {0};                                                              \
+        for (int64_t i = 0; i < n; i += TT_ARG_STEP * VL, now += 1) {                          \
+            const float *from = x + (i < last ? i : last);                                     \
+            tt_row_ahead(from, TT_ARG_STEP * VL);                                              \
+            const vf p = vf_load(from), q = vf_load(from + VL);                                \
+            const vf r = vf_load(from + 2 * VL), s = vf_load(from + 3 * VL);                   \
+            const vf top = vf_##EXTREME##_fast(vf_##EXTREME##_fast(p, q),                      \
+                                               vf_##EXTREME##_fast(r, s));                     \
+            a += p, b += q, c += r, d += s;                                                    \
+            step = vi_select(top BETTER best, now, step);                                      \
+            best = vf_##EXTREME##_fast(best, top);                                             \
+        }                                                                                      \
+        a = (a + b) + (c + d);                                                                 \
+        if (__builtin_expect(vi_some(a != a), 0)) return NAME##_looked_for(x, n);              \
+        vf top = best;                                                                         \
+        TT_FOLD(top, vf_##EXTREME##_fast);                                                     \
+        step = vi_select(best == top, step, now);                                              \
+        for (int half = VL / 2; half > 0; half /= 2) {                                         \
+            const vi other = (vi)vf_swap((vf)step, half);                                      \
+            step = vi_select(step < other, step, other);                                       \
+        }                                                                                      \
+        int64_t i = (int64_t)step[0] * TT_ARG_STEP * VL;                                       \
+        if (i > last) i = last;                                                                \
+        uint64_t places = 0;                                                                   \
+        for (int k = 0; k < TT_ARG_STEP; k++)                                                  \
+            places |= (uint64_t)vi_bits(vf_load(x + i + k * VL) == top) << k * VL;             \
+        return i + __builtin_ctzll(places);                                                    \
     }                                                                                          \
                                                                                                \
     TT_INLINE void NAME##_columns(const float *x, int64_t n, int64_t stride, const int width,  \
@@ -222,33 +275,82 @@ TT_REDUCE_EXTREME(min, INFINITY, vf_min(a, b))
         }                                                                                      \
     }
 
-TT_ARG(argmax, max, <=)
-TT_ARG(argmin, min, >=)
+TT_ARG(argmax, max, -INFINITY, >, <=)
+TT_ARG(argmin, min, INFINITY, <, >=)
 
 /* --- Running sums --------------------------------------------------------------------------- */
 
-/* Rows side by side, so that their chains of additions overlap. */
-enum { TT_RUNNING = 8 };
+/* Rows that are worth a tile, and elements of them; rows that go side by side without. */
+enum { TT_RUNNING_LEAST = 4, TT_RUNNING_SHORT = 16, TT_RUNNING_ROWS = 8 };
 
-TT_INLINE void tt_running_rows(const tt_cumsum_args *s, int64_t row, const int rows)
+/* `lanes` columns of VL rows, which start at row[]: the transpose is summed vector by vector. */
+TT_INLINE vf tt_running_tile(const float *x, float *out, const int64_t row[VL], int64_t lanes,
+                             vf sum, const int reverse)
 {
-    const float *x = s->x + row * s->n;
-    float *out = s->out + row * s->n, sum[TT_RUNNING] = {0};
-    for (int64_t k = 0; k < s->n; k++) {
-        const int64_t i = s->reverse ? s->n - 1 - k : k;
-        for (int r = 0; r < rows; r++) out[r * s->n + i] = sum[r] += x[r * s->n + i];
+    vf tile[VL];
+    for (int r = 0; r < VL; r++)
+        tile[r] = lanes == VL ? vf_load(x + row[r]) : vf_load_n(x + row[r], lanes);
+    vf_transpose(tile);
+    for (int k = 0; k < VL; k++) {
+        const int c = reverse ? VL - 1 - k : k;
+        tile[c] = sum += tile[c];
+    }
+    vf_transpose(tile);
+    for (int r = 0; r < VL; r++) {
+        if (lanes == VL)
+            vf_store(out + row[r], tile[r]);
+        else
+            vf_store_n(out + row[r], tile[r], lanes);
+    }
+    return sum;
+}
+
+/* Up to VL rows of n. The last one stands for those that are missing: it is written again. */
+TT_INLINE void tt_running_rows(const float *x, float *out, int64_t rows, int64_t n,
+                               const int reverse)
+{
+    const int64_t rest = n % VL, whole = n - rest;
+    int64_t row[VL];
+    vf sum = vf_zero();
+    for (int r = 0; r < VL; r++) row[r] = (r < rows ? r : rows - 1) * n;
+    if (reverse && rest) sum = tt_running_tile(x + whole, out + whole, row, rest, sum, 1);
+    for (int64_t k = 0; k < whole; k += VL) {
+        const int64_t i = reverse ? whole - VL - k : k;
+        sum = tt_running_tile(x + i, out + i, row, VL, sum, reverse);
+    }
+    if (!reverse && rest) tt_running_tile(x + whole, out + whole, row, rest, sum, 0);
+}
+
+/* What a tile would not pay for: element by element, the chains of several rows overlapping. */
+TT_INLINE void tt_running_scalars(const float *x, float *out, int64_t n, const int rows,
+                                  int reverse)
+{
+    float sum[TT_RUNNING_ROWS] = {0};
+    for (int64_t k = 0; k < n; k++) {
+        const int64_t i = reverse ? n - 1 - k : k;
+        for (int r = 0; r < rows; r++) out[r * n + i] = sum[r] += x[r * n + i];
     }
 }
 
 static void tt_cumsum_f32(const tt_cumsum_args *s)
 {
-    if (s->stride == 1) {
-        int64_t row = 0;
-        for (; row + TT_RUNNING <= s->outer; row += TT_RUNNING)
-            tt_running_rows(s, row, TT_RUNNING);
-        for (; row < s->outer; row++) tt_running_rows(s, row, 1);
-        return;
+    const int64_t n = s->n;
+    for (int64_t row = 0, rows; s->stride == 1 && row < s->outer; row += rows) {
+        const float *x = s->x + row * n;
+        float *out = s->out + row * n;
+        const int64_t left = s->outer - row;
+        if (left >= TT_RUNNING_LEAST && n >= TT_RUNNING_SHORT) {
+            rows = left < VL ? left : VL;
+            if (s->reverse)
+                tt_running_rows(x, out, rows, n, 1);
+            else
+                tt_running_rows(x, out, rows, n, 0);
+        } else if (left >= TT_RUNNING_ROWS)
+            tt_running_scalars(x, out, n, rows = TT_RUNNING_ROWS, s->reverse);
+        else
+            tt_running_scalars(x, out, n, rows = 1, s->reverse);
     }
+    if (s->stride == 1) return;
     const int64_t step = s->reverse ? -s->stride : s->stride;
     for (int64_t o = 0; o < s->outer; o++) {
         const int64_t start = o * s->n * s->stride + (s->reverse ? (s->n - 1) * s->stride : 0);

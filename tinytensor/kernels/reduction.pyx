@@ -80,7 +80,8 @@ cdef inline const tt_kernels *table() noexcept nogil:
 
 cdef enum:
     SMALL = 4096      # a call of fewer elements keeps the GIL
-    CHUNK = 32768     # elements of a piece
+    CHUNK = 32768     # elements of a piece, at least
+    CHUNKS = 64       # pieces of one long axis, at most: their results are reduced again
     STRIP = 2048      # columns of a piece where the inner axes are longer
     MAX_DIMS = 64
 
@@ -166,7 +167,7 @@ cdef int reduce_axis(
         job.strips = (inner + STRIP - 1) // STRIP
         _core.parallel_for(outer * job.strips, strip_piece, &job)
         return 0
-    job.chunk = CHUNK // inner
+    job.chunk = max(<int64_t> CHUNK, n * inner // CHUNKS) // inner
     job.chunks = (n + job.chunk - 1) // job.chunk
     job.partial = <float *> PyMem_RawMalloc(outer * job.chunks * inner * sizeof(float))
     if job.partial == NULL:
@@ -480,7 +481,7 @@ def argmin(x, axis=None, keepdims=False):
 
 cdef enum:
     RUNNING_STRIP = 256  # columns of a piece
-    RUNNING_ROWS = 8     # that the kernel takes at a time
+    RUNNING_ROWS = 16    # as many as the widest vectors take at a time
 
 
 # Pieces of rows, or (where other axes are behind) of one outer index and a strip of columns.
