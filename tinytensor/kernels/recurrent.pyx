@@ -2,8 +2,9 @@
 """Recurrent layers: the float32 cases of the functions of the same names in reference.py.
 
 A sequence is one product for the inputs of all steps, or steps that take the input's product with
-them; the steps are cut into pieces over the units and the rows of the batch (recurrent.h). Backward makes the cotangents of the gates' sums;
-the gradients of weights and inputs are products of these, and ops make them.
+them; the steps are cut into pieces over the units and the rows of the batch (recurrent.h). Backward
+makes the cotangents of the gates' sums. The gradients of weights and inputs are products of these:
+ops make them, or, of an LSTM, lstm_grads while the cotangents are at hand.
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t
@@ -299,7 +300,7 @@ cdef struct Sequence:
     int64_t operand_size
     int64_t steps, gates, groups, group_units
     int64_t input_groups  # of a backward pass that makes the cotangents of x
-    int64_t piece_groups, piece_rows, row_pieces, pieces
+    int64_t piece_groups, piece_rows, row_pieces, pieces, input_pieces
     int64_t first, some  # steps that are taken now
     bint reverse, backward
 
@@ -342,6 +343,11 @@ cdef void run_step(void *context, int64_t step, int64_t piece) noexcept nogil:
     cdef int64_t state = args.batch * args.hidden
     cdef bint downward = s.reverse != s.backward  # through the indices of the steps
     cdef int64_t t, before, after, group
+    # The pieces of inputs lie evenly among those of units, so that every thread has of both.
+    cdef int64_t inputs_before = piece * s.input_pieces // (s.pieces + s.input_pieces)
+    cdef int64_t inputs_to_here = (piece + 1) * s.input_pieces // (s.pieces + s.input_pieces)
+    cdef bint of_inputs = inputs_to_here > inputs_before
+    piece = inputs_before if of_inputs else piece - inputs_before
     step += s.first
     t = s.steps - 1 - step if downward else step
     before = t + 1 if s.reverse else t - 1
@@ -352,8 +358,7 @@ cdef void run_step(void *context, int64_t step, int64_t piece) noexcept nogil:
         args.operand = s.operands + step % 2 * s.operand_size
     args.next = s.operands + (step + 1) % 2 * s.operand_size
     group = piece // s.row_pieces * s.piece_groups
-    if piece >= s.pieces:  # the cotangents of the inputs of the step before this one
-        group = (piece - s.pieces) // s.row_pieces * s.piece_groups
+    if of_inputs:  # their cotangents, of the step before this one
         args.unit = group * s.group_units
         args.units = min(s.piece_groups, s.input_groups - group) * s.group_units
         args.dx = moved(args.dx, after * args.batch * args.inputs)
@@ -524,7 +529,6 @@ cdef int run_sequence(Sequence *s, cnp.ndarray w_hh, Gradients *gradients=NULL) 
     cdef cnp.npy_intp depth = s.gates * (((s.args.hidden + 15) & ~15) + ((inputs + 15) & ~15))
     cdef cnp.npy_intp packed = (s.groups + s.input_groups) * s.group_units * depth
     cdef cnp.npy_intp operands
-    cdef int64_t pieces = s.pieces + ceil_div(s.input_groups, s.piece_groups) * s.row_pieces
     cdef tt_step_args first = s.args
     s.operand_size = tt_step_operand_size(
         s.args.batch, s.gates if s.backward else 1, s.args.hidden, inputs
@@ -532,6 +536,7 @@ cdef int run_sequence(Sequence *s, cnp.ndarray w_hh, Gradients *gradients=NULL) 
     operands = 2 * s.operand_size
     cdef cnp.ndarray of_weights = _core.empty_f32(1, &packed)
     cdef cnp.ndarray of_operands = _core.empty_f32(1, &operands)
+    s.input_pieces = ceil_div(s.input_groups, s.piece_groups) * s.row_pieces
     s.weight = data_f32(w_hh)
     s.packed, s.operands = data_f32(of_weights), data_f32(of_operands)
     s.args.weights = s.packed
@@ -550,7 +555,7 @@ cdef int run_sequence(Sequence *s, cnp.ndarray w_hh, Gradients *gradients=NULL) 
             # The first state's cotangent is behind the last step.
             if s.first + s.some >= s.steps:
                 s.some = s.steps + s.backward - s.first
-            _core.parallel_steps(s.some, pieces, run_step, s)
+            _core.parallel_steps(s.some, s.pieces + s.input_pieces, run_step, s)
             if gradients != NULL:
                 add_gradients(gradients)
             s.first += s.some

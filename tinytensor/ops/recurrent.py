@@ -115,7 +115,8 @@ gru_cell.grad_all(
 
 # --- Sequences -------------------------------------------------------------------------------
 # The kernels' backwards end at the cotangents of the gates' sums. The gradients of input, weights
-# and biases are products of these and sums over them, for all steps at once.
+# and biases are products of these and sums over them, for all steps at once. Where an LSTM needs
+# those of both weights, one kernel makes all.
 
 
 def _checked(
