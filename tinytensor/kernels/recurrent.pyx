@@ -123,6 +123,7 @@ cdef enum:
     PANELS_IN_CACHE = 1 << 17  # elements: half of a second-level cache
     ROWS_OF_GRADIENT = 256  # and columns of a piece, which stays in the cache as it is added to
     COLUMNS_OF_GRADIENT = 128
+    COLUMNS_OF_STRIP = 256  # of a right factor, packed at once
     WORK_OF_GRADIENT = 1 << 20  # multiply-adds; about 20 µs
     WORK_OF_STEP = 1 << 18  # multiply-adds in a piece of a step; about 5 µs
 
@@ -415,10 +416,10 @@ cdef struct Gradients:
     float *db
     float *packed  # the right factor
     int64_t panel  # sums in a panel
-    # One of the products: rows [row, row + depth) of the panels, by rows of `columns`.
+    # One of the products: rows [row, row + depth) of the panels, by `columns` of longer rows.
     const float *factor
     float *dw
-    int64_t row, depth, columns, block_depth
+    int64_t row, depth, columns, row_length, block_depth
     int64_t piece_panels, piece_columns, column_pieces
     bint accumulate, adds_bias
 
@@ -429,9 +430,9 @@ cdef void pack_factor(void *context, int64_t piece) noexcept nogil:
     cdef gemm.tt_gemm_pack_args args
     cdef int64_t k = piece * p.block_depth
     args.width, args.depth = p.columns, min(p.block_depth, p.depth - k)
-    args.width_step, args.depth_step = 1, p.columns
+    args.width_step, args.depth_step = 1, p.row_length
     args.panel = p.s.group_units
-    args.x = p.factor + k * p.columns
+    args.x = p.factor + k * p.row_length
     args.out = p.packed + k * filled_up(p)
     table.gemm_pack_b_f32(&args)
 
@@ -458,7 +459,7 @@ cdef void add_products(void *context, int64_t piece) noexcept nogil:
     args.columns = min(p.piece_columns, p.columns - column)
     args.a_row, args.a_depth = 1, p.panel
     args.panel = p.panel if p.panel <= table.gemm_rows else p.panel // 2
-    args.b_packed, args.c_row = True, p.columns
+    args.b_packed, args.c_row = True, p.row_length
     for block in range(ceil_div(p.depth, p.block_depth)):
         k = block * p.block_depth
         args.depth = min(p.block_depth, p.depth - k)
@@ -470,7 +471,7 @@ cdef void add_products(void *context, int64_t piece) noexcept nogil:
                 gate * ceil_div(s.args.hidden, TT_STEP_LANES) * TT_STEP_LANES + unit
             )
             args.a, args.rows = panel, min(p.panel, s.args.hidden - unit)
-            args.c = p.dw + (gate * s.args.hidden + unit) * p.columns + column
+            args.c = p.dw + (gate * s.args.hidden + unit) * p.row_length + column
             table.gemm_block_f32(&args)
             if p.adds_bias and column == 0:
                 bias.panel, bias.sums = panel, p.db + gate * s.args.hidden + unit
@@ -479,21 +480,28 @@ cdef void add_products(void *context, int64_t piece) noexcept nogil:
 
 
 cdef void multiply(
-    Gradients *p, const float *factor, int64_t columns, float *dw, int64_t row, int64_t depth,
+    Gradients *p, const float *factor, int64_t row_length, float *dw, int64_t row, int64_t depth,
     bint accumulate,
 ) noexcept nogil:
-    cdef int64_t panels = p.s.gates * ceil_div(p.s.args.hidden, p.panel)
-    p.factor, p.columns, p.dw, p.row, p.depth = factor, columns, dw, row, depth
+    """In strips of columns, whose packed factor the memory can hold."""
+    cdef int64_t panels = p.s.gates * ceil_div(p.s.args.hidden, p.panel), column = 0
+    p.row_length, p.row, p.depth, p.accumulate = row_length, row, depth, accumulate
     p.block_depth = ceil_div(depth, ceil_div(depth, gemm.TT_GEMM_DEPTH))
-    p.accumulate = accumulate
-    p.piece_columns = min(columns, COLUMNS_OF_GRADIENT)
-    p.column_pieces = ceil_div(columns, p.piece_columns)
-    p.piece_panels = min(
-        ROWS_OF_GRADIENT // p.panel,
-        ceil_div(WORK_OF_GRADIENT, max(1, p.panel * p.piece_columns * depth)),
-    )
-    _core.parallel_for(ceil_div(depth, p.block_depth), pack_factor, p)
-    _core.parallel_for(ceil_div(panels, p.piece_panels) * p.column_pieces, add_products, p)
+    while column < row_length:
+        p.factor, p.dw = factor + column, dw + column
+        p.columns = min(COLUMNS_OF_STRIP, row_length - column)
+        p.piece_columns = min(p.columns, COLUMNS_OF_GRADIENT)
+        p.column_pieces = ceil_div(p.columns, p.piece_columns)
+        p.piece_panels = min(
+            ROWS_OF_GRADIENT // p.panel,
+            ceil_div(WORK_OF_GRADIENT, max(1, p.panel * p.piece_columns * depth)),
+        )
+        _core.parallel_for(ceil_div(depth, p.block_depth), pack_factor, p)
+        _core.parallel_for(
+            ceil_div(panels, p.piece_panels) * p.column_pieces, add_products, p
+        )
+        p.adds_bias = False
+        column += COLUMNS_OF_STRIP
 
 
 cdef void add_gradients(Gradients *p) noexcept nogil:
@@ -510,7 +518,6 @@ cdef void add_gradients(Gradients *p) noexcept nogil:
         p, p.x + begin * batch * s.args.inputs, s.args.inputs, p.dw_ih, 0, (end - begin) * batch,
         more,
     )
-    p.adds_bias = False
     if steps:
         multiply(
             p, p.h + (before + skip) * batch * n, n, p.dw_hh, skip * batch, steps * batch, more
@@ -736,7 +743,8 @@ def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x):
     p.s, p.panel = &s, max(8, s.group_units // 2)
     p.x, p.h, p.h0 = data_f32(x), data_f32(hs), data_f32(h0)
     p.dw_ih, p.dw_hh, p.db = data_f32(dw_ih), data_f32(dw_hh), data_f32(db)
-    size = max(s.args.panels_depth, batch) * ((max(n, s.args.inputs) + 15) & ~15)
+    size = min(COLUMNS_OF_STRIP, (max(n, s.args.inputs) + 15) & ~15)
+    size *= max(s.args.panels_depth, batch)
     packed = _core.empty_f32(1, &size)
     p.packed = data_f32(packed)
     run_sequence(&s, w_hh, &p)
