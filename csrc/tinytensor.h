@@ -562,14 +562,17 @@ typedef struct {
     const float *inner_bias; /* NULL for none */
     const float *g, *g_last; /* cotangents of h, and of h as the last state (NULL: zeros) */
     float *dgates, *dinner;
+    float *panels; /* of the cotangents of the gates' sums; NULL for none, as dgates can be */
+    int64_t panels_row, panels_depth; /* the row of the batch's first there; of all rows */
+    float *dx; /* of step_inputs_backward, (batch, inputs) */
     float *carry; /* cotangents of c, or the part of those of h that goes around the product */
     float *dh0;   /* of step_state_backward, as is what follows */
     int gate_count, adds_carry;
     int relu; /* of rnn_step */
 } tt_step_args;
 
-/* W (gates hidden × hidden) into panels, for groups [first, first + groups) of units; forward also
- * that of the inputs (gates hidden × inputs). */
+/* W (gates hidden × hidden) into panels, for groups [first, first + groups) of units; that of the
+ * inputs (gates hidden × inputs) too: forward behind each gate's, backward as groups behind all. */
 typedef struct {
     const float *weight, *input_weight;
     float *out;
@@ -578,10 +581,19 @@ typedef struct {
     int backward;
 } tt_step_pack_args;
 
+/* sums[i] (+)= Σ_k panel[k][i], of a panel of the cotangents. */
+typedef struct {
+    const float *panel;
+    float *sums;
+    int64_t rows, depth; /* i < rows, k < depth */
+    int accumulate;
+} tt_step_bias_args;
+
 enum {
     TT_STEP_ROWS = 64,                  /* the most rows of a piece */
     TT_STEP_DEPTH = 128,                /* elements of the depth in a block of an operand */
     TT_STEP_ROW = TT_STEP_DEPTH + 16,   /* from row to row of it: not a power of two */
+    TT_STEP_LANES = 16,                 /* a gate's sums in panels are filled up to so many */
 };
 
 /* How many floats an operand of `gates`, and inputs, takes, for vectors of up to 16. */
@@ -605,7 +617,9 @@ static inline int64_t tt_step_operand_size(int64_t batch, int64_t gates, int64_t
     X(gru_step_backward_f32, tt_step_args)       \
     X(rnn_step_f32, tt_step_args)                \
     X(rnn_step_backward_f32, tt_step_args)       \
-    X(step_state_backward_f32, tt_step_args)
+    X(step_state_backward_f32, tt_step_args)     \
+    X(step_inputs_backward_f32, tt_step_args)    \
+    X(step_bias_f32, tt_step_bias_args)
 
 /* --- Optimizer updates (kernels/optim.h) ---------------------------------------------------- */
 

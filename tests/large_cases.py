@@ -45,6 +45,7 @@ def sequences(gates: int, states: int) -> list[Case]:
         made(3, 130, 65, 300, reverse=True),
         made(3, 17, 150, 40, False),
         made(4, 9, 30, 100, reverse=True),
+        made(40, 33, 30, 40),
     ]
 
 

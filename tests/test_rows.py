@@ -336,6 +336,56 @@ def test_cells(isa, shape):
     assert_like_twin("gru_cell_backward", gh, x_gates, h_gates, c)
 
 
+# Steps, batch, inputs, hidden units: the last two are cut into several runs of steps.
+SEQUENCES = [(1, 17, 5, 4), (5, 3, 7, 9), (4, 70, 64, 40), (3, 16, 300, 260), (70, 20, 3, 130)]
+SEQUENCES += [(9, 130, 33, 100)]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("has_states", [False, True])
+@pytest.mark.parametrize("shape", SEQUENCES, ids=str)
+def test_gradients_of_an_lstm(isa, shape, has_states, reverse):
+    t, b, i, n = shape
+    x, w_ih, w_hh = normal(t, b, i), normal(4 * n, i) / i**0.5, normal(4 * n, n) / n**0.5
+    start = normal(2, b, n) if has_states else (None, None)
+    w_ih, w_hh = w_ih.astype(np.float32), w_hh.astype(np.float32)
+    hs, _, _, cs, gates = reference.lstm(x, *start, w_ih, w_hh, None, None, reverse)
+    g, (gh, gc) = normal(t, b, n), normal(2, b, n)
+    args = g, gh, gc, x, *start, w_ih, w_hh, hs, cs, gates, reverse
+    assert_like_twin("lstm_grads", *args, True)
+    assert kernels.lstm_grads(*args, False)[-1] is None
+
+
+def test_gradients_of_an_lstm_with_frozen_parts():
+    weights = "x", "w_ih", "w_hh", "b_ih"
+    values = [normal(6, 4, 3), normal(20, 3), normal(20, 5), normal(20)]
+
+    def gradients(wanted):
+        x, w_ih, w_hh, b = (
+            tt.Tensor(v, requires_grad=name in wanted)
+            for name, v in zip(weights, values, strict=True)
+        )
+        hs, *_ = tt.lstm(x, None, None, w_ih, w_hh, b)
+        (hs * hs).sum().backward()
+        return dict(zip(weights, (v.grad for v in (x, w_ih, w_hh, b)), strict=True))
+
+    everything = gradients(weights)
+    for wanted in (
+        ("w_ih", "w_hh"),
+        ("x",),
+        ("x", "w_hh"),
+        ("w_ih", "b_ih"),
+        ("w_ih", "w_hh", "x"),
+    ):
+        for name, grad in gradients(wanted).items():
+            if name in wanted:
+                np.testing.assert_allclose(
+                    grad.numpy(), everything[name].numpy(), rtol=0, atol=1e-5
+                )
+            else:
+                assert grad is None
+
+
 def test_bad_cells():
     with pytest.raises(tt.ShapeError, match=r"^lstm_cell: gates"):
         tt.lstm_cell(tt.zeros((2, 9)), tt.zeros((2, 2)))

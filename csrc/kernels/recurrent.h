@@ -107,7 +107,16 @@ static void tt_gru_cell_backward_f32(const tt_gru_cell_args *s)
  * so that one register addresses all rows of a tile. The columns past n are 0.
  *
  *     operand    [block of the depth][row of the batch][TT_STEP_ROW]
+ *
+ * Backward, the input's weights V can be further groups, behind the units', whose sums are the
+ * cotangents of x. And the d of all steps, or of some, are the left factor dᵀ of the products that
+ * are the weights' gradients: then they are left in panels, as such a product reads them.
+ *
+ *     panels     [panel of the gates' sums][step and row of the batch][TT_STEP_PANEL]
  */
+
+/* Sums in a panel of the cotangents: a vector, or two halves of a tile. */
+#define TT_STEP_PANEL (VL < 8 ? 8 : VL)
 
 /* Lines that what follows a product will read or write. They are fetched while a tile is summed,
  * one at each step of its depth: of many fetches at once the processor would drop some. */
@@ -192,6 +201,14 @@ TT_INLINE void tt_step_fetch_next(tt_step_ahead *ahead, const tt_step_args *s, i
     ahead->of[ahead->count++].row = TT_STEP_ROW;
 }
 
+/* A vector of sums in the panels. */
+TT_INLINE float *tt_panel_at(const tt_step_args *s, int64_t row, int64_t gate, int64_t j)
+{
+    const int64_t sum = gate * tt_round_up(s->hidden, TT_STEP_LANES) + j;
+    const int64_t within = sum % TT_STEP_PANEL, at = s->panels_row + row;
+    return s->panels + (sum - within) * s->panels_depth + at * TT_STEP_PANEL + within;
+}
+
 /* The lines of some rows that are to be fetched in one block of the depth. */
 TT_INLINE void tt_step_choose_lines(tt_step_lines *lines, const tt_step_ahead *ahead, int64_t block,
                                     int64_t blocks, int64_t row, int64_t rows)
@@ -240,6 +257,15 @@ TT_INLINE void tt_operand_put(const tt_step_args *s, int64_t row, int64_t gate, 
     vf_store(tt_operand_at(s, s->next, row, gate * tt_step_padded(n) + j), x);
 }
 
+/* The cotangents of a gate's sums: to the next product, and to where they are kept. */
+TT_INLINE void tt_step_put_back(const tt_step_args *s, int64_t row, int64_t gate, int64_t j, vf x)
+{
+    const int64_t n = s->hidden;
+    tt_operand_put(s, row, gate, j, x);
+    if (s->panels) vf_store(tt_panel_at(s, row, gate, j), x);
+    if (s->dgates) tt_row_put(s->dgates + (row * s->gate_count + gate) * n, j, n, x);
+}
+
 /* The next inputs into the operand, of these rows, the share of the group of units from `unit`. */
 TT_INLINE void tt_operand_inputs(const tt_step_args *s, int64_t unit)
 {
@@ -252,19 +278,36 @@ TT_INLINE void tt_operand_inputs(const tt_step_args *s, int64_t unit)
                          tt_row_at(s->x + row * s->inputs, j, s->inputs, 0));
 }
 
+/* A gate's weights (n × columns) into one panel of a backward product, columns [first, …). */
+static void tt_step_pack_back(float *panel, const float *weight, int64_t n, int64_t columns,
+                              int64_t first)
+{
+    const int64_t rest = columns - first;
+    tt_pack_rows(panel, 2 * VL, tt_step_padded(n), weight + first, columns, n,
+                 rest < 2 * VL ? rest : 2 * VL, 1.0f);
+}
+
 /* W (gates n × n) into panels, for groups [first, first + groups). */
 static void tt_step_pack_f32(const tt_step_pack_args *s)
 {
     const int64_t n = s->hidden, padded = tt_step_padded(n), inputs = tt_step_padded(s->inputs);
+    const int64_t of_units = (n + 2 * VL - 1) / (2 * VL);
     for (int64_t group = s->first; group < s->first + s->groups; group++) {
+        if (s->backward) {
+            float *panel = s->out + group * s->gates * padded * 2 * VL;
+            for (int64_t gate = 0; gate < s->gates; gate++, panel += padded * 2 * VL)
+                if (group < of_units)
+                    tt_step_pack_back(panel, s->weight + gate * n * n, n, n, group * 2 * VL);
+                else
+                    tt_step_pack_back(panel, s->input_weight + gate * n * s->inputs, n, s->inputs,
+                                      (group - of_units) * 2 * VL);
+            continue;
+        }
         const int64_t unit = group * 2 * VL, units = n - unit < 2 * VL ? n - unit : 2 * VL;
         for (int64_t gate = 0; gate < s->gates; gate++) {
             float *panel = s->out + (group * s->gates + gate) * (padded + inputs) * 2 * VL;
             const float *weight = s->weight + gate * n * n;
-            if (s->backward)
-                tt_pack_rows(panel, 2 * VL, padded, weight + unit, n, n, units, 1.0f);
-            else
-                tt_pack_columns(panel, 2 * VL, padded, weight + unit * n, n, units, n);
+            tt_pack_columns(panel, 2 * VL, padded, weight + unit * n, n, units, n);
             if (inputs)
                 tt_pack_columns(panel + padded * 2 * VL, 2 * VL, inputs,
                                 s->input_weight + (gate * n + unit) * s->inputs, s->inputs, units,
@@ -286,13 +329,27 @@ static void tt_step_operand_f32(const tt_step_args *s)
 /* sigmoid, without the care for a denormal result that vf_sigmoid takes */
 TT_INLINE vf tt_gate(vf x) { return 1.0f / (1.0f + vf_exp(vf_neg(x))); }
 
-/* `for` each row r and each vector j of the group of units from `unit`; `at` is of the state. */
-#define TT_STEP_FOR_EACH(S, UNIT)                                                           \
-    for (int64_t r = (S)->row, n = (S)->hidden; r < (S)->row + (S)->rows; r++)              \
-        for (int64_t j = (UNIT), at = r * n; j < (UNIT) + 2 * VL && j < n; j += VL)
-/* The sums that belong to it. */
-#define TT_STEP_SUM(S, UNIT, GATE)                                                          \
-    vf_load(sums + (((GATE) * (S)->rows + r - (S)->row) * 2 * VL) + j - (UNIT))
+/* AT(s, r, j, sums) for each row r and each vector j of the group of units from UNIT; `sums` are
+ * those that belong to it. AT has a copy of the arguments, which no store can change, and for a
+ * group of whole vectors code of its own, in which tt_row_at and tt_row_put are a plain load and
+ * store. */
+#define TT_STEP_EACH_OF(UNIT, SUMS, AT, KNOWN)                                              \
+    for (int64_t r = 0; r < copy.rows; r++)                                                 \
+        for (int64_t j = (UNIT); j < (UNIT) + 2 * VL && j < copy.hidden; j += VL) {         \
+            KNOWN;                                                                          \
+            AT(&copy, copy.row + r, j, (SUMS) + r * 2 * VL + j - (UNIT));                   \
+        }
+#define TT_STEP_EACH(S, UNIT, SUMS, AT)                                                     \
+    do {                                                                                    \
+        const tt_step_args copy = *(S);                                                     \
+        if ((UNIT) + 2 * VL <= copy.hidden)                                                 \
+            TT_STEP_EACH_OF(UNIT, SUMS, AT, if (j + VL > copy.hidden) __builtin_unreachable()) \
+        else                                                                                \
+            TT_STEP_EACH_OF(UNIT, SUMS, AT, (void)0)                                        \
+    } while (0)
+
+/* The sums of a gate, behind those of the first. */
+#define TT_STEP_SUM(GATE) vf_load(sums + (GATE) * s->rows * 2 * VL)
 
 TT_INLINE void tt_step_sums(const tt_step_args *s, int gates, int64_t unit, float *sums)
 {
@@ -320,7 +377,6 @@ TT_INLINE void tt_step_backward_sums(const tt_step_args *s, int gates, int64_t u
     for (int gate = 0; gate < gates; gate++) {
         tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit);
         tt_step_fetch(&ahead, s, s->dgates, gates * n, gate * n + unit);
-        tt_step_fetch_next(&ahead, s, gate * tt_step_padded(n) + unit);
     }
     tt_step_fetch(&ahead, s, s->g, n, unit);
     tt_step_fetch(&ahead, s, s->inner, n, unit);
@@ -332,30 +388,55 @@ TT_INLINE void tt_step_backward_sums(const tt_step_args *s, int gates, int64_t u
 #define TT_ALIGNED __attribute__((aligned(TT_VECTOR_BYTES)))
 
 /* s->input may be s->gates, which then leave as the gates themselves. */
+TT_INLINE void tt_lstm_step_at(const tt_step_args *s, int64_t r, int64_t j, const float *sums)
+{
+    const int64_t n = s->hidden, at = r * n;
+    const float *input = s->input + r * s->input_row;
+    float *gates = s->gates + 4 * at;
+    vf i = tt_gate(TT_STEP_SUM(0) + tt_row_at(input, j, n, 0));
+    vf f = tt_gate(TT_STEP_SUM(1) + tt_row_at(input + n, j, n, 0));
+    vf g = vf_tanh(TT_STEP_SUM(2) + tt_row_at(input + 2 * n, j, n, 0));
+    vf o = tt_gate(TT_STEP_SUM(3) + tt_row_at(input + 3 * n, j, n, 0));
+    vf c = i * g;
+    if (s->c_before) c += f * tt_row_at(s->c_before + at, j, n, 0);
+    vf h = o * vf_tanh(c);
+    tt_row_put(gates, j, n, i);
+    tt_row_put(gates + n, j, n, f);
+    tt_row_put(gates + 2 * n, j, n, g);
+    tt_row_put(gates + 3 * n, j, n, o);
+    tt_row_put(s->c + at, j, n, c);
+    tt_row_put(s->h + at, j, n, h);
+    tt_operand_put(s, r, 0, j, h);
+}
+
 static void tt_lstm_step_f32(const tt_step_args *s)
 {
     float sums[4 * TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
     for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
         tt_step_sums(s, 4, unit, sums);
-        TT_STEP_FOR_EACH (s, unit) {
-            const float *input = s->input + r * s->input_row;
-            float *gates = s->gates + 4 * at;
-            vf i = tt_gate(TT_STEP_SUM(s, unit, 0) + tt_row_at(input, j, n, 0));
-            vf f = tt_gate(TT_STEP_SUM(s, unit, 1) + tt_row_at(input + n, j, n, 0));
-            vf g = vf_tanh(TT_STEP_SUM(s, unit, 2) + tt_row_at(input + 2 * n, j, n, 0));
-            vf o = tt_gate(TT_STEP_SUM(s, unit, 3) + tt_row_at(input + 3 * n, j, n, 0));
-            vf c = i * g;
-            if (s->c_before) c += f * tt_row_at(s->c_before + at, j, n, 0);
-            vf h = o * vf_tanh(c);
-            tt_row_put(gates, j, n, i);
-            tt_row_put(gates + n, j, n, f);
-            tt_row_put(gates + 2 * n, j, n, g);
-            tt_row_put(gates + 3 * n, j, n, o);
-            tt_row_put(s->c + at, j, n, c);
-            tt_row_put(s->h + at, j, n, h);
-            tt_operand_put(s, r, 0, j, h);
-        }
+        TT_STEP_EACH(s, unit, sums, tt_lstm_step_at);
     }
+}
+
+TT_INLINE void tt_lstm_step_backward_at(const tt_step_args *s, int64_t r, int64_t j,
+                                        const float *sums)
+{
+    const int64_t n = s->hidden, at = r * n;
+    const float *gates = s->gates + 4 * at;
+    vf i = tt_row_at(gates, j, n, 0), f = tt_row_at(gates + n, j, n, 0);
+    vf g = tt_row_at(gates + 2 * n, j, n, 0), o = tt_row_at(gates + 3 * n, j, n, 0);
+    vf c_before = s->c_before ? tt_row_at(s->c_before + at, j, n, 0) : vf_zero();
+    vf t = vf_tanh(tt_row_at(s->c + at, j, n, 0));
+    vf dh = TT_STEP_SUM(0) + tt_row_at(s->g + at, j, n, 0);
+    if (s->g_last) dh += tt_row_at(s->g_last + at, j, n, 0);
+    vf dc = tt_row_at(s->carry + at, j, n, 0) + dh * o * (1.0f - t * t);
+    vf di = dc * g * i * (1.0f - i), df = dc * c_before * f * (1.0f - f);
+    vf dg = dc * i * (1.0f - g * g), do_ = dh * t * o * (1.0f - o);
+    tt_step_put_back(s, r, 0, j, di);
+    tt_step_put_back(s, r, 1, j, df);
+    tt_step_put_back(s, r, 2, j, dg);
+    tt_step_put_back(s, r, 3, j, do_);
+    tt_row_put(s->carry + at, j, n, dc * f);
 }
 
 static void tt_lstm_step_backward_f32(const tt_step_args *s)
@@ -363,54 +444,62 @@ static void tt_lstm_step_backward_f32(const tt_step_args *s)
     float sums[TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
     for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
         tt_step_backward_sums(s, 4, unit, sums);
-        TT_STEP_FOR_EACH (s, unit) {
-            const float *gates = s->gates + 4 * at;
-            float *dgates = s->dgates + 4 * at;
-            vf i = tt_row_at(gates, j, n, 0), f = tt_row_at(gates + n, j, n, 0);
-            vf g = tt_row_at(gates + 2 * n, j, n, 0), o = tt_row_at(gates + 3 * n, j, n, 0);
-            vf c_before = s->c_before ? tt_row_at(s->c_before + at, j, n, 0) : vf_zero();
-            vf t = vf_tanh(tt_row_at(s->c + at, j, n, 0));
-            vf dh = TT_STEP_SUM(s, unit, 0) + tt_row_at(s->g + at, j, n, 0);
-            if (s->g_last) dh += tt_row_at(s->g_last + at, j, n, 0);
-            vf dc = tt_row_at(s->carry + at, j, n, 0) + dh * o * (1.0f - t * t);
-            vf di = dc * g * i * (1.0f - i), df = dc * c_before * f * (1.0f - f);
-            vf dg = dc * i * (1.0f - g * g), do_ = dh * t * o * (1.0f - o);
-            tt_row_put(dgates, j, n, di);
-            tt_row_put(dgates + n, j, n, df);
-            tt_row_put(dgates + 2 * n, j, n, dg);
-            tt_row_put(dgates + 3 * n, j, n, do_);
-            tt_operand_put(s, r, 0, j, di);
-            tt_operand_put(s, r, 1, j, df);
-            tt_operand_put(s, r, 2, j, dg);
-            tt_operand_put(s, r, 3, j, do_);
-            tt_row_put(s->carry + at, j, n, dc * f);
-        }
+        TT_STEP_EACH(s, unit, sums, tt_lstm_step_backward_at);
     }
 }
 
 /* s->inner is the state's part of n, with its bias: what r multiplies. */
+TT_INLINE void tt_gru_step_at(const tt_step_args *s, int64_t r, int64_t j, const float *sums)
+{
+    const int64_t n = s->hidden, at = r * n;
+    float *gates = s->gates + 3 * at;
+    vf r_gate = tt_gate(TT_STEP_SUM(0) + tt_row_at(gates, j, n, 0));
+    vf z = tt_gate(TT_STEP_SUM(1) + tt_row_at(gates + n, j, n, 0));
+    vf inner = TT_STEP_SUM(2);
+    if (s->inner_bias) inner += tt_row_at(s->inner_bias, j, n, 0);
+    vf new = vf_tanh(tt_row_at(gates + 2 * n, j, n, 0) + r_gate * inner);
+    vf before = s->h_before ? tt_row_at(s->h_before + at, j, n, 0) : vf_zero();
+    vf h = new + z * (before - new);
+    tt_row_put(gates, j, n, r_gate);
+    tt_row_put(gates + n, j, n, z);
+    tt_row_put(gates + 2 * n, j, n, new);
+    tt_row_put(s->inner + at, j, n, inner);
+    tt_row_put(s->h + at, j, n, h);
+    tt_operand_put(s, r, 0, j, h);
+}
+
 static void tt_gru_step_f32(const tt_step_args *s)
 {
     float sums[3 * TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
     for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
         tt_step_sums(s, 3, unit, sums);
-        TT_STEP_FOR_EACH (s, unit) {
-            float *gates = s->gates + 3 * at;
-            vf r_gate = tt_gate(TT_STEP_SUM(s, unit, 0) + tt_row_at(gates, j, n, 0));
-            vf z = tt_gate(TT_STEP_SUM(s, unit, 1) + tt_row_at(gates + n, j, n, 0));
-            vf inner = TT_STEP_SUM(s, unit, 2);
-            if (s->inner_bias) inner += tt_row_at(s->inner_bias, j, n, 0);
-            vf new = vf_tanh(tt_row_at(gates + 2 * n, j, n, 0) + r_gate * inner);
-            vf before = s->h_before ? tt_row_at(s->h_before + at, j, n, 0) : vf_zero();
-            vf h = new + z * (before - new);
-            tt_row_put(gates, j, n, r_gate);
-            tt_row_put(gates + n, j, n, z);
-            tt_row_put(gates + 2 * n, j, n, new);
-            tt_row_put(s->inner + at, j, n, inner);
-            tt_row_put(s->h + at, j, n, h);
-            tt_operand_put(s, r, 0, j, h);
-        }
+        TT_STEP_EACH(s, unit, sums, tt_gru_step_at);
     }
+}
+
+TT_INLINE void tt_gru_step_backward_at(const tt_step_args *s, int64_t r, int64_t j,
+                                       const float *sums)
+{
+    const int64_t n = s->hidden, at = r * n;
+    const float *gates = s->gates + 3 * at;
+    float *dgates = s->dgates + 3 * at;
+    vf r_gate = tt_row_at(gates, j, n, 0), z = tt_row_at(gates + n, j, n, 0);
+    vf new = tt_row_at(gates + 2 * n, j, n, 0), inner = tt_row_at(s->inner + at, j, n, 0);
+    vf before = s->h_before ? tt_row_at(s->h_before + at, j, n, 0) : vf_zero();
+    vf dh = TT_STEP_SUM(0) + tt_row_at(s->g + at, j, n, 0) +
+            tt_row_at(s->carry + at, j, n, 0);
+    vf dnew = dh * (1.0f - z) * (1.0f - new * new);
+    vf dr = dnew * inner * r_gate * (1.0f - r_gate);
+    vf dz = dh * (before - new) * z * (1.0f - z);
+    vf dinner = dnew * r_gate;
+    tt_row_put(dgates, j, n, dr);
+    tt_row_put(dgates + n, j, n, dz);
+    tt_row_put(dgates + 2 * n, j, n, dnew);
+    tt_row_put(s->dinner + at, j, n, dinner);
+    tt_operand_put(s, r, 0, j, dr);
+    tt_operand_put(s, r, 1, j, dz);
+    tt_operand_put(s, r, 2, j, dinner);
+    tt_row_put(s->carry + at, j, n, dh * z);
 }
 
 static void tt_gru_step_backward_f32(const tt_step_args *s)
@@ -418,43 +507,39 @@ static void tt_gru_step_backward_f32(const tt_step_args *s)
     float sums[TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
     for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
         tt_step_backward_sums(s, 3, unit, sums);
-        TT_STEP_FOR_EACH (s, unit) {
-            const float *gates = s->gates + 3 * at;
-            float *dgates = s->dgates + 3 * at;
-            vf r_gate = tt_row_at(gates, j, n, 0), z = tt_row_at(gates + n, j, n, 0);
-            vf new = tt_row_at(gates + 2 * n, j, n, 0), inner = tt_row_at(s->inner + at, j, n, 0);
-            vf before = s->h_before ? tt_row_at(s->h_before + at, j, n, 0) : vf_zero();
-            vf dh = TT_STEP_SUM(s, unit, 0) + tt_row_at(s->g + at, j, n, 0) +
-                    tt_row_at(s->carry + at, j, n, 0);
-            vf dnew = dh * (1.0f - z) * (1.0f - new * new);
-            vf dr = dnew * inner * r_gate * (1.0f - r_gate);
-            vf dz = dh * (before - new) * z * (1.0f - z);
-            vf dinner = dnew * r_gate;
-            tt_row_put(dgates, j, n, dr);
-            tt_row_put(dgates + n, j, n, dz);
-            tt_row_put(dgates + 2 * n, j, n, dnew);
-            tt_row_put(s->dinner + at, j, n, dinner);
-            tt_operand_put(s, r, 0, j, dr);
-            tt_operand_put(s, r, 1, j, dz);
-            tt_operand_put(s, r, 2, j, dinner);
-            tt_row_put(s->carry + at, j, n, dh * z);
-        }
+        TT_STEP_EACH(s, unit, sums, tt_gru_step_backward_at);
     }
 }
 
 /* s->input may be s->h, which then leaves as the state. */
+TT_INLINE void tt_rnn_step_at(const tt_step_args *s, int64_t r, int64_t j, const float *sums)
+{
+    const int64_t n = s->hidden, at = r * n;
+    vf h = TT_STEP_SUM(0) + tt_row_at(s->input + r * s->input_row, j, n, 0);
+    h = s->relu ? vf_max(h, vf_zero()) : vf_tanh(h);
+    tt_row_put(s->h + at, j, n, h);
+    tt_operand_put(s, r, 0, j, h);
+}
+
 static void tt_rnn_step_f32(const tt_step_args *s)
 {
     float sums[TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
     for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
         tt_step_sums(s, 1, unit, sums);
-        TT_STEP_FOR_EACH (s, unit) {
-            vf h = TT_STEP_SUM(s, unit, 0) + tt_row_at(s->input + r * s->input_row, j, n, 0);
-            h = s->relu ? vf_max(h, vf_zero()) : vf_tanh(h);
-            tt_row_put(s->h + at, j, n, h);
-            tt_operand_put(s, r, 0, j, h);
-        }
+        TT_STEP_EACH(s, unit, sums, tt_rnn_step_at);
     }
+}
+
+TT_INLINE void tt_rnn_step_backward_at(const tt_step_args *s, int64_t r, int64_t j,
+                                       const float *sums)
+{
+    const int64_t n = s->hidden, at = r * n;
+    vf h = tt_row_at(s->h + at, j, n, 0);
+    vf dh = TT_STEP_SUM(0) + tt_row_at(s->g + at, j, n, 0);
+    if (s->g_last) dh += tt_row_at(s->g_last + at, j, n, 0);
+    vf d = s->relu ? vf_select(h > 0.0f, dh, vf_zero()) : dh * (1.0f - h * h);
+    tt_row_put(s->dgates + at, j, n, d);
+    tt_operand_put(s, r, 0, j, d);
 }
 
 static void tt_rnn_step_backward_f32(const tt_step_args *s)
@@ -462,27 +547,58 @@ static void tt_rnn_step_backward_f32(const tt_step_args *s)
     float sums[TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
     for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
         tt_step_backward_sums(s, 1, unit, sums);
-        TT_STEP_FOR_EACH (s, unit) {
-            vf h = tt_row_at(s->h + at, j, n, 0);
-            vf dh = TT_STEP_SUM(s, unit, 0) + tt_row_at(s->g + at, j, n, 0);
-            if (s->g_last) dh += tt_row_at(s->g_last + at, j, n, 0);
-            vf d = s->relu ? vf_select(h > 0.0f, dh, vf_zero()) : dh * (1.0f - h * h);
-            tt_row_put(s->dgates + at, j, n, d);
-            tt_operand_put(s, r, 0, j, d);
-        }
+        TT_STEP_EACH(s, unit, sums, tt_rnn_step_backward_at);
     }
 }
 
 /* The cotangent of the state before the first step. */
+TT_INLINE void tt_step_state_backward_at(const tt_step_args *s, int64_t r, int64_t j,
+                                         const float *sums)
+{
+    const int64_t n = s->hidden, at = r * n;
+    vf dh = TT_STEP_SUM(0);
+    if (s->adds_carry) dh += tt_row_at(s->carry + at, j, n, 0);
+    tt_row_put(s->dh0 + at, j, n, dh);
+}
+
 static void tt_step_state_backward_f32(const tt_step_args *s)
 {
     float sums[TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
     for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
         tt_step_backward_sums(s, s->gate_count, unit, sums);
-        TT_STEP_FOR_EACH (s, unit) {
-            vf dh = TT_STEP_SUM(s, unit, 0);
-            if (s->adds_carry) dh += tt_row_at(s->carry + at, j, n, 0);
-            tt_row_put(s->dh0 + at, j, n, dh);
-        }
+        TT_STEP_EACH(s, unit, sums, tt_step_state_backward_at);
+    }
+}
+
+/* The cotangents of the inputs of the step before; `unit` counts through the inputs. */
+static void tt_step_inputs_backward_f32(const tt_step_args *s)
+{
+    float sums[TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
+    const int64_t depth = s->gate_count * tt_step_padded(s->hidden);
+    const float *weights = s->weights + tt_round_up(s->hidden, 2 * VL) * depth;
+    const tt_step_ahead none = {0};
+    for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
+        tt_step_product(s, weights + unit * depth, depth, sums, &none);
+        for (int64_t r = 0; r < s->rows; r++)
+            for (int64_t j = unit; j < unit + 2 * VL && j < s->inputs; j += VL)
+                tt_row_put(s->dx + (s->row + r) * s->inputs, j, s->inputs,
+                           vf_load(sums + r * 2 * VL + j - unit));
+    }
+}
+
+/* --- Gradients of biases --------------------------------------------------------------------- */
+
+static void tt_step_bias_f32(const tt_step_bias_args *s)
+{
+    for (int64_t i = 0; i < s->rows; i += VL) {
+        const float *x = s->panel + i;
+        vf sum[4] = {vf_zero(), vf_zero(), vf_zero(), vf_zero()};
+        int64_t k = 0;
+        for (; k + 4 <= s->depth; k += 4)
+            for (int64_t v = 0; v < 4; v++) sum[v] += vf_load(x + (k + v) * TT_STEP_PANEL);
+        for (; k < s->depth; k++) sum[0] += vf_load(x + k * TT_STEP_PANEL);
+        sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        if (s->accumulate) sum[0] += tt_row_at(s->sums, i, s->rows, 0);
+        tt_row_put(s->sums, i, s->rows, sum[0]);
     }
 }

@@ -2,20 +2,21 @@
 """Recurrent layers: the float32 cases of the functions of the same names in reference.py.
 
 A sequence is one product for the inputs of all steps, or steps that take the input's product with
-them; the steps are cut into pieces over the units and the rows of the batch (recurrent.h). Backward makes the cotangents of the gates' sums;
-the gradients of weights and inputs are products of these, and ops make them.
+them; the steps are cut into pieces over the units and the rows of the batch (recurrent.h). Backward
+makes the cotangents of the gates' sums. The gradients of weights and inputs are products of these:
+ops make them, or, of an LSTM, lstm_grads while the cotangents are at hand.
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
-from tinytensor.kernels cimport _core
+from tinytensor.kernels cimport _core, gemm
 from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32, rows_of_piece
 
 import numpy as np
 
 from tinytensor.kernels import reference
-from tinytensor.kernels.gemm import linear
+from tinytensor.kernels.gemm import linear, matmul
 
 __all__ = [
     "gru",
@@ -26,6 +27,7 @@ __all__ = [
     "lstm_backward",
     "lstm_cell",
     "lstm_cell_backward",
+    "lstm_grads",
     "rnn",
     "rnn_backward",
 ]
@@ -74,6 +76,9 @@ cdef extern from "tinytensor.h" nogil:
         const float *g_last
         float *dgates
         float *dinner
+        float *panels
+        int64_t panels_row, panels_depth
+        float *dx
         float *carry
         float *dh0
         int gate_count, adds_carry
@@ -85,7 +90,12 @@ cdef extern from "tinytensor.h" nogil:
         int64_t gates, hidden, inputs
         int64_t first, groups
         int backward
-    int64_t TT_STEP_ROWS
+    ctypedef struct tt_step_bias_args:
+        const float *panel
+        float *sums
+        int64_t rows, depth
+        int accumulate
+    int64_t TT_STEP_ROWS, TT_STEP_LANES
     int64_t tt_step_operand_size(
         int64_t batch, int64_t gates, int64_t hidden, int64_t inputs
     )
@@ -104,10 +114,17 @@ cdef extern from "tinytensor.h" nogil:
         void (*rnn_step_f32)(const tt_step_args *) noexcept nogil
         void (*rnn_step_backward_f32)(const tt_step_args *) noexcept nogil
         void (*step_state_backward_f32)(const tt_step_args *) noexcept nogil
+        void (*step_inputs_backward_f32)(const tt_step_args *) noexcept nogil
+        void (*step_bias_f32)(const tt_step_bias_args *) noexcept nogil
 
 cdef enum:
     WORK_OF_PIECE = 1 << 13  # elements of the state, each with some 60 operations
     FUSED_FROM = 16  # rows of a batch
+    PANELS_IN_CACHE = 1 << 17  # elements: half of a second-level cache
+    ROWS_OF_GRADIENT = 256  # and columns of a piece, which stays in the cache as it is added to
+    COLUMNS_OF_GRADIENT = 128
+    COLUMNS_OF_STRIP = 256  # of a right factor, packed at once
+    WORK_OF_GRADIENT = 1 << 20  # multiply-adds; about 20 µs
     WORK_OF_STEP = 1 << 18  # multiply-adds in a piece of a step; about 5 µs
 
 
@@ -283,7 +300,9 @@ cdef struct Sequence:
     float *operands  # two, which the steps read and write in turns
     int64_t operand_size
     int64_t steps, gates, groups, group_units
-    int64_t piece_groups, piece_rows, row_pieces, pieces
+    int64_t input_groups  # of a backward pass that makes the cotangents of x
+    int64_t piece_groups, piece_rows, row_pieces, pieces, input_pieces
+    int64_t first, some  # steps that are taken now
     bint reverse, backward
 
 
@@ -300,6 +319,7 @@ cdef void cut(Sequence *s, int64_t steps, int64_t batch, int64_t hidden, int gat
         WORK_OF_STEP, max(1, s.piece_rows * gates * hidden * s.group_units)
     )
     s.pieces = ceil_div(s.groups, s.piece_groups) * s.row_pieces
+    s.some = steps + s.backward
 
 
 cdef void pack_groups(void *context, int64_t piece) noexcept nogil:
@@ -309,7 +329,7 @@ cdef void pack_groups(void *context, int64_t piece) noexcept nogil:
     args.gates, args.hidden, args.inputs = s.gates, s.args.hidden, s.args.inputs
     args.backward = s.backward
     args.first = piece * s.piece_groups
-    args.groups = min(s.piece_groups, s.groups - args.first)
+    args.groups = min(s.piece_groups, s.groups + s.input_groups - args.first)
     s.table.step_pack_f32(&args)
 
 
@@ -323,18 +343,31 @@ cdef void run_step(void *context, int64_t step, int64_t piece) noexcept nogil:
     cdef tt_step_args args = s.args
     cdef int64_t state = args.batch * args.hidden
     cdef bint downward = s.reverse != s.backward  # through the indices of the steps
-    cdef int64_t t = s.steps - 1 - step if downward else step
-    cdef int64_t before = t + 1 if s.reverse else t - 1
-    cdef int64_t after = 2 * t - before
+    cdef int64_t t, before, after, group
+    # The pieces of inputs lie evenly among those of units, so that every thread has of both.
+    cdef int64_t inputs_before = piece * s.input_pieces // (s.pieces + s.input_pieces)
+    cdef int64_t inputs_to_here = (piece + 1) * s.input_pieces // (s.pieces + s.input_pieces)
+    cdef bint of_inputs = inputs_to_here > inputs_before
+    piece = inputs_before if of_inputs else piece - inputs_before
+    step += s.first
+    t = s.steps - 1 - step if downward else step
+    before = t + 1 if s.reverse else t - 1
+    after = 2 * t - before
     args.row = piece % s.row_pieces * s.piece_rows
     args.rows = min(s.piece_rows, args.batch - args.row)
-    args.unit = piece // s.row_pieces * s.piece_groups * s.group_units
-    args.units = min(
-        s.piece_groups * s.group_units, s.groups * s.group_units - args.unit
-    )
     if step > 0 or args.operand != NULL:
         args.operand = s.operands + step % 2 * s.operand_size
     args.next = s.operands + (step + 1) % 2 * s.operand_size
+    group = piece // s.row_pieces * s.piece_groups
+    if of_inputs:  # their cotangents, of the step before this one
+        args.unit = group * s.group_units
+        args.units = min(s.piece_groups, s.input_groups - group) * s.group_units
+        args.dx = moved(args.dx, after * args.batch * args.inputs)
+        if step > 0:
+            s.table.step_inputs_backward_f32(&args)
+        return
+    args.unit = group * s.group_units
+    args.units = min(s.piece_groups, s.groups - group) * s.group_units
     if step == s.steps:
         s.table.step_state_backward_f32(&args)
         return
@@ -352,37 +385,187 @@ cdef void run_step(void *context, int64_t step, int64_t piece) noexcept nogil:
     args.inner = moved(args.inner, t * state)
     args.g = moved(args.g, t * state)
     args.dgates = moved(args.dgates, t * s.gates * state)
+    args.panels_row = (t - lowest(s)) * args.batch
     args.dinner = moved(args.dinner, t * state)
     s.kernel(&args)
 
 
-cdef int run_sequence(Sequence *s, cnp.ndarray w_hh) except -1:
-    """Pack the weights, and take all steps; backward also goes on to the first state."""
-    cdef cnp.npy_intp depth = s.gates * (
-        ((s.args.hidden + 15) & ~15) + ((s.args.inputs + 15) & ~15)
+# The least index of the steps that are taken now.
+cdef inline int64_t lowest(const Sequence *s) noexcept nogil:
+    return max(0, s.steps - s.first - s.some) if s.reverse != s.backward else s.first
+
+
+# How many steps they are: behind the last of a backward pass, `some` counts one more.
+cdef inline int64_t taken(const Sequence *s) noexcept nogil:
+    return min(s.some, s.steps - s.first)
+
+
+# --- Gradients of weights --------------------------------------------------------------------
+# Backward leaves the cotangents of the gates' sums in panels, the left factor of the products that
+# are the gradients. If they fit a cache, the products are taken for some steps at a time, and added
+# up; else, as each time would read and write all gradients, for all steps at once.
+
+
+cdef struct Gradients:
+    const Sequence *s
+    const float *x
+    const float *h
+    const float *h0
+    float *dw_ih
+    float *dw_hh
+    float *db
+    float *packed  # the right factor
+    int64_t panel  # sums in a panel
+    # One of the products: rows [row, row + depth) of the panels, by `columns` of longer rows.
+    const float *factor
+    float *dw
+    int64_t row, depth, columns, row_length, block_depth
+    int64_t piece_panels, piece_columns, column_pieces
+    bint accumulate, adds_bias
+
+
+cdef void pack_factor(void *context, int64_t piece) noexcept nogil:
+    cdef const Gradients *p = <const Gradients *> context
+    cdef const gemm.tt_kernels *table = <const gemm.tt_kernels *> _core.table
+    cdef gemm.tt_gemm_pack_args args
+    cdef int64_t k = piece * p.block_depth
+    args.width, args.depth = p.columns, min(p.block_depth, p.depth - k)
+    args.width_step, args.depth_step = 1, p.row_length
+    args.panel = p.s.group_units
+    args.x = p.factor + k * p.row_length
+    args.out = p.packed + k * filled_up(p)
+    table.gemm_pack_b_f32(&args)
+
+
+cdef inline int64_t filled_up(const Gradients *p) noexcept nogil:
+    """Columns of the packed factor."""
+    cdef int64_t lanes = p.s.group_units // 2
+    return ceil_div(p.columns, lanes) * lanes
+
+
+cdef void add_products(void *context, int64_t piece) noexcept nogil:
+    cdef const Gradients *p = <const Gradients *> context
+    cdef const Sequence *s = p.s
+    cdef const gemm.tt_kernels *table = <const gemm.tt_kernels *> _core.table
+    cdef gemm.tt_gemm_block_args args
+    cdef tt_step_bias_args bias
+    cdef int64_t of_gate = ceil_div(s.args.hidden, p.panel)
+    cdef int64_t column = piece % p.column_pieces * p.piece_columns
+    cdef int64_t first = piece // p.column_pieces * p.piece_panels
+    cdef int64_t end = min(first + p.piece_panels, s.gates * of_gate)
+    cdef int64_t block, k, i, gate, unit
+    cdef const float *panel
+    memset(&args, 0, sizeof(args))
+    args.columns = min(p.piece_columns, p.columns - column)
+    args.a_row, args.a_depth = 1, p.panel
+    args.panel = p.panel if p.panel <= table.gemm_rows else p.panel // 2
+    args.b_packed, args.c_row = True, p.row_length
+    for block in range(ceil_div(p.depth, p.block_depth)):
+        k = block * p.block_depth
+        args.depth = min(p.block_depth, p.depth - k)
+        args.b = p.packed + k * filled_up(p) + column * args.depth
+        args.accumulate = p.accumulate or k > 0
+        for i in range(first, end):
+            gate, unit = i // of_gate, i % of_gate * p.panel
+            panel = s.args.panels + (p.row + k) * p.panel + s.args.panels_depth * (
+                gate * ceil_div(s.args.hidden, TT_STEP_LANES) * TT_STEP_LANES + unit
+            )
+            args.a, args.rows = panel, min(p.panel, s.args.hidden - unit)
+            args.c = p.dw + (gate * s.args.hidden + unit) * p.row_length + column
+            table.gemm_block_f32(&args)
+            if p.adds_bias and column == 0:
+                bias.panel, bias.sums = panel, p.db + gate * s.args.hidden + unit
+                bias.rows, bias.depth, bias.accumulate = args.rows, args.depth, args.accumulate
+                s.table.step_bias_f32(&bias)
+
+
+cdef void multiply(
+    Gradients *p, const float *factor, int64_t row_length, float *dw, int64_t row, int64_t depth,
+    bint accumulate,
+) noexcept nogil:
+    """In strips of columns, whose packed factor the memory can hold."""
+    cdef int64_t panels = p.s.gates * ceil_div(p.s.args.hidden, p.panel), column = 0
+    p.row_length, p.row, p.depth, p.accumulate = row_length, row, depth, accumulate
+    p.block_depth = ceil_div(depth, ceil_div(depth, gemm.TT_GEMM_DEPTH))
+    while column < row_length:
+        p.factor, p.dw = factor + column, dw + column
+        p.columns = min(COLUMNS_OF_STRIP, row_length - column)
+        p.piece_columns = min(p.columns, COLUMNS_OF_GRADIENT)
+        p.column_pieces = ceil_div(p.columns, p.piece_columns)
+        p.piece_panels = min(
+            ROWS_OF_GRADIENT // p.panel,
+            ceil_div(WORK_OF_GRADIENT, max(1, p.panel * p.piece_columns * depth)),
+        )
+        _core.parallel_for(ceil_div(depth, p.block_depth), pack_factor, p)
+        _core.parallel_for(
+            ceil_div(panels, p.piece_panels) * p.column_pieces, add_products, p
+        )
+        p.adds_bias = False
+        column += COLUMNS_OF_STRIP
+
+
+cdef void add_gradients(Gradients *p) noexcept nogil:
+    """From the steps that were taken now."""
+    cdef const Sequence *s = p.s
+    cdef int64_t batch = s.args.batch, n = s.args.hidden
+    cdef int64_t begin = lowest(s), end = begin + taken(s)
+    cdef int64_t before = begin + 1 if s.reverse else begin - 1  # of the first; h0 may be there
+    cdef int64_t skip = before < 0
+    cdef int64_t steps = end - begin - skip - (before + end - begin > s.steps)
+    cdef bint more = s.first > 0
+    p.adds_bias = True
+    multiply(
+        p, p.x + begin * batch * s.args.inputs, s.args.inputs, p.dw_ih, 0, (end - begin) * batch,
+        more,
     )
-    cdef cnp.npy_intp packed = s.groups * s.group_units * depth
+    if steps:
+        multiply(
+            p, p.h + (before + skip) * batch * n, n, p.dw_hh, skip * batch, steps * batch, more
+        )
+    elif not more:
+        memset(p.dw_hh, 0, s.gates * n * n * sizeof(float))
+    if steps < end - begin and p.h0 != NULL:
+        multiply(
+            p, p.h0, n, p.dw_hh, 0 if skip else (end - 1 - begin) * batch, batch, True
+        )
+
+
+cdef int run_sequence(Sequence *s, cnp.ndarray w_hh, Gradients *gradients=NULL) except -1:
+    """Pack the weights, and take all steps; backward also goes on to the first state."""
+    cdef int64_t inputs = 0 if s.backward else s.args.inputs  # in the depth of a step's product
+    cdef cnp.npy_intp depth = s.gates * (((s.args.hidden + 15) & ~15) + ((inputs + 15) & ~15))
+    cdef cnp.npy_intp packed = (s.groups + s.input_groups) * s.group_units * depth
     cdef cnp.npy_intp operands
     cdef tt_step_args first = s.args
     s.operand_size = tt_step_operand_size(
-        s.args.batch, s.gates if s.backward else 1, s.args.hidden, s.args.inputs
+        s.args.batch, s.gates if s.backward else 1, s.args.hidden, inputs
     )
     operands = 2 * s.operand_size
     cdef cnp.ndarray of_weights = _core.empty_f32(1, &packed)
     cdef cnp.ndarray of_operands = _core.empty_f32(1, &operands)
+    s.input_pieces = ceil_div(s.input_groups, s.piece_groups) * s.row_pieces
     s.weight = data_f32(w_hh)
     s.packed, s.operands = data_f32(of_weights), data_f32(of_operands)
     s.args.weights = s.packed
-    if s.args.inputs:
+    if inputs:
         s.args.operand = s.operands
     first.next, first.rows = s.operands, first.batch
     if s.reverse:
         first.x = moved(first.x, (s.steps - 1) * first.batch * first.inputs)
     with nogil:
-        _core.parallel_for(ceil_div(s.groups, s.piece_groups), pack_groups, s)
+        _core.parallel_for(
+            ceil_div(s.groups + s.input_groups, s.piece_groups), pack_groups, s
+        )
         if s.args.operand != NULL:
             s.table.step_operand_f32(&first)
-        _core.parallel_steps(s.steps + s.backward, s.pieces, run_step, s)
+        while s.first < s.steps:
+            # The first state's cotangent is behind the last step.
+            if s.first + s.some >= s.steps:
+                s.some = s.steps + s.backward - s.first
+            _core.parallel_steps(s.some, s.pieces + s.input_pieces, run_step, s)
+            if gradients != NULL:
+                add_gradients(gradients)
+            s.first += s.some
     return 0
 
 
@@ -509,6 +692,65 @@ def lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse):
     s.args.carry, s.args.dh0 = data_f32(dc0), data_f32(dh0)
     run_sequence(&s, w_hh)
     return dgates, dh0, dc0
+
+
+def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x):
+    cdef Sequence s
+    cdef Gradients p
+    cdef int64_t steps, batch, n, rows
+    cdef cnp.npy_intp size
+    if not (
+        is_layer(x, w_ih, w_hh, None, None, 4)
+        and take_sizes(cs, &steps, &batch, &n) and is_shape(g, steps, batch, n)
+        and cnp.PyArray_DIM(x, 0) == steps and cnp.PyArray_DIM(x, 1) == batch
+        and is_shape(gh, batch, n, -1) and is_shape(gc, batch, n, -1)
+        and is_shape_or_none(h0, batch, n) and is_shape_or_none(c0, batch, n)
+        and is_shape(w_hh, 4 * n, n, -1) and is_shape(hs, steps, batch, n)
+        and is_shape(gates, steps, batch, 4 * n)
+    ):
+        return reference.lstm_grads(
+            g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x
+        )
+    g, gh, x, h0, c0, w_ih, w_hh = (
+        dense(g), dense(gh), dense(x), dense(h0), dense(c0), dense(w_ih), dense(w_hh)
+    )
+    hs, cs, gates = dense(hs), dense(cs), dense(gates)
+    dh0, dc0, dx = new_like(gh), gc.copy(), None
+    dw_ih, dw_hh, db = new_like(w_ih), new_like(w_hh), np.empty(4 * n, np.float32)
+    start(&s, steps, batch, n, 4, reverse, True)
+    s.kernel = s.table.lstm_step_backward_f32
+    s.args.g, s.args.g_last, s.args.c_before = data_f32(g), data_f32(gh), data_f32(c0)
+    s.args.c, s.args.gates = data_f32(cs), data_f32(gates)
+    s.args.carry, s.args.dh0 = data_f32(dc0), data_f32(dh0)
+    s.args.inputs = cnp.PyArray_DIM(x, 2)
+    dgates = None
+    if of_x and batch < FUSED_FROM:  # then dx is a product of its own
+        dgates = states_of(x, 4 * n)
+        s.args.dgates = data_f32(dgates)
+    elif of_x:
+        dx = new_like(x)
+        s.args.dx, s.input_weight = data_f32(dx), data_f32(w_ih)
+        s.input_groups = ceil_div(s.args.inputs, s.group_units)
+
+    rows = PANELS_IN_CACHE // (4 * n)
+    if rows >= n + s.args.inputs:  # else adding to the gradients would cost more than it saves
+        s.some = max(1, min(steps, rows // batch))
+    s.args.panels_depth = min(s.some, steps) * batch
+    size = 4 * s.args.panels_depth * ceil_div(n, TT_STEP_LANES) * TT_STEP_LANES
+    panels = _core.empty_f32(1, &size)
+    s.args.panels = data_f32(panels)
+    memset(&p, 0, sizeof(Gradients))
+    p.s, p.panel = &s, max(8, s.group_units // 2)
+    p.x, p.h, p.h0 = data_f32(x), data_f32(hs), data_f32(h0)
+    p.dw_ih, p.dw_hh, p.db = data_f32(dw_ih), data_f32(dw_hh), data_f32(db)
+    size = min(COLUMNS_OF_STRIP, (max(n, s.args.inputs) + 15) & ~15)
+    size *= max(s.args.panels_depth, batch)
+    packed = _core.empty_f32(1, &size)
+    p.packed = data_f32(packed)
+    run_sequence(&s, w_hh, &p)
+    if dgates is not None:
+        dx = matmul(dgates, w_ih)
+    return dh0, dc0, dw_ih, dw_hh, db, dx
 
 
 def gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse):

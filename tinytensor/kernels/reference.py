@@ -988,6 +988,17 @@ def lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse):
     return dgates, dh.copy(), dc.copy()
 
 
+def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x):
+    """The cotangents of h0, c0, w_ih, w_hh and the bias, and of x if it is asked for, or None."""
+    dgates, dh0, dc0 = lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse)
+    dw_ih = np.tensordot(dgates, x, ((0, 1), (0, 1)))
+    later, before = (dgates[:-1], hs[1:]) if reverse else (dgates[1:], hs[:-1])
+    dw_hh = np.tensordot(later, before, ((0, 1), (0, 1)))
+    if h0 is not None:
+        dw_hh += dgates[-1 if reverse else 0].T @ h0
+    return dh0, dc0, dw_ih, dw_hh, dgates.sum((0, 1)), dgates @ w_ih if of_x else None
+
+
 def gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse):
     """The states h (T, B, H), the last one, the gates r, z, n, and n's part from the state."""
     gates = _input_gates(x, w_ih, (b_ih,), (h0, w_hh, b_hh))

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import kernels
 from ..errors import ShapeError
-from ..operation import op
+from ..operation import MANY, op
 from . import reduction
 from .batching import folded, lanes_of, leading, named, rank, unfolded, with_lanes
 from .checks import floating, parameter
@@ -115,7 +115,8 @@ gru_cell.grad_all(
 
 # --- Sequences -------------------------------------------------------------------------------
 # The kernels' backwards end at the cotangents of the gates' sums. The gradients of input, weights
-# and biases are products of these and sums over them, for all steps at once.
+# and biases are products of these and sums over them, for all steps at once. Where an LSTM needs
+# those of both weights, one kernel makes all.
 
 
 def _checked(
@@ -212,8 +213,27 @@ def _lstm_backward(g, gh, gc, x, h0, c0, w_ih, w_hh, b_ih, b_hh, cs, gates, reve
     return stack(_in_order(dsums, not reverse)), dh, dc
 
 
+@op(outputs=MANY)
+def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, b_ih, b_hh, hs, cs, gates, reverse, of_x):
+    """All cotangents of :func:`lstm`: of h0, c0, w_ih, w_hh, a bias, and, if ``of_x``, of x."""
+    got = kernels.lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, bool(reverse), of_x)
+    return got if of_x else got[:-1]
+
+
+def _lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, b_ih, b_hh, hs, cs, gates, reverse, of_x):
+    args = g, gh, gc, x, h0, c0, w_ih, w_hh, b_ih, b_hh
+    dsums, dh0, dc0 = lstm_backward(*args, cs, gates, reverse)
+    dw_ih, dw_hh = _weight_grad(dsums, x), _recurrent_grad(dsums, hs, h0, reverse)
+    got = dh0, dc0, dw_ih, dw_hh, _bias_grad(dsums)
+    return (*got, matmul(dsums, w_ih)) if of_x else got
+
+
 def _lstm_grad(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, cs, gates, reverse, out, needs):
-    dsums, dh0, dc0 = lstm_backward(*g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, cs, gates, reverse)
+    args = *g, x, h0, c0, w_ih, w_hh, b_ih, b_hh
+    if needs[3] and needs[4]:
+        dh0, dc0, dw_ih, dw_hh, db, *dx = lstm_grads(*args, out[0], cs, gates, reverse, needs[0])
+        return (dx[0] if dx else None), dh0, dc0, dw_ih, dw_hh, db, db
+    dsums, dh0, dc0 = lstm_backward(*args, cs, gates, reverse)
     db = _bias_grad(dsums) if needs[5] or needs[6] else None
     return (
         matmul(dsums, w_ih) if needs[0] else None,
@@ -227,6 +247,7 @@ def _lstm_grad(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, cs, gates, reverse, out, ne
 
 
 lstm_backward.defined_by(_lstm_backward)
+lstm_grads.defined_by(_lstm_grads)
 lstm.grad_all(("x", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh"), _lstm_grad)
 
 
