@@ -19,6 +19,7 @@ from setuptools.command.build_ext import build_ext
 
 PACKAGE = Path("tinytensor")
 CORE_SOURCES = ["csrc/buffers.c", "csrc/dispatch.c", "csrc/pool.c"]
+BUILD_DIR = "build/cython"
 JOBS = os.cpu_count() or 1
 
 # What a build takes the layout of structs from. _core keeps the checksum of these files, and an
@@ -102,10 +103,17 @@ def extensions() -> list[Extension]:
     return found
 
 
+def types_changed(build_dir: str) -> bool:
+    """Has a .pxd changed since C was made of the modules? Cython does not follow all cimports."""
+    made = [path.stat().st_mtime for path in Path(build_dir).rglob("*.c")]
+    return bool(made) and min(made) < max(path.stat().st_mtime for path in PACKAGE.rglob("*.pxd"))
+
+
 setup(
     ext_modules=cythonize(
         extensions(),
-        build_dir="build/cython",
+        build_dir=BUILD_DIR,
+        force=types_changed(BUILD_DIR),
         nthreads=JOBS if sys.platform == "linux" else 0,
         compiler_directives={
             "language_level": "3",
