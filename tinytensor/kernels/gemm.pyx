@@ -68,7 +68,7 @@ cdef struct Strip:
     char *packed_a
     char *packed_b
     int64_t row_pieces, column_pieces
-    int64_t packs_of_b  # pieces of packing, the first of them, that are of B
+    int64_t packs_of_a  # pieces of packing, the first of them as they take the longest, of A
 
 
 cdef void cut_rows(int64_t rows, int64_t tallest, int64_t *panel, int64_t *piece) noexcept nogil:
@@ -238,10 +238,10 @@ cdef void pack_piece_of_b(const Strip *s, int64_t piece) noexcept nogil:
 
 cdef void pack_piece(void *context, int64_t piece) noexcept nogil:
     cdef const Strip *s = <const Strip *> context
-    if piece < s.packs_of_b:
-        pack_piece_of_b(s, piece)
+    if piece < s.packs_of_a:
+        pack_piece_of_a(s, piece)
     else:
-        pack_piece_of_a(s, piece - s.packs_of_b)
+        pack_piece_of_b(s, piece - s.packs_of_a)
 
 
 # --- Whole products --------------------------------------------------------------------------
@@ -293,8 +293,8 @@ cdef void run_packed(
                     # B's strip serves all rows, and A's all columns if it is the whole of A.
                     new_b = plan.pack_b and s.row == 0
                     new_a = plan.pack_a and (s.column == 0 or rows < p.rows)
-                    s.packs_of_b = s.column_pieces * blocks if new_b else 0
-                    packs = s.packs_of_b + (s.row_pieces * blocks if new_a else 0)
+                    s.packs_of_a = s.row_pieces * blocks if new_a else 0
+                    packs = s.packs_of_a + (s.column_pieces * blocks if new_b else 0)
                     _core.parallel_for(packs, pack_piece, &s)
                     _core.parallel_for(s.row_pieces * s.column_pieces, run_piece, &s)
                     s.row += rows
