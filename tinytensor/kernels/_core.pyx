@@ -193,6 +193,12 @@ cpdef cnp.ndarray empty(object shape, object dtype=np.float32):
     return cached_array(<int> ndim, sizes, kind, bytes)
 
 
+def stream_outputs_from(bytes: int) -> None:
+    """Store float32 outputs of so many bytes or more past the caches: see is_streamed."""
+    global streamed_from
+    streamed_from = bytes // sizeof(float)
+
+
 def memory_stats() -> dict[str, int]:
     """See tinytensor.memory."""
     return tt_memory_get_stats()

@@ -1,4 +1,4 @@
-"""How many CPUs this process may use: what the user asked for, else what the system grants."""
+"""The machine: how many CPUs this process may use, and the size of their last cache."""
 
 from __future__ import annotations
 
@@ -63,3 +63,21 @@ def _quota_in(folder: Path) -> float:
         return int(allowed) / int(period)
     except (OSError, ValueError):
         return float("inf")
+
+
+# The size of the last cache, where the system does not say it or says more: of a larger one that
+# many cores share, others have their part.
+USUAL_CACHE, LARGEST_CACHE = 16 << 20, 32 << 20
+
+
+def last_cache(root: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> int:
+    """Bytes of the largest cache of data of a CPU."""
+    sizes = []
+    for folder in root.glob("index*"):
+        try:
+            if (folder / "type").read_text().strip() != "Instruction":
+                text = (folder / "size").read_text().strip()  # as "32768K"
+                sizes.append(int(text.removesuffix("K")) << 10)
+        except (OSError, ValueError):
+            continue
+    return min(max(sizes, default=USUAL_CACHE), LARGEST_CACHE)
