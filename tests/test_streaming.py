@@ -64,7 +64,7 @@ def isa(request: pytest.FixtureRequest):
 def streamed_from_8_mb() -> Iterator[None]:
     _core.stream_outputs_from(8 << 20)
     yield
-    _core.stream_outputs_from(cpus.last_cache() // 2)
+    _core.stream_outputs_from(cpus.last_cache() * 3 // 8)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

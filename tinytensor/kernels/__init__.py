@@ -67,7 +67,7 @@ def _take_fast_kernels() -> None:
         )
     core.use_isa(os.environ.get("TINYTENSOR_ISA") or None)
     core.set_num_threads(cpus.default_num_threads())
-    core.stream_outputs_from(cpus.last_cache() // 2)
+    core.stream_outputs_from(cpus.last_cache() * 3 // 8)
     for module_name in FAST_MODULES:
         if find_spec(f"{__name__}.{module_name}") is None:
             continue

@@ -30,9 +30,9 @@ cdef cnp.ndarray empty_f32(int ndim, const cnp.npy_intp *shape)
 # A new C-contiguous array, its elements not set.
 cpdef cnp.ndarray empty(object shape, object dtype=*)
 
-# Is an output of so many floats more than half of the last cache, so that with what it is made of
-# it does not stay there until it is read? Then a kernel stores it past the caches, which saves
-# reading the memory first: a third of an addition's traffic.
+# Is an output of so many floats so large that it does not stay in the caches until it is read: with
+# an input of its size more than three quarters of the last? Then a kernel stores it past them, which
+# saves reading the memory first: a third of an addition's traffic.
 cdef int64_t streamed_from
 cdef inline bint is_streamed(int64_t size) noexcept nogil:
     return size >= streamed_from
