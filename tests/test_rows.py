@@ -354,6 +354,7 @@ def test_gradients_of_an_lstm(isa, shape, has_states, reverse):
     args = g, gh, gc, x, *start, w_ih, w_hh, hs, cs, gates, reverse
     assert_like_twin("lstm_grads", *args, True)
     assert kernels.lstm_grads(*args, False)[-1] is None
+    assert_like_twin("lstm_backward", g, gh, gc, start[1], w_hh, cs, gates, reverse)
 
 
 def test_gradients_of_an_lstm_with_frozen_parts():
