@@ -1,7 +1,9 @@
 /* The thread pool. A call is a job on the caller's stack, in a list that workers look through.
  *
- * Pieces are claimed from the job's atomic counter. A worker takes its first piece under the lock,
- * so when the caller has closed the job (taken it off the list) only workers that hold a piece can
+ * Each thread has a share of the job's pieces that lie side by side, and one after another goes
+ * through memory as the processor expects it; call after call the caller's is the first share, so
+ * that a core's own cache may hold what the call before left. A thread whose share is claimed helps
+ * with those of others. A worker claims its first piece under the lock, so when the caller has closed the job (taken it off the list) only workers that hold a piece can
  * be inside it: a worker that the system has not woken is not waited for. Workers spin briefly,
  * then sleep; so does a caller who waits for the last pieces. */
 #include "pool.h"
@@ -17,18 +19,32 @@ enum {
     MAX_THREADS = 256,
     SPIN_NS = 50 * 1000,
     STACK_BYTES = 4 << 20,
+    MAX_SEATS = 32, /* of threads with a share of their own */
+    CACHE_LINE = 64,
 };
+
+/* What is claimed of a share, on a line of its own. */
+typedef struct {
+    _Atomic int64_t claimed;
+    char rest_of_line[CACHE_LINE - sizeof(int64_t)];
+} seat;
 
 typedef struct job {
     void (*run)(void *context, int64_t piece);
     void *context;
-    int64_t pieces;
-    _Atomic int64_t next;   /* the first piece that nobody has claimed */
+    int64_t pieces, shares;
     _Atomic int inside;     /* workers that hold or look for a piece of this job */
     int cpu;                /* the caller's, when it opened the job; -1: not known */
     int seats;              /* how many more workers may join; guarded by the lock */
     struct job *following;  /* in the list of open jobs; guarded by the lock */
+    seat seat[MAX_SEATS];   /* `shares` of them */
 } job;
+
+/* Where a thread looks for pieces: its own share, then those of others. */
+typedef struct {
+    job *job;
+    int64_t own, helped;
+} place;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work_came = PTHREAD_COND_INITIALIZER;
@@ -82,25 +98,40 @@ static void leave_cpu(int cpu) { (void)cpu; }
     for (int64_t end = now_ns() + SPIN_NS; (condition) && now_ns() < end;) \
         for (int i = 0; i < 64 && (condition); i++) relax()
 
-static void run_pieces(job *j, int64_t piece)
+/* A piece that nobody has claimed; -1 if there is none. */
+static int64_t claim(place *p)
+{
+    job *j = p->job;
+    for (; p->helped < j->shares; p->helped++) {
+        const int64_t whose = (p->own + p->helped) % j->shares;
+        const int64_t first = j->pieces * whose / j->shares;
+        const int64_t end = j->pieces * (whose + 1) / j->shares;
+        const int64_t piece = first + atomic_fetch_add(&j->seat[whose].claimed, 1);
+        if (piece < end) return piece;
+    }
+    return -1;
+}
+
+static void run_pieces(place *p, int64_t piece)
 {
     inside_piece = 1;
-    for (; piece < j->pieces; piece = atomic_fetch_add(&j->next, 1)) j->run(j->context, piece);
+    for (; piece >= 0; piece = claim(p)) p->job->run(p->job->context, piece);
     inside_piece = 0;
 }
 
-/* Take a piece of some open job, with the lock held: NULL if there is none to take. */
-static job *join_a_job(int64_t *piece)
+/* Take a piece of some open job, with the lock held; -1 if there is none to take. */
+static int64_t join_a_job(place *p)
 {
     for (job *j = open_jobs; j; j = j->following) {
         if (j->seats == 0) continue;
-        *piece = atomic_fetch_add(&j->next, 1);
-        if (*piece >= j->pieces) continue;
+        *p = (place){.job = j, .own = j->seats % j->shares};
+        const int64_t piece = claim(p);
+        if (piece < 0) continue;
         j->seats--;
         atomic_fetch_add(&j->inside, 1);
-        return j;
+        return piece;
     }
-    return NULL;
+    return -1;
 }
 
 /* The job may be gone as soon as `inside` is decremented: it is not touched after that. */
@@ -119,13 +150,13 @@ static void *worker(void *unused)
     pthread_mutex_lock(&lock);
     for (;;) {
         unsigned seen = atomic_load(&submitted);
-        int64_t piece;
-        job *j = join_a_job(&piece);
+        place p;
+        int64_t piece = join_a_job(&p);
         pthread_mutex_unlock(&lock);
-        if (j) {
-            if (j->cpu >= 0 && j->cpu == current_cpu()) leave_cpu(j->cpu);
-            run_pieces(j, piece);
-            leave(j);
+        if (piece >= 0) {
+            if (p.job->cpu >= 0 && p.job->cpu == current_cpu()) leave_cpu(p.job->cpu);
+            run_pieces(&p, piece);
+            leave(p.job);
             pthread_mutex_lock(&lock);
             continue;
         }
@@ -191,10 +222,15 @@ void tt_parallel_for(int64_t pieces, void (*run)(void *context, int64_t piece), 
         for (int64_t piece = 0; piece < pieces; piece++) run(context, piece);
         return;
     }
-    job j = {.run = run, .context = context, .pieces = pieces, .cpu = current_cpu(),
-             .seats = helpers};
+    job j; /* not all of its seats */
+    j.run = run, j.context = context, j.pieces = pieces, j.cpu = current_cpu();
+    j.shares = helpers < MAX_SEATS ? helpers + 1 : MAX_SEATS;
+    j.seats = helpers;
+    atomic_init(&j.inside, 0);
+    for (int64_t i = 0; i < j.shares; i++) atomic_init(&j.seat[i].claimed, 0);
+    place p = {.job = &j};
     open_job(&j);
-    run_pieces(&j, atomic_fetch_add(&j.next, 1));
+    run_pieces(&p, claim(&p));
     close_job(&j);
 }
 
@@ -204,18 +240,11 @@ void tt_parallel_for(int64_t pieces, void (*run)(void *context, int64_t piece), 
  * pieces, and helps the others when its own are claimed; a seat whose thread never comes, or comes
  * late, is so served by the others. Only a claimed piece is waited for, as in any job. */
 
-enum { MAX_SEATS = 32, CACHE_LINE = 64 };
-
-typedef struct {
-    _Atomic int64_t claimed; /* pieces of the share, counted over all steps */
-    char rest_of_line[CACHE_LINE - sizeof(int64_t)];
-} seat;
-
 typedef struct {
     void (*run)(void *context, int64_t step, int64_t piece);
     void *context;
     int64_t steps, pieces, seats;
-    seat seat[MAX_SEATS];
+    seat seat[MAX_SEATS]; /* claimed pieces are counted over all steps */
     _Atomic int64_t done; /* pieces, counted over all steps */
 } sequence;
 
