@@ -177,7 +177,7 @@ typedef struct {
     int64_t panel; /* rows of a panel of A; a panel of B is always two vectors wide */
 } tt_gemm_pack_args;
 
-enum { TT_GEMM_DEPTH = 384 }; /* the longest depth of a block */
+enum { TT_GEMM_DEPTH = 512 }; /* the longest depth of a block */
 
 typedef enum { TT_IDENTITY, TT_RELU } tt_activation;
 

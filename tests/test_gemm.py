@@ -54,7 +54,7 @@ def assert_close(got, a, b):
     want = np.matmul(a.astype(WIDER[dtype]), b.astype(WIDER[dtype]))
     assert got.dtype == dtype
     assert got.shape == want.shape
-    block = 1536 // dtype.itemsize
+    block = 2048 // dtype.itemsize
     terms = min(depth, block) + depth // block + 2
     assert np.all(abs(got - want) <= np.finfo(dtype).eps * terms * size)
 

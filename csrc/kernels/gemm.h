@@ -13,6 +13,8 @@
  * of the depth before it left: the same bits however the rows and columns are cut.
  *
  * gemm_real.h is the code, for floats and for doubles. */
+#include <stdlib.h>
+
 #include "../simd.h"
 #include "../simd_double.h"
 #include "transpose.h"
@@ -26,6 +28,9 @@
 #define TT_GEMM_ROWS 6
 #endif
 #define TT_GEMM_COLUMNS (2 * VL) /* of floats */
+
+#define TT_GEMM_AHEAD 32        /* rows of B, some hundred cycles, as long as memory may take */
+#define TT_GEMM_CACHE (1 << 15) /* bytes of a first-level cache, or less */
 
 /* Tiles for each number of rows: X(1) X(2) … */
 #define TT_TO_6(X) X(1) X(2) X(3) X(4) X(5) X(6)

@@ -18,15 +18,19 @@ typedef struct {
     int accumulate;
     const tt_real *ahead; /* a line of it, `ahead_step` on, is asked for at each step of the depth */
     int64_t ahead_step;
+    tt_real *b_copy; /* a packed panel, which a copying tile makes of what it reads of B */
 } TT_OF(tt_gemm_tile);
 
-/* Inlined with constant rows and vectors, so that the sums are registers. */
+/* Inlined with constant rows and vectors, so that the sums are registers. A tile that copies also
+ * asks for the rows of B to come: they are far apart, where the processor's prefetchers do not
+ * follow, and may come from memory. */
 TT_INLINE void TT_OF(tt_gemm_tile_of)(int rows, int vectors, int64_t a_row, int64_t a_depth,
-                                      const TT_OF(tt_gemm_tile) *t)
+                                      int copies, const TT_OF(tt_gemm_tile) *t)
 {
     tt_vector sum[TT_GEMM_ROWS][2];
     const tt_real *a = t->a, *b = t->b, *ahead = t->ahead;
     const int64_t ahead_step = t->ahead_step;
+    tt_real *copy = t->b_copy;
     TT_UNROLL for (int r = 0; r < rows; r++)
         TT_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = TT_V(zero)();
     for (int64_t k = 0; k < t->depth; k++, a += a_depth, b += t->b_depth) {
@@ -34,6 +38,11 @@ TT_INLINE void TT_OF(tt_gemm_tile_of)(int rows, int vectors, int64_t a_row, int6
         __builtin_prefetch(ahead, 0, 2);
         ahead += ahead_step;
         TT_UNROLL for (int v = 0; v < vectors; v++) row[v] = TT_V(load)(b + v * TT_LANES);
+        if (copies) {
+            __builtin_prefetch(b + TT_GEMM_AHEAD * t->b_depth);
+            __builtin_prefetch(b + TT_GEMM_AHEAD * t->b_depth + vectors * TT_LANES - 1);
+            TT_UNROLL for (int v = 0; v < vectors; v++, copy += TT_LANES) TT_V(store)(copy, row[v]);
+        }
         TT_UNROLL for (int r = 0; r < rows; r++) {
             tt_vector x = TT_V(set1)(a[r * a_row]);
             TT_UNROLL for (int v = 0; v < vectors; v++)
@@ -60,24 +69,28 @@ TT_INLINE void TT_OF(tt_gemm_tile_of)(int rows, int vectors, int64_t a_row, int6
     }
 }
 
-#define TT_TILE(ROWS, VECTORS)                                                              \
-    static void TT_OF(tt_tile_strided_##ROWS##x##VECTORS)(const TT_OF(tt_gemm_tile) *t)     \
+#define TT_TILE(NAME, ROWS, VECTORS, A_ROW, A_DEPTH, COPIES)                                \
+    static void TT_OF(tt_tile_##NAME##_##ROWS##x##VECTORS)(const TT_OF(tt_gemm_tile) *t)    \
     {                                                                                       \
-        TT_OF(tt_gemm_tile_of)(ROWS, VECTORS, t->a_row, t->a_depth, t);                     \
-    }                                                                                       \
-    static void TT_OF(tt_tile_packed_##ROWS##x##VECTORS)(const TT_OF(tt_gemm_tile) *t)      \
-    {                                                                                       \
-        TT_OF(tt_gemm_tile_of)(ROWS, VECTORS, 1, ROWS, t);                                  \
+        TT_OF(tt_gemm_tile_of)(ROWS, VECTORS, A_ROW, A_DEPTH, COPIES, t);                   \
     }
-#define TT_TILES(ROWS) TT_TILE(ROWS, 1) TT_TILE(ROWS, 2)
-#define TT_TILE_ENTRY(ROWS)                                                                 \
-    {{TT_OF(tt_tile_strided_##ROWS##x1), TT_OF(tt_tile_packed_##ROWS##x1)},                 \
-     {TT_OF(tt_tile_strided_##ROWS##x2), TT_OF(tt_tile_packed_##ROWS##x2)}},
+#define TT_TILES_OF(ROWS, VECTORS)                                                          \
+    TT_TILE(strided, ROWS, VECTORS, t->a_row, t->a_depth, 0)                                \
+    TT_TILE(strided_copying, ROWS, VECTORS, t->a_row, t->a_depth, 1)                        \
+    TT_TILE(packed, ROWS, VECTORS, 1, ROWS, 0)                                              \
+    TT_TILE(packed_copying, ROWS, VECTORS, 1, ROWS, 1)
+#define TT_TILES(ROWS) TT_TILES_OF(ROWS, 1) TT_TILES_OF(ROWS, 2)
+#define TT_TILE_NAMES(ROWS, VECTORS)                                                        \
+    {{TT_OF(tt_tile_strided_##ROWS##x##VECTORS),                                            \
+      TT_OF(tt_tile_strided_copying_##ROWS##x##VECTORS)},                                   \
+     {TT_OF(tt_tile_packed_##ROWS##x##VECTORS),                                             \
+      TT_OF(tt_tile_packed_copying_##ROWS##x##VECTORS)}}
+#define TT_TILE_ENTRY(ROWS) {TT_TILE_NAMES(ROWS, 1), TT_TILE_NAMES(ROWS, 2)},
 
 TT_TO_ROWS(TT_TILES)
 
-/* [rows - 1][vectors - 1][is A packed] */
-static void (*const TT_OF(tt_tiles)[TT_GEMM_ROWS][2][2])(const TT_OF(tt_gemm_tile) *) = {
+/* [rows - 1][vectors - 1][is A packed][is B copied] */
+static void (*const TT_OF(tt_tiles)[TT_GEMM_ROWS][2][2][2])(const TT_OF(tt_gemm_tile) *) = {
     TT_TO_ROWS(TT_TILE_ENTRY)};
 
 /* --- Packing -------------------------------------------------------------------------------- */
@@ -258,33 +271,27 @@ TT_INLINE void TT_OF(tt_gemm_find_c)(const tt_real *c, int64_t c_row, int64_t ro
 static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
 {
     tt_real panel_of_b[TT_GEMM_DEPTH * TT_COLUMNS] __attribute__((aligned(TT_VECTOR_BYTES)));
-    tt_real panel_of_a[TT_GEMM_DEPTH * TT_GEMM_ROWS] __attribute__((aligned(TT_VECTOR_BYTES)));
     tt_real tile[TT_GEMM_ROWS * TT_COLUMNS] __attribute__((aligned(TT_VECTOR_BYTES)));
-    /* Long rows of A that few panels of B need: beside each other, they do not fight for a place
-     * in the cache, as they may where they are a power of two apart. */
-    const int copy_a = !s->a_packed && s->a_depth == 1 && s->columns <= 2 * TT_COLUMNS
-                       && s->depth >= 256;
     const tt_real *all_of_a = s->a, *all_of_b = s->b;
     const tt_real *row_bias = s->row_bias, *column_bias = s->column_bias;
     const int finds_c = !s->c_by_columns && s->depth >= 128 && s->c_row >= 8 * TT_COLUMNS;
+    /* The first tile copies a panel of B for the others, unless a cache holds its rows anyway. */
+    const int copies_b =
+        s->rows > s->panel && s->depth * llabs(s->b_depth) > TT_GEMM_CACHE / (int)sizeof(tt_real);
     TT_OF(tt_gemm_tile) t = {.depth = s->depth, .a_row = s->a_row, .a_depth = s->a_depth,
-                      .c_row = s->c_row, .accumulate = s->accumulate};
-    if (copy_a) t.a_row = s->depth;
+                      .c_row = s->c_row, .accumulate = s->accumulate, .b_copy = panel_of_b};
     if (s->c_by_columns) t.c_row = TT_COLUMNS, t.accumulate = 0;
     for (int64_t j = 0; j < s->columns; j += TT_COLUMNS) {
         t.columns = s->columns - j < TT_COLUMNS ? s->columns - j : TT_COLUMNS;
         const int64_t columns = t.columns, vectors = (columns + TT_LANES - 1) / TT_LANES;
+        int copies = 0;
         if (s->b_packed) {
             t.b = all_of_b + j * s->depth;
             t.b_depth = vectors * TT_LANES;
         } else if (s->b_column == 1 && columns % TT_LANES == 0) {
             t.b = all_of_b + j;
             t.b_depth = s->b_depth;
-            if (j + TT_COLUMNS < s->columns)
-                for (int64_t k = 0; k < s->depth; k++) {
-                    __builtin_prefetch(t.b + k * s->b_depth + TT_COLUMNS);
-                    __builtin_prefetch(t.b + k * s->b_depth + TT_COLUMNS + TT_LANES);
-                }
+            copies = copies_b;
         } else {
             TT_OF(tt_gemm_pack_b)(&(tt_gemm_pack_args){
                 .x = all_of_b + j * s->b_column, .out = panel_of_b, .width = columns,
@@ -297,16 +304,15 @@ static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
             const int64_t rows = s->rows - i < s->panel ? s->rows - i : s->panel;
             tt_real *c = (tt_real *)s->c + (s->c_by_columns ? i + j * s->c_row : i * s->c_row + j);
             t.a = all_of_a + i * (s->a_packed ? s->depth : s->a_row);
-            if (copy_a) {
-                for (int64_t r = 0; r < rows; r++)
-                    memcpy(panel_of_a + r * s->depth, t.a + r * s->a_row,
-                           sizeof(tt_real) * (size_t)s->depth);
-                t.a = panel_of_a;
-            }
             t.c = s->c_by_columns ? tile : c;
             TT_OF(tt_gemm_look_ahead)(&t, s, i, j);
             if (finds_c) TT_OF(tt_gemm_find_c)(c, s->c_row, rows, columns);
-            TT_OF(tt_tiles)[rows - 1][vectors - 1][s->a_packed](&t);
+            TT_OF(tt_tiles)[rows - 1][vectors - 1][s->a_packed][copies](&t);
+            if (copies) {
+                t.b = panel_of_b;
+                t.b_depth = vectors * TT_LANES;
+                copies = 0;
+            }
             if (s->c_by_columns)
                 TT_OF(tt_store_transposed)(tile, rows, columns, c, s->c_row, s->accumulate);
             if (s->finish) {
@@ -426,6 +432,8 @@ static void TT_OF(tt_gemv)(const tt_gemv_args *s)
 #undef TT_TILE
 #undef TT_TILES
 #undef TT_TILE_ENTRY
+#undef TT_TILES_OF
+#undef TT_TILE_NAMES
 #undef tt_real
 #undef tt_vector
 #undef TT_LANES

@@ -3,7 +3,7 @@
 
 A product is cut into blocks of the depth, and into pieces over the rows and the columns; both by
 size, never by the number of threads. Large operands are packed first, in strips, each read once;
-small ones are read where they lie. A few rows times a transposed matrix, as in a layer, are turned:
+smaller ones are read where they lie, B's rows by the first tile, which packs them. A few rows times a transposed matrix, as in a layer, are turned:
 then the matrix is read by its rows, and is not transposed.
 """
 cimport numpy as cnp
@@ -23,7 +23,7 @@ cnp.import_array()
 ACTIVATIONS = {None: TT_IDENTITY, "relu": TT_RELU}
 
 cdef enum:
-    PANELS_OF_PIECE = 20  # of rows; with a block's depth, less than half of a second-level cache
+    PANELS_OF_PIECE = 20  # of rows; with a block's depth, about half of a second-level cache
     COLUMNS_OF_PIECE = 256  # whose part of C a second-level cache holds beside a block of A
     PIECES = 16  # or more, if they need not be narrow for it: they are shared out among threads
     WORK_OF_PIECE = 1 << 20  # multiply-adds; about 20 µs
@@ -33,10 +33,11 @@ cdef enum:
     WORK_WITH_GIL = 1 << 14  # less than that is done before another thread could be woken
     WORK_AT_ONCE = 1 << 16  # less than that needs no plan
     PACKED = 1 << 22  # elements in a strip of a packed operand
-    DEPTH_OF_STRIP = 1152  # three blocks: a strip has thousands of rows, and few operands need two
+    DEPTH_OF_STRIP = 1536  # three blocks: a strip has thousands of rows, and few operands need two
     MOST_AXES = 64  # NumPy's
-    A_IN_PLACE = 3 << 16  # bytes of A that the caches hold well enough without packing
+    A_IN_PLACE = 1 << 20  # bytes of A that the caches hold well enough without packing
     B_IN_PLACE = 1 << 17
+    ROW_PIECES_IN_PLACE = 4  # which read rows of B where they lie, each for itself
 
 
 cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
@@ -88,6 +89,7 @@ cdef Plan make_plan(const product *p) noexcept nogil:
     cdef const tt_kernels *table = <const tt_kernels *> _core.table
     cdef Plan plan
     cdef int64_t columns, pieces, row_pieces
+    cdef bint large
     plan.p = p[0]
     if p.of_doubles:
         plan.size = sizeof(double)
@@ -116,10 +118,13 @@ cdef Plan make_plan(const product *p) noexcept nogil:
     )
     plan.piece_batches = max(1, WORK_OF_PIECE // max(1, p.rows * p.depth * p.columns))
 
-    # A row of B that is used by few rows of A is not worth a copy, unless it must be transposed.
-    plan.pack_b = p.rows > 2 * table.gemm_rows and p.columns * p.depth * plan.size > B_IN_PLACE
-    if p.b_column != 1 and p.rows > plan.piece_rows:
-        plan.pack_b = True
+    # Of rows of B the first tile of a piece makes a copy for the others, in passing; for many pieces
+    # one copy for all is better. Columns of B must be transposed, which is to be done once.
+    large = p.columns * p.depth * plan.size > B_IN_PLACE
+    if p.b_column == 1:
+        plan.pack_b = large and row_pieces > ROW_PIECES_IN_PLACE
+    else:
+        plan.pack_b = row_pieces > 1 or large and p.rows > 2 * table.gemm_rows
     plan.pack_a = p.columns > 4 * plan.panel_of_b and p.rows * p.depth * plan.size > A_IN_PLACE
     return plan
 
@@ -158,10 +163,16 @@ cdef void run_piece(void *context, int64_t piece) noexcept nogil:
     cdef const product *p = &plan.p
     cdef tt_gemm_block_args args
     cdef int64_t first, batch, block, i, j, k, at
-    j = piece % s.column_pieces * plan.piece_columns
-    piece //= s.column_pieces
-    i = piece % s.row_pieces * plan.piece_rows
-    first = s.batch + piece // s.row_pieces * plan.piece_batches
+    cdef int64_t pieces = s.row_pieces * s.column_pieces
+    first = s.batch + piece // pieces * plan.piece_batches
+    piece %= pieces
+    # The larger operand is gone through once; the smaller one is more likely to stay in a cache.
+    if s.rows < s.columns:
+        i = piece % s.row_pieces * plan.piece_rows
+        j = piece // s.row_pieces * plan.piece_columns
+    else:
+        i = piece // s.column_pieces * plan.piece_rows
+        j = piece % s.column_pieces * plan.piece_columns
 
     args.rows = min(plan.piece_rows, s.rows - i)
     args.columns = min(plan.piece_columns, s.columns - j)
