@@ -6,8 +6,8 @@
  * keep the buffers of the old ones.
  *
  * A cached buffer's first bytes hold its links: in the list of its class, from which the one given
- * last (and so the warmest) is taken, and in the list of all, whose oldest go when too much is held.
- */
+ * last (and so the warmest) is taken, and in the list of all, whose oldest go when too much is
+ * held. */
 #include "buffers.h"
 
 #include <pthread.h>
@@ -74,7 +74,8 @@ static void link_out(cached *b, int class)
 static void release(void *buffer, size_t capacity)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), mask = page - 1;
-    uintptr_t from = ((uintptr_t)buffer + mask) & ~mask, to = ((uintptr_t)buffer + capacity) & ~mask;
+    uintptr_t from = ((uintptr_t)buffer + mask) & ~mask;
+    uintptr_t to = ((uintptr_t)buffer + capacity) & ~mask;
 #if defined(__linux__)
     if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
 #endif

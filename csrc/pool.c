@@ -3,9 +3,10 @@
  * Each thread has a share of the job's pieces that lie side by side, and one after another goes
  * through memory as the processor expects it; call after call the caller's is the first share, so
  * that a core's own cache may hold what the call before left. A thread whose share is claimed helps
- * with those of others. A worker claims its first piece under the lock, so when the caller has closed the job (taken it off the list) only workers that hold a piece can
- * be inside it: a worker that the system has not woken is not waited for. Workers spin briefly,
- * then sleep; so does a caller who waits for the last pieces. */
+ * with those of others. A worker claims its first piece under the lock, so when the caller has
+ * closed the job (taken it off the list) only workers that hold a piece can be inside it: a worker
+ * that the system has not woken is not waited for. Workers spin briefly, then sleep; so does a
+ * caller who waits for the last pieces. */
 #include "pool.h"
 
 #include <pthread.h>

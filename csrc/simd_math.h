@@ -121,8 +121,8 @@ TT_INLINE vf vf_sinh(vf x)
 
 /* --- Logarithms ----------------------------------------------------------------------------- */
 
-/* Cut y 2^-shift, for a normal y > 0, into 2^e (1 + f), 1 + f in [sqrt(1/2), sqrt(2)); returns s for
- * log(1 + f) = f + f^2 s. */
+/* Cut y 2^-shift, for a normal y > 0, into 2^e (1 + f), 1 + f in [sqrt(1/2), sqrt(2)); returns s
+ * for log(1 + f) = f + f^2 s. */
 TT_INLINE vf vf_log_reduced(vf y, vi shift, vf *e, vf *f)
 {
     vi from_root_half = (vi)y - 0x3f3504f3;
@@ -146,7 +146,7 @@ TT_INLINE vf vf_log_normal(vf y, vi shift)
     return vf_fma(e, vf_set1(TT_LN2_HIGH), f + tail);
 }
 
-/* e + (f + f^2 s) / ln 2, and of log10 e log10 2 + (f + f^2 s) / ln 10: the factors in two parts. */
+/* e + (f + f^2 s) / ln 2, and of log10 e log10 2 + (f + f^2 s) / ln 10: factors in two parts. */
 TT_INLINE vf vf_log2_normal(vf y, vi shift)
 {
     vf e, f, s = vf_log_reduced(y, shift, &e, &f);
@@ -225,7 +225,7 @@ TT_INLINE vi vf_quadrant(vf x, vf *sine, vf *cosine)
                 if (beyond[i]) (y)[i] = FUNCTION((x)[i]);                     \
     } while (0)
 
-/* The sine of r + n π/2 by n's lowest bits: the first says which of the two, the second the sign. */
+/* The sine of r + n π/2 by n's lowest bits: the first says which one, the second the sign. */
 TT_INLINE vf vf_sine_of(vi n, vf sine, vf cosine)
 {
     const vf size = vf_select((n << 31) < 0, cosine, sine);

@@ -374,7 +374,8 @@ typedef struct {
 /* --- Rows: softmax, losses (kernels/rows.h, kernels/loss.h) --------------------------------- */
 
 /* Softmax and log-softmax of rows of n, and their backwards from g and the forward's out (in x).
- * Of logsumexp out, and in its backward g and lse, have one element for a row. The _columns kernels: of `columns` adjacent columns of n elements that are `step` apart. */
+ * Of logsumexp out, and in its backward g and lse, have one element for a row. The _columns
+ * kernels: of `columns` adjacent columns of n elements that are `step` apart. */
 typedef struct {
     const float *x, *g, *lse; /* lse: of logsumexp_backward, the forward's out */
     float *out;

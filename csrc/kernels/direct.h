@@ -14,8 +14,8 @@
 #include "../simd.h"
 #include "transpose.h"
 
-/* `rows` rows of a plane of the image into the band, by whole vectors: inlined with stride 1 or 2. A
- * column of vectors at a time, for which the same lanes are inside the image. */
+/* `rows` rows of a plane of the image into the band, by whole vectors: inlined with stride 1 or 2.
+ * A column of vectors at a time, for which the same lanes are inside the image. */
 TT_INLINE void tt_direct_deal_rows(int stride, const tt_band_args *s, const float *image,
                                    int64_t rows, float *band)
 {
@@ -175,8 +175,8 @@ static void tt_direct_run(const tt_direct_args *s, tt_direct_tile *t, int vector
 /* --- 3 × 3 taps of one channel for one filter ----------------------------------------------- */
 
 /* Outputs above each other are a tile: what they load is theirs together. Row i of the band meets
- * output y by the taps of row r = i - y stride: of the tile of the function around it, TT_DIRECT_NINE
- * executes STATEMENT for each y, r and column k of taps, x[k] being the pixels. */
+ * output y by the taps of row r = i - y stride: of the tile of the function around it,
+ * TT_DIRECT_NINE executes STATEMENT for each y, r and column k of taps, x[k] being the pixels. */
 enum { TT_DIRECT_TALL = 4 };
 #define TT_DIRECT_NINE(STATEMENT)                                                       \
     TT_UNROLL for (int i = 0; i < (tall - 1) * stride + 3; i++, row += stride * pitch)  \
@@ -279,9 +279,9 @@ static void tt_direct_back_f32(const tt_direct_back_args *s)
         }
 }
 
-/* The same for 3 × 3 taps at stride 2, one channel and filter; here the band is that of g. Each pixel
- * gathers what reached an output from it: those with an even row u and column v (counted from the
- * padding's corner) by the taps 0 and 2, those with odd ones by tap 1:
+/* The same for 3 × 3 taps at stride 2, one channel and filter; here the band is that of g. Each
+ * pixel gathers what reached an output from it: those with an even row u and column v (counted from
+ * the padding's corner) by the taps 0 and 2, those with odd ones by tap 1:
  *
  *     dx[2u][2v]     = w00 g[u][v] + w02 g[u][v-1] + w20 g[u-1][v] + w22 g[u-1][v-1]
  *     dx[2u][2v+1]   = w01 g[u][v] + w21 g[u-1][v]

@@ -16,7 +16,7 @@ typedef struct {
     int64_t c_row;
     int64_t columns; /* of the tile's vectors, the last may be partly outside C */
     int accumulate;
-    const tt_real *ahead; /* a line of it, `ahead_step` on, is asked for at each step of the depth */
+    const tt_real *ahead; /* a line, then `ahead_step` on, is asked for at each step of the depth */
     int64_t ahead_step;
     tt_real *b_copy; /* a packed panel, which a copying tile makes of what it reads of B */
 } TT_OF(tt_gemm_tile);
@@ -243,7 +243,7 @@ static void TT_OF(tt_store_transposed)(const tt_real *tile, int64_t rows, int64_
 }
 
 /* What of the packed operands the tiles after (i, j) read first, and may come from far: while the
- * block goes through A for the first time the next panel of A, then the next of B, in two halves. */
+ * block goes through A for the first time the next panel of A, then the next of B, by halves. */
 TT_INLINE void TT_OF(tt_gemm_look_ahead)(TT_OF(tt_gemm_tile) *t, const tt_gemm_block_args *s,
                                          int64_t i, int64_t j)
 {

@@ -40,8 +40,8 @@ TT_INLINE void tt_row_put_last(float *x, int64_t c, int64_t n, vf value, int str
         if (c < (N)) STATEMENT;                              \
     } while (0)
 
-/* Fetch what is read some time after a run of n floats from x on: a hardware's own fetching does not
- * fill the way from an outer cache. */
+/* Fetch what is read some time after a run of n floats from x on: a hardware's own fetching does
+ * not fill the way from an outer cache. */
 TT_INLINE void tt_row_ahead(const float *x, int64_t n)
 {
     for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(x + 1024 + i);

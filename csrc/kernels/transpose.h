@@ -17,7 +17,7 @@ typedef float tt_v4_any __attribute__((vector_size(16), aligned(4), may_alias));
 #define TT_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vi){__VA_ARGS__})
 #endif
 
-/* LOWER and UPPER: the halves of a[0] b[0] a[1] b[1] … EVEN and ODD: every other lane of a and b. */
+/* LOWER and UPPER: the halves of a[0] b[0] a[1] b[1] … EVEN, ODD: every other lane of a and b. */
 #if TT_VECTOR_BYTES == 64
 #define TT_EVEN(a, b) \
     TT_SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)

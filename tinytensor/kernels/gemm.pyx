@@ -3,8 +3,8 @@
 
 A product is cut into blocks of the depth, and into pieces over the rows and the columns; both by
 size, never by the number of threads. Large operands are packed first, in strips, each read once;
-smaller ones are read where they lie, B's rows by the first tile, which packs them. A few rows times a transposed matrix, as in a layer, are turned:
-then the matrix is read by its rows, and is not transposed.
+smaller ones are read where they lie, B's rows by the first tile, which packs them. A few rows times
+a transposed matrix, as in a layer, are turned: then it is read by its rows, and not transposed.
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t
@@ -118,8 +118,8 @@ cdef Plan make_plan(const product *p) noexcept nogil:
     )
     plan.piece_batches = max(1, WORK_OF_PIECE // max(1, p.rows * p.depth * p.columns))
 
-    # Of rows of B the first tile of a piece makes a copy for the others, in passing; for many pieces
-    # one copy for all is better. Columns of B must be transposed, which is to be done once.
+    # Of rows of B the first tile of a piece makes a copy for the others, in passing; for many
+    # pieces one copy for all is better. Columns of B must be transposed, which is done once.
     large = p.columns * p.depth * plan.size > B_IN_PLACE
     if p.b_column == 1:
         plan.pack_b = large and row_pieces > ROW_PIECES_IN_PLACE

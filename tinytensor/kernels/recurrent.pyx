@@ -338,7 +338,7 @@ cdef inline float *moved(const float *x, int64_t by) noexcept nogil:
 
 
 cdef void run_step(void *context, int64_t step, int64_t piece) noexcept nogil:
-    """A piece of a step; behind the last step of a backward pass, of the first state's cotangent."""
+    """A piece of a step; behind the last step of backward, of the first state's cotangent."""
     cdef const Sequence *s = <const Sequence *> context
     cdef tt_step_args args = s.args
     cdef int64_t state = args.batch * args.hidden
@@ -582,7 +582,9 @@ cdef inline bint is_shape_or_none(object x, int64_t a, int64_t b) noexcept:
     return x is None or is_shape(x, a, b, -1)
 
 
-cdef bint is_layer(object x, object w_ih, object w_hh, object b_ih, object b_hh, int gates) noexcept:
+cdef bint is_layer(
+    object x, object w_ih, object w_hh, object b_ih, object b_hh, int gates
+) noexcept:
     """An input and weights that fit each other, none of them empty?"""
     cdef int64_t hidden
     if not (is_f32(x) and is_f32(w_hh) and cnp.PyArray_NDIM(x) == 3 and cnp.PyArray_SIZE(x)):
@@ -606,8 +608,8 @@ cdef object sum_of(object a, object b, int64_t size):
 
 
 # How the input comes into the sums of the steps: for a small batch as a product of its own, all
-# steps at once, which is returned. Else, and then None is, by the steps, which read its weights each
-# time, but for enough rows; the sums never leave the cache. The caller keeps the arrays alive.
+# steps at once, which is returned. Else, and then None is, by the steps, which read its weights
+# each time, but for enough rows; the sums never leave the cache. The caller keeps the arrays alive.
 cdef object take_input(Sequence *s, cnp.ndarray x, cnp.ndarray w_ih, cnp.ndarray bias):
     if s.args.batch < FUSED_FROM:
         sums = linear(x, w_ih, bias)

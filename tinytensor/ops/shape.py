@@ -377,7 +377,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
 
     for axis, pair in enumerate(pairs):
         if pair != (0, 0):
-            x = take(x, np.pad(np.arange(x.shape[axis]), pair, mode), axis)  # type: ignore[call-overload]
+            indices = np.pad(np.arange(x.shape[axis]), pair, mode)  # type: ignore[call-overload]
+            x = take(x, indices, axis)
     return x
 
 
