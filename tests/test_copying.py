@@ -35,6 +35,19 @@ def check(x: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
+    "shape", [(1, 1), (3, 5), (17, 33), (1, 70), (70, 1), (0, 4), (2, 4097)], ids=str
+)
+def test_reshaped(isa: str, shape: tuple[int, ...]) -> None:
+    for x in (numbered(*shape), numbered(*shape).T, numbered(3, *shape)[1], numbered(*shape)[::-1]):
+        for sizes in ((x.size,), x.size, (*shape, 1), list(shape)):
+            got, want = kernels.reshape(x, sizes), kernels.reference.reshape(x, sizes)
+            np.testing.assert_array_equal(got, want, strict=True)
+            assert np.shares_memory(got, x) == np.shares_memory(want, x)
+        with pytest.raises(ValueError, match="reshape"):
+            kernels.reshape(x, (x.size + 1,))
+
+
+@pytest.mark.parametrize(
     "shape",
     [
         (1, 1),

@@ -5,6 +5,7 @@ from tinytensor.operation cimport Op
 
 cdef Op abs
 cdef Op add
+cdef Op basic_index
 cdef Op bitwise_and
 cdef Op bitwise_invert
 cdef Op bitwise_left_shift
@@ -19,9 +20,11 @@ cdef Op greater_equal
 cdef Op less
 cdef Op less_equal
 cdef Op matmul
+cdef Op matrix_transpose
 cdef Op multiply
 cdef Op negative
 cdef Op not_equal
+cdef Op permute_dims
 cdef Op pow
 cdef Op remainder
 cdef Op subtract

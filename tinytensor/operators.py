@@ -1,12 +1,13 @@
 """The operators of a tensor: each is the op of its name.
 
 They are a class of their own so that a build can compile them: ``x + y`` then goes straight to the
-op, without a Python function between. ``x += y`` changes the memory of x.
+op, without a Python function between; so do ``x[i]``, ``x.T`` and ``x.mT``. ``x += y`` changes the
+memory of x.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from .operation import would_record
 from .ops import (
     abs,
     add,
+    basic_index,
     bitwise_and,
     bitwise_invert,
     bitwise_left_shift,
@@ -25,14 +27,17 @@ from .ops import (
     divide,
     equal,
     floor_divide,
+    getitem,
     greater,
     greater_equal,
     less,
     less_equal,
     matmul,
+    matrix_transpose,
     multiply,
     negative,
     not_equal,
+    permute_dims,
     pow,
     remainder,
     subtract,
@@ -96,6 +101,22 @@ class Operators(Variable):
     def __neg__(self) -> Any: return negative.call((self,), None)
     def __abs__(self) -> Any: return abs.call((self,), None)
     def __pos__(self) -> Any: return self
+
+    def __getitem__(self, index: Any) -> Self:
+        for item in index if type(index) is tuple else (index,):
+            if type(item) is not int and type(item) is not slice:
+                return getitem(self, index)
+        return basic_index.call((self, index), None)
+
+    @property
+    def T(self) -> Self:
+        """All axes reversed."""
+        return permute_dims.call((self,), None)
+
+    @property
+    def mT(self) -> Self:
+        """The last two axes exchanged."""
+        return matrix_transpose.call((self,), None)
 
     def __iadd__(self, y: Any) -> Any: return in_place(self, "+=", add, np.add, (y,))
     def __isub__(self, y: Any) -> Any: return in_place(self, "-=", subtract, np.subtract, (y,))

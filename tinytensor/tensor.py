@@ -484,19 +484,6 @@ class Tensor(Operators):
     def __rrshift__(self, other: Any) -> Tensor: return ops.bitwise_right_shift(other, self)
     # fmt: on
 
-    def __getitem__(self, index: Any) -> Tensor:
-        return ops.getitem(self, index)
-
-    @property
-    def T(self) -> Tensor:
-        """All axes reversed."""
-        return ops.permute_dims(self)
-
-    @property
-    def mT(self) -> Tensor:
-        """The last two axes exchanged."""
-        return ops.matrix_transpose(self)
-
     @property
     def at(self) -> At:
         """For changes of some elements in a copy: ``x.at[index].set(v)``, ``add``, ``max`` …"""

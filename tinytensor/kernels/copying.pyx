@@ -13,7 +13,7 @@ import numpy as np
 
 from tinytensor.kernels import reference
 
-__all__ = ["contiguous", "copy", "matrix_transpose"]
+__all__ = ["contiguous", "copy", "matrix_transpose", "reshape"]
 
 cnp.import_array()
 
@@ -167,3 +167,17 @@ def matrix_transpose(x):
         return reference.matrix_transpose(x)
     cdef int last = cnp.PyArray_NDIM(<cnp.ndarray> x) - 1
     return cnp.PyArray_SwapAxes(<cnp.ndarray> x, last - 1, last)
+
+
+def reshape(x, shape):
+    """See :func:`tinytensor.kernels.reference.reshape`: where it must copy, a kernel does."""
+    if not cnp.PyArray_CheckExact(x):
+        return reference.reshape(x, shape)
+    if not cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray> x):
+        try:
+            return np.reshape(x, shape, copy=False)
+        except ValueError:
+            x = copy(x)
+        except TypeError:  # NumPy 2.0 does not know ``copy`` here
+            pass
+    return cnp.PyArray_Reshape(<cnp.ndarray> x, shape)

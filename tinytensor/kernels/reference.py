@@ -59,6 +59,11 @@ def matrix_transpose(x):
     return np.swapaxes(x, -1, -2)
 
 
+def reshape(x, shape):
+    """The elements of x in another shape: a view where that can be."""
+    return np.reshape(x, shape)
+
+
 def contiguous(x):
     """x itself if it is in C order, else a copy that is."""
     return np.require(x, None, ["C", "A"])

@@ -38,14 +38,15 @@ def raw_index(index: Any) -> Any:
 
 def is_basic(index: Any) -> bool:
     """Whether an index makes a view: of integers, slices, None and ``...`` alone."""
-    items = index if isinstance(index, tuple) else (index,)
-    return all(
-        item is None
-        or item is Ellipsis
-        or isinstance(item, slice)
-        or (isinstance(item, int | np.integer) and not isinstance(item, bool))
-        for item in items
-    )
+    for item in index if isinstance(index, tuple) else (index,):
+        kind = type(item)
+        if kind not in _BASIC and (kind is bool or not isinstance(item, _INTEGERS)):
+            return False
+    return True
+
+
+_BASIC = frozenset((int, slice, type(None), type(Ellipsis)))
+_INTEGERS = (int, np.integer)  # for isinstance: int | np.integer would be made anew in each call
 
 
 def getitem(x: Any, index: Any) -> Any:

@@ -93,27 +93,16 @@ def reshape(x, shape, copy=None):
 
     A view where that can be; with ``copy`` True a copy, with False an error if it cannot be a view.
     """
-    if not isinstance(x, np.ndarray):
-        x = np.asarray(x)
-    out = x.reshape(shape) if x.flags.c_contiguous else _reshaped(x, shape)
-    if copy is not None:
-        shares = np.shares_memory(out, x)
-        if copy and shares:
-            out = kernels.copy(out)
-        elif not copy and not shares and x.size:
-            raise ValueError("reshape: these elements are not a view in another shape")
+    if copy is None:
+        return kernels.reshape(x, shape)
+    x = np.asarray(x)
+    out = kernels.reshape(x, shape)
+    shares = np.shares_memory(out, x)
+    if copy and shares:
+        return kernels.copy(out)
+    if not copy and not shares and x.size:
+        raise ValueError("reshape: these elements are not a view in another shape")
     return out
-
-
-def _reshaped(x, shape):
-    """x.reshape, but a kernel makes the copy where there must be one."""
-    try:
-        return np.reshape(x, shape, copy=False)
-    except ValueError:
-        x = kernels.copy(x)
-    except TypeError:  # NumPy 2.0 does not know ``copy``
-        pass
-    return x.reshape(shape)
 
 
 reshape.grad(x=lambda g, x_shape: reshape(g, x_shape))
