@@ -8,13 +8,14 @@ from tinytensor.plan cimport Plan
 cdef int observed, OUT, NEEDS, SHAPE
 cdef tuple UNRECORDED
 
+@cython.final  # else each call of a method looks whether a subclass has another one
 cdef class Op:
     cdef dict __dict__
     cdef public object forward
     cdef public type family
     cdef public Py_ssize_t outputs, arity, dtype_at
     cdef public int view
-    cdef public bint variadic
+    cdef public bint variadic, may_copy
     cdef public tuple residuals, tail
     cdef public list names, static
     cdef public dict rules, plans, defaults
@@ -27,7 +28,7 @@ cdef class Op:
     cpdef call(self, args, dict kwargs)
     @cython.locals(variable=Variable)
     cpdef wrap_all(self, args, static, long long needing, got, bint narrow)
-    @cython.locals(source=Variable)
+    @cython.locals(source=Variable, given=tuple)
     cpdef share(self, args, static, Variable view, Py_ssize_t place, bint constant)
     @cython.locals(plan=Plan, parents=list, variable=Variable, node=Node)
     cpdef record(self, args, static, long long needing, residuals, tuple out)

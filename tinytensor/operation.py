@@ -93,7 +93,7 @@ class Op:
         self.outputs = outputs
         self.residuals = tuple(residuals)
         self.notes = notes or {}
-        self.view = view
+        self.view, self.may_copy = view, view == SOMETIMES
         self.family = family
         self.rules = {}
         self.joint = None
@@ -193,7 +193,7 @@ class Op:
             if name not in bound and name not in self.defaults:
                 raise TypeError(f"{self.__name__}: argument {name!r} is missing")
             bound.setdefault(name, self.defaults.get(name))
-        return [bound[n] for n in self.names], {n: bound[n] for n in self.static}
+        return tuple([bound[n] for n in self.names]), {n: bound[n] for n in self.static}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.call(args, kwargs)
@@ -249,6 +249,8 @@ class Op:
                 got = forward(values[0])
             elif len(values) == 2:
                 got = forward(values[0], values[1])
+            elif len(values) == 3:
+                got = forward(values[0], values[1], values[2])
             else:
                 got = forward(*values)
         except BAD_INPUT as error:
@@ -300,7 +302,7 @@ class Op:
         if type(view.value) is not type(source.value):  # of a number; give it storage to share
             got = self.forward(source.data, *args[1:], **(static or {}))
             view.value = got[0] if self.residuals else got
-        if self.view == SOMETIMES and not self.family.shares(view.value, source.value):
+        if self.may_copy and not self.family.shares(view.value, source.value):
             view.fresh = True
             return
         view.version = version_of(source)
@@ -308,7 +310,10 @@ class Op:
         if constant:
             view.origin = UNRECORDED
             return
-        rest = None if self.variadic else args[1:]  # with None, it cannot be made again
+        rest = None  # with that, it cannot be made again
+        if not self.variadic:
+            given = args
+            rest = given[1:]
         view.origin = (source.origin or source, self, rest, static, place)
 
     def record(self, args, static, needing, residuals, out):

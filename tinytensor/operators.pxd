@@ -27,7 +27,10 @@ cdef Op not_equal
 cdef Op permute_dims
 cdef Op pow
 cdef Op remainder
+cdef Op reshape_op
 cdef Op subtract
+
+cpdef tuple as_shape(tuple sizes)
 
 cdef class Operators(Variable):
     pass

@@ -1,8 +1,8 @@
 """The operators of a tensor: each is the op of its name.
 
 They are a class of their own so that a build can compile them: ``x + y`` then goes straight to the
-op, without a Python function between; so do ``x[i]``, ``x.T`` and ``x.mT``. ``x += y`` changes the
-memory of x.
+op, without a Python function between; so do the views that cost little else: ``x[i]``, ``x.T``,
+``x.mT`` and ``x.reshape(2, 3)``. ``x += y`` changes the memory of x.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from .ops import (
     remainder,
     subtract,
 )
+from .ops import reshape as reshape_op  # a typed name cannot be that of a method too
 from .ops.inplace import array_of, change
 
 
@@ -61,6 +62,12 @@ def in_place(x, by, op, ufunc, others):
     except ValueError as error:
         raise ShapeError(f"{by}: {error}") from error
     return x
+
+
+def as_shape(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The sizes of ``f(2, 3)`` and of ``f((2, 3))`` alike."""
+    one_sequence = len(sizes) == 1 and isinstance(sizes[0], (tuple, list))
+    return tuple(sizes[0]) if one_sequence else sizes
 
 
 class Operators(Variable):
@@ -111,12 +118,15 @@ class Operators(Variable):
     @property
     def T(self) -> Self:
         """All axes reversed."""
-        return permute_dims.call((self,), None)
+        return permute_dims.call((self, None), None)
 
     @property
     def mT(self) -> Self:
         """The last two axes exchanged."""
         return matrix_transpose.call((self,), None)
+
+    def reshape(self, *shape: Any) -> Self:
+        return reshape_op.call((self, as_shape(shape), None), None)
 
     def __iadd__(self, y: Any) -> Any: return in_place(self, "+=", add, np.add, (y,))
     def __isub__(self, y: Any) -> Any: return in_place(self, "-=", subtract, np.subtract, (y,))

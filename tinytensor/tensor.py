@@ -20,7 +20,7 @@ from .hooks import RemovableHandle
 from .inspection import ARRAY_API_VERSION
 from .narrow import is_floating, is_narrow, wide, widened
 from .operation import Op
-from .operators import Operators, in_place
+from .operators import Operators, as_shape, in_place
 from .ops import inplace
 from .ops.updates import At
 
@@ -498,7 +498,6 @@ class Tensor(Operators):
     def double(self) -> Tensor: return self.astype(np.float64)
     def long(self) -> Tensor: return self.astype(np.int64)
     def bool(self) -> Tensor: return self.astype(np.bool_)
-    def reshape(self, *shape: Any) -> Tensor: return ops.reshape(self, as_shape(shape))
     def view(self, *shape: Any) -> Tensor: return ops.reshape(self, as_shape(shape))
     def permute(self, *axes: Any) -> Tensor: return ops.permute_dims(self, as_shape(axes))
     def swapaxes(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1, axis2)
@@ -638,15 +637,6 @@ def wrapped(array: np.ndarray) -> Tensor:
     tensor = wrap(Tensor, array)
     tensor.narrow = is_narrow(array)
     return tensor
-
-
-def as_shape(sizes: tuple[Any, ...]) -> Shape:
-    """The sizes of ``f(2, 3)`` and of ``f((2, 3))`` alike."""
-    one_sequence = len(sizes) == 1 and isinstance(sizes[0], _SEQUENCES)
-    return tuple(sizes[0]) if one_sequence else sizes
-
-
-_SEQUENCES = (tuple, list)  # for isinstance: tuple | list would be made anew in each call
 
 
 # Where an op has another name than NumPy's ufunc.

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinytensor.kernels import reference
 
-__all__ = ["contiguous", "copy", "matrix_transpose", "reshape"]
+__all__ = ["contiguous", "copy", "matrix_transpose", "permute_dims", "reshape"]
 
 cnp.import_array()
 
@@ -169,15 +169,28 @@ def matrix_transpose(x):
     return cnp.PyArray_SwapAxes(<cnp.ndarray> x, last - 1, last)
 
 
-def reshape(x, shape):
+def permute_dims(x, axes=None):
+    """See :func:`tinytensor.kernels.reference.permute_dims`: NumPy's call takes its time."""
+    if not cnp.PyArray_Check(x):
+        return reference.permute_dims(x, axes)
+    return cnp.PyArray_Transpose(<cnp.ndarray> x, NULL) if axes is None else x.transpose(axes)
+
+
+cdef cnp.ndarray copied(x):  # for reshape, whose parameter hides the name
+    return copy(x)
+
+
+def reshape(x, shape, copy=None):
     """See :func:`tinytensor.kernels.reference.reshape`: where it must copy, a kernel does."""
-    if not cnp.PyArray_CheckExact(x):
-        return reference.reshape(x, shape)
-    if not cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray> x):
+    if not cnp.PyArray_CheckExact(x) or (copy is not None and not copy):
+        return reference.reshape(x, shape, copy)
+    if copy:
+        x = copied(x)
+    elif not cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray> x):
         try:
             return np.reshape(x, shape, copy=False)
         except ValueError:
-            x = copy(x)
+            x = copied(x)
         except TypeError:  # NumPy 2.0 does not know ``copy`` here
             pass
     return cnp.PyArray_Reshape(<cnp.ndarray> x, shape)

@@ -59,9 +59,18 @@ def matrix_transpose(x):
     return np.swapaxes(x, -1, -2)
 
 
-def reshape(x, shape):
-    """The elements of x in another shape: a view where that can be."""
-    return np.reshape(x, shape)
+def permute_dims(x, axes=None):
+    """x with its axes in another order: a view."""
+    return np.asanyarray(x).transpose(axes)
+
+
+def reshape(x, shape, copy=None):
+    """The elements of x in another shape: a view where that can be, or as ``copy`` says."""
+    x = np.array(x, order="C") if copy else np.asarray(x)
+    out = np.reshape(x, shape)
+    if copy is not None and x.size and not np.shares_memory(out, x):
+        raise ValueError("reshape: these elements are not a view in another shape")
+    return out
 
 
 def contiguous(x):
