@@ -216,10 +216,13 @@ def test_a_worker_says_what_went_wrong_and_goes_on(numpy_worker):
     numpy_worker.ask("prepare", row=SMALLEST)
 
 
-def test_a_worker_that_died_is_an_error():
+@pytest.mark.parametrize("is_seen", [False, True], ids=["just now", "before"])
+def test_a_worker_that_died_is_an_error(is_seen):
     with Worker("numpy", 1) as worker:
         worker.ask("prepare", row=SMALLEST)
         worker.process.kill()
+        if is_seen:  # then nothing can be sent to it
+            worker.process.wait()
         with pytest.raises(WorkerError, match="the worker ended with -9"):
             worker.ask("run", n=1)
 
