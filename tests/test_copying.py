@@ -43,6 +43,7 @@ def test_reshaped(isa: str, shape: tuple[int, ...]) -> None:
             got, want = kernels.reshape(x, sizes), kernels.reference.reshape(x, sizes)
             np.testing.assert_array_equal(got, want, strict=True)
             assert np.shares_memory(got, x) == np.shares_memory(want, x)
+            assert not np.shares_memory(kernels.reshape(x, sizes, True), x)
         with pytest.raises(ValueError, match="reshape"):
             kernels.reshape(x, (x.size + 1,))
 
@@ -66,6 +67,16 @@ def test_reshaped(isa: str, shape: tuple[int, ...]) -> None:
 def test_transposed(isa: str, shape: tuple[int, ...]) -> None:
     check(numbered(*shape).T)
     check(numbered(3, *shape).mT)
+
+
+@pytest.mark.parametrize("axes", [None, (2, 0, 1), (-1, 1, 0)], ids=str)
+def test_axes_in_another_order(axes: tuple[int, ...] | None) -> None:
+    x = numbered(2, 3, 5)
+    for kernel in (kernels.permute_dims, kernels.reference.permute_dims):
+        got = kernel(x, axes)
+        np.testing.assert_array_equal(got, x.transpose(axes), strict=True)
+        assert np.shares_memory(got, x)
+        assert isinstance(kernel(np.float32(1.0)), np.ndarray)  # a number has a view too
 
 
 @pytest.mark.parametrize("axes", list(itertools.permutations(range(4))), ids=str)
