@@ -594,7 +594,7 @@ enum {
     TT_STEP_ROWS = 64,                  /* the most rows of a piece */
     TT_STEP_DEPTH = 128,                /* elements of the depth in a block of an operand */
     TT_STEP_ROW = TT_STEP_DEPTH + 16,   /* from row to row of it: not a power of two */
-    TT_STEP_LANES = 16,                 /* a gate's sums in panels are filled up to so many */
+    TT_STEP_LANES = 32,                 /* a gate's sums in panels are filled up to so many */
 };
 
 /* How many floats an operand of `gates`, and inputs, takes, for vectors of up to 16. */

@@ -77,19 +77,19 @@ TT_INLINE void TT_OF(tt_gemm_tile_of)(int rows, int vectors, int64_t a_row, int6
 #define TT_TILES_OF(ROWS, VECTORS)                                                          \
     TT_TILE(strided, ROWS, VECTORS, t->a_row, t->a_depth, 0)                                \
     TT_TILE(strided_copying, ROWS, VECTORS, t->a_row, t->a_depth, 1)                        \
-    TT_TILE(packed, ROWS, VECTORS, 1, ROWS, 0)                                              \
-    TT_TILE(packed_copying, ROWS, VECTORS, 1, ROWS, 1)
+    TT_TILE(adjacent, ROWS, VECTORS, 1, t->a_depth, 0)                                      \
+    TT_TILE(adjacent_copying, ROWS, VECTORS, 1, t->a_depth, 1)
 #define TT_TILES(ROWS) TT_TILES_OF(ROWS, 1) TT_TILES_OF(ROWS, 2)
 #define TT_TILE_NAMES(ROWS, VECTORS)                                                        \
     {{TT_OF(tt_tile_strided_##ROWS##x##VECTORS),                                            \
       TT_OF(tt_tile_strided_copying_##ROWS##x##VECTORS)},                                   \
-     {TT_OF(tt_tile_packed_##ROWS##x##VECTORS),                                             \
-      TT_OF(tt_tile_packed_copying_##ROWS##x##VECTORS)}}
+     {TT_OF(tt_tile_adjacent_##ROWS##x##VECTORS),                                             \
+      TT_OF(tt_tile_adjacent_copying_##ROWS##x##VECTORS)}}
 #define TT_TILE_ENTRY(ROWS) {TT_TILE_NAMES(ROWS, 1), TT_TILE_NAMES(ROWS, 2)},
 
 TT_TO_ROWS(TT_TILES)
 
-/* [rows - 1][vectors - 1][is A packed][is B copied] */
+/* [rows - 1][vectors - 1][are the rows of A adjacent][is B copied] */
 static void (*const TT_OF(tt_tiles)[TT_GEMM_ROWS][2][2][2])(const TT_OF(tt_gemm_tile) *) = {
     TT_TO_ROWS(TT_TILE_ENTRY)};
 
@@ -242,8 +242,9 @@ static void TT_OF(tt_store_transposed)(const tt_real *tile, int64_t rows, int64_
         }
 }
 
-/* What of the packed operands the tiles after (i, j) read first, and may come from far: while the
- * block goes through A for the first time the next panel of A, then the next of B, by halves. */
+/* What is read first by the tiles after (i, j), or by this one, and may come from far: while the
+ * block goes through A for the first time the next panel of A, or what comes of an A in place whose
+ * rows are adjacent, a line for each step of the depth; then the next panel of B, by halves. */
 TT_INLINE void TT_OF(tt_gemm_look_ahead)(TT_OF(tt_gemm_tile) *t, const tt_gemm_block_args *s,
                                          int64_t i, int64_t j)
 {
@@ -253,6 +254,9 @@ TT_INLINE void TT_OF(tt_gemm_look_ahead)(TT_OF(tt_gemm_tile) *t, const tt_gemm_b
     if (s->a_packed && j == 0 && more_of_a) {
         t->ahead = t->a + s->panel * s->depth;
         t->ahead_step = TT_LANES;
+    } else if (!s->a_packed && s->a_row == 1 && j == 0) {
+        t->ahead = t->a + s->panel - 1 + TT_GEMM_AHEAD * s->a_depth;
+        t->ahead_step = s->a_depth;
     } else if (s->b_packed && more_of_b && (i < 2 * s->panel || j == 0)) {
         t->ahead = t->b + (TT_COLUMNS + (i == s->panel ? TT_LANES : 0)) * s->depth;
         t->ahead_step = TT_LANES;
@@ -274,11 +278,12 @@ static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
     tt_real tile[TT_GEMM_ROWS * TT_COLUMNS] __attribute__((aligned(TT_VECTOR_BYTES)));
     const tt_real *all_of_a = s->a, *all_of_b = s->b;
     const tt_real *row_bias = s->row_bias, *column_bias = s->column_bias;
+    const int adjacent = s->a_packed || s->a_row == 1;
     const int finds_c = !s->c_by_columns && s->depth >= 128 && s->c_row >= 8 * TT_COLUMNS;
     /* The first tile copies a panel of B for the others, unless a cache holds its rows anyway. */
     const int copies_b =
         s->rows > s->panel && s->depth * llabs(s->b_depth) > TT_GEMM_CACHE / (int)sizeof(tt_real);
-    TT_OF(tt_gemm_tile) t = {.depth = s->depth, .a_row = s->a_row, .a_depth = s->a_depth,
+    TT_OF(tt_gemm_tile) t = {.depth = s->depth, .a_row = s->a_row,
                       .c_row = s->c_row, .accumulate = s->accumulate, .b_copy = panel_of_b};
     if (s->c_by_columns) t.c_row = TT_COLUMNS, t.accumulate = 0;
     for (int64_t j = 0; j < s->columns; j += TT_COLUMNS) {
@@ -304,10 +309,11 @@ static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
             const int64_t rows = s->rows - i < s->panel ? s->rows - i : s->panel;
             tt_real *c = (tt_real *)s->c + (s->c_by_columns ? i + j * s->c_row : i * s->c_row + j);
             t.a = all_of_a + i * (s->a_packed ? s->depth : s->a_row);
+            t.a_depth = s->a_packed ? rows : s->a_depth;
             t.c = s->c_by_columns ? tile : c;
             TT_OF(tt_gemm_look_ahead)(&t, s, i, j);
             if (finds_c) TT_OF(tt_gemm_find_c)(c, s->c_row, rows, columns);
-            TT_OF(tt_tiles)[rows - 1][vectors - 1][s->a_packed][copies](&t);
+            TT_OF(tt_tiles)[rows - 1][vectors - 1][adjacent][copies](&t);
             if (copies) {
                 t.b = panel_of_b;
                 t.b_depth = vectors * TT_LANES;

@@ -115,19 +115,21 @@ static void tt_gru_cell_backward_f32(const tt_gru_cell_args *s)
  *     panels     [panel of the gates' sums][step and row of the batch][TT_STEP_PANEL]
  */
 
-/* Sums in a panel of the cotangents: a vector, or two halves of a tile. */
-#define TT_STEP_PANEL (VL < 8 ? 8 : VL)
+/* Sums in a panel of the cotangents: some tiles of a product. */
+#define TT_STEP_PANEL (2 * VL)
 
-/* Lines that what follows a product will read or write. They are fetched while a tile is summed,
- * one at each step of its depth: of many fetches at once the processor would drop some. */
+/* Lines that what follows a product will read or write: two vectors of each row of some arrays.
+ * They are fetched while the product's tiles are summed, one at each step of the depth: of many
+ * fetches at once the processor would drop some. */
+enum { TT_STEP_ARRAYS = 16 };
 typedef struct {
     int64_t count;
-    const float *of[TT_STEP_DEPTH];
+    const float *of[TT_STEP_ARRAYS * TT_STEP_ROWS * 2];
 } tt_step_lines;
 
 /* sums[row][2 VL] (+)= a b, a tile of some rows and of one block of the depth. */
 TT_INLINE void tt_step_tile_of(int rows, const float *a, const float *b, int64_t depth, float *sums,
-                               int accumulate, const tt_step_lines *lines)
+                               int accumulate, const float *const *lines, int64_t line_count)
 {
     vf sum[TT_GEMM_ROWS][2];
     TT_UNROLL for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = vf_zero();
@@ -138,7 +140,7 @@ TT_INLINE void tt_step_tile_of(int rows, const float *a, const float *b, int64_t
         if (VL == 16) __builtin_prefetch(b + TT_STEP_DEPTH * 2 * VL + VL, 0, 2);
         /* One row in turn, a few lines ahead: another core may have written it just now. */
         __builtin_prefetch(a + (k & 15) * TT_STEP_ROW + k + 48);
-        if (k < lines->count) __builtin_prefetch(lines->of[k], 1);
+        if (k < line_count) __builtin_prefetch(lines[k], 1);
         TT_UNROLL for (int r = 0; r < rows; r++) {
             vf x = vf_set1(a[r * TT_STEP_ROW + k]);
             sum[r][0] = vf_fma(x, left, sum[r][0]);
@@ -156,11 +158,11 @@ TT_INLINE void tt_step_tile_of(int rows, const float *a, const float *b, int64_t
 }
 
 static void tt_step_tile(int64_t rows, const float *a, const float *b, int64_t depth, float *sums,
-                         int accumulate, const tt_step_lines *lines)
+                         int accumulate, const float *const *lines, int64_t line_count)
 {
-#define TT_STEP_TILE(ROWS)                                           \
-    case ROWS:                                                       \
-        tt_step_tile_of(ROWS, a, b, depth, sums, accumulate, lines); \
+#define TT_STEP_TILE(ROWS)                                                       \
+    case ROWS:                                                                   \
+        tt_step_tile_of(ROWS, a, b, depth, sums, accumulate, lines, line_count); \
         break;
     switch (rows) {
         TT_TO_ROWS(TT_STEP_TILE)
@@ -177,28 +179,16 @@ TT_INLINE float *tt_operand_at(const tt_step_args *s, float *operand, int64_t ro
            column % TT_STEP_DEPTH;
 }
 
-/* Arrays of which what follows a product uses two vectors of each row. */
-typedef struct {
-    int count;
-    struct {
-        const float *x;
-        int64_t row; /* from row to row of x */
-    } of[16];
-} tt_step_ahead;
-
-TT_INLINE void tt_step_fetch(tt_step_ahead *ahead, const tt_step_args *s, const float *x,
+/* Of x, whose rows are `row` apart, from a column on; NULL for no such array. */
+TT_INLINE void tt_step_fetch(tt_step_lines *lines, const tt_step_args *s, const float *x,
                              int64_t row, int64_t column)
 {
     if (!x) return;
-    ahead->of[ahead->count].x = x + s->row * row + column;
-    ahead->of[ahead->count++].row = row;
-}
-
-/* The same of the next operand. */
-TT_INLINE void tt_step_fetch_next(tt_step_ahead *ahead, const tt_step_args *s, int64_t column)
-{
-    ahead->of[ahead->count].x = tt_operand_at(s, s->next, s->row, column);
-    ahead->of[ahead->count++].row = TT_STEP_ROW;
+    x += s->row * row + column;
+    for (int64_t r = 0; r < s->rows; r++, x += row) {
+        lines->of[lines->count++] = x;
+        if (VL == 16) lines->of[lines->count++] = x + VL;
+    }
 }
 
 /* A vector of sums in the panels. */
@@ -209,30 +199,15 @@ TT_INLINE float *tt_panel_at(const tt_step_args *s, int64_t row, int64_t gate, i
     return s->panels + (sum - within) * s->panels_depth + at * TT_STEP_PANEL + within;
 }
 
-/* The lines of some rows that are to be fetched in one block of the depth. */
-TT_INLINE void tt_step_choose_lines(tt_step_lines *lines, const tt_step_ahead *ahead, int64_t block,
-                                    int64_t blocks, int64_t row, int64_t rows)
-{
-    const int64_t end = ahead->count * (block + 1) / blocks;
-    lines->count = 0;
-    for (int64_t i = ahead->count * block / blocks; i < end; i++) {
-        const float *x = ahead->of[i].x + row * ahead->of[i].row;
-        for (int64_t r = 0; r < rows && lines->count + 2 <= TT_STEP_DEPTH; r++) {
-            lines->of[lines->count++] = x;
-            if (VL == 16) lines->of[lines->count++] = x + VL;
-            x += ahead->of[i].row;
-        }
-    }
-}
-
 /* The sums of s->rows rows with one panel of the given depth. */
 static void tt_step_product(const tt_step_args *s, const float *panel, int64_t depth, float *sums,
-                            const tt_step_ahead *ahead)
+                            const tt_step_lines *lines)
 {
     const int64_t blocks = (depth + TT_STEP_DEPTH - 1) / TT_STEP_DEPTH;
     const int64_t tiles = (s->rows + TT_GEMM_ROWS - 1) / TT_GEMM_ROWS;
     const int64_t height = (s->rows + tiles - 1) / tiles;
-    tt_step_lines lines;
+    const int64_t share = (lines->count + blocks * tiles - 1) / (blocks * tiles);
+    int64_t line = 0;
     if (!s->operand) {
         memset(sums, 0, sizeof(float) * (size_t)(s->rows * 2 * VL));
         return;
@@ -242,9 +217,10 @@ static void tt_step_product(const tt_step_args *s, const float *panel, int64_t d
         const int64_t some = depth - k < TT_STEP_DEPTH ? depth - k : TT_STEP_DEPTH;
         for (int64_t r = 0; r < s->rows; r += height) {
             const int64_t rows = s->rows - r < height ? s->rows - r : height;
-            tt_step_choose_lines(&lines, ahead, k / TT_STEP_DEPTH, blocks, r, rows);
+            const int64_t rest = lines->count - line, count = rest < share ? rest : share;
             tt_step_tile(rows, a + r * TT_STEP_ROW, panel + k * 2 * VL, some, sums + r * 2 * VL,
-                         k > 0, &lines);
+                         k > 0, lines->of + line, count);
+            line += count;
         }
     }
 }
@@ -356,16 +332,17 @@ TT_INLINE void tt_step_sums(const tt_step_args *s, int gates, int64_t unit, floa
     const int64_t n = s->hidden, depth = tt_step_padded(n) + tt_step_padded(s->inputs);
     const float *panel = s->weights + unit * gates * depth;
     for (int gate = 0; gate < gates; gate++) {
-        tt_step_ahead ahead = {0};
-        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit);
+        tt_step_lines lines;
+        lines.count = 0;
+        tt_step_fetch(&lines, s, s->gates, gates * n, gate * n + unit);
         if (gate == gates - 1) {
-            tt_step_fetch(&ahead, s, s->inner, n, unit);
-            tt_step_fetch(&ahead, s, s->h, n, unit);
-            tt_step_fetch(&ahead, s, s->c, n, unit);
-            tt_step_fetch_next(&ahead, s, unit);
+            tt_step_fetch(&lines, s, s->inner, n, unit);
+            tt_step_fetch(&lines, s, s->c, n, unit);
+            tt_step_fetch(&lines, s, s->h, n, unit);
+            tt_step_fetch(&lines, s, tt_operand_at(s, s->next, 0, unit), TT_STEP_ROW, 0);
         }
         tt_step_product(s, panel + gate * depth * 2 * VL, depth, sums + gate * s->rows * 2 * VL,
-                        &ahead);
+                        &lines);
     }
     tt_operand_inputs(s, unit);
 }
@@ -373,16 +350,17 @@ TT_INLINE void tt_step_sums(const tt_step_args *s, int gates, int64_t unit, floa
 TT_INLINE void tt_step_backward_sums(const tt_step_args *s, int gates, int64_t unit, float *sums)
 {
     const int64_t n = s->hidden, depth = gates * tt_step_padded(n);
-    tt_step_ahead ahead = {0};
+    tt_step_lines lines;
+    lines.count = 0;
     for (int gate = 0; gate < gates; gate++) {
-        tt_step_fetch(&ahead, s, s->gates, gates * n, gate * n + unit);
-        tt_step_fetch(&ahead, s, s->dgates, gates * n, gate * n + unit);
+        tt_step_fetch(&lines, s, s->gates, gates * n, gate * n + unit);
+        tt_step_fetch(&lines, s, s->dgates, gates * n, gate * n + unit);
     }
-    tt_step_fetch(&ahead, s, s->g, n, unit);
-    tt_step_fetch(&ahead, s, s->inner, n, unit);
-    tt_step_fetch(&ahead, s, s->h_before, n, unit);
-    tt_step_fetch(&ahead, s, s->c_before, n, unit);
-    tt_step_product(s, s->weights + unit * depth, depth, sums, &ahead);
+    tt_step_fetch(&lines, s, s->g, n, unit);
+    tt_step_fetch(&lines, s, s->inner, n, unit);
+    tt_step_fetch(&lines, s, s->h_before, n, unit);
+    tt_step_fetch(&lines, s, s->c_before, n, unit);
+    tt_step_product(s, s->weights + unit * depth, depth, sums, &lines);
 }
 
 #define TT_ALIGNED __attribute__((aligned(TT_VECTOR_BYTES)))
@@ -576,7 +554,8 @@ static void tt_step_inputs_backward_f32(const tt_step_args *s)
     float sums[TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
     const int64_t depth = s->gate_count * tt_step_padded(s->hidden);
     const float *weights = s->weights + tt_round_up(s->hidden, 2 * VL) * depth;
-    const tt_step_ahead none = {0};
+    tt_step_lines none;
+    none.count = 0;
     for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
         tt_step_product(s, weights + unit * depth, depth, sums, &none);
         for (int64_t r = 0; r < s->rows; r++)

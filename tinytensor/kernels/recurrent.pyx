@@ -458,7 +458,7 @@ cdef void add_products(void *context, int64_t piece) noexcept nogil:
     memset(&args, 0, sizeof(args))
     args.columns = min(p.piece_columns, p.columns - column)
     args.a_row, args.a_depth = 1, p.panel
-    args.panel = p.panel if p.panel <= table.gemm_rows else p.panel // 2
+    args.panel = ceil_div(p.panel, ceil_div(p.panel, table.gemm_rows))
     args.b_packed, args.c_row = True, p.row_length
     for block in range(ceil_div(p.depth, p.block_depth)):
         k = block * p.block_depth
@@ -742,7 +742,7 @@ def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x):
     panels = _core.empty_f32(1, &size)
     s.args.panels = data_f32(panels)
     memset(&p, 0, sizeof(Gradients))
-    p.s, p.panel = &s, max(8, s.group_units // 2)
+    p.s, p.panel = &s, s.group_units
     p.x, p.h, p.h0 = data_f32(x), data_f32(hs), data_f32(h0)
     p.dw_ih, p.dw_hh, p.db = data_f32(dw_ih), data_f32(dw_hh), data_f32(db)
     size = min(COLUMNS_OF_STRIP, (max(n, s.args.inputs) + 15) & ~15)
