@@ -552,6 +552,7 @@ typedef struct {
     const float *weights;
     const float *operand; /* of the product; NULL: zeros */
     float *next;          /* the operand of the next step */
+    int64_t operand_rows; /* of a block of the operands, those of other steps among them */
     const float *x;       /* of the next step, for its operand; NULL: none */
     int64_t batch, hidden;
     int64_t inputs; /* columns of x that the operands hold */
@@ -562,9 +563,7 @@ typedef struct {
     float *gates, *inner, *h, *c;
     const float *inner_bias; /* NULL for none */
     const float *g, *g_last; /* cotangents of h, and of h as the last state (NULL: zeros) */
-    float *dgates, *dinner;
-    float *panels; /* of the cotangents of the gates' sums; NULL for none, as dgates can be */
-    int64_t panels_row, panels_depth; /* the row of the batch's first there; of all rows */
+    float *dgates, *dinner; /* NULL for none */
     float *dx; /* of step_inputs_backward, (batch, inputs) */
     float *carry; /* cotangents of c, or the part of those of h that goes around the product */
     float *dh0;   /* of step_state_backward, as is what follows */
@@ -582,9 +581,9 @@ typedef struct {
     int backward;
 } tt_step_pack_args;
 
-/* sums[i] (+)= Σ_k panel[k][i], of a panel of the cotangents. */
+/* sums[i] (+)= Σ_k operand[k][i], of columns of one block. */
 typedef struct {
-    const float *panel;
+    const float *operand;
     float *sums;
     int64_t rows, depth; /* i < rows, k < depth */
     int accumulate;
@@ -594,15 +593,14 @@ enum {
     TT_STEP_ROWS = 64,                  /* the most rows of a piece */
     TT_STEP_DEPTH = 128,                /* elements of the depth in a block of an operand */
     TT_STEP_ROW = TT_STEP_DEPTH + 16,   /* from row to row of it: not a power of two */
-    TT_STEP_LANES = 32,                 /* a gate's sums in panels are filled up to so many */
 };
 
-/* How many floats an operand of `gates`, and inputs, takes, for vectors of up to 16. */
-static inline int64_t tt_step_operand_size(int64_t batch, int64_t gates, int64_t hidden,
+/* How many floats operands of so many rows, of `gates` and inputs, take: for vectors of up to 16. */
+static inline int64_t tt_step_operand_size(int64_t rows, int64_t gates, int64_t hidden,
                                            int64_t inputs)
 {
     int64_t depth = gates * ((hidden + 15) / 16 * 16) + (inputs + 15) / 16 * 16;
-    return (depth + TT_STEP_DEPTH - 1) / TT_STEP_DEPTH * batch * TT_STEP_ROW;
+    return (depth + TT_STEP_DEPTH - 1) / TT_STEP_DEPTH * rows * TT_STEP_ROW;
 }
 
 #define TT_RECURRENT_KERNELS(X)                  \

@@ -106,17 +106,13 @@ static void tt_gru_cell_backward_f32(const tt_gru_cell_args *s)
  * TT_STEP_DEPTH elements of the depth, whose rows are TT_STEP_ROW floats apart. That is a constant,
  * so that one register addresses all rows of a tile. The columns past n are 0.
  *
- *     operand    [block of the depth][row of the batch][TT_STEP_ROW]
+ *     operands   [block of the depth][step and row of the batch][TT_STEP_ROW]
  *
- * Backward, the input's weights V can be further groups, behind the units', whose sums are the
- * cotangents of x. And the d of all steps, or of some, are the left factor dᵀ of the products that
- * are the weights' gradients: then they are left in panels, as such a product reads them.
- *
- *     panels     [panel of the gates' sums][step and row of the batch][TT_STEP_PANEL]
+ * Of the steps' operands two are kept, in turns. Backward, more can be: the d of many steps are the
+ * left factor dᵀ of the products that are the weights' gradients, which read it as it lies there.
+ * And the input's weights V can be further groups, behind the units', whose sums are the
+ * cotangents of x.
  */
-
-/* Sums in a panel of the cotangents: some tiles of a product. */
-#define TT_STEP_PANEL (2 * VL)
 
 /* Lines that what follows a product will read or write: two vectors of each row of some arrays.
  * They are fetched while the product's tiles are summed, one at each step of the depth: of many
@@ -175,7 +171,7 @@ TT_INLINE int64_t tt_step_padded(int64_t n) { return (n + VL - 1) / VL * VL; }
 /* Element [row][column] of an operand. */
 TT_INLINE float *tt_operand_at(const tt_step_args *s, float *operand, int64_t row, int64_t column)
 {
-    return operand + (column / TT_STEP_DEPTH * s->batch + row) * TT_STEP_ROW +
+    return operand + (column / TT_STEP_DEPTH * s->operand_rows + row) * TT_STEP_ROW +
            column % TT_STEP_DEPTH;
 }
 
@@ -189,14 +185,6 @@ TT_INLINE void tt_step_fetch(tt_step_lines *lines, const tt_step_args *s, const 
         lines->of[lines->count++] = x;
         if (VL == 16) lines->of[lines->count++] = x + VL;
     }
-}
-
-/* A vector of sums in the panels. */
-TT_INLINE float *tt_panel_at(const tt_step_args *s, int64_t row, int64_t gate, int64_t j)
-{
-    const int64_t sum = gate * tt_round_up(s->hidden, TT_STEP_LANES) + j;
-    const int64_t within = sum % TT_STEP_PANEL, at = s->panels_row + row;
-    return s->panels + (sum - within) * s->panels_depth + at * TT_STEP_PANEL + within;
 }
 
 /* The sums of s->rows rows with one panel of the given depth. */
@@ -213,7 +201,8 @@ static void tt_step_product(const tt_step_args *s, const float *panel, int64_t d
         return;
     }
     for (int64_t k = 0; k < depth; k += TT_STEP_DEPTH) {
-        const float *a = s->operand + (k / TT_STEP_DEPTH * s->batch + s->row) * TT_STEP_ROW;
+        const int64_t block = k / TT_STEP_DEPTH * s->operand_rows;
+        const float *a = s->operand + (block + s->row) * TT_STEP_ROW;
         const int64_t some = depth - k < TT_STEP_DEPTH ? depth - k : TT_STEP_DEPTH;
         for (int64_t r = 0; r < s->rows; r += height) {
             const int64_t rows = s->rows - r < height ? s->rows - r : height;
@@ -233,12 +222,11 @@ TT_INLINE void tt_operand_put(const tt_step_args *s, int64_t row, int64_t gate, 
     vf_store(tt_operand_at(s, s->next, row, gate * tt_step_padded(n) + j), x);
 }
 
-/* The cotangents of a gate's sums: to the next product, and to where they are kept. */
+/* The cotangents of a gate's sums. */
 TT_INLINE void tt_step_put_back(const tt_step_args *s, int64_t row, int64_t gate, int64_t j, vf x)
 {
     const int64_t n = s->hidden;
     tt_operand_put(s, row, gate, j, x);
-    if (s->panels) vf_store(tt_panel_at(s, row, gate, j), x);
     if (s->dgates) tt_row_put(s->dgates + (row * s->gate_count + gate) * n, j, n, x);
 }
 
@@ -570,12 +558,12 @@ static void tt_step_inputs_backward_f32(const tt_step_args *s)
 static void tt_step_bias_f32(const tt_step_bias_args *s)
 {
     for (int64_t i = 0; i < s->rows; i += VL) {
-        const float *x = s->panel + i;
+        const float *x = s->operand + i;
         vf sum[4] = {vf_zero(), vf_zero(), vf_zero(), vf_zero()};
         int64_t k = 0;
         for (; k + 4 <= s->depth; k += 4)
-            for (int64_t v = 0; v < 4; v++) sum[v] += vf_load(x + (k + v) * TT_STEP_PANEL);
-        for (; k < s->depth; k++) sum[0] += vf_load(x + k * TT_STEP_PANEL);
+            for (int64_t v = 0; v < 4; v++) sum[v] += vf_load(x + (k + v) * TT_STEP_ROW);
+        for (; k < s->depth; k++) sum[0] += vf_load(x + k * TT_STEP_ROW);
         sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
         if (s->accumulate) sum[0] += tt_row_at(s->sums, i, s->rows, 0);
         tt_row_put(s->sums, i, s->rows, sum[0]);

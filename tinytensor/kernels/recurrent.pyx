@@ -59,6 +59,7 @@ cdef extern from "tinytensor.h" nogil:
         const float *weights
         const float *operand
         float *next
+        int64_t operand_rows
         const float *x
         int64_t batch, hidden
         int64_t inputs
@@ -76,8 +77,6 @@ cdef extern from "tinytensor.h" nogil:
         const float *g_last
         float *dgates
         float *dinner
-        float *panels
-        int64_t panels_row, panels_depth
         float *dx
         float *carry
         float *dh0
@@ -91,13 +90,13 @@ cdef extern from "tinytensor.h" nogil:
         int64_t first, groups
         int backward
     ctypedef struct tt_step_bias_args:
-        const float *panel
+        const float *operand
         float *sums
         int64_t rows, depth
         int accumulate
-    int64_t TT_STEP_ROWS, TT_STEP_LANES
+    int64_t TT_STEP_ROWS, TT_STEP_DEPTH, TT_STEP_ROW
     int64_t tt_step_operand_size(
-        int64_t batch, int64_t gates, int64_t hidden, int64_t inputs
+        int64_t rows, int64_t gates, int64_t hidden, int64_t inputs
     )
     ctypedef struct tt_kernels:
         int vector_bytes
@@ -120,7 +119,7 @@ cdef extern from "tinytensor.h" nogil:
 cdef enum:
     WORK_OF_PIECE = 1 << 13  # elements of the state, each with some 60 operations
     FUSED_FROM = 16  # rows of a batch
-    PANELS_IN_CACHE = 1 << 17  # elements: half of a second-level cache
+    OPERANDS_IN_CACHE = 1 << 17  # elements: half of a second-level cache
     ROWS_OF_GRADIENT = 256  # and columns of a piece, which stays in the cache as it is added to
     COLUMNS_OF_GRADIENT = 128
     COLUMNS_OF_STRIP = 256  # of a right factor, packed at once
@@ -297,8 +296,8 @@ cdef struct Sequence:
     const float *weight
     const float *input_weight  # if the steps take the input's product with them
     float *packed
-    float *operands  # two, which the steps read and write in turns
-    int64_t operand_size
+    float *operands
+    int64_t kept  # operands, which the steps read and write in turns
     int64_t steps, gates, groups, group_units
     int64_t input_groups  # of a backward pass that makes the cotangents of x
     int64_t piece_groups, piece_rows, row_pieces, pieces, input_pieces
@@ -320,6 +319,7 @@ cdef void cut(Sequence *s, int64_t steps, int64_t batch, int64_t hidden, int gat
     )
     s.pieces = ceil_div(s.groups, s.piece_groups) * s.row_pieces
     s.some = steps + s.backward
+    s.kept = 2
 
 
 cdef void pack_groups(void *context, int64_t piece) noexcept nogil:
@@ -337,12 +337,25 @@ cdef inline float *moved(const float *x, int64_t by) noexcept nogil:
     return <float *> x + by if x != NULL else NULL
 
 
+# Whether the indices of the steps go down.
+cdef inline bint is_downward(const Sequence *s) noexcept nogil:
+    return s.reverse != s.backward
+
+
+# The operand that a step leaves, in the order of the steps' indices. That of the step before is
+# where a step `kept` - 1 later would leave its own.
+cdef inline float *operand_of(const Sequence *s, int64_t step) noexcept nogil:
+    cdef int64_t place = step % s.kept
+    if is_downward(s):
+        place = s.kept - 1 - place
+    return s.operands + place * s.args.batch * TT_STEP_ROW
+
+
 cdef void run_step(void *context, int64_t step, int64_t piece) noexcept nogil:
     """A piece of a step; behind the last step of backward, of the first state's cotangent."""
     cdef const Sequence *s = <const Sequence *> context
     cdef tt_step_args args = s.args
     cdef int64_t state = args.batch * args.hidden
-    cdef bint downward = s.reverse != s.backward  # through the indices of the steps
     cdef int64_t t, before, after, group
     # The pieces of inputs lie evenly among those of units, so that every thread has of both.
     cdef int64_t inputs_before = piece * s.input_pieces // (s.pieces + s.input_pieces)
@@ -350,14 +363,14 @@ cdef void run_step(void *context, int64_t step, int64_t piece) noexcept nogil:
     cdef bint of_inputs = inputs_to_here > inputs_before
     piece = inputs_before if of_inputs else piece - inputs_before
     step += s.first
-    t = s.steps - 1 - step if downward else step
+    t = s.steps - 1 - step if is_downward(s) else step
     before = t + 1 if s.reverse else t - 1
     after = 2 * t - before
     args.row = piece % s.row_pieces * s.piece_rows
     args.rows = min(s.piece_rows, args.batch - args.row)
     if step > 0 or args.operand != NULL:
-        args.operand = s.operands + step % 2 * s.operand_size
-    args.next = s.operands + (step + 1) % 2 * s.operand_size
+        args.operand = operand_of(s, step + s.kept - 1)
+    args.next = operand_of(s, step)
     group = piece // s.row_pieces * s.piece_groups
     if of_inputs:  # their cotangents, of the step before this one
         args.unit = group * s.group_units
@@ -385,14 +398,13 @@ cdef void run_step(void *context, int64_t step, int64_t piece) noexcept nogil:
     args.inner = moved(args.inner, t * state)
     args.g = moved(args.g, t * state)
     args.dgates = moved(args.dgates, t * s.gates * state)
-    args.panels_row = (t - lowest(s)) * args.batch
     args.dinner = moved(args.dinner, t * state)
     s.kernel(&args)
 
 
 # The least index of the steps that are taken now.
 cdef inline int64_t lowest(const Sequence *s) noexcept nogil:
-    return max(0, s.steps - s.first - s.some) if s.reverse != s.backward else s.first
+    return max(0, s.steps - s.first - s.some) if is_downward(s) else s.first
 
 
 # How many steps they are: behind the last of a backward pass, `some` counts one more.
@@ -401,9 +413,10 @@ cdef inline int64_t taken(const Sequence *s) noexcept nogil:
 
 
 # --- Gradients of weights --------------------------------------------------------------------
-# Backward leaves the cotangents of the gates' sums in panels, the left factor of the products that
-# are the gradients. If they fit a cache, the products are taken for some steps at a time, and added
-# up; else, as each time would read and write all gradients, for all steps at once.
+# The operands of backward's steps, the cotangents of the gates' sums, are the left factor of the
+# products that are the gradients. If those of some steps fit a cache, the products are taken for
+# these at a time, and added up; else, as each time would read and write all gradients, for all
+# steps at once.
 
 
 cdef struct Gradients:
@@ -415,12 +428,11 @@ cdef struct Gradients:
     float *dw_hh
     float *db
     float *packed  # the right factor
-    int64_t panel  # sums in a panel
-    # One of the products: rows [row, row + depth) of the panels, by `columns` of longer rows.
+    # One of the products: rows [row, row + depth) of the operands, by `columns` of longer rows.
     const float *factor
     float *dw
     int64_t row, depth, columns, row_length, block_depth
-    int64_t piece_panels, piece_columns, column_pieces
+    int64_t piece_sums, piece_columns, column_pieces
     bint accumulate, adds_bias
 
 
@@ -437,6 +449,12 @@ cdef void pack_factor(void *context, int64_t piece) noexcept nogil:
     table.gemm_pack_b_f32(&args)
 
 
+# Elements of a gate in an operand: in whole vectors.
+cdef inline int64_t padded(const Sequence *s, int64_t n) noexcept nogil:
+    cdef int64_t lanes = s.group_units // 2
+    return ceil_div(n, lanes) * lanes
+
+
 cdef inline int64_t filled_up(const Gradients *p) noexcept nogil:
     """Columns of the packed factor."""
     cdef int64_t lanes = p.s.group_units // 2
@@ -449,34 +467,40 @@ cdef void add_products(void *context, int64_t piece) noexcept nogil:
     cdef const gemm.tt_kernels *table = <const gemm.tt_kernels *> _core.table
     cdef gemm.tt_gemm_block_args args
     cdef tt_step_bias_args bias
-    cdef int64_t of_gate = ceil_div(s.args.hidden, p.panel)
+    cdef int64_t n = s.args.hidden, of_gate = padded(s, n)
     cdef int64_t column = piece % p.column_pieces * p.piece_columns
-    cdef int64_t first = piece // p.column_pieces * p.piece_panels
-    cdef int64_t end = min(first + p.piece_panels, s.gates * of_gate)
-    cdef int64_t block, k, i, gate, unit
-    cdef const float *panel
+    cdef int64_t sum = piece // p.column_pieces * p.piece_sums
+    cdef int64_t end = min(sum + p.piece_sums, s.gates * of_gate)
+    cdef int64_t gate, unit, rows, block, k
+    cdef const float *left
     memset(&args, 0, sizeof(args))
     args.columns = min(p.piece_columns, p.columns - column)
-    args.a_row, args.a_depth = 1, p.panel
-    args.panel = ceil_div(p.panel, ceil_div(p.panel, table.gemm_rows))
+    args.a_row, args.a_depth = 1, TT_STEP_ROW
     args.b_packed, args.c_row = True, p.row_length
-    for block in range(ceil_div(p.depth, p.block_depth)):
-        k = block * p.block_depth
-        args.depth = min(p.block_depth, p.depth - k)
-        args.b = p.packed + k * filled_up(p) + column * args.depth
-        args.accumulate = p.accumulate or k > 0
-        for i in range(first, end):
-            gate, unit = i // of_gate, i % of_gate * p.panel
-            panel = s.args.panels + (p.row + k) * p.panel + s.args.panels_depth * (
-                gate * ceil_div(s.args.hidden, TT_STEP_LANES) * TT_STEP_LANES + unit
+    while sum < end:
+        gate, unit = sum // of_gate, sum % of_gate
+        # As many as are of one gate, and of one block of the operands.
+        rows = min(end - sum, min(n - unit, TT_STEP_DEPTH - sum % TT_STEP_DEPTH))
+        args.rows = rows
+        args.panel = ceil_div(rows, ceil_div(rows, table.gemm_rows))
+        args.c = p.dw + (gate * n + unit) * p.row_length + column
+        for block in range(ceil_div(p.depth, p.block_depth)):
+            k = block * p.block_depth
+            args.depth = min(p.block_depth, p.depth - k)
+            left = s.operands + sum % TT_STEP_DEPTH + TT_STEP_ROW * (
+                sum // TT_STEP_DEPTH * s.args.operand_rows + p.row + k
             )
-            args.a, args.rows = panel, min(p.panel, s.args.hidden - unit)
-            args.c = p.dw + (gate * s.args.hidden + unit) * p.row_length + column
+            args.a = left
+            args.b = p.packed + k * filled_up(p) + column * args.depth
+            args.accumulate = p.accumulate or k > 0
             table.gemm_block_f32(&args)
             if p.adds_bias and column == 0:
-                bias.panel, bias.sums = panel, p.db + gate * s.args.hidden + unit
-                bias.rows, bias.depth, bias.accumulate = args.rows, args.depth, args.accumulate
+                bias.operand, bias.sums = left, p.db + gate * n + unit
+                bias.rows, bias.depth, bias.accumulate = rows, args.depth, args.accumulate
                 s.table.step_bias_f32(&bias)
+        sum += rows
+        if unit + rows == n:
+            sum += of_gate - n
 
 
 cdef void multiply(
@@ -484,7 +508,7 @@ cdef void multiply(
     bint accumulate,
 ) noexcept nogil:
     """In strips of columns, whose packed factor the memory can hold."""
-    cdef int64_t panels = p.s.gates * ceil_div(p.s.args.hidden, p.panel), column = 0
+    cdef int64_t sums = p.s.gates * padded(p.s, p.s.args.hidden), column = 0
     p.row_length, p.row, p.depth, p.accumulate = row_length, row, depth, accumulate
     p.block_depth = ceil_div(depth, ceil_div(depth, gemm.TT_GEMM_DEPTH))
     while column < row_length:
@@ -492,13 +516,15 @@ cdef void multiply(
         p.columns = min(COLUMNS_OF_STRIP, row_length - column)
         p.piece_columns = min(p.columns, COLUMNS_OF_GRADIENT)
         p.column_pieces = ceil_div(p.columns, p.piece_columns)
-        p.piece_panels = min(
-            ROWS_OF_GRADIENT // p.panel,
-            ceil_div(WORK_OF_GRADIENT, max(1, p.panel * p.piece_columns * depth)),
+        p.piece_sums = min(
+            ROWS_OF_GRADIENT,
+            TT_STEP_DEPTH * ceil_div(
+                WORK_OF_GRADIENT, max(1, TT_STEP_DEPTH * p.piece_columns * depth)
+            ),
         )
         _core.parallel_for(ceil_div(depth, p.block_depth), pack_factor, p)
         _core.parallel_for(
-            ceil_div(panels, p.piece_panels) * p.column_pieces, add_products, p
+            ceil_div(sums, p.piece_sums) * p.column_pieces, add_products, p
         )
         p.adds_bias = False
         column += COLUMNS_OF_STRIP
@@ -513,20 +539,22 @@ cdef void add_gradients(Gradients *p) noexcept nogil:
     cdef int64_t skip = before < 0
     cdef int64_t steps = end - begin - skip - (before + end - begin > s.steps)
     cdef bint more = s.first > 0
+    cdef int64_t row = (s.kept - (end - begin)) * batch if is_downward(s) else 0
     p.adds_bias = True
     multiply(
-        p, p.x + begin * batch * s.args.inputs, s.args.inputs, p.dw_ih, 0, (end - begin) * batch,
-        more,
+        p, p.x + begin * batch * s.args.inputs, s.args.inputs, p.dw_ih, row,
+        (end - begin) * batch, more,
     )
     if steps:
         multiply(
-            p, p.h + (before + skip) * batch * n, n, p.dw_hh, skip * batch, steps * batch, more
+            p, p.h + (before + skip) * batch * n, n, p.dw_hh, row + skip * batch, steps * batch,
+            more,
         )
     elif not more:
         memset(p.dw_hh, 0, s.gates * n * n * sizeof(float))
     if steps < end - begin and p.h0 != NULL:
         multiply(
-            p, p.h0, n, p.dw_hh, 0 if skip else (end - 1 - begin) * batch, batch, True
+            p, p.h0, n, p.dw_hh, row + (0 if skip else (end - 1 - begin) * batch), batch, True
         )
 
 
@@ -536,11 +564,11 @@ cdef int run_sequence(Sequence *s, cnp.ndarray w_hh, Gradients *gradients=NULL) 
     cdef cnp.npy_intp depth = s.gates * (((s.args.hidden + 15) & ~15) + ((inputs + 15) & ~15))
     cdef cnp.npy_intp packed = (s.groups + s.input_groups) * s.group_units * depth
     cdef cnp.npy_intp operands
-    cdef tt_step_args first = s.args
-    s.operand_size = tt_step_operand_size(
-        s.args.batch, s.gates if s.backward else 1, s.args.hidden, inputs
+    cdef tt_step_args first
+    s.args.operand_rows = s.kept * s.args.batch
+    operands = tt_step_operand_size(
+        s.args.operand_rows, s.gates if s.backward else 1, s.args.hidden, inputs
     )
-    operands = 2 * s.operand_size
     cdef cnp.ndarray of_weights = _core.empty_f32(1, &packed)
     cdef cnp.ndarray of_operands = _core.empty_f32(1, &operands)
     s.input_pieces = ceil_div(s.input_groups, s.piece_groups) * s.row_pieces
@@ -549,7 +577,8 @@ cdef int run_sequence(Sequence *s, cnp.ndarray w_hh, Gradients *gradients=NULL) 
     s.args.weights = s.packed
     if inputs:
         s.args.operand = s.operands
-    first.next, first.rows = s.operands, first.batch
+    first = s.args
+    first.next, first.rows = operand_of(s, s.kept - 1), first.batch
     if s.reverse:
         first.x = moved(first.x, (s.steps - 1) * first.batch * first.inputs)
     with nogil:
@@ -734,19 +763,16 @@ def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x):
         s.args.dx, s.input_weight = data_f32(dx), data_f32(w_ih)
         s.input_groups = ceil_div(s.args.inputs, s.group_units)
 
-    rows = PANELS_IN_CACHE // (4 * n)
+    rows = OPERANDS_IN_CACHE // (4 * n)
     if rows >= n + s.args.inputs:  # else adding to the gradients would cost more than it saves
-        s.some = max(1, min(steps, rows // batch))
-    s.args.panels_depth = min(s.some, steps) * batch
-    size = 4 * s.args.panels_depth * ceil_div(n, TT_STEP_LANES) * TT_STEP_LANES
-    panels = _core.empty_f32(1, &size)
-    s.args.panels = data_f32(panels)
+        s.some = max(2, rows // batch)
+    s.kept = min(s.some, steps)
     memset(&p, 0, sizeof(Gradients))
-    p.s, p.panel = &s, s.group_units
+    p.s = &s
     p.x, p.h, p.h0 = data_f32(x), data_f32(hs), data_f32(h0)
     p.dw_ih, p.dw_hh, p.db = data_f32(dw_ih), data_f32(dw_hh), data_f32(db)
     size = min(COLUMNS_OF_STRIP, (max(n, s.args.inputs) + 15) & ~15)
-    size *= max(s.args.panels_depth, batch)
+    size *= s.kept * batch
     packed = _core.empty_f32(1, &size)
     p.packed = data_f32(packed)
     run_sequence(&s, w_hh, &p)
