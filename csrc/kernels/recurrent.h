@@ -353,8 +353,10 @@ TT_INLINE void tt_step_backward_sums(const tt_step_args *s, int gates, int64_t u
 
 #define TT_ALIGNED __attribute__((aligned(TT_VECTOR_BYTES)))
 
-/* s->input may be s->gates, which then leave as the gates themselves. */
-TT_INLINE void tt_lstm_step_at(const tt_step_args *s, int64_t r, int64_t j, const float *sums)
+/* s->input may be s->gates, which then leave as the gates themselves. The state comes in a second
+ * pass: one chain of two functions would be as long as a processor looks ahead. */
+TT_INLINE void tt_lstm_step_gates_at(const tt_step_args *s, int64_t r, int64_t j,
+                                     const float *sums)
 {
     const int64_t n = s->hidden, at = r * n;
     const float *input = s->input + r * s->input_row;
@@ -365,14 +367,22 @@ TT_INLINE void tt_lstm_step_at(const tt_step_args *s, int64_t r, int64_t j, cons
     vf o = tt_gate(TT_STEP_SUM(3) + tt_row_at(input + 3 * n, j, n, 0));
     vf c = i * g;
     if (s->c_before) c += f * tt_row_at(s->c_before + at, j, n, 0);
-    vf h = o * vf_tanh(c);
     tt_row_put(gates, j, n, i);
     tt_row_put(gates + n, j, n, f);
     tt_row_put(gates + 2 * n, j, n, g);
     tt_row_put(gates + 3 * n, j, n, o);
     tt_row_put(s->c + at, j, n, c);
+}
+
+TT_INLINE void tt_lstm_step_state_at(const tt_step_args *s, int64_t r, int64_t j,
+                                     const float *sums)
+{
+    const int64_t n = s->hidden, at = r * n;
+    vf o = tt_row_at(s->gates + 4 * at + 3 * n, j, n, 0);
+    vf h = o * vf_tanh(tt_row_at(s->c + at, j, n, 0));
     tt_row_put(s->h + at, j, n, h);
     tt_operand_put(s, r, 0, j, h);
+    (void)sums;
 }
 
 static void tt_lstm_step_f32(const tt_step_args *s)
@@ -380,7 +390,8 @@ static void tt_lstm_step_f32(const tt_step_args *s)
     float sums[4 * TT_STEP_ROWS * 2 * VL] TT_ALIGNED;
     for (int64_t unit = s->unit; unit < s->unit + s->units; unit += 2 * VL) {
         tt_step_sums(s, 4, unit, sums);
-        TT_STEP_EACH(s, unit, sums, tt_lstm_step_at);
+        TT_STEP_EACH(s, unit, sums, tt_lstm_step_gates_at);
+        TT_STEP_EACH(s, unit, sums, tt_lstm_step_state_at);
     }
 }
 
