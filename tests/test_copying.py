@@ -177,3 +177,56 @@ def test_running_sums_are_numpys_to_the_bit(
     x = np.random.default_rng(2).standard_normal(shape, np.float32)
     expected = np.flip(np.cumsum(np.flip(x, axis), axis), axis) if reverse else np.cumsum(x, axis)
     np.testing.assert_array_equal(kernels.cumsum(x, axis, reverse), expected)
+
+
+ALL = slice(None)
+PLACES = [
+    ((40, 70), (ALL, slice(3, 20))),
+    ((40, 70), (slice(5, 30), slice(0, 70))),
+    ((40, 70), (slice(5, 30), slice(69, 70))),
+    ((40, 70), slice(5, 30)),
+    ((40, 70), (slice(0, 40, 2), slice(3, 20))),
+    ((41, 70), (slice(0, 40, 2), slice(3, 20))),
+    ((40, 70), (ALL, 3)),
+    ((40, 70), (slice(None, None, -1), slice(3, 20))),
+    ((40, 70), (ALL, slice(None, None, -2))),
+    ((40, 70), (39, 69)),
+    ((40, 70), (None, ..., slice(7, 8), None)),
+    ((40, 70), ...),
+    ((40, 70), (slice(3, 3),)),
+    ((7, 5, 6), (ALL, 2)),
+    ((7, 5, 6), (ALL, slice(1, 3), slice(2, 4))),
+    ((7, 5, 6), (..., -1)),
+    ((7, 5, 6), 6),
+    ((1, 1), (0, 0)),
+    ((), ()),
+    ((3, 90_000), (slice(1, 3), slice(10, 80_000))),
+    ((270_000,), slice(40_000, 230_000)),
+    ((600, 900), (slice(100, 500), slice(450, 460))),
+    ((300_000, 2), (ALL, 1)),
+]
+
+
+@pytest.mark.parametrize(("shape", "index"), PLACES, ids=str)
+def test_a_part_of_zeros(isa: str, shape: tuple[int, ...], index: object) -> None:
+    picked = np.zeros(shape)[index].shape
+    whole = 1 + numbered(*picked, 2)
+    for g in (whole[..., 0].copy(), whole[..., 1], np.broadcast_to(np.float32(3), picked)):
+        spoilt = _core.empty(shape, np.float32)  # the memory that the next one of this size takes
+        spoilt[...] = np.nan
+        del spoilt
+        got, want = kernels.place(g, index, shape), kernels.reference.place(g, index, shape)
+        np.testing.assert_array_equal(got, want, strict=True)
+        assert got.flags.c_contiguous
+    for dtype in (np.float64, np.int32, np.dtype(">f4")):
+        g = whole[..., 0].astype(dtype)
+        got, want = kernels.place(g, index, shape), kernels.reference.place(g, index, shape)
+        np.testing.assert_array_equal(got, want, strict=True)
+
+
+@pytest.mark.parametrize("kernel", [kernels.place, kernels.reference.place])
+def test_a_part_that_does_not_fit(kernel) -> None:
+    with pytest.raises(ValueError, match=r"g is \(2, 4\), but its place is \(3, 4\)"):
+        kernel(numbered(2, 4), slice(0, 3), (5, 4))
+    with pytest.raises(IndexError):
+        kernel(numbered(4), 5, (5, 4))

@@ -6,6 +6,7 @@ with adjacent elements, the two make matrices that are transposed, all other axe
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from tinytensor.kernels import reference
 
-__all__ = ["contiguous", "copy", "matrix_transpose", "permute_dims", "reshape"]
+__all__ = ["contiguous", "copy", "matrix_transpose", "permute_dims", "place", "reshape"]
 
 cnp.import_array()
 
@@ -194,3 +195,89 @@ def reshape(x, shape, copy=None):
         except TypeError:  # NumPy 2.0 does not know ``copy`` here
             pass
     return cnp.PyArray_Reshape(<cnp.ndarray> x, shape)
+
+
+# --- A part of an array of zeros -------------------------------------------------------------
+
+
+# A matrix of which [row, row + part.rows) × [column, column + part.cols) is the part. A piece is
+# cleared, and what it has of the part is copied while a cache holds it.
+cdef struct Place:
+    void (*kernel)(const tt_copy_args *) noexcept nogil
+    float *out
+    int64_t rows, cols
+    tt_copy_args part
+    int64_t row, column
+    int64_t tall, wide, across
+
+
+cdef void run_place(void *context, int64_t piece) noexcept nogil:
+    cdef const Place *p = <const Place *> context
+    cdef tt_copy_args args
+    cdef int64_t row = piece // p.across * p.tall, end_row = min(row + p.tall, p.rows)
+    cdef int64_t column = piece % p.across * p.wide, end = min(column + p.wide, p.cols)
+    cdef int64_t top = max(row, p.row), left = max(column, p.column)
+    # Of several rows a piece has all columns.
+    memset(p.out + row * p.cols + column, 0, (end_row - row) * (end - column) * sizeof(float))
+    args.rows = min(end_row, p.row + p.part.rows) - top
+    args.cols = min(end, p.column + p.part.cols) - left
+    if args.rows <= 0 or args.cols <= 0:
+        return
+    args.x_step = p.part.cols if args.rows > 1 else 0
+    args.out_step, args.stream = p.cols, False
+    args.x = p.part.x + (top - p.row) * p.part.cols + left - p.column
+    args.out = p.out + top * p.cols + left
+    p.kernel(&args)
+
+
+# Plan a part of `size` elements in all that begins at `offset` and has this layout; False: it is
+# none of a matrix.
+cdef bint plan_place(Place *p, Layout *layout, int64_t offset, int64_t size) noexcept:
+    if layout.ndim == 1 and layout.step[0] == 1:  # a part of one row
+        p.part.rows, p.part.cols, p.cols = 1, layout.shape[0], size
+    elif layout.ndim == 1:
+        p.part.rows, p.part.cols, p.cols = layout.shape[0], 1, layout.step[0]
+    elif layout.ndim == 2 and layout.step[1] == 1:
+        p.part.rows, p.part.cols, p.cols = layout.shape[0], layout.shape[1], layout.step[0]
+    else:
+        return False
+    if p.cols <= 0 or size % p.cols:
+        return False
+    p.rows = size // p.cols
+    p.row, p.column = offset // p.cols, offset % p.cols
+    return p.column + p.part.cols <= p.cols
+
+
+def place(g, index, shape):
+    cdef Place p
+    cdef Layout layout
+    cdef cnp.ndarray out, part
+    cdef int64_t size, offset
+    if not (
+        cnp.PyArray_CheckExact(g) and cnp.PyArray_TYPE(g) == cnp.NPY_FLOAT32
+        and cnp.PyArray_ISBEHAVED_RO(g) and cnp.PyArray_SIZE(g)
+    ):
+        return reference.place(g, index, shape)
+    out = _core.empty(shape)
+    size = cnp.PyArray_SIZE(out)
+    picked = out[index]
+    if not cnp.PyArray_CheckExact(picked):  # one element: as a view too
+        picked = out[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+    part = picked
+    if picked.shape != g.shape or not lay_out(part, &layout):
+        return reference.place(g, index, shape)
+    offset = (<float *> cnp.PyArray_DATA(part)) - (<float *> cnp.PyArray_DATA(out))
+    if not plan_place(&p, &layout, offset, size):
+        return reference.place(g, index, shape)
+    g = contiguous(g)
+    p.kernel = (<const tt_kernels *> _core.table).copy_rows_f32
+    p.out, p.part.x = <float *> cnp.PyArray_DATA(out), <const float *> cnp.PyArray_DATA(g)
+    p.wide, p.tall = min(p.cols, PIECE), max(<int64_t> 1, PIECE // p.cols)
+    p.across = (p.cols + p.wide - 1) // p.wide
+    cdef int64_t pieces = (p.rows + p.tall - 1) // p.tall * p.across
+    if size <= SMALL:
+        _core.parallel_for(pieces, run_place, &p)
+    else:
+        with nogil:
+            _core.parallel_for(pieces, run_place, &p)
+    return out

@@ -73,6 +73,15 @@ def reshape(x, shape, copy=None):
     return out
 
 
+def place(g, index, shape):
+    """Zeros of ``shape`` with g at ``[index]``, of integers, slices, None and ``...``."""
+    out = np.zeros(shape, np.asarray(g).dtype)
+    if np.shape(out[index]) != np.shape(g):
+        raise ValueError(f"g is {np.shape(g)}, but its place is {np.shape(out[index])}")
+    out[index] = g
+    return out
+
+
 def contiguous(x):
     """x itself if it is in C order, else a copy that is."""
     return np.require(x, None, ["C", "A"])

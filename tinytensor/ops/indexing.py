@@ -151,10 +151,10 @@ advanced_index.grad(x=lambda g, index, x_shape: scatter_add(g, index, x_shape))
 @op
 def scatter_add(g, index, shape):
     """Zeros of ``shape`` with g added at ``[index]``; where an index repeats, all are added."""
+    if is_basic(index):
+        return kernels.place(g, index, shape)
     out = np.zeros(shape, np.asarray(g).dtype)
-    if is_basic(index) and np.shape(out[index]) != np.shape(g):
-        raise ShapeError(f"scatter_add: g is {np.shape(g)}, but its place is {out[index].shape}")
-    if is_basic(index) or (isinstance(index, np.ndarray) and index.dtype == bool):
+    if isinstance(index, np.ndarray) and index.dtype == bool:
         out[index] = g  # nothing repeats
         return out
     # NumPy adds single elements well where the index is one array, but rows one by one.
