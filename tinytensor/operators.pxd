@@ -3,6 +3,15 @@
 from tinytensor.engine cimport Variable
 from tinytensor.operation cimport Op
 
+# Cython puts __add__ and its like into the class as methods too, in place of the wrappers that
+# Python makes of the slots. But only for a wrapper does a subclass inherit the slot itself; for a
+# method it looks the name up at each x + y. Without this flag the wrappers stay.
+cdef extern from *:
+    """
+    #undef METH_COEXIST
+    #define METH_COEXIST 0
+    """
+
 cdef Op abs
 cdef Op add
 cdef Op basic_index
