@@ -21,24 +21,25 @@ cdef class Op:
     cdef public dict rules, plans, defaults
     cdef public object joint
     @cython.locals(
-        values=list, needing=cython.longlong, bit=cython.longlong, variable=Variable,
-        highest=Variable, level=cython.int, missing=cython.Py_ssize_t, place=cython.Py_ssize_t,
-        version=Version, narrow=bint, plain=bint,
+        needing=cython.longlong, bit=cython.longlong, variable=Variable, highest=Variable,
+        level=cython.int, missing=cython.Py_ssize_t, narrow=bint, plain=bint,
     )
-    cpdef call(self, args, dict kwargs)
+    cpdef call(self, tuple args, dict kwargs)
     @cython.locals(variable=Variable)
-    cpdef wrap_all(self, args, static, long long needing, got, bint narrow)
-    @cython.locals(source=Variable, given=tuple)
-    cpdef share(self, args, static, Variable view, Py_ssize_t place, bint constant)
+    cpdef wrap_all(self, tuple args, static, long long needing, got, bint narrow)
+    @cython.locals(source=Variable)
+    cpdef share(self, tuple args, static, Variable view, Py_ssize_t place, bint constant)
     @cython.locals(plan=Plan, parents=list, variable=Variable, node=Node)
-    cpdef record(self, args, static, long long needing, residuals, tuple out)
+    cpdef record(self, tuple args, static, long long needing, residuals, tuple out)
     @cython.locals(
         plan=Plan, saved=list, guards=list, variable=Variable, slot=cython.Py_ssize_t,
         position=cython.Py_ssize_t, first_static=cython.Py_ssize_t,
         first_residual=cython.Py_ssize_t, first_note=cython.Py_ssize_t,
     )
-    cpdef save(self, Node node, args, static, residuals, tuple out)
+    cpdef save(self, Node node, tuple args, static, residuals, tuple out)
 
+@cython.locals(variable=Variable)
+cdef raw(argument)
 @cython.locals(version=Version)
 cdef tuple guard(Variable variable, str name)
 @cython.locals(other=Variable)

@@ -207,21 +207,18 @@ class Op:
         elif missing or kwargs:
             args, static = self.bind(args, kwargs)
         if self.variadic:
-            args = args[0]
-        values = list(args)
+            args = tuple(args[0])
         needing = 0  # the arguments that need gradients, as bits
         narrow, plain = False, True  # whether an argument is narrow; whether none is a variable
         bit = 1
         level = 0
-        for place, arg in enumerate(args):
+        for arg in args:
             if isinstance(arg, Variable):
                 variable = arg
-                version = variable.version
-                if version is not None and version.rebased != variable.seen:
+                if variable.version is not None and variable.version.rebased != variable.seen:
                     refresh(variable)
                 if variable.level > level:
                     level, highest = variable.level, variable
-                values[place] = variable.value
                 plain = False
                 if variable.narrow:
                     narrow = True
@@ -234,7 +231,7 @@ class Op:
         if level:
             return type(highest).called(self, args, static, level)
         forward = self.forward
-        if self.dtype_at >= 0 and values[self.dtype_at] is not None:
+        if self.dtype_at >= 0 and args[self.dtype_at] is not None:
             narrow = True  # the output may be, whatever the arguments are
         if narrow or plain:
             narrow = self.family.widened is not None
@@ -242,19 +239,19 @@ class Op:
                 forward = self.family.widened(self)
         try:
             if self.variadic:
-                got = forward(values, **(static or {}))
+                got = forward([raw(arg) for arg in args], **(static or {}))
             elif static:
-                got = forward(*values, **static)
-            elif len(values) == 1:  # the compiled engine makes no tuple of so few
-                got = forward(values[0])
-            elif len(values) == 2:
-                got = forward(values[0], values[1])
-            elif len(values) == 3:
-                got = forward(values[0], values[1], values[2])
+                got = forward(*[raw(arg) for arg in args], **static)
+            elif len(args) == 1:  # the compiled engine makes no list of so few
+                got = forward(raw(args[0]))
+            elif len(args) == 2:
+                got = forward(raw(args[0]), raw(args[1]))
+            elif len(args) == 3:
+                got = forward(raw(args[0]), raw(args[1]), raw(args[2]))
             else:
-                got = forward(*values)
+                got = forward(*[raw(arg) for arg in args])
         except BAD_INPUT as error:
-            raise self.family.explained(self, error, values) from error
+            raise self.family.explained(self, error, [raw(arg) for arg in args]) from error
         if needing and not (self.rules and is_enabled()):
             needing = -1
         if self.outputs != 1:
@@ -310,10 +307,7 @@ class Op:
         if constant:
             view.origin = UNRECORDED
             return
-        rest = None  # with that, it cannot be made again
-        if not self.variadic:
-            given = args
-            rest = given[1:]
+        rest = None if self.variadic else args[1:]  # with None, it cannot be made again
         view.origin = (source.origin or source, self, rest, static, place)
 
     def record(self, args, static, needing, residuals, out):
@@ -386,6 +380,14 @@ class Op:
                 saved.append(item)
         node.saved = saved
         node.guards = guards
+
+
+def raw(argument):
+    """The value that the forward function is given for an argument."""
+    if isinstance(argument, Variable):
+        variable = argument
+        return variable.value
+    return argument
 
 
 def stand_in(variable: Any, family: Any) -> Any:
