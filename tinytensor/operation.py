@@ -248,6 +248,8 @@ class Op:
                 got = forward(raw(args[0]), raw(args[1]))
             elif len(args) == 3:
                 got = forward(raw(args[0]), raw(args[1]), raw(args[2]))
+            elif len(args) == 4:
+                got = forward(raw(args[0]), raw(args[1]), raw(args[2]), raw(args[3]))
             else:
                 got = forward(*[raw(arg) for arg in args])
         except BAD_INPUT as error:
