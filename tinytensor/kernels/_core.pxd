@@ -24,8 +24,9 @@ cdef void parallel_steps(
     void (*run)(void *context, int64_t step, int64_t piece) noexcept nogil, void *context
 ) noexcept nogil
 
-# A new C-contiguous float32 array, its elements not set. No shape check: the caller's is sane.
+# A new C-contiguous array, its elements not set. No shape check: the caller's is sane.
 cdef cnp.ndarray empty_f32(int ndim, const cnp.npy_intp *shape)
+cdef cnp.ndarray empty_of(int ndim, const cnp.npy_intp *shape, cnp.dtype dtype)
 
 # A new C-contiguous array, its elements not set.
 cpdef cnp.ndarray empty(object shape, object dtype=*)

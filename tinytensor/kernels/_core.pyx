@@ -152,26 +152,43 @@ cdef cnp.ndarray cached_array(int ndim, const cnp.npy_intp *shape, cnp.dtype dty
     owner.data = tt_memory_take(bytes, &owner.capacity)
     if owner.data == NULL:
         raise MemoryError(f"no memory for an array of {bytes} bytes")
-    Py_INCREF(dtype)  # the new array takes a reference over
-    out = PyArray_NewFromDescr(
-        <PyTypeObject *> cnp.ndarray, dtype, ndim, shape, NULL, owner.data,
-        cnp.NPY_ARRAY_CARRAY, NULL
-    )
+    out = array_at(owner.data, ndim, shape, dtype)
     cnp.set_array_base(out, owner)
     return out
+
+
+cdef inline cnp.ndarray array_at(
+    void *data, int ndim, const cnp.npy_intp *shape, cnp.dtype dtype
+):
+    """An array that lies at ``data``, or if that is NULL in memory of NumPy."""
+    Py_INCREF(dtype)  # the new array takes a reference over
+    return PyArray_NewFromDescr(
+        <PyTypeObject *> cnp.ndarray, dtype, ndim, shape, NULL, data,
+        0 if data == NULL else cnp.NPY_ARRAY_CARRAY, NULL
+    )
+
+
+cdef inline cnp.ndarray new_array(
+    int ndim, const cnp.npy_intp *shape, cnp.dtype dtype, size_t itemsize
+):
+    cdef size_t bytes = itemsize
+    cdef int i
+    for i in range(ndim):
+        bytes *= <size_t> shape[i]
+    if bytes < CACHED_FROM:
+        return array_at(NULL, ndim, shape, dtype)
+    return cached_array(ndim, shape, dtype, bytes)
 
 
 cdef cnp.dtype float32 = np.dtype(np.float32)
 
 
 cdef cnp.ndarray empty_f32(int ndim, const cnp.npy_intp *shape):
-    cdef size_t bytes = sizeof(float)
-    cdef int i
-    for i in range(ndim):
-        bytes *= <size_t> shape[i]
-    if bytes < CACHED_FROM:
-        return cnp.PyArray_EMPTY(ndim, <cnp.npy_intp *> shape, cnp.NPY_FLOAT32, 0)
-    return cached_array(ndim, shape, float32, bytes)
+    return new_array(ndim, shape, float32, sizeof(float))
+
+
+cdef cnp.ndarray empty_of(int ndim, const cnp.npy_intp *shape, cnp.dtype dtype):
+    return new_array(ndim, shape, dtype, dtype.itemsize)
 
 
 cpdef cnp.ndarray empty(object shape, object dtype=np.float32):
@@ -188,9 +205,7 @@ cpdef cnp.ndarray empty(object shape, object dtype=np.float32):
         if sizes[i] < 0 or (sizes[i] > 0 and bytes > (<size_t> 1 << 62) // <size_t> sizes[i]):
             return np.empty(shape, kind)  # which says what is wrong
         bytes *= <size_t> sizes[i]
-    if bytes < CACHED_FROM:
-        return np.empty(shape, kind)
-    return cached_array(<int> ndim, sizes, kind, bytes)
+    return empty_of(<int> ndim, sizes, kind)
 
 
 def stream_outputs_from(bytes: int) -> None:

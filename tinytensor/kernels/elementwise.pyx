@@ -831,7 +831,7 @@ cdef object compare(compare_kernel kernel, object a, object b):
     job.args.b_step = fit(b, like, &b_number, &job.args.b)
     if job.args.a_step < 0 or job.args.b_step < 0:
         return None
-    out = _core.empty((<object> like).shape, bool_dtype)
+    out = _core.empty_of(cnp.PyArray_NDIM(like), cnp.PyArray_DIMS(like), bool_dtype)
     job.kernel = kernel
     job.args.out = <uint8_t *> cnp.PyArray_DATA(out)
     job.args.n = cnp.PyArray_SIZE(out)
