@@ -30,13 +30,13 @@ cdef class Op:
     @cython.locals(source=Variable)
     cpdef share(self, tuple args, static, Variable view, Py_ssize_t place, bint constant)
     @cython.locals(plan=Plan, parents=list, variable=Variable, node=Node)
-    cpdef record(self, tuple args, static, long long needing, residuals, tuple out)
+    cpdef Node record(self, tuple args, static, long long needing, residuals, out)
     @cython.locals(
         plan=Plan, saved=list, guards=list, variable=Variable, slot=cython.Py_ssize_t,
         position=cython.Py_ssize_t, first_static=cython.Py_ssize_t,
         first_residual=cython.Py_ssize_t, first_note=cython.Py_ssize_t,
     )
-    cpdef save(self, Node node, tuple args, static, residuals, tuple out)
+    cpdef save(self, Node node, tuple args, static, residuals, out)
 
 @cython.locals(variable=Variable)
 cdef raw(argument)

@@ -224,12 +224,12 @@ class Op:
                     narrow = True
                 if variable.tracked:
                     needing |= bit
-                if self.family is None:
-                    self.family = type(arg).family
             if not self.variadic:
                 bit <<= 1
         if level:
             return type(highest).called(self, args, static, level)
+        if self.family is None and not plain:
+            self.family = type(variable).family
         forward = self.forward
         if self.dtype_at >= 0 and args[self.dtype_at] is not None:
             narrow = True  # the output may be, whatever the arguments are
@@ -269,7 +269,8 @@ class Op:
         if narrow:
             variable.narrow = self.family.is_narrow(got)
         if needing > 0:
-            self.record(args, static, needing, residuals, (variable,))
+            variable.node = self.record(args, static, needing, residuals, variable)
+            variable.tracked = True
         if observed:
             tell(self, args, static, (variable,))
         return variable
@@ -286,7 +287,7 @@ class Op:
             if narrow:
                 variable.narrow = self.family.is_narrow(variable.value)
         if needing > 0:
-            self.record(args, static, needing, got[len(out) :], out)
+            self.record(args, static, needing, got[len(out) :], out).attach(out)
         if observed:
             tell(self, args, static, out)
         return out
@@ -313,7 +314,8 @@ class Op:
         view.origin = (source.origin or source, self, rest, static, place)
 
     def record(self, args, static, needing, residuals, out):
-        """Make the node of a call: its parents, and exactly what the rules that can run name."""
+        """The node of a call: its parents, and exactly what the rules that can run name. ``out`` is
+        the output, or the tuple of several."""
         plan = self.plans.get(needing)
         if plan is None:
             inputs = [i for i in range(len(self.names)) if needing >> i & 1]
@@ -330,19 +332,14 @@ class Op:
         if plan.spec_of is None:
             spec = None if self.outputs == 1 else [None] * len(out)
         elif self.outputs == 1:
-            variable = out[0]
+            variable = out
             spec = plan.spec_of(variable.value)
         else:
             spec = [plan.spec_of(variable.value) for variable in out]
         node = new_node(self, plan, tuple(parents), spec, 0)
         if plan.positions:
             self.save(node, args, static, residuals, out)
-        if self.outputs == 1:
-            variable = out[0]
-            variable.node = node
-            variable.tracked = True
-        else:
-            node.attach(out)
+        return node
 
     def save(self, node, args, static, residuals, out):
         """Keep in ``node`` what its plan names, and the versions that backward must find again."""
@@ -353,8 +350,8 @@ class Op:
         first_note = first_residual + len(self.residuals)
         for slot, position in enumerate(plan.positions):
             if position == OUT:
-                saved.append([(v.value, version_of(v), v.narrow) for v in out])
-                guards += [guard(variable, "out") for variable in out]
+                saved.append([(v.value, version_of(v), v.narrow) for v in as_tuple(out)])
+                guards += [guard(variable, "out") for variable in as_tuple(out)]
             elif position == NEEDS:
                 saved.append(plan.needs)
             elif position <= SHAPE:
