@@ -397,7 +397,7 @@ cdef object run_binary(binary_job *job, int ndim, cnp.npy_intp *shape):
     return out
 
 
-cdef void run_binary_into(binary_job *job, cnp.ndarray out):
+cdef void run_binary_into(binary_job *job, cnp.ndarray out) noexcept:
     """Run a job whose axes and operands are filled in; ``out`` is contiguous."""
     cdef int64_t size = cnp.PyArray_SIZE(out), pieces
     cdef int last = job.ndim - 1
