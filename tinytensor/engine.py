@@ -333,10 +333,9 @@ class BackwardPass:
         self.observers, self.family = present(), type(outputs[0]).family
         self.by_ops = create_graph or bool(self.observers)  # cotangents are added by an op
         self.spec_of, self.has_spec = self.family.spec, self.family.has_spec
-        self.pending = {}
         self.owned = set()  # where the pending cotangent is a sum that only this pass holds
-        # Of (-depth, a number that breaks ties, node): heapq pops the smallest.
-        self.heap, self.pushed = [], 0
+        # The heap is of (-depth, a number that breaks ties, node): heapq pops the smallest.
+        self.pending, self.heap, self.pushed = {}, [], 0
         self.wanted = set() if wanted is None else {edge(variable) for variable in wanted}
         self.useful = None if wanted is None else self.leading_to_wanted(outputs)
 
@@ -436,13 +435,14 @@ def backpropagate(outputs, cotangents, wanted, retain_graph, create_graph):
     for variable in outputs if wanted is None else (*outputs, *wanted):
         if not isinstance(variable, Variable):
             raise TypeError("backward: outputs and inputs must be variables")
-    if not all([edge(output) is not None and output.tracked for output in outputs]):  # noqa: C419
-        raise GraphError("backward: nothing that the output depends on requires a gradient")
+    for output in outputs:
+        if edge(output) is None or not output.tracked:
+            raise GraphError("backward: nothing that the output depends on requires a gradient")
     work = BackwardPass(outputs, wanted, create_graph)
     mode = grad_enabled.set(create_graph)
     try:
-        for output, cotangent in zip(outputs, cotangents):
-            work.deliver(edge(output), output.seed(cotangent))
+        for i, output in enumerate(outputs):
+            work.deliver(edge(output), output.seed(cotangents[i]))
         return work.run(create_graph if retain_graph is None else retain_graph)
     finally:
         grad_enabled.reset(mode)

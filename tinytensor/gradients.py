@@ -22,7 +22,7 @@ def grad(
     ``grad_outputs``, or a view of it, is read-only.
     """
     outputs, inputs = as_tuple(outputs), as_tuple(inputs)
-    cotangents = [None] * len(outputs) if grad_outputs is None else as_tuple(grad_outputs)
+    cotangents = (None,) * len(outputs) if grad_outputs is None else as_tuple(grad_outputs)
     if len(cotangents) != len(outputs):
         raise ValueError(f"grad: {len(outputs)} outputs but {len(cotangents)} grad_outputs")
     if any(variable.level for variable in (*outputs, *inputs) if isinstance(variable, Variable)):
