@@ -421,6 +421,9 @@ cdef void run_binary_into(binary_job *job, cnp.ndarray out) noexcept:
     job.args.b_row = job.b_step[last - 1]
     job.rows_of_piece = max(<int64_t> 1, PIECE // job.args.cols)
     pieces = (job.rows + job.rows_of_piece - 1) // job.rows_of_piece
+    if size <= SMALL:  # one piece
+        binary_piece_of_rows(job, 0)
+        return
     with nogil:
         _core.parallel_for(pieces, binary_piece_of_rows, job)
 
