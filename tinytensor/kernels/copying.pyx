@@ -14,7 +14,15 @@ import numpy as np
 
 from tinytensor.kernels import reference
 
-__all__ = ["contiguous", "copy", "matrix_transpose", "permute_dims", "place", "reshape"]
+__all__ = [
+    "basic_index",
+    "contiguous",
+    "copy",
+    "matrix_transpose",
+    "permute_dims",
+    "place",
+    "reshape",
+]
 
 cnp.import_array()
 
@@ -170,6 +178,14 @@ def matrix_transpose(x):
     return cnp.PyArray_SwapAxes(<cnp.ndarray> x, last - 1, last)
 
 
+def basic_index(x, index):
+    """See :func:`tinytensor.kernels.reference.basic_index`: the same, compiled."""
+    picked = x[index]
+    if not cnp.PyArray_Check(picked):
+        picked = x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+    return picked
+
+
 def permute_dims(x, axes=None):
     """See :func:`tinytensor.kernels.reference.permute_dims`: NumPy's call takes its time."""
     if not cnp.PyArray_Check(x):
@@ -260,9 +276,7 @@ def place(g, index, shape):
         return reference.place(g, index, shape)
     out = _core.empty(shape)
     size = cnp.PyArray_SIZE(out)
-    picked = out[index]
-    if not cnp.PyArray_CheckExact(picked):  # one element: as a view too
-        picked = out[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+    picked = basic_index(out, index)
     part = picked
     if picked.shape != g.shape or not lay_out(part, &layout):
         return reference.place(g, index, shape)

@@ -59,6 +59,14 @@ def matrix_transpose(x):
     return np.swapaxes(x, -1, -2)
 
 
+def basic_index(x, index):
+    """x[index] for an index of integers, slices, None and ``...``: a view."""
+    picked = x[index]
+    if not isinstance(picked, np.ndarray):  # one element: as a view too
+        picked = x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+    return picked
+
+
 def permute_dims(x, axes=None):
     """x with its axes in another order: a view."""
     return np.asanyarray(x).transpose(axes)

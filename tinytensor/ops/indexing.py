@@ -85,13 +85,9 @@ def index_array(index: Any) -> Any:
     return index if isinstance(index, Variable) else np.array(index)
 
 
-@op(view=True)
+@op(view=True, kernel=kernels.basic_index)
 def basic_index(x, index):
     """``x[index]`` for an index of integers, slices, None and ``...``: a view."""
-    picked = x[index]
-    if not isinstance(picked, np.ndarray):  # one element: as a view too
-        picked = x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
-    return picked
 
 
 basic_index.grad(x=lambda g, index, x_shape: scatter_add(g, index, x_shape))
