@@ -679,8 +679,11 @@ cdef int64_t out_size(cnp.ndarray x):
 cdef int run(const product *p) except -1:
     cdef bint done
     if p.rows <= FEW_VECTORS or p.columns == 1:
-        with nogil:
+        if p.batches * p.rows * p.columns * p.depth < WORK_WITH_GIL:
             done = multiply_vectors(p)
+        else:
+            with nogil:
+                done = multiply_vectors(p)
         if done:
             return 0
     return multiply(p)
