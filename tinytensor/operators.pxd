@@ -30,6 +30,7 @@ cdef Op less
 cdef Op less_equal
 cdef Op matmul
 cdef Op matrix_transpose
+cdef Op mean_op
 cdef Op multiply
 cdef Op negative
 cdef Op not_equal
@@ -38,6 +39,7 @@ cdef Op pow
 cdef Op remainder
 cdef Op reshape_op
 cdef Op subtract
+cdef Op sum_op
 
 cpdef tuple as_shape(tuple sizes)
 

@@ -2,7 +2,8 @@
 
 They are a class of their own so that a build can compile them: ``x + y`` then goes straight to the
 op, without a Python function between; so do the views that cost little else: ``x[i]``, ``x.T``,
-``x.mT`` and ``x.reshape(2, 3)``. ``x += y`` changes the memory of x.
+``x.mT`` and ``x.reshape(2, 3)``, and the ends of a loss: ``x.sum()`` and ``x.mean()``. ``x += y``
+changes the memory of x.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ from .ops import (
     remainder,
     subtract,
 )
-from .ops import reshape as reshape_op  # a typed name cannot be that of a method too
+from .ops import mean as mean_op  # a typed name cannot be that of a method too
+from .ops import reshape as reshape_op
+from .ops import sum as sum_op
 from .ops.inplace import array_of, change
 
 
@@ -127,6 +130,12 @@ class Operators(Variable):
 
     def reshape(self, *shape: Any) -> Self:
         return reshape_op.call((self, as_shape(shape), None), None)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Self:
+        return sum_op.call((self, axis, keepdims, None), None)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Self:
+        return mean_op.call((self, axis, keepdims), None)
 
     def __iadd__(self, y: Any) -> Any: return in_place(self, "+=", add, np.add, (y,))
     def __isub__(self, y: Any) -> Any: return in_place(self, "-=", subtract, np.subtract, (y,))

@@ -551,12 +551,6 @@ class Tensor(Operators):
     def take(self, indices: Any, axis: int | None = None) -> Tensor:
         return ops.take(self, indices, axis)
 
-    def sum(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
-        return ops.sum(self, axis, keepdims)
-
-    def mean(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
-        return ops.mean(self, axis, keepdims)
-
     def prod(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
         return ops.prod(self, axis, keepdims)
 
