@@ -117,6 +117,7 @@ def set_num_threads(n: int) -> None:
     if n < 1:
         raise ValueError(f"set_num_threads: needs at least 1, got {n}")
     tt_set_num_threads(min(n, 2**16))
+    choose_streamed()
 
 
 def get_num_threads() -> int:
@@ -210,8 +211,17 @@ cpdef cnp.ndarray empty(object shape, object dtype=np.float32):
 
 def stream_outputs_from(bytes: int) -> None:
     """Store float32 outputs of so many bytes or more past the caches: see is_streamed."""
+    global streamed_by_one
+    streamed_by_one = bytes // sizeof(float)
+    choose_streamed()
+
+
+cdef int64_t streamed_by_one
+
+
+cdef void choose_streamed() noexcept:
     global streamed_from
-    streamed_from = bytes // sizeof(float)
+    streamed_from = streamed_by_one if tt_get_num_threads() == 1 else streamed_by_one // 3 * 4
 
 
 def memory_stats() -> dict[str, int]:
