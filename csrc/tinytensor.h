@@ -595,7 +595,7 @@ enum {
     TT_STEP_ROW = TT_STEP_DEPTH + 16,   /* from row to row of it: not a power of two */
 };
 
-/* How many floats operands of so many rows, of `gates` and inputs, take: for vectors of up to 16. */
+/* How many floats operands of so many rows take, of `gates` and inputs, for vectors of up to 16. */
 static inline int64_t tt_step_operand_size(int64_t rows, int64_t gates, int64_t hidden,
                                            int64_t inputs)
 {
