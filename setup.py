@@ -18,7 +18,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 PACKAGE = Path("tinytensor")
-CORE_SOURCES = ["csrc/buffers.c", "csrc/dispatch.c", "csrc/pool.c"]
+CORE_SOURCES = ["csrc/buffers.c", "csrc/dispatch.c", "csrc/threads.c"]
 BUILD_DIR = "build/cython"
 JOBS = os.cpu_count() or 1
 

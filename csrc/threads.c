@@ -7,7 +7,7 @@
  * closed the job (taken it off the list) only workers that hold a piece can be inside it: a worker
  * that the system has not woken is not waited for. Workers spin briefly, then sleep; so does a
  * caller who waits for the last pieces. */
-#include "pool.h"
+#include "threads.h"
 
 #include <pthread.h>
 #include <sched.h>

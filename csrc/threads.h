@@ -1,6 +1,6 @@
 /* The thread pool: cut work into pieces by its size, and run them on the caller and its helpers. */
-#ifndef TT_POOL_H
-#define TT_POOL_H
+#ifndef TT_THREADS_H
+#define TT_THREADS_H
 
 #include <stdint.h>
 

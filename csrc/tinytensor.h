@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-/* --- Element-wise maps (kernels/map.h) ------------------------------------------------------ */
+/* --- Element-wise maps (kernels/maps.h) ----------------------------------------------------- */
 
 /* out[i] = f(x[i]; p, q) */
 typedef struct {
@@ -52,7 +52,7 @@ typedef struct {
     int64_t a_step, b_step;
 } tt_compare_args;
 
-#define TT_MAP_KERNELS(X) \
+#define TT_MAPS_KERNELS(X) \
     X(add_f32, tt_binary_args) \
     X(subtract_f32, tt_binary_args) \
     X(multiply_f32, tt_binary_args) \
@@ -109,7 +109,7 @@ typedef struct {
     X(less_equal_f32, tt_compare_args) \
     X(where_f32, tt_where_args)
 
-/* --- Reductions (kernels/reduce.h) ---------------------------------------------------------- */
+/* --- Reductions (kernels/reduction.h) ------------------------------------------------------- */
 
 /* out[o, c] = the reduction over i of x[o * x_outer + i * stride + c], c < cols. With stride 1 (and
  * cols 1) the reduced axis is contiguous. Squared deviations are from shift[o * out_outer + c]. */
@@ -139,7 +139,7 @@ typedef struct {
     int reverse;
 } tt_cumsum_args;
 
-#define TT_REDUCE_KERNELS(X) \
+#define TT_REDUCTION_KERNELS(X) \
     X(sum_f32, tt_reduce_args) \
     X(prod_f32, tt_reduce_args) \
     X(max_f32, tt_reduce_args) \
@@ -149,7 +149,7 @@ typedef struct {
     X(argmin_f32, tt_arg_args) \
     X(cumsum_f32, tt_cumsum_args)
 
-/* --- Copies (kernels/copy.h) ---------------------------------------------------------------- */
+/* --- Copies (kernels/copies.h) -------------------------------------------------------------- */
 
 /* out[r * out_step + c] = x[r * x_step + c]; transposed: x[c * x_step + r] */
 typedef struct {
@@ -160,7 +160,7 @@ typedef struct {
     int stream;
 } tt_copy_args;
 
-#define TT_COPY_KERNELS(X) \
+#define TT_COPIES_KERNELS(X) \
     X(copy_rows_f32, tt_copy_args) \
     X(transpose_f32, tt_copy_args)
 
@@ -230,7 +230,7 @@ typedef struct {
     X(gemm_finish_f64, tt_gemm_finish_args) \
     X(gemv_f64, tt_gemv_args)
 
-/* --- Convolution and pooling (conv.h, direct.h, winograd.h and pool.h in kernels) ----------- */
+/* --- Convolution and pooling (conv.h, direct.h, winograd.h, pooling.h in kernels) ----------- */
 
 /* Rows [tap, tap + taps) and columns [pixel, pixel + pixels) of the matrix of patches of one image
  * and group: see conv.h. */
@@ -371,7 +371,7 @@ typedef struct {
     X(avg_pool_grad_f32, tt_pool_args)               \
     X(scatter_planes_f32, tt_planes_args)
 
-/* --- Rows: softmax, losses (kernels/rows.h, kernels/loss.h) --------------------------------- */
+/* --- Softmax, losses (kernels/softmax.h, kernels/losses.h) ---------------------------------- */
 
 /* Softmax and log-softmax of rows of n, and their backwards from g and the forward's out (in x).
  * Of logsumexp out, and in its backward g and lse, have one element for a row. The _columns
@@ -396,18 +396,13 @@ typedef struct {
     float smoothing, scale; /* scale: of g, in backward */
 } tt_cross_entropy_args;
 
-/* Of a loss (kernels/loss.h): each element's, the sum, and the slope times q. */
+/* Of a loss (kernels/losses.h): each element's, the sum, and the slope times q. */
 #define TT_LOSS_KERNELS(X, NAME)              \
     X(NAME##_loss_f32, tt_binary_args)        \
     X(NAME##_loss_sum_f32, tt_binary_args)    \
     X(NAME##_loss_backward_f32, tt_binary_args)
 
-#define TT_ROWS_KERNELS(X)                               \
-    TT_LOSS_KERNELS(X, mse)                              \
-    TT_LOSS_KERNELS(X, l1)                               \
-    TT_LOSS_KERNELS(X, smooth_l1)                        \
-    TT_LOSS_KERNELS(X, huber)                            \
-    TT_LOSS_KERNELS(X, logistic)                         \
+#define TT_SOFTMAX_KERNELS(X)                            \
     X(softmax_f32, tt_softmax_args)                      \
     X(softmax_backward_f32, tt_softmax_args)             \
     X(log_softmax_f32, tt_softmax_args)                  \
@@ -419,8 +414,15 @@ typedef struct {
     X(log_softmax_columns_f32, tt_softmax_args)          \
     X(log_softmax_backward_columns_f32, tt_softmax_args) \
     X(logsumexp_columns_f32, tt_softmax_args)            \
-    X(logsumexp_backward_columns_f32, tt_softmax_args)   \
-    X(cross_entropy_f32, tt_cross_entropy_args)          \
+    X(logsumexp_backward_columns_f32, tt_softmax_args)
+
+#define TT_LOSSES_KERNELS(X)                    \
+    TT_LOSS_KERNELS(X, mse)                     \
+    TT_LOSS_KERNELS(X, l1)                      \
+    TT_LOSS_KERNELS(X, smooth_l1)               \
+    TT_LOSS_KERNELS(X, huber)                   \
+    TT_LOSS_KERNELS(X, logistic)                \
+    X(cross_entropy_f32, tt_cross_entropy_args) \
     X(cross_entropy_backward_f32, tt_cross_entropy_args)
 
 /* --- Normalisation (kernels/norm.h) --------------------------------------------------------- */
@@ -673,12 +675,13 @@ typedef struct {
 /* --- The table ------------------------------------------------------------------------------ */
 
 #define TT_KERNELS(X)       \
-    TT_MAP_KERNELS(X)       \
-    TT_REDUCE_KERNELS(X)    \
-    TT_COPY_KERNELS(X)      \
+    TT_MAPS_KERNELS(X)      \
+    TT_REDUCTION_KERNELS(X) \
+    TT_COPIES_KERNELS(X)    \
     TT_GEMM_KERNELS(X)      \
     TT_CONV_KERNELS(X)      \
-    TT_ROWS_KERNELS(X)      \
+    TT_SOFTMAX_KERNELS(X)   \
+    TT_LOSSES_KERNELS(X)    \
     TT_NORM_KERNELS(X)      \
     TT_ATTENTION_KERNELS(X) \
     TT_RECURRENT_KERNELS(X) \

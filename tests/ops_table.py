@@ -1171,7 +1171,7 @@ row(
     "embedding",
     lambda rng: [
         case(np.array([2, 0, 2, 1]), rng.normal(size=(4, 3))),
-        case(np.array([[1, 3], [3, 0]]), rng.normal(size=(4, 3)), 2),  # elsewhere: test_rows.py
+        case(np.array([[1, 3], [3, 0]]), rng.normal(size=(4, 3)), 2),  # elsewhere: test_softmax.py
         case(np.array([[1, 3], [3, 0]]), rng.normal(size=(4, 33)), padding_idx=-2),
         case(np.zeros((2, 0), int), rng.normal(size=(4, 3))),
     ],

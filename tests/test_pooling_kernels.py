@@ -10,7 +10,7 @@ import pytest
 from tinytensor.kernels import reference
 
 core = pytest.importorskip("tinytensor.kernels._core", reason="the fast kernels are not built")
-pool = pytest.importorskip("tinytensor.kernels.pool", reason="the fast kernels are not built")
+pooling = pytest.importorskip("tinytensor.kernels.pooling", reason="the fast kernels are not built")
 
 
 @pytest.fixture(params=core.available_isas())
@@ -48,12 +48,12 @@ def test_max_pool(isa, shape, dilation, geometry):
     x.flat[1::5] = -np.inf
     if dilation[0] * (kernel[0] - 1) >= shape[-2] + 2 * padding[0]:
         pytest.skip("no window fits")
-    got = pool.max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
+    got = pooling.max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
     want = reference.max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
     np.testing.assert_array_equal(got[0], want[0])
     np.testing.assert_array_equal(got[1], want[1])
     g = normal(*got[0].shape)
-    scattered = pool.scatter_planes(g, got[1], shape[-2:])
+    scattered = pooling.scatter_planes(g, got[1], shape[-2:])
     want = reference.scatter_planes(g.astype(np.float64), got[1], shape[-2:])
     np.testing.assert_allclose(scattered, want, rtol=1e-5, atol=1e-5)
 
@@ -63,12 +63,12 @@ def test_max_pool(isa, shape, dilation, geometry):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_avg_pool(isa, shape, counting, geometry):
     x = normal(*shape)
-    got = pool.avg_pool2d(x, *geometry, *counting)
+    got = pooling.avg_pool2d(x, *geometry, *counting)
     want = reference.avg_pool2d(x.astype(np.float64), *geometry, *counting)
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
     g = normal(*got.shape)
     np.testing.assert_allclose(
-        pool.avg_pool2d_grad(g, shape[-2:], *geometry, *counting),
+        pooling.avg_pool2d_grad(g, shape[-2:], *geometry, *counting),
         reference.avg_pool2d_grad(g.astype(np.float64), shape[-2:], *geometry, *counting),
         rtol=1e-5,
         atol=1e-6,
@@ -80,13 +80,13 @@ def test_avg_pool(isa, shape, counting, geometry):
 def test_adaptive_avg_pool(isa, shape, out):
     x, g = normal(*shape), normal(*shape[:-2], *out)
     np.testing.assert_allclose(
-        pool.adaptive_avg_pool2d(x, out),
+        pooling.adaptive_avg_pool2d(x, out),
         reference.adaptive_avg_pool2d(x.astype(np.float64), out),
         rtol=1e-5,
         atol=1e-6,
     )
     np.testing.assert_allclose(
-        pool.adaptive_avg_pool2d_grad(g, shape[-2:]),
+        pooling.adaptive_avg_pool2d_grad(g, shape[-2:]),
         reference.adaptive_avg_pool2d_grad(g.astype(np.float64), shape[-2:]),
         rtol=1e-5,
         atol=1e-6,
@@ -95,12 +95,12 @@ def test_adaptive_avg_pool(isa, shape, out):
 
 def test_indices_outside_of_a_plane_are_passed_over(isa):
     g, indices = normal(1, 2, 2), np.array([[[0, -1], [4, 2**60]]])
-    got = pool.scatter_planes(g, indices, (2, 2))
+    got = pooling.scatter_planes(g, indices, (2, 2))
     np.testing.assert_array_equal(got, [[[g[0, 0, 0], 0], [0, 0]]])
 
 
 def test_indices_at_odd_addresses(isa):
     raw = np.zeros(4 * 8 + 1, np.uint8)[1:].view(np.int64).reshape(1, 2, 2)
     raw[...] = [[[0, 3], [3, 1]]]
-    got = pool.scatter_planes(np.ones((1, 2, 2), np.float32), raw, (2, 2))
+    got = pooling.scatter_planes(np.ones((1, 2, 2), np.float32), raw, (2, 2))
     np.testing.assert_array_equal(got, [[[1, 1], [0, 2]]])

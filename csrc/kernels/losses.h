@@ -1,5 +1,5 @@
 /* Losses of an input a and a target b, element by element: each, their sum, and the slope by a.
- * Included after map.h, whose TT_BINARY makes the loops. */
+ * Included after maps.h, whose TT_BINARY makes the loops. */
 #include "../simd_math.h"
 #include "row.h"
 

@@ -19,13 +19,13 @@ from .reference import *
 # The modules of Cython kernels. Each lists in __all__ the names of reference.py that it replaces.
 FAST_MODULES = (
     "spec",
-    "copying",
-    "elementwise",
+    "copies",
+    "maps",
     "reduction",
     "gemm",
     "conv",
-    "pool",
-    "rows",
+    "pooling",
+    "softmax",
     "losses",
     "norm",
     "attention",

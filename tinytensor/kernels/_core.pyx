@@ -17,7 +17,7 @@ cdef extern from "tinytensor.h" nogil:
     const tt_kernels *tt_find_isa(const char *name)
     const tt_kernels *tt_isa_at(int i)
 
-cdef extern from "pool.h" nogil:
+cdef extern from "threads.h" nogil:
     void tt_parallel_for(
         int64_t pieces, void (*run)(void *context, int64_t piece) noexcept nogil, void *context
     ) noexcept

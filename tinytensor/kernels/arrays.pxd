@@ -2,7 +2,7 @@
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 
-from tinytensor.kernels cimport copying
+from tinytensor.kernels cimport copies
 
 
 # Can the kernels take it, after a copy if it is not contiguous: a native float32 ndarray?
@@ -21,7 +21,7 @@ cdef inline bint is_f32_or_none(object x) noexcept:
 
 # The array itself if it is C-contiguous and aligned, else such a copy.
 cdef inline cnp.ndarray contiguous(object x):
-    return x if cnp.PyArray_ISCARRAY_RO(x) else copying.copy(x)
+    return x if cnp.PyArray_ISCARRAY_RO(x) else copies.copy(x)
 
 
 # The data of an array of floats; NULL for None.

@@ -1,4 +1,4 @@
-# Arrays as the kernels want them: what other kernel modules take from copying.pyx.
+# Arrays as the kernels want them: what other kernel modules take from copies.pyx.
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 

@@ -8,7 +8,7 @@ cimport numpy as cnp
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint8_t
 
-from tinytensor.kernels cimport _core, copying
+from tinytensor.kernels cimport _core, copies
 
 import numpy as np
 
@@ -203,7 +203,7 @@ cdef struct unary_job:
     unary_kernel kernel
     tt_unary_args args
     int64_t rows_of_piece
-    copying.Layout layout   # of x, if it has more than one axis
+    copies.Layout layout   # of x, if it has more than one axis
 
 
 cdef void unary_piece(void *context, int64_t piece) noexcept nogil:
@@ -262,10 +262,10 @@ cdef object unary_strided(unary_kernel kernel, cnp.ndarray x, float p, float q):
     if cnp.PyArray_IS_F_CONTIGUOUS(x):
         return unary(kernel, x.T, p, q).T
     if (
-        size == 0 or not copying.lay_out(x, &job.layout)
+        size == 0 or not copies.lay_out(x, &job.layout)
         or job.layout.step[job.layout.ndim - 1] != 1
     ):
-        return unary(kernel, copying.copy(x), p, q)
+        return unary(kernel, copies.copy(x), p, q)
     out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
     job.kernel = kernel
     job.args.x = <const float *> cnp.PyArray_DATA(x)
@@ -467,15 +467,15 @@ cdef object binary(binary_kernel kernel, object a, object b, float p, float q):
                 return run_binary(&job, ndim, shape)
             if needs_copy(a) or needs_copy(b):
                 return binary(
-                    kernel, copying.copy(a) if needs_copy(a) else a,
-                    copying.copy(b) if needs_copy(b) else b, p, q,
+                    kernel, copies.copy(a) if needs_copy(a) else a,
+                    copies.copy(b) if needs_copy(b) else b, p, q,
                 )
             return None
         if type(b) is float or type(b) is int:
             if not cnp.PyArray_IS_C_CONTIGUOUS(a):
                 if cnp.PyArray_IS_F_CONTIGUOUS(a):
                     return binary(kernel, a.T, b, p, q).T
-                return binary(kernel, copying.copy(a), b, p, q)
+                return binary(kernel, copies.copy(a), b, p, q)
             number = as_float(b)
             job.args.b = &number
             job.shape[0] = cnp.PyArray_SIZE(a)
@@ -486,7 +486,7 @@ cdef object binary(binary_kernel kernel, object a, object b, float p, float q):
         if not cnp.PyArray_IS_C_CONTIGUOUS(b):
             if cnp.PyArray_IS_F_CONTIGUOUS(b):
                 return binary(kernel, a, b.T, p, q).T
-            return binary(kernel, a, copying.copy(b), p, q)
+            return binary(kernel, a, copies.copy(b), p, q)
         number = as_float(a)
         job.args.a = &number
         job.args.b = <const float *> cnp.PyArray_DATA(b)

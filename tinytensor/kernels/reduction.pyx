@@ -11,7 +11,7 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.math cimport sqrtf
 from libc.stdint cimport int64_t
 
-from tinytensor.kernels cimport _core, copying
+from tinytensor.kernels cimport _core, copies
 
 import numpy as np
 
@@ -269,7 +269,7 @@ cdef cnp.ndarray covered(object x):
         or cnp.PyArray_SIZE(x) == 0
     ):
         return None
-    return copying.contiguous(x)
+    return copies.contiguous(x)
 
 
 cdef cnp.ndarray simple(reduce_kernel kernel, object x, object axis, object keepdims, bint mean):
