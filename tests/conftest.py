@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from tinytensor import engine, kernels
 from tinytensor.config import get_num_threads
 
 # TINYTENSOR_NO_SKIPS=1 fails a run in which anything was skipped; "torch" lets the comparisons
-# with PyTorch be skipped and nothing else. For CI, where a skipped test is a test that is missing.
+# with PyTorch, which have the marker ``torch``, be skipped and nothing else. For CI, where a
+# skipped test is a test that is missing.
 NO_SKIPS = os.environ.get("TINYTENSOR_NO_SKIPS", "")
 
 # TINYTENSOR_EXPECT="compiled fast" (or "interpreted reference") refuses to test anything else.
@@ -42,13 +44,21 @@ def mode() -> str:
     return f"{'compiled' if engine.compiled else 'interpreted'} {kernels.active}"
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What asks for PyTorch, by the fixture ``torch`` or in its whole module, has the marker."""
+    if "torch" in getattr(item, "fixturenames", ()) or hasattr(getattr(item, "module", 0), "torch"):
+        item.add_marker("torch")
+
+
 def pytest_collectreport(report: pytest.CollectReport) -> None:
-    if report.skipped:
+    if report.skipped and not allowed(report.longrepr):
         skipped.append(f"{report.nodeid}: {report.longrepr[-1]}")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.skipped and not hasattr(report, "wasxfail"):
+        if "torch" in report.keywords and allowed(report.longrepr):
+            return
         skipped.append(f"{report.nodeid}: {report.longrepr[-1]}")
 
 
@@ -74,9 +84,18 @@ def pytest_terminal_summary(terminalreporter) -> None:
         terminalreporter.write_line(f"SKIPPED, but nothing may be: {line}", red=True)
 
 
+def allowed(reason: tuple[str, int, str]) -> bool:
+    return NO_SKIPS == "torch" and "'torch'" in reason[-1]
+
+
 def too_many_skips() -> list[str]:
-    allowed = NO_SKIPS == "torch"
-    return sorted({s for s in skipped if NO_SKIPS and not (allowed and "'torch'" in s)})
+    return sorted(set(skipped)) if NO_SKIPS else []
+
+
+@pytest.fixture(scope="session")
+def torch() -> Any:
+    """PyTorch; a test that asks for it is skipped where it is not installed."""
+    return pytest.importorskip("torch")
 
 
 @pytest.fixture

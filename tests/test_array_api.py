@@ -328,8 +328,7 @@ def test_dlpack_shares_memory_both_ways() -> None:
         np.from_dlpack(tt.ones(2, requires_grad=True))
 
 
-def test_dlpack_with_pytorch() -> None:
-    torch = pytest.importorskip("torch")
+def test_dlpack_with_pytorch(torch: Any) -> None:
     theirs = torch.zeros(2, 3)
     ours = tt.from_dlpack(theirs)
     ours[0, 0] = 5

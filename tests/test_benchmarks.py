@@ -31,6 +31,8 @@ from benchmarks.row import Row, everywhere, initial
 from benchmarks.rows import BY_NAME, GROUPS
 from tinytensor import kernels
 
+pytestmark = pytest.mark.no_c
+
 ROW = Row("overhead", "a row", "statement", everywhere("x", "tinytensor"), {"x": (2,)}, 6e9, 2e9)
 MAP = Row("maps", "a map", "forward", everywhere(abs, "tinytensor"), {"x": (2,)}, 0, 1e9)
 SMALLEST = "x + y, 8x8, no gradient"

@@ -31,6 +31,7 @@ def saved_names(x: engine.Variable) -> tuple[str, ...]:
 MILLION = 1_000_000
 
 
+@pytest.mark.no_c
 def test_a_chain_of_a_million_ops_on_floats() -> None:
     x = y = Value(1.0)
     for _ in range(MILLION):
@@ -40,6 +41,7 @@ def test_a_chain_of_a_million_ops_on_floats() -> None:
     del y
 
 
+@pytest.mark.no_c
 def test_a_chain_of_a_million_ops_on_tensors() -> None:
     x = y = leaf(1.0, -2.0)
     for _ in range(MILLION):

@@ -12,6 +12,8 @@ import pytest
 import tinytensor as tt
 from tinytensor.models import GPT, CharRNN, DigitsCNN, GPTConfig
 
+pytestmark = [pytest.mark.slow, pytest.mark.no_c]
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -8,6 +8,8 @@ import pytest
 import tinytensor as tt
 from tinytensor.func import GradientMismatch, check_grad, grad, value_and_grad
 
+pytestmark = pytest.mark.no_c
+
 
 def test_grad_by_one_argument_and_by_several() -> None:
     def f(x: tt.Tensor, y: tt.Tensor) -> tt.Tensor:

@@ -18,6 +18,8 @@ from tinytensor.func import (
     vjp,
 )
 
+pytestmark = pytest.mark.no_c
+
 
 def mlp() -> nn.Sequential:
     return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))

@@ -25,6 +25,8 @@ from tinytensor.func import (
     vjp,
 )
 
+pytestmark = pytest.mark.no_c
+
 Scalar = Callable[[Any], Any]
 
 

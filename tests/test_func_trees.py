@@ -23,6 +23,8 @@ from tinytensor.func import (
     vjp,
 )
 
+pytestmark = pytest.mark.no_c
+
 
 class Point(NamedTuple):
     x: Any

@@ -11,6 +11,8 @@ import pytest
 import tinytensor as tt
 from tinytensor.func import check_grad, grad, jvp
 
+pytestmark = pytest.mark.no_c
+
 
 class Cube(tt.Function):
     @staticmethod

@@ -15,6 +15,8 @@ from .calls import arguments, arrays, call, differentiable, each_case, op_of, re
 from .hard_points import ERROR, SAME, SECTIONS, Point
 from .ops_table import Case, Row
 
+pytestmark = pytest.mark.no_c
+
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "hard_points.md"
 POINTS = [
     pytest.param(point, id=f"{title}-{i}")
@@ -52,8 +54,7 @@ def test_our_gradients(point: Point) -> None:
     "point",
     [p for p in POINTS if p.values[0].torch == SAME or isinstance(p.values[0].torch, tuple)],
 )
-def test_gradients_of_pytorch(point: Point) -> None:
-    torch = pytest.importorskip("torch")
+def test_gradients_of_pytorch(point: Point, torch: Any) -> None:
     expected = point.ours if point.torch == SAME else point.torch
     args = [torch.tensor(np.asarray(a, float), requires_grad=True) for a in point.args]
     call = point.call if point.torch_call is None else lambda m, *a: point.torch_call(m, *a)
@@ -109,9 +110,8 @@ def derivatives(m: Any, outputs: Any, inputs: list[Any], order: int) -> list[np.
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore:Using padding='same'")
 @pytest.mark.parametrize(("row", "case"), each_case_of_few())
 @pytest.mark.parametrize("order", [1, 2])
-def test_zeros_and_ties_like_pytorch(order: int, row: Row, case: Case) -> None:
+def test_zeros_and_ties_like_pytorch(order: int, row: Row, case: Case, torch: Any) -> None:
     """The same as PyTorch's wherever that is finite."""
-    torch = pytest.importorskip("torch")
     op, keys, rng = op_of(row), differentiable(op_of(row), case), np.random.default_rng(1)
     if order in OTHERWISE.get(row.op, ((),))[0]:
         return

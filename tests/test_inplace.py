@@ -27,6 +27,8 @@ from .calls import (
     op_of,
 )
 
+pytestmark = pytest.mark.no_c
+
 
 def leaf(*values: Any) -> tt.Tensor:
     return tt.tensor(list(values), dtype=np.float64, requires_grad=True)

@@ -22,8 +22,7 @@ def gradient(f: Any, x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("x", [GRAM, GRAM.swapaxes(-1, -2).copy(), COMPLEX, COMPLEX[:, :2]])
-def test_svd_and_eigh_like_pytorch_where_phases_cancel(x: np.ndarray) -> None:
-    torch = pytest.importorskip("torch")
+def test_svd_and_eigh_like_pytorch_where_phases_cancel(x: np.ndarray, torch: Any) -> None:
 
     def of_svd(lib: Any, svd: Any, x: Any) -> Any:
         u, s, vh = svd(x)
@@ -124,9 +123,8 @@ def test_bad_matrices() -> None:
         tt.einsum("ij,jk", tt.ones((2, 3)), tt.ones((4, 2)))
 
 
-def test_a_gradient_through_complex_intermediate_values() -> None:
+def test_a_gradient_through_complex_intermediate_values(torch: Any) -> None:
     """A low-pass filter: real in, real out, complex between."""
-    torch = pytest.importorskip("torch")
     x = RNG.normal(size=16)
     mask = np.arange(9) < 4
 

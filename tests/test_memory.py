@@ -6,6 +6,7 @@ import gc
 import tracemalloc
 
 import numpy as np
+import pytest
 
 import tinytensor as tt
 
@@ -44,6 +45,7 @@ def setting(batch: int, width: int) -> tuple[tt.Tensor, tt.Tensor, list[tt.Tenso
     )
 
 
+@pytest.mark.slow
 def test_a_thousand_steps_trace_no_growth() -> None:
     x, y, weights = setting(16, 32)
     gc.collect()
@@ -69,6 +71,7 @@ def test_a_thousand_steps_trace_no_growth() -> None:
     assert peak - peak_of_one < 16_000
 
 
+@pytest.mark.slow
 def test_a_thousand_steps_keep_the_process_flat() -> None:
     """Of large arrays, which may come from the cache of buffers and not from Python's allocator."""
     x, y, weights = setting(256, 512)

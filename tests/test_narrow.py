@@ -261,8 +261,7 @@ def test_training(make: Any, dtype: np.dtype) -> None:
             assert not isinstance(value, np.ndarray) or value.dtype == np.float32
 
 
-def test_like_pytorch(dtype: np.dtype) -> None:
-    torch = pytest.importorskip("torch")
+def test_like_pytorch(dtype: np.dtype, torch: Any) -> None:
     kind = getattr(torch, dtype.name)
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 6, 6)).astype(np.float32)

@@ -21,6 +21,8 @@ import tinytensor as tt
 from .calls import Key, arguments, as_float32, call, differentiable, each_case, op_of
 from .ops_table import Case, Row
 
+pytestmark = pytest.mark.no_c
+
 EPS = 1e-6
 RELATIVE, ABSOLUTE = 1e-5, 1e-7  # of a derivative; absolute: times the largest one
 MOST_ELEMENTS = 40  # of an array are moved one by one; of a larger one, a sample

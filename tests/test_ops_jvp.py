@@ -12,6 +12,8 @@ import tinytensor as tt
 from .calls import Key, arguments, call, differentiable, each_case, op_of
 from .ops_table import Case, Row
 
+pytestmark = pytest.mark.no_c
+
 STEP = 1e-6
 # An output that moves by STEP is wrong by about 1e-16 of itself, its slope by 1e-10, and more where
 # the op cancels; what is cut off of the series is of the order of STEP².

@@ -29,6 +29,8 @@ from .calls import (
 )
 from .ops_table import ROWS, Case, Row
 
+pytestmark = pytest.mark.no_c
+
 LANES = 3
 TOLERANCE = 1e-10  # of the largest element
 

@@ -78,8 +78,7 @@ def zeros_like(arrays):
 
 
 @pytest.mark.parametrize("how", SGD)
-def test_sgd_is_pytorchs(how):
-    torch = pytest.importorskip("torch")
+def test_sgd_is_pytorchs(how, torch):
     ours, buffers = draw(0), zeros_like(draw(0))
     theirs = [torch.nn.Parameter(torch.tensor(a)) for a in ours]
     optimizer = torch.optim.SGD(theirs, **how)
@@ -94,8 +93,7 @@ def test_sgd_is_pytorchs(how):
 
 @pytest.mark.parametrize("amsgrad", [False, True])
 @pytest.mark.parametrize("how", ADAM)
-def test_adam_is_pytorchs(how, amsgrad):
-    torch = pytest.importorskip("torch")
+def test_adam_is_pytorchs(how, amsgrad, torch):
     ours = draw(0)
     m, v, largest = zeros_like(ours), zeros_like(ours), zeros_like(ours)
     theirs = [torch.nn.Parameter(torch.tensor(a)) for a in ours]

@@ -22,6 +22,8 @@ import tinytensor as tt
 
 from .programs import Drawing, Library, Torch, loss_of, run
 
+pytestmark = pytest.mark.no_c
+
 MORE = int(os.environ.get("TINYTENSOR_PROGRAMS", "0"))
 PARTS = 4
 FIRST = random.SystemRandom().randrange(2**40) if MORE else 0  # the seed of the first program
@@ -68,8 +70,7 @@ def assert_same(got: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_programs_equal_pytorch(part: int) -> None:
-    torch = pytest.importorskip("torch")
+def test_programs_equal_pytorch(part: int, torch: Any) -> None:
     outcomes = dict.fromkeys(("equal", "both raise", "only tinytensor works"), 0)
 
     @programs(500)

@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tinytensor import engine, kernels
+
+pytestmark = pytest.mark.no_c
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ["test_engine.py", "test_scalar.py", "test_inplace.py", "test_ops_gradients.py"]

@@ -198,8 +198,7 @@ def test_batch_norm(isa, shape, training):
     assert_like_twin("batch_norm_backward", g, x, weight, *expected[1:], training, tolerance=5e-5)
 
 
-def test_running_statistics_are_pytorchs():
-    torch = pytest.importorskip("torch")
+def test_running_statistics_are_pytorchs(torch):
     x, mean, var = normal(4, 3, 5) + 1, normal(3), np.abs(normal(3))
     theirs = torch.tensor(mean), torch.tensor(var)
     torch.nn.functional.batch_norm(torch.tensor(x), *theirs, training=True, momentum=0.3)
@@ -250,8 +249,7 @@ def test_embedding(isa, width):
 
 
 @pytest.mark.parametrize("padding", [3, -2])
-def test_the_padding_row_gets_no_gradient(padding):
-    torch = pytest.importorskip("torch")
+def test_the_padding_row_gets_no_gradient(padding, torch):
     weight, indices = normal(5, 4), np.array([[1, 3], [3, 0]])
     ours = tt.Tensor(weight, requires_grad=True)
     tt.embedding(indices, ours, padding).sum().backward()

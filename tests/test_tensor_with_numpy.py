@@ -217,8 +217,7 @@ def test_as_an_ndarray() -> None:
 @pytest.mark.parametrize(
     "dtype", ["bool", "int8", "uint16", "int64", "float16", "float32", "complex64"]
 )
-def test_dlpack_with_pytorch_both_ways(dtype: str) -> None:
-    torch = pytest.importorskip("torch")
+def test_dlpack_with_pytorch_both_ways(dtype: str, torch: Any) -> None:
     if dtype == "uint16":
         pytest.importorskip("torch", minversion="2.3")
     x = tt.asarray(np.arange(6).reshape(2, 3).astype(dtype))
@@ -238,8 +237,7 @@ def test_dlpack_with_pytorch_both_ways(dtype: str) -> None:
     assert scalar.shape == ()
 
 
-def test_dlpack_refuses_what_it_cannot_share() -> None:
-    torch = pytest.importorskip("torch")
+def test_dlpack_refuses_what_it_cannot_share(torch: Any) -> None:
     with pytest.raises(tt.GraphError, match=r"hand out t\.detach\(\)"):
         torch.from_dlpack(leaf())
     with pytest.raises(BufferError):

@@ -26,11 +26,19 @@ CHANGES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", CHANGES)
-@given(places=st.lists(st.integers(-5, 4), max_size=8), seed=st.integers(0, 99))
-def test_each_value_in_turn_where_an_index_repeats(name: str, places: list[int], seed: int) -> None:
+some_places = given(places=st.lists(st.integers(-5, 4), max_size=8), seed=st.integers(0, 99))
+
+
+def numbers(places: list[int], seed: int) -> list[np.ndarray]:
+    """What is changed, the values that change it, and a cotangent of the outcome."""
     rng = np.random.default_rng(seed)
-    x, v = rng.uniform(0.5, 2, 5), rng.uniform(0.5, 2, len(places))
+    return [rng.uniform(0.5, 2, 5), rng.uniform(0.5, 2, len(places)), rng.normal(size=5)]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@some_places
+def test_each_value_in_turn_where_an_index_repeats(name: str, places: list[int], seed: int) -> None:
+    x, v, _ = numbers(places, seed)
     expected = x.copy()
     for place, value in zip(places, v, strict=True):
         expected[place] = CHANGES[name](expected[place], value)
@@ -40,14 +48,21 @@ def test_each_value_in_turn_where_an_index_repeats(name: str, places: list[int],
     np.testing.assert_allclose(got.detach().numpy(), expected, rtol=1e-12)
     np.testing.assert_array_equal(leaf.detach().numpy(), x)
 
-    torch = pytest.importorskip("torch")
+
+@pytest.mark.parametrize("name", CHANGES)
+@some_places
+def test_gradients_where_an_index_repeats(
+    torch: Any, name: str, places: list[int], seed: int
+) -> None:
+    x, v, cotangent = numbers(places, seed)
+    leaf, values = tt.tensor(x, requires_grad=True), tt.tensor(v, requires_grad=True)
+    got = getattr(leaf.at[np.array(places, dtype=np.int64)], name)(values)
     t_leaf, t_values = (torch.tensor(a, requires_grad=True) for a in (x, v))
     parts = list(t_leaf.unbind())
     for place, value in zip(places, t_values.unbind(), strict=True):
         old = parts[place]
         changed = {"min": torch.minimum, "max": torch.maximum}.get(name, CHANGES[name])
         parts[place] = changed(old, value)
-    cotangent = rng.normal(size=5)
     torch.stack(parts).backward(torch.tensor(cotangent))
     found = tt.grad(got, (leaf, values), tt.tensor(cotangent), allow_unused=True)
     for ours, theirs in zip(found, (t_leaf.grad, t_values.grad), strict=True):

@@ -30,6 +30,8 @@ from tinytensor.func import (
     vmap,
 )
 
+pytestmark = pytest.mark.no_c
+
 
 def numbers(*shape: int, seed: int = 0) -> tt.Tensor:
     return tt.Tensor(np.random.default_rng(seed).normal(size=shape))
@@ -639,8 +641,7 @@ def test_batch_norm_in_training() -> None:
 # --- PyTorch's answers -----------------------------------------------------------------------
 
 
-def test_against_pytorch() -> None:
-    torch = pytest.importorskip("torch")
+def test_against_pytorch(torch: Any) -> None:
     weights, xs, ys = numbers(4, 3), numbers(6, 4, seed=2), numbers(6, 3, seed=3)
 
     def model(w: Any, x: Any, y: Any) -> Any:
