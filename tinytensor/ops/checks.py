@@ -27,7 +27,7 @@ def integers(op: str, name: str, x: Any) -> np.ndarray:
 
 
 def parameter(op: str, name: str, x: Any, shape: tuple[int, ...]) -> np.ndarray | None:
-    """An argument that may be None, and else has this very shape."""
+    """An argument that may be None, and otherwise has this very shape."""
     if x is None:
         return None
     x = np.asarray(x)
@@ -49,3 +49,16 @@ def number(op: str, name: str, value: Any) -> float:
     if not isinstance(value, int | float | np.integer | np.floating):
         raise DtypeError(f"{op}: {name} must be a number, not {value!r}")
     return float(value)
+
+
+def sizes(op: str, what: str, value: Any, axes: int, least: int) -> tuple[int, ...]:
+    """A number for all ``axes``, or one for each, the first axis first; at least ``least``."""
+    each = (value,) * axes if isinstance(value, int | np.integer) else value
+    if (
+        not isinstance(each, tuple | list)
+        or len(each) != axes
+        or not all(isinstance(n, int | np.integer) and n >= least for n in each)
+    ):
+        wanted = "an integer" if axes == 1 else f"one or {('two', 'three')[axes - 2]} integers"
+        raise ShapeError(f"{op}: {what} must be {wanted} ≥ {least}, is {value!r}")
+    return tuple(map(int, each))

@@ -2,110 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache, wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from .. import kernels
 from ..errors import ShapeError
-from ..kernels.reference import conv_size
 from ..operation import op
 from . import reduction
 from .batching import folded, lanes_of, rank, unfolded, with_lanes
+from .checks import sizes
 from .shape import expand_dims, moveaxis, reshape
+from .windows import convolution, transposed
 
-__all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x"]
-
-Pair = tuple[int, int]
-Result = TypeVar("Result")
+__all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x", "conv_transpose2d"]
 
 
 # --- Arguments -------------------------------------------------------------------------------
-
-
-def as_pair(name: str, what: str, value: Any, least: int) -> Pair:
-    """A number for both axes, or one for each (rows, columns); at least ``least``."""
-    pair = (value, value) if isinstance(value, int | np.integer) else value
-    if (
-        not isinstance(pair, tuple | list)
-        or len(pair) != 2
-        or not all(isinstance(n, int | np.integer) and n >= least for n in pair)
-    ):
-        raise ShapeError(f"{name}: {what} must be one or two integers ≥ {least}, is {value!r}")
-    return int(pair[0]), int(pair[1])
-
-
-def as_padding(
-    name: str, padding: Any, kernel: Pair, stride: Pair, dilation: Pair
-) -> tuple[Pair, Pair]:
-    """((top, bottom), (left, right)). Of an odd 'same' padding the larger part is at the end."""
-    if padding == "valid":
-        return (0, 0), (0, 0)
-    if padding == "same":
-        if stride != (1, 1):
-            raise ShapeError(f"{name}: padding 'same' needs stride 1, stride is {stride}")
-        whole = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
-        return (whole[0] // 2, -(-whole[0] // 2)), (whole[1] // 2, -(-whole[1] // 2))
-    if isinstance(padding, str):
-        raise ShapeError(f"{name}: padding must be 'same', 'valid' or integers, is {padding!r}")
-    rows, columns = as_pair(name, "padding", padding, 0)
-    return (rows, rows), (columns, columns)
-
-
-def remembered(function: Callable[..., Result]) -> Callable[..., Result]:
-    """Keep results by the arguments, where those can be hashed: a layer asks the same each time."""
-    kept = lru_cache(maxsize=1024, typed=True)(function)
-
-    @wraps(function)
-    def recall(*args: Any) -> Result:
-        try:
-            return kept(*args)
-        except TypeError:  # a list among the arguments
-            return function(*args)
-
-    return recall
-
-
-@remembered
-def geometry(
-    name: str,
-    x: tuple[int, ...],
-    weight: tuple[int, ...],
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    groups: int,
-) -> tuple[tuple[Any, ...], tuple[int, ...]]:
-    """The normalised arguments of the kernels, and the shape of the output, for shapes that fit."""
-    if len(x) not in (3, 4) or len(weight) != 4:
-        raise ShapeError(
-            f"{name}: needs x (N, C, H, W) or (C, H, W) and weight (K, C / groups, R, S):"
-            f" x is {x}, weight is {weight}"
-        )
-    if not isinstance(groups, int | np.integer) or groups < 1:
-        raise ShapeError(f"{name}: groups must be an integer ≥ 1, is {groups!r}")
-    if weight[1] * groups != x[-3]:
-        raise ShapeError(
-            f"{name}: x has {x[-3]} channels, weight takes {weight[1]} in each of {groups} groups:"
-            f" x is {x}, weight is {weight}"
-        )
-    if weight[0] % groups:
-        raise ShapeError(f"{name}: {weight[0]} filters do not divide into {groups} groups")
-    kernel = weight[2:]
-    if 0 in kernel:
-        raise ShapeError(f"{name}: an empty kernel: weight is {weight}")
-    stride = as_pair(name, "stride", stride, 1)
-    dilation = as_pair(name, "dilation", dilation, 1)
-    padding = as_padding(name, padding, (kernel[0], kernel[1]), stride, dilation)
-    out = tuple(map(conv_size, x[-2:], kernel, stride, padding, dilation))
-    if min(out) < 1:
-        raise ShapeError(
-            f"{name}: a kernel of {kernel} with dilation {dilation} is larger than x {x}"
-            f" with padding {padding}"
-        )
-    return (stride, padding, dilation, int(groups)), (*x[:-3], weight[0], *out)
 
 
 def check_gradient(name: str, g: tuple[int, ...], out: tuple[int, ...]) -> None:
@@ -137,7 +50,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     (2, 4, 4, 4)
     """
     size, shape = np.shape(x), np.shape(weight)
-    arguments, _ = geometry("conv2d", size, shape, stride, padding, dilation, groups)
+    arguments, _ = convolution("conv2d", 2, size, shape, stride, padding, dilation, groups)
     if bias is not None and np.shape(bias) != shape[:1]:
         raise ShapeError(
             f"conv2d: needs bias (K,) for weight (K, …): bias is {np.shape(bias)},"
@@ -149,9 +62,9 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 @op(residuals=("kernel",))
 def conv2d_grad_x(g, weight, size, stride=1, padding=0, dilation=1, groups=1):
     """The gradient of :func:`conv2d` in x, whose (H, W) is ``size``; g has the output's shape."""
-    size, shape = as_pair("conv2d_grad_x", "size", size, 0), np.shape(weight)
+    size, shape = sizes("conv2d_grad_x", "size", size, 2, 0), np.shape(weight)
     x = (*np.shape(g)[:-3], shape[1] * groups if len(shape) == 4 else 0, *size)
-    arguments, out = geometry("conv2d_grad_x", x, shape, stride, padding, dilation, groups)
+    arguments, out = convolution("conv2d_grad_x", 2, x, shape, stride, padding, dilation, groups)
     check_gradient("conv2d_grad_x", np.shape(g), out)
     return kernels.conv2d_grad_x(g, weight, size, *arguments), shape[2:]
 
@@ -159,12 +72,52 @@ def conv2d_grad_x(g, weight, size, stride=1, padding=0, dilation=1, groups=1):
 @op(residuals=("size",))
 def conv2d_grad_w(g, x, kernel, stride=1, padding=0, dilation=1, groups=1):
     """The gradient of :func:`conv2d` in its weight, whose (R, S) is ``kernel``."""
-    kernel = as_pair("conv2d_grad_w", "kernel", kernel, 1)
+    kernel = sizes("conv2d_grad_w", "kernel", kernel, 2, 1)
     size, filters = np.shape(x), (np.shape(g)[-3] if np.ndim(g) in (3, 4) else 0)
     weight = (filters, size[-3] // groups if len(size) in (3, 4) else 0, *kernel)
-    arguments, out = geometry("conv2d_grad_w", size, weight, stride, padding, dilation, groups)
+    arguments, out = convolution(
+        "conv2d_grad_w", 2, size, weight, stride, padding, dilation, groups
+    )
     check_gradient("conv2d_grad_w", np.shape(g), out)
     return kernels.conv2d_grad_w(g, x, kernel, *arguments), size[-2:]
+
+
+def conv_transpose2d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """The transpose of a convolution: input (N, C, H, W) or (C, H, W) is spread by filters.
+
+    out[n, k, y·stride + r·dilation − padding, …] += input[n, c, y, …] weight[c, k, r, s]
+
+    weight is (C, K / groups, R, S), bias (K,) is added, the output is (N, K, H', W') with
+    ``H' = (H − 1) stride − 2 padding + dilation (R − 1) + output_padding + 1``: the sizes that a
+    convolution with these arguments takes to H; ``output_padding``, less than the stride, chooses
+    among them. It is :func:`conv2d_grad_x`, with its gradients. (PyTorch's ``conv_transpose2d``.)
+
+    >>> import tinytensor as tt
+    >>> tt.conv_transpose2d(tt.ones((1, 3, 4, 4)), tt.ones((3, 8, 2, 2)), stride=2).shape
+    (1, 8, 8, 8)
+    """
+    name, shape = "conv_transpose2d", np.shape(weight)
+    size = transposed(
+        name, 2, np.shape(input), shape, stride, padding, output_padding, dilation, groups
+    )
+    out = conv2d_grad_x(input, weight, size, stride, padding, dilation, groups)
+    if bias is None:
+        return out
+    if np.shape(bias) != (shape[1] * groups,):
+        raise ShapeError(
+            f"{name}: needs bias (K,) for weight (C, K / groups, …): bias is {np.shape(bias)},"
+            f" weight is {shape}"
+        )
+    return out + reshape(bias, (-1, 1, 1))
 
 
 # --- Rules: ⟨g, conv(x, w)⟩ is linear in each of its three, and each op is one of its gradients.
@@ -203,8 +156,8 @@ conv2d_grad_w.grad(
 )
 
 
-# --- Lanes of a vmap: they are images more where the filters are the same in all, and else groups
-# of channels more.
+# --- Lanes of a vmap: shared filters fold lanes into images; filters per lane fold lanes into
+# channel groups.
 
 
 def into_channels(x):

@@ -8,10 +8,10 @@ import numpy as np
 
 from .. import kernels
 from ..errors import DtypeError, ShapeError
-from ..kernels.reference import pool_size
 from ..operation import op
-from .batching import images
-from .conv import Pair, as_pair, remembered
+from . import batching
+from .checks import sizes
+from .windows import Sizes, images, pooling
 
 __all__ = [
     "adaptive_avg_pool2d",
@@ -28,56 +28,10 @@ __all__ = [
 # --- Arguments -------------------------------------------------------------------------------
 
 
-@remembered
-def geometry(
-    name: str,
-    x: tuple[int, ...],
-    kernel: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    ceil_mode: bool,
-) -> tuple[Pair, Pair, Pair, Pair, bool]:
-    """The normalised arguments of the kernels, for shapes that fit."""
-    check_images(name, x)
-    kernel = as_pair(name, "kernel_size", kernel, 1)
-    stride = kernel if stride is None else as_pair(name, "stride", stride, 1)
-    padding = as_pair(name, "padding", padding, 0)
-    dilation = as_pair(name, "dilation", dilation, 1)
-    for n, k, s, p, d in zip(x[-2:], kernel, stride, padding, dilation, strict=True):
-        span = d * (k - 1) + 1
-        if 2 * p > span:
-            raise ShapeError(
-                f"{name}: padding may be at most half of the window: padding is {padding},"
-                f" kernel_size {kernel}, dilation {dilation}"
-            )
-        if n == 0 or pool_size(n, k, s, p, d, ceil_mode) < 1:
-            raise ShapeError(f"{name}: no window of {kernel} with dilation {dilation} fits x {x}")
-        if d > 1 and p > 0 and has_empty_window(n, k, s, p, d, ceil_mode):
-            raise ShapeError(
-                f"{name}: a window of {kernel} with dilation {dilation} has nothing but padding"
-                f" {padding}: x is {x}"
-            )
-    return kernel, stride, padding, dilation, bool(ceil_mode)
-
-
-def check_images(name: str, x: tuple[int, ...]) -> None:
-    if len(x) not in (3, 4):
-        raise ShapeError(f"{name}: x must be (N, C, H, W) or (C, H, W), is {x}")
-
-
 def check_floating(name: str, x: Any) -> None:
     dtype = np.asarray(x).dtype
     if dtype.kind not in "fc":
         raise DtypeError(f"{name}: averages are of floating-point numbers, x is {dtype}")
-
-
-def has_empty_window(
-    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool
-) -> bool:
-    windows = np.arange(pool_size(size, kernel, stride, padding, dilation, ceil_mode))
-    taps = windows[:, None] * stride - padding + np.arange(kernel) * dilation
-    return bool((~((taps >= 0) & (taps < size)).any(1)).any())
 
 
 # --- The largest -----------------------------------------------------------------------------
@@ -114,7 +68,7 @@ def max_pool2d_with_indices(x, kernel_size, stride=None, padding=0, dilation=1, 
     """The largest element of each window, and its index; see :func:`max_pool2d`."""
     shape = np.shape(x)
     name = "max_pool2d_with_indices"
-    arguments = geometry(name, shape, kernel_size, stride, padding, dilation, ceil_mode)
+    arguments, _ = pooling(name, 2, shape, kernel_size, stride, padding, dilation, ceil_mode)
     out, indices = kernels.max_pool2d(x, *arguments)
     return out, indices, indices, shape[-2:]
 
@@ -122,7 +76,7 @@ def max_pool2d_with_indices(x, kernel_size, stride=None, padding=0, dilation=1, 
 @op
 def scatter_planes(g, indices, size):
     """Planes of zeros of ``size`` (H, W), with g's elements added at ``indices`` of their plane."""
-    size = as_pair("scatter_planes", "size", size, 0)
+    size = sizes("scatter_planes", "size", size, 2, 0)
     check_indices("scatter_planes", indices, size)
     if np.shape(indices) != np.shape(g):
         raise ShapeError(f"scatter_planes: indices are {np.shape(indices)}, but g is {np.shape(g)}")
@@ -172,7 +126,7 @@ def avg_pool2d(
     """
     check_floating("avg_pool2d", x)
     size = np.shape(x)
-    arguments = avg_arguments(
+    arguments, _ = avg_arguments(
         "avg_pool2d", size, kernel_size, stride, padding, ceil_mode, divisor_override
     )
     return kernels.avg_pool2d(x, *arguments, count_include_pad, divisor_override), size[-2:]
@@ -190,14 +144,10 @@ def avg_pool2d_grad(
     divisor_override=None,
 ):
     """The gradient of :func:`avg_pool2d`, whose x has planes of ``size`` (H, W)."""
-    size = as_pair("avg_pool2d_grad", "size", size, 0)
+    size = sizes("avg_pool2d_grad", "size", size, 2, 0)
     x = (*np.shape(g)[:-2], *size)
-    arguments = avg_arguments(
+    arguments, out = avg_arguments(
         "avg_pool2d_grad", x, kernel_size, stride, padding, ceil_mode, divisor_override
-    )
-    kernel, steps, pads, ceil = arguments
-    out = tuple(
-        pool_size(n, k, s, p, 1, ceil) for n, k, s, p in zip(size, kernel, steps, pads, strict=True)
     )
     if np.shape(g)[-2:] != out:
         raise ShapeError(f"avg_pool2d_grad: g is {np.shape(g)}, but its planes should be {out}")
@@ -212,11 +162,13 @@ def avg_arguments(
     padding: Any,
     ceil_mode: bool,
     divisor: Any,
-) -> tuple[Pair, Pair, Pair, bool]:
+) -> tuple[tuple[Any, Any, Any, bool], Sizes]:
+    """The arguments of the kernels, and how many windows there are along each axis."""
     if divisor is not None and divisor == 0:
         raise ShapeError(f"{name}: divisor_override must not be 0")
-    kernel, stride, padding, _, ceil = geometry(name, x, kernel, stride, padding, 1, ceil_mode)
-    return kernel, stride, padding, ceil
+    arguments, counts = pooling(name, 2, x, kernel, stride, padding, 1, ceil_mode)
+    kernel, stride, padding, _, ceil = arguments
+    return (kernel, stride, padding, ceil), counts
 
 
 def avg_pool2d_by_x(
@@ -251,21 +203,21 @@ def adaptive_avg_pool2d(x, output_size):
     tensor([[[7.5]]])
     """
     size = np.shape(x)
-    check_images("adaptive_avg_pool2d", size)
+    images("adaptive_avg_pool2d", 2, size)
     check_floating("adaptive_avg_pool2d", x)
     if 0 in size[-2:]:
         raise ShapeError(f"adaptive_avg_pool2d: images without pixels: x is {size}")
     if isinstance(output_size, tuple | list) and len(output_size) == 2:
         output_size = [n if m is None else m for m, n in zip(output_size, size[-2:], strict=True)]
-    out = as_pair("adaptive_avg_pool2d", "output_size", output_size, 0)
+    out = sizes("adaptive_avg_pool2d", "output_size", output_size, 2, 0)
     return kernels.adaptive_avg_pool2d(x, out), size[-2:]
 
 
 @op(residuals=("out_size",))
 def adaptive_avg_pool2d_grad(g, size):
     """The gradient of :func:`adaptive_avg_pool2d`, whose x has planes of ``size`` (H, W)."""
-    size = as_pair("adaptive_avg_pool2d_grad", "size", size, 1)
-    check_images("adaptive_avg_pool2d_grad", np.shape(g))
+    size = sizes("adaptive_avg_pool2d_grad", "size", size, 2, 1)
+    images("adaptive_avg_pool2d_grad", 2, np.shape(g))
     return kernels.adaptive_avg_pool2d_grad(g, size), np.shape(g)[-2:]
 
 
@@ -276,8 +228,8 @@ adaptive_avg_pool2d_grad.grad(g=lambda gg, out_size: adaptive_avg_pool2d(gg, out
 # --- Lanes of a vmap --------------------------------------------------------------------------
 
 for _op in (max_pool2d_with_indices, avg_pool2d, adaptive_avg_pool2d):
-    _op.batched(images(["x"]))
+    _op.batched(batching.images(["x"]))
 for _op in (avg_pool2d_grad, adaptive_avg_pool2d_grad):
-    _op.batched(images(["g"]))
-scatter_planes.batched(images(["g", "indices"]))
-gather_planes.batched(images(["x", "indices"]))
+    _op.batched(batching.images(["g"]))
+scatter_planes.batched(batching.images(["g", "indices"]))
+gather_planes.batched(batching.images(["x", "indices"]))

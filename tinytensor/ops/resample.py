@@ -11,6 +11,7 @@ from ..errors import ShapeError
 from ..kernels import reference
 from ..operation import op
 from .batching import folded, unfolded
+from .checks import sizes
 from .composed import composed
 from .elementwise import add, multiply
 from .indexing import take
@@ -20,21 +21,13 @@ __all__ = ["fold", "interpolate", "unfold"]
 MODES = ("nearest", "nearest-exact", "linear", "bilinear", "trilinear")
 
 
-def pair(name: str, argument: str, value: Any, least: int) -> tuple[int, int]:
-    """A number for both axes, or one for each."""
-    both = (value, value) if isinstance(value, int) else tuple(value)
-    if len(both) != 2 or not all(isinstance(n, int) and n >= least for n in both):
-        raise ShapeError(f"{name}: {argument} must be integers of at least {least}, not {value!r}")
-    return both
-
-
 def windows_of(
     name: str, size: Any, kernel: Any, dilation: Any, padding: Any, stride: Any
 ) -> tuple[Any, ...]:
     """The arguments as pairs, and how many windows there are along each axis."""
-    size, kernel = pair(name, "size", size, 0), pair(name, "kernel_size", kernel, 1)
-    dilation, stride = pair(name, "dilation", dilation, 1), pair(name, "stride", stride, 1)
-    padding = tuple((n, n) for n in pair(name, "padding", padding, 0))
+    size, kernel = sizes(name, "size", size, 2, 0), sizes(name, "kernel_size", kernel, 2, 1)
+    dilation, stride = sizes(name, "dilation", dilation, 2, 1), sizes(name, "stride", stride, 2, 1)
+    padding = tuple((n, n) for n in sizes(name, "padding", padding, 2, 0))
     count = tuple(map(reference.conv_size, size, kernel, stride, padding, dilation))
     if min(count) < 1:
         raise ShapeError(f"{name}: a window of {kernel} does not fit into {size}")
