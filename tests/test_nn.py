@@ -8,6 +8,7 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import nn
+from tinytensor.nn import functional as F
 
 
 class Net(nn.Module):
@@ -371,6 +372,25 @@ def test_module_list_and_dict():
         heads["keys"] = nn.ReLU()
 
 
+# --- Functions -------------------------------------------------------------------------------
+
+
+def test_functions_are_the_ops_and_take_the_names_of_pytorch():
+    x, weight = tt.tensor([[1.0, 2.0]]), tt.tensor([[3.0, 4.0]])
+    assert F.linear is tt.linear
+    assert F.linear(input=x, weight=weight).tolist() == [[11.0]]
+    assert tt.linear(x=x, weight=weight).tolist() == [[11.0]]
+    for function in (F.softmax, F.log_softmax):
+        assert function(input=x, dim=0).tolist() == function(x, axis=0).tolist()
+        assert function(x, dim=0).tolist() != function(x).tolist()
+    assert F.embedding(input=tt.tensor([0]), weight=weight).tolist() == [[3.0, 4.0]]
+    assert F.tanh(input=x).tolist() == x.tanh().tolist()
+    with pytest.raises(TypeError, match="softmax: argument 'axis' is unknown or given twice"):
+        F.softmax(x, 0, dim=0)
+    with pytest.raises(TypeError, match="'dim' is unknown"):
+        tt.sum(x, dim=0)
+
+
 # --- Errors of layers ------------------------------------------------------------------------
 
 
@@ -381,7 +401,11 @@ def test_module_list_and_dict():
         (lambda: nn.Conv2d(3, 4, 3, padding="full"), "'same' or 'valid'"),
         (lambda: nn.Conv2d(3, 4, 3, stride=2, padding="same"), "needs stride 1"),
         (lambda: nn.Conv2d(3, 4, 3, padding_mode="reflect"), "padding_mode"),
+        (lambda: nn.Conv2d(3, 4, (3, 3, 3)), "Conv2d: kernel_size must be one or two integers"),
+        (lambda: nn.ConvTranspose2d(3, 4, 3, padding="same"), "padding is a size, not 'same'"),
         (lambda: nn.MaxPool2d(2, return_indices=True), "return_indices"),
+        (lambda: nn.MaxPool2d((2, 2, 2)), "MaxPool2d: kernel_size must be one or two integers ≥ 1"),
+        (lambda: nn.AvgPool2d(2, padding=-1), "AvgPool2d: padding must be .* ≥ 0, is -1"),
         (lambda: nn.Dropout(1.5), "a probability"),
         (lambda: nn.Embedding(3, 2, padding_idx=3), "padding_idx 3 of 3 rows"),
         (lambda: nn.GELU("erf"), "'none' or 'tanh'"),

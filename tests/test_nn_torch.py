@@ -95,6 +95,9 @@ LAYERS = [
     ("Conv2d", (4, 4, 3), {"groups": 4, "padding": "same"}, [(2, 4, 6, 5)]),
     ("Conv2d", (2, 3, (2, 4)), {"padding": "same"}, [(1, 2, 5, 6)]),
     ("Conv2d", (2, 3, 1), {"padding": "valid"}, [(2, 5, 6)]),
+    ("ConvTranspose2d", (3, 4, 3), {}, [(2, 3, 5, 4)]),
+    ("ConvTranspose2d", (4, 6, (2, 3), 2, (1, 0), 1, 2), {"bias": False}, [(2, 4, 5, 4)]),
+    ("ConvTranspose2d", (2, 3, 3), {"stride": 3, "dilation": 2, "padding": 1}, [(2, 4, 3)]),
     ("MaxPool2d", (2,), {}, [(2, 3, 8, 7)]),
     ("MaxPool2d", (3, 2, 1), {"dilation": 2, "ceil_mode": True}, [(2, 3, 9, 8)]),
     ("MaxPool2d", ((2, 3),), {"stride": (1, 2)}, [(3, 8, 7)]),
@@ -147,6 +150,31 @@ def test_layer(name, args, kwargs, shapes):
         theirs.zero_grad()
         compare(ours, theirs, *[normal(*shape) for shape in shapes])
     compare(ours.eval(), theirs.eval(), *[normal(*shape, seed=1) for shape in shapes])
+
+
+@pytest.mark.parametrize("size", [(9, 7), (10, 8), [10, 7]])
+def test_a_transposed_convolution_to_a_size(size):
+    ours, theirs = (m.ConvTranspose2d(2, 3, 3, stride=2, padding=1) for m in (nn, tnn))
+    compare(ours, theirs, normal(2, 2, 5, 4), output_size=size)
+    with pytest.raises(ValueError, match=r"ConvTranspose2d: output_size is from \(9, 7\) to \(10"):
+        ours(tt.zeros((2, 2, 5, 4)), output_size=(11, 7))
+
+
+def test_a_layer_of_one_axis_is_its_axes_and_its_function():
+    class Conv1d(nn.conv._Conv):
+        axes = 1
+
+        @staticmethod
+        def function(x, weight, bias, stride, padding, dilation, groups):
+            stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
+            x, weight = x[..., None, :], weight[..., None, :]
+            out = tt.conv2d(x, weight, bias, stride, padding, dilation, groups)
+            return out[..., 0, :]
+
+    settings = {"stride": 2, "padding": 1, "dilation": 2, "groups": 2}
+    ours, theirs = (make(4, 6, 3, **settings) for make in (Conv1d, tnn.Conv1d))
+    assert repr(ours) == repr(theirs)
+    compare(ours, theirs, normal(2, 4, 11))
 
 
 @pytest.mark.parametrize("inplace", [False, True])

@@ -99,6 +99,7 @@ class Op:
         self.joint = None
         self.plans = {}
         self.batching = self.formula = None
+        self.synonyms = {}
         self.__name__ = self.__qualname__ = forward.__name__
         self.__module__ = forward.__module__
         self.__doc__ = forward.__doc__
@@ -163,6 +164,11 @@ class Op:
         self.batching, self.formula = rule, formula or self.formula
         return self
 
+    def also_named(self, **synonyms: str) -> Op:
+        """Take arguments by other names too: ``also_named(dim="axis")`` takes axis as dim."""
+        self.synonyms.update(synonyms)
+        return self
+
     def named_by(self, rule):
         """The names that a rule's signature asks for, behind the cotangent."""
         names = tuple(signature(rule).parameters)[1:]
@@ -186,6 +192,7 @@ class Op:
             raise TypeError(f"{self.__name__}: takes {len(names)} arguments, not {len(args)}")
         bound = dict(zip(names, args))
         for name, value in kwargs.items():
+            name = self.synonyms.get(name, name)
             if name in bound or name not in [*self.names, *self.static]:
                 raise TypeError(f"{self.__name__}: argument {name!r} is unknown or given twice")
             bound[name] = value

@@ -1,25 +1,122 @@
-"""Conv2d."""
+"""Convolutions and transposed convolutions.
+
+A base holds what those of 1, 2 and 3 axes share; a class is its ``axes`` and its function.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from ..ops.checks import sizes
 from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
 from .parameter import Parameter
 
-__all__ = ["Conv2d"]
+__all__ = ["Conv2d", "ConvTranspose2d"]
+
+Sizes = int | tuple[int, ...]
 
 
-def as_pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    """A size for both axes as a pair."""
-    if isinstance(value, int):
-        return value, value
-    vertical, horizontal = value
-    return vertical, horizontal
+class _Convolution(Module):
+    """What a convolution and its transpose share: the settings, and how the weights start."""
+
+    axes: int
+    function: Callable[..., Any]
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Sizes,
+        stride: Sizes,
+        padding: Sizes | str,
+        dilation: Sizes,
+        groups: int,
+        padding_mode: str,
+    ) -> None:
+        super().__init__()
+        name, axes = type(self).__name__, self.axes
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"{name}: groups {groups} must divide in_channels {in_channels} and out_channels"
+                f" {out_channels}"
+            )
+        if padding_mode != "zeros":
+            raise ValueError(
+                f"{name}: padding_mode is 'zeros', not {padding_mode!r}; for others use"
+                " functional.pad before the layer"
+            )
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = sizes(name, "kernel_size", kernel_size, axes, 1)
+        self.stride = sizes(name, "stride", stride, axes, 1)
+        self.padding: Any = padding
+        if not isinstance(padding, str):
+            self.padding = sizes(name, "padding", padding, axes, 0)
+        self.dilation = sizes(name, "dilation", dilation, axes, 1)
+        self.groups = groups
+        self.padding_mode = padding_mode
+
+    def _start(self, filters: int, channels: int, bias: bool) -> None:
+        """Make and draw the weights, (filters, channels) by the kernel's sizes, and the bias."""
+        self.weight = Parameter(init.empty(filters, channels, *self.kernel_size))
+        self.bias = Parameter(init.empty(self.out_channels)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        init.fan_in_uniform_(self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        text = (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size},"
+            f" stride={self.stride}"
+        )
+        for name, default in self._defaults():
+            if getattr(self, name) != default:
+                text += f", {name}={getattr(self, name)}"
+        return text if self.bias is not None else f"{text}, bias=False"
+
+    def _defaults(self) -> list[tuple[str, Any]]:
+        """The settings that the representation leaves out where they have these values."""
+        zeros, ones = (0,) * self.axes, (1,) * self.axes
+        return [("padding", zeros), ("dilation", ones), ("groups", 1)]
 
 
-class Conv2d(Module):
+class _Conv(_Convolution):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes | str = 0,
+        dilation: Sizes = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode
+        )
+        name = type(self).__name__
+        if isinstance(padding, str) and padding not in ("same", "valid"):
+            raise ValueError(f"{name}: padding is a size, 'same' or 'valid', not {padding!r}")
+        if padding == "same" and set(self.stride) != {1}:
+            raise ValueError(f"{name}: padding 'same' needs stride 1, not {self.stride}")
+        self._start(out_channels, in_channels // groups, bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.function(
+            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+
+
+class Conv2d(_Conv):
     """Cross-correlation with learned filters: (N, C, H, W) becomes (N, K, H', W').
 
     ``out[n, k] = bias[k] + Σ_c weight[k, c] ⋆ x[n, c]``, with
@@ -32,65 +129,74 @@ class Conv2d(Module):
     (4, 8, 16, 16)
     """
 
-    bias: Parameter | None
+    axes = 2
+    function = staticmethod(F.conv2d)
 
+
+class _ConvTranspose(_Convolution):
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] | str = 0,
-        dilation: int | tuple[int, int] = 1,
+        kernel_size: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        output_padding: Sizes = 0,
         groups: int = 1,
         bias: bool = True,
+        dilation: Sizes = 1,
         padding_mode: str = "zeros",
     ) -> None:
-        super().__init__()
-        if groups < 1 or in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"Conv2d: groups {groups} must divide in_channels {in_channels} and out_channels"
-                f" {out_channels}"
-            )
-        if isinstance(padding, str) and padding not in ("same", "valid"):
-            raise ValueError(f"Conv2d: padding is a size, 'same' or 'valid', not {padding!r}")
-        if padding_mode != "zeros":
-            raise ValueError(
-                f"Conv2d: padding_mode is 'zeros', not {padding_mode!r}; for others use"
-                " functional.pad before the layer"
-            )
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.kernel_size = as_pair(kernel_size)
-        self.stride = as_pair(stride)
-        self.padding = padding if isinstance(padding, str) else as_pair(padding)
-        self.dilation = as_pair(dilation)
-        self.groups = groups
-        self.padding_mode = padding_mode
-        if self.padding == "same" and self.stride != (1, 1):
-            raise ValueError(f"Conv2d: padding 'same' needs stride 1, not {self.stride}")
-        self.weight = Parameter(init.empty(out_channels, in_channels // groups, *self.kernel_size))
-        self.bias = Parameter(init.empty(out_channels)) if bias else None
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw the weights anew."""
-        init.fan_in_uniform_(self.weight, self.bias)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.conv2d(
-            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode
         )
+        name = type(self).__name__
+        if isinstance(padding, str):
+            raise ValueError(f"{name}: padding is a size, not {padding!r}")
+        self.output_padding = sizes(name, "output_padding", output_padding, self.axes, 0)
+        self._start(in_channels, out_channels // groups, bias)
 
-    def extra_repr(self) -> str:
-        text = (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size},"
-            f" stride={self.stride}"
-        )
-        if self.padding != (0, 0):
-            text += f", padding={self.padding}"
-        if self.dilation != (1, 1):
-            text += f", dilation={self.dilation}"
-        if self.groups != 1:
-            text += f", groups={self.groups}"
-        return text if self.bias is not None else f"{text}, bias=False"
+    def forward(self, input: Tensor, output_size: Sizes | None = None) -> Tensor:
+        """With ``output_size``, the sizes wanted, in the place of ``output_padding``."""
+        more = self.output_padding
+        if output_size is not None:
+            more = self._output_padding(input, output_size)
+        return self.function(
+            input, self.weight, self.bias, self.stride, self.padding, more, self.groups,
+            self.dilation,
+        )  # fmt: skip
+
+    def _output_padding(self, input: Tensor, output_size: Sizes) -> tuple[int, ...]:
+        """The padding of the output that leads to ``output_size``."""
+        name, axes = type(self).__name__, self.axes
+        wanted = sizes(name, "output_size", output_size, axes, 1)
+        each = zip(
+            input.shape[-axes:], self.kernel_size, self.stride, self.padding, self.dilation,
+            strict=True,
+        )  # fmt: skip
+        least = tuple((n - 1) * s - 2 * p + d * (k - 1) + 1 for n, k, s, p, d in each)
+        more = tuple(w - low for w, low in zip(wanted, least, strict=True))
+        if not all(0 <= m < s for m, s in zip(more, self.stride, strict=True)):
+            most = tuple(low + s - 1 for low, s in zip(least, self.stride, strict=True))
+            raise ValueError(f"{name}: output_size is from {least} to {most}, not {wanted}")
+        return more
+
+    def _defaults(self) -> list[tuple[str, Any]]:
+        defaults = super()._defaults()
+        return [*defaults[:2], ("output_padding", (0,) * self.axes), *defaults[2:]]
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """The transpose of :class:`Conv2d`, which spreads pixels: (N, C, H, W) → (N, K, H', W').
+
+    ``H' = (H - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1``: a size
+    that a convolution of these settings takes to H. ``weight`` (C, K / groups, R, S) and ``bias``
+    (K,) start uniform in ±1/√(K / groups · R · S).
+
+    >>> import tinytensor as tt
+    >>> tt.nn.ConvTranspose2d(8, 3, kernel_size=2, stride=2)(tt.zeros((4, 8, 16, 16))).shape
+    (4, 3, 32, 32)
+    """
+
+    axes = 2
+    function = staticmethod(F.conv_transpose2d)

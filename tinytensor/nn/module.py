@@ -15,6 +15,8 @@ from ..tensor import Tensor
 from .hooks import ForwardHook, call_with_hooks, register
 from .parameter import Parameter
 
+__all__ = ["Module"]
+
 T = TypeVar("T")
 
 

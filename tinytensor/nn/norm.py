@@ -1,4 +1,4 @@
-"""Normalisation: BatchNorm1d, BatchNorm2d, LayerNorm."""
+"""Normalisation: BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm."""
 
 from __future__ import annotations
 
@@ -13,14 +13,30 @@ from . import init
 from .module import Module
 from .parameter import Parameter
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm"]
 
 
-class _BatchNorm(Module):
-    """What the batch norms share; ``ranks`` are the numbers of axes that one takes."""
+class _Norm(Module):
+    """A weight and a bias, or None, behind the normalisation: they start as 1 and 0."""
 
     weight: Parameter | None
-    bias: Parameter | None
+    bias: Parameter | None = None
+
+    def _start(self, shape: tuple[int, ...], weight: bool, bias: bool) -> None:
+        self.weight = Parameter(init.empty(*shape)) if weight else None
+        self.bias = Parameter(init.empty(*shape)) if weight and bias else None
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+
+class _BatchNorm(_Norm):
+    """What the batch norms share; ``ranks`` are the numbers of axes that one takes."""
+
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
@@ -43,8 +59,7 @@ class _BatchNorm(Module):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        self.weight = Parameter(init.empty(num_features)) if affine else None
-        self.bias = Parameter(init.empty(num_features)) if affine and bias else None
+        self._start((num_features,), affine, bias)
         tracked = track_running_stats
         self.register_buffer("running_mean", init.empty(num_features) if tracked else None)
         self.register_buffer("running_var", init.empty(num_features) if tracked else None)
@@ -62,10 +77,7 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Weight 1, bias 0, no batch seen."""
         self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        super().reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in self.ranks or input.shape[1] != self.num_features:
@@ -111,7 +123,7 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """Batch norm of (N, C, H, W), over all axes but C; all else as :class:`BatchNorm1d`.
+    """Batch norm of (N, C, H, W), over all axes but C, and otherwise as :class:`BatchNorm1d`.
 
     >>> import tinytensor as tt
     >>> tt.nn.BatchNorm2d(3)(tt.zeros((2, 3, 4, 4))).shape
@@ -121,7 +133,31 @@ class BatchNorm2d(_BatchNorm):
     ranks = (4,)
 
 
-class LayerNorm(Module):
+class _LastAxesNorm(_Norm):
+    """Over the last axes, those of ``normalized_shape``."""
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None,
+        elementwise_affine: bool,
+        bias: bool,
+    ) -> None:
+        super().__init__()
+        sizes = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
+        self.normalized_shape = tuple(sizes)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        self._start(self.normalized_shape, elementwise_affine, bias)
+        self.reset_parameters()
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )
+
+
+class LayerNorm(_LastAxesNorm):
     """``(x - mean) / sqrt(var + eps) * weight + bias`` over the last axes of each element.
 
     ``normalized_shape`` gives the sizes of these axes, weight and bias have this shape and start
@@ -132,8 +168,7 @@ class LayerNorm(Module):
     (2, 5, 8)
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
+    eps: float
 
     def __init__(
         self,
@@ -142,34 +177,16 @@ class LayerNorm(Module):
         elementwise_affine: bool = True,
         bias: bool = True,
     ) -> None:
-        super().__init__()
-        sizes = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
-        self.normalized_shape = tuple(sizes)
-        self.eps = eps
-        self.elementwise_affine = elementwise_affine
-        shape = self.normalized_shape
-        self.weight = Parameter(init.empty(*shape)) if elementwise_affine else None
-        self.bias = Parameter(init.empty(*shape)) if elementwise_affine and bias else None
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Weight 1, bias 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        super().__init__(normalized_shape, eps, elementwise_affine, bias)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return (
-            f"{self.normalized_shape}, eps={self.eps},"
-            f" elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
-        )
+        return f"{super().extra_repr()}, bias={self.bias is not None}"
 
 
-class RMSNorm(Module):
+class RMSNorm(_LastAxesNorm):
     """``input / sqrt(mean(input²) + eps) * weight`` over the last axes of each element.
 
     ``normalized_shape`` gives the sizes of these axes; weight has this shape and starts as 1. eps
@@ -180,31 +197,13 @@ class RMSNorm(Module):
     (2, 5, 8)
     """
 
-    weight: Parameter | None
-
     def __init__(
         self,
         normalized_shape: int | Sequence[int],
         eps: float | None = None,
         elementwise_affine: bool = True,
     ) -> None:
-        super().__init__()
-        sizes = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
-        self.normalized_shape = tuple(sizes)
-        self.eps = eps
-        self.elementwise_affine = elementwise_affine
-        self.weight = Parameter(init.empty(*self.normalized_shape)) if elementwise_affine else None
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Weight 1."""
-        if self.weight is not None:
-            init.ones_(self.weight)
+        super().__init__(normalized_shape, eps, elementwise_affine, bias=False)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
-        )

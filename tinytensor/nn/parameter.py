@@ -6,6 +6,8 @@ from typing import Any
 
 from ..tensor import Tensor
 
+__all__ = ["Parameter"]
+
 
 class Parameter(Tensor):
     """A tensor that a module lists among its parameters, once it is an attribute of it.

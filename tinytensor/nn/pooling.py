@@ -1,17 +1,72 @@
-"""Pooling over windows of the last two axes."""
+"""Pooling over windows of the last axes.
+
+A base holds what the poolings of 1, 2 and 3 axes share; a class is its ``axes`` and its function.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from ..ops.checks import sizes
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
 
 __all__ = ["AdaptiveAvgPool2d", "AvgPool2d", "MaxPool2d"]
 
-Pair = int | tuple[int, int]
+Sizes = int | tuple[int, ...]
 
 
-class MaxPool2d(Module):
+class _Pool(Module):
+    """Windows of ``kernel_size``, ``stride`` apart, over x with ``padding``."""
+
+    axes: int
+    function: Callable[..., Any]
+
+    def __init__(
+        self, kernel_size: Sizes, stride: Sizes | None, padding: Sizes, ceil_mode: bool
+    ) -> None:
+        super().__init__()
+        self.kernel_size = self._checked("kernel_size", kernel_size, 1)
+        self.stride = self._checked("stride", kernel_size if stride is None else stride, 1)
+        self.padding = self._checked("padding", padding, 0)
+        self.ceil_mode = ceil_mode
+
+    def _checked(self, what: str, value: Sizes, least: int) -> Sizes:
+        """``value`` as it was given, which is how the representation shows it."""
+        sizes(type(self).__name__, what, value, self.axes, least)
+        return value
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class _MaxPool(_Pool):
+    def __init__(
+        self,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Sizes = 0,
+        dilation: Sizes = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, ceil_mode)
+        if return_indices:
+            raise ValueError(f"{type(self).__name__}: return_indices is not supported")
+        self.dilation = self._checked("dilation", dilation, 1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.function(
+            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        )
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, dilation={self.dilation}, ceil_mode={self.ceil_mode}"
+
+
+class MaxPool2d(_MaxPool):
     """The largest element of each window: (N, C, H, W) becomes (N, C, H', W').
 
     ``H' = (H + 2 padding - dilation (kernel_size - 1) - 1) / stride + 1``, rounded down, or up with
@@ -22,88 +77,63 @@ class MaxPool2d(Module):
     (1, 3, 4, 4)
     """
 
+    axes = 2
+    function = staticmethod(F.max_pool2d)
+
+
+class _AvgPool(_Pool):
     def __init__(
         self,
-        kernel_size: Pair,
-        stride: Pair | None = None,
-        padding: Pair = 0,
-        dilation: Pair = 1,
-        return_indices: bool = False,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Sizes = 0,
         ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
     ) -> None:
-        super().__init__()
-        if return_indices:
-            raise ValueError("MaxPool2d: return_indices is not supported")
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
-        self.dilation = dilation
-        self.ceil_mode = ceil_mode
+        super().__init__(kernel_size, stride, padding, ceil_mode)
+        self.count_include_pad = count_include_pad
+        self.divisor_override = divisor_override
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.max_pool2d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding},"
-            f" dilation={self.dilation}, ceil_mode={self.ceil_mode}"
-        )
+        return self.function(
+            input, self.kernel_size, self.stride, self.padding, self.ceil_mode,
+            self.count_include_pad, self.divisor_override,
+        )  # fmt: skip
 
 
-class AvgPool2d(Module):
+class AvgPool2d(_AvgPool):
     """The mean of each window: (N, C, H, W) becomes (N, C, H', W'), sized as by MaxPool2d.
 
     The padding's zeros count unless ``count_include_pad`` is False; ``divisor_override`` takes the
     place of the number of elements.
     """
 
-    def __init__(
-        self,
-        kernel_size: Pair,
-        stride: Pair | None = None,
-        padding: Pair = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        divisor_override: int | None = None,
-    ) -> None:
+    axes = 2
+    function = staticmethod(F.avg_pool2d)
+
+
+class _AdaptivePool(Module):
+    axes: int
+    function: Callable[..., Any]
+
+    def __init__(self, output_size: int | tuple[int | None, ...]) -> None:
         super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
-        self.ceil_mode = ceil_mode
-        self.count_include_pad = count_include_pad
-        self.divisor_override = divisor_override
+        self.output_size = output_size
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
+        return self.function(input, self.output_size)
 
     def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        return f"output_size={self.output_size}"
 
 
-class AdaptiveAvgPool2d(Module):
+class AdaptiveAvgPool2d(_AdaptivePool):
     """Means of windows chosen so that (N, C, H, W) becomes (N, C, *output_size).
 
     Output i is the mean of elements ``floor(i H / H')`` to ``ceil((i + 1) H / H')``. A size of None
     keeps the input's.
     """
 
-    def __init__(self, output_size: int | tuple[int | None, int | None]) -> None:
-        super().__init__()
-        self.output_size = output_size
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.adaptive_avg_pool2d(input, self.output_size)
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
+    axes = 2
+    function = staticmethod(F.adaptive_avg_pool2d)
