@@ -19,6 +19,14 @@ def one_parameter(*values):
         (lambda: optim.SGD([]), ValueError, "no parameters"),
         (lambda: optim.SGD(one_parameter()), TypeError, "several tensors"),
         (lambda: optim.SGD([1.0]), TypeError, "a parameter is a float"),
+        (lambda: optim.SGD(nn.Linear(1, 1)), TypeError, r"is a Linear; pass .*model.parameters()"),
+        (lambda: optim.Adam(nn.Sequential(nn.Tanh())), TypeError, r"model.parameters\(\)"),
+        (lambda: optim.SGD([nn.Linear(1, 1)]), TypeError, r"a Linear; pass model.parameters\(\)"),
+        (lambda: optim.SGD(1.0), TypeError, "params is a float; pass a list of tensors"),
+        (lambda: optim.SGD({one_parameter()}), TypeError, "a set has no order"),
+        (lambda: optim.SGD({"params": []}), TypeError, "params is a dict; pass a list"),
+        (lambda: optim.SGD([{"params": nn.Linear(1, 1)}]), TypeError, "model.parameters"),
+        (lambda: optim.Adam(p for p in ()), ValueError, "no parameters; has the model any"),
         (lambda: optim.SGD([one_parameter()], lr=-1), ValueError, "lr is -1"),
         (lambda: optim.SGD([one_parameter()], lr=float("nan")), ValueError, "lr is nan"),
         (lambda: optim.SGD([one_parameter()], nesterov=True), ValueError, "nesterov needs"),
@@ -93,10 +101,42 @@ def test_a_step_between_forward_and_backward_is_noticed(kind):
         loss.backward()
 
 
-def test_a_gradient_of_another_shape_is_an_error():
+@pytest.mark.parametrize(
+    ("wrong", "kind", "match"),
+    [
+        (np.ones(1, np.float32), TypeError, r"not ndarray; tt.asarray"),
+        (1.0, TypeError, "a gradient is a tensor, not float"),
+        (tt.ones(2), tt.ShapeError, r"the tensor's shape is \(1,\), the gradient's \(2,\)"),
+        (tt.ones(()), tt.ShapeError, r"the gradient's \(\)"),
+        (tt.ones(1, dtype=np.float64), tt.DtypeError, "is float32, the gradient's float64"),
+        (tt.ones(1, dtype=np.complex64), tt.DtypeError, "the gradient's complex64"),
+        (tt.ones(1, dtype=np.float16), tt.DtypeError, "the gradient's float16"),
+    ],
+)
+def test_a_gradient_that_does_not_fit_is_refused_when_assigned(wrong, kind, match):
     parameter = one_parameter()
-    parameter.grad = tt.ones(2)
-    with pytest.raises(tt.ShapeError, match=r"is \(1,\), its gradient \(2,\)"):
+    before = parameter.grad
+    with pytest.raises(kind, match=match):
+        parameter.grad = wrong
+    assert parameter.grad is before
+
+
+def test_a_gradient_that_fits_is_taken_and_given_up():
+    parameter = one_parameter()
+    parameter.grad = wanted = tt.tensor([3.0])
+    assert parameter.grad is wanted
+    (parameter * 2).sum().backward()
+    assert parameter.grad.tolist() == [5]
+    del parameter.grad
+    assert parameter.grad is None
+    with pytest.raises(tt.ShapeError, match="the gradient's"):
+        tt.tensor([1, 2]).grad = tt.tensor([1, 2, 3])
+
+
+def test_a_parameter_that_was_replaced_by_another_shape_has_no_fitting_gradient():
+    parameter = one_parameter()
+    parameter.data = np.ones(2, np.float32)
+    with pytest.raises(tt.ShapeError, match=r"is \(2,\), its gradient \(1,\)"):
         optim.SGD([parameter]).step()
 
 
@@ -172,6 +212,120 @@ def test_a_sequential_schedule_goes_on_where_it_was():
         resumed.step()
 
 
+SCHEDULES = {
+    "LambdaLR": lambda o: optim.lr_scheduler.LambdaLR(o, lambda i: 0.5**i),
+    "StepLR": lambda o: optim.lr_scheduler.StepLR(o, 2, 0.5),
+    "CosineAnnealingLR": lambda o: optim.lr_scheduler.CosineAnnealingLR(o, 4, eta_min=0.5),
+    "LinearLR": lambda o: optim.lr_scheduler.LinearLR(o, 0.25, total_iters=3),
+    "SequentialLR": lambda o: optim.lr_scheduler.SequentialLR(
+        o,
+        [optim.lr_scheduler.LinearLR(o, 0.5, total_iters=2), optim.lr_scheduler.StepLR(o, 1)],
+        [2],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_group_added_later_follows_the_schedule(name):
+    """From the rate that it has, in the same proportion as a group that had it then."""
+    optimizer = optim.SGD([one_parameter()], lr=8.0)
+    schedule = SCHEDULES[name](optimizer)
+    schedule.step()
+    now = optimizer.param_groups[0]["lr"]
+    optimizer.add_param_group({"params": [one_parameter()], "lr": now})
+    assert schedule.get_last_lr() == [now, now]
+    for _ in range(5):
+        schedule.step()
+        first, second = schedule.get_last_lr()
+        # LambdaLR takes the rate that a group came with as its initial_lr
+        assert second == pytest.approx(first / 2 if name == "LambdaLR" else first)
+    state = schedule.state_dict()
+    assert len(state["base_lrs"]) == 2
+    fresh = optim.SGD([{"params": [one_parameter()]}, {"params": [one_parameter()]}], lr=1.0)
+    resumed = SCHEDULES[name](fresh)
+    resumed.load_state_dict(state)
+    for _ in range(3):
+        assert resumed.get_last_lr() == schedule.get_last_lr()
+        resumed.step()
+        schedule.step()
+
+
+def test_a_step_that_fails_changes_nothing():
+    def fails_later(i):
+        if i > 1:
+            raise ZeroDivisionError
+        return 1.0
+
+    optimizer = optim.SGD([{"params": one_parameter()}, {"params": one_parameter()}], lr=1.0)
+    schedule = optim.lr_scheduler.LambdaLR(optimizer, [lambda i: 0.5**i, fails_later])
+    schedule.step()
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            schedule.step()
+        assert (schedule.last_epoch, schedule.get_last_lr()) == (1, [0.5, 1.0])
+    optimizer.add_param_group({"params": one_parameter()})
+    with pytest.raises(ValueError, match="2 functions for 3 groups; one function"):
+        schedule.step()
+    assert (schedule.last_epoch, schedule.get_last_lr()) == (1, [0.5, 1.0, 1.0])
+
+
+@pytest.mark.parametrize("wrong", [{"lr": -1}, {"lr": "fast"}, {"nesterov": True}])
+def test_a_group_that_is_refused_is_not_added(wrong):
+    optimizer = optim.SGD([one_parameter()], lr=1.0)
+    parameter = tt.tensor(2.0)
+    parameter.value = value = np.float32(2.0)
+    for group in ({"params": [parameter], **wrong}, {"params": [parameter, 1.0]}):
+        with pytest.raises((ValueError, TypeError)):
+            optimizer.add_param_group(group)
+        assert len(optimizer.param_groups) == 1
+        assert parameter.value is value
+    optimizer.add_param_group({"params": parameter})
+
+
+def test_a_rate_set_by_hand_where_the_schedule_has_none():
+    optimizer = optim.SGD([one_parameter()], lr=1.0)
+    schedule = optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=1)
+    schedule.step()
+    assert schedule.get_last_lr() == [0]
+    optimizer.param_groups[0]["lr"] = 0.5
+    schedule.step()
+    assert schedule.get_last_lr() == [0.5]
+
+
+def test_a_rate_set_by_hand_is_kept_across_a_milestone_and_a_checkpoint():
+    optimizer = optim.SGD([one_parameter()], lr=8.0)
+    schedule = SCHEDULES["SequentialLR"](optimizer)
+    schedule.step()
+    optimizer.param_groups[0]["lr"] /= 2
+    state = schedule.state_dict()
+    schedule.step()
+    assert schedule.get_last_lr() == [4.0]
+    other = optim.SGD([one_parameter()], lr=1.0)
+    resumed = SCHEDULES["SequentialLR"](other)
+    resumed.load_state_dict(state)
+    assert resumed.get_last_lr() == [3.0]
+    resumed.step()
+    assert resumed.get_last_lr() == [4.0]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_state_that_does_not_fit_is_refused_whole(name):
+    optimizer = optim.SGD([one_parameter()], lr=8.0)
+    schedule = SCHEDULES[name](optimizer)
+    schedule.step()
+    state = schedule.state_dict()
+    schedule.step()
+    before = schedule.state_dict()
+    for wrong in (
+        {},
+        {**state, "base_lrs": [1.0, 2.0], "_last_lr": [1.0, 2.0], "schedulers": [state, {}]},
+        {key: value for key, value in state.items() if key not in ("last_epoch", "schedulers")},
+    ):
+        with pytest.raises(ValueError, match="load_state_dict: "):
+            schedule.load_state_dict(wrong)
+        assert schedule.state_dict() == before
+
+
 def test_schedules_need_a_step_or_more():
     optimizer = optim.SGD([one_parameter()])
     for kind in ("StepLR", "CosineAnnealingLR"):
@@ -188,6 +342,8 @@ def test_sequential_schedule_errors():
         optim.lr_scheduler.SequentialLR(optimizer, [part], [1])
     with pytest.raises(ValueError, match="another optimizer"):
         optim.lr_scheduler.SequentialLR(optim.SGD([one_parameter()]), [part], [])
+    with pytest.raises(TypeError, match="StepLR: needs an Optimizer, not Linear"):
+        optim.lr_scheduler.StepLR(nn.Linear(1, 1), 1)
     with pytest.raises(ValueError, match="2 functions for 1 groups"):
         optim.lr_scheduler.LambdaLR(optimizer, [float, float])
 

@@ -153,6 +153,47 @@ def test_schedule(name, options):
 
 
 @pytest.mark.filterwarnings("ignore:Detected call of")
+@pytest.mark.parametrize(("name", "options"), SCHEDULES, ids=lambda value: str(value)[:20])
+def test_a_rate_changed_by_hand(name, options):
+    """As a factor from then on, but for LambdaLR; and so is what one more schedule does."""
+    if name == "CosineAnnealingLR":  # where it is at its minimum, PyTorch forgets the change
+        options = {**options, "T_max": 30}
+    ours, theirs = parameters()
+    rates = []
+    for module, params in ((tt.optim, ours), (torch.optim, theirs)):
+        optimizer = two_groups(module, params)
+        first = getattr(module.lr_scheduler, name)(optimizer, **options)
+        second = module.lr_scheduler.StepLR(optimizer, 2, 0.75)
+        for i in range(24):
+            if i in (2, 5, 9):
+                optimizer.param_groups[i % 2]["lr"] = 0.2 / i
+            rates.append([group["lr"] for group in optimizer.param_groups])
+            first.step()
+            if i > 12:
+                second.step()
+    assert np.array(rates[:24]) == pytest.approx(np.array(rates[24:]), rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of")
+@pytest.mark.parametrize(
+    ("name", "options"), [s for s in SCHEDULES if s[0] != "LambdaLR"], ids=lambda v: str(v)[:20]
+)
+def test_a_group_added_to_a_schedule(name, options):
+    rates = []
+    ours, theirs = parameters()
+    for module, params in ((tt.optim, ours), (torch.optim, theirs)):
+        optimizer = module.SGD([{"params": params[:2], "lr": 0.5}], lr=0.1)
+        schedule = getattr(module.lr_scheduler, name)(optimizer, **options)
+        for i in range(9):
+            rates.append([group["lr"] for group in optimizer.param_groups])
+            if i == 3:
+                optimizer.add_param_group({"params": params[2:]})
+            schedule.step()
+    for i, lrs in enumerate(rates[:9]):
+        assert lrs == pytest.approx(rates[9 + i], rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of")
 @pytest.mark.filterwarnings("ignore:The epoch parameter")
 def test_sequential_schedule():
     def schedule(optim, params):

@@ -43,5 +43,13 @@ cdef Op sum_op
 
 cpdef tuple as_shape(tuple sizes)
 
+cdef bint compiled
+
+cdef class Gradient:
+    pass
+
+cpdef grad_of(Variable variable)
+cpdef set_grad(Variable variable, gradient)
+
 cdef class Operators(Variable):
     pass

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from .engine import Variable
-from .errors import ShapeError
+from .engine import Variable, compiled
+from .errors import DtypeError, ShapeError
 from .operation import would_record
 from .ops import (
     abs,
@@ -71,6 +71,46 @@ def as_shape(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
     """The sizes of ``f(2, 3)`` and of ``f((2, 3))`` alike."""
     one_sequence = len(sizes) == 1 and isinstance(sizes[0], (tuple, list))
     return tuple(sizes[0]) if one_sequence else sizes
+
+
+class Gradient:
+    """The attribute ``grad`` of a tensor: the gradient that backward has added up, or None. What is
+    assigned must be a tensor of the same shape and dtype. (The compiled engine uses the slot.)"""
+
+    def __get__(self, variable: Any, owner: Any) -> Any:
+        return self if variable is None else grad_of(variable)
+
+    def __set__(self, variable: Any, gradient: Any) -> None:
+        if gradient is not None:
+            if not isinstance(gradient, Operators):
+                raise TypeError(
+                    f"grad: a gradient is a tensor, not {type(gradient).__name__}; tt.asarray makes"
+                    " one of an array"
+                )
+            levels = variable.level or gradient.level
+            if levels or not variable.has_spec(gradient.value, variable.spec(variable.value)):
+                for error, name in ((ShapeError, "shape"), (DtypeError, "dtype")):
+                    own, given = getattr(variable, name), getattr(gradient, name)
+                    if own != given:
+                        raise error(f"grad: the tensor's {name} is {own}, the gradient's {given}")
+        set_grad(variable, gradient)
+
+    def __delete__(self, variable: Any) -> None:
+        set_grad(variable, None)
+
+
+SLOT: Any = Variable.__dict__["grad"]
+
+
+def grad_of(variable):
+    return variable.grad if compiled else SLOT.__get__(variable)
+
+
+def set_grad(variable, gradient):
+    if compiled:
+        variable.grad = gradient
+    else:
+        SLOT.__set__(variable, gradient)
 
 
 class Operators(Variable):

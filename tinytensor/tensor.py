@@ -20,7 +20,7 @@ from .hooks import RemovableHandle
 from .inspection import ARRAY_API_VERSION
 from .narrow import is_floating, is_narrow, wide, widened
 from .operation import Op
-from .operators import Operators, as_shape, in_place
+from .operators import Gradient, Operators, as_shape, in_place
 from .ops import inplace
 from .ops.updates import At
 
@@ -88,7 +88,7 @@ class Tensor(Operators):
     __slots__ = ()
 
     value: np.ndarray
-    grad: Tensor | None
+    grad: Tensor | None = Gradient()  # type: ignore[assignment]
     __array_priority__ = 1000  # SciPy's sparse arrays leave operators to us
     __hash__ = object.__hash__  # by identity: == compares the elements
 

@@ -2,6 +2,10 @@
 
 Each is a function of the number of steps taken, which multiplies the rates that the groups had
 when the schedule was made (``initial_lr``). Call ``step()`` after the optimizer's.
+
+A group's rate may be changed between the steps, by hand or by one more schedule: the change is
+kept as a factor from then on, as in PyTorch. In the same way a group that was added later goes on
+from the rate it came with. ``LambdaLR`` alone always sets ``initial_lr * lr_lambda(i)``.
 """
 
 from __future__ import annotations
@@ -11,21 +15,35 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .optimizer import Optimizer
+from .optimizer import Group, Optimizer
 
 __all__ = ["CosineAnnealingLR", "LRScheduler", "LambdaLR", "LinearLR", "SequentialLR", "StepLR"]
 
 
 class LRScheduler:
-    """Sets each group's ``lr`` to ``rate(initial_lr, i)``, i being ``last_epoch``: how often
-    ``step`` was called."""
+    """Sets each group's ``lr`` to ``rate(base, group)`` after ``last_epoch`` steps, where base is
+    ``initial_lr`` times what the rate was changed by since.
+
+    A subclass defines ``rate``, of the form ``floor + (base - floor) * factor``; the factor
+    depends on ``self.last_epoch`` and the group's number.
+    """
+
+    floor = 0.0
+    keeps_changes = True  # False: what somebody else sets is overwritten
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        if not isinstance(optimizer, Optimizer):
+            kind = type(self).__name__
+            raise TypeError(f"{kind}: needs an Optimizer, not {type(optimizer).__name__}")
+        groups = optimizer.param_groups
+        resumed = last_epoch >= 0 and all("initial_lr" in group for group in groups)
         self.optimizer = optimizer
-        for group in optimizer.param_groups:
-            group.setdefault("initial_lr", group["lr"])
-        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
+        self.base_lrs: list[float] = list(map(_initial, groups))
+        if resumed:
+            self._set_lrs = self._rates(self.base_lrs, last_epoch)
+        else:
+            self._set_lrs = list(self.base_lrs) if last_epoch == -1 else self.get_last_lr()
         self.step()
 
     def rate(self, base: float, group: int) -> float:
@@ -33,26 +51,80 @@ class LRScheduler:
         raise NotImplementedError
 
     def step(self) -> None:
-        """Go on by one."""
+        """Go on by one. If that raises an error, no rate has changed."""
         self._go_to(self.last_epoch + 1)
-
-    def _go_to(self, epoch: int) -> None:
-        self.last_epoch = epoch
-        for i, group in enumerate(self.optimizer.param_groups):
-            group["lr"] = self.rate(self.base_lrs[i], i)
 
     def get_last_lr(self) -> list[float]:
         """The learning rate of each group."""
         return [group["lr"] for group in self.optimizer.param_groups]
 
+    def _rates(self, bases: list[float], epoch: int) -> list[float]:
+        now, self.last_epoch = self.last_epoch, epoch
+        try:
+            return [self.rate(base, i) for i, base in enumerate(bases)]
+        finally:
+            self.last_epoch = now
+
+    def _changed(self) -> tuple[list[float], list[float]]:
+        """The bases with the factors by which somebody else has changed the rates; and, where the
+        rate was the floor, which has no factors, the differences."""
+        lrs, bases, rates = self.get_last_lr(), list(self.base_lrs), list(self._set_lrs)
+        if len(lrs) < len(bases):
+            kind = type(self).__name__
+            raise ValueError(f"{kind}: {len(bases) - len(lrs)} groups have left the optimizer")
+        if len(lrs) > len(bases):
+            bases += map(_initial, self.optimizer.param_groups[len(bases) :])
+            rates += self._rates(bases, self.last_epoch)[len(rates) :]
+        differences = [0.0] * len(bases)
+        for i, lr in enumerate(lrs if self.keeps_changes else ()):
+            if rates[i] == self.floor:
+                differences[i] = lr - rates[i]
+            elif lr != rates[i]:
+                factor = (lr - self.floor) / (rates[i] - self.floor)
+                bases[i] = self.floor + (bases[i] - self.floor) * factor
+        return bases, differences
+
+    def _go_to(self, epoch: int) -> None:
+        bases, differences = self._changed()
+        rates = self._rates(bases, epoch)
+        lrs = [rate + more for rate, more in zip(rates, differences, strict=True)]
+        self._take((epoch, bases, rates, lrs))
+
+    def _take(self, stand: Any) -> None:
+        self.last_epoch, self.base_lrs, self._set_lrs, lrs = stand
+        for group, base, lr in zip(self.optimizer.param_groups, self.base_lrs, lrs, strict=True):
+            group.setdefault("initial_lr", base)
+            group["lr"] = lr
+
+    def _begin(self, bases: list[float]) -> None:
+        """Start anew from ``bases``, whatever the rates are."""
+        self.last_epoch, self.base_lrs, self._set_lrs = 0, bases, self.get_last_lr()
+
     def state_dict(self) -> dict[str, Any]:
         """Where the schedule stands: numbers only, no functions."""
-        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+        lrs = self.get_last_lr()
+        return {"last_epoch": self.last_epoch, "base_lrs": self._changed()[0], "_last_lr": lrs}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go where another schedule of the same kind stood."""
-        self.base_lrs = list(state_dict["base_lrs"])
-        self._go_to(int(state_dict["last_epoch"]))
+        """Go where another schedule of the same kind stood. An error leaves all as it was."""
+        self._take(self._stand(state_dict))
+
+    def _stand(self, state_dict: dict[str, Any]) -> Any:
+        """What ``_take`` takes, checked."""
+        kind = f"load_state_dict: {type(self).__name__}"
+        missing = {"last_epoch", "base_lrs", "_last_lr"} - state_dict.keys()
+        if missing:
+            raise ValueError(f"{kind}: the state lacks {', '.join(sorted(missing))}")
+        epoch = int(state_dict["last_epoch"])
+        bases, lrs = [list(map(float, state_dict[key])) for key in ("base_lrs", "_last_lr")]
+        count = len(self.optimizer.param_groups)
+        if not len(bases) == len(lrs) == count:
+            raise ValueError(f"{kind}: a state of {len(bases)} groups, the optimizer has {count}")
+        return epoch, bases, self._rates(bases, epoch), lrs
+
+
+def _initial(group: Group) -> float:
+    return group["initial_lr"] if "initial_lr" in group else group["lr"]
 
 
 def at_least_one(owner: str, name: str, steps: int) -> int:
@@ -73,20 +145,28 @@ class LambdaLR(LRScheduler):
     [4.0]
     """
 
+    keeps_changes = False
+
     def __init__(
         self,
         optimizer: Optimizer,
         lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
         last_epoch: int = -1,
     ) -> None:
-        count = len(optimizer.param_groups)
-        self.lr_lambdas = [lr_lambda] * count if callable(lr_lambda) else list(lr_lambda)
-        if len(self.lr_lambdas) != count:
-            raise ValueError(f"LambdaLR: {len(self.lr_lambdas)} functions for {count} groups")
+        self.lr_lambda = lr_lambda if callable(lr_lambda) else list(lr_lambda)
         super().__init__(optimizer, last_epoch)
 
+    def _rates(self, bases: list[float], epoch: int) -> list[float]:
+        if not callable(self.lr_lambda) and len(self.lr_lambda) != len(bases):
+            raise ValueError(
+                f"LambdaLR: {len(self.lr_lambda)} functions for {len(bases)} groups; one function,"
+                " instead of a list, is for all groups"
+            )
+        return super()._rates(bases, epoch)
+
     def rate(self, base: float, group: int) -> float:
-        return base * self.lr_lambdas[group](self.last_epoch)
+        function = self.lr_lambda if callable(self.lr_lambda) else self.lr_lambda[group]
+        return base * function(self.last_epoch)
 
 
 class StepLR(LRScheduler):
@@ -111,7 +191,7 @@ class CosineAnnealingLR(LRScheduler):
         self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
     ) -> None:
         self.T_max = at_least_one("CosineAnnealingLR", "T_max", T_max)
-        self.eta_min = eta_min
+        self.eta_min = self.floor = eta_min
         super().__init__(optimizer, last_epoch)
 
     def rate(self, base: float, group: int) -> float:
@@ -173,18 +253,48 @@ class SequentialLR(LRScheduler):
             raise ValueError("SequentialLR: a schedule belongs to another optimizer")
         self.schedulers = list(schedulers)
         self.milestones = list(milestones)
-        super().__init__(optimizer, last_epoch)
+        self.optimizer = optimizer
+        self.last_epoch = last_epoch + 1
+        for group in optimizer.param_groups:  # the parts have set their first rates one by one
+            group["lr"] = group["initial_lr"]
+        part, epoch = self._part(self.last_epoch)
+        part._begin(self.get_last_lr())
+        part._go_to(epoch)
+
+    def _part(self, epoch: int) -> tuple[LRScheduler, int]:
+        """The schedule of this epoch, and its own count."""
+        which = bisect_right(self.milestones, epoch)
+        return self.schedulers[which], epoch - (self.milestones[which - 1] if which else 0)
+
+    def _changed(self) -> tuple[list[float], list[float]]:
+        return self._part(self.last_epoch)[0]._changed()
+
+    def _begin(self, bases: list[float]) -> None:
+        self.last_epoch = 0
+        self._part(0)[0]._begin(bases)
 
     def _go_to(self, epoch: int) -> None:
+        part, count = self._part(epoch)
+        if part is not self._part(self.last_epoch)[0]:
+            part._begin(self._changed()[0])
+        part._go_to(count)
         self.last_epoch = epoch
-        which = bisect_right(self.milestones, epoch)
-        self.schedulers[which]._go_to(epoch - (self.milestones[which - 1] if which else 0))
 
     def state_dict(self) -> dict[str, Any]:
         parts = [scheduler.state_dict() for scheduler in self.schedulers]
         return {**super().state_dict(), "schedulers": parts}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        for scheduler, part in zip(self.schedulers, state_dict["schedulers"], strict=True):
-            scheduler.load_state_dict(part)
-        super().load_state_dict(state_dict)
+    def _stand(self, state_dict: dict[str, Any]) -> Any:
+        parts = state_dict.get("schedulers", ())
+        if len(parts) != len(self.schedulers):
+            raise ValueError(
+                f"load_state_dict: SequentialLR: a state of {len(parts)} schedules for"
+                f" {len(self.schedulers)}"
+            )
+        own = int(state_dict["last_epoch"])
+        return own, [s._stand(part) for s, part in zip(self.schedulers, parts, strict=True)]
+
+    def _take(self, stand: Any) -> None:
+        self.last_epoch, stands = stand
+        for scheduler, own in zip(self.schedulers, stands, strict=True):
+            scheduler._take(own)

@@ -28,35 +28,50 @@ class Optimizer:
     """
 
     def __init__(self, params: Params, defaults: Mapping[str, Any]) -> None:
-        if isinstance(params, Tensor):
-            raise TypeError(f"{type(self).__name__}: params are several tensors, not one")
         self.defaults = dict(defaults)
         self.state: dict[Tensor, dict[str, Any]] = {}
         self.param_groups: list[Group] = []
-        given = list(params)
+        given = self._listed(params)
         if not given:
-            raise ValueError(f"{type(self).__name__}: there are no parameters")
+            raise ValueError(
+                f"{type(self).__name__}: there are no parameters; has the model any, and was the"
+                " iterator of them used up before?"
+            )
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
-            self.add_param_group(group)  # type: ignore[arg-type]
+            self.add_param_group(group)
+
+    def _listed(self, params: Any) -> list[Any]:
+        kind = type(self).__name__
+        if isinstance(params, Tensor | dict | set | str) or not isinstance(params, Iterable):
+            remedy = "a list of tensors, or of groups"
+            if callable(getattr(params, "parameters", None)):
+                remedy = "its parameters: model.parameters()"
+            elif isinstance(params, Tensor):
+                remedy = "several tensors: [parameter]"
+            elif isinstance(params, set):
+                remedy = "a list: a set has no order that another run would repeat"
+            raise TypeError(f"{kind}: params is a {type(params).__name__}; pass {remedy}")
+        return list(params)
 
     def add_param_group(self, param_group: Group) -> None:
-        """Add parameters with settings of their own."""
+        """Add parameters with settings of their own. An error leaves all as it was."""
         kind = type(self).__name__
         if not isinstance(param_group, dict) or "params" not in param_group:
             raise TypeError(f"{kind}: a group is a dict with the key 'params'")
-        params = param_group["params"]
-        params = [params] if isinstance(params, Tensor) else list(params)
+        given = param_group["params"]
+        params = [given] if isinstance(given, Tensor) else self._listed(given)
         params = [item[1] if isinstance(item, tuple) else item for item in params]
         known = {parameter for group in self.param_groups for parameter in group["params"]}
         for parameter in params:
             if not isinstance(parameter, Tensor):
-                raise TypeError(f"{kind}: a parameter is a {type(parameter).__name__}")
+                remedy = "; pass model.parameters()" * hasattr(parameter, "parameters")
+                raise TypeError(f"{kind}: a parameter is a {type(parameter).__name__}{remedy}")
             if not parameter.is_leaf or not is_floating(parameter.dtype):
                 raise ValueError(
                     f"{kind}: a parameter must be a leaf of floating point, not {parameter!r}"
                 )
-            parameter.value = np.asarray(parameter.value)  # a NumPy scalar would not change
-            if not parameter.value.flags.writeable:
+            array = parameter.value  # a NumPy scalar, of which an array is made below, is no array
+            if isinstance(array, np.ndarray) and not array.flags.writeable:
                 raise ValueError(f"{kind}: the memory of a parameter is read-only")
             if parameter in known:
                 raise ValueError(f"{kind}: a parameter of shape {parameter.shape} is given twice")
@@ -64,6 +79,8 @@ class Optimizer:
         group = {"params": params, **self.defaults}
         group.update((k, v) for k, v in param_group.items() if k != "params")
         self.check_group(group)
+        for parameter in params:
+            parameter.value = np.asarray(parameter.value)  # a NumPy scalar would not change
         self.param_groups.append(group)
 
     def check_group(self, group: Group) -> None:
