@@ -177,9 +177,8 @@ def evaluate(op: Any, case: Case) -> Result:
 def reference_kernels() -> Iterator[None]:
     """Every kernel is its NumPy twin inside."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, twin in vars(reference).items():
-            if callable(twin) and not name.startswith("_") and hasattr(kernels, name):
-                patch.setattr(kernels, name, twin)
+        for name in reference.__all__:
+            patch.setattr(kernels, name, getattr(reference, name))
         yield
 
 

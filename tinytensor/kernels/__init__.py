@@ -16,7 +16,7 @@ from pathlib import Path
 from . import cpus, reference
 from .reference import *
 
-# The modules of Cython kernels. Each lists in __all__ the names of reference.py that it replaces.
+# The modules of Cython kernels. Each lists in __all__ the twins in reference/ that it replaces.
 FAST_MODULES = (
     "spec",
     "copies",
@@ -73,7 +73,7 @@ def _take_fast_kernels() -> None:
             continue
         module = import_module(f"{__name__}.{module_name}")
         for name in module.__all__:
-            assert hasattr(reference, name), f"{module_name}.{name} has no twin in reference.py"
+            assert hasattr(reference, name), f"{module_name}.{name} has no twin in reference/"
             globals()[name] = getattr(module, name)
     active = "fast"
 

@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Attention: the float32 cases of the functions of the same names in reference.py.
+"""Attention: the float32 cases of the twins in reference/attention.py.
 
 Forward is cut into runs of queries of a head. Backward is cut into heads of the keys, and where
 these are few also into runs of keys, each with its own part of dq, which are then summed.

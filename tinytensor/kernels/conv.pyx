@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Convolution: the float32 cases of the functions of the same names in reference.py.
+"""Convolution: the float32 cases of the twins in reference/conv.py.
 
 Where they pay, Winograd's method (winograd.pyx) or direct convolution (direct.pyx) is taken, and a
 1×1 convolution is a plain product. Else all three are products with the matrix of patches

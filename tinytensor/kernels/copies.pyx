@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Copies in C order: the float32 cases of the functions of the same names in reference.py.
+"""Copies in C order: the float32 cases of the twins in reference/copies.py.
 
 Rows whose elements are adjacent are copied as they are. Where another axis than the last is the one
 with adjacent elements, the two make matrices that are transposed, all other axes counting them.

@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Embedding and dropout: the float32 cases of the functions of the same names in reference.py."""
+"""Embedding and dropout: the float32 cases of the twins in reference/embedding.py."""
 cimport numpy as cnp
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset

@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Matrix products: the float32 and float64 cases of the functions of these names in reference.py.
+"""Matrix products: the float32 and float64 cases of the twins in reference/gemm.py.
 
 A product is cut into blocks of the depth, and into pieces over the rows and the columns; both by
 size, never by the number of threads. Large operands are packed first, in strips, each read once;

@@ -1,6 +1,5 @@
 # cython: cdivision=True
-"""Element-wise losses and their sums: the float32 cases of the functions of these names in
-reference.py.
+"""Element-wise losses and their sums: the float32 cases of the twins in reference/losses.py.
 
 Covered are an input and a target of one shape, and in backward a cotangent that is one number.
 """

@@ -1,4 +1,4 @@
-"""Element-wise maps: the fast float32 cases of the functions of the same names in reference.py.
+"""Element-wise maps: the float32 cases of the twins in reference/maps.py.
 
 Covered are operands of float32 whose layout is that of rows with a step of 0 or 1 inside them:
 contiguous arrays, slices, scalars, and what broadcasts among them. Arrays in Fortran's order are

@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Layer, RMS and batch norm: the float32 cases of the functions of these names in reference.py."""
+"""Layer, RMS and batch norm: the float32 cases of the twins in reference/norm.py."""
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 from libc.string cimport memset
@@ -12,6 +12,7 @@ from tinytensor.kernels.arrays cimport (
 import numpy as np
 
 from tinytensor.kernels import reference
+from tinytensor.kernels.reference.norm import update_running_stats
 
 __all__ = [
     "batch_norm",
@@ -282,7 +283,7 @@ def batch_norm(x, running_mean, running_var, weight, bias, training, momentum, e
     work.args.training = training
     run(&work)
     if training:
-        reference.update_running_stats(
+        update_running_stats(
             running_mean, running_var, mean, var, cnp.PyArray_SIZE(x) // channels, momentum
         )
     return out, mean, rstd

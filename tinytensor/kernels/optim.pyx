@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Optimizer updates: all float32 parameters in one pass, the rest by the twins in reference.py.
+"""Optimizer updates: all float32 parameters in one pass, the rest by the twins in reference/.
 
 The parameters are cut into runs of at most RUN elements; the pieces of the work are sets of
 consecutive runs of about that size, so that many small parameters are one piece.

@@ -1,7 +1,7 @@
 # cython: cdivision=True
 """The machine's limits, measured on our own thread pool: what the benchmarks hold kernels against.
 
-Nothing of tinytensor computes with these, so they have no twins in reference.py.
+Nothing of tinytensor computes with these, so they have no twins.
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t

@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Pooling: the float32 cases of the functions of the same names in reference.py."""
+"""Pooling: the float32 cases of the twins in reference/pooling.py."""
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 from libc.string cimport memset
@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from tinytensor.kernels import reference
+from tinytensor.kernels.reference import windows as twins
 
 __all__ = [
     "adaptive_avg_pool2d",
@@ -61,7 +62,7 @@ cdef enum:
 def max_windows(size, kernel, stride, padding, dilation, ceil_mode):
     """Along one axis: the first tap of each window that lies inside, and the end; None if a
     window has no such tap."""
-    n = reference.pool_size(size, kernel, stride, padding, dilation, ceil_mode)
+    n = twins.pool_size(size, kernel, stride, padding, dilation, ceil_mode)
     begin = np.arange(n, dtype=np.int64) * stride - padding
     end = np.minimum(begin + dilation * (kernel - 1) + 1, size)
     begin += np.maximum(-(begin // dilation), 0) * dilation
@@ -73,8 +74,8 @@ def avg_windows(size, kernel, stride, padding, ceil_mode, count_include_pad, div
     """Rows and columns of the windows of avg_pool2d, (begin, end) of each, and their weights."""
     geometry = (kernel, stride, padding, ceil_mode)
     axes = zip(size, kernel, stride, padding)
-    rows, columns = [as_int64(reference.avg_windows(*axis, ceil_mode)[:2]) for axis in axes]
-    weights = reference.avg_weights(size, *geometry, count_include_pad, divisor)
+    rows, columns = [as_int64(twins.avg_windows(*axis, ceil_mode)[:2]) for axis in axes]
+    weights = twins.avg_weights(size, *geometry, count_include_pad, divisor)
     return rows, columns, weights.astype(np.float32)
 
 
@@ -83,7 +84,7 @@ def adaptive_windows(size, out):
     """The same of adaptive_avg_pool2d."""
     if 0 in size or 0 in out:
         return NOWHERE, NOWHERE, None
-    rows, columns = [as_int64(reference.adaptive_windows(*axis)) for axis in zip(size, out)]
+    rows, columns = [as_int64(twins.adaptive_windows(*axis)) for axis in zip(size, out)]
     weights = 1 / np.outer(rows[1] - rows[0], columns[1] - columns[0])
     return rows, columns, weights.astype(np.float32)
 

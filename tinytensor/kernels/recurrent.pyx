@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Recurrent layers: the float32 cases of the functions of the same names in reference.py.
+"""Recurrent layers: the float32 cases of the twins in reference/recurrent.py.
 
 A sequence is one product for the inputs of all steps, or steps that take the input's product with
 them; the steps are cut into pieces over the units and the rows of the batch (recurrent.h). Backward

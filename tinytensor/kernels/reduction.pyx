@@ -1,4 +1,4 @@
-"""Reductions: the fast float32 cases of the functions of the same names in reference.py.
+"""Reductions: the float32 cases of the twins in reference/reduction.py.
 
 The reduced axes are taken in groups of neighbours, the last group first; each group is one axis of
 (outer, n, inner). Long axes are cut into chunks by their length alone, the partial results reduced

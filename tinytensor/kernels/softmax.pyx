@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""Softmax, logsumexp and cross-entropy: the float32 cases of these names in reference.py."""
+"""Softmax, logsumexp and cross-entropy: the float32 cases of the twins in reference/softmax.py."""
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 

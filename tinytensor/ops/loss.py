@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import kernels
 from ..errors import ShapeError
-from ..kernels import reference
+from ..kernels.reference.losses import target_factors
 from ..operation import op
 from . import reduction as reductions
 from .batching import folded, lanes_of, padded, rank, shape, unfolded, with_lanes
@@ -90,7 +90,7 @@ def _per_class(shape, target, weight, ignore_index, label_smoothing, dtype):
     classes = shape[1 if len(shape) > 1 else 0]
     target = integers("cross_entropy", "target", target).reshape(-1)
     weight = None if weight is None else np.asarray(weight)
-    y, w, own, _, spread = reference.target_factors(
+    y, w, own, _, spread = target_factors(
         target, classes, weight, ignore_index, label_smoothing, np.dtype(dtype)
     )
     rows = spread[:, None] * w

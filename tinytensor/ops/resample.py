@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
-from ..kernels import reference
+from ..kernels.reference.windows import conv_size, padded, windows
 from ..operation import op
 from .batching import folded, unfolded
 from .checks import sizes
@@ -28,7 +28,7 @@ def windows_of(
     size, kernel = sizes(name, "size", size, 2, 0), sizes(name, "kernel_size", kernel, 2, 1)
     dilation, stride = sizes(name, "dilation", dilation, 2, 1), sizes(name, "stride", stride, 2, 1)
     padding = tuple((n, n) for n in sizes(name, "padding", padding, 2, 0))
-    count = tuple(map(reference.conv_size, size, kernel, stride, padding, dilation))
+    count = tuple(map(conv_size, size, kernel, stride, padding, dilation))
     if min(count) < 1:
         raise ShapeError(f"{name}: a window of {kernel} does not fit into {size}")
     return size, kernel, dilation, padding, stride, count
@@ -49,7 +49,7 @@ def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
     size, kernel, dilation, padding, stride, count = windows_of(
         "unfold", x.shape[2:], kernel_size, dilation, padding, stride
     )
-    every = reference.windows(reference.padded(x, padding), kernel, stride, dilation)
+    every = windows(padded(x, padding), kernel, stride, dilation)
     columns = every.transpose(0, 1, 4, 5, 2, 3)  # (N, C, kh, kw, Y, X)
     shape = (len(x), x.shape[1] * math.prod(kernel), math.prod(count))
     return np.array(columns).reshape(shape), size

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import ShapeError
-from ..kernels.reference import conv_size, pool_size
+from ..kernels.reference.windows import conv_size, pool_size
 from .checks import sizes
 
 Sizes = tuple[int, ...]

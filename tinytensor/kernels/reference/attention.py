@@ -1,0 +1,60 @@
+"""Attention."""
+
+import numpy as np
+
+from .checks import of_real_numbers
+from .dropout import dropout
+
+__all__ = ["attention", "attention_backward"]
+
+
+def _attention_logits(q, k, mask, is_causal, scale):
+    """``scale * q @ k.mT`` with -inf where a query may not look; heads of k repeated as q has."""
+    s = (q * q.dtype.type(scale)) @ _repeat_heads(k, q).mT
+    if mask is not None:
+        s = np.where(mask, s, -np.inf) if mask.dtype == bool else s + mask
+    if is_causal:
+        s = np.where(np.tri(*s.shape[-2:], dtype=np.bool_), s, -np.inf)
+    return s.astype(q.dtype, copy=False)
+
+
+def _repeat_heads(k, q):
+    return k if k.shape[-3] == q.shape[-3] else k.repeat(q.shape[-3] // k.shape[-3], axis=-3)
+
+
+def _sum_heads(dk, k):
+    """Undo ``_repeat_heads``: sum over the query heads that share a head of k."""
+    if dk.shape == k.shape:
+        return dk
+    return dk.reshape(*k.shape[:-2], -1, *dk.shape[-2:]).sum(axis=-3)
+
+
+@of_real_numbers
+def attention(q, k, v, mask, is_causal, scale, dropout_p, dropout_key):
+    """``softmax(scale * q @ k.mT + mask) @ v`` and the rows' log-sum-exp (+inf if all is masked).
+
+    q is (batch, heads, queries, depth), k and v (batch, shared heads, keys, depth); a bool mask
+    says where to look, another one is added. Rows that may look nowhere are 0. Unless its key is
+    None, dropout is applied to the weights.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        s = _attention_logits(q, k, mask, is_causal, scale)
+        top = s.max(axis=-1, keepdims=True, initial=-np.inf)
+        lse = top + np.log(np.exp(s - top).sum(axis=-1, keepdims=True))
+        lse = np.where(np.isneginf(top), q.dtype.type(np.inf), lse)
+        p = np.exp(s - lse)
+        if dropout_key is not None:
+            p = dropout(p, dropout_p, dropout_key)
+        return p @ _repeat_heads(v, q), lse[..., 0]
+
+
+def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, dropout_key):
+    """The cotangents of q, k and v."""
+    with np.errstate(invalid="ignore"):
+        p = np.exp(_attention_logits(q, k, mask, is_causal, scale) - lse[..., None])
+        dp = g @ _repeat_heads(v, q).mT
+        dropped = p
+        if dropout_key is not None:
+            dropped, dp = (dropout(x, dropout_p, dropout_key) for x in (p, dp))
+        ds = p * (dp - (g * out).sum(axis=-1, keepdims=True)) * q.dtype.type(scale)
+        return ds @ _repeat_heads(k, q), _sum_heads(ds.mT @ q, k), _sum_heads(dropped.mT @ g, v)

@@ -1,0 +1,84 @@
+"""Reductions and running sums. An axis is None (all), a number or a tuple of numbers."""
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from .checks import of_real_numbers
+
+__all__ = [
+    "amax",
+    "amin",
+    "argmax",
+    "argmin",
+    "cumsum",
+    "expand",
+    "mean",
+    "prod",
+    "reduce_sum",
+    "std",
+    "var",
+]
+
+
+def reduce_sum(x, axis=None, keepdims=False, dtype=None):
+    """Σ x; added up as ``dtype``, if one is given."""
+    if dtype is None:
+        return np.sum(x, axis=axis, keepdims=keepdims)
+    x = np.asarray(x).astype(dtype, copy=False)
+    return np.sum(x, axis=axis, keepdims=keepdims).astype(dtype, copy=False)
+
+
+def mean(x, axis=None, keepdims=False):
+    return np.mean(x, axis=axis, keepdims=keepdims)
+
+
+def prod(x, axis=None, keepdims=False):
+    return np.prod(x, axis=axis, keepdims=keepdims)
+
+
+@of_real_numbers
+def amax(x, axis=None, keepdims=False):
+    return np.max(x, axis=axis, keepdims=keepdims)
+
+
+@of_real_numbers
+def amin(x, axis=None, keepdims=False):
+    return np.min(x, axis=axis, keepdims=keepdims)
+
+
+@of_real_numbers
+def var(x, axis=None, correction=0.0, keepdims=False):
+    """The mean squared deviation from the mean, over n − correction instead of n."""
+    return np.var(x, axis=axis, ddof=correction, keepdims=keepdims)
+
+
+@of_real_numbers
+def std(x, axis=None, correction=0.0, keepdims=False):
+    return np.sqrt(var(x, axis, correction, keepdims))
+
+
+def argmax(x, axis=None, keepdims=False):
+    return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+def argmin(x, axis=None, keepdims=False):
+    return np.argmin(x, axis=axis, keepdims=keepdims)
+
+
+def cumsum(x, axis, reverse=False):
+    """The sums of the elements up to each along an axis; ``reverse``: from each to the end."""
+    if reverse:
+        return np.flip(np.cumsum(np.flip(x, axis), axis=axis), axis)
+    return np.cumsum(x, axis=axis)
+
+
+def expand(g, shape, axis=None, keepdims=False):
+    """The transpose of sum: a read-only view of g, repeated along the axes that sum took away."""
+    if not isinstance(shape, tuple):
+        raise TypeError("shape must be a tuple of numbers")
+    ndim = len(shape)
+    axes = range(ndim) if axis is None else normalize_axis_tuple(axis, ndim or 1)
+    kept = [1 if i in axes else n for i, n in enumerate(shape)]
+    if np.shape(g) != tuple(kept if keepdims else [kept[i] for i in range(ndim) if i not in axes]):
+        raise ValueError(f"a sum of {shape} over axis {axis} does not have the shape {np.shape(g)}")
+    return np.broadcast_to(np.reshape(g, kept), shape)
