@@ -1,7 +1,7 @@
 /* exp, log, tanh, erf … on vectors, written once for every width.
  *
  * inf, NaN, ±0 and denormals go through as in NumPy. The largest errors, in units in the last
- * place of the result, are held by tests/test_simd_math.py:
+ * place of the result, are held by tests/kernels/test_simd_math.py:
  *
  *     exp 1.1   expm1 1.6   log 1.0   log1p 1.5   tanh 2.5   sigmoid 2.5   erf 1.5
  *     sin 2.4   cos 2.4   tan 4.0   sinh 2.5   cosh 2.0   log2 2.0   log10 2.0

@@ -100,8 +100,8 @@ def torch() -> Any:
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
-    """A generator seeded by the test's own name: a test draws the same in whatever order."""
-    return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
+    """A generator seeded by the test's own name: it draws the same in any order and any folder."""
+    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
 
 
 # --- Kernels ---------------------------------------------------------------------------------

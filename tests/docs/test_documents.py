@@ -1,0 +1,39 @@
+"""The documents' Python runs: README, CONTRIBUTING, and the pages in docs/."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from .. import table
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, in one namespace, as somebody who reads the page would type them."""
+    monkeypatch.setattr(table, "ROWS", dict(table.ROWS))
+    text = page.read_text()
+    namespace: dict[str, object] = {"__name__": "document"}
+    for block in BLOCK.finditer(text):
+        lines_before = text.count("\n", 0, block.start(1))
+        exec(compile("\n" * lines_before + block[1], str(page), "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_readme_has_its_two_commands() -> None:
+    commands = re.findall(r"^```sh\n(.*?)\n```$", PAGES[0].read_text(), re.MULTILINE)
+    assert commands == [
+        'pip install -e ".[examples]" && python examples/digits.py',
+        'pip install -e ".[test]" && pytest',
+    ]

@@ -1,0 +1,77 @@
+"""The examples run, as a user runs them, and learn."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tinytensor.models import GPT, CharRNN, DigitsCNN, GPTConfig
+
+pytestmark = [pytest.mark.slow, pytest.mark.no_c]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(name, *arguments):
+    """What an example prints."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / name, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_moons_of_scalars():
+    assert len((ROOT / "examples" / "moons_mlp.py").read_text().splitlines()) <= 60
+    found = re.search(r"right on ([\d.]+)% of 500", run("moons_mlp.py"))
+    assert found
+    assert float(found[1]) > 97
+
+
+def test_digits(tmp_path):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    printed = run("digits.py", "--quick", "--out", tmp_path)
+    score = float(re.search(r"CNN, mean of 1: ([\d.]+)%", printed)[1])
+    baseline = float(re.search(r"support vector classifier: ([\d.]+)%", printed)[1])
+    assert baseline > 96
+    assert score > 90  # after three epochs of thirty
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "digits.safetensors",
+        "digits_confusion.png",
+        "digits_wrong.png",
+    }
+    # The weights that were saved are those of the network that was judged.
+    from sklearn.datasets import load_digits
+
+    from tinytensor.train import accuracy, predict
+
+    model = DigitsCNN()
+    model.load_state_dict(tt.load(tmp_path / "digits.safetensors"))
+    digits = load_digits()
+    images = (digits.images / 16).astype(np.float32)[898:, None]
+    assert accuracy(predict(model, images), digits.target[898:]) * 100 == pytest.approx(
+        score, abs=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [("char_rnn", lambda: CharRNN(96)), ("code_gpt", lambda: GPT(GPTConfig()))],
+)
+def test_language_models(tmp_path, name, model):
+    printed = run(f"{name}.py", "--quick", "--out", tmp_path)
+    bits = float(re.search(r"held-out bits/character ([\d.]+)", printed)[1])
+    assert bits < 5.9  # an untrained one needs log₂ 96 = 6.6
+    assert "\ndef " in printed
+    model().load_state_dict(tt.load(tmp_path / f"{name}.safetensors"))

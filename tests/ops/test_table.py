@@ -1,0 +1,92 @@
+"""The table of ops is whole: an op without a row, or a row without an op, fails here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinytensor import kernels
+from tinytensor.kernels import reference
+from tinytensor.operation import zero
+
+from ..table import ROWS
+from ..table.calls import (
+    as_float32,
+    call,
+    cases_of,
+    differentiable,
+    evaluate,
+    function_of,
+    op_of,
+    parameter,
+    public_ops,
+)
+
+
+def test_every_op_has_a_row() -> None:
+    missing = sorted(public_ops().keys() - ROWS.keys())
+    assert not missing, f"ops without a row in tests/table: {missing}"
+
+
+def test_every_row_names_an_op() -> None:
+    unknown = sorted(name for name in ROWS if not callable(function_of(name)))
+    assert not unknown, f"rows of tests/table that name no op: {unknown}"
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_a_row_says_what_is_true(name: str) -> None:
+    row, op = ROWS[name], op_of(ROWS[name])
+    cases = cases_of(row)
+    assert cases, "a row needs a case"
+    assert row.torch or row.why_no_torch, "without a PyTorch call the row says why"
+    assert row.differentiable == bool(getattr(op, "rules", row.differentiable))
+    if row.differentiable:
+        assert any(differentiable(op, case) for case in cases), "no case has a float64 array"
+    for case in cases:
+        assert all(o.dtype != np.dtype(object) for o in call(op, case))
+
+
+@pytest.mark.parametrize("name", sorted(ROWS.keys() & public_ops().keys()))
+def test_every_rule_is_tried(name: str) -> None:
+    row, op = ROWS[name], public_ops()[name]
+    tried = {parameter(op, key) for case in cases_of(row) for key in differentiable(op, case)}
+    has_a_rule = {name for name, rule in op.rules.items() if rule[0] is not zero}
+    if op.joint is not None:  # a formula's parameters are all listed, axes and flags too
+        has_a_rule &= tried | set(op.names[:1])
+    assert has_a_rule <= tried, f"no case differentiates by {sorted(has_a_rule - tried)}"
+
+
+def test_every_op_has_a_docstring() -> None:
+    undocumented = [name for name, op in public_ops().items() if not op.__doc__]
+    assert not undocumented, f"ops without a docstring: {undocumented}"
+
+
+@pytest.mark.skipif(kernels.active != "fast", reason="no fast kernels here")
+def test_the_table_reaches_every_fast_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = {
+        name
+        for name, kernel in vars(kernels).items()
+        if callable(getattr(reference, name, None)) and kernel is not getattr(reference, name)
+    }
+    reached = set()
+
+    def watched(name, kernel):
+        def watching(*args, **kwargs):
+            reached.add(name)
+            return kernel(*args, **kwargs)
+
+        return watching
+
+    for name in fast:
+        kernel = getattr(kernels, name)
+        monkeypatch.setattr(kernels, name, watched(name, kernel))
+        for op in public_ops().values():
+            if op.forward is kernel:
+                monkeypatch.setattr(op, "forward", watched(name, kernel))
+    for row in ROWS.values():
+        for case in cases_of(row):
+            evaluate(op_of(row), as_float32(case))
+    # The updates of optimizers, what the engine asks of arrays, and what serves frozen weights.
+    not_ops = {name for name in fast if name.startswith(("sgd", "adam"))}
+    not_ops |= {"spec", "has_spec", "shares", "add_into", "one", "lstm_backward"}
+    assert fast - reached <= not_ops, f"no row calls {sorted(fast - reached - not_ops)}"
