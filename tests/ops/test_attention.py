@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
 import tinytensor as tt
 from tinytensor import kernels
 from tinytensor.kernels import reference
+from tinytensor.ops.attention import attention_weights
 
 SCALE = 0.3
 NO_DROPOUT = (0.0, None)
@@ -247,3 +250,23 @@ def test_functional_shares_heads_of_keys_as_if_they_were_repeated():
     shared = attention(q, k, tt.tensor(v), is_causal=True, enable_gqa=True)
     repeated = [tt.tensor(np.repeat(np.asarray(x), 3, axis=1)) for x in (k, v)]
     np.testing.assert_array_equal(shared, attention(q, *repeated, is_causal=True))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_weights_of_queries_that_may_look_nowhere(dtype):
+    """In the formula of the higher derivatives, which the layer's ``need_weights`` shares."""
+    x = tt.tensor(np.random.default_rng(0).normal(size=(3, 4)).astype(dtype), requires_grad=True)
+    mask = tt.tensor(np.array([[0, 1, -np.inf], [-np.inf] * 3, [0, 0, 0]], dtype))
+    for given in (mask, mask.value > -np.inf):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            weights = attention_weights(x, x, given)
+            (g,) = tt.grad((weights * weights).sum(), [x], create_graph=True)
+            (gg,) = tt.grad((g * g).sum(), [x])
+        assert weights.dtype == dtype
+        assert weights.numpy()[1].tolist() == [0, 0, 0]
+        np.testing.assert_allclose(weights.numpy().sum(1), [1, 0, 1], rtol=2e-3)
+        assert np.isfinite(g.numpy()).all()
+        assert np.isfinite(gg.numpy()).all()
+        out = tt.scaled_dot_product_attention(x, x, x, given)
+        np.testing.assert_allclose((weights @ x).numpy(), out.numpy(), rtol=1e-2, atol=2e-3)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import ops
 from ..errors import DtypeError, ShapeError
+from ..ops.attention import attention_weights
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -102,7 +103,8 @@ class MultiheadAttention(Module):
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """The output, and with ``need_weights`` the attention weights (B, L, S), the mean of the
-        heads', or (B, num_heads, L, S) unless ``average_attn_weights``.
+        heads', or (B, num_heads, L, S) unless ``average_attn_weights``. They have gone through
+        dropout, as in PyTorch.
 
         Without ``need_weights`` it is faster: the matrix of weights never exists. With
         ``is_causal`` query i looks at keys up to i only, besides what the masks hide.
@@ -119,7 +121,8 @@ class MultiheadAttention(Module):
         dropout = self.dropout if self.training else 0.0
         weights = None
         if need_weights:
-            output, weights = _attend_with_weights(q, k, v, mask, dropout, is_causal)
+            weights = F.dropout(attention_weights(q, k, mask, is_causal), dropout)
+            output = ops.matmul(weights, v)
             if average_attn_weights:
                 weights = ops.mean(weights, 1)
             if not batched:
@@ -221,21 +224,3 @@ class MultiheadAttention(Module):
             ops.where(mask, -math.inf, 0.0) if mask.dtype == np.bool_ else mask for mask in masks
         ]
         return added[0] if len(added) == 1 else added[0] + added[1]
-
-
-def _attend_with_weights(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float, is_causal: bool
-) -> tuple[Tensor, Tensor]:
-    """The output, and the weights with dropout, which is how PyTorch returns them."""
-    logits = ops.matmul(q * (1 / math.sqrt(q.shape[-1])), ops.swapaxes(k, -1, -2))
-    if mask is not None:
-        logits = ops.where(mask, logits, -math.inf) if mask.dtype == np.bool_ else logits + mask
-    if is_causal:
-        logits = ops.where(np.tri(*logits.shape[-2:], dtype=np.bool_), logits, -math.inf)
-    blind = ops.all(ops.equal(logits, -math.inf), -1, True)
-    if blind.level or blind.any():  # softmax would give NaN, and so would its gradient
-        weights = ops.where(blind, 0.0, F.softmax(ops.where(blind, 0.0, logits), -1))
-    else:
-        weights = F.softmax(logits, -1)
-    weights = F.dropout(weights, dropout)
-    return ops.matmul(weights, v), weights

@@ -76,7 +76,7 @@ def scaled_dot_product_attention(
         )
     if not 0 <= dropout_p <= 1:
         raise ValueError(f"{NAME}: dropout_p is a probability, not {dropout_p}")
-    factor = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else float(scale)
+    factor = _factor(q.shape, scale)
     dropout_key = draw_key(generator) if dropout_p else None
     out, lse = kernels.attention(
         _in_four(q), _in_four(k), _in_four(v), _mask(attn_mask, q, k),
@@ -141,26 +141,38 @@ def _over_shared_heads(dx, x):
     return reduction.sum(reshape(dx, (*x.shape[:-2], -1, *x.shape[-2:])), -3)
 
 
-def _weights(query, key, mask, is_causal, scale):
-    """softmax(scale · query keyᵀ + mask); rows that may look nowhere are 0."""
-    logits = (query * scale) @ _for_each_head(key, query).mT
-    allowed = np.ones(logits.shape[-2:], bool)
-    if is_causal:
-        allowed = np.tri(*allowed.shape, dtype=bool)
+def attention_weights(query, key, mask=None, is_causal=False, scale=None):
+    """softmax(scale · query keyᵀ + mask) (…, L, S), with the arguments of
+    :func:`scaled_dot_product_attention`. The row of a query that may look nowhere is 0."""
+    factor = _factor(query.shape, scale)
+    logits = (query * factor) @ _for_each_head(key, query).mT
+    allowed = np.tri(*logits.shape[-2:], dtype=np.bool_) if is_causal else None
     if mask is not None:
         mask = mask if isinstance(mask, Variable) else np.asarray(mask)
-        if mask.dtype == bool:
-            allowed = logical_and(allowed, mask)
-        else:
-            blind = equal(mask, -math.inf)
-            allowed = logical_and(allowed, logical_not(blind))
-            logits = logits + where(blind, 0.0, mask)
-    return where(allowed, softmax(where(allowed, logits, -1e30)), 0.0)
+        looks = mask
+        if mask.dtype != bool:
+            hidden = equal(mask, -math.inf)
+            looks = logical_not(hidden)
+            logits = logits + where(hidden, 0.0, mask)
+        if allowed is None:
+            allowed = np.ones(logits.shape[-1:], bool)
+        allowed = logical_and(allowed, looks)
+    if allowed is None:
+        return softmax(logits)
+    blind = logical_not(reduction.any(allowed, -1, True))
+    # Where all logits are −∞, softmax is NaN, and so is its gradient.
+    weights = softmax(where(blind, 0.0, where(allowed, logits, -math.inf)))
+    return where(blind, 0.0, weights)
+
+
+def _factor(query, scale):
+    """``scale``, for a query of this shape."""
+    return 1 / math.sqrt(max(query[-1], 1)) if scale is None else float(scale)
 
 
 def _scores_backward(g, query, key, value, mask, is_causal, scale, dropout_p, dropout_key):
     """The weights after dropout, and the cotangent of the scores before their softmax."""
-    weights = _weights(query, key, mask, is_causal, scale)
+    weights = attention_weights(query, key, mask, is_causal, scale)
     dweights = g @ _for_each_head(value, query).mT
     dropped = weights
     if dropout_key is not None:
@@ -201,7 +213,7 @@ attention_backward.defined_by(_attention_backward)
 scaled_dot_product_attention.grad_all(("query", "key", "value", "attn_mask"), _attention_rule)
 
 
-# --- Lanes of a vmap: they are one more of the axes in front -----------------------------------
+# --- Lanes of a vmap: one more of the axes in front --------------------------------------------
 
 
 def _attention_lanes(op, args, on, static):
@@ -219,9 +231,8 @@ def _attention_lanes(op, args, on, static):
     try:
         if how == "different":
             return op(*arrays, mask, *args[4:])
-        factor = 1 / math.sqrt(arrays[0].shape[-1]) if scale is None else float(scale)
         query, shared, values = (multiply(x, 1) for x in arrays)  # tensors, where they were not
-        weights = _weights(query, shared, mask, is_causal, factor)
+        weights = attention_weights(query, shared, mask, is_causal, scale)
         kept = dropout(ones_of_lane(weights), dropout_p, True, generator)
         return (weights * kept) @ _for_each_head(values, query)
     finally:
