@@ -14,7 +14,7 @@ import pytest
 import tinytensor as tt
 from tinytensor import nn
 from tinytensor.errors import GraphError
-from tinytensor.models.lenet import LeNet
+from tinytensor.models import LeNet
 from tinytensor.observers import Observer, observers
 from tinytensor.operation import observing
 from tinytensor.scalar import Value

@@ -13,7 +13,7 @@ import tinytensor as tt
 from tinytensor import kernels, nn
 from tinytensor.errors import GraphError
 from tinytensor.func import checkpoint
-from tinytensor.models.gpt import GPT, GPTConfig
+from tinytensor.models import GPT, GPTConfig
 from tinytensor.nn import functional as F
 from tinytensor.observers import observers
 

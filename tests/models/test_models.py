@@ -5,8 +5,8 @@ import pytest
 
 import tinytensor as tt
 from tinytensor.errors import ShapeError
+from tinytensor.generation import draw
 from tinytensor.models import GPT, CharRNN, DigitsCNN, GPTConfig, LeNet, ResNet, resnet20
-from tinytensor.models.sampling import draw
 from tinytensor.train import fit, next_token_loss
 
 TINY = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=16)

@@ -46,7 +46,7 @@ class ReLU(_Activation):
 
 
 class LeakyReLU(_Activation):
-    """x where x > 0, else ``negative_slope * x``."""
+    """x where x > 0, ``negative_slope * x`` elsewhere."""
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
@@ -61,7 +61,8 @@ class LeakyReLU(_Activation):
 
 
 class ELU(_Activation):
-    """x where x > 0, else ``alpha * (exp(x) - 1)`` (Clevert, Unterthiner and Hochreiter 2016)."""
+    """x where x > 0, ``alpha * (exp(x) - 1)`` elsewhere. (Clevert, Unterthiner and Hochreiter
+    2016.)"""
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()

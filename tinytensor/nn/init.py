@@ -1,5 +1,5 @@
 """Initial values: functions that overwrite a tensor and return it. The draws follow the generator
-given, or else ``tt.manual_seed``."""
+given, otherwise ``tt.manual_seed``."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """1 on the diagonal of a matrix, else 0."""
+    """1 on the diagonal of a matrix, 0 elsewhere."""
     if tensor.ndim != 2:
         raise ShapeError(f"eye_: needs a matrix; the tensor is {tensor.shape}")
     rows, columns = tensor.shape

@@ -98,7 +98,7 @@ class L1Loss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """``d² / (2 beta)`` where d = |input - target| < beta, else ``d - beta / 2``."""
+    """``d² / (2 beta)`` where d = |input - target| < beta, elsewhere ``d - beta / 2``."""
 
     def __init__(self, reduction: Reduction = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sized
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sized
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..grad_mode import no_grad
 from ..nn import Module
+from ..nn.evaluating import evaluating
 from ..nn.utils import clip_grad_norm_
 from ..tensor import Tensor
 
@@ -98,18 +98,6 @@ def _bar(progress: bool | str, steps: int | None) -> Any:
 
     title = progress if isinstance(progress, str) else None
     return tqdm(total=steps, desc=title, unit="step", dynamic_ncols=True)
-
-
-@contextmanager
-def evaluating(model: Module) -> Iterator[Module]:
-    """Inside, the model is in evaluation mode and nothing is recorded."""
-    was_training = model.training
-    model.eval()
-    try:
-        with no_grad():
-            yield model
-    finally:
-        model.train(was_training)
 
 
 def predict(model: Module, inputs: Any, batch_size: int = 256) -> np.ndarray:

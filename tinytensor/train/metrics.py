@@ -11,8 +11,8 @@ import numpy as np
 from ..errors import DtypeError, ShapeError
 from ..nn import Module
 from ..nn import functional as F
+from ..nn.evaluating import evaluating
 from ..tensor import Tensor
-from .loop import evaluating
 
 
 def accuracy(outputs: Any, labels: Any) -> float:

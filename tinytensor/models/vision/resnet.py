@@ -6,9 +6,9 @@ are torchvision's.
 
 from __future__ import annotations
 
-from .. import nn
-from ..nn import functional as F
-from ..tensor import Tensor
+from ... import nn
+from ...nn import functional as F
+from ...tensor import Tensor
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:

@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn
-from ..random import seeded
-from ..tensor import Tensor
-from ..train import evaluating
-from .sampling import draw
+from ... import nn
+from ...generation import generate
+from ...tensor import Tensor
 
 State = tuple[Tensor, Tensor]
 
@@ -53,13 +51,11 @@ class CharRNN(nn.Module):
         top_k: int | None = None,
         generator: np.random.Generator | int | None = None,
     ) -> np.ndarray:
-        """``tokens`` (B, T) continued by ``count`` drawn ones: (B, T + count), int64."""
-        generator = seeded(generator)
-        tokens = np.asarray(tokens, np.int64)
-        new, state = tokens, None
-        with evaluating(self):
-            for _ in range(count):
-                logits, state = self.run(Tensor(new), state)
-                new = draw(logits.numpy()[:, -1], temperature, top_k, generator)[:, None]
-                tokens = np.concatenate([tokens, new], axis=1)
-        return tokens
+        """``tokens`` (B, T) continued by ``count`` drawn ones: (B, T + count), int64. Each is
+        drawn from the softmax of its logits / ``temperature`` (0: the likeliest), among the
+        ``top_k`` likeliest."""
+
+        def step(tokens: np.ndarray, state: State | None) -> tuple[Tensor, State]:
+            return self.run(Tensor(tokens if state is None else tokens[:, -1:]), state)
+
+        return generate(self, step, tokens, count, temperature, top_k, generator)

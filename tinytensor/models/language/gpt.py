@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn
-from ..errors import ShapeError
-from ..nn import functional as F
-from ..random import seeded
-from ..tensor import Tensor
-from ..train import evaluating
-from .sampling import draw
+from ... import nn
+from ...errors import ShapeError
+from ...generation import generate
+from ...nn import functional as F
+from ...tensor import Tensor
 
 
 @dataclass
@@ -146,11 +144,8 @@ class GPT(nn.Module):
         Each is drawn from the softmax of its logits / ``temperature`` (0: the likeliest), among
         the ``top_k`` likeliest. The model sees at most the last ``block_size`` tokens.
         """
-        generator = seeded(generator)
-        tokens = np.asarray(tokens, np.int64)
-        with evaluating(self):
-            for _ in range(count):
-                logits = self(Tensor(tokens[:, -self.config.block_size :])).numpy()[:, -1]
-                new = draw(logits, temperature, top_k, generator)
-                tokens = np.concatenate([tokens, new[:, None]], axis=1)
-        return tokens
+
+        def step(tokens: np.ndarray, state: None) -> tuple[Tensor, None]:
+            return self(Tensor(tokens[:, -self.config.block_size :])), None
+
+        return generate(self, step, tokens, count, temperature, top_k, generator)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import nn
+from ... import nn
 
 
 def block(inputs: int, outputs: int) -> list[nn.Module]:

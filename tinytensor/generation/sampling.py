@@ -1,0 +1,65 @@
+"""Tokens drawn from a language model's logits, one and many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..nn.evaluating import evaluating
+from ..nn.module import Module
+from ..random import seeded
+from ..tensor import Tensor
+
+# Tokens (B, T), int64, and the state (None at first) → logits (B, ≥ 1, V), and the next state.
+Step = Callable[[np.ndarray, Any], tuple[Tensor, Any]]
+
+
+def generate(
+    model: Module,
+    step: Step,
+    tokens: Any,
+    count: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    generator: np.random.Generator | int | None = None,
+) -> np.ndarray:
+    """``tokens`` (B, T) continued by ``count`` drawn ones: (B, T + count), int64.
+
+    ``model`` is in evaluation mode meanwhile. ``step(tokens, state)`` is given all tokens so far,
+    and the state that it returned beside the logits the last time; of the logits (B, ≥ 1, V) the
+    last ones count. Each token is drawn by :func:`draw`.
+    """
+    generator = seeded(generator)
+    tokens, state = np.asarray(tokens, np.int64), None
+    with evaluating(model):
+        for _ in range(count):
+            logits, state = step(tokens, state)
+            new = draw(logits.numpy()[:, -1], temperature, top_k, generator)
+            tokens = np.concatenate([tokens, new[:, None]], axis=1)
+    return tokens
+
+
+def draw(
+    logits: np.ndarray, temperature: float, top_k: int | None, generator: np.random.Generator
+) -> np.ndarray:
+    """One token for each row of logits (B, V), with probabilities softmax(logits / temperature).
+
+    Only the ``top_k`` largest take part, if it is given; temperature 0 takes the largest. → (B,).
+
+    >>> draw(np.array([[0.0, 3.0, 1.0]]), 0.0, None, np.random.default_rng(0))
+    array([1])
+    """
+    if temperature < 0:
+        raise ValueError(f"temperature must be at least 0, not {temperature}")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k must be at least 1, not {top_k}")
+    if temperature == 0:
+        return logits.argmax(1)
+    scores = logits.astype(np.float64) / temperature
+    if top_k is not None and top_k < scores.shape[1]:
+        smallest = np.partition(scores, -top_k, axis=1)[:, -top_k, None]
+        scores = np.where(scores < smallest, -np.inf, scores)
+    # The largest of score + Gumbel noise is a draw from the softmax of the scores.
+    return (scores + generator.gumbel(size=scores.shape)).argmax(1)
