@@ -233,7 +233,8 @@ def from_json(text: str, rows: Mapping[str, Row]) -> Report:
 
 def save(report: Report, path: Path) -> None:
     """Write the JSON, all of it or nothing: a run may be stopped at any moment."""
+    from tinytensor.io.files import replaced  # reading a report needs no library
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(as_json(report))
-    part.replace(path)
+    with replaced(path, "save") as file:
+        file.write(as_json(report).encode())

@@ -1,8 +1,10 @@
 """Datasets, loaders, file formats, text and augmentation."""
 
 import gzip
+import os
 import pickle
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -22,6 +24,8 @@ from tinytensor.data import (
     collate,
     mnist,
     random_split,
+    read_cifar_binary,
+    read_cifar_pickle,
     read_idx,
     stdlib_sources,
     stdlib_text,
@@ -184,12 +188,62 @@ def test_corrupt_gzip(tmp_path):
         (b"\1" + IDX[1:], "not an IDX file"),
         (IDX[:2] + b"\7" + IDX[3:], "not an IDX file"),
         (b"\0\0\x0e\xff" + b"\xff" * 1020, "the file holds 0"),  # 2³²⁵⁵ elements, it says
+        (b"\0\0\x08\x01" + b"\x7f\xff\xff\xff" + b"abc", "the file holds 3"),
+        (b"\0\0\x08\x41" + b"\0\0\0\1" * 65 + b"a", "65 axes"),
+        (b"\0\0\x08\x03" + b"\0\0\0\0" + b"\xff" * 8, "no array can have"),
     ],
 )
 def test_idx_that_lies(tmp_path, content, message):
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_idx(tmp_path / "x")
+
+
+@pytest.mark.parametrize("claim", [10**6, 2**31])
+def test_an_idx_that_claims_more_than_its_gzip_can_hold(tmp_path, claim):
+    """deflate makes at most 1032 bytes of one: what claims more is refused unread."""
+    content = gzip.compress(struct.pack(">BBBBI", 0, 0, 8, 1, claim) + b"\0" * 1000)
+    (tmp_path / "x.gz").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"x\.gz: .*{claim} bytes, but the file holds"):
+        read_idx(tmp_path / "x.gz")
+
+
+def test_a_gzip_that_holds_more_than_the_header_claims_is_not_unpacked(tmp_path):
+    content = IDX + b"\0" * 200_000_000
+    (tmp_path / "x.gz").write_bytes(gzip.compress(content, 1))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"x\.gz: .*the file holds more"):
+        read_idx(tmp_path / "x.gz")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 4 << 20
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_idx_takes_memory_once(tmp_path, zipped):
+    """Also where the bytes have to be swapped."""
+    content = idx_bytes(np.ones((1000, 1000), ">f8"), 0x0E)
+    (tmp_path / "x").write_bytes(gzip.compress(content) if zipped else content)
+    tracemalloc.start()
+    found = read_idx(tmp_path / "x")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.sum() == 10**6
+    assert found.flags.writeable
+    assert most < 2 * found.nbytes
+
+
+@pytest.mark.parametrize("read", [read_idx, read_cifar_binary, read_cifar_pickle])
+def test_what_is_no_file(tmp_path, read):
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path, "a folder"), (tmp_path / "pipe", "a pipe")):
+        with pytest.raises(ValueError, match=f"{read.__name__}: {path} is {kind}, not a file"):
+            read(path)
+    with pytest.raises(FileNotFoundError, match=r"there is no file.*nothing"):
+        read(tmp_path / "nothing")
+    (tmp_path / "empty").touch()
+    with pytest.raises(ValueError, match=f"{read.__name__}: .*empty: "):
+        read(tmp_path / "empty")
 
 
 def test_mnist(tmp_path):
@@ -253,8 +307,15 @@ def test_cifar_with_impossible_labels(tmp_path, pixels):
         cifar10(tmp_path, train=False)
 
 
+@pytest.mark.parametrize("label_bytes", [-3072, -1, 0, 1.0, "1", None])
+def test_cifar_binary_refuses_other_numbers_of_labels(tmp_path, pixels, label_bytes):
+    (tmp_path / "x.bin").write_bytes(records(pixels, [1, 2, 3, 4]))
+    with pytest.raises(ValueError, match="label_bytes is a number of 1 or more, not"):
+        read_cifar_binary(tmp_path / "x.bin", label_bytes)
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("protocol", [0, 2, 4])
+@pytest.mark.parametrize("protocol", range(6))
 def test_cifar_pickle(tmp_path, pixels, order, protocol):
     content = {"data": np.asarray(pixels, order=order), "fine_labels": [1, 2, 3, 99]}
     (tmp_path / "test").write_bytes(pickle.dumps(content, protocol))
@@ -306,7 +367,13 @@ def test_a_pickle_runs_no_code(tmp_path):
 def test_broken_pickles(tmp_path, pixels):
     path = tmp_path / "test_batch"
     good = pickle.dumps({"data": pixels, "labels": [1, 2, 3, 4]}, 2)
-    for content in [b"", b"hello", good[:100], good[:-10], pickle.dumps([1]), pickle.dumps({})]:
+    shared: list = [1, 2]
+    others = [
+        *([1], {}, {"data": pixels}, {"labels": [1]}, {"data": [1], "labels": [1]}),
+        *({"data": pixels, "labels": x} for x in (pixels, ["1"] * 4, [1.0] * 4, [-1] * 4, 4)),
+        *({"data": pixels, "labels": x} for x in ([True] * 4, [[1]] * 4, [shared] * 4, [256] * 4)),
+    ]
+    for content in [b"", b"hello", good[:100], good[:-10], *map(pickle.dumps, others)]:
         path.write_bytes(content)
         with pytest.raises(ValueError, match="not a CIFAR pickle"):
             cifar10(tmp_path, train=False)

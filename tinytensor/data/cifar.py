@@ -8,12 +8,12 @@ Source: A. Krizhevsky, "Learning multiple layers of features from tiny images", 
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ..io.files import read_file
+from ..io.unpickler import NUMPY, PickledArray, Unpickler
 from .dataset import TensorDataset
 from .image import bytes_to_unit
 
@@ -66,8 +66,12 @@ def read_cifar_binary(path: str | Path, label_bytes: int = 1) -> tuple[np.ndarra
 
     Raises ValueError if the file is not a whole number of records.
     """
-    content = np.fromfile(path, np.uint8)
-    size = label_bytes + PIXELS
+    if not isinstance(label_bytes, int | np.integer) or label_bytes < 1:
+        raise ValueError(
+            f"read_cifar_binary: label_bytes is a number of 1 or more, not {label_bytes!r}"
+        )
+    content = np.frombuffer(read_file(path, "read_cifar_binary"), np.uint8)
+    size = int(label_bytes) + PIXELS
     if not content.size or content.size % size:
         raise ValueError(
             f"read_cifar_binary: {path}: {content.size} bytes is not a whole number of records of"
@@ -82,16 +86,15 @@ def read_cifar_pickle(path: str | Path, field: str = "labels") -> tuple[np.ndarr
 
     No code that the pickle names is run. Raises ValueError for any other or broken pickle.
     """
+    if not isinstance(field, str):
+        raise TypeError(f"read_cifar_pickle: field is a name, not {field!r}")
+    file = read_file(path, "read_cifar_pickle")
     try:
-        with Path(path).open("rb") as file:
-            content = _PlainUnpickler(file, encoding="bytes").load()
-        # Python 2's strings arrive as bytes.
-        content = {k.decode() if isinstance(k, bytes) else k: v for k, v in content.items()}
-        data, labels = content["data"].array(), np.array(content[field], np.int64)
-    except Exception as error:  # a broken pickle can raise anything
-        reason = f"{type(error).__name__}: {error}"
-        raise ValueError(f"read_cifar_pickle: {path}: not a CIFAR pickle: {reason}") from error
-    if data.shape != (labels.size, PIXELS) or labels.ndim != 1:
+        content = Unpickler(file, NUMPY, encoding="bytes").load()
+        data, labels = _pixels_and_labels(content, field)
+    except ValueError as error:
+        raise ValueError(f"read_cifar_pickle: {path}: not a CIFAR pickle: {error}") from error
+    if data.shape != (labels.size, PIXELS):
         raise ValueError(
             f"read_cifar_pickle: {path}: data is {data.shape} and {field} {labels.shape}; expected"
             f" (N, {PIXELS}) and (N,)"
@@ -99,46 +102,20 @@ def read_cifar_pickle(path: str | Path, field: str = "labels") -> tuple[np.ndarr
     return data.reshape(-1, 3, 32, 32), labels
 
 
-class _PickledArray:
-    """Stands in for an ndarray while a pickle is read; it holds what the pickle says of it."""
-
-    def __init__(self, *arguments: Any) -> None:
-        self.state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def array(self) -> np.ndarray:
-        _, shape, dtype, fortran, content = self.state
-        if dtype.name not in ("u1", b"u1"):
-            raise ValueError(f"data has dtype {dtype.name!r}, not uint8")
-        return np.frombuffer(content, np.uint8).reshape(shape, order="F" if fortran else "C")
-
-
-class _PickledDtype:
-    def __init__(self, name: Any, *arguments: Any) -> None:
-        self.name = name
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
-def _latin1(text: str, encoding: Any) -> bytes:  # how protocol 2 writes bytes
-    return text.encode("latin1")
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads containers, numbers, strings and byte arrays, and refuses everything else."""
-
-    STAND_INS = {
-        ("numpy.core.multiarray", "_reconstruct"): _PickledArray,
-        ("numpy._core.multiarray", "_reconstruct"): _PickledArray,
-        ("numpy", "ndarray"): None,
-        ("numpy", "dtype"): _PickledDtype,
-        ("_codecs", "encode"): _latin1,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.STAND_INS:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return self.STAND_INS[module, name]
+def _pixels_and_labels(content: object, field: str) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds a {type(content).__name__}")
+    # Python 2's strings arrive as bytes.
+    named = {k.decode("latin1") if isinstance(k, bytes) else k: v for k, v in content.items()}
+    for name in ("data", field):
+        if name not in named:
+            raise ValueError(f"it has no {name!r}")
+    data, labels = named["data"], named[field]
+    if not isinstance(data, PickledArray):
+        raise ValueError(f"its data is a {type(data).__name__}")
+    pixels = data.array()
+    if pixels.dtype != np.uint8:
+        raise ValueError(f"data has dtype {pixels.dtype.str[1:]!r}, not uint8")
+    if not isinstance(labels, list) or not all(type(n) is int and 0 <= n < 256 for n in labels):
+        raise ValueError(f"its {field} are not a list of bytes")
+    return pixels, np.array(labels, np.int64)

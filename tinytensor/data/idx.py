@@ -11,16 +11,21 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import zlib
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from ..io.files import byte_count, open_file
 from .dataset import TensorDataset
 from .image import bytes_to_unit
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+INFLATION = 1032  # the most bytes that deflate makes of one
 
 
 def read_idx(path: str | Path) -> np.ndarray:
@@ -28,41 +33,50 @@ def read_idx(path: str | Path) -> np.ndarray:
 
     Raises ValueError, naming the file, if it is not IDX, truncated, too long, or corrupt.
     """
-    path = Path(path)
-    with path.open("rb") as file:
+    with open_file(path, "read_idx") as file:
+        size = os.fstat(file.fileno()).st_size
         zipped = file.read(2) == b"\x1f\x8b"
-    try:
-        with gzip.open(path) if zipped else path.open("rb") as file:
-            return _read(file, path)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"read_idx: {path}: truncated or corrupt gzip data: {error}") from error
+        file.seek(0)
+        try:
+            if not zipped:
+                return _read(file, size)
+            with gzip.open(file) as unzipped:
+                return _read(unzipped, size * INFLATION)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(
+                f"read_idx: {path}: truncated or corrupt gzip data: {error}"
+            ) from error
+        except ValueError as error:
+            raise ValueError(f"read_idx: {path}: {error}") from error
 
 
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def _read(file: _Readable, path: Path) -> np.ndarray:
+def _read(file: _Readable, most: int) -> np.ndarray:
+    """The array in ``file``, which holds at most ``most`` bytes."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in DTYPES:
-        raise ValueError(f"read_idx: {path}: not an IDX file: it starts with {magic!r}")
+        raise ValueError(f"not an IDX file: it starts with {magic!r}")
     dtype, rank = np.dtype(DTYPES[magic[2]]), magic[3]
     header = file.read(4 * rank)
     if len(header) < 4 * rank:
-        raise ValueError(f"read_idx: {path}: truncated within its header")
+        raise ValueError("truncated within its header")
     shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
     expected = math.prod(shape) * dtype.itemsize
+    claim = f"the header says {dtype.name} {shape}, {expected} bytes, but the file holds"
+    if expected > (rest := most - 4 - len(header)):
+        raise ValueError(f"{claim} {rest} at most")
+    byte_count(shape, dtype.itemsize)  # of 64 axes at most
     # In pieces, so that a header that lies allocates no more than the file holds.
     content = bytearray()
     while piece := file.read(min(1 << 20, expected + 1 - len(content))):
         content += piece
     if len(content) != expected:
-        more_or_less = "more" if len(content) > expected else f"{len(content)}"
-        raise ValueError(
-            f"read_idx: {path}: the header says {dtype.name} {shape}, {expected} bytes, but the"
-            f" file holds {more_or_less}"
-        )
-    return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+        raise ValueError(f"{claim} {'more' if len(content) > expected else len(content)}")
+    array = np.frombuffer(content, dtype).reshape(shape)
+    return array if dtype.isnative else array.byteswap(inplace=True).view(dtype.newbyteorder("="))
 
 
 def mnist(root: str | Path, train: bool = True) -> TensorDataset:

@@ -1,4 +1,4 @@
-"""Files: tensors in safetensors."""
+"""Files: tensors in safetensors, atomic writing, and pickles that run nothing."""
 
 from .tensors import load, save
 

@@ -4,8 +4,11 @@ A flat dict of tensors, such as a module's ``state_dict``, becomes a file that a
 safetensors understands. For a nested one, such as an optimizer's, the tensors are stored under
 their paths, ``"optimizer.state.0.exp_avg"``, and the rest as JSON in the file's metadata:
 
-    {"dict": [[key, tree], …]} | {"list": [tree, …]} | {"tuple": […]} | {"tensor": path}
+    {"dict": [[key, tree], …]} | {"list": [tree, …]} | {"tuple": […]} | {"tensor": name}
     | {"value": number, string, bool or None}
+
+A name that is taken, be it a tensor's or the metadata's that holds the tree, gets one more
+underscore.
 """
 
 from __future__ import annotations
@@ -13,20 +16,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import DtypeError
-from ..narrow import is_narrow
 from ..tensor import Tensor
+from . import safetensors
+from .files import StrPath, open_file, replaced, short
 
 __all__ = ["load", "save"]
 
-TREE = "tinytensor"  # the key of the metadata that holds the tree
-
-StrPath = str | os.PathLike[str]
+TREE = "tinytensor"  # the metadata that holds the tree, with the most underscores behind it
+DEEPEST = 100  # dicts and lists in one another: far below Python's limit of recursion
 
 
 def save(
@@ -34,7 +36,14 @@ def save(
 ) -> None:
     """Write a ``state_dict``, or nested dicts and lists of tensors, numbers and strings.
 
-    ``metadata`` (strings) goes into the file's header. The file appears whole or not at all.
+    Keys are strings, numbers, bools or None. ``metadata`` (strings) goes into the file's header.
+
+    The file appears whole or not at all, also where several threads or processes save to one path
+    at once and others load from it: the last one stays. It is on the disk when ``save`` returns.
+    A symlink stays, and its target is written; an existing file's mode is kept.
+
+    Raises TypeError or DtypeError for what cannot be saved, ValueError for what is nested more than
+    100 deep or in itself; the file is then as it was.
 
     >>> import tempfile, os, tinytensor as tt
     >>> model = tt.nn.Linear(2, 3)
@@ -44,91 +53,141 @@ def save(
     ...     model.load_state_dict(tt.load(path))
     IncompatibleKeys(missing_keys=[], unexpected_keys=[])
     """
-    from safetensors.numpy import save as to_bytes
-
     if not isinstance(state, Mapping):
         raise TypeError(f"save: state is a {type(state).__name__}, not a dict of tensors")
-    arrays: dict[str, np.ndarray] = {}
-    tree = _flatten(state, "", arrays)
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise TypeError(f"save: metadata is a {type(metadata).__name__}, not a dict of strings")
     header = dict(metadata or {})
     if not all(isinstance(item, str) for pair in header.items() for item in pair):
         raise TypeError("save: metadata are strings by strings")
-    if any(key != arrays_key for key, arrays_key in _flat_names(tree)):
-        header[TREE] = json.dumps(tree)
-    data = to_bytes(arrays, header or None)
-    path = Path(path)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    for text in (*header, *header.values()):
+        _check_unicode(text)
+    arrays: dict[str, np.ndarray] = {}
+    tree = _flatten(state, (), arrays, {})
+    taken = [key for key in header if key.rstrip("_") == TREE]
+    name = max(taken, key=len) + "_" if taken else TREE
+    if taken or any(key != branch.get("tensor") for key, branch in tree["dict"]):
+        header[name] = json.dumps(tree)
+    with replaced(path, "save") as file:
+        safetensors.write(file, arrays, header)
 
 
 def load(path: StrPath) -> dict[Any, Any]:
     """Read what :func:`save` wrote; of another safetensors file, its tensors by name.
 
-    Raises FileNotFoundError, or ValueError if the file is not in the format.
-    """
-    from safetensors import SafetensorError, safe_open
+    The tensors are copies: nothing that happens to the file later changes them.
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"load: there is no file {os.fspath(path)!r}")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata, names = file.metadata() or {}, list(file.keys())
-            tensors = {name: Tensor(file.get_tensor(name)) for name in names}
-    except SafetensorError as error:
-        raise ValueError(f"load: {os.fspath(path)!r} is not a safetensors file: {error}") from error
-    except (TypeError, AttributeError) as error:  # a dtype that NumPy does not have
-        raise DtypeError(f"load: {os.fspath(path)!r}: {error}") from error
-    if TREE not in metadata:
+    Raises FileNotFoundError; ValueError, which names the file, if it is not in the format, damaged,
+    or no file; DtypeError for a dtype that NumPy does not have.
+    """
+    with open_file(path, "load") as file:
+        try:
+            arrays, metadata = safetensors.read(file)
+        except DtypeError as error:
+            raise DtypeError(f"load: {os.fspath(path)!r}: {error}") from error
+        except ValueError as error:
+            raise ValueError(
+                f"load: {os.fspath(path)!r} is not a safetensors file: {error}"
+            ) from error
+    trees = [key for key in metadata if key.rstrip("_") == TREE]
+    tensors = {name: Tensor(array) for name, array in arrays.items()}
+    if not trees:
         return tensors
     try:
-        return _unflatten(json.loads(metadata[TREE]), tensors)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"load: {os.fspath(path)!r} has a damaged tree: {error!r}") from error
+        tree = json.loads(metadata[max(trees, key=len)])
+        state = _unflatten(tree, tensors, DEEPEST)
+        if not isinstance(state, dict):
+            raise ValueError(f"it is a {type(state).__name__}, not a dict")
+        return state
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"load: {os.fspath(path)!r} has a damaged tree: {error}") from error
 
 
-def _flatten(item: Any, path: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The tree of ``item``; its tensors are put into ``arrays``."""
-    if isinstance(item, Mapping):
-        pairs = []
-        for key, value in item.items():
-            if not isinstance(key, str | int) or isinstance(key, bool):
-                raise TypeError(f"save: a key of {path or 'state'} is {key!r}, not a string or int")
-            pairs.append([key, _flatten(value, f"{path}.{key}" if path else str(key), arrays)])
-        return {"dict": pairs}
-    if isinstance(item, list | tuple):
-        items = [_flatten(value, f"{path}.{i}", arrays) for i, value in enumerate(item)]
-        return {"tuple" if isinstance(item, tuple) else "list": items}
+def _flatten(
+    item: Any, path: tuple[Any, ...], arrays: dict[str, np.ndarray], around: dict[int, Any]
+) -> dict[str, Any]:
+    """The tree of ``item``, which is ``around`` by id; its tensors are put into ``arrays``."""
+    if isinstance(item, Mapping | list | tuple):
+        if id(item) in around:
+            raise ValueError(f"save: {_dotted(path)} contains itself")
+        if len(around) == DEEPEST:
+            raise ValueError(f"save: {_dotted(path[:3])}… is nested more than {DEEPEST} deep")
+        inside = {**around, id(item): item}
+        if isinstance(item, Mapping):
+            pairs = []
+            for key, value in item.items():
+                if not _is_scalar(key):
+                    raise TypeError(
+                        f"save: a key of {_dotted(path)} is {short(key)}, not a string or int"
+                    )
+                pairs.append([key, _flatten(value, (*path, key), arrays, inside)])
+            return {"dict": pairs}
+        kind = "tuple" if isinstance(item, tuple) else "list"
+        return {kind: [_flatten(v, (*path, i), arrays, inside) for i, v in enumerate(item)]}
+    if isinstance(item, str):
+        return {"value": str(item)}
     if isinstance(item, Tensor | np.ndarray | np.generic):
-        array = np.asarray(item.value if isinstance(item, Tensor) else item, order="C")
-        if array.dtype.kind not in "fiub" and not is_narrow(array):
-            raise DtypeError(f"save: {path} is {array.dtype}, which safetensors cannot hold")
-        while path in arrays:  # "a.b" may be one key, or a key in a dict
-            path += "_"
-        arrays[path] = array
-        return {"tensor": path}
-    if item is None or isinstance(item, str | bool | int | float):
+        array = np.asarray(item.value if isinstance(item, Tensor) else item)
+        if safetensors.dtype_name(array.dtype) is None:
+            way_out = ": save its real and imag" * (array.dtype.kind == "c")
+            raise DtypeError(
+                f"save: {_dotted(path)} is {array.dtype}, which safetensors cannot hold{way_out}"
+            )
+        # Half a surrogate pair is a character to Python, and none to JSON's other readers.
+        name = _dotted(path).encode("utf-8", "backslashreplace").decode()
+        while name in arrays or name == safetensors.METADATA:  # "a.b", or "b" in "a"
+            name += "_"
+        arrays[name] = array
+        return {"tensor": name}
+    if _is_scalar(item):
         return {"value": item}
-    raise TypeError(f"save: {path} is a {type(item).__name__}, not a tensor, number or string")
+    raise TypeError(
+        f"save: {_dotted(path)} is a {type(item).__name__}, not a tensor, number or string"
+    )
 
 
-def _flat_names(tree: dict[str, Any]) -> list[tuple[Any, Any]]:
-    """Each key of the outermost dict beside the name of its tensor, None where it is none."""
-    return [(key, branch.get("tensor")) for key, branch in tree["dict"]]
+def _is_scalar(item: Any) -> bool:
+    return item is None or (
+        isinstance(item, str | bool | int | float) and not isinstance(item, np.generic)
+    )
 
 
-def _unflatten(tree: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
+def _dotted(path: tuple[Any, ...]) -> str:
+    return ".".join(map(str, path)) if path else "state"
+
+
+def _check_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"save: metadata {short(text)} is no Unicode text: {error}") from None
+
+
+def _unflatten(tree: Any, tensors: dict[str, Tensor], deeper: int) -> Any:
+    """What a tree stands for, at most ``deeper`` dicts and lists in one another."""
+    if not isinstance(tree, dict) or len(tree) != 1:
+        raise ValueError(f"{short(tree)} is no tree")
     ((kind, content),) = tree.items()
-    if kind == "dict":
-        return {key: _unflatten(branch, tensors) for key, branch in content}
-    if kind in ("list", "tuple"):
-        items = [_unflatten(branch, tensors) for branch in content]
-        return tuple(items) if kind == "tuple" else items
+    if kind in ("dict", "list", "tuple"):
+        if not deeper:
+            raise ValueError(f"it is nested more than {DEEPEST} deep")
+        if not isinstance(content, list):
+            raise ValueError(f"a {kind} is {short(content)}")
+        if kind != "dict":
+            items = [_unflatten(branch, tensors, deeper - 1) for branch in content]
+            return tuple(items) if kind == "tuple" else items
+        found = {}
+        for pair in content:
+            if not isinstance(pair, list) or len(pair) != 2 or not _is_scalar(pair[0]):
+                raise ValueError(f"an item of a dict is {short(pair)}")
+            found[pair[0]] = _unflatten(pair[1], tensors, deeper - 1)
+        if len(found) < len(content):
+            raise ValueError("a dict has a key twice")
+        return found
     if kind == "tensor":
+        if not isinstance(content, str) or content not in tensors:
+            raise ValueError(f"there is no tensor {short(content)}")
         return tensors[content]
-    if kind == "value":
+    if kind == "value" and _is_scalar(content):
         return content
-    raise ValueError(f"unknown kind {kind!r}")
+    raise ValueError(f"unknown kind {short(tree)}")

@@ -1,0 +1,166 @@
+"""Files on the disk: written whole or not at all, and read without trust in what they claim."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import math
+import os
+import re
+import secrets
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO
+
+__all__ = ["byte_count", "open_file", "replaced"]
+
+StrPath = str | os.PathLike[str]
+
+MOST_AXES = 64  # NumPy's limit
+
+_UNFINISHED = re.compile(r"\.tinytensor-[0-9a-f]{16}\.tmp")
+
+
+@contextmanager
+def replaced(path: StrPath, caller: str) -> Iterator[BinaryIO]:
+    """A new file to write, which takes the place of ``path`` at the end of the ``with``.
+
+    The content is on the disk before the name is: after a crash, ``path`` is the old file or the
+    new one, whole. Whoever has the old one open goes on reading the old one. A symlink stays, its
+    target is replaced; the mode of an existing file is kept. An error leaves all as it was.
+
+    An unfinished file has a name that nobody else has, and is locked as long as its writer lives.
+    So any later writer in the folder can tell, and removes, what killed ones left.
+
+    Raises ValueError if ``path`` is there and is no regular file.
+    """
+    target = os.path.realpath(os.fsdecode(path))
+    old: os.stat_result | None = None
+    with suppress(FileNotFoundError):
+        old = os.stat(target)
+    if old is not None:
+        _check_regular(old, path, caller)
+    folder = os.path.dirname(target)
+    _remove_abandoned(folder)
+    descriptor, unfinished = _new_file(folder, 0o666 if old is None else 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            if old is not None:
+                with suppress(PermissionError):  # only root gives files away
+                    os.fchown(descriptor, old.st_uid, old.st_gid)
+                os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+            os.fsync(descriptor)
+            os.replace(unfinished, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        raise
+    _sync_folder(folder)
+
+
+def _new_file(folder: str, mode: int) -> tuple[int, str]:
+    """A file that is new and locked: its descriptor and its path."""
+    while True:
+        path = os.path.join(folder, f".tinytensor-{secrets.token_hex(8)}.tmp")
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with suppress(OSError):  # where there are no locks nothing is removed either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:  # not removed before it was locked
+            return descriptor, path
+        os.close(descriptor)
+
+
+def _remove_abandoned(folder: str) -> None:
+    """Remove the unfinished files in ``folder`` whose writers live no more."""
+    with suppress(PermissionError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _UNFINISHED.fullmatch(entry.name):
+                with suppress(OSError):  # another's, finished meanwhile, or locked: it lives
+                    _remove_unlocked(entry.path)
+
+
+def _remove_unlocked(path: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: str) -> None:
+    """Wait until the names in a folder are on the disk."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:  # a folder that one may write to but not list
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that sync no folders
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def open_file(path: StrPath, caller: str) -> BinaryIO:
+    """Open a regular file to be read, never waiting for a writer at the other end of a pipe.
+
+    Raises ValueError if it is a folder, a pipe or a device; FileNotFoundError.
+    """
+    try:
+        _check_regular(os.stat(path), path, caller)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except FileNotFoundError as error:
+        what = f"{caller}: there is no file"
+        raise FileNotFoundError(errno.ENOENT, what, os.fspath(path)) from error
+    file = os.fdopen(descriptor, "rb")
+    try:
+        _check_regular(os.fstat(descriptor), path, caller)  # it may be another one by now
+    except ValueError:
+        file.close()
+        raise
+    return file
+
+
+def read_file(path: StrPath, caller: str) -> bytes:
+    """The content of a regular file; errors as those of :func:`open_file`."""
+    with open_file(path, caller) as file:
+        return file.read()
+
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def _check_regular(status: os.stat_result, path: StrPath, caller: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise ValueError(f"{caller}: {os.fsdecode(path)} is {kind}, not a file")
+
+
+def byte_count(shape: Any, itemsize: int) -> int:
+    """The bytes of an array of this shape. Raises ValueError if NumPy can make none such."""
+    if not isinstance(shape, list | tuple) or not all(type(n) is int for n in shape):
+        raise ValueError("a shape is not a list of whole numbers")
+    if len(shape) > MOST_AXES:
+        raise ValueError(f"a shape has {len(shape)} axes, more than {MOST_AXES}")
+    held = math.prod(n or 1 for n in shape) * itemsize  # as NumPy counts: without the zeros
+    if min(shape, default=0) < 0 or held > sys.maxsize:
+        raise ValueError(f"a shape is {short(shape)}, which no array can have")
+    return math.prod(shape) * itemsize
+
+
+def short(value: Any) -> str:
+    """The repr of something out of a file, at most 80 characters of it."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
