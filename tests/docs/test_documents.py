@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .. import table
+from ..table import rows
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -17,7 +17,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In order, in one namespace, as somebody who reads the page would type them."""
-    monkeypatch.setattr(table, "ROWS", dict(table.ROWS))
+    monkeypatch.setattr(rows, "ROWS", dict(rows.ROWS))
     text = page.read_text()
     namespace: dict[str, object] = {"__name__": "document"}
     for block in BLOCK.finditer(text):

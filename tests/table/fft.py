@@ -1,0 +1,38 @@
+"""Fourier transforms: what ``tt.fft`` has."""
+
+from __future__ import annotations
+
+from .rows import case, row
+from .samples import normal, signed_complex
+
+for _name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
+    row(
+        _name,
+        lambda rng, draw=normal if _name in ("rfft", "ihfft") else signed_complex: [
+            case(draw(rng, 5)),
+            case(draw(rng, 3, 4), n=6, norm="ortho"),
+            case(draw(rng, 4, 3), 3, 0, "forward"),
+            case(normal(rng, 2, 6)),
+        ],
+        torch=lambda torch, x, n=None, axis=-1, norm="backward", name=_name: getattr(
+            torch.fft, name
+        )(x, n, axis, norm),
+    )
+for _name in ("fftn", "ifftn", "rfftn", "irfftn"):
+    row(
+        _name,
+        lambda rng, draw=normal if _name == "rfftn" else signed_complex: [
+            case(draw(rng, 3, 4)),
+            case(draw(rng, 2, 3, 4), s=(5, 2), axes=(0, 2), norm="ortho"),
+            case(draw(rng, 2, 3, 4), axes=(1,), norm="forward"),
+        ],
+        torch=lambda torch, x, s=None, axes=None, norm="backward", name=_name: getattr(
+            torch.fft, name
+        )(x, s, axes, norm),
+    )
+for _name in ("fftshift", "ifftshift"):
+    row(
+        _name,
+        lambda rng: [case(normal(rng, 5, 4)), case(normal(rng, 5, 4), axes=0)],
+        torch=lambda torch, x, axes=None, name=_name: getattr(torch.fft, name)(x, axes),
+    )

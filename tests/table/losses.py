@@ -1,0 +1,126 @@
+"""Losses: of classes, of differences, of binary probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .rows import Case, case, row
+
+
+def _functional(name: str) -> Callable[..., Any]:
+    return lambda torch, *args, **kwargs: getattr(torch.nn.functional, name)(*args, **kwargs)
+
+
+def _class_weights(torch: Any, x: Any, weight: Any) -> Any:
+    return None if weight is None else weight.to(x.dtype)
+
+
+def _torch_classes(name: str) -> Callable[..., Any]:
+    def call(torch: Any, x: Any, target: Any, weight: Any = None, **kwargs: Any) -> Any:
+        weight = _class_weights(torch, x, weight)
+        return getattr(torch.nn.functional, name)(x, target, weight, **kwargs)
+
+    return call
+
+
+_WEIGHTS = np.array([0.5, 1.0, 2.0, 0.25], np.float32)  # float32: PyTorch has no gradient either
+
+
+def _class_cases(rng: np.random.Generator) -> list[Case]:
+    def x(*shape: int) -> np.ndarray:
+        return np.log(rng.dirichlet(np.ones(4), shape))  # log-probabilities are logits too
+
+    target = np.array([0, 3, 1, 1, 2])
+    ignoring = np.array([2, -100, 1])
+    return [
+        case(x(5), target),
+        case(x(5), target, _WEIGHTS),
+        case(x(5), target, reduction="sum"),
+        case(x(5), target, _WEIGHTS, reduction="none"),
+        case(x(3), ignoring),
+        case(x(3), ignoring, _WEIGHTS, reduction="none"),
+        case(x(3), np.array([1, 2, 1]), _WEIGHTS, ignore_index=1),
+        case(np.moveaxis(x(2, 3), -1, 1).copy(), rng.integers(0, 4, (2, 3)), _WEIGHTS),
+        case(
+            np.moveaxis(x(2, 3, 2), -1, 1).copy(), rng.integers(0, 4, (2, 3, 2)), reduction="none"
+        ),
+        case(np.log(rng.dirichlet(np.ones(4))), np.array(2)),
+    ]
+
+
+def _smoothed_and_soft_cases(rng: np.random.Generator) -> list[Case]:
+    x, target = rng.normal(size=(3, 4)), np.array([2, -100, 1])
+    soft, several = rng.dirichlet(np.ones(4), 3), rng.dirichlet(np.ones(4), (3, 2))
+    return [
+        case(x, target, label_smoothing=0.1),
+        case(x, target, _WEIGHTS, label_smoothing=0.3, reduction="sum"),
+        case(x, target, _WEIGHTS, label_smoothing=0.3),
+        case(x, soft),
+        case(x, soft, _WEIGHTS, label_smoothing=0.2, reduction="none"),
+        case(rng.normal(size=(3, 4, 2)), np.moveaxis(several, -1, 1), _WEIGHTS, reduction="sum"),
+        case(rng.normal(size=(2, 131)), np.array([130, 7]), label_smoothing=0.1),
+    ]
+
+
+row(
+    "cross_entropy",
+    lambda rng: _class_cases(rng) + _smoothed_and_soft_cases(rng),
+    torch=_torch_classes("cross_entropy"),
+)
+row("nll_loss", _class_cases, torch=_torch_classes("nll_loss"))
+
+
+def _pairs(rng: np.random.Generator, **kwargs: Any) -> list[Case]:
+    """Differences of ±0.4 to ±3, away from the kinks at 0 and at 1."""
+    target = rng.normal(size=(3, 4))
+    sizes = np.where(rng.random((3, 4)) < 0.5, rng.uniform(0.4, 0.7, (3, 4)), 3.0)
+    x = target + sizes * rng.choice([-1, 1], (3, 4))
+    reductions = [{}, {"reduction": "sum"}, {"reduction": "none"}]
+    return [case(x, target, **reduction, **kwargs) for reduction in reductions]
+
+
+row("mse_loss", _pairs, torch=_functional("mse_loss"))
+row("l1_loss", _pairs, torch=_functional("l1_loss"))
+row(
+    "smooth_l1_loss",
+    lambda rng: _pairs(rng) + _pairs(rng, beta=2.0) + _pairs(rng, beta=0.0),
+    torch=_functional("smooth_l1_loss"),
+)
+row(
+    "huber_loss",
+    lambda rng: _pairs(rng) + _pairs(rng, delta=2.0),
+    torch=_functional("huber_loss"),
+)
+
+
+def _binary_cases(draw: Callable[..., np.ndarray], **more: Any) -> Callable[..., list[Case]]:
+    weight = np.array([0.5, 2.0, 1.0], np.float32)
+
+    def cases(rng: np.random.Generator) -> list[Case]:
+        x, y = draw(rng, (4, 3)), rng.uniform(0.1, 0.9, (4, 3))
+        return [
+            case(x, y),
+            case(x, y, reduction="sum"),
+            case(x, y, weight, reduction="none"),
+            *([case(x, y, weight, **more), case(x, y, reduction="none", **more)] if more else []),
+        ]
+
+    return cases
+
+
+row(
+    "binary_cross_entropy",
+    _binary_cases(lambda rng, shape: rng.uniform(0.1, 0.9, shape)),
+    torch=_functional("binary_cross_entropy"),
+)
+row(
+    "binary_cross_entropy_with_logits",
+    _binary_cases(
+        lambda rng, shape: rng.normal(size=shape) * 5 * (rng.random(shape) < 0.8),
+        pos_weight=np.array([0.5, 4.0, 2.0], np.float32),
+    ),
+    torch=_functional("binary_cross_entropy_with_logits"),
+)

@@ -1,0 +1,97 @@
+"""Recurrent cells, and sequences of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .rows import Case, case, row
+
+
+def _torch_lstm_cell(torch: Any, gates: Any, c: Any) -> Any:
+    """PyTorch's cell with no state before it, and the identity for the input's weight."""
+    h = torch.zeros_like(c)
+    eye = torch.eye(gates.shape[-1], dtype=gates.dtype)
+    none = torch.zeros(gates.shape[-1], c.shape[-1], dtype=gates.dtype)
+    return torch.lstm_cell(gates, (h, c), eye, none)
+
+
+def _torch_gru_cell(torch: Any, x_gates: Any, h_gates: Any, h: Any) -> Any:
+    xr, xz, xn = x_gates.chunk(3, -1)
+    hr, hz, hn = h_gates.chunk(3, -1)
+    z = torch.sigmoid(xz + hz)
+    return (1 - z) * torch.tanh(xn + torch.sigmoid(xr + hr) * hn) + z * h
+
+
+row(
+    "lstm_cell",
+    lambda rng: [
+        case(rng.normal(size=(3, 8)), rng.normal(size=(3, 2))),
+        case(rng.normal(size=(1, 132)), rng.normal(size=(1, 33))),
+    ],
+    torch=_torch_lstm_cell,
+)
+row(
+    "gru_cell",
+    lambda rng: [
+        case(rng.normal(size=(3, 6)), rng.normal(size=(3, 6)), rng.normal(size=(3, 2))),
+        case(rng.normal(size=(1, 99)), rng.normal(size=(1, 99)), rng.normal(size=(1, 33))),
+    ],
+    torch=_torch_gru_cell,
+)
+
+
+def _sequences(gates: int, states: int, *flags: dict[str, Any]) -> Callable[..., list[Case]]:
+    """Cases of lstm, gru or rnn: sizes of one vector and more, with and without states, biases."""
+
+    def cases(rng: np.random.Generator) -> list[Case]:
+        def made(t: int, b: int, i: int, h: int, full: bool, **kwargs: Any) -> Case:
+            def draw(*shape: int) -> Any:
+                return rng.normal(size=shape) * 0.5
+
+            start = [draw(b, h) if full else None for _ in range(states)]
+            biases = [draw(gates * h) if full else None for _ in range(2)]
+            weights = draw(gates * h, i), draw(gates * h, h)
+            return case(draw(t, b, i), *start, *weights, *biases, **kwargs)
+
+        return [
+            *(made(3, 2, 2, 3, True, **kwargs) for kwargs in (*flags, {"reverse": True})),
+            made(1, 1, 1, 1, True),
+            made(2, 1, 3, 17, False, reverse=True),
+            made(2, 0, 3, 2, True),
+        ]
+
+    return cases
+
+
+def _torch_sequence(kind: str, states: int) -> Callable[..., Any]:
+    def run(torch: Any, x: Any, *args: Any, nonlinearity: str = "tanh", **kwargs: Any) -> Any:
+        reverse = kwargs.get("reverse", False)
+        start, (w_ih, w_hh, *biases) = args[:states], args[states:]
+        if None in start:
+            start = tuple(x.new_zeros(x.shape[1], w_hh.shape[1]) for _ in start)
+        x = x.flip(0) if reverse else x
+        weights = [w_ih, w_hh, *(b for b in biases if b is not None)]
+        if x.shape[1] == 0:  # which PyTorch refuses
+            hs = x.new_zeros(*x.shape[:2], w_hh.shape[1]) + 0 * sum(p.sum() for p in weights)
+            return hs, *start
+        run = getattr(torch, f"rnn_{nonlinearity}" if kind == "rnn" else kind)
+        start = [state[None] for state in start]
+        hs, *last = run(
+            x, start if kind == "lstm" else start[0], weights, len(weights) > 2, 1, 0.0, True,
+            False, False,
+        )  # fmt: skip
+        return hs.flip(0) if reverse else hs, *(state[0] for state in last)
+
+    return run
+
+
+row("lstm", _sequences(4, 2, {}), torch=_torch_sequence("lstm", 2))
+row("gru", _sequences(3, 1, {}), torch=_torch_sequence("gru", 1))
+row(
+    "rnn",
+    _sequences(1, 1, {}, {"nonlinearity": "relu"}),
+    torch=_torch_sequence("rnn", 1),
+)

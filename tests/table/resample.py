@@ -1,0 +1,42 @@
+"""Windows side by side, and images of other sizes."""
+
+from __future__ import annotations
+
+from .rows import case, row
+from .samples import normal
+
+row(
+    "unfold",
+    lambda rng: [
+        case(normal(rng, 2, 2, 4, 5), 2),
+        case(normal(rng, 2, 4, 5), 2),
+        case(normal(rng, 1, 2, 5, 4), (3, 2), dilation=(1, 2), padding=1, stride=2),
+    ],
+    torch=lambda torch, x, *args, **kwargs: torch.nn.functional.unfold(x, *args, **kwargs),
+)
+row(
+    "fold",
+    lambda rng: [
+        case(normal(rng, 2, 8, 12), (4, 5), 2),
+        case(normal(rng, 8, 12), (4, 5), 2),
+        case(normal(rng, 1, 12, 6), (5, 4), (3, 2), dilation=(1, 2), padding=1, stride=2),
+    ],
+    torch=lambda torch, x, *args, **kwargs: torch.nn.functional.fold(x, *args, **kwargs),
+)
+row(
+    "interpolate",
+    lambda rng: [
+        case(normal(rng, 1, 2, 4, 3), size=(7, 5)),
+        case(normal(rng, 1, 2, 4, 3), scale_factor=2),
+        case(normal(rng, 1, 2, 5), scale_factor=1.7),
+        case(normal(rng, 1, 2, 4, 3), size=(7, 2), mode="bilinear"),
+        case(normal(rng, 1, 2, 4, 3), scale_factor=(2, 1.5), mode="bilinear"),
+        case(normal(rng, 1, 2, 4, 3), size=(3, 5), mode="bilinear", align_corners=True),
+        case(normal(rng, 1, 2, 4), size=9, mode="linear"),
+        case(normal(rng, 1, 2, 4, 3), size=(7, 5), mode="nearest-exact"),
+        case(normal(rng, 1, 1, 2, 3, 2), size=(3, 2, 4), mode="trilinear"),
+    ],
+    torch=lambda torch, x, align_corners=None, **kwargs: torch.nn.functional.interpolate(
+        x, align_corners=align_corners, **kwargs
+    ),
+)
