@@ -31,6 +31,25 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+FOLDERS = ("tinytensor/", "csrc/", "tests/", "docs/", ".ci/", "benchmarks/", "examples/")
+SOURCE = re.compile(r"[\w./*<>-]+\.(py|pyx|pxd|c|h)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    """In backticks: a path from the root, or a source file by the end of its path.
+    `<family>` and `*` stand for any name."""
+    spans = re.findall(r"(?<!`)`([^`\n]+)`", page.read_text())
+    for word in (word for span in spans for word in span.split()):
+        pattern = re.sub("<[^>]+>", "*", word)
+        if word.startswith(FOLDERS):
+            assert any(ROOT.glob(pattern)), f"{page.name} names {word}"
+        elif SOURCE.fullmatch(word):
+            folders = [ROOT / folder for folder in FOLDERS]
+            named = [found for folder in folders for found in folder.rglob(pattern)]
+            assert named or (ROOT / word).exists(), f"{page.name} names {word}"
+
+
 def test_the_readme_has_its_two_commands() -> None:
     commands = re.findall(r"^```sh\n(.*?)\n```$", PAGES[0].read_text(), re.MULTILINE)
     assert commands == [
