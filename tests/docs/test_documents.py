@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+
+import tinytensor as tt
+from tinytensor import func
 
 from ..table import rows
 
@@ -14,15 +19,32 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_python_blocks_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def run(page: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """In order, in one namespace, as somebody who reads the page would type them."""
     monkeypatch.setattr(rows, "ROWS", dict(rows.ROWS))
     text = page.read_text()
-    namespace: dict[str, object] = {"__name__": "document"}
+    namespace: dict[str, Any] = {"__name__": "document"}
     for block in BLOCK.finditer(text):
         lines_before = text.count("\n", 0, block.start(1))
         exec(compile("\n" * lines_before + block[1], str(page), "exec"), namespace)
+    return namespace
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(page, monkeypatch)
+
+
+def test_the_op_that_is_added_holds_what_a_row_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CONTRIBUTING's op, as somebody who copies it into the package would find it."""
+    softsign = run(ROOT / "CONTRIBUTING.md", monkeypatch)["softsign_"]
+    x = tt.tensor([[-1.5, 0.5], [2.0, -3.0]], dtype=tt.float64)
+    func.check_grad(softsign, x, order=3)
+    lanes = func.vmap(func.grad(lambda row: softsign(row).sum()))(x)
+    np.testing.assert_allclose(lanes, 1 / (1 + np.abs(np.asarray(x))) ** 2, rtol=1e-15)
+    assert softsign.batching
+    with pytest.raises(tt.DtypeError, match="softsign"):
+        softsign(tt.asarray([1j]))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -48,6 +70,12 @@ def test_files_that_are_named_exist(page: Path) -> None:
             folders = [ROOT / folder for folder in FOLDERS]
             named = [found for folder in folders for found in folder.rglob(pattern)]
             assert named or (ROOT / word).exists(), f"{page.name} names {word}"
+
+
+def test_files_that_ci_names_exist() -> None:
+    text = (ROOT / ".ci" / "run").read_text()
+    for word in re.findall(r"(?<![\w./])(?:tinytensor|csrc|tests|examples)/[\w./*]+", text):
+        assert any(ROOT.glob(word)), f".ci/run names {word}"
 
 
 def test_the_readme_has_its_two_commands() -> None:
