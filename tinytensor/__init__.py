@@ -27,7 +27,7 @@ from .config import get_num_threads, set_num_threads, show_config
 from .creation import *
 from .dtypes import *
 from .engine import GraphError
-from .errors import AnomalyError, DtypeError, ShapeError
+from .errors import AnomalyError, DtypeError, LinAlgError, ShapeError
 from .function import Function, once_differentiable
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .gradients import grad

@@ -8,8 +8,9 @@ import numpy as np
 
 from . import kernels, random
 from .batched import drawn
+from .errors import RangeError, kind_of
 from .inspection import check_device
-from .tensor import Dtype, Shape, Tensor, as_array, as_shape
+from .tensor import Dtype, Shape, Tensor, as_array, as_shape, describe
 
 __all__ = [
     "arange",
@@ -131,8 +132,21 @@ def full(
 ) -> Tensor:
     """A tensor whose elements all are ``fill_value``."""
     check_device(device)
-    value = as_array(fill_value, dtype)
-    return Tensor(np.full(shape, value, value.dtype), requires_grad=requires_grad)
+    return Tensor(_filled("full", shape, fill_value, dtype), requires_grad=requires_grad)
+
+
+def _filled(name: str, shape: Any, fill_value: Any, dtype: Dtype) -> np.ndarray:
+    value = as_array(fill_value)
+    kind = np.dtype(dtype or value.dtype)
+    try:
+        if kind.kind in "iu" and value.dtype.kind in "iuf":
+            limits = np.iinfo(kind)
+            if not ((value >= limits.min) & (value <= limits.max)).all():
+                raise OverflowError(f"is out of bounds for {kind}")
+        return np.full(shape, as_array(fill_value, dtype), kind)
+    except (ValueError, TypeError, OverflowError) as error:
+        shown = f"fill_value {describe(fill_value)} for {shape}"
+        raise kind_of(error)(f"{name}: {shown}: {error}") from error
 
 
 def empty_like(
@@ -165,7 +179,9 @@ def full_like(
     device: str | None = None,
 ) -> Tensor:
     """``fill_value`` in the shape of x, with its dtype unless another is given."""
-    return full(x.shape, fill_value, dtype or x.dtype, requires_grad, device=device)
+    check_device(device)
+    array = _filled("full_like", x.shape, fill_value, dtype or x.dtype)
+    return Tensor(array, requires_grad=requires_grad)
 
 
 def arange(
@@ -179,15 +195,25 @@ def arange(
     """Evenly spaced numbers from ``start`` (0 if only a stop is given) up to below ``stop``."""
     check_device(device)
     first, last = (0, start) if stop is None else (start, stop)
+    if step == 0:
+        raise ValueError(f"arange: step is 0; no number of steps leads from {first} to {last}")
     whole = all(isinstance(number, int) for number in (first, last, step))
     if whole and max(first, last) >= 2**63:  # NumPy would take to floats if the step is negative
         turns = np.arange(len(range(int(first), int(last), int(step))), dtype=np.uint64)
         array: np.ndarray = turns * np.uint64(step % 2**64) + np.uint64(first % 2**64)
     else:
-        array = np.arange(first, last, step)
+        try:
+            array = np.arange(first, last, step)
+        except (ValueError, TypeError) as error:
+            raise kind_of(error)(f"arange: {error} (from {first} to {last} by {step})") from error
     if dtype is None and array.dtype.kind == "f":
         dtype = np.float32
-    return Tensor(array.astype(dtype or array.dtype, copy=False))
+    kind = np.dtype(dtype or array.dtype)
+    if kind.kind in "iu" and array.size:
+        for end in (array[0], array[-1]):
+            if not np.iinfo(kind).min <= end <= np.iinfo(kind).max:
+                raise RangeError(f"arange: {end} does not fit into {kind}")
+    return Tensor(array.astype(kind, copy=False))
 
 
 def linspace(

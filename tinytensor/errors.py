@@ -1,5 +1,7 @@
 """The kinds of errors that tinytensor raises, each one a kind of Python's own."""
 
+import numpy as np
+
 from .engine import GraphError as GraphError
 
 
@@ -15,9 +17,29 @@ class AnomalyError(FloatingPointError):
     """An op made NaN or infinity of finite arguments, and :func:`detect_anomaly` looked."""
 
 
+class LinAlgError(np.linalg.LinAlgError):
+    """A matrix is singular, or not positive definite, or an iteration did not converge."""
+
+
 class AxisError(ShapeError, IndexError):
     """An array does not have the axis that is named."""
 
 
 class RangeError(DtypeError, OverflowError):
     """A number does not fit into the dtype of the array beside it."""
+
+
+# Which of these an error of NumPy's or Python's is: the first that fits.
+_KINDS: list[tuple[type[Exception], type[Exception]]] = [
+    (np.linalg.LinAlgError, LinAlgError),
+    (AxisError, AxisError),
+    (np.exceptions.AxisError, AxisError),
+    (ValueError, ShapeError),
+    (OverflowError, RangeError),
+    (IndexError, IndexError),
+]
+
+
+def kind_of(error: Exception) -> type[Exception]:
+    """The kind of ours that an error of bad arguments is told as."""
+    return next((kind for origin, kind in _KINDS if isinstance(error, origin)), DtypeError)

@@ -13,8 +13,8 @@ from typing import Any, Self
 import numpy as np
 
 from .engine import Variable, compiled
-from .errors import DtypeError, ShapeError
-from .operation import would_record
+from .errors import DtypeError, ShapeError, kind_of
+from .operation import BAD_INPUT, would_record
 from .ops import (
     abs,
     add,
@@ -51,19 +51,21 @@ from .ops.inplace import array_of, change
 
 def in_place(x, by, op, ufunc, others):
     """Change x to what ``op`` makes of it and the others. Where no graph needs to know of that,
-    ``ufunc``, if there is one, does it without a buffer."""
+    ``ufunc``, if there is one, does it without a buffer; but one of x alone only where memory is
+    contiguous: NumPy 2.4's ``negative`` reads elements of a strided array that it has written."""
     if would_record((x, *others)):
         change(by, x, op, *others)
         return x
     array = array_of(by, x)
     raw = [other.value if isinstance(other, Variable) else other for other in others]
     try:
-        if ufunc is not None:
+        if ufunc is not None and (others or array.flags.forc):
             ufunc(array, *raw, out=array, casting="same_kind")
         else:
-            np.copyto(array, op.forward(array, *raw), casting="same_kind")
-    except ValueError as error:
-        raise ShapeError(f"{by}: {error}") from error
+            forward = x.widened(op) if x.narrow else op.forward
+            np.copyto(array, forward(array, *raw), casting="same_kind")
+    except BAD_INPUT as error:
+        raise kind_of(error)(f"{by}: {error}") from error
     return x
 
 

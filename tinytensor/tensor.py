@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from . import kernels, operation, ops
 from .engine import GraphError, Variable, edge, version_of, wrap
-from .errors import AxisError, DtypeError, RangeError, ShapeError
+from .errors import DtypeError, ShapeError, kind_of
 from .grad_mode import enable_grad, is_grad_enabled
 from .hooks import RemovableHandle
 from .inspection import ARRAY_API_VERSION
@@ -41,7 +41,10 @@ def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
         data = _plain(data)
     if isinstance(data, np.ndarray | np.generic):
         return _of_numbers(np.asarray(data, dtype), data)
-    array = np.asarray(_plain(data), dtype)
+    try:
+        array = np.asarray(_plain(data), dtype)
+    except (ValueError, TypeError, OverflowError) as error:  # of a ragged list, or 300 as int8
+        raise kind_of(error)(f"tensor: {error}") from error
     of_python = isinstance(data, list | tuple | float | complex)
     if dtype is None and of_python and array.dtype in _DEFAULTS:
         array = array.astype(_DEFAULTS[array.dtype])
@@ -199,16 +202,7 @@ class Tensor(Operators):
         given = ", ".join(
             f"{name} is {describe(v)}" for name, v in zip(names, values, strict=False)
         )
-        kind: type[Exception] = DtypeError
-        if isinstance(error, np.exceptions.AxisError):
-            kind = AxisError
-        elif isinstance(error, ValueError):
-            kind = ShapeError
-        elif isinstance(error, OverflowError):
-            kind = RangeError
-        elif isinstance(error, IndexError):
-            kind = IndexError
-        return kind(f"{op.__name__}: {message} ({given})")
+        return kind_of(error)(f"{op.__name__}: {message} ({given})")
 
     # --- What it is --------------------------------------------------------------------------
 
@@ -437,7 +431,11 @@ class Tensor(Operators):
         if operation.would_record((self, value)):
             inplace.assign(by, self, index, value)
         else:
-            inplace.array_of(by, self)[ops.raw_index(index)] = _plain(value)
+            raw, array = ops.raw_index(index), inplace.array_of(by, self)
+            try:
+                array[raw] = _plain(value)
+            except operation.BAD_INPUT as error:
+                raise kind_of(error)(f"{by}: {error}") from error
         return self
 
     def copy_(self, other: Any) -> Tensor:
@@ -446,7 +444,10 @@ class Tensor(Operators):
             inplace.assign("copy_", self, ..., other)
         else:
             array = inplace.array_of("copy_", self)
-            np.copyto(array, as_array(other), casting="same_kind")
+            try:
+                np.copyto(array, as_array(other), casting="same_kind")
+            except operation.BAD_INPUT as error:
+                raise kind_of(error)(f"copy_: {error}") from error
         return self
 
     def fill_(self, value: Any) -> Tensor:

@@ -725,3 +725,52 @@ def test_no_op_misses_a_change(row: Row, case: Case, what: str) -> None:
     for key, got in zip(keys, found, strict=True):
         if got is not None:
             assert_close(got.data, expected[key], 1e-12, f"the gradient of argument {key!r}")
+
+
+ALONE = ("abs", "exp", "log", "neg", "reciprocal", "relu", "round", "sigmoid", "sqrt", "tanh")
+WITH_A_NUMBER = (
+    *("add_", "sub_", "mul_", "div_", "pow_", "fill_", "clip_", "clamp_", "copy_"),
+    *("__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__"),
+    *("__iand__", "__ior__", "__ixor__", "__ilshift__", "__irshift__"),
+)
+IN_PLACE: dict[str, Callable[[tt.Tensor], Any]] = {
+    **{f"{name}_": lambda x, name=name: getattr(x, f"{name}_")() for name in (*ALONE, "zero")},
+    **{name: lambda x, name=name: getattr(x, name)(3) for name in WITH_A_NUMBER},
+    "+= itself": lambda x: x.__iadd__(x),
+    "*= turned": lambda x: x.__imul__(x[::-1]),
+    "setitem": lambda x: x.__setitem__(slice(1, None), 7),
+    "masked_fill_": lambda x: x.masked_fill_(x > 3, -1),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int8", "int32", "int64"])
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_strided_views_change_as_copies_do(name: str, dtype: str) -> None:
+    """At steps of −16 … 16 elements; NumPy 2.4's np.negative(x, out=x) is wrong at some."""
+    change = IN_PLACE[name]
+    base = (np.arange(16 * 20) % 7 + 1).astype(dtype)
+    for step in (*range(-16, 0), *range(1, 17)):
+        expected = base.copy()
+        within = np.copy(expected[::step])
+        try:
+            change(tt.asarray(within))
+        except TypeError:
+            return  # not of this dtype: integers have no roots
+        expected[::step] = within
+        x = tt.tensor(base)
+        change(x[::step])
+        # NumPy's own loop for memory without gaps rounds another way than the kernel
+        ulp = 0 if base.dtype.kind == "i" else 2 * float(np.finfo(dtype).eps)
+        np.testing.assert_allclose(x.numpy(), expected, rtol=ulp, err_msg=f"step {step}")
+    for axes in ((0, 1), (1, 0)):
+        x = tt.tensor(base[:40].reshape(8, 5).transpose(axes))
+        within = np.copy(x.numpy()[:, 0])
+        change(tt.asarray(within))
+        change(x[:, 0])
+        np.testing.assert_allclose(x.numpy()[:, 0], within, rtol=ulp)
+
+
+def test_the_first_column_of_four_is_negated() -> None:
+    x = tt.tensor(np.arange(1.0, 9.0, dtype=np.float32).reshape(2, 4))
+    x[:, 0].neg_()
+    assert x.tolist() == [[-1, 2, 3, 4], [-5, 6, 7, 8]]

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from .. import ops
+from ..errors import DtypeError
 from ..ops import (
     adaptive_avg_pool2d,
     avg_pool2d,
@@ -206,7 +207,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
             [0, 0, 1]])
     """
     if tensor.dtype.kind not in "iu":
-        raise TypeError(f"one_hot: the classes are {tensor.dtype}, not integers")
+        raise DtypeError(
+            f"one_hot: the classes are {tensor.dtype}, not integers; astype(np.int64) casts"
+        )
     if tensor.level and num_classes >= 0:  # of one lane of a vmap: nobody can look at the classes
         rows = np.eye(num_classes, dtype=np.float32)
         return ops.astype(ops.embedding(tensor, rows), np.int64)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ..errors import AxisError, DtypeError, ShapeError
+from ..errors import AxisError, DtypeError, RangeError, ShapeError
 
 
 def floating(op: str, name: str, x: Any) -> np.ndarray:
@@ -22,7 +22,9 @@ def integers(op: str, name: str, x: Any) -> np.ndarray:
     """``x`` as a C-contiguous array of int64, or an error in the name of ``op``."""
     x = np.asarray(x)
     if x.dtype.kind not in "iu":
-        raise DtypeError(f"{op}: {name} must be integers, but is {x.dtype} of {x.shape}")
+        raise DtypeError(
+            f"{op}: {name} must be integers, but is {x.dtype} of {x.shape}; astype(np.int64) casts"
+        )
     return np.asarray(x, np.int64, order="C")
 
 
@@ -42,6 +44,19 @@ def axis_index(op: str, axis: int, ndim: int) -> int:
         return normalize_axis_index(axis, ndim)
     except ValueError:
         raise AxisError(f"{op}: there is no axis {axis} in {ndim} dimensions") from None
+
+
+def counts(op: str, name: str, value: Any) -> np.ndarray:
+    """How often, as an int64 array of one number or a row of them, of any integer dtype."""
+    found = np.asarray(value)
+    found = found if found.size else found.astype(np.int64)
+    if found.dtype.kind not in "biu" or found.ndim > 1 or (found.size and found.min() < 0):
+        raise (ShapeError if found.dtype.kind in "biu" else DtypeError)(
+            f"{op}: {name} must be an integer of at least 0, or one for each, not {value!r}"
+        )
+    if found.size and found.max() > np.iinfo(np.int64).max:
+        raise RangeError(f"{op}: {name} {value!r} are too many")
+    return found.astype(np.int64)
 
 
 def number(op: str, name: str, value: Any) -> float:

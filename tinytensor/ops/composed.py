@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import Variable
-from ..errors import AxisError, DtypeError, RangeError, ShapeError
+from ..errors import kind_of
 from ..operation import BAD_INPUT
 
 
@@ -24,13 +24,6 @@ def composed(function: Callable[..., Any]) -> Callable[..., Any]:
         except BAD_INPUT as error:
             if str(error).startswith(f"{name}: "):
                 raise
-            kind: type[Exception] = DtypeError
-            if isinstance(error, IndexError):
-                kind = AxisError if isinstance(error, ValueError) else IndexError
-            elif isinstance(error, ValueError):
-                kind = ShapeError
-            elif isinstance(error, OverflowError):
-                kind = RangeError
-            raise kind(f"{name}: {error}") from error
+            raise kind_of(error)(f"{name}: {error}") from error
 
     return call

@@ -685,7 +685,15 @@ def where(condition, a, b):
     >>> tt.where(x > 0, x, 0.0)
     tensor([0., 2.])
     """
+    if type(a) is int or type(b) is int:  # which NumPy makes small without a word
+        a, b = _fitting(a, b), _fitting(b, a)
     return kernels.where(condition, a, b)
+
+
+def _fitting(number, other):
+    """A Python integer in the dtype of the integers beside it, or an OverflowError."""
+    beside = type(number) is int and isinstance(other, np.ndarray | np.generic)
+    return np.asarray(number, other.dtype) if beside and other.dtype.kind in "iu" else number
 
 
 where.grad(

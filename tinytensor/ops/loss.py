@@ -12,7 +12,7 @@ from functools import wraps
 import numpy as np
 
 from .. import kernels
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..kernels.reference.losses import target_factors
 from ..operation import op
 from . import reduction as reductions
@@ -136,6 +136,11 @@ def cross_entropy(
         )
         return (loss.reshape(target.shape) if reduction == "none" else loss), lse, divisor
     if target.shape != input.shape or not input.ndim:
+        if target.ndim == input.ndim - 1:
+            raise DtypeError(
+                f"{name}: target of {target.shape} looks like classes, which are integers, but is"
+                f" {target.dtype}; astype(np.int64) casts"
+            )
         raise ShapeError(
             f"{name}: probabilities must have the shape of input, but they are {target.shape} and"
             f" input is {input.shape}"

@@ -10,7 +10,7 @@ from ..errors import ShapeError
 from ..operation import MANY, op
 from .batching import along, refused
 from .batching import reduction as over_lanes
-from .checks import axis_index
+from .checks import axis_index, integers
 from .composed import composed
 from .indexing import take_along_axis
 
@@ -104,6 +104,8 @@ def searchsorted(x, values, side="left", sorter=None):
     ``side`` "left" is before equal elements, "right" behind them; ``sorter`` are the indices that
     sort x.
     """
+    if sorter is not None:
+        sorter = integers("searchsorted", "sorter", sorter)
     return np.searchsorted(x, values, side, sorter)
 
 

@@ -12,7 +12,7 @@ from ..errors import DtypeError, ShapeError
 from ..narrow import is_floating, is_narrow
 from ..operation import MANY, SOMETIMES, op
 from .batching import elementwise, lanes_of, rank, shape, shifted, stacks, with_lanes
-from .checks import axis_index
+from .checks import axis_index, counts
 from .composed import composed
 
 __all__ = [
@@ -367,16 +367,20 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
 
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
-    counts = np.asarray(repeats)
-    if counts.dtype.kind == "u":
-        counts = counts.astype(np.int64)
-    return take(x, np.repeat(np.arange(x.shape[axis]), counts), axis)
+    axis = axis_index("repeat", axis, x.ndim)
+    each = counts("repeat", "repeats", repeats)
+    if each.size not in (1, x.shape[axis]):
+        raise ShapeError(
+            f"repeat: {each.size} counts for the {x.shape[axis]} elements along axis {axis} of"
+            f" {x.shape}"
+        )
+    return take(x, np.repeat(np.arange(x.shape[axis]), each), axis)
 
 
 @composed
 def tile(x: Any, repetitions: int | Sequence[int]) -> Any:
     """x laid side by side ``repetitions`` times along each axis."""
-    reps = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)
+    reps = tuple(np.atleast_1d(counts("tile", "repetitions", repetitions)).tolist())
     ndim = max(len(reps), x.ndim)
     reps = (1,) * (ndim - len(reps)) + reps
     shape = (1,) * (ndim - x.ndim) + x.shape

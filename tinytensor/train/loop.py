@@ -63,6 +63,9 @@ def fit(
         for _ in range(epochs):
             for x, y in loader:
                 value = loss(model(x), y)
+                history.losses.append(value.item())
+                if not np.isfinite(history.losses[-1]):
+                    raise FloatingPointError(_not_finite(history.losses, optimizer))
                 optimizer.zero_grad()
                 value.backward()
                 if max_norm is not None:
@@ -70,12 +73,6 @@ def fit(
                 optimizer.step()
                 if scheduler is not None:
                     scheduler.step()
-                history.losses.append(value.item())
-                if not np.isfinite(history.losses[-1]):
-                    step = len(history.losses)
-                    raise FloatingPointError(
-                        f"fit: the loss is {history.losses[-1]} in step {step}"
-                    )
                 if bar is not None:
                     bar.set_postfix_str(f"loss {history.recent_loss():.3f}", refresh=False)
                     bar.update()
@@ -89,6 +86,15 @@ def fit(
             for callback in callbacks:
                 callback(history)
     return history
+
+
+def _not_finite(losses: list[float], optimizer: Any) -> str:
+    rates = [str(group["lr"]) for group in getattr(optimizer, "param_groups", ()) if "lr" in group]
+    return (
+        f"fit: the loss is {losses[-1]} in step {len(losses)}, at a learning rate of"
+        f" {', '.join(dict.fromkeys(rates)) or 'unknown size'}; a smaller one, or max_norm, may"
+        " help; inside `with tt.detect_anomaly():` an error names the op that made it"
+    )
 
 
 def _bar(progress: bool | str, steps: int | None) -> Any:

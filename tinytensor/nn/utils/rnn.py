@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import ops
 from ...errors import ShapeError
+from ...ops.checks import integers
 from ...tensor import Tensor
 
 __all__ = ["PackedSequence", "pack_padded_sequence", "pad_packed_sequence", "pad_sequence"]
@@ -47,8 +48,8 @@ def pack_padded_sequence(
         )
     x = ops.swapaxes(input, 0, 1) if batch_first else input
     steps, batch = x.shape[:2]
-    sizes = np.asarray(lengths)
-    if sizes.shape != (batch,) or sizes.dtype.kind not in "iu":
+    sizes = integers("pack_padded_sequence", "lengths", lengths)
+    if sizes.shape != (batch,):
         raise ShapeError(
             f"pack_padded_sequence: needs a length for each of {batch} sequences, not {lengths}"
         )
