@@ -16,6 +16,7 @@ from tinytensor import kernels
 from ..table import Case, Row
 from ..table.calls import evaluate, op_of
 from ..table.large_cases import LARGE
+from ..twins import normal
 
 if kernels.active != "fast":
     pytest.skip("the reference kernels have no threads", allow_module_level=True)
@@ -95,3 +96,33 @@ def test_the_number_of_threads() -> None:
     assert tt.get_num_threads() == 3
     with pytest.raises(ValueError, match="at least 1"):
         tt.set_num_threads(0)
+
+
+def test_bitwise_the_same_for_any_number_of_threads(num_threads):
+    x, g, weight = normal(900, 300), normal(900, 300, seed=1), normal(300)
+    images, target = normal(16, 40, 9, 9), np.random.default_rng(0).integers(0, 300, 900)
+
+    def run():
+        _, mean, rstd = kernels.layer_norm(x, weight, weight, 1e-5, 1)
+        loss, lse, divisor = kernels.cross_entropy(x, target, None, -100, 0.1, "mean")
+        of_classes = (target, None, -100, 0.1, divisor)
+        normed = kernels.batch_norm(images, None, None, None, None, True, 0.1, 1e-5)
+        return [
+            kernels.softmax(x, 1),
+            *(kernels.logsumexp(x, axis) for axis in (0, 1)),
+            kernels.logsumexp_backward(x[:, 0], g, x[:, 1], 1),
+            *kernels.layer_norm_backward(g, x, weight, mean, rstd, 1),
+            loss,
+            kernels.cross_entropy_backward(np.float32(1), x, lse, *of_classes),
+            *normed,
+            *kernels.batch_norm_backward(images, images, None, *normed[1:], True),
+            kernels.embedding_backward(g, target, 300, None),
+            kernels.dropout(x, 0.5, 99),
+        ]
+
+    num_threads(1)
+    alone = run()
+    num_threads(4)
+    for _ in range(3):
+        for a, b in zip(alone, run(), strict=True):
+            np.testing.assert_array_equal(a, b)

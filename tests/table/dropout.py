@@ -15,5 +15,5 @@ row(
         case(rng.normal(size=(2, 3)), 0.0, generator=np.random.default_rng(1)),
         case(rng.normal(size=(2, 3)), training=False, generator=np.random.default_rng(1)),
     ],
-    why_no_torch="the draws are others; tests/ops/test_softmax.py tests their distribution",
+    why_no_torch="the draws are others; tests/ops/test_dropout.py tests their distribution",
 )

@@ -1,0 +1,80 @@
+"""Losses: kernels against twins, targets that are ignored or bad, saturated probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+
+from ..twins import assert_like_twin, normal
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(4, 3), (1, 1), (5, 17), (33, 100), (3, 5000)], ids=str)
+def test_cross_entropy(isa, shape, weighted, smoothing, reduction):
+    rows, classes = shape
+    rng = np.random.default_rng(0)
+    x, target = normal(rows, classes), rng.integers(0, classes, rows)
+    target[rows // 2 + 1 :: 2] = -100
+    weight = rng.uniform(0.5, 2, classes).astype(np.float32) if weighted else None
+    _, lse, divisor = assert_like_twin(
+        "cross_entropy", x, target, weight, -100, smoothing, reduction
+    )
+    g = normal(rows) if reduction == "none" else np.float32(1.5)
+    of_classes = (target, weight, -100, smoothing, divisor)
+    assert_like_twin("cross_entropy_backward", g, x, lse, *of_classes, floor=1.0)
+
+
+def test_the_mean_of_no_losses_is_nan():
+    loss = tt.cross_entropy(tt.zeros((2, 3)), np.array([-100, -100]))
+    assert np.isnan(loss.value)
+    loss = tt.cross_entropy(tt.zeros((0, 3)), np.zeros(0, int))
+    assert np.isnan(loss.value)
+
+
+@pytest.mark.parametrize("loss", [tt.cross_entropy, tt.nll_loss])
+def test_bad_classes(loss):
+    x, name = tt.zeros((2, 3)), loss.__name__
+    for bad in (3, -1, 2**62):
+        with pytest.raises(IndexError, match=rf"^{name}: target holds {bad}, outside \[0, 3\)"):
+            loss(x, np.array([0, bad]))
+    loss(x, np.array([0, 7]), ignore_index=7)
+    with pytest.raises(tt.ShapeError, match=rf"^{name}: .*target"):
+        loss(x, np.array([0, 1, 2]))
+    with pytest.raises(TypeError, match=rf"^{name}: target must be integers"):
+        loss(x, np.array([True, False]))
+    with pytest.raises(TypeError, match=rf"^{name}: input must be floating"):
+        loss(tt.zeros((2, 3), np.int64), np.array([0, 1]))
+    with pytest.raises(ValueError, match=rf"^{name}: weight"):
+        loss(x, np.array([0, 1]), np.ones(2, np.float32))
+    with pytest.raises(ValueError, match=rf"^{name}: reduction"):
+        loss(x, np.array([0, 1]), reduction="average")
+
+
+def test_other_bad_losses():
+    x = tt.zeros((2, 3))
+    with pytest.raises(tt.ShapeError, match=r"^cross_entropy: probabilities"):
+        tt.cross_entropy(x, np.zeros((2, 4), np.float32))
+    with pytest.raises(ValueError, match=r"^cross_entropy: label_smoothing"):
+        tt.cross_entropy(x, np.array([0, 1]), label_smoothing=2)
+    with pytest.raises(ValueError, match=r"^binary_cross_entropy: input"):
+        tt.binary_cross_entropy(x - 1, x)
+    with pytest.raises(tt.ShapeError, match=r"^binary_cross_entropy: input"):
+        tt.binary_cross_entropy(x, x[0])
+    with pytest.raises(ValueError, match="beta"):
+        tt.smooth_l1_loss(x, x, beta=-1)
+    with pytest.raises(ValueError, match="delta"):
+        tt.huber_loss(x, x, delta=0)
+    with pytest.warns(UserWarning, match="broadcast"):
+        tt.mse_loss(x, x[:, :1])
+
+
+def test_saturated_probabilities_have_finite_gradients():
+    p = tt.tensor([0.0, 1.0, 0.0, 1.0], requires_grad=True)
+    loss = tt.binary_cross_entropy(p, tt.tensor([0.0, 1.0, 1.0, 0.0]), reduction="none")
+    np.testing.assert_array_equal(loss.value, [0, 0, 100, 100])
+    loss.sum().backward()
+    assert np.isfinite(p.grad.value).all()
