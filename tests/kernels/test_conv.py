@@ -7,6 +7,8 @@ import pytest
 
 from tinytensor.kernels import reference
 
+from ..twins import normal
+
 core = pytest.importorskip("tinytensor.kernels._core", reason="the fast kernels are not built")
 conv = pytest.importorskip("tinytensor.kernels.conv", reason="the fast kernels are not built")
 
@@ -17,10 +19,6 @@ def isa(request):
     core.use_isa(request.param)
     yield request.param
     core.use_isa(before)
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 def close(got, want):

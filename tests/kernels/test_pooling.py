@@ -9,6 +9,8 @@ import pytest
 
 from tinytensor.kernels import reference
 
+from ..twins import normal
+
 core = pytest.importorskip("tinytensor.kernels._core", reason="the fast kernels are not built")
 pooling = pytest.importorskip("tinytensor.kernels.pooling", reason="the fast kernels are not built")
 
@@ -19,10 +21,6 @@ def isa(request):
     core.use_isa(request.param)
     yield request.param
     core.use_isa(before)
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 SHAPES = [(2, 3, 8, 8), (1, 70, 7, 9), (3, 5, 6), (0, 2, 5, 5), (40, 41), (2, 33, 67)]

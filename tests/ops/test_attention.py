@@ -12,12 +12,10 @@ from tinytensor import kernels
 from tinytensor.kernels import reference
 from tinytensor.ops.attention import attention_weights
 
+from ..twins import normal
+
 SCALE = 0.3
 NO_DROPOUT = (0.0, None)
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 def masks(batch, queries, keys):
