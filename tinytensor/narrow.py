@@ -46,6 +46,13 @@ def is_floating(dtype: np.dtype) -> bool:
     return dtype.kind in "fc" or is_narrow(dtype)
 
 
+def same_kind(dtype: np.dtype, to: np.dtype) -> bool:
+    """Whether numbers may be stored as ``to``: what has more digits is rounded, but nothing loses
+    its imaginary part, its fraction or its sign."""
+    dtype, to = (float32 if is_narrow(each) else each for each in (dtype, to))
+    return np.can_cast(dtype, to, "same_kind")
+
+
 def wide(value: Any) -> Any:
     """An argument with its 16-bit arrays as float32."""
     if isinstance(value, np.ndarray | np.generic):

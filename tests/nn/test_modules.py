@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -167,6 +168,114 @@ def test_load_state_dict_refuses_what_is_no_array_or_cannot_be_cast():
         layer.load_state_dict({"weight": np.zeros((2, 2), np.complex64)})
     layer.load_state_dict({"weight": np.ones((2, 2))})
     assert layer.weight.dtype == np.float32
+
+
+class Two(nn.Module):
+    def __init__(self, a, b):
+        super().__init__()
+        self.a, self.b = nn.Parameter(a), nn.Parameter(b)
+
+
+def values_of(module):
+    return {name: tensor.tolist() for name, tensor in module.state_dict().items()}
+
+
+def refused(module, state, kind, match, **options):
+    before = values_of(module)
+    with pytest.raises(kind, match=match):
+        module.load_state_dict(state, **options)
+    assert values_of(module) == before
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_load_state_dict_changes_nothing_where_memory_is_read_only(last):
+    locked = np.zeros(3, np.float32)
+    locked.flags.writeable = False
+    net = Two(np.zeros(3), locked) if last else Two(locked, np.zeros(3))
+    state = {"a": np.ones(3), "b": np.ones(3)}
+    refused(net, state, ValueError, f"read-only memory: {'b' if last else 'a'}$")
+    refused(net, {**state, "c": 1}, ValueError, "unexpected: c\n.*read-only memory")
+    free = "a" if last else "b"
+    net.load_state_dict({free: np.ones(3)}, strict=False)  # the other is not written
+    assert values_of(net)[free] == [1, 1, 1]
+
+
+def test_load_state_dict_refuses_different_values_for_one_memory():
+    memory = np.zeros(6, np.float32)
+    for b in (memory[2:], memory[3::-1], memory[1:5]):
+        net = Two(memory[:4], b)
+        state = {"a": np.arange(4.0), "b": np.arange(4.0)}
+        refused(net, state, ValueError, "different values for one memory: a and b")
+    net = Two(memory[:4], memory[2:])
+    net.load_state_dict({"a": [0.0, 1, 2, 3], "b": [2.0, 3, 4, 5]})
+    assert memory.tolist() == [0, 1, 2, 3, 4, 5]
+    net = Two(memory[::2], memory[1::2])  # between one another
+    net.load_state_dict({"a": np.zeros(3), "b": np.ones(3)})
+    assert memory.tolist() == [0, 1, 0, 1, 0, 1]
+    windows = np.lib.stride_tricks.as_strided(memory, (3, 2), (4, 4))
+    net = Two(windows, np.zeros(1))
+    refused(net, {"a": [[1, 2], [3, 4], [5, 6]], "b": [0]}, ValueError, "one memory: a$")
+    net.load_state_dict({"a": [[1, 2], [2, 4], [4, 5]], "b": [0]})
+    assert memory.tolist() == [1, 2, 4, 5, 0, 1]
+
+
+def test_tied_parameters_take_one_value():
+    net = Two(np.zeros(2), np.zeros(2))
+    net.b = net.a
+    refused(net, {"a": [1, 2], "b": [1, 3]}, ValueError, "a and b")
+    net.load_state_dict({"a": [1, np.nan], "b": [1, np.nan]})
+    assert net.b.tolist()[0] == 1
+
+
+def test_a_module_loads_its_own_memory():
+    """What is read must not have been overwritten before."""
+    net = Two([1.0, 2.0], [3.0, 4.0])
+    own = net.state_dict()
+    net.load_state_dict({"a": own["b"], "b": own["a"]})
+    assert values_of(net) == {"a": [3, 4], "b": [1, 2]}
+    memory = np.arange(6, dtype=np.float32)
+    net = Two(memory[:4], memory[4:])
+    net.load_state_dict({"a": memory[2:], "b": memory[1:3]})
+    assert memory.tolist() == [2, 3, 4, 5, 1, 2]
+    net.load_state_dict(net.state_dict())
+    assert memory.tolist() == [2, 3, 4, 5, 1, 2]
+
+
+def test_load_state_dict_changes_nothing_where_a_cast_fails():
+    net = Two(np.zeros(2, np.float32), np.zeros(2, np.float32))
+    with np.errstate(over="raise"):
+        refused(net, {"a": [1, 2], "b": [1e300, 1]}, FloatingPointError, "overflow")
+
+
+def test_load_state_dict_into_a_numpy_scalar():
+    net = Two(np.zeros(2), np.zeros(2))
+    net.a.value = np.float32(3)
+    net.load_state_dict({"a": 5, "b": [1, 2]})
+    assert net.a.item() == 5
+    assert isinstance(net.a.value, np.ndarray)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_load_state_dict_of_every_dtype(dtype):
+    net = Two(np.zeros(1), np.zeros(1))
+    net.to(np.dtype(getattr(ml_dtypes, dtype, dtype)))
+    for given in ("?", "i1", "u8", "f2", ">f4", "f8", ml_dtypes.bfloat16):
+        array = np.ones(1, given)
+        net.load_state_dict({"a": array, "b": 2 * array})
+        assert (net.a.tolist(), net.b.tolist()) == ([1], [2])
+        net.load_state_dict({"a": [0], "b": [0]})
+    for given in ("c8", "c16", "U1", "M8[s]"):
+        refused(net, {"a": [1], "b": np.zeros(1, given)}, TypeError, "wrong dtype: b is")
+
+
+@pytest.mark.parametrize("state", [None, 3, [("a", 1)], "ab"])
+def test_load_state_dict_refuses_what_is_no_dict(state):
+    refused(nn.Linear(2, 2), state, TypeError, "is no state_dict")
+
+
+def test_keys_that_are_no_strings_are_unexpected():
+    state = {**nn.Linear(2, 2).state_dict(), 3: 1, None: 2}
+    refused(nn.Linear(2, 2), state, KeyError, "unexpected: 3, None")
 
 
 def test_loading_between_forward_and_backward_is_noticed():

@@ -1,5 +1,7 @@
 """Optimizers: groups, state, closures, versions, and the errors they raise."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -180,6 +182,161 @@ def test_state_dict_errors():
         optimizer.load_state_dict(state)
 
 
+def trained(name, **settings):
+    groups = [{"params": [one_parameter(1.0, 2.0)]}, {"params": [one_parameter(3.0)], "lr": 0.5}]
+    optimizer = getattr(optim, name)(groups, **settings)
+    for _ in range(2):
+        optimizer.step()
+    return optimizer
+
+
+OPTIMIZERS = {
+    "SGD": {"momentum": 0.9},
+    "Adam": {},
+    "AdamW": {"amsgrad": True},
+}
+
+
+def described(state):
+    if isinstance(state, dict):
+        return {key: described(value) for key, value in state.items()}
+    if isinstance(state, list):
+        return list(map(described, state))
+    return state.tolist() if isinstance(state, tt.Tensor) else state
+
+
+def changed(state, changes):
+    """A copy of a state with other values at paths such as ``state__0__step``."""
+    state = copy.deepcopy(state)
+    for path, value in changes.items():
+        *way, last = [int(key) if key.isdigit() else key for key in path.split("__")]
+        place = state
+        for key in way:
+            place = place[key]
+        if value is Ellipsis:
+            del place[last]
+        else:
+            place[last] = value
+    return state
+
+
+WRONG = [
+    (ValueError, "no 'param_groups'", {"param_groups": ...}),
+    (ValueError, "no 'state'", {"state": ...}),
+    (TypeError, "state is a list", {"state": []}),
+    (TypeError, "param_groups is a int", {"param_groups": 3}),
+    (ValueError, "group 1 is no dict", {"param_groups__1": 3}),
+    (ValueError, "group 1 is no dict", {"param_groups__1__params": ...}),
+    (ValueError, r"groups of \[1, 1\] parameters", {"param_groups__1": ...}),
+    (ValueError, r"groups of \[1, 1\] parameters", {"param_groups__1__params": [1, 2]}),
+    (ValueError, "numbered", {"param_groups__1__params": [0]}),
+    (ValueError, "numbered", {"param_groups__1__params": ["x"]}),
+    (ValueError, "numbered", {"param_groups__1__params": [-1]}),
+    (ValueError, "no parameter 7", {"state__7": {}}),
+    (ValueError, "no parameter 'x'", {"state__x": {}}),
+    (TypeError, "state of parameter 1 is a int", {"state__1": 3}),
+    (ValueError, "has speed; it keeps", {"state__1__speed": 3}),
+    (TypeError, "lr of group 1 is 'fast'", {"param_groups__1__lr": "fast"}),
+    (TypeError, "lr of group 1 is None", {"param_groups__1__lr": None}),
+    (ValueError, "lr is -1", {"param_groups__1__lr": -1}),
+    (ValueError, "lr is nan", {"param_groups__1__lr": float("nan")}),
+    (TypeError, "maximize of group 1 is 'no'", {"param_groups__1__maximize": "no"}),
+]
+STOPPED = {"param_groups__1__momentum": 0.0}
+WRONG_ADAM = [
+    *(
+        (ValueError, f"state of parameter 1 lacks {name}", {f"state__1__{name}": lack})
+        for name in ("step", "exp_avg", "exp_avg_sq")
+        for lack in (..., None)
+    ),
+    *(
+        (ValueError, "step of parameter 1 is", {"state__1__step": step})
+        for step in (-1, 1.5, "x", float("nan"), float("inf"), np.zeros(2), True)
+    ),
+    (tt.ShapeError, r"exp_avg of parameter 1 is \(2,\)", {"state__1__exp_avg": np.zeros(2)}),
+    (tt.ShapeError, r"exp_avg of parameter 1 is \(\)", {"state__1__exp_avg": 3.0}),
+    (TypeError, "exp_avg of parameter 1 is complex", {"state__1__exp_avg": np.zeros(1, "c8")}),
+    (TypeError, "exp_avg of parameter 1 is <U1", {"state__1__exp_avg": np.array(["x"])}),
+    (TypeError, "exp_avg of parameter 1 is dict", {"state__1__exp_avg": {}}),
+    (ValueError, "betas", {"param_groups__1__betas": (0.9, 1.0)}),
+    (TypeError, "betas of group 1", {"param_groups__1__betas": (0.9, "x")}),
+    (TypeError, "betas of group 1", {"param_groups__1__betas": (0.9,)}),
+    (TypeError, "betas of group 1", {"param_groups__1__betas": 0.9}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "match", "changes"),
+    [
+        *((name, *row) for name in OPTIMIZERS for row in WRONG),
+        *((name, *row) for name in ("Adam", "AdamW") for row in WRONG_ADAM),
+        ("AdamW", ValueError, "lacks max_exp_avg_sq", {"state__1__max_exp_avg_sq": ...}),
+        ("SGD", tt.ShapeError, "momentum_buffer of", {"state__1__momentum_buffer": 3}),
+        (
+            "SGD",
+            ValueError,
+            "nesterov",
+            {"param_groups__1__nesterov": True, "param_groups__1__momentum": 0.0},
+        ),
+    ],
+)
+def test_a_wrong_state_changes_nothing_of_an_optimizer(name, kind, match, changes):
+    optimizer = trained(name, **OPTIMIZERS[name])
+    state = changed(trained(name, **OPTIMIZERS[name], lr=0.25).state_dict(), changes)
+    before = described(optimizer.state_dict())
+    with pytest.raises(kind, match=match):
+        optimizer.load_state_dict(state)
+    assert described(optimizer.state_dict()) == before
+    optimizer.step()
+
+
+def test_states_of_other_optimizers_are_refused():
+    states = {name: trained(name, **OPTIMIZERS[name]).state_dict() for name in OPTIMIZERS}
+    for taker, giver in (("SGD", "Adam"), ("Adam", "SGD"), ("AdamW", "SGD")):
+        with pytest.raises(ValueError, match=f"load_state_dict: {taker}: the state of parameter 0"):
+            trained(taker).load_state_dict(states[giver])
+    for wrong in (None, [], 3):
+        with pytest.raises(TypeError, match="is no state_dict"):
+            trained("Adam").load_state_dict(wrong)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_what_a_state_may_be(name):
+    """Numbers as strings, as JSON has them; arrays for numbers; lists for tuples; no state yet."""
+    state = trained(name, **OPTIMIZERS[name], lr=0.25).state_dict()
+    other = copy.deepcopy(state)
+    other["state"] = {str(number): kept for number, kept in other["state"].items()}
+    for kept in other["state"].values():
+        if "step" in kept:
+            kept["step"] = np.float32(kept["step"])
+    for group in other["param_groups"]:
+        group["lr"] = tt.tensor(group["lr"])
+        if "betas" in group:
+            group["betas"] = list(group["betas"])
+    other["param_groups"][0]["another_ones"] = None
+    loaded = trained(name)
+    loaded.load_state_dict(other)
+    found = described(loaded.state_dict())
+    assert found["param_groups"][0].pop("another_ones") is None
+    assert found == described(state)
+    for array in loaded.state[loaded.param_groups[0]["params"][0]].values():
+        assert not isinstance(array, np.ndarray) or array.flags.writeable
+    loaded.step()
+    for empty in ({}, {0: {}, 1: {}}):
+        loaded.load_state_dict({**state, "state": empty})
+        loaded.step()
+
+
+def test_the_state_of_16_bit_parameters_keeps_its_digits():
+    parameter = nn.Parameter(tt.tensor([1.0, 2.0], dtype=np.float16))
+    optimizer = optim.Adam([parameter])
+    parameter.grad = tt.tensor([0.1, 1e-5], dtype=np.float16)
+    optimizer.step()
+    before = described(optimizer.state_dict())
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert described(optimizer.state_dict()) == before
+
+
 def test_schedule_goes_on_where_it_was():
     optimizer = optim.SGD([one_parameter()], lr=1.0)
     schedule = optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
@@ -320,10 +477,19 @@ def test_a_state_that_does_not_fit_is_refused_whole(name):
         {},
         {**state, "base_lrs": [1.0, 2.0], "_last_lr": [1.0, 2.0], "schedulers": [state, {}]},
         {key: value for key, value in state.items() if key not in ("last_epoch", "schedulers")},
+        *({**state, "last_epoch": epoch} for epoch in (-1, 1.5, "2", None, True)),
+        {**state, "step_size": 3},
+        *({**state, key: 3, "schedulers": 3} for key in ("base_lrs", "_last_lr")),
+        {**state, "base_lrs": ["x"], "schedulers": [{**state, "base_lrs": ["x"]}] * 2},
+        {**state, "_last_lr": [float("nan")], "schedulers": [{}, {}]},
+        {},
     ):
         with pytest.raises(ValueError, match="load_state_dict: "):
             schedule.load_state_dict(wrong)
         assert schedule.state_dict() == before
+    for wrong in (None, [], 3):
+        with pytest.raises(TypeError, match="is no state_dict"):
+            schedule.load_state_dict(wrong)
 
 
 def test_schedules_need_a_step_or_more():

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from ..errors import ShapeError
 from ..hooks import RemovableHandle
-from ..narrow import is_floating
+from ..narrow import is_floating, same_kind
 from ..tensor import Tensor
 from .hooks import ForwardHook, call_with_hooks, register
+from .loading import array_of, contradictions, overwrite, read_only
 from .parameter import Parameter
 
 __all__ = ["Module"]
@@ -323,12 +324,16 @@ class Module:
 
         The values may be tensors, ndarrays, or whatever else NumPy can read (CPU tensors of
         PyTorch). Unless ``strict``, missing and unexpected keys are no error, but returned. If
-        there is any error nothing has been changed: KeyError for keys, ShapeError for shapes.
+        there is any error nothing has been changed: KeyError for keys, ShapeError for shapes,
+        TypeError for dtypes, ValueError for memory that is read-only, or that tensors share which
+        are given different values.
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"load_state_dict: a {type(state_dict).__name__} is no state_dict")
         own = dict(self._named_state())
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
-        arrays = {k: _array_of(k, state_dict[k]) for k in own if k in state_dict}
+        arrays = {k: array_of(k, state_dict[k]) for k in own if k in state_dict}
         misshapen = [
             f"{name} is {array.shape}, but the module's is {own[name].shape}"
             for name, array in arrays.items()
@@ -337,26 +342,30 @@ class Module:
         uncastable = [
             f"{name} is {array.dtype}, but the module's is {own[name].dtype}"
             for name, array in arrays.items()
-            if not np.can_cast(array.dtype, own[name].dtype, "same_kind")
+            if not same_kind(array.dtype, own[name].dtype)
         ]
+        locked = read_only({name: own[name] for name in arrays})
+        torn = [] if misshapen or uncastable else contradictions(own, arrays)
         complaints = [
-            f"  {what}: {', '.join(names)}"
+            f"  {what}: {', '.join(map(str, names))}"
             for what, names in (
                 ("missing", missing if strict else []),
                 ("unexpected", unexpected if strict else []),
                 ("wrong shape", misshapen),
                 ("wrong dtype", uncastable),
+                ("read-only memory", locked),
+                ("different values for one memory", torn),
             )
             if names
         ]
         if complaints:
-            kind = ShapeError if misshapen else TypeError if uncastable else StateDictKeyError
+            kind: type[Exception] = ShapeError if misshapen else TypeError
+            if not misshapen and not uncastable:
+                kind = ValueError if locked or torn else StateDictKeyError
             raise kind(
                 "\n".join([f"load_state_dict: {type(self).__name__} cannot take it:", *complaints])
             )
-        for name, array in arrays.items():
-            np.copyto(own[name].value, array, casting="same_kind")
-            own[name].changed("load_state_dict")
+        overwrite(own, arrays, "load_state_dict")
         return IncompatibleKeys(missing, unexpected)
 
     # --- Modes -------------------------------------------------------------------------------
@@ -447,12 +456,3 @@ def zero_grad(parameters: Iterable[Tensor], set_to_none: bool) -> None:
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
-
-
-def _array_of(name: str, value: Any) -> np.ndarray:
-    if isinstance(value, Tensor):
-        return value.value
-    array = np.asarray(value)
-    if array.dtype == object:
-        raise TypeError(f"load_state_dict: {name} is a {type(value).__name__}, not an array")
-    return array

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .. import kernels
@@ -21,6 +23,7 @@ class Adam(Optimizer):
     ``maximize``. (Kingma and Ba 2015; AMSGrad: Reddi, Kale and Kumar 2018.)
     """
 
+    keeps = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
     decoupled = False
 
     def __init__(
@@ -50,6 +53,9 @@ class Adam(Optimizer):
         super().check_group(group)
         if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
             raise ValueError(f"{type(self).__name__}: betas are 2 in [0, 1), not {group['betas']}")
+
+    def needs(self, group: Group) -> Sequence[str]:
+        return self.keeps if group["amsgrad"] else self.keeps[:3]
 
     def update(self, group: Group, params: list[Tensor]) -> None:
         beta1, beta2 = group["betas"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .optimizer import Group, Optimizer
@@ -109,18 +109,40 @@ class LRScheduler:
         """Go where another schedule of the same kind stood. An error leaves all as it was."""
         self._take(self._stand(state_dict))
 
-    def _stand(self, state_dict: dict[str, Any]) -> Any:
+    def _stand(self, state_dict: Any) -> Any:
         """What ``_take`` takes, checked."""
-        kind = f"load_state_dict: {type(self).__name__}"
-        missing = {"last_epoch", "base_lrs", "_last_lr"} - state_dict.keys()
-        if missing:
-            raise ValueError(f"{kind}: the state lacks {', '.join(sorted(missing))}")
-        epoch = int(state_dict["last_epoch"])
+        epoch = self._checked_epoch(state_dict, {"last_epoch", "base_lrs", "_last_lr"})
+        for key in ("base_lrs", "_last_lr"):
+            found = state_dict[key]
+            if not isinstance(found, list | tuple) or not all(map(_is_finite, found)):
+                raise self._refusal(f"{key} is {found!r}, not a list of numbers")
         bases, lrs = [list(map(float, state_dict[key])) for key in ("base_lrs", "_last_lr")]
         count = len(self.optimizer.param_groups)
         if not len(bases) == len(lrs) == count:
-            raise ValueError(f"{kind}: a state of {len(bases)} groups, the optimizer has {count}")
+            raise self._refusal(f"a state of {len(bases)} groups, the optimizer has {count}")
         return epoch, bases, self._rates(bases, epoch), lrs
+
+    def _checked_epoch(self, state_dict: Any, keys: set[str]) -> int:
+        """The epoch of a state, which has these keys and no others."""
+        if not isinstance(state_dict, Mapping):
+            raise self._refusal(f"a {type(state_dict).__name__} is no state_dict", TypeError)
+        for what, names in (
+            ("lacks", keys - state_dict.keys()),
+            ("has, of another kind of schedule,", state_dict.keys() - keys),
+        ):
+            if names:
+                raise self._refusal(f"the state {what} {', '.join(sorted(map(str, names)))}")
+        epoch = state_dict["last_epoch"]
+        if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 0:
+            raise self._refusal(f"last_epoch is {epoch!r}, not a number of steps")
+        return epoch
+
+    def _refusal(self, why: str, kind: type[Exception] = ValueError) -> Exception:
+        return kind(f"load_state_dict: {type(self).__name__}: {why}")
+
+
+def _is_finite(number: Any) -> bool:
+    return isinstance(number, int | float) and math.isfinite(number)
 
 
 def _initial(group: Group) -> float:
@@ -284,14 +306,12 @@ class SequentialLR(LRScheduler):
         parts = [scheduler.state_dict() for scheduler in self.schedulers]
         return {**super().state_dict(), "schedulers": parts}
 
-    def _stand(self, state_dict: dict[str, Any]) -> Any:
-        parts = state_dict.get("schedulers", ())
-        if len(parts) != len(self.schedulers):
-            raise ValueError(
-                f"load_state_dict: SequentialLR: a state of {len(parts)} schedules for"
-                f" {len(self.schedulers)}"
-            )
-        own = int(state_dict["last_epoch"])
+    def _stand(self, state_dict: Any) -> Any:
+        own = self._checked_epoch(state_dict, {"last_epoch", "base_lrs", "_last_lr", "schedulers"})
+        parts = state_dict["schedulers"]
+        if not isinstance(parts, list | tuple) or len(parts) != len(self.schedulers):
+            count = len(parts) if isinstance(parts, list | tuple) else parts
+            raise self._refusal(f"a state of {count!r} schedules for {len(self.schedulers)}")
         return own, [s._stand(part) for s, part in zip(self.schedulers, parts, strict=True)]
 
     def _take(self, stand: Any) -> None:

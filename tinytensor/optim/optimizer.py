@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..grad_mode import enable_grad
-from ..narrow import is_floating, wide
+from ..narrow import is_floating, same_kind, wide
 from ..tensor import Tensor
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -24,8 +25,12 @@ class Optimizer:
     ``params`` are tensors, pairs of name and tensor, or groups: dicts with the key "params" and
     settings that differ from ``defaults``. ``param_groups`` may be changed between steps (the
     learning rate is ``param_groups[i]["lr"]``). ``state`` maps a parameter to what the optimizer
-    remembers of it.
+    remembers of it: arrays of the parameter's shape, and the number of steps as "step".
+
+    A subclass defines ``update``, and says with ``keeps`` and ``needs`` what it remembers.
     """
+
+    keeps: tuple[str, ...] | None = None  # names in a parameter's state; None: any
 
     def __init__(self, params: Params, defaults: Mapping[str, Any]) -> None:
         self.defaults = dict(defaults)
@@ -89,6 +94,10 @@ class Optimizer:
             if name in group and not group[name] >= 0:
                 raise ValueError(f"{type(self).__name__}: {name} is {group[name]}, not at least 0")
 
+    def needs(self, group: Group) -> Sequence[str]:
+        """Names without which the state of a parameter of this group, if it has any, is broken."""
+        return ()
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or overwrite them by zeros."""
         for group in self.param_groups:
@@ -136,44 +145,118 @@ class Optimizer:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over settings and state from a :meth:`state_dict`, also from one of PyTorch's.
 
-        The groups must have as many parameters as here, in the same order.
+        The groups must have as many parameters as here, in the same order. A setting that is not
+        there stays. The state of each parameter must hold what ``step`` needs, or nothing.
+
+        If there is any error nothing has been changed: ValueError, of which ShapeError is one, and
+        TypeError.
         """
-        kind = type(self).__name__
-        groups = state_dict["param_groups"]
+        groups, numbers = self._checked_groups(state_dict)
+        settings = []
+        for i, (mine, other) in enumerate(zip(self.param_groups, groups, strict=True)):
+            found = {k: self._checked_setting(i, k, v, mine) for k, v in other.items()}
+            settings.append({**mine, **found, "params": mine["params"]})
+            self.check_group(settings[i])
+        params = dict(zip(numbers, self._all_params(), strict=True))
+        group_of = {p: group for group in settings for p in group["params"]}
+        state: dict[Tensor, dict[str, Any]] = {}
+        for number, kept in state_dict["state"].items():
+            if _whole(number) not in params:
+                raise self._refusal(f"there is no parameter {number!r}")
+            parameter = params[_whole(number)]
+            if parameter in state:
+                raise self._refusal(f"the state of parameter {number!r} is given twice")
+            needs = self.needs(group_of[parameter])
+            state[parameter] = self._checked_state(parameter, number, kept, needs)
+        for mine, group in zip(self.param_groups, settings, strict=True):
+            mine.update(group)
+        self.state = state
+
+    def _refusal(self, why: str, kind: type[Exception] = ValueError) -> Exception:
+        return kind(f"load_state_dict: {type(self).__name__}: {why}")
+
+    def _checked_groups(self, state_dict: Any) -> tuple[list[Mapping[str, Any]], list[int]]:
+        """The groups of a state, and the numbers of their parameters in order."""
+        if not isinstance(state_dict, Mapping):
+            raise self._refusal(f"a {type(state_dict).__name__} is no state_dict", TypeError)
+        for name, container in (("state", Mapping), ("param_groups", Sequence)):
+            if name not in state_dict:
+                raise self._refusal(f"the state has no {name!r}")
+            if not isinstance(state_dict[name], container):
+                found = type(state_dict[name]).__name__
+                raise self._refusal(f"{name} is a {found}", TypeError)
+        groups = list(state_dict["param_groups"])
+        for i, group in enumerate(groups):
+            if not isinstance(group, Mapping) or not isinstance(group.get("params"), list | tuple):
+                raise self._refusal(f"group {i} is no dict with a list of numbers, 'params'")
         sizes = [len(group["params"]) for group in groups]
         own = [len(group["params"]) for group in self.param_groups]
         if sizes != own:
-            raise ValueError(
-                f"load_state_dict: {kind} has groups of {own} parameters, the state has {sizes}"
-            )
-        numbers = [int(number) for group in groups for number in group["params"]]
-        params = dict(zip(numbers, self._all_params(), strict=True))
-        state: dict[Tensor, dict[str, Any]] = {}
-        for number, kept in state_dict["state"].items():
-            if int(number) not in params:
-                raise ValueError(f"load_state_dict: there is no parameter {number} in {kind}")
-            parameter = params[int(number)]
-            state[parameter] = {
-                name: self._loaded(parameter, number, name, value) for name, value in kept.items()
-            }
-        for mine, other in zip(self.param_groups, groups, strict=True):
-            settings = {k: deepcopy(v) for k, v in other.items() if k != "params"}
-            self.check_group({**mine, **settings})
-            mine.update(settings)
-        self.state = state
+            raise self._refusal(f"it has groups of {own} parameters, the state has {sizes}")
+        given = [number for group in groups for number in group["params"]]
+        numbers = list(map(_whole, given))
+        if -1 in numbers or len(set(numbers)) < len(numbers):
+            raise self._refusal(f"parameters are numbered {given}, not each by a number of its own")
+        return groups, numbers
 
-    def _loaded(self, parameter: Tensor, number: Any, name: str, value: Any) -> Any:
-        if value is None or isinstance(value, bool | int | float):
-            return value
+    def _checked_setting(self, group: int, name: Any, value: Any, mine: Group) -> Any:
+        """A setting in the form that this optimizer's own has."""
+        own = mine.get(name)
+        if isinstance(value, Tensor | np.generic) or hasattr(value, "__array__"):
+            array = np.asarray(value.value if isinstance(value, Tensor) else value)
+            value = array.item() if array.size == 1 else array.tolist()
+        if isinstance(own, tuple) and isinstance(value, list):
+            value = tuple(value)
+        kinds: Any = type(own) if isinstance(own, bool | tuple | str) else object
+        if isinstance(own, int | float) and not isinstance(own, bool):
+            kinds = int | float
+        if not isinstance(value, kinds) or (
+            isinstance(own, tuple) and not _are_numbers(value, len(own))
+        ):
+            raise self._refusal(f"{name} of group {group} is {value!r}, not as {own!r}", TypeError)
+        return deepcopy(value)
+
+    def _checked_state(
+        self, parameter: Tensor, number: Any, kept: Any, needs: Sequence[str]
+    ) -> dict[str, Any]:
+        """The state of one parameter, copied."""
+        if not isinstance(kept, Mapping):
+            what = f"the state of parameter {number} is a {type(kept).__name__}"
+            raise self._refusal(what, TypeError)
+        if self.keeps is not None and (unknown := kept.keys() - {*self.keeps}):
+            has = ", ".join(map(str, sorted(unknown, key=str)))
+            keeps = ", ".join(self.keeps)
+            raise self._refusal(f"the state of parameter {number} has {has}; it keeps {keeps}")
+        loaded = {
+            name: self._checked_value(parameter, number, name, value)
+            for name, value in kept.items()
+        }
+        lacks = [name for name in needs if loaded and loaded.get(name) is None]
+        if lacks:
+            raise self._refusal(f"the state of parameter {number} lacks {', '.join(lacks)}")
+        return loaded
+
+    def _checked_value(self, parameter: Tensor, number: Any, name: Any, value: Any) -> Any:
+        of = f"{name} of parameter {number}"
+        if value is None:
+            return None
         array = np.asarray(value.value if isinstance(value, Tensor) else value)
         if name == "step":
-            return int(array)
+            step = _whole(array.item() if array.size == 1 else None)
+            if step < 0:
+                raise self._refusal(f"{of} is {value!r}, not a number of steps")
+            return step
+        if self.keeps is None and isinstance(value, bool | int | float | str):
+            return value
+        to = wide(np.empty(0, parameter.dtype)).dtype
+        if not same_kind(array.dtype, to):
+            what = type(value).__name__ if array.dtype == object else array.dtype
+            raise self._refusal(f"{of} is {what}, the parameter {parameter.dtype}", TypeError)
         if array.shape != parameter.shape:
-            raise ShapeError(
-                f"load_state_dict: {name} of parameter {number} is {array.shape}, the parameter is"
-                f" {parameter.shape}"
+            raise self._refusal(
+                f"{of} is {array.shape}, the parameter {parameter.shape}", ShapeError
             )
-        return wide(array.astype(parameter.dtype))
+        return array.astype(to)
 
     def _all_params(self) -> list[Tensor]:
         return [parameter for group in self.param_groups for parameter in group["params"]]
@@ -184,6 +267,21 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
+
+
+def _whole(number: Any) -> int:
+    """A number of steps or of a parameter as an int, −1 if it is none."""
+    if isinstance(number, str) and number.isdecimal():  # as JSON has the keys of a dict
+        return int(number)
+    if isinstance(number, bool) or not isinstance(number, int | float | np.number):
+        return -1
+    return int(number) if 0 <= number < math.inf and number == int(number) else -1
+
+
+def _are_numbers(value: tuple[Any, ...], count: int) -> bool:
+    return len(value) == count and all(
+        isinstance(x, int | float) and not isinstance(x, bool) for x in value
+    )
 
 
 def gradients(params: list[Tensor]) -> list[np.ndarray]:

@@ -28,6 +28,8 @@ class SGD(Optimizer):
     tensor([0.5])
     """
 
+    keeps = ("momentum_buffer",)
+
     def __init__(
         self,
         params: Params,
