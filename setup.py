@@ -1,41 +1,50 @@
 """The build: the C kernels once for each instruction set, the Cython modules, the engine.
 
-Everything else about the package is in pyproject.toml.
+What is made, C of Cython and objects of C, has its key beside it: a checksum of all that it was
+made from, the files that it names directly or through others, the flags and the versions of the
+tools. What has the right key is not made again, whatever the clocks say, and nothing is made for
+metadata. Everything else about the package is in pyproject.toml.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
+import re
+import subprocess
 import sys
+import sysconfig
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy
-from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
-PACKAGE = Path("tinytensor")
+PACKAGE, CSRC = Path("tinytensor"), Path("csrc")
 CORE_SOURCES = ["csrc/buffers.c", "csrc/dispatch.c", "csrc/threads.c"]
-BUILD_DIR = "build/cython"
+MADE_C = Path("build/cython")
+MADE_OBJECTS = Path("build") / f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
+BUILT = PACKAGE / "built.txt"  # see tinytensor/built.py
 JOBS = os.cpu_count() or 1
 
-# What a build takes the layout of structs from. _core keeps the checksum of these files, and an
-# import beside them compares it: see stale() in tinytensor/kernels/__init__.py.
-LAYOUTS = [Path("csrc/tinytensor.h"), *sorted((PACKAGE / "kernels").glob("*.pxd"))]
-LAYOUT = zlib.crc32(b"".join(path.read_bytes() for path in LAYOUTS))
+DIRECTIVES = {
+    "language_level": "3",
+    "freethreading_compatible": True,
+    "annotation_typing": False,  # the engine's C types are in its .pxd alone
+}
 
 # -fno-math-errno lets sqrt be one instruction. Never -ffast-math: inf and NaN are NumPy's.
 COMMON = ["-std=c11", "-D_GNU_SOURCE", "-g0", "-ffp-contract=fast", "-fno-math-errno", "-fPIC"]
-OPTIMISE = [*COMMON, "-O3"]
-WARN = ["-Wall", "-Wextra"]
+COMMON += ["-Wall", "-Wextra"]
 # TINYTENSOR_SANITIZE=1: a build that stops at bad memory accesses and at undefined behaviour.
 SANITIZE = []
 if os.environ.get("TINYTENSOR_SANITIZE", "0") not in ("", "0"):
     SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    OPTIMISE += [*SANITIZE, "-fno-omit-frame-pointer", "-g"]
+    COMMON += [*SANITIZE, "-fno-omit-frame-pointer", "-g"]
 
 # Only these files are compiled for more than the plainest machine.
 ISA_FLAGS = {
@@ -53,74 +62,279 @@ elif platform.machine() in ("arm64", "aarch64"):
 else:
     ISAS = ["baseline"]
 
+NO_COMPILER = """
+tinytensor's kernels and engine are C and Cython, and {lack}. It needs gcc or clang,
+and the headers of Python:
+
+    Debian, Ubuntu   apt install gcc python3-dev
+    Fedora           dnf install gcc python3-devel
+    Alpine           apk add gcc musl-dev python3-dev
+    macOS            xcode-select --install
+
+{then}
+"""
+
+
+# --- What a file is made from ----------------------------------------------------------------
+
+CIMPORT_FROM = re.compile(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+cimport[ \t]*(\([^)]*\)|[^\n]*)", re.M)
+CIMPORT = re.compile(r"^[ \t]*cimport[ \t]+([^\n]*)", re.M)
+INCLUDE = re.compile(r"^[ \t]*(?:#[ \t]*)?include[ \t]*[\"']([^\"'\n]+)[\"']", re.M)
+
+
+def cimported(path: Path, text: str) -> Iterator[Path]:
+    """Where the .pxd files that a Cython source cimports may be.
+
+    Cython's own list lacks what `from package cimport a, b` names.
+    """
+    text = re.sub(r"#[^\n]*", "", text).replace("\\\n", " ")
+    modules = [name for names in CIMPORT.findall(text) for name in names.split(",")]
+    for module, names in CIMPORT_FROM.findall(text):
+        modules.append(module)
+        dot = "" if module.endswith(".") else "."
+        modules += [f"{module}{dot}{name.strip()}" for name in names.strip("()").split(",")]
+    for module in modules:
+        if not module.strip():  # behind a last comma
+            continue
+        name = module.split()[0]  # without `as …`
+        inside = name.lstrip(".")
+        bases = [path.parents[len(name) - len(inside) - 1]]
+        if inside == name:
+            bases = [Path(), path.parent]
+        for base in bases:
+            at = base.joinpath(*inside.split(".")) if inside else base
+            yield from (at.with_suffix(".pxd"), at / "__init__.pxd")
+
+
+def named_by(path: Path) -> Iterator[Path]:
+    """The files of this tree that a source includes or cimports."""
+    text = path.read_text(encoding="utf-8")
+    found = [path.parent / name for name in INCLUDE.findall(text)]
+    if path.suffix in (".c", ".h"):
+        found += [CSRC / name for name in INCLUDE.findall(text)]
+    else:
+        found += [path.with_suffix(".pxd"), *cimported(path, text)]
+    for file in found:
+        if file.is_file() and file != path:
+            yield Path(os.path.normpath(file))
+
+
+def closure(source: Path) -> list[Path]:
+    """A source and all that it names, directly or through others."""
+    seen, waiting = {source}, [source]
+    while waiting:
+        for path in named_by(waiting.pop()):
+            if path not in seen:
+                seen.add(path)
+                waiting.append(path)
+    return sorted(seen)
+
+
+def key_of(files: Iterable[Path], *rest: object) -> str:
+    """A checksum of files and of whatever else counts."""
+    checksum = hashlib.blake2b(repr(rest).encode(), digest_size=16)
+    for path in files:
+        checksum.update(f"\n{path}\n".encode() + path.read_bytes())
+    return checksum.hexdigest()
+
+
+def key_file(made: Path) -> Path:
+    return made.with_name(made.name + ".key")
+
+
+def is_made(made: Path, key: str) -> bool:
+    return made.exists() and key_file(made).exists() and key_file(made).read_text() == key
+
+
+def make(made: Path, key: str, how: Callable[[], object]) -> Path:
+    """The file ``made``, by ``how`` unless it has its key, which a making that failed has not."""
+    if not is_made(made, key):
+        key_file(made).unlink(missing_ok=True)
+        made.parent.mkdir(parents=True, exist_ok=True)
+        how()
+        key_file(made).write_text(key)
+    return made
+
+
+# --- C of Cython -----------------------------------------------------------------------------
+
+
+def cython_sources() -> list[Path]:
+    """The modules: Cython's, and the Python that .pxd files beside it give C types."""
+    typed = (path.with_suffix(".py") for path in PACKAGE.rglob("*.pxd"))
+    return sorted([*PACKAGE.rglob("*.pyx"), *(path for path in typed if path.exists())])
+
+
+def make_c(
+    sources: Sequence[Path], cythonize: Callable | None = None, anew: bool = False
+) -> dict[Path, Path]:
+    """The C files of Cython sources; those are made whose sources changed, or all ``anew``."""
+    from Cython import __version__ as version
+
+    c_files = {source: MADE_C / source.with_suffix(".c") for source in sources}
+    keys = {source: key_of(closure(source), DIRECTIVES, version) for source in sources}
+    stale = [path for path in sources if anew or not is_made(c_files[path], keys[path])]
+    if stale:
+        if cythonize is None:
+            from Cython.Build import cythonize
+        for source in stale:
+            key_file(c_files[source]).unlink(missing_ok=True)
+        cythonize(
+            [Extension(module_name(source), [str(source)]) for source in stale],
+            build_dir=str(MADE_C),
+            force=True,
+            nthreads=JOBS if sys.platform == "linux" else 0,
+            compiler_directives=DIRECTIVES,
+            include_path=["."],
+        )
+        for source in stale:
+            key_file(c_files[source]).write_text(keys[source])
+    return c_files
+
+
+def module_name(source: Path) -> str:
+    return ".".join(source.with_suffix("").parts)
+
+
+# --- The compiler ----------------------------------------------------------------------------
+
+
+def lacking(command: Sequence[str] | None, include_dirs: Sequence[str]) -> str | None:
+    """What is missing to compile C for Python, if anything."""
+    if command is None:
+        return "this system's compiler is none that it knows"
+
+    def compiles(text: str) -> bool:
+        try:
+            done = subprocess.run(
+                [
+                    *command,
+                    *(f"-I{path}" for path in include_dirs),
+                    *("-x", "c", "-fsyntax-only", "-"),
+                ],
+                input=text,
+                capture_output=True,
+                text=True,
+            )
+        except OSError:
+            return False
+        return done.returncode == 0
+
+    if not compiles("#include <stdint.h>\n#include <stdlib.h>\n"):
+        return f"there is no working C compiler ({command[0]})"
+    if not compiles("#include <Python.h>\n"):
+        return "the headers of Python (Python.h) are not here"
+    return None
+
 
 class BuildExt(build_ext):
-    """build_ext that compiles in parallel, and each isa/<name>.c with flags of its own."""
-
-    def finalize_options(self) -> None:
-        super().finalize_options()
-        self.parallel = self.parallel or JOBS
+    """build_ext that makes what has changed, on all CPUs, or does without a compiler."""
 
     def build_extensions(self) -> None:
-        headers = [str(path) for path in Path("csrc").rglob("*.h")]
-        core = next(ext for ext in self.extensions if ext.name == "tinytensor.kernels._core")
-        core.depends += [*headers, *(f"csrc/isa/{isa}.c" for isa in ISAS)]
-        with ThreadPoolExecutor(JOBS) as pool:
-            core.extra_objects = [obj for objs in pool.map(self.compile_isa, ISAS) for obj in objs]
-        super().build_extensions()
+        import numpy
 
-    def compile_isa(self, isa: str) -> list[str]:
-        return self.compiler.compile(
-            [f"csrc/isa/{isa}.c"],
-            output_dir=self.build_temp,
-            extra_postargs=[*OPTIMISE, *WARN, *ISA_FLAGS[isa]],
+        command = getattr(self.compiler, "compiler_so", None)
+        lack = lacking(command, self.compiler.include_dirs)
+        if lack:
+            self.do_without(lack)
+            return
+        files = sorted({*CSRC.rglob("*.[ch]"), *PACKAGE.rglob("*.px[dy]"), *cython_sources()})
+        built = "".join(f"{line_of(path)}\n" for path in files)  # as they are before the build
+        self.include = ["csrc", numpy.get_include()]
+        self.versions = (sys.version, numpy.__version__, version_of(command))
+        sources = [Path(ext.sources[0]) for ext in self.extensions]
+        made = make_c(sources, anew=self.force)
+        units: list[tuple[Path, list[str]]] = []
+        for ext in self.extensions:
+            ext.sources[0] = str(made[Path(ext.sources[0])])
+            units += [(Path(source), ["-O2"]) for source in ext.sources]
+        units += [(CSRC / "isa" / f"{isa}.c", ["-O3", *ISA_FLAGS[isa]]) for isa in ISAS]
+        # The longest first, so that no CPU is left alone with one at the end.
+        units.sort(key=lambda unit: -sum(path.stat().st_size for path in closure(unit[0])))
+        with ThreadPoolExecutor(self.parallel or JOBS) as pool:
+            objects = dict(pool.map(self.make_object, units))
+            list(pool.map(lambda ext: self.make_module(ext, objects), self.extensions))
+        (Path(self.build_lib) / BUILT).write_text(built)
+
+    def make_object(self, unit: tuple[Path, list[str]]) -> tuple[Path, Path]:
+        source, flags = unit
+        flags = [*COMMON, *flags]
+        made = MADE_OBJECTS / source.with_suffix(".o")
+        key = key_of(closure(source), self.compiler.compiler_so, flags, self.versions)
+        macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
+        if self.force:
+            key_file(made).unlink(missing_ok=True)
+        return source, make(
+            made,
+            key,
+            lambda: self.compiler.compile(
+                [str(source)],
+                output_dir=str(MADE_OBJECTS),
+                macros=macros,
+                include_dirs=self.include,
+                extra_postargs=flags,
+            ),
         )
 
+    def make_module(self, ext: Extension, objects: dict[Path, Path]) -> None:
+        parts = [objects[Path(source)] for source in ext.sources]
+        if ext.name.endswith("._core"):
+            parts += [objects[CSRC / "isa" / f"{isa}.c"] for isa in ISAS]
+        made = MADE_OBJECTS / self.get_ext_filename(ext.name)
+        flags = ["-pthread", *SANITIZE]
+        key = key_of(map(key_file, parts), self.compiler.linker_so, flags)
+        make(
+            made,
+            key,
+            lambda: self.compiler.link_shared_object(
+                [str(part) for part in parts], str(made), extra_postargs=flags
+            ),
+        )
+        target = Path(self.get_ext_fullpath(ext.name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.copy_file(str(made), str(target))
 
-def extension(source: Path, c_sources: list[str]) -> Extension:
-    return Extension(
-        ".".join(source.with_suffix("").parts),
-        [str(source), *c_sources],
-        include_dirs=["csrc", numpy.get_include()],
-        define_macros=[
-            ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
-            ("TT_LAYOUT", f"{LAYOUT}u"),
-        ],
-        depends=[str(path) for path in LAYOUTS],
-        # The hot loops are in csrc/isa; more than -O2 would only make the build slower here.
-        extra_compile_args=[*COMMON, "-O2", *WARN],
-        extra_link_args=["-pthread", *SANITIZE],
-    )
+    def do_without(self, lack: str) -> None:
+        """No compiler: NumPy does the work, unless somebody asked for the kernels."""
+        asked = os.environ.get("TINYTENSOR_REQUIRE_KERNELS", "0") not in ("", "0")
+        if asked or "build_ext" in sys.argv:
+            raise CompileError(NO_COMPILER.format(lack=lack, then="Nothing was built."))
+        then = (
+            "Going on without: NumPy does the work, slower. (TINYTENSOR_REQUIRE_KERNELS=1: stop.)"
+        )
+        print(NO_COMPILER.format(lack=lack, then=then), file=sys.stderr)
+        self.extensions = []
+
+    def copy_extensions_to_source(self) -> None:
+        super().copy_extensions_to_source()
+        if self.extensions:
+            self.copy_file(str(Path(self.build_lib) / BUILT), str(BUILT))
+
+    def get_outputs(self) -> list[str]:
+        return [*super().get_outputs(), str(Path(self.build_lib) / BUILT)]
+
+
+def line_of(path: Path) -> str:
+    """What built.txt says of a source: checksum, size, time, name."""
+    state = path.stat()
+    crc = zlib.crc32(path.read_bytes())
+    return f"{crc:08x} {state.st_size} {state.st_mtime_ns} {path.as_posix()}"
+
+
+def version_of(command: Sequence[str]) -> str:
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True)
+    return done.stdout
 
 
 def extensions() -> list[Extension]:
-    found = []
-    for source in sorted((PACKAGE / "kernels").glob("*.pyx")):
-        core = source.stem == "_core"
-        found.append(extension(source, CORE_SOURCES if core else []))
-    # The engine is Python that its .pxd files give C types.
-    found += [extension(types.with_suffix(".py"), []) for types in sorted(PACKAGE.glob("*.pxd"))]
-    return found
+    return [
+        Extension(
+            module_name(source),
+            [str(source), *(CORE_SOURCES if source.stem == "_core" else [])],
+        )
+        for source in cython_sources()
+    ]
 
 
-def types_changed(build_dir: str) -> bool:
-    """Has a .pxd changed since C was made of the modules? Cython does not follow all cimports."""
-    made = [path.stat().st_mtime for path in Path(build_dir).rglob("*.c")]
-    return bool(made) and min(made) < max(path.stat().st_mtime for path in PACKAGE.rglob("*.pxd"))
-
-
-setup(
-    ext_modules=cythonize(
-        extensions(),
-        build_dir=BUILD_DIR,
-        force=types_changed(BUILD_DIR),
-        nthreads=JOBS if sys.platform == "linux" else 0,
-        compiler_directives={
-            "language_level": "3",
-            "freethreading_compatible": True,
-            "annotation_typing": False,  # the engine's C types are in its .pxd alone
-        },
-        include_path=["."],
-    ),
-    cmdclass={"build_ext": BuildExt},
-)
+if __name__ == "__main__":
+    setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExt})

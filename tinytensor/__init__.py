@@ -6,6 +6,8 @@ import os as _os
 import sys as _sys
 from pathlib import Path as _Path
 
+from . import built as _built
+
 
 def _run_interpreted(*names: str) -> None:
     """Load modules from their .py files although compiled ones lie beside them."""
@@ -18,7 +20,11 @@ def _run_interpreted(*names: str) -> None:
         spec.loader.exec_module(module)
 
 
-if _os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0"):
+_pure = _os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0")
+_built.refuse_changed_sources(
+    engine=not _pure, kernels=_os.environ.get("TINYTENSOR_KERNELS", "fast") != "reference"
+)
+if _pure:
     _run_interpreted("plan", "engine", "operation", "operators")
 
 from . import errors, fft, func, io, linalg, memory, nn, ops, optim

@@ -67,15 +67,6 @@ def test_the_pure_mode_is_interpreted_and_on_reference_kernels() -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.skipif(kernels.active != "fast", reason="about the fast kernels")
-def test_a_build_from_other_headers_is_stale() -> None:
-    from tinytensor.kernels import _core
-
-    beside = (Path(kernels.__file__).parents[2] / "csrc" / "tinytensor.h").exists()
-    assert not kernels.stale(_core.layout)
-    assert kernels.stale(_core.layout ^ 1) == beside
-
-
 def test_an_unknown_instruction_set_is_a_clear_error() -> None:
     if kernels.active != "fast":
         pytest.skip("no fast kernels here")

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import warnings
-import zlib
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 
 from . import cpus, reference
 from .reference import *
@@ -37,16 +35,6 @@ FAST_MODULES = (
 active = "reference"
 
 
-def stale(layout: int) -> bool:
-    """Were kernels of this checksum built from headers other than those in the folder around?"""
-    here = Path(__file__).parent
-    header = here.parent.parent / "csrc" / "tinytensor.h"
-    if not header.exists():  # installed, without the sources
-        return False
-    paths = [header, *sorted(here.glob("*.pxd"))]
-    return zlib.crc32(b"".join(path.read_bytes() for path in paths)) != layout
-
-
 def _take_fast_kernels() -> None:
     global active
     if os.environ.get("TINYTENSOR_KERNELS", "fast") == "reference":
@@ -54,17 +42,13 @@ def _take_fast_kernels() -> None:
     if find_spec(f"{__name__}._core") is None:
         warnings.warn(
             "tinytensor's fast kernels are not built: NumPy does the work. "
-            "To build them: pip install -e . (or python setup.py build_ext --inplace)",
+            "To build them, with gcc or clang and the headers of Python: pip install -e . "
+            "(or python setup.py build_ext --inplace)",
             RuntimeWarning,
             stacklevel=2,
         )
         return
     core = import_module(f"{__name__}._core")
-    if stale(core.layout):
-        raise ImportError(
-            "tinytensor's fast kernels were built from other sources than these. "
-            "To build them again: pip install -e . (or python setup.py build_ext --inplace)"
-        )
     core.use_isa(os.environ.get("TINYTENSOR_ISA") or None)
     core.set_num_threads(cpus.default_num_threads())
     core.stream_outputs_from(cpus.last_cache() * 3 // 8)

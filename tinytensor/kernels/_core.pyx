@@ -57,10 +57,8 @@ cdef extern from *:
     #endif
     """
     const char *TT_COMPILER
-    unsigned int TT_LAYOUT
 
 compiler = TT_COMPILER.decode()
-layout = TT_LAYOUT  # a checksum of the headers, from setup.py
 
 
 # --- Instruction sets ------------------------------------------------------------------------
