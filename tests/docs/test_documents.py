@@ -81,6 +81,6 @@ def test_files_that_ci_names_exist() -> None:
 def test_the_readme_has_its_two_commands() -> None:
     commands = re.findall(r"^```sh\n(.*?)\n```$", PAGES[0].read_text(), re.MULTILINE)
     assert commands == [
-        'pip install -e ".[examples]" && python examples/digits.py',
-        'pip install -e ".[test]" && pytest',
+        'pip install -e ".[examples,test]" && python examples/digits.py',
+        "pytest -n auto",
     ]
