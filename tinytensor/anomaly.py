@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from .decorating import Decorating, decorated
 from .engine import Variable
 from .errors import AnomalyError
 from .observers import Observer, observers, user_line
@@ -17,9 +17,7 @@ from .tensor import describe
 SHOWN = 3  # this many of the offending elements
 
 
-def detect_anomaly(
-    function: Callable[..., Any] | None = None, *, check_nan: bool = True, check_inf: bool = True
-) -> Any:
+class detect_anomaly(Observer, metaclass=Decorating):
     """Inside, an op that turns finite numbers into NaN or infinity raises ``AnomalyError``.
 
     As ``with detect_anomaly():``, ``@detect_anomaly()`` or ``@detect_anomaly``, on this thread (or
@@ -45,29 +43,26 @@ def detect_anomaly(
       out: float32 (2,)
       at [1]: out is -inf, x is 0.0
     """
-    detector = _Detector(check_nan, check_inf)
-    return detector if function is None else detector(function)
 
-
-class _Detector(Observer, ContextDecorator):
-    def __init__(self, check_nan: bool, check_inf: bool) -> None:
+    def __init__(self, *, check_nan: bool = True, check_inf: bool = True) -> None:
         self.check_nan, self.check_inf = check_nan, check_inf
         self.watch = observing(self)
         self.passes: list[tuple[Any, Any]] = []  # backward passes under way, each at which node
 
-    def __enter__(self) -> _Detector:
+    def __enter__(self) -> detect_anomaly:
         self.watch.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.watch.__exit__(*error)
 
-    def _recreate_cm(self) -> _Detector:
-        return _Detector(self.check_nan, self.check_inf)
+    def __call__(self, function: Any) -> Any:
+        options = {"check_nan": self.check_nan, "check_inf": self.check_inf}
+        return decorated(function, lambda: detect_anomaly(**options))
 
     def decides(self) -> bool:
         """Whether this is the innermost detector."""
-        found = (o for o in reversed(observers.get()) if isinstance(o, _Detector))
+        found = (o for o in reversed(observers.get()) if isinstance(o, detect_anomaly))
         return next(found, None) is self
 
     # --- What an observer is told ------------------------------------------------------------

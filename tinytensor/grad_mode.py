@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ContextDecorator
 from contextvars import ContextVar
 from typing import Any
+
+from .decorating import Decorating, decorated
 
 grad_enabled = ContextVar("grad_enabled", default=True)
 
@@ -15,7 +15,7 @@ def is_grad_enabled() -> bool:
     return grad_enabled.get()
 
 
-class _GradMode(ContextDecorator):
+class _GradMode(metaclass=Decorating):
     """Switches the mode from enter to exit. A decorated function gets a switch for each call."""
 
     def __init__(self, enabled: bool) -> None:
@@ -30,8 +30,8 @@ class _GradMode(ContextDecorator):
     def __exit__(self, *error: object) -> None:
         grad_enabled.set(self.before.pop())
 
-    def _recreate_cm(self) -> _GradMode:
-        return _GradMode(self.enabled)
+    def __call__(self, function: Any) -> Any:
+        return decorated(function, lambda: _GradMode(self.enabled))
 
 
 class set_grad_enabled(_GradMode):
@@ -49,11 +49,18 @@ class set_grad_enabled(_GradMode):
         return super().__call__(function)
 
 
-def no_grad(function: Callable[..., Any] | None = None) -> Any:
-    """Record nothing inside: ``with no_grad():``, ``@no_grad()`` or ``@no_grad``."""
-    return _GradMode(False) if function is None else _GradMode(False)(function)
+class no_grad(_GradMode):
+    """Record nothing inside: ``with no_grad():``, ``@no_grad()`` or ``@no_grad``.
+
+    A decorated generator or coroutine has the mode while it runs, and its caller has its own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(False)
 
 
-def enable_grad(function: Callable[..., Any] | None = None) -> Any:
+class enable_grad(_GradMode):
     """Record inside, whatever the mode outside: ``with enable_grad():`` or as a decorator."""
-    return _GradMode(True) if function is None else _GradMode(True)(function)
+
+    def __init__(self) -> None:
+        super().__init__(True)

@@ -5,21 +5,23 @@ from __future__ import annotations
 import weakref
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .decorating import Decorating, decorated
 from .engine import GraphError, Node, Variable, edge
-from .observers import Observer, user_line
+from .observers import Observer, observers, user_line
 from .operation import observing
 
 UNKNOWN = "(line unknown)"
 
 
-def saved_memory(tensor: Variable | None = None) -> Ledger:
+class saved_memory(Observer, metaclass=Decorating):
     """A ledger of the memory that a graph holds: of what is recorded inside a ``with``, or behind
-    one ``tensor``.
+    one ``tensor``. As a decorator, ``@ledger``, it adds up what is recorded in all calls.
 
     Each array counts once, by its storage, for the call that saved it first: views count as what
     they view. Leaves, such as parameters, would be there without the graph, so they are not in
@@ -40,19 +42,10 @@ def saved_memory(tensor: Variable | None = None) -> Ledger:
     >>> ledger.total, ledger.peak
     (0, 80000)
     """
-    ledger = Ledger()
-    if tensor is not None:
-        if not isinstance(tensor, Variable) or not tensor.requires_grad:
-            raise GraphError("saved_memory: this has no graph; it needs a tensor that wants one")
-        for node in _graph_behind(tensor):
-            ledger.add(node)
-    return ledger
 
+    decorates_alone = False  # who would read it?
 
-class Ledger(Observer):
-    """What :func:`saved_memory` returns; ``print`` shows it as a table."""
-
-    def __init__(self) -> None:
+    def __init__(self, tensor: Variable | None = None) -> None:
         self._watch = observing(self)
         self._entries: dict[int, _Entry] = {}  # by the node's id, in the order of the calls
         self._holders: dict[int, int] = defaultdict(int)  # how many hold a storage, by its id
@@ -61,14 +54,29 @@ class Ledger(Observer):
         self._total = self._peak = 0
         self._at_peak: list[tuple[_Entry, int]] | None = []  # None: it is still the peak
         self._pulled: tuple[int, ...] = ()
+        if tensor is not None:
+            if not isinstance(tensor, Variable) or not tensor.requires_grad:
+                raise GraphError(
+                    "saved_memory: this has no graph; it needs a tensor that wants one"
+                )
+            for node in _graph_behind(tensor):
+                self.add(node)
 
-    def __enter__(self) -> Ledger:
+    def __enter__(self) -> saved_memory:
         self._settle()
         self._watch.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._watch.__exit__(*error)
+
+    def __call__(self, function: Any) -> Any:
+        return decorated(function, self._once)
+
+    def _once(self) -> AbstractContextManager[Any]:
+        """A context of its own for each call, but none in a call within a call."""
+        self._settle()
+        return nullcontext() if self in observers.get() else observing(self)
 
     # --- What it tells -----------------------------------------------------------------------
 

@@ -1,0 +1,114 @@
+"""Contexts that decorate: functions, and what runs in pieces: generators, coroutines and both.
+
+A context then holds whenever the body runs, and not while it waits: between two pieces the caller
+has what it had. Values sent, errors thrown, ``close`` and what is returned pass through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import AbstractContextManager
+from functools import wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from typing import Any
+
+Context = Callable[[], AbstractContextManager[Any]]
+
+
+class Decorating(type):
+    """The type of contexts that decorate by their name alone: ``@no_grad`` is ``@no_grad()``.
+    ``with no_grad:`` says what is missing."""
+
+    decorates_alone = True
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        alone = cls.decorates_alone and len(args) == 1
+        if alone and (callable(args[0]) or isinstance(args[0], classmethod)):
+            return super().__call__(**options)(args[0])
+        return super().__call__(*args, **options)
+
+    def __enter__(cls) -> Any:
+        raise TypeError(f"with {cls.__name__}: call it, with {cls.__name__}():")
+
+    def __exit__(cls, *error: object) -> None:
+        pass
+
+
+def decorated(function: Any, context: Context) -> Any:
+    """``function`` with a new context around each piece of a call that runs without a break."""
+    if isinstance(function, staticmethod | classmethod):
+        return type(function)(decorated(function.__func__, context))
+    if not callable(function):
+        raise TypeError(f"a decorator is for functions, not {type(function).__name__}")
+
+    def runs_as(test: Callable[[Any], bool]) -> bool:
+        return test(function) or test(getattr(function, "__call__", None))  # noqa: B004
+
+    if runs_as(isgeneratorfunction):
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return (yield from _in_pieces(function(*args, **kwargs), context))
+
+    elif runs_as(iscoroutinefunction):
+
+        @wraps(function)
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await _Awaited(function(*args, **kwargs), context)
+
+    elif runs_as(isasyncgenfunction):
+
+        @wraps(function)
+        async def call(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            body = function(*args, **kwargs)
+            resume, value = body.asend, None
+            try:
+                while True:
+                    out = await _Awaited(resume(value), context)
+                    try:
+                        resume, value = body.asend, (yield out)
+                    except GeneratorExit:
+                        await _Awaited(body.aclose(), context)
+                        raise
+                    except BaseException as error:
+                        resume, value = body.athrow, error
+            except StopAsyncIteration:
+                return
+
+    else:
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with context():
+                return function(*args, **kwargs)
+
+    return call
+
+
+def _in_pieces(body: Any, context: Context) -> Generator[Any, Any, Any]:
+    """Run what has ``send``, ``throw`` and ``close``, each piece in a context of its own."""
+    resume, value = body.send, None
+    while True:
+        try:
+            with context():
+                out = resume(value)
+        except StopIteration as stop:
+            return stop.value
+        try:
+            resume, value = body.send, (yield out)
+        except GeneratorExit:
+            with context():
+                body.close()
+            raise
+        except BaseException as error:
+            resume, value = body.throw, error
+
+
+class _Awaited:
+    """What is awaited, in pieces."""
+
+    def __init__(self, body: Any, context: Context) -> None:
+        self.body, self.context = body, context
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return _in_pieces(self.body, self.context)
