@@ -12,6 +12,7 @@ import hashlib
 import os
 import platform
 import re
+import runpy
 import subprocess
 import sys
 import sysconfig
@@ -28,6 +29,7 @@ PACKAGE, CSRC = Path("tinytensor"), Path("csrc")
 CORE_SOURCES = ["csrc/buffers.c", "csrc/dispatch.c", "csrc/threads.c"]
 MADE_C = Path("build/cython")
 MADE_OBJECTS = Path("build") / f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
+ABI = PACKAGE / "kernels" / "abi.pxd"
 BUILT = PACKAGE / "built.txt"  # see tinytensor/built.py
 JOBS = os.cpu_count() or 1
 
@@ -238,6 +240,8 @@ class BuildExt(build_ext):
         if lack:
             self.do_without(lack)
             return
+        # Cython learns the C ABI from the header itself.
+        runpy.run_path(str(CSRC / "abi.py"))["write"](CSRC / "tinytensor.h", ABI)
         files = sorted({*CSRC.rglob("*.[ch]"), *PACKAGE.rglob("*.px[dy]"), *cython_sources()})
         built = "".join(f"{line_of(path)}\n" for path in files)  # as they are before the build
         self.include = ["csrc", numpy.get_include()]

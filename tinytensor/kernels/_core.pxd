@@ -1,17 +1,12 @@
-# What _core offers to the other kernel modules: the table of kernels, the pool, output memory.
+# What _core offers to the other kernel modules: the table of kernels, the threads, output memory.
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 
+from tinytensor.kernels.abi cimport tt_kernels
 
-# The table of the instruction set in use. A module of kernels declares the entries that it calls:
-#
-#     cdef extern from "tinytensor.h" nogil:
-#         ctypedef struct tt_binary_args: ...
-#         ctypedef struct tt_kernels:
-#             void (*add_f32)(const tt_binary_args *) noexcept nogil
-#
-#     (<const tt_kernels *> _core.table).add_f32(&args)
-cdef const void *table
+
+# The table of the instruction set in use: _core.table.add_f32(&args).
+cdef const tt_kernels *table
 
 # Run run(context, piece) for each piece, the caller working too; needs no GIL.
 cdef void parallel_for(

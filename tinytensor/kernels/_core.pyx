@@ -7,15 +7,11 @@ cimport numpy as cnp
 from cpython.object cimport PyTypeObject
 from cpython.ref cimport Py_INCREF
 
+from tinytensor.kernels.abi cimport tt_find_isa, tt_isa_at, tt_kernels
+
 import numpy as np
 
 cnp.import_array()
-
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_kernels:
-        const char *isa
-    const tt_kernels *tt_find_isa(const char *name)
-    const tt_kernels *tt_isa_at(int i)
 
 cdef extern from "threads.h" nogil:
     void tt_parallel_for(
@@ -91,7 +87,7 @@ def use_isa(name: str | None = None) -> None:
 
 def isa() -> str:
     """The instruction set in use."""
-    return (<const tt_kernels *> table).isa.decode()
+    return table.isa.decode()
 
 
 # --- Threads ---------------------------------------------------------------------------------

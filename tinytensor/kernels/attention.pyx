@@ -11,6 +11,10 @@ from libc.math cimport rint
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
+from tinytensor.kernels.abi cimport (
+    tt_attention_args, tt_attention_backward_args, tt_attention_backward_scratch,
+    tt_attention_depth, tt_attention_queries, tt_attention_scratch, tt_kernels,
+)
 from tinytensor.kernels.arrays cimport ceil_div, is_f32
 
 import numpy as np
@@ -20,40 +24,6 @@ from tinytensor.kernels import reference
 __all__ = ["attention", "attention_backward"]
 
 cnp.import_array()
-
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_attention_args:
-        const float *q
-        const float *k
-        const float *v
-        const void *mask
-        float *out
-        float *lse
-        float *scratch
-        int64_t queries, keys, depth, first_query
-        int64_t q_row, k_row, v_row, out_row, mask_row, mask_step
-        float scale
-        int is_causal, mask_is_bool
-        uint64_t dropout_key, first_word
-        uint32_t dropout_threshold
-        float dropout_scale
-    ctypedef struct tt_attention_backward_args:
-        tt_attention_args forward
-        const float *out
-        const float *g
-        float *dq
-        float *dk
-        float *dv
-        int64_t heads, first_key, last_key
-        int64_t q_head, out_head, g_head, mask_head
-        int64_t out_row, g_row, dk_row, dv_row
-    int64_t tt_attention_depth(int64_t depth)
-    int64_t tt_attention_queries(int64_t queries)
-    int64_t tt_attention_scratch(int64_t queries, int64_t depth)
-    int64_t tt_attention_backward_scratch(int64_t heads, int64_t queries, int64_t depth)
-    ctypedef struct tt_kernels:
-        void (*attention_f32)(const tt_attention_args *) noexcept nogil
-        void (*attention_backward_f32)(const tt_attention_backward_args *) noexcept nogil
 
 cdef enum:
     QUERIES_OF_PIECE = 128
@@ -158,7 +128,7 @@ cdef void set_sizes(
     Work *work, cnp.ndarray q, cnp.ndarray k, cnp.ndarray v, bint is_causal, float scale,
     double dropout_p, object dropout_key,
 ):
-    work.table = <const tt_kernels *> _core.table
+    work.table = _core.table
     work.q, work.k, work.v = heads_of(q), heads_of(k), heads_of(v)
     work.args.q_row, work.args.k_row, work.args.v_row = work.q.row, work.k.row, work.v.row
     work.batches = cnp.PyArray_DIM(q, 0)

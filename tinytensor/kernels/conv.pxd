@@ -1,18 +1,7 @@
 # What is convolved: the shapes and steps that the methods of convolution share.
 from libc.stdint cimport int64_t
 
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_conv_args:
-        float *image
-        float *patches
-        int64_t patch_row
-        int64_t tap, taps, pixel, pixels
-        int64_t height, width
-        int64_t out_width
-        int64_t kernel_y, kernel_x
-        int64_t stride_y, stride_x
-        int64_t dilation_y, dilation_x
-        int64_t top, left
+from tinytensor.kernels.abi cimport tt_conv_args
 
 
 # ``items`` are the groups of the images: images × groups.

@@ -15,6 +15,9 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
+from tinytensor.kernels.abi cimport (
+    TT_IDENTITY, tt_conv_args, tt_gemm_block_args, tt_gemm_pack_args, tt_kernels,
+)
 from tinytensor.kernels.direct cimport (
     direct,
     direct_gather,
@@ -26,15 +29,12 @@ from tinytensor.kernels.direct cimport (
     direct_pays,
 )
 from tinytensor.kernels.gemm cimport (
-    TT_IDENTITY,
     cut_rows,
     depth_of_blocks,
     is_f32,
     multiply,
     pack_filters,
     product,
-    tt_gemm_block_args,
-    tt_gemm_pack_args,
 )
 from tinytensor.kernels.scratch cimport (
     Scratch,
@@ -54,17 +54,6 @@ from tinytensor.kernels import reference
 __all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x"]
 
 cnp.import_array()
-
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_kernels:
-        int vector_bytes
-        int gemm_rows
-        void (*gemm_pack_a_f32)(const tt_gemm_pack_args *) noexcept nogil
-        void (*gemm_pack_b_f32)(const tt_gemm_pack_args *) noexcept nogil
-        void (*gemm_block_f32)(const tt_gemm_block_args *) noexcept nogil
-        void (*conv_patches_f32)(const tt_conv_args *) noexcept nogil
-        void (*conv_panels_f32)(const tt_conv_args *) noexcept nogil
-        void (*conv_add_patches_f32)(const tt_conv_args *) noexcept nogil
 
 cdef enum:
     WORK_OF_PIECE = 1 << 20  # multiply-adds
@@ -275,7 +264,7 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups):
         return out
 
     keep = []
-    s.table = <const tt_kernels *> _core.table
+    s.table = _core.table
     forward_pieces(&s)
     pieces = s.pixel_pieces * ceil_div(s.shape.items, s.piece_items)
     s.packed_weight = allocate(ws.size, keep)
@@ -449,7 +438,7 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
         return out
 
     keep = []
-    s.table = <const tt_kernels *> _core.table
+    s.table = _core.table
     backward_pieces(&s)
     pieces = s.shape.items * s.channel_pieces
     area = s.shape.conv.kernel_y * s.shape.conv.kernel_x
@@ -580,7 +569,7 @@ def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
         return out
 
     keep = []
-    s.table = <const tt_kernels *> _core.table
+    s.table = _core.table
     weights_pieces(&s)
     sums = _core.empty((s.slices, groups, s.rows, s.columns), np.float32)
     s.sums = data(sums)

@@ -9,6 +9,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
+from tinytensor.kernels.abi cimport tt_copy_args, tt_kernels
 
 import numpy as np
 
@@ -25,17 +26,6 @@ __all__ = [
 ]
 
 cnp.import_array()
-
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_copy_args:
-        const float *x
-        float *out
-        int64_t rows, cols
-        int64_t x_step, out_step
-        int stream
-    ctypedef struct tt_kernels:
-        void (*copy_rows_f32)(const tt_copy_args *) noexcept nogil
-        void (*transpose_f32)(const tt_copy_args *) noexcept nogil
 
 cdef enum:
     SMALL = 4096      # a call of fewer elements keeps the GIL
@@ -150,7 +140,7 @@ cpdef cnp.ndarray copy(x):
     if size == 0:
         return out
     if not (
-        lay_out(array, &work.others) and plan(&work, <const tt_kernels *> _core.table)
+        lay_out(array, &work.others) and plan(&work, _core.table)
     ):
         cnp.PyArray_CopyInto(out, array)
         return out
@@ -284,7 +274,7 @@ def place(g, index, shape):
     if not plan_place(&p, &layout, offset, size):
         return reference.place(g, index, shape)
     g = contiguous(g)
-    p.kernel = (<const tt_kernels *> _core.table).copy_rows_f32
+    p.kernel = _core.table.copy_rows_f32
     p.out, p.part.x = <float *> cnp.PyArray_DATA(out), <const float *> cnp.PyArray_DATA(g)
     p.wide, p.tall = min(p.cols, PIECE), max(<int64_t> 1, PIECE // p.cols)
     p.across = (p.cols + p.wide - 1) // p.wide

@@ -13,7 +13,11 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
-from tinytensor.kernels.conv cimport Geometry, tt_conv_args
+from tinytensor.kernels.abi cimport (
+    tt_band_args, tt_conv_args, tt_direct_args, tt_direct_back_args, tt_direct_gather_args,
+    tt_direct_grad_args, tt_direct_sums_args, tt_kernels,
+)
+from tinytensor.kernels.conv cimport Geometry
 from tinytensor.kernels.gemm cimport cut_rows, depth_of_blocks, pack_filters
 from tinytensor.kernels.scratch cimport (
     Scratch,
@@ -30,62 +34,6 @@ from tinytensor.kernels import _core as core
 
 cnp.import_array()
 
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_band_args:
-        float *image
-        float *band
-        int64_t channels, height, width
-        int64_t row, rows
-        int64_t left, stride_x, pitch
-    ctypedef struct tt_direct_args:
-        const float *band
-        const float *weight
-        const float *bias
-        const int64_t *offsets
-        float *out
-        int64_t taps, filters, panel
-        int64_t rows, width
-        int64_t row_step, out_plane
-        int accumulate
-        int nine
-    ctypedef struct tt_direct_back_args:
-        float *band
-        const float *weight
-        const float *g
-        const int64_t *offsets
-        int64_t taps, filters
-        int64_t rows, width
-        int64_t row_step, g_plane
-    ctypedef struct tt_direct_gather_args:
-        float *image
-        const float *band
-        const float *weight
-        int64_t height, width
-        int64_t top, left, pitch
-    ctypedef struct tt_direct_grad_args:
-        const float *band
-        const float *g
-        const int64_t *offsets
-        float *sums
-        int64_t taps, filters
-        int64_t rows, width
-        int64_t row_step, g_plane
-        int nine
-    ctypedef struct tt_direct_sums_args:
-        const float *sums
-        float *out
-        int64_t n, slices, slice_step
-    ctypedef struct tt_kernels:
-        int vector_bytes
-        int gemm_rows
-        void (*direct_band_f32)(const tt_band_args *) noexcept nogil
-        void (*direct_unband_f32)(const tt_band_args *) noexcept nogil
-        void (*direct_back_f32)(const tt_direct_back_args *) noexcept nogil
-        void (*direct_gather_f32)(const tt_direct_gather_args *) noexcept nogil
-        void (*direct_f32)(const tt_direct_args *) noexcept nogil
-        void (*direct_grad_f32)(const tt_direct_grad_args *) noexcept nogil
-        void (*direct_sums_f32)(const tt_direct_sums_args *) noexcept nogil
-
 cdef enum:
     WORK_OF_PIECE = 1 << 19  # multiply-adds
     BAND = 1 << 16  # floats: a quarter of a second-level cache
@@ -97,7 +45,7 @@ cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
 
 
 cdef inline int64_t lanes_of_core() noexcept nogil:
-    return (<const tt_kernels *> _core.table).vector_bytes // 4
+    return _core.table.vector_bytes // 4
 
 
 # --- Bands -----------------------------------------------------------------------------------
@@ -278,7 +226,7 @@ cdef int direct(
     cdef Forward s
     cdef int64_t bands, work, unused
     keep = []
-    s.table = <const tt_kernels *> _core.table
+    s.table = _core.table
     s.shape = shape[0]
     s.x, s.weight, s.bias, s.out = x, weight, bias, out
     cut_bands(shape, rows_of_band(shape), &s.bands)
@@ -350,7 +298,7 @@ cdef int direct_grad_x(
     cdef Backward s
     cdef int64_t pieces
     keep = []
-    s.table = <const tt_kernels *> _core.table
+    s.table = _core.table
     s.shape = shape[0]
     s.g, s.weight, s.out = g, weight, out
     cut_bands(shape, out_height(shape), &s.bands)
@@ -408,7 +356,7 @@ cdef int direct_gather(
     cdef Backward s
     cdef int64_t pieces
     keep = []
-    s.table = <const tt_kernels *> _core.table
+    s.table = _core.table
     s.shape = shape[0]
     s.g, s.weight, s.out = g, weight, out
     band_to_gather(shape, &s.bands)
@@ -485,7 +433,7 @@ cdef int direct_grad_w(
     cdef Weights s
     cdef int64_t work
     keep = []
-    s.table = <const tt_kernels *> _core.table
+    s.table = _core.table
     s.shape = shape[0]
     s.x, s.g, s.out = x, g, out
     cut_bands(shape, rows_of_band(shape), &s.bands)

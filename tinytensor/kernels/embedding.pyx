@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
+from tinytensor.kernels.abi cimport tt_dropout_args, tt_embedding_args, tt_kernels
 from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32, rows_of_piece
 
 import numpy as np
@@ -14,26 +15,6 @@ from tinytensor.kernels import reference
 __all__ = ["dropout", "embedding", "embedding_backward"]
 
 cnp.import_array()
-
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_embedding_args:
-        const float *weight
-        const float *g
-        const int64_t *indices
-        float *out
-        int64_t rows, n, first, last
-    ctypedef struct tt_dropout_args:
-        const float *x
-        float *out
-        int64_t n, first
-        uint64_t key
-        uint32_t threshold
-        float scale
-        int stream
-    ctypedef struct tt_kernels:
-        void (*embedding_f32)(const tt_embedding_args *) noexcept nogil
-        void (*embedding_backward_f32)(const tt_embedding_args *) noexcept nogil
-        void (*dropout_f32)(const tt_dropout_args *) noexcept nogil
 
 cdef enum:
     WORK_OF_PIECE = 1 << 16  # elements
@@ -77,7 +58,7 @@ cdef bint set_indices(EmbeddingWork *work, object indices, int64_t rows) noexcep
         and cnp.PyArray_ISCARRAY_RO(indices)
     ):
         return False
-    work.table = <const tt_kernels *> _core.table
+    work.table = _core.table
     work.args.indices = <const int64_t *> cnp.PyArray_DATA(indices)
     work.args.rows = cnp.PyArray_SIZE(indices)
     for i in range(work.args.rows):
@@ -155,7 +136,7 @@ def dropout(x, p, key):
         return reference.dropout(x, p, key)
     x = contiguous(x)
     out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
-    work.table = <const tt_kernels *> _core.table
+    work.table = _core.table
     work.args.x = data_f32(x)
     work.args.out = data_f32(out)
     work.args.n = cnp.PyArray_SIZE(x)

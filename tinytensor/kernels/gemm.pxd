@@ -2,59 +2,6 @@
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 
-cdef extern from "tinytensor.h" nogil:
-    int64_t TT_GEMM_DEPTH
-    int TT_IDENTITY, TT_RELU
-    ctypedef struct tt_gemm_pack_args:
-        const void *x
-        void *out
-        int64_t width, depth
-        int64_t width_step, depth_step
-        int64_t panel
-    ctypedef struct tt_gemm_block_args:
-        const void *a
-        const void *b
-        void *c
-        int64_t rows, columns, depth
-        int64_t a_row, a_depth
-        int64_t b_depth, b_column
-        int64_t c_row
-        int64_t panel
-        int a_packed, b_packed
-        int c_by_columns
-        int accumulate
-        int finish
-        int activation
-        const void *row_bias
-        const void *column_bias
-    ctypedef struct tt_gemm_finish_args:
-        void *c
-        int64_t rows, columns
-        int64_t c_row
-        int activation
-        const void *row_bias
-        const void *column_bias
-    ctypedef struct tt_gemv_args:
-        const void *a
-        const void *x
-        void *y
-        int64_t rows, depth, vectors
-        int64_t a_row, a_depth
-        int64_t x_vector, y_vector
-    ctypedef struct tt_kernels:
-        int vector_bytes
-        int gemm_rows
-        void (*gemm_pack_a_f32)(const tt_gemm_pack_args *) noexcept nogil
-        void (*gemm_pack_b_f32)(const tt_gemm_pack_args *) noexcept nogil
-        void (*gemm_block_f32)(const tt_gemm_block_args *) noexcept nogil
-        void (*gemm_finish_f32)(const tt_gemm_finish_args *) noexcept nogil
-        void (*gemv_f32)(const tt_gemv_args *) noexcept nogil
-        void (*gemm_pack_a_f64)(const tt_gemm_pack_args *) noexcept nogil
-        void (*gemm_pack_b_f64)(const tt_gemm_pack_args *) noexcept nogil
-        void (*gemm_block_f64)(const tt_gemm_block_args *) noexcept nogil
-        void (*gemm_finish_f64)(const tt_gemm_finish_args *) noexcept nogil
-        void (*gemv_f64)(const tt_gemv_args *) noexcept nogil
-
 
 # C = activation(A B + biases), or C += A B, for each matrix of a batch. Steps are in elements and
 # may be anything; element (i, j) of C is at i * c_row + j, or by columns at i + j * c_row. Offsets

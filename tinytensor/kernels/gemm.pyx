@@ -11,6 +11,10 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
+from tinytensor.kernels.abi cimport (
+    TT_GEMM_DEPTH, TT_IDENTITY, TT_RELU, tt_gemm_block_args, tt_gemm_finish_args, tt_gemm_pack_args,
+    tt_gemv_args, tt_kernels,
+)
 
 import numpy as np
 
@@ -86,7 +90,7 @@ cdef int64_t depth_of_blocks(int64_t depth) noexcept nogil:
 
 
 cdef Plan make_plan(const product *p) noexcept nogil:
-    cdef const tt_kernels *table = <const tt_kernels *> _core.table
+    cdef const tt_kernels *table = _core.table
     cdef Plan plan
     cdef int64_t columns, pieces, row_pieces
     cdef bint large
@@ -339,7 +343,7 @@ cdef product turned(const product *p) noexcept nogil:
 
 cdef void multiply_at_once(const product *p) noexcept nogil:
     """As one block, of a product so small that a plan would take as long."""
-    cdef const tt_kernels *table = <const tt_kernels *> _core.table
+    cdef const tt_kernels *table = _core.table
     cdef tt_gemm_block_args args
     cdef int64_t piece
     args.rows, args.columns, args.depth = p.rows, p.columns, p.depth
@@ -399,9 +403,9 @@ cdef int multiply(const product *p) except -1:
 
 cdef inline void finish(const product *p, const tt_gemm_finish_args *args) noexcept nogil:
     if p.of_doubles:
-        (<const tt_kernels *> _core.table).gemm_finish_f64(args)
+        _core.table.gemm_finish_f64(args)
     else:
-        (<const tt_kernels *> _core.table).gemm_finish_f32(args)
+        _core.table.gemm_finish_f32(args)
 
 
 cdef int finish_nothing(const product *p) except -1:
@@ -443,7 +447,7 @@ cdef void pack_filters(
     const float *weight, float *out, int64_t groups, int64_t filters, int64_t taps, int64_t panel
 ) noexcept nogil:
     cdef Filters s
-    s.table = <const tt_kernels *> _core.table
+    s.table = _core.table
     s.args.x, s.args.out, s.args.panel = weight, out, panel
     s.args.width, s.args.depth = filters, taps
     s.args.width_step, s.args.depth_step = taps, 1
@@ -474,7 +478,7 @@ cdef void run_rows(void *context, int64_t piece) noexcept nogil:
 cdef bint multiply_vectors(const product *p) noexcept nogil:
     """One column, or a few rows, where the elements are adjacent as gemv needs them; else False."""
     cdef RowsOfVector s
-    cdef const tt_kernels *table = <const tt_kernels *> _core.table
+    cdef const tt_kernels *table = _core.table
     cdef tt_gemm_finish_args last
     if p.batches != 1 or p.rows == 0 or p.columns == 0 or p.depth == 0 or p.accumulate:
         return False

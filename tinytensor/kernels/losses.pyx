@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
+from tinytensor.kernels.abi cimport tt_binary_args, tt_kernels
 from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32
 
 import numpy as np
@@ -18,26 +19,8 @@ __all__ = ["loss", "loss_backward", "nll_loss_backward"]
 
 cnp.import_array()
 
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_binary_args:
-        const float *a
-        const float *b
-        float *out
-        int64_t rows, cols
-        int64_t a_row, b_row
-        int64_t a_col, b_col
-        float p, q
-        int stream
 
 ctypedef void (*kernel)(const tt_binary_args *) noexcept nogil
-
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_kernels:
-        kernel mse_loss_f32, mse_loss_sum_f32, mse_loss_backward_f32
-        kernel l1_loss_f32, l1_loss_sum_f32, l1_loss_backward_f32
-        kernel smooth_l1_loss_f32, smooth_l1_loss_sum_f32, smooth_l1_loss_backward_f32
-        kernel huber_loss_f32, huber_loss_sum_f32, huber_loss_backward_f32
-        kernel logistic_loss_f32, logistic_loss_sum_f32, logistic_loss_backward_f32
 
 cdef enum:
     PIECE = 1 << 15  # elements
@@ -51,7 +34,7 @@ cdef enum:
 
 
 cdef kernel find(str kind, int what):
-    cdef const tt_kernels *t = <const tt_kernels *> _core.table
+    cdef const tt_kernels *t = _core.table
     cdef kernel[3] found
     if kind == "mse":
         found = [t.mse_loss_f32, t.mse_loss_sum_f32, t.mse_loss_backward_f32]

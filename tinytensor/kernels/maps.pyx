@@ -9,6 +9,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint8_t
 
 from tinytensor.kernels cimport _core, copies
+from tinytensor.kernels.abi cimport tt_binary_args, tt_compare_args, tt_unary_args, tt_where_args
 
 import numpy as np
 
@@ -77,102 +78,10 @@ cnp.import_array()
 
 cdef cnp.dtype bool_dtype = np.dtype(bool)
 
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_unary_args:
-        const float *x
-        float *out
-        int64_t n
-        float p, q
-        int stream
-    ctypedef struct tt_binary_args:
-        const float *a
-        const float *b
-        float *out
-        int64_t rows, cols
-        int64_t a_row, b_row
-        int64_t a_col, b_col
-        float p, q
-        int stream
-    ctypedef struct tt_where_args:
-        const uint8_t *condition
-        const float *a
-        const float *b
-        float *out
-        int64_t n
-        int64_t a_step, b_step
-        int stream
-    ctypedef struct tt_compare_args:
-        const float *a
-        const float *b
-        uint8_t *out
-        int64_t n
-        int64_t a_step, b_step
 
 ctypedef void (*unary_kernel)(const tt_unary_args *) noexcept nogil
 ctypedef void (*binary_kernel)(const tt_binary_args *) noexcept nogil
 ctypedef void (*compare_kernel)(const tt_compare_args *) noexcept nogil
-
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_kernels:
-        unary_kernel negative_f32
-        unary_kernel abs_f32
-        unary_kernel sign_f32
-        unary_kernel square_f32
-        unary_kernel reciprocal_f32
-        unary_kernel sqrt_f32
-        unary_kernel rsqrt_f32
-        unary_kernel floor_f32
-        unary_kernel ceil_f32
-        unary_kernel round_f32
-        unary_kernel exp_f32
-        unary_kernel expm1_f32
-        unary_kernel log_f32
-        unary_kernel log1p_f32
-        unary_kernel log2_f32
-        unary_kernel log10_f32
-        unary_kernel sinh_f32
-        unary_kernel cosh_f32
-        unary_kernel sin_f32
-        unary_kernel cos_f32
-        unary_kernel tan_f32
-        unary_kernel tanh_f32
-        unary_kernel erf_f32
-        unary_kernel sigmoid_f32
-        unary_kernel relu_f32
-        unary_kernel silu_f32
-        unary_kernel cube_f32
-        unary_kernel clip_f32
-        unary_kernel leaky_relu_f32
-        unary_kernel elu_f32
-        unary_kernel gelu_f32
-        unary_kernel gelu_tanh_f32
-        unary_kernel softplus_f32
-        binary_kernel add_f32
-        binary_kernel subtract_f32
-        binary_kernel multiply_f32
-        binary_kernel divide_f32
-        binary_kernel maximum_f32
-        binary_kernel minimum_f32
-        binary_kernel tanh_backward_f32
-        binary_kernel sigmoid_backward_f32
-        binary_kernel relu_backward_f32
-        binary_kernel leaky_relu_backward_f32
-        binary_kernel elu_backward_f32
-        binary_kernel silu_backward_f32
-        binary_kernel gelu_backward_f32
-        binary_kernel gelu_tanh_backward_f32
-        binary_kernel softplus_backward_f32
-        binary_kernel hardtanh_backward_f32
-        binary_kernel matches_f32
-        compare_kernel equal_f32
-        compare_kernel not_equal_f32
-        compare_kernel less_f32
-        compare_kernel less_equal_f32
-        void (*where_f32)(const tt_where_args *) noexcept nogil
-
-
-cdef inline const tt_kernels *table() noexcept nogil:
-    return <const tt_kernels *> _core.table
 
 
 # Below SMALL elements a call keeps the GIL; above PIECE it is cut, PIECE elements to a thread.
@@ -507,7 +416,7 @@ def add_into(total, x):
         and cnp.PyArray_ISWRITEABLE(total)
     ):
         return reference.add_into(total, x)
-    job.kernel = table().add_f32
+    job.kernel = _core.table.add_f32
     job.args.a = <const float *> cnp.PyArray_DATA(total)
     job.args.b = <const float *> cnp.PyArray_DATA(x)
     job.ndim = 1
@@ -519,162 +428,162 @@ def add_into(total, x):
 
 
 def add(a, b):
-    out = binary(table().add_f32, a, b, 0, 0)
+    out = binary(_core.table.add_f32, a, b, 0, 0)
     return reference.add(a, b) if out is None else out
 
 
 def subtract(a, b):
-    out = binary(table().subtract_f32, a, b, 0, 0)
+    out = binary(_core.table.subtract_f32, a, b, 0, 0)
     return reference.subtract(a, b) if out is None else out
 
 
 def multiply(a, b):
-    out = binary(table().multiply_f32, a, b, 0, 0)
+    out = binary(_core.table.multiply_f32, a, b, 0, 0)
     return reference.multiply(a, b) if out is None else out
 
 
 def divide(a, b):
-    out = binary(table().divide_f32, a, b, 0, 0)
+    out = binary(_core.table.divide_f32, a, b, 0, 0)
     return reference.divide(a, b) if out is None else out
 
 
 def maximum(a, b):
-    out = binary(table().maximum_f32, a, b, 0, 0)
+    out = binary(_core.table.maximum_f32, a, b, 0, 0)
     return reference.maximum(a, b) if out is None else out
 
 
 def minimum(a, b):
-    out = binary(table().minimum_f32, a, b, 0, 0)
+    out = binary(_core.table.minimum_f32, a, b, 0, 0)
     return reference.minimum(a, b) if out is None else out
 
 
 def negative(x):
-    out = unary(table().negative_f32, x, 0, 0)
+    out = unary(_core.table.negative_f32, x, 0, 0)
     return reference.negative(x) if out is None else out
 
 
 def absolute(x):
-    out = unary(table().abs_f32, x, 0, 0)
+    out = unary(_core.table.abs_f32, x, 0, 0)
     return reference.absolute(x) if out is None else out
 
 
 def sign(x):
-    out = unary(table().sign_f32, x, 0, 0)
+    out = unary(_core.table.sign_f32, x, 0, 0)
     return reference.sign(x) if out is None else out
 
 
 def square(x):
-    out = unary(table().square_f32, x, 0, 0)
+    out = unary(_core.table.square_f32, x, 0, 0)
     return reference.square(x) if out is None else out
 
 
 def reciprocal(x):
-    out = unary(table().reciprocal_f32, x, 0, 0)
+    out = unary(_core.table.reciprocal_f32, x, 0, 0)
     return reference.reciprocal(x) if out is None else out
 
 
 def sqrt(x):
-    out = unary(table().sqrt_f32, x, 0, 0)
+    out = unary(_core.table.sqrt_f32, x, 0, 0)
     return reference.sqrt(x) if out is None else out
 
 
 def rsqrt(x):
-    out = unary(table().rsqrt_f32, x, 0, 0)
+    out = unary(_core.table.rsqrt_f32, x, 0, 0)
     return reference.rsqrt(x) if out is None else out
 
 
 def floor(x):
-    out = unary(table().floor_f32, x, 0, 0)
+    out = unary(_core.table.floor_f32, x, 0, 0)
     return reference.floor(x) if out is None else out
 
 
 def ceil(x):
-    out = unary(table().ceil_f32, x, 0, 0)
+    out = unary(_core.table.ceil_f32, x, 0, 0)
     return reference.ceil(x) if out is None else out
 
 
 def rint(x):
-    out = unary(table().round_f32, x, 0, 0)
+    out = unary(_core.table.round_f32, x, 0, 0)
     return reference.rint(x) if out is None else out
 
 
 def exp(x):
-    out = unary(table().exp_f32, x, 0, 0)
+    out = unary(_core.table.exp_f32, x, 0, 0)
     return reference.exp(x) if out is None else out
 
 
 def expm1(x):
-    out = unary(table().expm1_f32, x, 0, 0)
+    out = unary(_core.table.expm1_f32, x, 0, 0)
     return reference.expm1(x) if out is None else out
 
 
 def log(x):
-    out = unary(table().log_f32, x, 0, 0)
+    out = unary(_core.table.log_f32, x, 0, 0)
     return reference.log(x) if out is None else out
 
 
 def log1p(x):
-    out = unary(table().log1p_f32, x, 0, 0)
+    out = unary(_core.table.log1p_f32, x, 0, 0)
     return reference.log1p(x) if out is None else out
 
 
 def cosh(x):
-    out = unary(table().cosh_f32, x, 0, 0)
+    out = unary(_core.table.cosh_f32, x, 0, 0)
     return reference.cosh(x) if out is None else out
 
 
 def sinh(x):
-    out = unary(table().sinh_f32, x, 0, 0)
+    out = unary(_core.table.sinh_f32, x, 0, 0)
     return reference.sinh(x) if out is None else out
 
 
 def log10(x):
-    out = unary(table().log10_f32, x, 0, 0)
+    out = unary(_core.table.log10_f32, x, 0, 0)
     return reference.log10(x) if out is None else out
 
 
 def log2(x):
-    out = unary(table().log2_f32, x, 0, 0)
+    out = unary(_core.table.log2_f32, x, 0, 0)
     return reference.log2(x) if out is None else out
 
 
 def sin(x):
-    out = unary(table().sin_f32, x, 0, 0)
+    out = unary(_core.table.sin_f32, x, 0, 0)
     return reference.sin(x) if out is None else out
 
 
 def cos(x):
-    out = unary(table().cos_f32, x, 0, 0)
+    out = unary(_core.table.cos_f32, x, 0, 0)
     return reference.cos(x) if out is None else out
 
 
 def tan(x):
-    out = unary(table().tan_f32, x, 0, 0)
+    out = unary(_core.table.tan_f32, x, 0, 0)
     return reference.tan(x) if out is None else out
 
 
 def tanh(x):
-    out = unary(table().tanh_f32, x, 0, 0)
+    out = unary(_core.table.tanh_f32, x, 0, 0)
     return reference.tanh(x) if out is None else out
 
 
 def erf(x):
-    out = unary(table().erf_f32, x, 0, 0)
+    out = unary(_core.table.erf_f32, x, 0, 0)
     return reference.erf(x) if out is None else out
 
 
 def sigmoid(x):
-    out = unary(table().sigmoid_f32, x, 0, 0)
+    out = unary(_core.table.sigmoid_f32, x, 0, 0)
     return reference.sigmoid(x) if out is None else out
 
 
 def relu(x):
-    out = unary(table().relu_f32, x, 0, 0)
+    out = unary(_core.table.relu_f32, x, 0, 0)
     return reference.relu(x) if out is None else out
 
 
 def silu(x):
-    out = unary(table().silu_f32, x, 0, 0)
+    out = unary(_core.table.silu_f32, x, 0, 0)
     return reference.silu(x) if out is None else out
 
 
@@ -682,13 +591,13 @@ def power(a, b):
     out = None
     if type(b) is float or type(b) is int:
         if b == 2:
-            out = unary(table().square_f32, a, 0, 0)
+            out = unary(_core.table.square_f32, a, 0, 0)
         elif b == 3:
-            out = unary(table().cube_f32, a, 0, 0)
+            out = unary(_core.table.cube_f32, a, 0, 0)
         elif b == 0.5:
-            out = unary(table().sqrt_f32, a, 0, 0)
+            out = unary(_core.table.sqrt_f32, a, 0, 0)
         elif b == -1:
-            out = unary(table().reciprocal_f32, a, 0, 0)
+            out = unary(_core.table.reciprocal_f32, a, 0, 0)
     return reference.power(a, b) if out is None else out
 
 
@@ -705,7 +614,7 @@ def clip(x, low, high):
         if high is not None:
             q = high
         if p == p and q == q:
-            out = unary(table().clip_f32, x, p, q)
+            out = unary(_core.table.clip_f32, x, p, q)
     return reference.clip(x, low, high) if out is None else out
 
 
@@ -713,23 +622,23 @@ def clip(x, low, high):
 
 
 def leaky_relu(x, negative_slope):
-    out = unary(table().leaky_relu_f32, x, negative_slope, 0)
+    out = unary(_core.table.leaky_relu_f32, x, negative_slope, 0)
     return reference.leaky_relu(x, negative_slope) if out is None else out
 
 
 def elu(x, alpha):
-    out = unary(table().elu_f32, x, alpha, 0)
+    out = unary(_core.table.elu_f32, x, alpha, 0)
     return reference.elu(x, alpha) if out is None else out
 
 
 def gelu(x, approximate):
-    kernel = table().gelu_tanh_f32 if approximate == "tanh" else table().gelu_f32
+    kernel = _core.table.gelu_tanh_f32 if approximate == "tanh" else _core.table.gelu_f32
     out = unary(kernel, x, 0, 0)
     return reference.gelu(x, approximate) if out is None else out
 
 
 def softplus(x, beta, threshold):
-    out = unary(table().softplus_f32, x, beta, threshold)
+    out = unary(_core.table.softplus_f32, x, beta, threshold)
     return reference.softplus(x, beta, threshold) if out is None else out
 
 
@@ -737,53 +646,53 @@ def softplus(x, beta, threshold):
 
 
 def tanh_backward(g, out):
-    result = binary(table().tanh_backward_f32, g, out, 0, 0)
+    result = binary(_core.table.tanh_backward_f32, g, out, 0, 0)
     return reference.tanh_backward(g, out) if result is None else result
 
 
 def sigmoid_backward(g, out):
-    result = binary(table().sigmoid_backward_f32, g, out, 0, 0)
+    result = binary(_core.table.sigmoid_backward_f32, g, out, 0, 0)
     return reference.sigmoid_backward(g, out) if result is None else result
 
 
 def relu_backward(g, out):
-    result = binary(table().relu_backward_f32, g, out, 0, 0)
+    result = binary(_core.table.relu_backward_f32, g, out, 0, 0)
     return reference.relu_backward(g, out) if result is None else result
 
 
 def silu_backward(g, x):
-    result = binary(table().silu_backward_f32, g, x, 0, 0)
+    result = binary(_core.table.silu_backward_f32, g, x, 0, 0)
     return reference.silu_backward(g, x) if result is None else result
 
 
 def leaky_relu_backward(g, x, negative_slope):
-    out = binary(table().leaky_relu_backward_f32, g, x, negative_slope, 0)
+    out = binary(_core.table.leaky_relu_backward_f32, g, x, negative_slope, 0)
     return reference.leaky_relu_backward(g, x, negative_slope) if out is None else out
 
 
 def elu_backward(g, x, alpha):
-    out = binary(table().elu_backward_f32, g, x, alpha, 0)
+    out = binary(_core.table.elu_backward_f32, g, x, alpha, 0)
     return reference.elu_backward(g, x, alpha) if out is None else out
 
 
 def gelu_backward(g, x, approximate):
-    kernel = table().gelu_tanh_backward_f32 if approximate == "tanh" else table().gelu_backward_f32
+    kernel = _core.table.gelu_tanh_backward_f32 if approximate == "tanh" else _core.table.gelu_backward_f32
     out = binary(kernel, g, x, 0, 0)
     return reference.gelu_backward(g, x, approximate) if out is None else out
 
 
 def softplus_backward(g, x, beta, threshold):
-    out = binary(table().softplus_backward_f32, g, x, beta, threshold)
+    out = binary(_core.table.softplus_backward_f32, g, x, beta, threshold)
     return reference.softplus_backward(g, x, beta, threshold) if out is None else out
 
 
 def hardtanh_backward(g, x, low, high):
-    out = binary(table().hardtanh_backward_f32, g, x, low, high)
+    out = binary(_core.table.hardtanh_backward_f32, g, x, low, high)
     return reference.hardtanh_backward(g, x, low, high) if out is None else out
 
 
 def matches(a, b):
-    out = binary(table().matches_f32, a, b, 0, 0)
+    out = binary(_core.table.matches_f32, a, b, 0, 0)
     return reference.matches(a, b) if out is None else out
 
 
@@ -848,32 +757,32 @@ cdef object compare(compare_kernel kernel, object a, object b):
 
 
 def equal(a, b):
-    out = compare(table().equal_f32, a, b)
+    out = compare(_core.table.equal_f32, a, b)
     return reference.equal(a, b) if out is None else out
 
 
 def not_equal(a, b):
-    out = compare(table().not_equal_f32, a, b)
+    out = compare(_core.table.not_equal_f32, a, b)
     return reference.not_equal(a, b) if out is None else out
 
 
 def less(a, b):
-    out = compare(table().less_f32, a, b)
+    out = compare(_core.table.less_f32, a, b)
     return reference.less(a, b) if out is None else out
 
 
 def less_equal(a, b):
-    out = compare(table().less_equal_f32, a, b)
+    out = compare(_core.table.less_equal_f32, a, b)
     return reference.less_equal(a, b) if out is None else out
 
 
 def greater(a, b):
-    out = compare(table().less_f32, b, a)
+    out = compare(_core.table.less_f32, b, a)
     return reference.greater(a, b) if out is None else out
 
 
 def greater_equal(a, b):
-    out = compare(table().less_equal_f32, b, a)
+    out = compare(_core.table.less_equal_f32, b, a)
     return reference.greater_equal(a, b) if out is None else out
 
 
@@ -884,7 +793,7 @@ cdef void where_piece(void *context, int64_t piece) noexcept nogil:
     args.b += piece * PIECE * args.b_step
     args.out += piece * PIECE
     args.n = min(<int64_t> PIECE, args.n - piece * PIECE)
-    table().where_f32(&args)
+    _core.table.where_f32(&args)
 
 
 def where(condition, a, b):

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
+from tinytensor.kernels.abi cimport tt_batch_norm_args, tt_layer_norm_args
 from tinytensor.kernels.arrays cimport (
     ceil_div, contiguous, data_f32, is_f32, is_f32_or_none, rows_of_piece,
 )
@@ -24,42 +25,6 @@ __all__ = [
 ]
 
 cnp.import_array()
-
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_layer_norm_args:
-        const float *x
-        const float *weight
-        const float *bias
-        const float *g
-        float *out
-        float *mean
-        float *rstd
-        float *dweight
-        float *dbias
-        int64_t rows, n
-        float eps
-        int stream
-    ctypedef struct tt_batch_norm_args:
-        const float *x
-        const float *weight
-        const float *bias
-        const float *g
-        float *out
-        float *mean
-        float *var
-        float *rstd
-        float *dweight
-        float *dbias
-        int64_t batch, channels, space, first, last
-        float eps
-        int training
-    ctypedef struct tt_kernels:
-        void (*layer_norm_f32)(const tt_layer_norm_args *) noexcept nogil
-        void (*layer_norm_backward_f32)(const tt_layer_norm_args *) noexcept nogil
-        void (*rms_norm_f32)(const tt_layer_norm_args *) noexcept nogil
-        void (*rms_norm_backward_f32)(const tt_layer_norm_args *) noexcept nogil
-        void (*batch_norm_f32)(const tt_batch_norm_args *) noexcept nogil
-        void (*batch_norm_backward_f32)(const tt_batch_norm_args *) noexcept nogil
 
 cdef enum:
     WORK_OF_PIECE = 1 << 15  # elements; 10 to 20 µs
@@ -166,7 +131,7 @@ def layer_norm(x, weight, bias, eps, ndim):
         return reference.layer_norm(x, weight, bias, eps, ndim)
     shape = shape_of_rows(x, ndim)
     mean, rstd = _core.empty(shape), _core.empty(shape)
-    work.kernel = (<const tt_kernels *> _core.table).layer_norm_f32
+    work.kernel = _core.table.layer_norm_f32
     work.args.bias = data_f32(bias)
     work.args.mean = data_f32(mean)
     work.args.rstd = data_f32(rstd)
@@ -182,7 +147,7 @@ def layer_norm_backward(g, x, weight, mean, rstd, ndim):
         and rstd is not None and fits(rstd, work.args.rows)
     ):
         return reference.layer_norm_backward(g, x, weight, mean, rstd, ndim)
-    work.kernel = (<const tt_kernels *> _core.table).layer_norm_backward_f32
+    work.kernel = _core.table.layer_norm_backward_f32
     work.args.mean = data_f32(mean)
     work.args.rstd = data_f32(rstd)
     return backward(&work, x, g, 2, ndim)
@@ -193,7 +158,7 @@ def rms_norm(x, weight, eps, ndim):
     if not rows_of(&work, x, weight, ndim):
         return reference.rms_norm(x, weight, eps, ndim)
     rstd = _core.empty(shape_of_rows(x, ndim))
-    work.kernel = (<const tt_kernels *> _core.table).rms_norm_f32
+    work.kernel = _core.table.rms_norm_f32
     work.args.rstd = data_f32(rstd)
     work.args.eps = eps
     return forward(&work, x), rstd
@@ -206,7 +171,7 @@ def rms_norm_backward(g, x, weight, rstd, ndim):
         and rstd is not None and fits(rstd, work.args.rows)
     ):
         return reference.rms_norm_backward(g, x, weight, rstd, ndim)
-    work.kernel = (<const tt_kernels *> _core.table).rms_norm_backward_f32
+    work.kernel = _core.table.rms_norm_backward_f32
     work.args.rstd = data_f32(rstd)
     return backward(&work, x, g, 1, ndim)
 
@@ -271,7 +236,7 @@ def batch_norm(x, running_mean, running_var, weight, bias, training, momentum, e
     # The statistics used are always arrays of this call: backward must not see later updates.
     mean = _core.empty_f32(1, &channels) if training else running_mean.copy()
     var = _core.empty_f32(1, &channels) if training else running_var
-    work.kernel = (<const tt_kernels *> _core.table).batch_norm_f32
+    work.kernel = _core.table.batch_norm_f32
     work.args.x = data_f32(x)
     work.args.weight = data_f32(weight)
     work.args.bias = data_f32(bias)
@@ -305,7 +270,7 @@ def batch_norm_backward(g, x, weight, mean, rstd, training):
     shape_of(&work, x)
     dx = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
     dweight, dbias = _core.empty_f32(1, &channels), _core.empty_f32(1, &channels)
-    work.kernel = (<const tt_kernels *> _core.table).batch_norm_backward_f32
+    work.kernel = _core.table.batch_norm_backward_f32
     work.args.x = data_f32(x)
     work.args.weight = data_f32(weight)
     work.args.g = data_f32(g)

@@ -9,6 +9,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
 from tinytensor.kernels cimport _core
+from tinytensor.kernels.abi cimport tt_adam_args, tt_kernels, tt_sgd_args
 from tinytensor.kernels.arrays cimport is_f32
 
 import math
@@ -18,28 +19,6 @@ from tinytensor.kernels import reference
 __all__ = ["adam_step", "sgd_step"]
 
 cnp.import_array()
-
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_sgd_args:
-        float *p
-        float *b
-        const float *g
-        int64_t n
-        float lr, momentum, undamped, weight_decay
-        int nesterov, maximize, first
-    ctypedef struct tt_adam_args:
-        float *p
-        float *m
-        float *v
-        float *v_max
-        const float *g
-        int64_t n
-        float one_minus_beta1, beta2, one_minus_beta2, eps
-        float step_size, root_correction, shrink, weight_decay
-        int maximize
-    ctypedef struct tt_kernels:
-        void (*sgd_f32)(const tt_sgd_args *) noexcept nogil
-        void (*adam_f32)(const tt_adam_args *) noexcept nogil
 
 cdef enum:
     RUN = 1 << 14  # elements; 5 to 10 µs from memory
@@ -93,7 +72,7 @@ cdef list cut(Work *work, params, grads, list states):
         raise ValueError("the lists of parameters, gradients and states differ in length")
     for i in range(count):
         most += getattr(params[i], "size", 0) // RUN + 1
-    work.table = <const tt_kernels *> _core.table
+    work.table = _core.table
     work.runs = <Run *> malloc(most * sizeof(Run) + 1)
     work.first_runs = <int64_t *> malloc((most + 1) * sizeof(int64_t))
     work.pieces = 0

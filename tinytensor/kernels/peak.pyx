@@ -7,6 +7,7 @@ cimport numpy as cnp
 from libc.stdint cimport int64_t
 
 from tinytensor.kernels cimport _core
+from tinytensor.kernels.abi cimport TT_PEAK_CHAINS, tt_fma_peak_args, tt_stream_args
 
 from time import perf_counter
 
@@ -15,25 +16,6 @@ import numpy as np
 __all__ = ["fma_rate", "read_rate", "triad_rate"]
 
 cnp.import_array()
-
-cdef extern from "tinytensor.h" nogil:
-    enum:
-        TT_PEAK_CHAINS
-    ctypedef struct tt_fma_peak_args:
-        float a, b
-        int64_t rounds
-        float *out
-    ctypedef struct tt_stream_args:
-        const float *x
-        const float *y
-        float *out
-        int64_t n
-        float scale
-    ctypedef struct tt_kernels:
-        int vector_bytes
-        void (*fma_peak_f32)(const tt_fma_peak_args *) noexcept nogil
-        void (*stream_read_f32)(const tt_stream_args *) noexcept nogil
-        void (*stream_triad_f32)(const tt_stream_args *) noexcept nogil
 
 cdef enum:
     PIECES = 64
@@ -46,7 +28,7 @@ cdef void run_fma(void *context, int64_t piece) noexcept nogil:
     # x -> 0.5 x + 1 stays near 2: no piece ever meets a denormal or an infinity.
     args.a, args.b, args.rounds = 0.5, 1, ROUNDS
     args.out = <float *> context + piece * CACHE_LINE
-    (<const tt_kernels *> _core.table).fma_peak_f32(&args)
+    _core.table.fma_peak_f32(&args)
 
 
 cdef struct Stream:
@@ -77,7 +59,7 @@ def fma_rate() -> float:
     with nogil:
         _core.parallel_for(PIECES, run_fma, context)
     seconds = perf_counter() - start
-    lanes = (<const tt_kernels *> _core.table).vector_bytes // 4
+    lanes = _core.table.vector_bytes // 4
     return 2.0 * lanes * TT_PEAK_CHAINS * ROUNDS * PIECES / seconds
 
 
@@ -86,7 +68,7 @@ def read_rate(cnp.ndarray x not None) -> float:
     cdef cnp.ndarray sums = np.empty((PIECES, CACHE_LINE), np.float32)
     cdef Stream stream
     check(x)
-    stream.kernel = (<const tt_kernels *> _core.table).stream_read_f32
+    stream.kernel = _core.table.stream_read_f32
     stream.args.x = <const float *> cnp.PyArray_DATA(x)
     stream.args.n = cnp.PyArray_SIZE(x)
     stream.sums = <float *> cnp.PyArray_DATA(sums)
@@ -102,7 +84,7 @@ def triad_rate(cnp.ndarray x not None, cnp.ndarray y not None, cnp.ndarray out n
         raise ValueError("triad_rate: out is read-only")
     if not x.size == y.size == out.size:
         raise ValueError(f"triad_rate: sizes differ: {x.size}, {y.size} and {out.size}")
-    stream.kernel = (<const tt_kernels *> _core.table).stream_triad_f32
+    stream.kernel = _core.table.stream_triad_f32
     stream.args.x = <const float *> cnp.PyArray_DATA(x)
     stream.args.y = <const float *> cnp.PyArray_DATA(y)
     stream.args.out = <float *> cnp.PyArray_DATA(out)

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
+from tinytensor.kernels.abi cimport tt_planes_args, tt_pool_args
 from tinytensor.kernels.gemm cimport is_f32
 
 from functools import lru_cache
@@ -24,32 +25,6 @@ __all__ = [
 ]
 
 cnp.import_array()
-
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_pool_args:
-        const float *x
-        float *out
-        int64_t *indices
-        const float *weights
-        int64_t planes
-        int64_t height, width
-        int64_t out_height, out_width
-        const int64_t *top
-        const int64_t *bottom
-        const int64_t *left
-        const int64_t *right
-        int64_t step_y, step_x
-        int64_t stride_x, span_x
-    ctypedef struct tt_planes_args:
-        const float *x
-        const int64_t *indices
-        float *out
-        int64_t planes, picks, size
-    ctypedef struct tt_kernels:
-        void (*max_pool_f32)(const tt_pool_args *) noexcept nogil
-        void (*avg_pool_f32)(const tt_pool_args *) noexcept nogil
-        void (*avg_pool_grad_f32)(const tt_pool_args *) noexcept nogil
-        void (*scatter_planes_f32)(const tt_planes_args *) noexcept nogil
 
 cdef enum:
     WORK_OF_PIECE = 1 << 15  # elements read and written
@@ -160,7 +135,7 @@ def max_pool2d(x, kernel, stride, padding, dilation, ceil_mode):
     shape = (*x.shape[:-2], len(rows[0]), len(columns[0]))
     out, indices = _core.empty(shape, np.float32), _core.empty(shape, np.int64)
     memset(&s, 0, sizeof(Pooling))
-    s.kernel = (<const tt_kernels *> _core.table).max_pool_f32
+    s.kernel = _core.table.max_pool_f32
     s.args.x, s.args.out, s.args.indices = floats(xs), floats(out), int64s(indices)
     s.args.planes, s.args.height, s.args.width = leading(x.shape), height, width
     s.args.out_height, s.args.out_width = shape[-2:]
@@ -182,7 +157,7 @@ cdef object average(
     shape = (*(<object> x).shape[:-2], len(rows[0]), len(columns[0]))
     out = _core.empty(shape, np.float32)
     memset(&s, 0, sizeof(Pooling))
-    s.kernel = (<const tt_kernels *> _core.table).avg_pool_f32
+    s.kernel = _core.table.avg_pool_f32
     s.args.x, s.args.out, s.args.weights = floats(xs), floats(out), floats(weights)
     s.args.planes, s.args.height, s.args.width = leading(shape), height, width
     s.args.out_height, s.args.out_width = shape[-2:]
@@ -202,7 +177,7 @@ cdef object average_grad(
     out = _core.empty((*(<object> g).shape[:-2], *size), np.float32)
     memset(cnp.PyArray_DATA(out), 0, cnp.PyArray_NBYTES(out))
     memset(&s, 0, sizeof(Pooling))
-    s.kernel = (<const tt_kernels *> _core.table).avg_pool_grad_f32
+    s.kernel = _core.table.avg_pool_grad_f32
     s.args.x, s.args.out, s.args.weights = floats(gs), floats(out), floats(weights)
     s.args.planes = leading((<object> g).shape)
     s.args.height, s.args.width = size
@@ -276,7 +251,7 @@ def scatter_planes(g, indices, size):
     cdef Scattering s
     cdef cnp.ndarray gs = np.ascontiguousarray(g), at = np.require(indices, None, "CA"), out
     out = _core.empty((*g.shape[:-2], *size), np.float32)
-    s.kernel = (<const tt_kernels *> _core.table).scatter_planes_f32
+    s.kernel = _core.table.scatter_planes_f32
     s.args.x, s.args.indices, s.args.out = floats(gs), int64s(at), floats(out)
     s.args.planes, s.args.picks = leading(g.shape), g.shape[-2] * g.shape[-1]
     s.args.size = size[0] * size[1]

@@ -10,7 +10,12 @@ cimport numpy as cnp
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
-from tinytensor.kernels cimport _core, gemm
+from tinytensor.kernels cimport _core
+from tinytensor.kernels.abi cimport (
+    TT_GEMM_DEPTH, TT_STEP_DEPTH, TT_STEP_ROW, TT_STEP_ROWS, tt_gemm_block_args,
+    tt_gemm_pack_args, tt_gru_cell_args, tt_kernels, tt_lstm_cell_args, tt_step_args,
+    tt_step_bias_args, tt_step_operand_size, tt_step_pack_args,
+)
 from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32, rows_of_piece
 
 import numpy as np
@@ -33,88 +38,6 @@ __all__ = [
 ]
 
 cnp.import_array()
-
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_lstm_cell_args:
-        const float *gates
-        const float *c
-        const float *gh
-        const float *gc
-        float *h_next
-        float *c_next
-        float *dgates
-        float *dc
-        int64_t rows, hidden
-    ctypedef struct tt_gru_cell_args:
-        const float *x_gates
-        const float *h_gates
-        const float *h
-        const float *g
-        float *h_next
-        float *dx_gates
-        float *dh_gates
-        float *dh
-        int64_t rows, hidden
-    ctypedef struct tt_step_args:
-        const float *weights
-        const float *operand
-        float *next
-        int64_t operand_rows
-        const float *x
-        int64_t batch, hidden
-        int64_t inputs
-        int64_t row, rows, unit, units
-        const float *h_before
-        const float *c_before
-        const float *input
-        int64_t input_row
-        float *gates
-        float *inner
-        float *h
-        float *c
-        const float *inner_bias
-        const float *g
-        const float *g_last
-        float *dgates
-        float *dinner
-        float *dx
-        float *carry
-        float *dh0
-        int gate_count, adds_carry
-        int relu
-    ctypedef struct tt_step_pack_args:
-        const float *weight
-        const float *input_weight
-        float *out
-        int64_t gates, hidden, inputs
-        int64_t first, groups
-        int backward
-    ctypedef struct tt_step_bias_args:
-        const float *operand
-        float *sums
-        int64_t rows, depth
-        int accumulate
-    int64_t TT_STEP_ROWS, TT_STEP_DEPTH, TT_STEP_ROW
-    int64_t tt_step_operand_size(
-        int64_t rows, int64_t gates, int64_t hidden, int64_t inputs
-    )
-    ctypedef struct tt_kernels:
-        int vector_bytes
-        void (*lstm_cell_f32)(const tt_lstm_cell_args *) noexcept nogil
-        void (*lstm_cell_backward_f32)(const tt_lstm_cell_args *) noexcept nogil
-        void (*gru_cell_f32)(const tt_gru_cell_args *) noexcept nogil
-        void (*gru_cell_backward_f32)(const tt_gru_cell_args *) noexcept nogil
-        void (*step_pack_f32)(const tt_step_pack_args *) noexcept nogil
-        void (*step_operand_f32)(const tt_step_args *) noexcept nogil
-        void (*lstm_step_f32)(const tt_step_args *) noexcept nogil
-        void (*lstm_step_backward_f32)(const tt_step_args *) noexcept nogil
-        void (*gru_step_f32)(const tt_step_args *) noexcept nogil
-        void (*gru_step_backward_f32)(const tt_step_args *) noexcept nogil
-        void (*rnn_step_f32)(const tt_step_args *) noexcept nogil
-        void (*rnn_step_backward_f32)(const tt_step_args *) noexcept nogil
-        void (*step_state_backward_f32)(const tt_step_args *) noexcept nogil
-        void (*step_inputs_backward_f32)(const tt_step_args *) noexcept nogil
-        void (*step_bias_f32)(const tt_step_bias_args *) noexcept nogil
 
 cdef enum:
     WORK_OF_PIECE = 1 << 13  # elements of the state, each with some 60 operations
@@ -189,7 +112,7 @@ def lstm_cell(gates, c):
         return reference.lstm_cell(gates, c)
     gates, c = contiguous(gates), contiguous(c)
     h_next, c_next = new_like(c), new_like(c)
-    work.kernel = (<const tt_kernels *> _core.table).lstm_cell_f32
+    work.kernel = _core.table.lstm_cell_f32
     work.args.gh = NULL
     work.args.h_next = data_f32(h_next)
     work.args.c_next = data_f32(c_next)
@@ -205,7 +128,7 @@ def lstm_cell_backward(gh, gc, gates, c):
         return reference.lstm_cell_backward(gh, gc, gates, c)
     gh, gc, gates, c = contiguous(gh), contiguous(gc), contiguous(gates), contiguous(c)
     dgates, dc = new_like(gates), new_like(c)
-    work.kernel = (<const tt_kernels *> _core.table).lstm_cell_backward_f32
+    work.kernel = _core.table.lstm_cell_backward_f32
     work.args.gh = data_f32(gh)
     work.args.gc = data_f32(gc)
     work.args.dgates = data_f32(dgates)
@@ -258,7 +181,7 @@ def gru_cell(x_gates, h_gates, h):
         return reference.gru_cell(x_gates, h_gates, h)
     x_gates, h_gates, h = contiguous(x_gates), contiguous(h_gates), contiguous(h)
     h_next = new_like(h)
-    work.kernel = (<const tt_kernels *> _core.table).gru_cell_f32
+    work.kernel = _core.table.gru_cell_f32
     work.args.g = NULL
     work.args.h_next = data_f32(h_next)
     start_gru(&work, x_gates, h_gates, h)
@@ -276,7 +199,7 @@ def gru_cell_backward(g, x_gates, h_gates, h):
         contiguous(g), contiguous(x_gates), contiguous(h_gates), contiguous(h)
     )
     dx_gates, dh_gates, dh = new_like(x_gates), new_like(h_gates), new_like(h)
-    work.kernel = (<const tt_kernels *> _core.table).gru_cell_backward_f32
+    work.kernel = _core.table.gru_cell_backward_f32
     work.args.g = data_f32(g)
     work.args.dx_gates = data_f32(dx_gates)
     work.args.dh_gates = data_f32(dh_gates)
@@ -308,7 +231,7 @@ cdef struct Sequence:
 cdef void cut(Sequence *s, int64_t steps, int64_t batch, int64_t hidden, int gates) noexcept:
     """How steps are cut into pieces: by their size."""
     cdef int64_t blocks = ceil_div(batch, TT_STEP_ROWS)
-    s.table = <const tt_kernels *> _core.table
+    s.table = _core.table
     s.steps, s.gates, s.args.batch, s.args.hidden = steps, gates, batch, hidden
     s.group_units = 2 * (s.table.vector_bytes // 4)
     s.groups = ceil_div(hidden, s.group_units)
@@ -438,8 +361,8 @@ cdef struct Gradients:
 
 cdef void pack_factor(void *context, int64_t piece) noexcept nogil:
     cdef const Gradients *p = <const Gradients *> context
-    cdef const gemm.tt_kernels *table = <const gemm.tt_kernels *> _core.table
-    cdef gemm.tt_gemm_pack_args args
+    cdef const tt_kernels *table = _core.table
+    cdef tt_gemm_pack_args args
     cdef int64_t k = piece * p.block_depth
     args.width, args.depth = p.columns, min(p.block_depth, p.depth - k)
     args.width_step, args.depth_step = 1, p.row_length
@@ -464,8 +387,8 @@ cdef inline int64_t filled_up(const Gradients *p) noexcept nogil:
 cdef void add_products(void *context, int64_t piece) noexcept nogil:
     cdef const Gradients *p = <const Gradients *> context
     cdef const Sequence *s = p.s
-    cdef const gemm.tt_kernels *table = <const gemm.tt_kernels *> _core.table
-    cdef gemm.tt_gemm_block_args args
+    cdef const tt_kernels *table = _core.table
+    cdef tt_gemm_block_args args
     cdef tt_step_bias_args bias
     cdef int64_t n = s.args.hidden, of_gate = padded(s, n)
     cdef int64_t column = piece % p.column_pieces * p.piece_columns
@@ -510,7 +433,7 @@ cdef void multiply(
     """In strips of columns, whose packed factor the memory can hold."""
     cdef int64_t sums = p.s.gates * padded(p.s, p.s.args.hidden), column = 0
     p.row_length, p.row, p.depth, p.accumulate = row_length, row, depth, accumulate
-    p.block_depth = ceil_div(depth, ceil_div(depth, gemm.TT_GEMM_DEPTH))
+    p.block_depth = ceil_div(depth, ceil_div(depth, TT_GEMM_DEPTH))
     while column < row_length:
         p.factor, p.dw = factor + column, dw + column
         p.columns = min(COLUMNS_OF_STRIP, row_length - column)

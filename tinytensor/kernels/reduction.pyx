@@ -12,6 +12,7 @@ from libc.math cimport sqrtf
 from libc.stdint cimport int64_t
 
 from tinytensor.kernels cimport _core, copies
+from tinytensor.kernels.abi cimport tt_arg_args, tt_cumsum_args, tt_reduce_args
 
 import numpy as np
 
@@ -39,44 +40,9 @@ cdef extern from "numpy/arrayobject.h":
         const cnp.npy_intp *strides, void *data, int flags, void *obj
     )
 
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_reduce_args:
-        const float *x
-        const float *shift
-        float *out
-        int64_t outer, n, cols
-        int64_t x_outer, stride, out_outer
-
-    ctypedef struct tt_arg_args:
-        const float *x
-        int64_t *out
-        int64_t outer, n, cols
-        int64_t x_outer, stride, out_outer
-    ctypedef struct tt_cumsum_args:
-        const float *x
-        float *out
-        int64_t outer, n, cols
-        int64_t stride
-        int reverse
 
 ctypedef void (*reduce_kernel)(const tt_reduce_args *) noexcept nogil
 ctypedef void (*arg_kernel)(const tt_arg_args *) noexcept nogil
-
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_kernels:
-        reduce_kernel sum_f32
-        reduce_kernel prod_f32
-        reduce_kernel max_f32
-        reduce_kernel min_f32
-        reduce_kernel squared_deviations_f32
-        arg_kernel argmax_f32
-        arg_kernel argmin_f32
-        void (*cumsum_f32)(const tt_cumsum_args *) noexcept nogil
-
-
-cdef inline const tt_kernels *table() noexcept nogil:
-    return <const tt_kernels *> _core.table
-
 
 cdef enum:
     SMALL = 4096      # a call of fewer elements keeps the GIL
@@ -297,27 +263,27 @@ cdef cnp.ndarray simple(reduce_kernel kernel, object x, object axis, object keep
 def reduce_sum(x, axis=None, keepdims=False, dtype=None):
     if dtype is not None:
         x = np.asarray(x).astype(dtype, copy=False)
-    out = simple(table().sum_f32, x, axis, keepdims, False)
+    out = simple(_core.table.sum_f32, x, axis, keepdims, False)
     return reference.reduce_sum(x, axis, keepdims, dtype) if out is None else out
 
 
 def mean(x, axis=None, keepdims=False):
-    out = simple(table().sum_f32, x, axis, keepdims, True)
+    out = simple(_core.table.sum_f32, x, axis, keepdims, True)
     return reference.mean(x, axis, keepdims) if out is None else out
 
 
 def prod(x, axis=None, keepdims=False):
-    out = simple(table().prod_f32, x, axis, keepdims, False)
+    out = simple(_core.table.prod_f32, x, axis, keepdims, False)
     return reference.prod(x, axis, keepdims) if out is None else out
 
 
 def amax(x, axis=None, keepdims=False):
-    out = simple(table().max_f32, x, axis, keepdims, False)
+    out = simple(_core.table.max_f32, x, axis, keepdims, False)
     return reference.amax(x, axis, keepdims) if out is None else out
 
 
 def amin(x, axis=None, keepdims=False):
-    out = simple(table().min_f32, x, axis, keepdims, False)
+    out = simple(_core.table.min_f32, x, axis, keepdims, False)
     return reference.amin(x, axis, keepdims) if out is None else out
 
 
@@ -338,7 +304,7 @@ cdef cnp.ndarray spread(object x, object axis, object correction, object keepdim
         groups += reduced[i] and not (i > 0 and reduced[i - 1])
     if groups != 1:
         return None
-    center = reduce_axes(table().sum_f32, table().sum_f32, array, None, reduced, True)
+    center = reduce_axes(_core.table.sum_f32, _core.table.sum_f32, array, None, reduced, True)
     count = cnp.PyArray_SIZE(array) // cnp.PyArray_SIZE(center)
     over = count - <double> correction
     if over <= 0:
@@ -347,7 +313,7 @@ cdef cnp.ndarray spread(object x, object axis, object correction, object keepdim
     for i in range(cnp.PyArray_SIZE(center)):
         data[i] /= count
     out = reduce_axes(
-        table().squared_deviations_f32, table().sum_f32, array, center, reduced, keepdims
+        _core.table.squared_deviations_f32, _core.table.sum_f32, array, center, reduced, keepdims
     )
     data = <float *> cnp.PyArray_DATA(out)
     for i in range(cnp.PyArray_SIZE(out)):
@@ -467,12 +433,12 @@ cdef object place_of_extreme(
 
 
 def argmax(x, axis=None, keepdims=False):
-    out = place_of_extreme(table().argmax_f32, True, x, axis, keepdims)
+    out = place_of_extreme(_core.table.argmax_f32, True, x, axis, keepdims)
     return reference.argmax(x, axis, keepdims) if out is None else out
 
 
 def argmin(x, axis=None, keepdims=False):
-    out = place_of_extreme(table().argmin_f32, False, x, axis, keepdims)
+    out = place_of_extreme(_core.table.argmin_f32, False, x, axis, keepdims)
     return reference.argmin(x, axis, keepdims) if out is None else out
 
 
@@ -526,7 +492,7 @@ def cumsum(x, axis, reverse=False):
         else:
             work.args.stride *= cnp.PyArray_DIM(array, i)
     out = _core.empty_f32(ndim, cnp.PyArray_DIMS(array))
-    work.kernel = table().cumsum_f32
+    work.kernel = _core.table.cumsum_f32
     work.args.x = <const float *> cnp.PyArray_DATA(array)
     work.args.out = <float *> cnp.PyArray_DATA(out)
     work.args.cols = work.args.stride

@@ -4,6 +4,7 @@ cimport numpy as cnp
 from libc.stdint cimport int64_t
 
 from tinytensor.kernels cimport _core
+from tinytensor.kernels.abi cimport tt_cross_entropy_args, tt_kernels, tt_softmax_args
 from tinytensor.kernels.arrays cimport (
     ceil_div, contiguous, data_f32, is_f32, is_f32_or_none, rows_of_piece,
 )
@@ -24,40 +25,6 @@ __all__ = [
 ]
 
 cnp.import_array()
-
-cdef extern from "tinytensor.h" nogil:
-    ctypedef struct tt_softmax_args:
-        const float *x
-        const float *g
-        const float *lse
-        float *out
-        int64_t rows, n, columns, step
-        int stream
-    ctypedef struct tt_cross_entropy_args:
-        const float *x
-        const float *weight
-        const float *g
-        const int64_t *target
-        float *losses
-        float *lse
-        float *dx
-        int64_t rows, classes, ignore_index, g_step
-        float smoothing, scale
-    ctypedef struct tt_kernels:
-        void (*softmax_f32)(const tt_softmax_args *) noexcept nogil
-        void (*softmax_backward_f32)(const tt_softmax_args *) noexcept nogil
-        void (*log_softmax_f32)(const tt_softmax_args *) noexcept nogil
-        void (*log_softmax_backward_f32)(const tt_softmax_args *) noexcept nogil
-        void (*softmax_columns_f32)(const tt_softmax_args *) noexcept nogil
-        void (*softmax_backward_columns_f32)(const tt_softmax_args *) noexcept nogil
-        void (*log_softmax_columns_f32)(const tt_softmax_args *) noexcept nogil
-        void (*log_softmax_backward_columns_f32)(const tt_softmax_args *) noexcept nogil
-        void (*logsumexp_f32)(const tt_softmax_args *) noexcept nogil
-        void (*logsumexp_backward_f32)(const tt_softmax_args *) noexcept nogil
-        void (*logsumexp_columns_f32)(const tt_softmax_args *) noexcept nogil
-        void (*logsumexp_backward_columns_f32)(const tt_softmax_args *) noexcept nogil
-        void (*cross_entropy_f32)(const tt_cross_entropy_args *) noexcept nogil
-        void (*cross_entropy_backward_f32)(const tt_cross_entropy_args *) noexcept nogil
 
 cdef enum:
     WORK_OF_PIECE = 1 << 15  # elements; 10 to 20 µs
@@ -160,28 +127,28 @@ cdef void run(
 
 
 def softmax(x, axis):
-    cdef const tt_kernels *table = <const tt_kernels *> _core.table
+    cdef const tt_kernels *table = _core.table
     if not is_f32(x):
         return reference.softmax(x, axis)
     return along(table.softmax_f32, table.softmax_columns_f32, x, None, axis)
 
 
 def log_softmax(x, axis):
-    cdef const tt_kernels *table = <const tt_kernels *> _core.table
+    cdef const tt_kernels *table = _core.table
     if not is_f32(x):
         return reference.log_softmax(x, axis)
     return along(table.log_softmax_f32, table.log_softmax_columns_f32, x, None, axis)
 
 
 def softmax_backward(g, out, axis):
-    cdef const tt_kernels *table = <const tt_kernels *> _core.table
+    cdef const tt_kernels *table = _core.table
     if not (is_f32(g) and is_f32(out) and cnp.PyArray_SAMESHAPE(g, out)):
         return reference.softmax_backward(g, out, axis)
     return along(table.softmax_backward_f32, table.softmax_backward_columns_f32, out, g, axis)
 
 
 def log_softmax_backward(g, out, axis):
-    cdef const tt_kernels *table = <const tt_kernels *> _core.table
+    cdef const tt_kernels *table = _core.table
     if not (is_f32(g) and is_f32(out) and cnp.PyArray_SAMESHAPE(g, out)):
         return reference.log_softmax_backward(g, out, axis)
     return along(
@@ -198,7 +165,7 @@ cdef bint is_row_reduced(object x, object axis, object keepdims):
 
 
 def logsumexp(x, axis=None, keepdims=False):
-    cdef const tt_kernels *table = <const tt_kernels *> _core.table
+    cdef const tt_kernels *table = _core.table
     cdef SoftmaxWork work
     if not is_row_reduced(x, axis, keepdims):
         return reference.logsumexp(x, axis, keepdims)
@@ -213,7 +180,7 @@ def logsumexp(x, axis=None, keepdims=False):
 
 
 def logsumexp_backward(g, x, out, axis=None, keepdims=False):
-    cdef const tt_kernels *table = <const tt_kernels *> _core.table
+    cdef const tt_kernels *table = _core.table
     cdef SoftmaxWork work
     if not (
         is_row_reduced(x, axis, keepdims) and is_f32(g) and is_f32(out)
@@ -301,7 +268,7 @@ def cross_entropy(x, target, weight, ignore_index, label_smoothing, reduction):
         )
     rows = work.args.rows
     losses, lse = _core.empty_f32(1, &rows), _core.empty_f32(1, &rows)
-    work.kernel = (<const tt_kernels *> _core.table).cross_entropy_f32
+    work.kernel = _core.table.cross_entropy_f32
     work.args.losses = data_f32(losses)
     work.args.lse = data_f32(lse)
     with nogil:
@@ -332,7 +299,7 @@ def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smooth
         )
     g = contiguous(g)
     dx = _core.empty_f32(2, cnp.PyArray_DIMS(x))
-    work.kernel = (<const tt_kernels *> _core.table).cross_entropy_backward_f32
+    work.kernel = _core.table.cross_entropy_backward_f32
     work.args.g = data_f32(g)
     work.args.g_step = 1 if cnp.PyArray_NDIM(g) else 0
     work.args.lse = data_f32(lse)

@@ -11,7 +11,11 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
-from tinytensor.kernels.gemm cimport cut_rows, depth_of_blocks, tt_gemm_block_args
+from tinytensor.kernels.abi cimport (
+    TT_WINOGRAD_TILES, tt_binary_args, tt_gemm_block_args, tt_kernels, tt_winograd_args,
+    tt_winograd_taps_args,
+)
+from tinytensor.kernels.gemm cimport cut_rows, depth_of_blocks
 from tinytensor.kernels.scratch cimport (
     Scratch,
     allocate,
@@ -23,39 +27,6 @@ from tinytensor.kernels.scratch cimport (
 
 from tinytensor.kernels import _core as core
 
-cdef extern from "tinytensor.h" nogil:
-    int64_t TT_WINOGRAD_TILES
-    ctypedef struct tt_winograd_args:
-        float *planes
-        float *transformed
-        const float *bias
-        int64_t channels, height, width
-        int64_t row, column
-        int64_t tiles
-        int64_t point_step, tile_step
-    ctypedef struct tt_winograd_taps_args:
-        float *taps
-        float *transformed
-        int64_t filters, depth
-        int64_t filter_step, depth_step, point_step, row_step
-        int reversed
-    ctypedef struct tt_binary_args:
-        const float *a
-        const float *b
-        float *out
-        int64_t rows, cols
-        int64_t a_row, b_row
-        int64_t a_col, b_col
-    ctypedef struct tt_kernels:
-        int vector_bytes
-        int gemm_rows
-        void (*add_f32)(const tt_binary_args *) noexcept nogil
-        void (*gemm_block_f32)(const tt_gemm_block_args *) noexcept nogil
-        void (*winograd_image_f32)(const tt_winograd_args *) noexcept nogil
-        void (*winograd_gradient_f32)(const tt_winograd_args *) noexcept nogil
-        void (*winograd_output_f32)(const tt_winograd_args *) noexcept nogil
-        void (*winograd_taps_f32)(const tt_winograd_taps_args *) noexcept nogil
-        void (*winograd_grad_taps_f32)(const tt_winograd_taps_args *) noexcept nogil
 
 cdef enum:
     POINTS = 36
@@ -215,7 +186,7 @@ cdef int winograd(
     cdef Forward s
     cdef int64_t tiles, pieces, unused
     keep = []
-    s.table = <const tt_kernels *> _core.table
+    s.table = _core.table
     s.shape, s.tiles = shape[0], cut_tiles(shape)
     s.x, s.weight, s.bias, s.out = x, weight, bias, out
     s.filter_step, s.channel_step, s.reversed = filter_step, channel_step, reversed
@@ -383,7 +354,7 @@ cdef int winograd_grad_w(
 ) except -1:
     cdef Weights s
     keep = []
-    s.table = <const tt_kernels *> _core.table
+    s.table = _core.table
     s.shape, s.tiles = shape[0], cut_tiles(shape)
     s.x, s.g, s.out = x, g, out
     s.lanes = s.table.vector_bytes // 4
