@@ -16,6 +16,8 @@ from ..table import rows
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ENGINE = "engine operation plan gradients grad_mode observers hooks"
+DESIGN = ROOT / "docs" / "design.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -70,6 +72,51 @@ def test_files_that_are_named_exist(page: Path) -> None:
             folders = [ROOT / folder for folder in FOLDERS]
             named = [found for folder in folders for found in folder.rglob(pattern)]
             assert named or (ROOT / word).exists(), f"{page.name} names {word}"
+
+
+def test_the_house_is_drawn_as_it_stands() -> None:
+    """In docs/design.md's tree: names left of the descriptions, each beneath its folder."""
+    tree = re.search(r"^## The house\n\n```\n(.*?)^```$", DESIGN.read_text(), re.M | re.S)
+    assert tree
+    above: list[str] = []
+    drawn: set[Path] = set()
+    for line in tree[1].splitlines():
+        names = (line[:27] if line[26:27] == " " else line).split()
+        depth = (len(line) - len(line.lstrip())) // 2
+        for name in names:
+            found = list(ROOT.joinpath(*above[:depth]).glob(name))
+            assert found, f"docs/design.md draws {name}"
+            drawn.update(found)
+        above[depth:] = names[-1:]
+    modules = (ROOT / "tinytensor").iterdir()
+    python = {m for m in modules if m.suffix == ".py" or (m / "__init__.py").exists()}
+    left_out = {m.name for m in python - drawn} - {"__init__.py"}
+    assert not left_out, "docs/design.md does not draw them"
+
+
+def lines_of(*files: Path) -> int:
+    return sum(file.read_text().count("\n") for file in files)
+
+
+def test_lines_are_counted_rightly() -> None:
+    """Within a tenth: the afternoon's files and their sum, and the engine's."""
+    design, readme = DESIGN.read_text(), " ".join(PAGES[0].read_text().split())
+    path = re.findall(r"^\| `(\S+)` \| (\d+) \|", design, re.M)
+    assert len(path) > 9
+    for name, lines in path:
+        assert int(lines) == pytest.approx(lines_of(ROOT / name), rel=0.1), name
+    together = sum(lines_of(ROOT / name) for name, _ in path)
+    files = [ROOT / "tinytensor" / f"{name}.py" for name in ENGINE.split()]
+    files += (ROOT / "tinytensor" / "engine").glob("*.py")
+    engine = lines_of(*(file for file in files if file.exists()))
+    for text, pattern, counted in [
+        (design, r"^\| together \| ([\d,]+) \|", together),
+        (readme, r"a path of ([\d,]+) lines", together),
+        (readme, r"([\d,]+) lines of plain Python", engine),
+    ]:
+        said = re.search(pattern, text, re.M)
+        assert said, pattern
+        assert int(said[1].replace(",", "")) == pytest.approx(counted, rel=0.1), said[0]
 
 
 def test_files_that_ci_names_exist() -> None:
