@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 
 from . import engine, kernels
+from .version import __version__
 
 _core: Any = import_module("tinytensor.kernels._core") if kernels.active == "fast" else None
 
 
 def config() -> dict[str, str]:
     """The facts that :func:`show_config` prints, by name."""
-    from . import __version__
-
     facts = {
         "tinytensor": __version__,
         "engine": "compiled" if engine.compiled else "interpreted",
@@ -81,7 +80,6 @@ def _obey_threadpoolctl(threadpoolctl: Any) -> None:
             set_num_threads(num_threads)
 
         def get_version(self) -> str:
-            from . import __version__
 
             return __version__
 

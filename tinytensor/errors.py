@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .engine import GraphError as GraphError
+from .engine.core import GraphError as GraphError
 
 
 class ShapeError(ValueError):
@@ -27,6 +27,10 @@ class AxisError(ShapeError, IndexError):
 
 class RangeError(DtypeError, OverflowError):
     """A number does not fit into the dtype of the array beside it."""
+
+
+class VmapError(RuntimeError):
+    """What was asked of one lane of a vmap cannot be done for each lane."""
 
 
 # Which of these an error of NumPy's or Python's is: the first that fits.

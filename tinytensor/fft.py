@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .inspection import check_device
-from .ops import fourier as _transforms
-from .ops.fourier import *
-from .tensor import Dtype, Tensor
+from .ops import fft as _transforms
+from .ops.fft import *
+from .tensors.namespace_info import check_device
+from .tensors.tensor import Dtype, Tensor
 
 __all__ = [*_transforms.__all__, "fftfreq", "rfftfreq"]
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .engine import Variable
-from .operation import Op, op
+from .engine.core import Variable
+from .engine.operation import Op, op
 
 Number = int | float
 

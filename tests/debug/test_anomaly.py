@@ -13,10 +13,10 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import nn
+from tinytensor.engine.observers import Observer, observers
+from tinytensor.engine.operation import observing
 from tinytensor.errors import GraphError
 from tinytensor.models import LeNet
-from tinytensor.observers import Observer, observers
-from tinytensor.operation import observing
 from tinytensor.scalar import Value
 
 # The reference kernels say of an overflow what NumPy says.

@@ -11,11 +11,11 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import kernels, nn
+from tinytensor.engine.observers import observers
 from tinytensor.errors import GraphError
 from tinytensor.func import checkpoint
 from tinytensor.models import GPT, GPTConfig
 from tinytensor.nn import functional as F
-from tinytensor.observers import observers
 
 N = 1000  # float32: 4000 bytes
 

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tinytensor import engine, gradients, ops
-from tinytensor.engine import GraphError, Node
-from tinytensor.operation import op
+from tinytensor import ops
+from tinytensor.engine import core as engine
+from tinytensor.engine import grad as gradients
+from tinytensor.engine.core import GraphError, Node
+from tinytensor.engine.operation import op
 from tinytensor.scalar import Value
-from tinytensor.tensor import Tensor
+from tinytensor.tensors.tensor import Tensor
 
 
 def leaf(*values: float) -> Tensor:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinytensor as tt
-from tinytensor.gradients import grad
+from tinytensor.engine.grad import grad
 from tinytensor.scalar import Value
 
 UNARY: dict[str, Callable] = {

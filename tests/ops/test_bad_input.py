@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tinytensor.engine import GraphError
+from tinytensor.engine.core import GraphError
 
 from ..table import ROWS, Case
 from ..table.calls import (

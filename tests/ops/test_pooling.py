@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tinytensor.ops import pooling
 
 
 def image(*shape):
@@ -95,6 +96,6 @@ def test_a_window_of_padding_alone_is_refused():
 
 def test_an_index_outside_of_the_plane_is_refused():
     with pytest.raises(IndexError, match="scatter_planes: an index is outside"):
-        tt.scatter_planes(tt.ones((1, 1, 1)), np.array([[[4]]]), (2, 2))
+        pooling.scatter_planes(tt.ones((1, 1, 1)), np.array([[[4]]]), (2, 2))
     with pytest.raises(IndexError, match="gather_planes: an index is outside"):
-        tt.gather_planes(tt.ones((1, 2, 2)), np.array([[[-1]]]))
+        pooling.gather_planes(tt.ones((1, 2, 2)), np.array([[[-1]]]))

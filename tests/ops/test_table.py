@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tinytensor import kernels
+from tinytensor.engine.operation import zero
 from tinytensor.kernels import reference
-from tinytensor.operation import zero
 
 from ..table import ROWS
 from ..table.calls import (

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tinytensor import batched
 from tinytensor.func import vmap
-from tinytensor.ops.batching import looped
+from tinytensor.tensors import batched
+from tinytensor.tensors.batched import looped
 
 from ..table import ROWS, Case, Row
 from ..table.calls import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import subprocess
 import sys
@@ -31,8 +32,9 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def test_the_version_is_the_projects() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert tt.__version__ == project["version"]
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    where = tools["setuptools"]["dynamic"]["version"]["attr"]  # so it is written once
+    assert tt.__version__ == operator.attrgetter(where.removeprefix("tinytensor."))(tt)
     with suppress(PackageNotFoundError):  # used in place, not installed
         assert version("tinytensor") == tt.__version__
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+import pkgutil
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,27 +18,42 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import kernels, ops
+from tinytensor.engine.operation import Op
 from tinytensor.kernels import reference
-from tinytensor.operation import Op
 
 from . import ROWS, Case, Row
 
 Key = tuple[int | str, ...]  # where an array of a case stands: (0,), ("weight",), (0, 2) in a list
 
 
+@cache
+def families() -> list[ModuleType]:
+    """The modules of ops."""
+    packages = {ops.__name__: ops, ops.losses.__name__: ops.losses}
+    return [
+        import_module(f"{name}.{module.name}")
+        for name, package in packages.items()
+        for module in pkgutil.iter_modules(package.__path__)
+    ]
+
+
+NAMESPACES = (ops, ops.linalg, ops.fft)
+
+
+@cache
 def public_ops() -> dict[str, Op]:
-    """The ops that ``tinytensor.ops`` offers, by their own names (an alias counts once)."""
+    """The ops that users call, and those of other ops' gradients that have a row, by their own
+    names (an alias counts once)."""
     found = {name: op for space in NAMESPACES for name, op in vars(space).items()}
-    ops_alone = {name: op for name, op in found.items() if isinstance(op, Op)}
+    inner = {name: op for family in families() for name, op in vars(family).items() if name in ROWS}
+    ops_alone = {name: op for name, op in (inner | found).items() if isinstance(op, Op)}
     return {op.__name__: op for name, op in ops_alone.items() if not name.startswith("_")}
-
-
-NAMESPACES = (ops, ops.matrices, ops.fourier)
 
 
 def function_of(name: str) -> Any:
     """A function of ``tinytensor.ops`` that is made of ops; None if there is none."""
-    return next((getattr(space, name) for space in NAMESPACES if hasattr(space, name)), None)
+    found = [getattr(space, name, None) for space in (*NAMESPACES, *families())]
+    return next((function for function in found if callable(function)), None)
 
 
 def op_of(row: Row) -> Any:

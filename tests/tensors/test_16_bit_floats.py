@@ -25,7 +25,7 @@ from tests.table.calls import (
     op_of,
     with_arrays,
 )
-from tinytensor.operation import Op
+from tinytensor.engine.operation import Op
 
 pytest.importorskip("ml_dtypes")
 NARROW = [tt.float16, tt.bfloat16]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tinytensor import engine
-from tinytensor.operators import Operators
+from tinytensor.engine import core as engine
+from tinytensor.tensors.operators import Operators
 
 FLOATS = ["add", "sub", "mul", "truediv", "pow", "floordiv", "mod"]
 BITS = ["and", "or", "xor"]

@@ -13,9 +13,9 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import nn
+from tinytensor.engine.observers import observers
 from tinytensor.func import checkpoint
 from tinytensor.nn import functional as F
-from tinytensor.observers import observers
 
 STEPS = 30
 

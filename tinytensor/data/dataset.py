@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..random import seeded
-from ..tensor import Tensor, as_array
+from ..tensors.tensor import Tensor, as_array
 
 
 class Dataset:

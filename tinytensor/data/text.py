@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..random import seeded
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 from .dataset import Dataset
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"

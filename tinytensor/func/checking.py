@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..creation import ones_like
-from ..grad_mode import enable_grad
-from ..tensor import Tensor
+from ..engine.grad_mode import enable_grad
+from ..tensors.creation import ones_like
+from ..tensors.tensor import Tensor
 from .recording import Function, gradients, name_of, parameter_names
 from .trees import tree_flatten, tree_leaves, tree_unflatten
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..batched import resuming, running
-from ..engine import GraphError, Node, Variable, version_of
-from ..grad_mode import enable_grad, is_grad_enabled
-from ..observers import Observer, observers
-from ..operation import observing
+from ..engine.core import GraphError, Node, Variable, version_of
+from ..engine.grad_mode import enable_grad, is_grad_enabled
+from ..engine.observers import Observer, observers
+from ..engine.operation import observing
 from ..random import default_generator
+from ..tensors.batched import resuming, running
 
 
 def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

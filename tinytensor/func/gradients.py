@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..creation import ones_like
-from ..tensor import Tensor
+from ..tensors.creation import ones_like
+from ..tensors.tensor import Tensor
 from .recording import Function, Recording, gradients, shown
 from .trees import tree_map
 

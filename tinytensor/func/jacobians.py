@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import ops
-from ..creation import eye, zeros, zeros_like
-from ..tensor import Tensor
+from ..errors import VmapError
+from ..tensors.creation import eye, zeros, zeros_like
+from ..tensors.tensor import Tensor
 from .linearization import Pushforward
 from .recording import Function, Recording, gradients
-from .vmap import VmapError, vmap
+from .vmap import vmap
 
 __all__ = ["hessian", "jacfwd", "jacobian", "jacrev"]
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..creation import zeros_like
-from ..grad_mode import enable_grad
-from ..tensor import Tensor
+from ..engine.grad_mode import enable_grad
+from ..tensors.creation import zeros_like
+from ..tensors.tensor import Tensor
 from .gradients import grad, vjp
 from .recording import Function, Recording, gradients, tracked
 

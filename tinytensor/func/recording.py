@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ..batched import active, lowered, plain, raised
-from ..creation import zeros_like
-from ..engine import GraphError, edge
+from ..engine.core import GraphError, edge
+from ..engine.grad import grad as gradients_of
+from ..engine.grad_mode import enable_grad, is_grad_enabled
+from ..engine.operation import alias
 from ..errors import ShapeError
-from ..grad_mode import enable_grad, is_grad_enabled
-from ..gradients import grad as gradients_of
-from ..operation import alias
-from ..tensor import Tensor, describe
+from ..tensors.batched import active, lowered, plain, raised
+from ..tensors.creation import zeros_like
+from ..tensors.tensor import Tensor, describe
 from .trees import TreeDef, tree_flatten, tree_map, tree_unflatten
 
 Function = Callable[..., Any]

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import ops
-from ..batched import VmapError, lane_of, mapping
-from ..tensor import Tensor
+from ..errors import VmapError
+from ..tensors.batched import lane_of, mapping
+from ..tensors.tensor import Tensor
 from .recording import Function, as_tensor, name_of, parameter_names, shown
 from .trees import TreeDef, find_kind, tree_flatten, tree_unflatten
 

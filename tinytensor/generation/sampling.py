@@ -10,7 +10,7 @@ import numpy as np
 from ..nn.evaluating import evaluating
 from ..nn.module import Module
 from ..random import seeded
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 
 # Tokens (B, T), int64, and the state (None at first) → logits (B, ≥ 1, V), and the next state.
 Step = Callable[[np.ndarray, Any], tuple[Tensor, Any]]

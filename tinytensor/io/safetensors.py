@@ -25,8 +25,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..dtypes import bfloat16, is_narrow
 from ..errors import DtypeError
-from ..narrow import bfloat16, is_narrow
 from .files import byte_count, short
 
 __all__ = ["DTYPES", "METADATA", "dtype_name", "read", "write"]

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DtypeError
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 from . import safetensors
 from .files import StrPath, open_file, replaced, short
 

@@ -9,7 +9,7 @@ import numpy as np
 from .. import ops
 from ..errors import DtypeError, ShapeError
 from ..ops.attention import attention_weights
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
 from .linear import Linear

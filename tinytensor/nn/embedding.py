@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from ..errors import ShapeError
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module

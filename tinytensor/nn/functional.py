@@ -38,7 +38,7 @@ from ..ops import (
     tanh,
     unfold,
 )
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 
 __all__ = [
     "adaptive_avg_pool2d",
@@ -195,7 +195,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     >>> tt.nn.functional.normalize(tt.tensor([[3.0, 4.0]]))
     tensor([[0.6, 0.8]])
     """
-    return input / ops.maximum(ops.matrices.vector_norm(input, dim, True, p), eps)
+    return input / ops.maximum(ops.linalg.vector_norm(input, dim, True, p), eps)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

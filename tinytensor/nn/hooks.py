@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..function import Function
-from ..hooks import RemovableHandle
-from ..tensor import Tensor
+from ..engine.hooks import RemovableHandle
+from ..tensors.function import Function
+from ..tensors.tensor import Tensor
 
 Gradients = tuple[Tensor | None, ...]
 

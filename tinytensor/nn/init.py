@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import random
 from ..errors import ShapeError
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 
 __all__ = [
     "calculate_gain",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 
 __all__ = ["array_of", "contradictions", "overwrite", "read_only"]
 

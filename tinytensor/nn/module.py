@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from ..dtypes import is_floating, same_kind
+from ..engine.hooks import RemovableHandle
 from ..errors import ShapeError
-from ..hooks import RemovableHandle
-from ..narrow import is_floating, same_kind
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 from .hooks import ForwardHook, call_with_hooks, register
 from .loading import array_of, contradictions, overwrite, read_only
 from .parameter import Parameter

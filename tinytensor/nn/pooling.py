@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..ops.checks import sizes
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 from . import functional as F
 from .module import Module
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import ops
 from ..errors import ShapeError
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module

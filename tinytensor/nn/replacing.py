@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.operation import alias
 from ..func import register
-from ..operation import alias
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 from .module import Module
 from .parameter import Parameter
 

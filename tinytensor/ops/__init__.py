@@ -1,18 +1,27 @@
-"""Every differentiable operation: forward and gradient rules side by side, a family to a file."""
+"""Every differentiable operation: forward and gradient rules side by side, a family to a file.
 
-from . import fourier, matrices
+A family's ``__all__`` is what users call. Ops that only other ops' gradients call are not in it.
+``fft`` and ``linalg`` are namespaces of their own, as the Array API standard has them.
+"""
+
+from types import ModuleType as _Module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from . import fft, linalg
+from .activation import *
+from .arithmetic import *
 from .attention import *
 from .complex_numbers import *
 from .conv import *
 from .dropout import *
 from .elementary import *
-from .elementwise import *
 from .embedding import *
 from .indexing import *
-from .loss import *
+from .logic import *
+from .losses import *
 from .matmul import *
 from .norm import *
-from .pool import *
+from .pooling import *
 from .recurrent import *
 from .reduction import *
 from .resample import *
@@ -21,3 +30,10 @@ from .shape import *
 from .softmax import *
 from .tensor_products import *
 from .updates import *
+
+if not _TYPE_CHECKING:  # where the program runs, a star import would take the modules along
+    __all__ = [
+        name
+        for name, value in vars().items()
+        if not name.startswith("_") and not isinstance(value, _Module)
+    ]

@@ -7,19 +7,22 @@ import math
 import numpy as np
 
 from .. import kernels
-from ..engine import Variable
+from ..engine.core import Variable
+from ..engine.operation import op
 from ..errors import ShapeError
-from ..operation import op
 from ..random import draw_key, in_lanes
 from . import reduction
+from .arithmetic import multiply
 from .batching import lanes_of, padded, rank, with_lanes
 from .checks import floating
 from .dropout import dropout, keyed_dropout, ones_of_lane
-from .elementwise import equal, logical_and, logical_not, multiply, where
+from .logic import equal, logical_and, logical_not, where
 from .shape import reshape
 from .softmax import softmax
 
-__all__ = ["scaled_dot_product_attention"]
+__all__ = [
+    "scaled_dot_product_attention",
+]
 
 NAME = "scaled_dot_product_attention"
 

@@ -7,7 +7,7 @@ A rule is declared with ``.batched(rule)``, next to the gradient rules. It is ca
 with all arguments of the call. Those that ``on`` says True of are tensors with the lanes along
 axis 0; the others are the same in every lane. It calls ops, and its result has the lanes on axis 0.
 NotImplemented leaves the call to the op's formula, or else to a loop over the lanes.
-Here are the kinds of rules that most ops share; ``looped`` is what an op without a rule does.
+Here are the kinds of rules that most ops share. The loop is ``tensors/batched.looped``.
 ``.batched(formula=f)`` says that a lane's result is that of f, a function of ops, instead.
 """
 
@@ -18,14 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable
+from ..engine.core import Variable
+from ..errors import VmapError
 from .checks import axis_index
 
 Rule = Callable[..., Any]
-
-
-class VmapError(RuntimeError):
-    """What was asked of one lane of a vmap cannot be done for each lane."""
 
 
 def unchangeable(by: str) -> VmapError:
@@ -99,27 +96,6 @@ def named(op: Any, args: Sequence[Any]) -> dict[str, Any]:
 
 
 # --- Rules that serve many ops ---------------------------------------------------------------
-
-
-def looped(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
-    """Call the op for each lane, and stack what comes out: right for any op, and as slow."""
-    from .shape import stack, unstack
-
-    lanes = lanes_of(args, on)
-    if lanes == 0:
-        raise VmapError(f"{op.__name__}: there are no lanes to call it for")
-    columns = [unstack(x) if o else [x] * lanes for x, o in zip(args, on, strict=True)]
-    rows = zip(*columns, strict=True)
-    results = [op(row, **static) if op.variadic else op(*row, **static) for row in rows]
-
-    if op.outputs == 1:
-        results = [(result,) for result in results]
-    if len({tuple(x.shape for x in result) for result in results}) > 1:
-        raise VmapError(
-            f"{op.__name__}: under vmap every lane must give the same shapes, and these differ"
-        )
-    stacked = tuple(stack(list(column)) for column in zip(*results, strict=True))
-    return stacked[0] if op.outputs == 1 else stacked
 
 
 def refused(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:

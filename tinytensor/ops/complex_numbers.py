@@ -11,10 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..operation import op
+from ..engine.operation import op
 from .batching import elementwise
 
-__all__ = ["conj", "imag", "real"]
+__all__ = [
+    "conj",
+    "imag",
+    "real",
+]
 
 
 @op

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable
+from ..engine.core import Variable
+from ..engine.operation import BAD_INPUT
 from ..errors import kind_of
-from ..operation import BAD_INPUT
 
 
 def composed(function: Callable[..., Any]) -> Callable[..., Any]:

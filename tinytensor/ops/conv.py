@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..engine.operation import op
 from ..errors import ShapeError
-from ..operation import op
 from . import reduction
 from .batching import folded, lanes_of, rank, unfolded, with_lanes
 from .checks import sizes
 from .shape import expand_dims, moveaxis, reshape
 from .windows import convolution, transposed
 
-__all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x", "conv_transpose2d"]
+__all__ = ["conv2d", "conv_transpose2d"]
 
 
 # --- Arguments -------------------------------------------------------------------------------

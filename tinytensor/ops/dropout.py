@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
-from ..operation import SOMETIMES, op
+from ..engine.operation import SOMETIMES, op
 from ..random import draw_key, in_lanes
 from .checks import floating
-from .elementwise import equal, where
+from .logic import equal, where
 
-__all__ = ["dropout"]
+__all__ = [
+    "dropout",
+]
 
 
 @op(view=SOMETIMES, residuals=("key",))

@@ -1,4 +1,4 @@
-"""The standard's other element-wise functions; all but logarithms are computed by NumPy."""
+"""Exponentials, logarithms, powers, roots, trigonometric and hyperbolic functions, erf."""
 
 from __future__ import annotations
 
@@ -7,83 +7,73 @@ import math
 import numpy as np
 
 from .. import kernels
-from ..operation import Op, op
+from ..engine.operation import Op, op
+from .arithmetic import _no_slope
 from .batching import elementwise as over_lanes
-from .elementwise import equal, isinf, logical_and, rsqrt, sigmoid, sign, where
+from .logic import equal, greater_equal, isinf, logical_and, where
 
 __all__ = [
+    "acos",
     "acosh",
+    "asin",
     "asinh",
+    "atan",
     "atan2",
     "atanh",
-    "bitwise_left_shift",
-    "bitwise_right_shift",
-    "copysign",
+    "cos",
+    "cosh",
+    "erf",
+    "exp",
+    "expm1",
     "hypot",
+    "log",
+    "log1p",
     "log2",
     "log10",
     "logaddexp",
-    "nextafter",
-    "positive",
-    "signbit",
-    "trunc",
+    "pow",
+    "rsqrt",
+    "sigmoid",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
 ]
 
-# --- Signs, bits and neighbours ---------------------------------------------------------------
+# --- Exponentials and logarithms -------------------------------------------------------------
 
 
-@op
-def positive(x):
-    """+x, a copy."""
-    return np.array(x)
+@op(kernel=kernels.exp)
+def exp(x):
+    """eˣ."""
 
 
-positive.grad(x=lambda g: g)
+exp.grad(x=lambda g, out: g * out)
 
 
-@op
-def trunc(x):
-    """The nearest whole number towards 0. The gradient is 0."""
-    return np.trunc(x)
+@op(kernel=kernels.expm1)
+def expm1(x):
+    """eˣ − 1, exact also near 0."""
 
 
-trunc.grad(x=lambda g: where(False, g, 0.0))
+expm1.grad(x=lambda g, out: g * (out + 1))
 
 
-@op
-def copysign(a, b):
-    """|a| with the sign of b. By a the gradient is 0 at 0; by b it is 0."""
-    return np.copysign(a, b)
+@op(kernel=kernels.log)
+def log(x):
+    """The natural logarithm; −inf at 0, NaN below."""
 
 
-copysign.grad(a=lambda g, a, b: g * (sign(a) * copysign(1.0, b)), b=None)
+log.grad(x=lambda g, x: g / x)
 
 
-@op
-def signbit(x):
-    """Whether the sign bit is set: of negative numbers, −0 and some NaNs."""
-    return np.signbit(x)
+@op(kernel=kernels.log1p)
+def log1p(x):
+    """log(1 + x), exact also near 0."""
 
 
-@op
-def nextafter(a, b):
-    """The floating point number next to a, towards b. It has no gradient."""
-    return np.nextafter(a, b)
-
-
-@op
-def bitwise_left_shift(a, b):
-    """The bits of the integer a moved b places to the left: a · 2ᵇ."""
-    return np.left_shift(a, b)
-
-
-@op
-def bitwise_right_shift(a, b):
-    """The bits of the integer a moved b places to the right: ⌊a / 2ᵇ⌋."""
-    return np.right_shift(a, b)
-
-
-# --- Logarithms and lengths -------------------------------------------------------------------
+log1p.grad(x=lambda g, x: g / (1 + x))
 
 
 @op(kernel=kernels.log2)
@@ -115,6 +105,52 @@ def _weight(a, b):
 
 logaddexp.grad(a=lambda g, a, b: g * _weight(a, b), b=lambda g, a, b: g * _weight(b, a))
 
+# --- Powers, roots and lengths ---------------------------------------------------------------
+
+
+@op(kernel=kernels.power)
+def pow(a, b):
+    """aᵇ. By a the gradient is b aᵇ⁻¹, 0 where b is 0; by b it is aᵇ log a, 0 where a is 0 ≤ b.
+
+    >>> import tinytensor as tt
+    >>> tt.pow(tt.tensor([1.0, 2.0, 3.0]), 2)
+    tensor([1., 4., 9.])
+    """
+
+
+def _pow_by_base(g, a, b):
+    if isinstance(b, int | float):
+        return _no_slope(g) if b == 0 else g * (b * pow(a, b - 1))
+    constant = equal(b, 0)
+    b = where(constant, 1.0, b)  # where the derivative is 0, no 0⁻¹ is to be met on the way
+    return where(constant, 0.0, g * (b * pow(a, b - 1)))
+
+
+def _pow_by_exponent(g, a, b, out):
+    if isinstance(a, int | float) and a > 0:
+        return g * (out * math.log(a))
+    constant = logical_and(equal(a, 0), greater_equal(b, 0))
+    return g * (out * log(where(constant, 1.0, a)))
+
+
+pow.grad(a=_pow_by_base, b=_pow_by_exponent)
+
+
+@op(kernel=kernels.sqrt)
+def sqrt(x):
+    """√x; NaN below 0."""
+
+
+sqrt.grad(x=lambda g, out: 0.5 * g / out)
+
+
+@op(kernel=kernels.rsqrt)
+def rsqrt(x):
+    """1 / √x."""
+
+
+rsqrt.grad(x=lambda g, out: -0.5 * g * (out * out * out))
+
 
 @op
 def hypot(a, b):
@@ -130,7 +166,55 @@ def _share_of(a, length):
 
 hypot.grad(a=lambda g, a, out: g * _share_of(a, out), b=lambda g, b, out: g * _share_of(b, out))
 
-# --- Trigonometry and hyperbolic functions ----------------------------------------------------
+# --- Trigonometry: angles in radians ---------------------------------------------------------
+
+
+@op(kernel=kernels.sin)
+def sin(x):
+    """The sine."""
+
+
+sin.grad(x=lambda g, x: g * cos(x))
+
+
+@op(kernel=kernels.cos)
+def cos(x):
+    """The cosine."""
+
+
+cos.grad(x=lambda g, x: -(g * sin(x)))
+
+
+@op(kernel=kernels.tan)
+def tan(x):
+    """The tangent."""
+
+
+tan.grad(x=lambda g, out: g * (1 + out * out))
+
+
+@op(kernel=kernels.asin)
+def asin(x):
+    """The inverse sine; NaN outside [−1, 1]."""
+
+
+asin.grad(x=lambda g, x: g * rsqrt(1 - x * x))
+
+
+@op(kernel=kernels.acos)
+def acos(x):
+    """The inverse cosine; NaN outside [−1, 1]."""
+
+
+acos.grad(x=lambda g, x: -(g * rsqrt(1 - x * x)))
+
+
+@op(kernel=kernels.atan)
+def atan(x):
+    """The inverse tangent."""
+
+
+atan.grad(x=lambda g, x: g / (1 + x * x))
 
 
 @op
@@ -146,6 +230,40 @@ def _turned_by(a, b):
 
 
 atan2.grad(a=lambda g, a, b: g * _turned_by(b, a), b=lambda g, a, b: -g * _turned_by(a, b))
+
+# --- Hyperbolic functions --------------------------------------------------------------------
+
+
+@op(kernel=kernels.sinh)
+def sinh(x):
+    """(eˣ − e⁻ˣ) / 2."""
+
+
+sinh.grad(x=lambda g, x: g * cosh(x))
+
+
+@op(kernel=kernels.cosh)
+def cosh(x):
+    """(eˣ + e⁻ˣ) / 2."""
+
+
+cosh.grad(x=lambda g, x: g * sinh(x))
+
+
+@op(kernel=kernels.tanh)
+def tanh(x):
+    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)."""
+
+
+tanh.grad(x=lambda g, out: tanh_backward(g, out))
+
+
+@op(kernel=kernels.tanh_backward)
+def tanh_backward(g, y):
+    """g (1 − y²): the cotangent of x from that of y = tanh x."""
+
+
+tanh_backward.defined_by(lambda g, y: g * (1 - y * y))
 
 
 @op
@@ -173,6 +291,32 @@ def atanh(x):
 
 
 atanh.grad(x=lambda g, x: g / (1 - x * x))
+
+# --- The error function and the logistic one -------------------------------------------------
+
+
+@op(kernel=kernels.erf)
+def erf(x):
+    """The error function, 2/√π ∫₀ˣ exp(−t²) dt."""
+
+
+erf.grad(x=lambda g, x: g * (2 / math.sqrt(math.pi) * exp(-(x * x))))
+
+
+@op(kernel=kernels.sigmoid)
+def sigmoid(x):
+    """1 / (1 + e⁻ˣ)."""
+
+
+sigmoid.grad(x=lambda g, out: sigmoid_backward(g, out))
+
+
+@op(kernel=kernels.sigmoid_backward)
+def sigmoid_backward(g, y):
+    """g y (1 − y): the cotangent of x from that of y = sigmoid x."""
+
+
+sigmoid_backward.defined_by(lambda g, y: g * (y * (1 - y)))
 
 for _op in [one for one in vars().values() if isinstance(one, Op)]:
     _op.batched(over_lanes)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
+from ..engine.operation import op
 from ..errors import ShapeError
-from ..operation import op
 from .batching import lanes_of, unfolded, with_lanes
 from .checks import floating, integers
-from .elementwise import where
+from .logic import where
 from .shape import reshape
 
-__all__ = ["embedding"]
+__all__ = [
+    "embedding",
+]
 
 
 @op(residuals=("rows",))

@@ -9,18 +9,14 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..engine import Variable
-from ..errors import ShapeError
-from ..operation import op
-from .batching import VmapError, lanes_of, padded, rank, with_lanes
+from ..engine.core import Variable
+from ..engine.operation import op
+from ..errors import ShapeError, VmapError
+from .batching import lanes_of, padded, rank, with_lanes
 from .checks import axis_index
 from .composed import composed
 
 __all__ = [
-    "advanced_index",
-    "basic_index",
-    "getitem",
-    "raw_index",
     "scatter_add",
     "take",
     "take_along_axis",

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..engine import GraphError, Variable, edge, version_of
+from ..engine.core import GraphError, Variable, edge, version_of
+from ..engine.operation import Op, op, replayed, stand_in, steps_of
 from ..errors import DtypeError, ShapeError
-from ..operation import Op, op, replayed, stand_in, steps_of
 from .batching import unchangeable
 from .indexing import advanced_index, basic_index, is_basic, own_index
 from .shape import broadcast_to, cast, reshape

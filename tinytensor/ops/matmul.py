@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..engine.operation import op
 from ..errors import ShapeError
-from ..operation import op
+from .activation import relu, relu_backward
 from .batching import padded, rank, with_lanes
-from .elementwise import relu, relu_backward
 from .shape import expand_dims, matrix_transpose, reshape, squeeze
 
-__all__ = ["linear", "linear_relu", "matmul"]
+__all__ = [
+    "linear",
+    "linear_relu",
+    "matmul",
+]
 
 
 def transposed(x: Any) -> Any:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
-from ..errors import ShapeError
-from ..operation import op
+from ..engine.operation import op
+from ..errors import ShapeError, VmapError
 from . import reduction
-from .batching import VmapError, folded, lanes_of, padded, rank, unfolded, with_lanes
+from .arithmetic import add, multiply, square
+from .batching import folded, lanes_of, padded, rank, unfolded, with_lanes
 from .checks import floating, number, parameter
-from .elementwise import add, multiply, rsqrt, square
+from .elementary import rsqrt
 from .shape import moveaxis, reshape
 
-__all__ = ["batch_norm", "layer_norm", "rms_norm"]
+__all__ = [
+    "batch_norm",
+    "layer_norm",
+    "rms_norm",
+]
 
 
 def _normalised(x, axes, eps):

@@ -7,16 +7,25 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..engine.operation import MANY, op
 from ..errors import ShapeError
-from ..operation import MANY, op
 from . import reduction
+from .activation import relu
+from .arithmetic import square
 from .batching import folded, lanes_of, leading, named, rank, unfolded, with_lanes
 from .checks import floating, parameter
-from .elementwise import relu, sigmoid, square, tanh, where
+from .elementary import sigmoid, tanh
+from .logic import where
 from .matmul import as_rows, linear, matmul, transposed
 from .shape import concat, moveaxis, reshape, split, stack, unstack
 
-__all__ = ["gru", "gru_cell", "lstm", "lstm_cell", "rnn"]
+__all__ = [
+    "gru",
+    "gru_cell",
+    "lstm",
+    "lstm_cell",
+    "rnn",
+]
 
 
 def _gates(name, what, x, gates, state, h):

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..engine.operation import op
 from ..errors import ShapeError
-from ..operation import op
+from .arithmetic import subtract
 from .batching import along, rank, shifted
 from .batching import reduction as over_lanes
 from .checks import axis_index
 from .composed import composed
-from .elementwise import equal, exp, subtract, where
+from .elementary import exp
+from .logic import equal, where
 from .shape import astype, cast, clone, concat, permute_dims, reshape
 
 __all__ = [
@@ -32,7 +34,6 @@ __all__ = [
     "cumulative_prod",
     "cumulative_sum",
     "diff",
-    "expand",
     "logsumexp",
     "max",
     "mean",

@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.operation import op
 from ..errors import ShapeError
 from ..kernels.reference.windows import conv_size, padded, windows
-from ..operation import op
+from .arithmetic import add, multiply
 from .batching import folded, unfolded
 from .checks import sizes
 from .composed import composed
-from .elementwise import add, multiply
 from .indexing import take
 
-__all__ = ["fold", "interpolate", "unfold"]
+__all__ = [
+    "fold",
+    "interpolate",
+    "unfold",
+]
 
 MODES = ("nearest", "nearest-exact", "linear", "bilinear", "trilinear")
 

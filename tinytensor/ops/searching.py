@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from ..engine.operation import MANY, op
 from ..errors import ShapeError
-from ..operation import MANY, op
 from .batching import along, refused
 from .batching import reduction as over_lanes
 from .checks import axis_index, integers

@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..dtypes import is_floating, is_narrow
+from ..engine.operation import MANY, SOMETIMES, op
 from ..errors import DtypeError, ShapeError
-from ..narrow import is_floating, is_narrow
-from ..operation import MANY, SOMETIMES, op
 from .batching import elementwise, lanes_of, rank, shape, shifted, stacks, with_lanes
 from .checks import axis_index, counts
 from .composed import composed
+from .indexing import take
 
 __all__ = [
     "astype",
     "broadcast_arrays",
     "broadcast_shapes",
     "broadcast_to",
-    "cast",
     "clone",
     "concat",
     "expand_dims",
@@ -30,7 +30,6 @@ __all__ = [
     "meshgrid",
     "moveaxis",
     "pad",
-    "pad_constant",
     "permute_dims",
     "repeat",
     "reshape",
@@ -351,8 +350,6 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
         return pad_constant(x, pairs, constant_values)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         raise ValueError(f"pad: there is no mode {mode!r}")
-    from .indexing import take
-
     for axis, pair in enumerate(pairs):
         if pair != (0, 0):
             indices = np.pad(np.arange(x.shape[axis]), pair, mode)  # type: ignore[call-overload]
@@ -363,8 +360,6 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
 @composed
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """x with each element along ``axis`` repeated; ``repeats`` is a number or one for each."""
-    from .indexing import take
-
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
     axis = axis_index("repeat", axis, x.ndim)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from .. import kernels
-from ..operation import op
+from ..engine.operation import op
 from . import reduction
 from .batching import along
 from .checks import axis_index, floating
-from .elementwise import exp
+from .elementary import exp
 
-__all__ = ["log_softmax", "softmax"]
+__all__ = [
+    "log_softmax",
+    "softmax",
+]
 
 
 @op

@@ -12,18 +12,27 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable
+from ..engine.core import Variable
 from ..errors import DtypeError, ShapeError
+from .arithmetic import multiply, subtract
 from .checks import axis_index
 from .complex_numbers import conjugate_if_complex
 from .composed import composed
-from .elementwise import multiply, subtract
 from .indexing import advanced_index
 from .matmul import matmul
 from .reduction import sum
 from .shape import broadcast_arrays, expand_dims, moveaxis, permute_dims, reshape, roll, squeeze
 
-__all__ = ["cross", "diagonal", "einsum", "kron", "outer", "tensordot", "trace", "vecdot"]
+__all__ = [
+    "cross",
+    "diagonal",
+    "einsum",
+    "kron",
+    "outer",
+    "tensordot",
+    "trace",
+    "vecdot",
+]
 
 
 def as_operand(x: Any) -> Any:

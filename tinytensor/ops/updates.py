@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable
+from ..engine.core import Variable
+from ..engine.operation import op
 from ..errors import DtypeError, ShapeError
-from ..operation import op
+from .arithmetic import add, divide, floor_divide, maximum, minimum, multiply, subtract
 from .batching import lanes_of, padded, rank, with_lanes
 from .checks import axis_index
 from .composed import composed
-from .elementwise import add, divide, floor_divide, maximum, minimum, multiply, pow, subtract
+from .elementary import pow
 from .indexing import (
     advanced_index,
     each_axis,
@@ -32,7 +33,12 @@ from .indexing import (
 )
 from .shape import astype, broadcast_to, reshape
 
-__all__ = ["gather", "index_add", "index_put", "scatter"]
+__all__ = [
+    "gather",
+    "index_add",
+    "index_put",
+    "scatter",
+]
 
 
 @op

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import kernels
-from ..narrow import wide
-from ..tensor import Tensor
+from ..dtypes import wide
+from ..tensors.tensor import Tensor
 from .optimizer import Group, Optimizer, Params, gradients, values
 
 __all__ = ["Adam", "AdamW"]

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import is_floating, same_kind, wide
+from ..engine.grad_mode import enable_grad
 from ..errors import ShapeError
-from ..grad_mode import enable_grad
-from ..narrow import is_floating, same_kind, wide
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 Group = dict[str, Any]

@@ -12,7 +12,7 @@ import numpy as np
 from ..nn import Module
 from ..nn.evaluating import evaluating
 from ..nn.utils import clip_grad_norm_
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 
 
 @dataclass

@@ -12,7 +12,7 @@ from ..errors import DtypeError, ShapeError
 from ..nn import Module
 from ..nn import functional as F
 from ..nn.evaluating import evaluating
-from ..tensor import Tensor
+from ..tensors.tensor import Tensor
 
 
 def accuracy(outputs: Any, labels: Any) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import nn
 from ...generation import generate
-from ...tensor import Tensor
+from ...tensors.tensor import Tensor
 
 State = tuple[Tensor, Tensor]
 

@@ -15,7 +15,7 @@ from ... import nn
 from ...errors import ShapeError
 from ...generation import generate
 from ...nn import functional as F
-from ...tensor import Tensor
+from ...tensors.tensor import Tensor
 
 
 @dataclass

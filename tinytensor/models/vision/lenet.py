@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ... import nn
 from ...nn import functional as F
-from ...tensor import Tensor
+from ...tensors.tensor import Tensor
 
 
 class LeNet(nn.Module):

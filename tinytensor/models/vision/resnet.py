@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ... import nn
 from ...nn import functional as F
-from ...tensor import Tensor
+from ...tensors.tensor import Tensor
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ...tensor import Tensor
+from ...tensors.tensor import Tensor
 
 
 def get_total_norm(

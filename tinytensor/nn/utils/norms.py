@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any, NamedTuple
 
-from ...tensor import Tensor
+from ...tensors.tensor import Tensor
 from ..module import Module
 from .clip import _norm
 

@@ -10,7 +10,8 @@ import numpy as np
 from ... import ops
 from ...errors import ShapeError
 from ...ops.checks import integers
-from ...tensor import Tensor
+from ...ops.shape import pad_constant
+from ...tensors.tensor import Tensor
 
 __all__ = ["PackedSequence", "pack_padded_sequence", "pad_packed_sequence", "pad_sequence"]
 
@@ -125,5 +126,5 @@ def pad_sequence(
         )
     longest = max(len(x) for x in sequences)
     rest = [(0, 0)] * (sequences[0].ndim - 1)
-    padded = [ops.pad_constant(x, [(0, longest - len(x)), *rest], padding_value) for x in sequences]
+    padded = [pad_constant(x, [(0, longest - len(x)), *rest], padding_value) for x in sequences]
     return ops.stack(padded, 0 if batch_first else 1)

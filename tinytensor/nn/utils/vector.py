@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import ops
 from ...errors import ShapeError
-from ...tensor import Tensor
+from ...tensors.tensor import Tensor
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .decorating import Decorating, decorated
-from .engine import GraphError, Node, Variable, edge
-from .observers import Observer, observers, user_line
-from .operation import observing
+from ..decorating import Decorating, decorated
+from ..engine.core import GraphError, Node, Variable, edge
+from ..engine.observers import Observer, observers
+from ..engine.operation import observing
+from ..engine.user_line import user_line
 
 UNKNOWN = "(line unknown)"
 

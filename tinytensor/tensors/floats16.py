@@ -14,56 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from .operation import Op
+from ..dtypes import common, float32, float64, is_narrow, wide
+from ..engine.operation import Op
 
-__all__ = ["bfloat16", "is_narrow", "widened"]
-
-float32, float64 = np.dtype(np.float32), np.dtype(np.float64)
-
-
-@cache
-def bfloat16() -> np.dtype:
-    """The dtype bfloat16: float32 without its 16 last bits."""
-    try:
-        from ml_dtypes import bfloat16
-    except ImportError:
-        raise AttributeError(
-            "bfloat16 is the dtype of the package ml_dtypes: pip install tinytensor[bfloat16]"
-        ) from None
-    return np.dtype(bfloat16)
-
-
-def is_narrow(value: Any) -> bool:
-    """Whether an array or a dtype is of 16-bit floats."""
-    dtype = getattr(value, "dtype", value)
-    if not isinstance(dtype, np.dtype) or dtype.itemsize != 2:
-        return False
-    return dtype.kind == "f" or dtype.name == "bfloat16"
-
-
-def is_floating(dtype: np.dtype) -> bool:
-    """Whether a dtype is of real or complex floating-point numbers."""
-    return dtype.kind in "fc" or is_narrow(dtype)
-
-
-def same_kind(dtype: np.dtype, to: np.dtype) -> bool:
-    """Whether numbers may be stored as ``to``: what has more digits is rounded, but nothing loses
-    its imaginary part, its fraction or its sign."""
-    dtype, to = (float32 if is_narrow(each) else each for each in (dtype, to))
-    return np.can_cast(dtype, to, "same_kind")
-
-
-def wide(value: Any) -> Any:
-    """An argument with its 16-bit arrays as float32."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.astype(float32) if is_narrow(value) else value
-    return type(value)(map(wide, value)) if type(value) in (list, tuple) else value
-
-
-def common(dtypes: set[np.dtype]) -> np.dtype | None:
-    """The one floating dtype among these, if that is a 16-bit one."""
-    floating = [dtype for dtype in dtypes if is_floating(dtype)]
-    return floating[0] if len(floating) == 1 and is_narrow(floating[0]) else None
+__all__ = ["widened"]
 
 
 @cache

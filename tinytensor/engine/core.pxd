@@ -1,8 +1,8 @@
-# The C types of engine.py, for the build that compiles it.
+# The C types of core.py, for the build that compiles it.
 
 cimport cython
 
-from tinytensor.plan cimport Plan
+from tinytensor.engine.plan cimport Plan
 
 cdef bint starts_empty
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any
 
-from .decorating import Decorating, decorated
+from ..decorating import Decorating, decorated
 
 grad_enabled = ContextVar("grad_enabled", default=True)
 

@@ -1,7 +1,7 @@
 # The C types of operators.py, for the build that compiles it.
 
-from tinytensor.engine cimport Variable
-from tinytensor.operation cimport Op
+from tinytensor.engine.core cimport Variable
+from tinytensor.engine.operation cimport Op
 
 # Cython puts __add__ and its like into the class as methods too, in place of the wrappers that
 # Python makes of the slots. But only for a wrapper does a subclass inherit the slot itself; for a

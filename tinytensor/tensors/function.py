@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.core import GraphError, version_of
+from ..engine.grad_mode import is_grad_enabled, no_grad
+from ..engine.operation import MANY, Op
+from ..errors import ShapeError
 from .batched import each_lane
-from .engine import GraphError, version_of
-from .errors import ShapeError
-from .grad_mode import is_grad_enabled, no_grad
-from .operation import MANY, Op
 from .tensor import Tensor
 
 __all__ = ["Function", "once_differentiable"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .engine import GraphError, Variable, as_tuple, backpropagate, edge, owned, version_of
+from .core import GraphError, Variable, as_tuple, backpropagate, edge, owned, version_of
 
 
 def grad(

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from . import kernels, random
+from .. import kernels, random
+from ..errors import RangeError, kind_of
 from .batched import drawn
-from .errors import RangeError, kind_of
-from .inspection import check_device
+from .namespace_info import check_device
 from .tensor import Dtype, Shape, Tensor, as_array, as_shape, describe
 
 __all__ = [

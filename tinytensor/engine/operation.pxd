@@ -2,8 +2,8 @@
 
 cimport cython
 
-from tinytensor.engine cimport Node, Variable, Version, edge, new_node, refresh, version_of, wrap
-from tinytensor.plan cimport Plan
+from tinytensor.engine.core cimport Node, Variable, Version, edge, new_node, refresh, version_of, wrap
+from tinytensor.engine.plan cimport Plan
 
 cdef int observed, OUT, NEEDS, SHAPE
 cdef tuple UNRECORDED

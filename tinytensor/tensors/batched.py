@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from . import ops, random
-from .engine import GraphError, Variable, wrap
-from .operation import Op
-from .ops.batching import VmapError, looped, unchangeable
+from .. import ops, random
+from ..engine.core import GraphError, Variable, wrap
+from ..engine.operation import Op
+from ..errors import VmapError
+from ..ops.batching import lanes_of, unchangeable
 from .tensor import Dtype, Shape, Tensor
 
-__all__ = ["Batched", "VmapError"]
+__all__ = ["Batched"]
 
 
 class Batched(Tensor):
@@ -177,6 +178,25 @@ def lane_of(value: Tensor, level: int) -> Batched:
     lane = wrap(Batched, value)
     lane.level, lane.tracked = level, value.tracked
     return lane
+
+
+def looped(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+    """Call the op for each lane, and stack what comes out: right for any op, and as slow."""
+    lanes = lanes_of(args, on)
+    if lanes == 0:
+        raise VmapError(f"{op.__name__}: there are no lanes to call it for")
+    columns = [ops.unstack(x) if o else [x] * lanes for x, o in zip(args, on, strict=True)]
+    rows = zip(*columns, strict=True)
+    results = [op(row, **static) if op.variadic else op(*row, **static) for row in rows]
+
+    if op.outputs == 1:
+        results = [(result,) for result in results]
+    if len({tuple(x.shape for x in result) for result in results}) > 1:
+        raise VmapError(
+            f"{op.__name__}: under vmap every lane must give the same shapes, and these differ"
+        )
+    stacked = tuple(ops.stack(list(column)) for column in zip(*results, strict=True))
+    return stacked[0] if op.outputs == 1 else stacked
 
 
 def each_lane(function: Callable[..., Any], args: Sequence[Any]) -> Any:

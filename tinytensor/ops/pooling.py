@@ -7,21 +7,17 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..engine.operation import op
 from ..errors import DtypeError, ShapeError
-from ..operation import op
 from . import batching
 from .checks import sizes
 from .windows import Sizes, images, pooling
 
 __all__ = [
     "adaptive_avg_pool2d",
-    "adaptive_avg_pool2d_grad",
     "avg_pool2d",
-    "avg_pool2d_grad",
-    "gather_planes",
     "max_pool2d",
     "max_pool2d_with_indices",
-    "scatter_planes",
 ]
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .decorating import Decorating, decorated
-from .engine import Variable
-from .errors import AnomalyError
-from .observers import Observer, observers, user_line
-from .operation import observing
-from .tensor import describe
+from ..decorating import Decorating, decorated
+from ..engine.core import Variable
+from ..engine.observers import Observer, observers
+from ..engine.operation import observing
+from ..engine.user_line import user_line
+from ..errors import AnomalyError
+from ..tensors.tensor import describe
 
 SHOWN = 3  # this many of the offending elements
 
@@ -38,7 +39,7 @@ class detect_anomaly(Observer, metaclass=Decorating):
     Traceback (most recent call last):
     ...
     tinytensor.errors.AnomalyError: log made -inf in 1 of 2 elements
-      called at <doctest tinytensor.anomaly.detect_anomaly[1]>:2 (tt.tensor([1.0, 0.0]).log())
+      called at <doctest tinytensor.debug.anomaly.detect_anomaly[1]>:2 (tt.tensor([1.0, 0.0]).log())
       x: float32 (2,), from 0.0 to 1.0
       out: float32 (2,)
       at [1]: out is -inf, x is 0.0

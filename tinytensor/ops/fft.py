@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.operation import op
 from ..errors import ShapeError
-from ..operation import op
+from .arithmetic import multiply
 from .batching import along
 from .checks import axis_index
 from .complex_numbers import conj, conjugate_if_complex, real
 from .composed import composed
-from .elementwise import multiply
 from .shape import pad_constant, roll
 
 __all__ = [

@@ -12,13 +12,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from .engine import Variable, compiled
-from .errors import DtypeError, ShapeError, kind_of
-from .operation import BAD_INPUT, would_record
-from .ops import (
+from ..engine.core import Variable, compiled
+from ..engine.operation import BAD_INPUT, would_record
+from ..errors import DtypeError, ShapeError, kind_of
+from ..ops import (
     abs,
     add,
-    basic_index,
     bitwise_and,
     bitwise_invert,
     bitwise_left_shift,
@@ -28,7 +27,6 @@ from .ops import (
     divide,
     equal,
     floor_divide,
-    getitem,
     greater,
     greater_equal,
     less,
@@ -43,10 +41,11 @@ from .ops import (
     remainder,
     subtract,
 )
-from .ops import mean as mean_op  # a typed name cannot be that of a method too
-from .ops import reshape as reshape_op
-from .ops import sum as sum_op
-from .ops.inplace import array_of, change
+from ..ops import mean as mean_op  # a typed name cannot be that of a method too
+from ..ops import reshape as reshape_op
+from ..ops import sum as sum_op
+from ..ops.indexing import basic_index, getitem
+from ..ops.inplace import array_of, change
 
 
 def in_place(x, by, op, ufunc, others):

@@ -17,15 +17,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import kernels
-from ..engine import GraphError
+from ..engine.core import GraphError
+from ..engine.operation import op
 from ..errors import ShapeError
-from ..operation import op
+from .arithmetic import abs, sign
 from .batching import padded, rank, stacks
 from .batching import reduction as over_lanes
 from .complex_numbers import conj, conjugate_if_complex, imag, real
 from .composed import composed
-from .elementwise import abs, equal, logical_and, logical_or, pow, sign, where
+from .elementary import pow
 from .indexing import advanced_index
+from .logic import equal, logical_and, logical_or, where
 from .matmul import matmul
 from .reduction import expand, max, min, sum
 from .searching import count_nonzero

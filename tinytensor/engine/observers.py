@@ -5,16 +5,8 @@ Each thread, and each asyncio task, has its own. ``operation.observing`` adds on
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import linecache
-import os
-import sys
 from contextvars import ContextVar
-from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 observers: ContextVar[tuple[Any, ...]] = ContextVar("observers", default=())
 present = observers.get
@@ -58,40 +50,3 @@ def watched(work: Any, node: Any, g: Any) -> Any:
     for observer in work.observers:
         observer.pulled(work, node, g, cotangents)
     return cotangents
-
-
-# --- Lines of user code ----------------------------------------------------------------------
-
-
-class Line(NamedTuple):
-    """A line of user code. ``str`` gives the file, the number and the source."""
-
-    file: str
-    number: int
-
-    def __str__(self) -> str:
-        source = linecache.getline(self.file, self.number).strip()
-        return f"{self.file}:{self.number}" + (f" ({source})" if source else "")
-
-
-_PACKAGE = str(Path(__file__).parent) + os.sep
-# Models are written as a user writes them: their lines say more than the line that called them.
-_MODELS = _PACKAGE + "models" + os.sep
-# What calls for others: decorators of the standard library too.
-_NOT_THE_USER = (
-    _PACKAGE,
-    str(Path(np.__file__).parent) + os.sep,
-    contextlib.__file__,
-    functools.__file__,
-)
-
-
-def user_line() -> Line | None:
-    """Where the innermost frame stands that is neither this package's nor NumPy's."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith(_NOT_THE_USER) or file.startswith(_MODELS):
-            return Line(file, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]
-    return None

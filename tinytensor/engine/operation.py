@@ -7,19 +7,9 @@ from inspect import signature
 from threading import Lock
 from typing import Any
 
-from .engine import (
-    ALL,
-    GraphError,
-    Variable,
-    as_tuple,
-    edge,
-    new_node,
-    refresh,
-    version_of,
-    wrap,
-)
+from .core import ALL, GraphError, Variable, as_tuple, edge, new_node, refresh, version_of, wrap
+from .grad import grad
 from .grad_mode import enable_grad, grad_enabled
-from .gradients import grad
 from .observers import Observer, observers
 from .plan import Plan
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import DEFAULTS, KINDS
+from ..dtypes import DEFAULTS, KINDS
 
 __all__ = ["__array_namespace_info__"]
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from html import escape
-from inspect import signature
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from . import kernels, operation, ops
-from .engine import GraphError, Variable, edge, version_of, wrap
-from .errors import DtypeError, ShapeError, kind_of
-from .grad_mode import enable_grad, is_grad_enabled
-from .hooks import RemovableHandle
-from .inspection import ARRAY_API_VERSION
-from .narrow import is_floating, is_narrow, wide, widened
-from .operation import Op
+from .. import kernels, ops
+from ..dtypes import is_floating, is_narrow, wide
+from ..engine import operation
+from ..engine.core import GraphError, Variable, edge, version_of, wrap
+from ..engine.grad_mode import enable_grad, is_grad_enabled
+from ..engine.hooks import RemovableHandle
+from ..engine.operation import Op
+from ..errors import DtypeError, ShapeError, kind_of
+from ..ops import inplace
+from ..ops.indexing import raw_index
+from ..ops.updates import At
+from .floats16 import widened
+from .namespace_info import ARRAY_API_VERSION
+from .numpy_protocol import NAMES_OF_UFUNCS, function_of
 from .operators import Gradient, Operators, as_shape, in_place
-from .ops import inplace
-from .ops.updates import At
 
 Axes = int | tuple[int, ...] | None
 Shape = tuple[int, ...]
@@ -246,7 +248,7 @@ class Tensor(Operators):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         # ndarray + tensor and np.exp(tensor) are ours; ndarray += tensor stays NumPy's
         name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-        op = getattr(ops, _NAMES_OF_UFUNCS.get(name, name), None)
+        op = getattr(ops, NAMES_OF_UFUNCS.get(name, name), None)
         if not kwargs and isinstance(op, Op):
             return op(*inputs)
         into = kwargs.get("out", ())
@@ -267,7 +269,7 @@ class Tensor(Operators):
         # np.sum(tensor) and its like are ours; what is not gives ndarrays, outside the graph
         if function in (np.ndim, np.shape, np.size) and len(args) == 1 and not kwargs:
             return getattr(self, function.__name__)  # one lane of a vmap knows these too
-        shared = _function_of(function)
+        shared = function_of(function)
         if shared is not None:
             own, least, most, known = shared
             kwargs = {name: value for name, value in kwargs.items() if value is not None}
@@ -284,7 +286,7 @@ class Tensor(Operators):
         """The module ``tinytensor``, which follows the Array API standard."""
         if api_version is not None and api_version > ARRAY_API_VERSION:
             raise ValueError(f"the Array API is of {ARRAY_API_VERSION} here, not {api_version}")
-        return sys.modules[__package__]
+        return sys.modules["tinytensor"]
 
     def __dlpack__(
         self,
@@ -431,7 +433,7 @@ class Tensor(Operators):
         if operation.would_record((self, value)):
             inplace.assign(by, self, index, value)
         else:
-            raw, array = ops.raw_index(index), inplace.array_of(by, self)
+            raw, array = raw_index(index), inplace.array_of(by, self)
             try:
                 array[raw] = _plain(value)
             except operation.BAD_INPUT as error:
@@ -460,7 +462,7 @@ class Tensor(Operators):
 
     def masked_fill_(self, mask: Any, value: Any) -> Tensor:
         """Overwrite the elements where ``mask``, which broadcasts to this shape, by ``value``."""
-        return self._assign("masked_fill_", np.broadcast_to(ops.raw_index(mask), self.shape), value)
+        return self._assign("masked_fill_", np.broadcast_to(raw_index(mask), self.shape), value)
 
     def add_(self, other: Any, alpha: _Float = 1) -> Tensor:
         """``self += alpha * other``"""
@@ -634,66 +636,13 @@ def wrapped(array: np.ndarray) -> Tensor:
     return tensor
 
 
-# Where an op has another name than NumPy's ufunc.
-_NAMES_OF_UFUNCS = {
-    "absolute": "abs",
-    "arccos": "acos",
-    "arccosh": "acosh",
-    "arcsin": "asin",
-    "arcsinh": "asinh",
-    "arctan": "atan",
-    "arctan2": "atan2",
-    "arctanh": "atanh",
-    "conjugate": "conj",
-    "invert": "bitwise_invert",
-    "left_shift": "bitwise_left_shift",
-    "power": "pow",
-    "right_shift": "bitwise_right_shift",
-    "rint": "round",
-}
-
-
-# NumPy's functions that are ours as well, by name; then those of another name here.
-# fmt: off
-_SHARED_FUNCTIONS = {
-    "all", "any", "argmax", "argmin", "broadcast_arrays", "broadcast_to", "clip",
-    "count_nonzero", "einsum", "expand_dims", "flip", "isin", "kron", "max", "mean", "meshgrid",
-    "min", "moveaxis", "nonzero", "outer", "pad", "prod", "repeat", "reshape", "roll",
-    "searchsorted", "squeeze", "stack", "sum", "swapaxes", "take", "take_along_axis",
-    "tensordot", "tile", "tril", "triu", "where",
-}
-# fmt: on
-_NAMES_OF_FUNCTIONS = {"concatenate": "concat", "transpose": "permute_dims"}
-# What stands behind the positional arguments that both have, in NumPy's signatures.
-_BEYOND = {"out", "dtype", "keepdims", "subok", "order", "assume_unique", "mode", "sorter"}
-
-
-@cache
-def _function_of(function: Any) -> tuple[Any, int, int, frozenset[str]] | None:
-    """Our version of a function of NumPy, how many arguments it needs, how many positional ones
-    mean the same in both, and the keywords that it knows; None if there is none."""
-    name = getattr(function, "__name__", "")
-    if not hasattr(np, name) or getattr(np, name) is not function:
-        return None
-    if name not in _SHARED_FUNCTIONS and name not in _NAMES_OF_FUNCTIONS:
-        return None
-    own: Any = getattr(ops, _NAMES_OF_FUNCTIONS.get(name, name))
-    most = 0
-    for parameter in signature(function).parameters.values():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            most = sys.maxsize
-        if parameter.name in _BEYOND or parameter.kind is parameter.KEYWORD_ONLY:
-            break
-        most += 1
-    taken = signature(own).parameters
-    least = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in taken.values())
-    return own, least, most, frozenset(taken)
-
-
 def _ends(n: int, most: int = 12) -> list[int | None]:
     """The first indices below n and the last, with None for those between that are too many."""
     half = most // 2
     return [*range(n)] if n <= most else [*range(half), None, *range(n - half, n)]
+
+
+sys.modules["tinytensor.tensor"] = sys.modules[__name__]  # where pickles of 0.1 look for _rebuilt
 
 
 def _rebuilt(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:

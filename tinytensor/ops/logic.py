@@ -1,0 +1,183 @@
+"""Comparison, logic, bits and choice: where numbers become truths, and truths choose numbers.
+
+Operands broadcast as in NumPy. Only ``where`` has a gradient.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import kernels
+from ..engine.operation import Op, op
+from .batching import elementwise as over_lanes
+
+__all__ = [
+    "bitwise_and",
+    "bitwise_invert",
+    "bitwise_left_shift",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
+    "equal",
+    "greater",
+    "greater_equal",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "less",
+    "less_equal",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "not_equal",
+    "signbit",
+    "where",
+]
+
+# --- Comparison: no gradient -----------------------------------------------------------------
+
+
+@op(kernel=kernels.equal)
+def equal(a, b):
+    """a = b, as a tensor of bool."""
+
+
+@op(kernel=kernels.not_equal)
+def not_equal(a, b):
+    """a ≠ b, as a tensor of bool."""
+
+
+@op(kernel=kernels.less)
+def less(a, b):
+    """a < b, as a tensor of bool."""
+
+
+@op(kernel=kernels.less_equal)
+def less_equal(a, b):
+    """a ≤ b, as a tensor of bool."""
+
+
+@op(kernel=kernels.greater)
+def greater(a, b):
+    """a > b, as a tensor of bool."""
+
+
+@op(kernel=kernels.greater_equal)
+def greater_equal(a, b):
+    """a ≥ b, as a tensor of bool."""
+
+
+# --- Truth -----------------------------------------------------------------------------------
+
+
+@op(kernel=kernels.logical_and)
+def logical_and(a, b):
+    """Whether both are true (not 0)."""
+
+
+@op(kernel=kernels.logical_or)
+def logical_or(a, b):
+    """Whether one is true (not 0)."""
+
+
+@op(kernel=kernels.logical_xor)
+def logical_xor(a, b):
+    """Whether exactly one is true (not 0)."""
+
+
+@op(kernel=kernels.logical_not)
+def logical_not(x):
+    """Whether x is false (0)."""
+
+
+# --- Bits ------------------------------------------------------------------------------------
+
+
+@op(kernel=kernels.bitwise_and)
+def bitwise_and(a, b):
+    """The bits that both integers have; of bools, whether both are true."""
+
+
+@op(kernel=kernels.bitwise_or)
+def bitwise_or(a, b):
+    """The bits that one of two integers has; of bools, whether one is true."""
+
+
+@op(kernel=kernels.bitwise_xor)
+def bitwise_xor(a, b):
+    """The bits that exactly one of two integers has; of bools, whether exactly one is true."""
+
+
+@op(kernel=kernels.bitwise_invert)
+def bitwise_invert(x):
+    """The bits that an integer has not; of bools, whether x is false."""
+
+
+@op
+def bitwise_left_shift(a, b):
+    """The bits of the integer a moved b places to the left: a · 2ᵇ."""
+    return np.left_shift(a, b)
+
+
+@op
+def bitwise_right_shift(a, b):
+    """The bits of the integer a moved b places to the right: ⌊a / 2ᵇ⌋."""
+    return np.right_shift(a, b)
+
+
+# --- Kinds of numbers ------------------------------------------------------------------------
+
+
+@op(kernel=kernels.isnan)
+def isnan(x):
+    """Whether x is NaN."""
+
+
+@op(kernel=kernels.isinf)
+def isinf(x):
+    """Whether x is infinite."""
+
+
+@op(kernel=kernels.isfinite)
+def isfinite(x):
+    """Whether x is neither infinite nor NaN."""
+
+
+@op
+def signbit(x):
+    """Whether the sign bit is set: of negative numbers, −0 and some NaNs."""
+    return np.signbit(x)
+
+
+# --- Choice ----------------------------------------------------------------------------------
+
+
+@op
+def where(condition, a, b):
+    """a where the condition is true, else b.
+
+    >>> import tinytensor as tt
+    >>> x = tt.tensor([-1.0, 2.0])
+    >>> tt.where(x > 0, x, 0.0)
+    tensor([0., 2.])
+    """
+    if type(a) is int or type(b) is int:  # which NumPy makes small without a word
+        a, b = _fitting(a, b), _fitting(b, a)
+    return kernels.where(condition, a, b)
+
+
+def _fitting(number, other):
+    """A Python integer in the dtype of the integers beside it, or an OverflowError."""
+    beside = type(number) is int and isinstance(other, np.ndarray | np.generic)
+    return np.asarray(number, other.dtype) if beside and other.dtype.kind in "iu" else number
+
+
+where.grad(
+    condition=None,
+    a=lambda g, condition: where(condition, g, 0.0),
+    b=lambda g, condition: where(condition, 0.0, g),
+)
+
+for _op in [one for one in vars().values() if isinstance(one, Op)]:
+    _op.batched(over_lanes)

@@ -1,0 +1,5 @@
+"""Losses, with PyTorch's arguments: each ends in ``reduction``, "none", "mean" or "sum"."""
+
+from .binary import *
+from .classes import *
+from .differences import *

@@ -1,0 +1,244 @@
+"""Losses of class scores: cross-entropy and the negative log-likelihood.
+
+Targets and weights may be arrays. Class indices outside [0, classes) are errors, except for
+``ignore_index``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ... import kernels
+from ...engine.operation import op
+from ...errors import DtypeError, ShapeError
+from ...kernels.reference.losses import target_factors
+from .. import reduction as reductions
+from ..batching import folded, lanes_of, rank, unfolded, with_lanes
+from ..checks import floating, integers, parameter
+from ..indexing import take
+from ..logic import not_equal, where
+from ..shape import cast, expand_dims
+from ..softmax import log_softmax, softmax
+from .common import check_reduction, reduced_lanes
+
+__all__ = [
+    "cross_entropy",
+    "nll_loss",
+]
+
+
+def _class_axis(input):
+    return 1 if input.ndim > 1 else 0
+
+
+def _rows(x):
+    """An array (N, C, …) or (C,) as rows of classes."""
+    if x.ndim == 2:
+        return kernels.contiguous(x)
+    axis = _class_axis(x)
+    return kernels.contiguous(np.moveaxis(x, axis, -1)).reshape(-1, x.shape[axis])
+
+
+def _from_rows(rows, shape):
+    """The array of ``shape`` whose ``_rows`` these are."""
+    if len(shape) < 3:
+        return rows.reshape(shape)
+    return np.moveaxis(rows.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
+
+
+def _targets(name, input, target):
+    """The class of each row."""
+    target = integers(name, "target", target)
+    axis = _class_axis(input)
+    expected = input.shape[:axis] + input.shape[axis + 1 :]
+    if not input.ndim or target.shape != expected:
+        raise ShapeError(
+            f"{name}: input is (N, C, …) and target (N, …), but they are {input.shape} and"
+            f" {target.shape}"
+        )
+    return target.reshape(-1)
+
+
+def _per_class(shape, target, weight, ignore_index, label_smoothing, dtype):
+    """A constant A such that the loss is −Σ A log softmax(input), the sum along the classes."""
+    classes = shape[1 if len(shape) > 1 else 0]
+    target = integers("cross_entropy", "target", target).reshape(-1)
+    weight = None if weight is None else np.asarray(weight)
+    y, w, own, _, spread = target_factors(
+        target, classes, weight, ignore_index, label_smoothing, np.dtype(dtype)
+    )
+    rows = spread[:, None] * w
+    if classes:
+        rows[np.arange(len(rows)), y] += own
+    return _from_rows(rows.astype(dtype, copy=False), shape)
+
+
+def _to_classes(g, input, divisor):
+    """The cotangent of a loss (N, …), or of one number, beside the classes."""
+    g = g / divisor
+    return expand_dims(g, _class_axis(input)) if g.ndim else g
+
+
+@op(residuals=("lse", "divisor"))
+def cross_entropy(
+    input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0
+):
+    """−Σ target log softmax(input), the sum over the classes: axis 1 of logits (N, C, …), or (C,).
+
+    ``target`` holds class indices (N, …), or probabilities in the shape of the input. Each class
+    counts ``weight`` (C,) times; the mean over indices is weighted by it, and leaves out those
+    equal to ``ignore_index``. ``label_smoothing`` ε moves targets to (1 − ε) target + ε / C.
+    (Szegedy et al. 2016.)
+
+    >>> import tinytensor as tt
+    >>> logits = tt.tensor([[0.0, 0.0], [100.0, 0.0]])
+    >>> tt.cross_entropy(logits, tt.tensor([0, 0]), reduction="sum")
+    tensor(0.6931472)
+    """
+    name = "cross_entropy"
+    input = floating(name, "input", input)
+    target = np.asarray(target)
+    check_reduction(name, reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"{name}: label_smoothing must be in [0, 1], not {label_smoothing}")
+    axis = _class_axis(input)
+    weight = parameter(name, "weight", weight, input.shape[axis : axis + 1])
+    if target.dtype.kind != "f":
+        classes = _targets(name, input, target)
+        loss, lse, divisor = kernels.cross_entropy(
+            _rows(input), classes, weight, ignore_index, label_smoothing, reduction
+        )
+        return (loss.reshape(target.shape) if reduction == "none" else loss), lse, divisor
+    if target.shape != input.shape or not input.ndim:
+        if target.ndim == input.ndim - 1:
+            raise DtypeError(
+                f"{name}: target of {target.shape} looks like classes, which are integers, but is"
+                f" {target.dtype}; astype(np.int64) casts"
+            )
+        raise ShapeError(
+            f"{name}: probabilities must have the shape of input, but they are {target.shape} and"
+            f" input is {input.shape}"
+        )
+    smoothed = target * (1 - label_smoothing) + label_smoothing / max(input.shape[axis], 1)
+    if weight is not None:
+        smoothed = smoothed * weight.reshape(-1, *(1,) * (input.ndim - axis - 1))
+    losses = -(smoothed * kernels.log_softmax(input, axis)).sum(axis=axis)
+    divisor = float(losses.size) if reduction == "mean" else 1.0
+    return (losses if reduction == "none" else np.asarray(losses.sum() / divisor)), None, divisor
+
+
+@op
+def cross_entropy_backward(g, input, target, weight, ignore_index, label_smoothing, lse, divisor):
+    """The cotangent of the logits, for class indices."""
+    dx = kernels.cross_entropy_backward(
+        np.asarray(g).reshape(-1) if g.ndim else g,
+        _rows(input),
+        lse,
+        integers("cross_entropy", "target", target).reshape(-1),
+        weight,
+        ignore_index,
+        label_smoothing,
+        divisor,
+    )
+    return _from_rows(dx, input.shape)
+
+
+def _logits_backward(g, input, per_class, divisor):
+    """(softmax(input) Σ A − A) g / divisor, of the loss −Σ A log softmax(input)."""
+    axis = _class_axis(input)
+    total = reductions.sum(per_class, axis, keepdims=True)
+    return (softmax(input, axis) * total - per_class) * _to_classes(g, input, divisor)
+
+
+def _cross_entropy_backward(g, input, target, weight, ignore_index, label_smoothing, lse, divisor):
+    per_class = _per_class(input.shape, target, weight, ignore_index, label_smoothing, input.dtype)
+    return _logits_backward(g, input, per_class, divisor)
+
+
+def _cross_entropy_rule(g, input, target, weight, ignore_index, label_smoothing, lse, divisor):
+    if lse is not None:
+        of_classes = (weight, ignore_index, label_smoothing, lse, divisor)
+        return cross_entropy_backward(g, input, target, *of_classes), None
+    axis = _class_axis(input)
+    factor = 1 - label_smoothing
+    per_class = target * factor + label_smoothing / input.shape[axis]
+    if weight is not None:
+        weight = np.asarray(weight, input.dtype).reshape(-1, *(1,) * (input.ndim - axis - 1))
+        per_class, factor = per_class * weight, factor * weight
+    dtarget = -(log_softmax(input, axis) * factor * _to_classes(g, input, divisor))
+    return _logits_backward(g, input, per_class, divisor), dtarget
+
+
+cross_entropy_backward.defined_by(_cross_entropy_backward)
+cross_entropy.grad_all(("input", "target"), _cross_entropy_rule)
+
+
+@op(residuals=("shape", "dtype", "divisor"))
+def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    """−weight[target] · input[target] of log-probabilities (N, C, …) or (C,) and classes (N, …).
+
+    The mean is weighted by ``weight`` (C,) and leaves out targets equal to ``ignore_index``.
+
+    >>> import tinytensor as tt
+    >>> tt.nll_loss(tt.tensor([[-1.0, -2.0], [-3.0, -4.0]]), tt.tensor([1, 0]))
+    tensor(2.5)
+    """
+    name = "nll_loss"
+    input = floating(name, "input", input)
+    check_reduction(name, reduction)
+    axis = _class_axis(input)
+    weight = parameter(name, "weight", weight, input.shape[axis : axis + 1])
+    classes = _targets(name, input, target)
+    loss, divisor = kernels.nll_loss(_rows(input), classes, weight, ignore_index, reduction)
+    if reduction == "none":
+        loss = loss.reshape(np.shape(target))
+    return loss, input.shape, input.dtype, divisor
+
+
+@op
+def nll_loss_backward(g, target, weight, ignore_index, shape, dtype, divisor):
+    """The cotangent of the log-probabilities."""
+    g, target = np.asarray(g), integers("nll_loss", "target", target).reshape(-1)
+    axis = 1 if len(shape) > 1 else 0
+    rows = (target.size, shape[axis])
+    dx = kernels.nll_loss_backward(
+        g.reshape(-1) if g.ndim else g, target, rows, weight, ignore_index, divisor
+    )
+    return _from_rows(dx.astype(dtype, copy=False), shape)
+
+
+def _nll_loss_backward(g, target, weight, ignore_index, shape, dtype, divisor):
+    per_class = _per_class(shape, target, weight, ignore_index, 0.0, dtype)
+    return _to_classes(g, per_class, divisor) * -per_class
+
+
+nll_loss_backward.defined_by(_nll_loss_backward)
+nll_loss.grad(
+    input=lambda g, target, weight, ignore_index, shape, dtype, divisor: nll_loss_backward(
+        g, target, weight, ignore_index, shape, dtype, divisor
+    )
+)
+
+
+def _class_lanes(op, args, on, static):
+    input, target, weight, ignore_index, reduction, *smoothing = args
+    ndim = rank(input, on[0])
+    if on[2] or ndim == 0 or rank(target, on[1]) not in (ndim - 1, ndim):
+        return NotImplemented
+    lanes = lanes_of(args, on)
+    input, target = with_lanes(input, on[0], lanes), with_lanes(target, on[1], lanes)
+    check_reduction(op.__name__, reduction)
+    rows = (input, target) if ndim == 1 else (folded(input), folded(target))
+    losses = op(*rows, weight, ignore_index, "none", *smoothing)
+    losses = losses if ndim == 1 else unfolded(losses, lanes)
+    if reduction != "mean" or target.dtype.kind == "f":
+        return reduced_lanes(losses, reduction)
+    kept = not_equal(target, ignore_index)
+    counts = cast(kept, losses.dtype)
+    if weight is not None:
+        counts = counts * cast(take(weight, where(kept, target, 0)), losses.dtype)
+    return reduced_lanes(losses, "sum") / reduced_lanes(counts, "sum")
+
+
+cross_entropy.batched(_class_lanes)
+nll_loss.batched(_class_lanes)

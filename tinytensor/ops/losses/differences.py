@@ -1,0 +1,145 @@
+"""Losses of differences: squared, absolute, and what lies between."""
+
+from __future__ import annotations
+
+from functools import wraps
+
+import numpy as np
+
+from ... import kernels
+from ...engine.operation import op
+from ..activation import hardtanh
+from ..arithmetic import sign
+from ..elementary import sigmoid
+from .common import checked_pair, pair_lanes, share_of_each
+
+__all__ = [
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
+    "smooth_l1_loss",
+]
+
+
+@op
+def loss_backward(g, kind, input, target, parameter, reduction):
+    """The cotangent of the input, for the losses that the kernels know by ``kind``."""
+    return kernels.loss_backward(
+        np.asarray(g), kind, input, np.asarray(target), parameter, reduction
+    )
+
+
+_SLOPES = {
+    "mse": lambda x, y, p: 2 * (x - y),
+    "l1": lambda x, y, p: sign(x - y),
+    "smooth_l1": lambda x, y, p: hardtanh((x - y) / p, -1.0, 1.0),
+    "huber": lambda x, y, p: hardtanh(x - y, -p, p),
+    "logistic": lambda x, y, p: sigmoid(x) - y,
+}
+
+
+def _loss_backward(g, kind, input, target, parameter, reduction):
+    slope = _SLOPES[kind](input, target, parameter)
+    return slope * share_of_each(g, slope, reduction)
+
+
+loss_backward.defined_by(_loss_backward)
+
+
+def _differentiate(loss, rule):
+    """Declare the gradient by the input, and its negative by the target."""
+
+    @wraps(rule)
+    def by_target(*args):
+        return -rule(*args)
+
+    loss.grad(input=rule, target=by_target)
+
+
+@op
+def mse_loss(input, target, reduction="mean"):
+    """(input − target)².
+
+    >>> import tinytensor as tt
+    >>> tt.mse_loss(tt.tensor([1.0, 2.0]), tt.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+    input, target = checked_pair("mse_loss", input, target, reduction)
+    return kernels.loss("mse", input, target, 0.0, reduction)
+
+
+_differentiate(
+    mse_loss,
+    lambda g, input, target, reduction: loss_backward(g, "mse", input, target, 0.0, reduction),
+)
+
+
+@op
+def l1_loss(input, target, reduction="mean"):
+    """|input − target|; the gradient at 0 is 0.
+
+    >>> import tinytensor as tt
+    >>> tt.l1_loss(tt.tensor([1.0, 2.0]), tt.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
+    input, target = checked_pair("l1_loss", input, target, reduction)
+    return kernels.loss("l1", input, target, 0.0, reduction)
+
+
+_differentiate(
+    l1_loss,
+    lambda g, input, target, reduction: loss_backward(g, "l1", input, target, 0.0, reduction),
+)
+
+
+@op
+def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
+    """d² / (2 beta) where d = |input − target| < beta, else d − beta / 2. (Girshick 2015.)
+
+    >>> import tinytensor as tt
+    >>> tt.smooth_l1_loss(tt.tensor([1.0, 2.0]), tt.tensor([1.5, 4.0]), reduction="none")
+    tensor([0.125, 1.5  ])
+    """
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
+    input, target = checked_pair("smooth_l1_loss", input, target, reduction)
+    return kernels.loss(_smooth_l1(beta), input, target, beta, reduction)
+
+
+def _smooth_l1(beta):
+    """Without a smooth part it is the other one."""
+    return "smooth_l1" if beta else "l1"
+
+
+_differentiate(
+    smooth_l1_loss,
+    lambda g, input, target, reduction, beta: loss_backward(
+        g, _smooth_l1(beta), input, target, beta, reduction
+    ),
+)
+
+
+@op
+def huber_loss(input, target, reduction="mean", delta=1.0):
+    """d² / 2 where d = |input − target| < delta, else delta (d − delta / 2). (Huber 1964.)
+
+    >>> import tinytensor as tt
+    >>> tt.huber_loss(tt.tensor([1.0, 2.0]), tt.tensor([1.5, 5.0]), reduction="none", delta=2.0)
+    tensor([0.125, 4.   ])
+    """
+    if delta <= 0:
+        raise ValueError(f"huber_loss: delta must be positive, but is {delta}")
+    input, target = checked_pair("huber_loss", input, target, reduction)
+    return kernels.loss("huber", input, target, delta, reduction)
+
+
+_differentiate(
+    huber_loss,
+    lambda g, input, target, reduction, delta: loss_backward(
+        g, "huber", input, target, delta, reduction
+    ),
+)
+
+
+for _op in (mse_loss, l1_loss, smooth_l1_loss, huber_loss):
+    _op.batched(pair_lanes)
