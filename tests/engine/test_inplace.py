@@ -13,6 +13,7 @@ import pytest
 
 import tinytensor as tt
 from tinytensor.engine.operation import MANY, Op, alias, observing
+from tinytensor.ops.indexing import raw_index
 
 from ..table.calls import (
     Case,
@@ -195,7 +196,7 @@ def test_shapes_that_do_not_fit() -> None:
 def test_an_assignment_equals_numpy_and_at(index: Any, of: str) -> None:
     rng = np.random.default_rng(1)
     array = rng.normal(size=(3, 4))
-    raw = tt.raw_index(index)
+    raw = raw_index(index)
     if isinstance(raw, slice):
         raw = slice(raw.start and int(raw.start), raw.stop, raw.step)
     numbers = rng.normal(size=array[raw].shape)
