@@ -1,14 +1,17 @@
 """Datasets, loaders, file formats, text and augmentation."""
 
+import collections
 import gzip
 import os
 import pickle
+import random
 import struct
 import tracemalloc
 
 import numpy as np
 import pytest
 
+import tinytensor as tt
 from tinytensor.data import (
     DataLoader,
     Dataset,
@@ -30,7 +33,7 @@ from tinytensor.data import (
     stdlib_sources,
     stdlib_text,
 )
-from tinytensor.errors import ShapeError
+from tinytensor.errors import DtypeError, ShapeError
 
 # --- Datasets and the loader -----------------------------------------------------------------
 
@@ -94,6 +97,152 @@ def test_collate_stacks_structures_and_refuses_ragged_samples():
     assert batch[1]["a"].tolist() == [1, 2]
     with pytest.raises(ShapeError, match="different shapes"):
         collate([np.ones(2), np.ones(3)])
+
+
+Pair = collections.namedtuple("Pair", "image label")
+
+
+def plain(item):
+    if isinstance(item, dict):
+        return {key: plain(value) for key, value in item.items()}
+    if isinstance(item, Pair):
+        return Pair(*map(plain, item))
+    if isinstance(item, list | tuple):
+        return type(item)(map(plain, item))
+    return ("stacked", item.tolist()) if isinstance(item, tt.Tensor) else item
+
+
+def stacked(*values):
+    return "stacked", list(values)
+
+
+@pytest.mark.parametrize(
+    ("samples", "batch"),
+    [
+        ([1, 2], stacked(1, 2)),
+        ([1, 2.5], stacked(1, 2.5)),
+        ([True, False], stacked(True, False)),
+        ([1j, 2], stacked(1j, 2)),
+        ([np.int8(1), np.int8(2)], stacked(1, 2)),
+        ([np.ones(2), tt.zeros(2)], stacked([1, 1], [0, 0])),
+        (["a", "bc"], ["a", "bc"]),
+        ([b"a", b"bc"], [b"a", b"bc"]),
+        ([None, None], None),
+        ([[1, 2], [3, 4], [5, 6]], [stacked(1, 3, 5), stacked(2, 4, 6)]),
+        ([(1, "a"), (2, "b")], (stacked(1, 2), ["a", "b"])),
+        ([Pair(1, "a"), Pair(2, "b")], Pair(stacked(1, 2), ["a", "b"])),
+        ([(), ()], ()),
+        ([[], []], []),
+        ([{}, {}], {}),
+        ([{"a": 1, "b": None}, {"b": None, "a": 2}], {"a": stacked(1, 2), "b": None}),
+        ([collections.OrderedDict(a=1), {"a": 2}], {"a": stacked(1, 2)}),
+        (
+            [{"x": ([1, {"y": Pair("a", None)}],)}, {"x": ([2, {"y": Pair("b", None)}],)}],
+            {"x": ([stacked(1, 2), {"y": Pair(["a", "b"], None)}],)},
+        ),
+    ],
+    ids=str,
+)
+def test_collate(samples, batch):
+    assert plain(collate(samples)) == batch
+    assert plain(next(iter(DataLoader(samples, batch_size=len(samples))))) == batch
+
+
+@pytest.mark.parametrize(
+    ("samples", "kind", "message"),
+    [
+        ([], ValueError, "collate: there are no samples"),
+        ([1, "a"], TypeError, "sample is of different types: int and str"),
+        ([{"a": None}, {"a": 1}], TypeError, r"sample\['a'\] is .* types: NoneType and int"),
+        ([{"a": (1, [2])}, {"a": (1, (2,))}], TypeError, r"\['a'\]\[1\] is .*: list and tuple"),
+        ([{"a": 1}, {"b": 1}], ValueError, "sample has different keys: 'a'; 'b'"),
+        ([(1, {"a": 1}), (1, {})], ValueError, r"sample\[1\] has different keys: ; 'a'"),
+        ([[1], [1, 2]], ShapeError, r"sample has different lengths: \[1, 2\]"),
+        ([{"a": (1,)}, {"a": ()}], ShapeError, r"sample\['a'\] has different lengths"),
+        ([{"a": {1}}, {"a": {2}}], TypeError, r"sample\['a'\] is of set, which cannot be stacked"),
+        ([object(), object()], TypeError, "sample is of object, which cannot be stacked"),
+        ([(np.ones(2),), (np.ones(3),)], ShapeError, r"sample\[0\] has different shapes"),
+        ([np.array("a"), np.array("b")], TypeError, "sample is of ndarray, which cannot"),
+        ([np.datetime64(1, "s")], TypeError, "sample is of datetime64, which cannot"),
+    ],
+)
+def test_what_cannot_be_collated_names_the_field_and_the_types(samples, kind, message):
+    with pytest.raises(kind, match=message):
+        collate(samples)
+
+
+class Letters:
+    """Samples by index and a length, but no Dataset; its ``batch`` is something else."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        return index, "abc"[index]
+
+    def batch(self, size):
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("dataset", "batches"),
+    [
+        (Letters(), [(stacked(0, 1), ["a", "b"]), (stacked(2), ["c"])]),
+        ([5, 6, 7], [stacked(5, 6), stacked(7)]),
+        ((5, 6, 7), [stacked(5, 6), stacked(7)]),
+        (range(3), [stacked(0, 1), stacked(2)]),
+        ("abc", [["a", "b"], ["c"]]),
+        (np.eye(3), [stacked([1, 0, 0], [0, 1, 0]), stacked([0, 0, 1])]),
+        (tt.eye(3), [stacked([1, 0, 0], [0, 1, 0]), stacked([0, 0, 1])]),
+        ({0: "a", 1: "b"}, [["a", "b"]]),
+        (Subset(Letters(), [2, 0]), [(stacked(2, 0), ["c", "a"])]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_any_object_with_length_and_index_is_a_dataset(dataset, batches):
+    assert [plain(batch) for batch in DataLoader(dataset, batch_size=2)] == batches
+    if len(dataset) == 3:
+        parts = random_split(dataset, [2, 1], generator=0)
+        assert [len(list(DataLoader(part))) for part in parts] == [2, 1]
+        shuffled = DataLoader(dataset, shuffle=True, generator=0, collate=list)
+        assert len(list(shuffled)) == 3
+
+
+@pytest.mark.parametrize("dataset", [iter([1]), {1, 2}, 3, None, (i for i in range(3))])
+def test_what_is_no_dataset(dataset):
+    for use in (DataLoader, lambda d: Subset(d, [0]), lambda d: random_split(d, [1])):
+        with pytest.raises(TypeError, match=r"dataset is a .*does not have .*__getitem__"):
+            use(dataset)
+
+
+def test_a_loader_checks_its_arguments():
+    for size in (0, -1, 1.5, "2", None):
+        with pytest.raises(ValueError, match="batch_size must be at least 1"):
+            DataLoader([1], batch_size=size)
+    with pytest.raises(TypeError, match="collate is a str, not a function"):
+        DataLoader([1], collate="stack")
+
+
+def test_the_iteration_over_a_dataset_ends():
+    class Endless(Dataset):
+        """Without a length, until an IndexError."""
+
+        def __getitem__(self, index):
+            return [10, 20][index]
+
+    class Broken(Squares):
+        def __getitem__(self, index):
+            raise IndexError("a mistake, not the end")
+
+    assert list(Squares(3)) == [(0, 0.0), (1, 1.0), (2, 4.0)]
+    assert [x.item() for (x,) in TensorDataset([1, 2])] == [1, 2]
+    assert [x for x, _ in Subset(Squares(9), [4, 2])] == [4, 2]
+    assert [y.tolist() for _, y in Windows(np.arange(5), 2)] == [[1, 2], [3, 4]]
+    assert list(Endless()) == [10, 20]
+    with pytest.raises(TypeError, match="Endless does not define __len__"):
+        len(Endless())
+    with pytest.raises(IndexError, match="a mistake"):
+        list(Broken(3))
 
 
 def test_tensor_dataset_transforms_batches():
@@ -246,6 +395,22 @@ def test_what_is_no_file(tmp_path, read):
         read(tmp_path / "empty")
 
 
+def test_mutated_idx_files_give_an_array_or_a_value_error_with_their_name(tmp_path):
+    draw, told = random.Random(0), []
+    sound = idx_bytes(np.arange(60, dtype="i2").reshape(3, 4, 5), 0x0B)
+    for number in range(500):
+        content = bytearray(gzip.compress(sound, mtime=0) if number % 2 else sound)
+        for _ in range(draw.randrange(1, 4)):
+            content[draw.randrange(len(content))] = draw.choice([0, 1, 127, 255])
+        (tmp_path / "mutated").write_bytes(content)
+        try:
+            assert read_idx(tmp_path / "mutated").dtype.isnative
+        except ValueError as error:
+            told.append(str(error))
+    assert len(told) > 100
+    assert all(f"read_idx: {tmp_path / 'mutated'}: " in error for error in told)
+
+
 def test_mnist(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)
     labels = np.array([3, 1, 4, 1, 5], np.uint8)
@@ -395,6 +560,33 @@ def test_vocabulary_keeps_the_most_frequent_characters():
     assert vocabulary.encode("abc\N{SNOWMAN}\ud800").tolist() == [1, 2, 0, 0, 0]
     assert vocabulary.decode(vocabulary.encode("abba")) == "abba"
     assert vocabulary.encode("").shape == (0,)
+
+
+def test_a_number_outside_the_vocabulary():
+    vocabulary = Vocabulary("abc")
+    for numbers in ([1, 4], [-1, 2]):
+        with pytest.raises(IndexError, match=r"numbers are from .* not below 4"):
+            vocabulary.decode(numbers)
+    assert vocabulary.decode([]) == ""
+
+
+def test_readers_of_text_check_their_arguments():
+    codes = np.arange(9)
+    for make in (
+        lambda count: Windows(codes, count),
+        lambda count: Windows(codes, 2, count),
+        lambda count: RandomWindows(codes, 2, count, 1),
+        lambda count: Vocabulary.of("abc", count),
+        stdlib_text,
+    ):
+        for count in (0, -1, 2.5, "2"):
+            with pytest.raises(ValueError, match=r"must be a number of at least [12], not"):
+                make(count)
+    with pytest.raises(ValueError, match="steps must be a number of at least 0"):
+        RandomWindows(codes, 2, 1, -1)
+    with pytest.raises(DtypeError, match="codes must be integers, not float64"):
+        Windows(codes / 2, 2)
+    assert Windows(codes.tolist(), 2)[1][0].tolist() == [2, 3]
 
 
 def test_windows_cover_every_character_once():

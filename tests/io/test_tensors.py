@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import random
 import socket
 import stat
 import subprocess
@@ -302,6 +303,25 @@ def test_damaged_files(tmp_path, content, match):
         ValueError, match=rf"load: '.*broken' is not a safetensors file: .*({match})"
     ):
         tt.load(tmp_path / "broken")
+
+
+def test_mutated_files_give_tensors_or_an_error_with_their_name(tmp_path):
+    draw = random.Random(0)
+    path = tmp_path / "mutated"
+    tt.save(path, {"a": tt.ones((2, 3)), "b": [tt.zeros(2), {"c": (1, None)}]}, {"note": "x"})
+    sound, told = path.read_bytes(), []
+    for _ in range(2000):
+        content = bytearray(sound)
+        for _ in range(draw.randrange(1, 3)):
+            at = draw.randrange(len(content) - 32)  # before the numbers
+            content[at] = draw.choice(b'0179-.,:[]{}"\\aI\0\xff')
+        path.write_bytes(content)
+        try:
+            tt.load(path)
+        except (ValueError, tt.DtypeError) as error:
+            told.append(str(error))
+    assert 500 < len(told) < 1980
+    assert all(f"load: '{path}'" in error for error in told)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,49 +13,138 @@ from ..random import seeded
 from ..tensors.tensor import Tensor, as_array
 
 
+class Samples(Protocol):
+    """What can be loaded from: a list, an array, a dataset, anything with samples by index."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
 class Dataset:
-    """Samples by index. A subclass defines ``__len__`` and ``__getitem__``.
+    """Samples by index. A subclass defines ``__getitem__`` and ``__len__``.
 
     Where a whole batch is had more cheaply than sample by sample, it defines ``batch`` as well.
+    Iteration ends after ``len(self)`` samples; without a length, at an IndexError.
 
     >>> class Squares(Dataset):
     ...     def __len__(self):
-    ...         return 10
+    ...         return 3
     ...     def __getitem__(self, index):
     ...         return index, index**2
-    >>> Squares().batch([2, 3])
-    (tensor([2, 3]), tensor([4, 9]))
+    >>> Squares().batch([1, 2])
+    (tensor([1, 2]), tensor([1, 4]))
+    >>> list(Squares())
+    [(0, 0), (1, 1), (2, 4)]
     """
 
     def __len__(self) -> int:
-        raise NotImplementedError(f"{type(self).__name__} does not define __len__")
+        raise TypeError(f"{type(self).__name__} does not define __len__")
 
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not define __getitem__")
+
+    def __iter__(self) -> Iterator[Any]:
+        if type(self).__len__ is not Dataset.__len__:
+            yield from map(self.__getitem__, range(len(self)))
+            return
+        for index in count():
+            try:
+                sample = self[index]
+            except IndexError:
+                return
+            yield sample
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> Any:
         """The samples at ``indices``, collated."""
         return collate([self[int(i)] for i in indices])
 
 
+def batch_of(dataset: Samples, indices: Sequence[int] | np.ndarray) -> Any:
+    """The samples of any object at ``indices``, collated."""
+    if isinstance(dataset, Dataset):
+        return dataset.batch(indices)
+    return collate([dataset[int(i)] for i in indices])
+
+
+def check_samples(owner: str, dataset: Any) -> None:
+    """Raise TypeError unless ``dataset`` has samples by index."""
+    lacks = [name for name in ("__len__", "__getitem__") if not hasattr(type(dataset), name)]
+    if lacks:
+        kind = type(dataset).__name__
+        raise TypeError(f"{owner}: dataset is a {kind}, which does not have {' and '.join(lacks)}")
+
+
 def collate(samples: Sequence[Any]) -> Any:
-    """Stack samples along a new first axis: tuples, lists and dicts field by field.
+    """One batch of several samples: arrays and numbers stacked along a new first axis.
 
-    Raises ShapeError where arrays of different shapes meet.
+    Tuples, named ones too, lists and dicts become ones of the same kind, of batches, field by
+    field. Strings and bytes become a list of them, and None stays None.
 
-    >>> collate([{"x": [1.0, 2.0], "y": 0}, {"x": [3.0, 4.0], "y": 1}])["y"]
-    tensor([0, 1])
+    Raises ShapeError where arrays of different shapes or containers of different lengths meet,
+    ValueError where keys differ, TypeError for other things, or different ones; they name the
+    field.
+
+    >>> collate([{"x": (1.0, [2, 3]), "name": "a"}, {"x": (4.0, [5, 6]), "name": "b"}])
+    {'x': (tensor([1., 4.]), [tensor([2, 5]), tensor([3, 6])]), 'name': ['a', 'b']}
     """
-    first = samples[0]
-    if isinstance(first, dict):
-        return {key: collate([sample[key] for sample in samples]) for key in first}
-    if isinstance(first, tuple):
-        return tuple(collate(field) for field in zip(*samples, strict=True))
-    arrays = [as_array(sample) for sample in samples]
+    samples = list(samples)
+    if not samples:
+        raise ValueError("collate: there are no samples")
+    return _collated(samples, "sample")
+
+
+def _kind(sample: Any) -> type:
+    """How a sample is collated; arrays, and whatever else may become one, are ``object``."""
+    kinds = (Mapping, tuple, list, str, bytes, type(None), object)
+    return next(kind for kind in kinds if isinstance(sample, kind))
+
+
+def _collated(samples: list[Any], where: str) -> Any:
+    first, kind = samples[0], _kind(samples[0])
+    if any(_kind(sample) is not kind for sample in samples):
+        raise TypeError(f"collate: {where} is of different types: {_types(samples)}")
+    if kind is object:
+        return _stacked(samples, where)
+    if kind is type(None):
+        return None
+    if kind in (str, bytes):
+        return samples
+    if kind is Mapping:
+        if any(sample.keys() != first.keys() for sample in samples):
+            found = sorted({", ".join(map(repr, sample)) for sample in samples})
+            raise ValueError(f"collate: {where} has different keys: {'; '.join(found)}")
+        return {
+            key: _collated([sample[key] for sample in samples], f"{where}[{key!r}]")
+            for key in first
+        }
+    if len(lengths := {len(sample) for sample in samples}) > 1:
+        raise ShapeError(
+            f"collate: {where} has different lengths: {sorted(lengths)}, and a {kind.__name__} is"
+            " collated item by item; an array would be stacked"
+        )
+    columns = zip(*samples, strict=True)
+    fields = [_collated(list(column), f"{where}[{i}]") for i, column in enumerate(columns)]
+    if hasattr(first, "_fields"):  # a named tuple
+        return type(first)(*fields)
+    return tuple(fields) if kind is tuple else fields
+
+
+def _stacked(samples: list[Any], where: str) -> Tensor:
+    try:
+        arrays = [as_array(sample) for sample in samples]
+    except TypeError as error:
+        raise TypeError(
+            f"collate: {where} is of {_types(samples)}, which cannot be stacked; give DataLoader a"
+            f" collate of your own ({error})"
+        ) from error
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
-        raise ShapeError(f"collate: samples of different shapes: {sorted(shapes)}")
+        raise ShapeError(f"collate: {where} has different shapes: {sorted(shapes)}")
     return Tensor(np.stack(arrays))
+
+
+def _types(samples: list[Any]) -> str:
+    return " and ".join(sorted({type(sample).__name__ for sample in samples}))
 
 
 class TensorDataset(Dataset):
@@ -93,7 +183,8 @@ class TensorDataset(Dataset):
 class Subset(Dataset):
     """The samples of ``dataset`` at ``indices``."""
 
-    def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray) -> None:
+    def __init__(self, dataset: Samples, indices: Sequence[int] | np.ndarray) -> None:
+        check_samples("Subset", dataset)
         self.dataset = dataset
         self.indices = np.asarray(indices, np.intp)
 
@@ -104,11 +195,11 @@ class Subset(Dataset):
         return self.dataset[int(self.indices[index])]
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> Any:
-        return self.dataset.batch(self.indices[np.asarray(indices, np.intp)])
+        return batch_of(self.dataset, self.indices[np.asarray(indices, np.intp)])
 
 
 def random_split(
-    dataset: Dataset,
+    dataset: Samples,
     lengths: Sequence[float],
     generator: np.random.Generator | int | None = None,
 ) -> list[Subset]:
@@ -121,6 +212,7 @@ def random_split(
     >>> [len(part) for part in random_split(dataset, [0.75, 0.25], generator=0)]
     [8, 2]
     """
+    check_samples("random_split", dataset)
     total = len(dataset)
     if all(0 <= n <= 1 for n in lengths) and abs(sum(lengths) - 1) < 1e-6 and total != 1:
         counts = [int(total * fraction) for fraction in lengths]

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from ..random import seeded
-from .dataset import Dataset
+from .dataset import Samples, batch_of, check_samples
 
 
 class DataLoader:
     """Iterate over ``dataset`` in batches of ``batch_size``, in a new order each time if shuffled.
 
+    ``dataset`` is any object with ``__len__`` and ``__getitem__``: a `Dataset`, a list, an array.
     ``drop_last`` leaves out a last batch that is not full. ``generator`` (a NumPy generator or a
     seed; else that of ``tt.manual_seed``) draws the orders. ``collate`` makes a batch of a list of
-    samples; without one the dataset's own ``batch`` does.
+    samples; without one a `Dataset`'s own ``batch`` does, or `tinytensor.data.collate`.
 
     >>> from tinytensor.data import TensorDataset
     >>> loader = DataLoader(TensorDataset(np.arange(5)), batch_size=2)
@@ -26,15 +27,18 @@ class DataLoader:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Samples,
         batch_size: int = 1,
         shuffle: bool = False,
         drop_last: bool = False,
         generator: np.random.Generator | int | None = None,
         collate: Callable[[list[Any]], Any] | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"DataLoader: batch_size must be at least 1, not {batch_size}")
+        check_samples("DataLoader", dataset)
+        if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise ValueError(f"DataLoader: batch_size must be at least 1, not {batch_size!r}")
+        if collate is not None and not callable(collate):
+            raise TypeError(f"DataLoader: collate is a {type(collate).__name__}, not a function")
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -52,6 +56,6 @@ class DataLoader:
         for i in range(len(self)):
             indices = order[i * self.batch_size : (i + 1) * self.batch_size]
             if self.collate is None:
-                yield self.dataset.batch(indices)
+                yield batch_of(self.dataset, indices)
             else:
                 yield self.collate([self.dataset[int(j)] for j in indices])

@@ -9,15 +9,21 @@ import sysconfig
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..random import seeded
 from ..tensors.tensor import Tensor
 from .dataset import Dataset
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+
+
+def _check_count(owner: str, name: str, value: Any, least: int = 1) -> None:
+    if not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{owner}: {name} must be a number of at least {least}, not {value!r}")
 
 
 class Vocabulary:
@@ -41,8 +47,7 @@ class Vocabulary:
     @classmethod
     def of(cls, text: str, size: int = 96) -> Vocabulary:
         """The ``size`` − 1 most frequent characters of ``text``, and the unknown one."""
-        if size < 2:
-            raise ValueError(f"Vocabulary.of: size must be at least 2, not {size}")
+        _check_count("Vocabulary.of", "size", size, least=2)
         counts = Counter(text)
         counts.pop(UNKNOWN, None)
         by_frequency = sorted(counts, key=lambda c: (-counts[c], c))
@@ -57,7 +62,13 @@ class Vocabulary:
 
     def decode(self, numbers: Sequence[int] | np.ndarray) -> str:
         """The text of the numbers. Raises IndexError for a number outside the vocabulary."""
-        return "".join(self.characters[i] for i in np.asarray(numbers).tolist())
+        found = np.asarray(numbers).ravel().tolist()
+        if found and not 0 <= min(found) <= max(found) < len(self):
+            raise IndexError(
+                f"Vocabulary.decode: numbers are from {min(found)} to {max(found)}, not below"
+                f" {len(self)}"
+            )
+        return "".join(self.characters[i] for i in found)
 
 
 class Windows(Dataset):
@@ -72,9 +83,13 @@ class Windows(Dataset):
     """
 
     def __init__(self, codes: np.ndarray, length: int, stride: int | None = None) -> None:
-        self.codes, self.length, self.stride = codes, length, stride or length
-        if length < 1 or self.stride < 1:
-            raise ValueError(f"Windows: length {length} and stride {stride} must be at least 1")
+        codes = np.asarray(codes)
+        stride = length if stride is None else stride
+        for name, value in (("length", length), ("stride", stride)):
+            _check_count("Windows", name, value)
+        self.codes, self.length, self.stride = codes, length, stride
+        if codes.dtype.kind not in "iu":
+            raise DtypeError(f"Windows: codes must be integers, not {codes.dtype}")
         if codes.ndim != 1 or len(codes) <= length:
             raise ShapeError(
                 f"Windows: codes must be (M,) with M above the length {length}, not {codes.shape}"
@@ -110,6 +125,8 @@ class RandomWindows:
         generator: np.random.Generator | int | None = None,
     ) -> None:
         self.windows = Windows(codes, length, stride=1)
+        _check_count("RandomWindows", "batch_size", batch_size)
+        _check_count("RandomWindows", "steps", steps, least=0)
         self.batch_size, self.steps = batch_size, steps
         self.generator = seeded(generator)
 
@@ -143,8 +160,7 @@ def stdlib_text(held_out: int = 10) -> tuple[str, str]:
 
     Split by file: every ``held_out``-th file (in sorted order) is held out.
     """
-    if held_out < 2:
-        raise ValueError(f"stdlib_text: held_out must be at least 2, not {held_out}")
+    _check_count("stdlib_text", "held_out", held_out, least=2)
     parts: tuple[list[str], list[str]] = ([], [])
     for i, path in enumerate(stdlib_sources(), start=1):
         parts[i % held_out == 0].append(path.read_text(encoding="utf-8", errors="replace"))

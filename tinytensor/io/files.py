@@ -7,7 +7,6 @@ import fcntl
 import math
 import os
 import re
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -65,7 +64,7 @@ def replaced(path: StrPath, caller: str) -> Iterator[BinaryIO]:
 def _new_file(folder: str, mode: int) -> tuple[int, str]:
     """A file that is new and locked: its descriptor and its path."""
     while True:
-        path = os.path.join(folder, f".tinytensor-{secrets.token_hex(8)}.tmp")
+        path = os.path.join(folder, f".tinytensor-{os.urandom(8).hex()}.tmp")
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with suppress(OSError):  # where there are no locks nothing is removed either
             fcntl.flock(descriptor, fcntl.LOCK_EX)
