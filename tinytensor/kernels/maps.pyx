@@ -676,7 +676,9 @@ def elu_backward(g, x, alpha):
 
 
 def gelu_backward(g, x, approximate):
-    kernel = _core.table.gelu_tanh_backward_f32 if approximate == "tanh" else _core.table.gelu_backward_f32
+    kernel = _core.table.gelu_backward_f32
+    if approximate == "tanh":
+        kernel = _core.table.gelu_tanh_backward_f32
     out = binary(kernel, g, x, 0, 0)
     return reference.gelu_backward(g, x, approximate) if out is None else out
 
