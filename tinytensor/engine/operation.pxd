@@ -2,7 +2,9 @@
 
 cimport cython
 
-from tinytensor.engine.core cimport Node, Variable, Version, edge, new_node, refresh, version_of, wrap
+from tinytensor.engine.core cimport (
+    Node, Variable, Version, edge, new_node, refresh, version_of, wrap
+)
 from tinytensor.engine.plan cimport Plan
 
 cdef int observed, OUT, NEEDS, SHAPE
