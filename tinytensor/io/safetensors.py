@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..dtypes import bfloat16, is_narrow
+from .. import dtypes
 from ..errors import DtypeError
 from .files import byte_count, short
 
@@ -66,7 +66,7 @@ _FOREIGN = {
 
 def dtype_name(dtype: np.dtype) -> str | None:
     """The format's name of a dtype, None where it has none."""
-    if is_narrow(dtype) and dtype.kind != "f":
+    if dtypes.is_narrow(dtype) and dtype.kind != "f":
         return "BF16"
     return _NAMES.get(dtype.newbyteorder("="))
 
@@ -150,7 +150,7 @@ def _entry(name: str, entry: Any) -> tuple[np.dtype, tuple[int, ...], int, int]:
     kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if kind == "BF16":
         try:
-            dtype = bfloat16()
+            dtype = dtypes.bfloat16
         except AttributeError as error:
             raise DtypeError(f"{short(name)} is of {error}") from None
     elif isinstance(kind, str) and kind in _FOREIGN:
