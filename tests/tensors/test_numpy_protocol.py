@@ -170,7 +170,7 @@ def test_functions_that_are_not_ours() -> None:
         lambda x: np.sum(x, 0, np.float32),
         lambda x: np.sum(x, where=np.asarray(x) > 2),
         lambda x: np.sum(x, initial=1.0),
-        lambda x: np.vstack([x, x]),
+        lambda x: np.column_stack([x, x]),
         lambda x: np.where(x > 2),
     ):
         found = call(x)
@@ -181,6 +181,74 @@ def test_functions_that_are_not_ours() -> None:
     assert np.shape(leaf()) == (2, 3)
     assert np.ndim(leaf()) == 2
     assert np.size(leaf()) == 6
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: np.split(x, [1], 1)[1],
+        lambda x: np.unstack(x, axis=1)[2] if hasattr(np, "unstack") else x[:, 2],
+        np.sort,
+        lambda x: np.sort(x, 0),
+        np.cumsum,
+        lambda x: np.cumsum(x, 1),
+        lambda x: np.cumprod(x, axis=0),
+        np.diff,
+        np.std,
+        lambda x: np.var(x, axis=1, keepdims=True),
+        np.ravel,
+        np.copy,
+        np.flipud,
+        np.fliplr,
+        lambda x: np.hstack([x, x]),
+        lambda x: np.hstack([x[0], x[1]]),
+        lambda x: np.vstack((x, x[0])),
+        lambda x: np.dot(x, np.asarray([1.0, 2.0, 3.0])),
+        lambda x: np.inner(x, np.ones((4, 3))),
+        lambda x: np.amax(x, 0),
+        lambda x: np.linalg.det(x[:, :2]),
+        lambda x: np.linalg.svd(x)[1],
+        lambda x: np.real(np.fft.ifft(np.fft.fft(x))),
+    ],
+)
+def test_more_functions_that_are_ours_too(call: Any) -> None:
+    x = leaf()
+    found = call(x)
+    assert isinstance(found, tt.Tensor)
+    assert found.requires_grad
+    np.testing.assert_allclose(found.detach().numpy(), call(A), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        np.median,
+        lambda x: np.percentile(x, 50),
+        lambda x: np.array_split(x, 2),
+        lambda x: np.linalg.norm(x),
+        lambda x: np.sort(x, 0, "stable"),
+        lambda x: np.trace(x),
+        lambda x: np.column_stack([x, x]),
+        lambda x: np.concatenate([x, x], dtype=np.float32),
+        lambda x: np.linspace(x[0], x[1], 3),
+        lambda x: np.histogram(x),
+        lambda x: np.round(x, 2),
+    ],
+)
+def test_no_function_drops_a_graph_without_a_word(call: Any) -> None:
+    with pytest.raises(tt.GraphError, match=r"^np\.\w+: .*x\.detach\(\)"):
+        call(leaf())
+    with tt.no_grad():
+        call(leaf())
+    call(leaf().detach())
+
+
+def test_results_that_have_no_gradient_are_given() -> None:
+    x = leaf()
+    assert np.argsort(x).tolist() == np.argsort(A).tolist()
+    assert np.isclose(x, A).all()
+    assert not np.iscomplexobj(x)
+    assert np.zeros_like(x).tolist() == np.zeros((2, 3)).tolist()
 
 
 def test_numpys_assertions_take_tensors() -> None:

@@ -143,3 +143,46 @@ def test_a_roll_by_a_list_goes_back() -> None:
     x = tt.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
     (x.roll([1, 1], [0, 1]) * tt.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
     np.testing.assert_array_equal(x.grad, [[4.0, 3.0], [2.0, 1.0]])
+
+
+def test_a_list_of_tracked_tensors_is_stacked_in_the_graph() -> None:
+    x = tt.tensor(3.0, requires_grad=True)
+    y = tt.tensor([[x * 2, 1.0], [2, x]])
+    assert y.tolist() == [[6, 1], [2, 3]]
+    assert y.dtype == np.float32
+    y.sum().backward()
+    assert x.grad is not None
+    assert x.grad.item() == 3
+    assert tt.asarray([x, 2]).requires_grad
+    assert tt.tensor((x, x), dtype=np.float64).dtype == np.float64
+    with pytest.raises(tt.GraphError, match=r"^tensor: the data has a graph"):
+        tt.tensor([x], requires_grad=True)
+    with tt.no_grad():
+        assert not tt.tensor([x * 2]).requires_grad
+    assert tt.tensor([x.detach()], requires_grad=True).is_leaf
+
+
+def test_sizes_one_by_one() -> None:
+    for make in (tt.zeros, tt.ones, tt.empty):
+        assert make(2, 0).shape == make((2, 0)).shape == make(shape=[2, 0]).shape == (2, 0)
+        assert make(0, 2).dtype == np.float32
+        assert make(2, np.int64(3), 1, dtype=np.int8).shape == (2, 3, 1)
+        assert make(3, np.int32).dtype == make((3,), np.int32).dtype == np.int32
+        assert make((3,), None, True).requires_grad
+        assert make(()).shape == ()
+        for wrong in ((-1,), (2.5,), ("a",), ((2, -1),), (2, -3)):
+            with pytest.raises(tt.ShapeError, match=f"^{make.__name__}: sizes are integers"):
+                make(*wrong)
+        with pytest.raises(TypeError, match=f"^{make.__name__}: takes sizes"):
+            make(2, np.int8, True, 3)
+    x = tt.ones(2)
+    for wrong_dtype in (lambda: tt.zeros_like(x, 0), lambda: tt.full((2,), 1, 0)):
+        with pytest.raises(TypeError):
+            wrong_dtype()
+
+
+def test_the_representation_of_no_elements_evaluates() -> None:
+    assert repr(tt.zeros(0, 3)) == "tensor([], shape=(0, 3))"
+    assert repr(tt.zeros((2, 0), np.int8)) == "tensor([], shape=(2, 0), dtype=int8)"
+    assert repr(tt.zeros(0)) == "tensor([])"
+    assert repr(tt.tensor(2.0)) == "tensor(2.)"

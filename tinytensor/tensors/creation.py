@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from .. import kernels, random
-from ..errors import RangeError, kind_of
+from ..errors import GraphError, RangeError, ShapeError, kind_of
 from .batched import drawn
 from .namespace_info import check_device
-from .tensor import Dtype, Shape, Tensor, as_array, as_shape, describe
+from .tensor import Dtype, Shape, Tensor, _stacked, as_array, as_shape, describe
 
 __all__ = [
     "arange",
@@ -38,15 +39,32 @@ __all__ = [
 def tensor(data: Any, dtype: Dtype = None, requires_grad: bool = False) -> Tensor:
     """A tensor with a copy of ``data`` in C order: numbers, nested lists, an array or a tensor.
 
-    Python floats become float32 and integers int64; an array keeps its dtype.
+    Python floats become float32 and integers int64; an array keeps its dtype. A list that holds
+    tensors which require gradients is stacked, in the graph: a plain copy would lose it.
 
     >>> import tinytensor as tt
     >>> tt.tensor([[1.0, 2.0], [3.0, 4.0]])
     tensor([[1., 2.],
             [3., 4.]])
     """
+    stacked = _in_graph(data, dtype)
+    if stacked is not None:
+        if requires_grad:
+            raise GraphError(
+                "tensor: the data has a graph, so the result is no leaf; pass detached data, or"
+                " leave requires_grad out"
+            )
+        return stacked
     # kernels.copy: memory that starts at a cache line, so that no vector lies across two.
     return Tensor(kernels.copy(as_array(data, dtype)), requires_grad=requires_grad)
+
+
+def _in_graph(data: Any, dtype: Dtype) -> Tensor | None:
+    """A list that holds tensors which require gradients, stacked; None for anything that is not."""
+    stacked = _stacked(data) if isinstance(data, list | tuple) else None
+    if not isinstance(stacked, Tensor):
+        return None
+    return stacked if dtype is None else stacked.astype(dtype)
 
 
 def asarray(
@@ -58,6 +76,9 @@ def asarray(
         return tensor(obj, dtype)
     if isinstance(obj, Tensor) and (dtype is None or dtype == obj.dtype):  # float64 == None
         return obj
+    stacked = _in_graph(obj, dtype)
+    if stacked is not None and copy is None:
+        return stacked
     array = as_array(obj, dtype)
     if copy is False and not np.may_share_memory(array, getattr(obj, "value", obj)):
         raise ValueError(f"asarray: cannot make a {array.dtype} tensor of this without a copy")
@@ -86,40 +107,68 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> T
     return tensor(array) if copy else Tensor(array)
 
 
+def _sizes(name: str, shape: Any, more: Any, dtype: Any, requires_grad: bool) -> Any:
+    """The shape, dtype and requires_grad of ``zeros(2, 3)`` and of ``zeros((2, 3), dtype)``."""
+    sizes, rest = [shape], list(more)
+    if isinstance(shape, tuple | list):
+        sizes = list(shape)
+    else:
+        while rest and isinstance(rest[0], int | np.integer) and not isinstance(rest[0], bool):
+            sizes.append(rest.pop(0))
+    if rest and dtype is None:
+        dtype = rest.pop(0)
+    if rest and not requires_grad:
+        requires_grad = rest.pop(0)
+    if rest or not isinstance(requires_grad, bool):
+        raise TypeError(f"{name}: takes sizes, a dtype and requires_grad, not {(shape, *more)}")
+    if not all(hasattr(size, "__index__") and index(size) >= 0 for size in sizes):
+        raise ShapeError(f"{name}: sizes are integers of at least 0, not {(shape, *more)}")
+    return tuple(map(index, sizes)), np.float32 if dtype is None else dtype, requires_grad
+
+
 def empty(
     shape: int | Shape,
+    *more: Any,
     dtype: Dtype = None,
     requires_grad: bool = False,
-    *,
     device: str | None = None,
 ) -> Tensor:
     """A tensor whose elements are not set."""
     check_device(device)
-    return Tensor(np.empty(shape, dtype or np.float32), requires_grad=requires_grad)
+    shape, dtype, requires_grad = _sizes("empty", shape, more, dtype, requires_grad)
+    return Tensor(np.empty(shape, dtype), requires_grad=requires_grad)
 
 
 def zeros(
     shape: int | Shape,
+    *more: Any,
     dtype: Dtype = None,
     requires_grad: bool = False,
-    *,
     device: str | None = None,
 ) -> Tensor:
-    """A tensor of zeros, float32 unless ``dtype`` says otherwise."""
+    """A tensor of zeros, float32 unless ``dtype`` says otherwise; sizes are given as one tuple or
+    one by one.
+
+    >>> import tinytensor as tt
+    >>> tt.zeros(2, 0).shape, tt.zeros((1, 2), tt.int64)
+    ((2, 0), tensor([[0, 0]]))
+    """
     check_device(device)
-    return Tensor(np.zeros(shape, dtype or np.float32), requires_grad=requires_grad)
+    shape, dtype, requires_grad = _sizes("zeros", shape, more, dtype, requires_grad)
+    return Tensor(np.zeros(shape, dtype), requires_grad=requires_grad)
 
 
 def ones(
     shape: int | Shape,
+    *more: Any,
     dtype: Dtype = None,
     requires_grad: bool = False,
-    *,
     device: str | None = None,
 ) -> Tensor:
     """A tensor of ones, float32 unless ``dtype`` says otherwise."""
     check_device(device)
-    return Tensor(np.ones(shape, dtype or np.float32), requires_grad=requires_grad)
+    shape, dtype, requires_grad = _sizes("ones", shape, more, dtype, requires_grad)
+    return Tensor(np.ones(shape, dtype), requires_grad=requires_grad)
 
 
 def full(
@@ -137,7 +186,7 @@ def full(
 
 def _filled(name: str, shape: Any, fill_value: Any, dtype: Dtype) -> np.ndarray:
     value = as_array(fill_value)
-    kind = np.dtype(dtype or value.dtype)
+    kind = np.dtype(_or(dtype, value))
     try:
         if kind.kind in "iu" and value.dtype.kind in "iuf":
             limits = np.iinfo(kind)
@@ -149,25 +198,29 @@ def _filled(name: str, shape: Any, fill_value: Any, dtype: Dtype) -> np.ndarray:
         raise kind_of(error)(f"{name}: {shown}: {error}") from error
 
 
+def _or(dtype: Dtype, x: Any) -> Any:
+    return x.dtype if dtype is None else dtype  # 0 is no dtype, and no missing one
+
+
 def empty_like(
     x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor:
     """A tensor with the shape of x, and its dtype unless another is given; nothing is set."""
-    return empty(x.shape, dtype or x.dtype, requires_grad, device=device)
+    return empty(x.shape, _or(dtype, x), requires_grad, device=device)
 
 
 def zeros_like(
     x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor:
     """Zeros with the shape of x, and its dtype unless another is given."""
-    return zeros(x.shape, dtype or x.dtype, requires_grad, device=device)
+    return zeros(x.shape, _or(dtype, x), requires_grad, device=device)
 
 
 def ones_like(
     x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor:
     """Ones with the shape of x, and its dtype unless another is given."""
-    return ones(x.shape, dtype or x.dtype, requires_grad, device=device)
+    return ones(x.shape, _or(dtype, x), requires_grad, device=device)
 
 
 def full_like(
@@ -180,7 +233,7 @@ def full_like(
 ) -> Tensor:
     """``fill_value`` in the shape of x, with its dtype unless another is given."""
     check_device(device)
-    array = _filled("full_like", x.shape, fill_value, dtype or x.dtype)
+    array = _filled("full_like", x.shape, fill_value, _or(dtype, x))
     return Tensor(array, requires_grad=requires_grad)
 
 
@@ -208,7 +261,7 @@ def arange(
             raise kind_of(error)(f"arange: {error} (from {first} to {last} by {step})") from error
     if dtype is None and array.dtype.kind == "f":
         dtype = np.float32
-    kind = np.dtype(dtype or array.dtype)
+    kind = np.dtype(_or(dtype, array))
     if kind.kind in "iu" and array.size:
         for end in (array[0], array[-1]):
             if not np.iinfo(kind).min <= end <= np.iinfo(kind).max:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..ops import fft, linalg
 
 # Where an op has another name than NumPy's ufunc.
 NAMES_OF_UFUNCS = {
@@ -30,19 +31,88 @@ NAMES_OF_UFUNCS = {
 }
 
 
-# NumPy's functions that are ours as well, by name; then those of another name here.
+# NumPy's functions that are ours as well, by name, in its modules; then those of another name here.
 # fmt: off
-_SHARED_FUNCTIONS = {
-    "all", "any", "argmax", "argmin", "broadcast_arrays", "broadcast_to", "clip",
-    "count_nonzero", "einsum", "expand_dims", "flip", "isin", "kron", "max", "mean", "meshgrid",
-    "min", "moveaxis", "nonzero", "outer", "pad", "prod", "repeat", "reshape", "roll",
-    "searchsorted", "squeeze", "stack", "sum", "swapaxes", "take", "take_along_axis",
-    "tensordot", "tile", "tril", "triu", "where",
+_SHARED_FUNCTIONS: dict[Any, set[str]] = {
+    np: {
+        "all", "any", "argmax", "argmin", "argsort", "astype", "broadcast_arrays", "broadcast_to",
+        "clip", "concatenate", "count_nonzero", "cumulative_prod", "cumulative_sum", "diff",
+        "einsum", "expand_dims", "flip", "imag", "isin", "kron", "matrix_transpose", "max", "mean",
+        "meshgrid", "min", "moveaxis", "nonzero", "outer", "pad", "prod", "real", "repeat",
+        "reshape", "roll", "round", "searchsorted", "sort", "split", "squeeze", "stack", "std",
+        "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tile", "transpose", "tril",
+        "triu", "unstack", "var", "where",
+    },
+    np.linalg: {
+        "cholesky", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv",
+        "matmul", "matrix_norm", "matrix_power", "matrix_transpose", "outer", "pinv", "qr",
+        "slogdet", "solve", "svd", "svdvals", "tensordot", "trace", "vecdot", "vector_norm",
+    },
+    np.fft: {
+        "fft", "fft2", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft",
+        "irfft", "irfftn", "rfft", "rfftn",
+    },
+}
+_NAMES_OF_FUNCTIONS = {
+    "amax": "max", "amin": "min", "around": "round", "concatenate": "concat",
+    "transpose": "permute_dims",
+}
+# What stands behind the positional arguments that both have, in NumPy's signatures.
+_BEYOND = {
+    "out", "dtype", "keepdims", "subok", "order", "assume_unique", "mode", "sorter", "kind",
+    "compute_uv", "UPLO", "decimals", "casting",
 }
 # fmt: on
-_NAMES_OF_FUNCTIONS = {"concatenate": "concat", "transpose": "permute_dims"}
-# What stands behind the positional arguments that both have, in NumPy's signatures.
-_BEYOND = {"out", "dtype", "keepdims", "subok", "order", "assume_unique", "mode", "sorter"}
+# Whose results depend on the shape of x alone.
+OF_SHAPES = (np.zeros_like, np.ones_like, np.empty_like, np.full_like)
+
+
+def _along_all(running: Any) -> Any:
+    """A running sum or product, of all elements in a row where no axis is given."""
+
+    def call(a: Any, axis: int | None = None) -> Any:
+        return running(ops.reshape(a, (-1,)), 0) if axis is None else running(a, axis)
+
+    call.__name__ = running.__name__
+    return call
+
+
+def _dot(a: Any, b: Any) -> Any:
+    if 0 in (np.ndim(a), np.ndim(b)):
+        return ops.multiply(a, b)
+    return ops.tensordot(a, b, ((-1,), (-2 if np.ndim(b) > 1 else -1,)))
+
+
+def _inner(a: Any, b: Any) -> Any:
+    if 0 in (np.ndim(a), np.ndim(b)):
+        return ops.multiply(a, b)
+    return ops.tensordot(a, b, ((-1,), (-1,)))
+
+
+def _raised(x: Any, ndim: int) -> Any:
+    """x with axes of size 1 in front, up to ``ndim`` of them."""
+    return ops.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x)) if np.ndim(x) < ndim else x
+
+
+def _hstack(tup: Any) -> Any:
+    arrays = [_raised(x, 1) for x in tup]
+    return ops.concat(arrays, 0 if arrays[0].ndim == 1 else 1)
+
+
+# Functions of NumPy that are a few of our ops.
+_COMPOSED_FUNCTIONS: dict[str, Any] = {
+    "copy": lambda a: ops.clone(a),
+    "cross": lambda a, b: ops.cross(a, b),
+    "cumprod": _along_all(ops.cumprod),
+    "cumsum": _along_all(ops.cumsum),
+    "dot": _dot,
+    "fliplr": lambda m: ops.flip(m, 1),
+    "flipud": lambda m: ops.flip(m, 0),
+    "hstack": _hstack,
+    "inner": _inner,
+    "ravel": lambda a: ops.reshape(a, (-1,)),
+    "vstack": lambda tup: ops.concat([_raised(x, 2) for x in tup], 0),
+}
 
 
 @cache
@@ -50,11 +120,15 @@ def function_of(function: Any) -> tuple[Any, int, int, frozenset[str]] | None:
     """Our version of a function of NumPy, how many arguments it needs, how many positional ones
     mean the same in both, and the keywords that it knows; None if there is none."""
     name = getattr(function, "__name__", "")
-    if not hasattr(np, name) or getattr(np, name) is not function:
-        return None
-    if name not in _SHARED_FUNCTIONS and name not in _NAMES_OF_FUNCTIONS:
-        return None
-    own: Any = getattr(ops, _NAMES_OF_FUNCTIONS.get(name, name))
+    modules = [module for module in (np, *_SHARED_FUNCTIONS) if hasattr(module, name)]
+    module = next((m for m in modules if getattr(m, name) is function), None)
+    own_name = _NAMES_OF_FUNCTIONS.get(name, name)
+    own: Any = _COMPOSED_FUNCTIONS.get(name) if module is np else None
+    if own is None:
+        if module is None or not {name, own_name} & _SHARED_FUNCTIONS[module]:
+            return None
+        places = {np: ops, np.linalg: linalg, np.fft: fft}
+        own = getattr(places[module], own_name)
     most = 0
     for parameter in signature(function).parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -63,5 +137,7 @@ def function_of(function: Any) -> tuple[Any, int, int, frozenset[str]] | None:
             break
         most += 1
     taken = signature(own).parameters
+    if not any(p.kind is p.VAR_POSITIONAL for p in taken.values()):
+        most = min(most, len(taken))
     least = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in taken.values())
     return own, least, most, frozenset(taken)

@@ -23,7 +23,7 @@ from ..ops.indexing import raw_index
 from ..ops.updates import At
 from .floats16 import widened
 from .namespace_info import ARRAY_API_VERSION
-from .numpy_protocol import NAMES_OF_UFUNCS, function_of
+from .numpy_protocol import NAMES_OF_UFUNCS, OF_SHAPES, function_of
 from .operators import Gradient, Operators, as_shape, in_place
 
 Axes = int | tuple[int, ...] | None
@@ -270,17 +270,21 @@ class Tensor(Operators):
         if function in (np.ndim, np.shape, np.size) and len(args) == 1 and not kwargs:
             return getattr(self, function.__name__)  # one lane of a vmap knows these too
         shared = function_of(function)
+        tracked = is_grad_enabled() and _any_tracked((args, kwargs))
         if shared is not None:
             own, least, most, known = shared
             kwargs = {name: value for name, value in kwargs.items() if value is not None}
             if least <= len(args) + len(kwargs) and len(args) <= most and kwargs.keys() <= known:
                 return own(*args, **kwargs)
-            if is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in args):
+            if tracked:
                 raise GraphError(
                     f"np.{function.__name__}: with these arguments it has no gradient; see"
                     f" tt.{own.__name__}, or pass x.detach()"
                 )
-        return function(*_plain(args), **{name: _plain(value) for name, value in kwargs.items()})
+        got = function(*_plain(args), **{name: _plain(value) for name, value in kwargs.items()})
+        if tracked and function not in OF_SHAPES and _has_floats(got):
+            raise GraphError(f"np.{function.__name__}: has no gradient here; pass x.detach()")
+        return got
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """The module ``tinytensor``, which follows the Array API standard."""
@@ -323,6 +327,8 @@ class Tensor(Operators):
 
     def __repr__(self) -> str:
         text = np.array2string(wide(np.asarray(self.value)), separator=", ", prefix="tensor(")
+        if self.size == 0 and self.shape != (0,):  # which the brackets do not tell
+            text = f"[], shape={self.shape}"
         if self.dtype not in (np.float32, np.int64, np.bool_):
             text += f", dtype={self.dtype}"
         if not self.is_leaf:
@@ -593,11 +599,18 @@ def _times(alpha: float, other: Any) -> Any:
 
 
 def _stacked(values: Sequence[Any]) -> Any:
-    """A nested list as a tensor, if tensors in it require gradients; else as it is."""
+    """A nested list as a tensor, if tensors in it require gradients and these are recorded; else
+    as it is."""
+    if not (is_grad_enabled() and _any_tracked(values)):
+        return values
     items = [_stacked(item) if isinstance(item, list | tuple) else item for item in values]
-    if any(isinstance(item, Tensor) and item.requires_grad for item in items):
-        return ops.stack(items)
-    return values
+    dtype = next(item.dtype for item in items if isinstance(item, Tensor) and item.requires_grad)
+    for i, item in enumerate(items):
+        if not isinstance(item, Tensor):
+            array = as_array(item)
+            weak = array.dtype.kind in "biu"  # beside floats, as Python's integers are
+            items[i] = wrapped(array.astype(dtype) if weak else array)
+    return ops.stack(items)
 
 
 # The methods that change a tensor in place by an op: how error messages call them, and the ufunc
@@ -634,6 +647,21 @@ def wrapped(array: np.ndarray) -> Tensor:
     tensor = wrap(Tensor, array)
     tensor.narrow = is_narrow(array)
     return tensor
+
+
+def _any_tracked(data: Any) -> bool:
+    """Whether a tensor in nested containers requires a gradient."""
+    if isinstance(data, dict):
+        data = data.values()
+    elif not isinstance(data, list | tuple):
+        return isinstance(data, Tensor) and data.requires_grad
+    return any(map(_any_tracked, data))
+
+
+def _has_floats(data: Any) -> bool:
+    if isinstance(data, list | tuple):
+        return any(map(_has_floats, data))
+    return isinstance(data, np.ndarray | np.generic) and is_floating(data.dtype)
 
 
 def _ends(n: int, most: int = 12) -> list[int | None]:
