@@ -40,6 +40,8 @@ class MultiheadAttention(Module):
     ((2, 5, 8), (2, 5, 5))
     """
 
+    _dtype_of = "in_proj_weight"
+
     def __init__(
         self,
         embed_dim: int,

@@ -23,6 +23,7 @@ Sizes = int | tuple[int, ...]
 class _Convolution(Module):
     """What a convolution and its transpose share: the settings, and how the weights start."""
 
+    _dtype_of = "weight"
     axes: int
     function: Callable[..., Any]
     bias: Parameter | None

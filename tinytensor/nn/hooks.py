@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..engine.hooks import RemovableHandle
 from ..tensors.function import Function
 from ..tensors.tensor import Tensor
+from .calls import check_inputs
 
 Gradients = tuple[Tensor | None, ...]
 
@@ -47,6 +48,8 @@ def call_with_hooks(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         if module._backward_pre_hooks or module._backward_hooks:
             gates = BackwardGates(module)
             args = gates.around_inputs(args)
+        if module._dtype_of is not None:
+            check_inputs(module, args, kwargs)
         output = module.forward(*args, **kwargs)
         while waiting:
             changed = waiting.pop(0)(module, args, kwargs, output)

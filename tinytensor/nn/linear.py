@@ -24,6 +24,7 @@ class Linear(Module):
     (128, 30)
     """
 
+    _dtype_of = "weight"
     bias: Parameter | None
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:

@@ -12,6 +12,7 @@ from ..dtypes import is_floating, same_kind
 from ..engine.hooks import RemovableHandle
 from ..errors import ShapeError
 from ..tensors.tensor import Tensor
+from .calls import check_inputs, locate
 from .hooks import ForwardHook, call_with_hooks, register
 from .loading import array_of, contradictions, overwrite, read_only
 from .parameter import Parameter
@@ -48,6 +49,9 @@ class Module:
     """
 
     training: bool
+    # A parameter of the layers whose inputs must have their floating dtype: promotion would make
+    # all that follows float64, and slow, without a word.
+    _dtype_of: str | None = None
     forward: Callable[..., Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -94,14 +98,26 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} defines no forward function")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if (
-            self._forward_hooks
-            or self._forward_pre_hooks
-            or self._backward_hooks
-            or self._backward_pre_hooks
-        ):
-            return call_with_hooks(self, args, kwargs)
-        return self.forward(*args, **kwargs)
+        try:
+            if (
+                self._forward_hooks
+                or self._forward_pre_hooks
+                or self._backward_hooks
+                or self._backward_pre_hooks
+            ):
+                return call_with_hooks(self, args, kwargs)
+            if self._dtype_of is not None:
+                # One tensor, as most layers are given, is looked at here, without a call.
+                try:
+                    fits = args[0].value.dtype is getattr(self, self._dtype_of).value.dtype
+                except (AttributeError, IndexError):
+                    fits = False
+                if not fits or kwargs or len(args) > 1:
+                    check_inputs(self, args, kwargs)
+            return self.forward(*args, **kwargs)
+        except Exception as error:
+            locate(self, error, args)
+            raise
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False

@@ -19,6 +19,7 @@ __all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm"]
 class _Norm(Module):
     """A weight and a bias, or None, behind the normalisation: they start as 1 and 0."""
 
+    _dtype_of = "weight"
     weight: Parameter | None
     bias: Parameter | None = None
 

@@ -122,6 +122,8 @@ class _RecurrentNetwork(_Recurrence):
     the backward direction. All start uniform in ±1/√H.
     """
 
+    _dtype_of = "weight_ih_l0"
+
     def __init__(
         self,
         input_size: int,
@@ -388,6 +390,8 @@ class GRU(_Gated, _RecurrentNetwork):
 
 class _Cell(_Recurrence):
     """One step: ``weight_ih`` (gates * H, I), ``weight_hh`` (gates * H, H) and two biases."""
+
+    _dtype_of = "weight_ih"
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
         super().__init__()

@@ -77,14 +77,15 @@ def batch_norm(x, running_mean, running_var, weight, bias, training, momentum, e
         count = x.size // (x.shape[1] or 1)
         update_running_stats(running_mean, running_var, mean, var, count, momentum)
     else:
-        mean, var = running_mean.astype(x.dtype), running_var
+        dtype = np.result_type(x, running_mean, running_var)
+        mean, var = running_mean.astype(dtype), running_var.astype(dtype)
         centred = x - mean.reshape(channels)
-    rstd = (1 / np.sqrt(var + x.dtype.type(eps))).astype(x.dtype, copy=False)
+    rstd = 1 / np.sqrt(var + var.dtype.type(eps))
     out = centred * rstd.reshape(channels)
     if weight is not None:
-        out *= weight.reshape(channels)
+        out = out * weight.reshape(channels)
     if bias is not None:
-        out += bias.reshape(channels)
+        out = out + bias.reshape(channels)
     return out, mean, rstd
 
 
