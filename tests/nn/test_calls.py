@@ -249,3 +249,15 @@ def test_errors_that_hold_no_attributes_and_copies_of_errors():
     for other in (pickle.loads(pickle.dumps(caught.value)), copy.copy(caught.value)):
         assert other.__notes__ == ["(in Sequential.0, a Linear)"]
     assert len(pickle.dumps(caught.value)) < 1000  # without the model
+
+
+def test_hooks_of_a_copy_and_of_an_older_pickle_are_called():
+    layer, seen = nn.ReLU(), []
+    layer.register_forward_hook(lambda module, args, out: seen.append(module))
+    copied = copy.deepcopy(layer)
+    state = {k: v for k, v in vars(layer).items() if k != "_hooked"}
+    older = nn.ReLU.__new__(nn.ReLU)
+    older.__setstate__(state)
+    for module in (copied, older):
+        module(tt.ones(2))
+        assert seen.pop() is module

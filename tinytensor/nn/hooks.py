@@ -26,8 +26,9 @@ class ForwardHook(NamedTuple):
         return self.hook(module, *given, *output)
 
 
-def register(hooks: dict[int, Any], hook: Any, prepend: bool) -> RemovableHandle:
+def register(module: Any, hooks: dict[int, Any], hook: Any, prepend: bool) -> RemovableHandle:
     """Add ``hook`` behind the others, or before them."""
+    module._hooked = True
     key = (min(hooks, default=0) - 1) if prepend else (max(hooks, default=-1) + 1)
     hooks[key] = hook
     if prepend:

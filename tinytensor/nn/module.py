@@ -63,10 +63,12 @@ class Module:
             _forward_hooks={},
             _backward_pre_hooks={},
             _backward_hooks={},
+            _hooked=False,
         )
         return self
 
     _buffers: dict[str, bool]
+    _hooked: bool  # whether there was ever a hook: a call asks no more
     _forward_pre_hooks: dict[int, ForwardHook]
     _forward_hooks: dict[int, ForwardHook]
     _backward_pre_hooks: dict[int, Callable[..., Any]]
@@ -87,6 +89,15 @@ class Module:
                 )
         super().__setattr__(name, value)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._hooked = bool(  # of older pickles, too
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+        )
+
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
         self._buffers.pop(name, None)
@@ -99,12 +110,7 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            if (
-                self._forward_hooks
-                or self._forward_pre_hooks
-                or self._backward_hooks
-                or self._backward_pre_hooks
-            ):
+            if self._hooked:
                 return call_with_hooks(self, args, kwargs)
             if self._dtype_of is not None:
                 # One tensor, as most layers are given, is looked at here, without a call.
@@ -124,7 +130,7 @@ class Module:
     ) -> RemovableHandle:
         """Call ``hook(module, args)`` before each forward; what it returns, if not None, takes the
         place of the arguments. With ``with_kwargs``: ``hook(module, args, kwargs)``."""
-        return register(self._forward_pre_hooks, ForwardHook(hook, with_kwargs), prepend)
+        return register(self, self._forward_pre_hooks, ForwardHook(hook, with_kwargs), prepend)
 
     def register_forward_hook(
         self,
@@ -146,7 +152,7 @@ class Module:
         tensor([0., 2.])
         """
         entry = ForwardHook(hook, with_kwargs, always_call)
-        return register(self._forward_hooks, entry, prepend)
+        return register(self, self._forward_hooks, entry, prepend)
 
     def register_full_backward_hook(
         self, hook: Callable[..., Any], prepend: bool = False
@@ -154,14 +160,14 @@ class Module:
         """Call ``hook(module, grad_input, grad_output)`` in backward, with tuples of the gradients
         of the positional inputs and of the outputs (a tensor or a tuple of tensors), None where
         there is no gradient. What it returns, if not None, takes the place of ``grad_input``."""
-        return register(self._backward_hooks, hook, prepend)
+        return register(self, self._backward_hooks, hook, prepend)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
         """Call ``hook(module, grad_output)`` in backward, before anything of the module: what it
         returns, if not None, takes the place of the gradients of the outputs."""
-        return register(self._backward_pre_hooks, hook, prepend)
+        return register(self, self._backward_pre_hooks, hook, prepend)
 
     # --- Parts -------------------------------------------------------------------------------
 
