@@ -1,6 +1,7 @@
 """The autograd engine: it knows nothing of arrays. A tour of it takes this order:
 
 ``core``         variables, the nodes of a recorded graph, and the backward pass
+``family``       what the engine asks of a class of variables
 ``operation``    ``Op``: a forward function with its gradient rules, and what a call records
 ``plan``         what calls of an op save, and which rules then run
 ``grad``         derivatives given back instead of added to ``grad``

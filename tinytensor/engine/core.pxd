@@ -7,7 +7,7 @@ from tinytensor.engine.plan cimport Plan
 cdef bint starts_empty
 
 cdef class Version:
-    cdef public long long count, rebased
+    cdef public long long count, recorded
     cdef public object changed_by, instead
 
 cdef class Variable:
@@ -15,9 +15,9 @@ cdef class Variable:
     cdef public Node node
     cdef public Version version
     cdef public list hooks
-    cdef public tuple origin
-    cdef public bint tracked, fresh, narrow
-    cdef public long long seen
+    cdef public tuple view_of
+    cdef public bint tracked, unshared, narrow
+    cdef public long long as_of
     cdef public int level
     cdef object __weakref__
 
@@ -49,7 +49,7 @@ cdef class BackwardPass:
     @cython.locals(node=Node, variable=Variable, total=Variable)
     cpdef deliver(self, target, Variable cotangent)
     cpdef deliver_output(self, Node output, Variable cotangent)
-    @cython.locals(node=Node, leaf=Variable, cotangents=list, i=cython.Py_ssize_t)
+    @cython.locals(node=Node, leaf=Variable, pulled=list, i=cython.Py_ssize_t)
     cpdef dict run(self, bint retain_graph)
 
 @cython.locals(version=Version)

@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from .grad_mode import grad_enabled
-from .observers import noted, present, watched
+from .observers import current_observers, pull_observed, tell_changed
 
 compiled = not __file__.endswith(".py")
 starts_empty = compiled  # a new object of a compiled class holds None, False and 0
@@ -29,9 +29,9 @@ class GraphError(RuntimeError):
 
 class Version:
     """Counts the in-place changes of one storage, which a value shares with its views.
-    ``rebased`` counts those that the graph recorded: each gives all views of it new nodes."""
+    ``recorded`` counts those that the graph recorded: each gives all views of it new nodes."""
 
-    __slots__ = ("changed_by", "count", "instead", "rebased")
+    __slots__ = ("changed_by", "count", "instead", "recorded")
 
 
 def version_of(variable):
@@ -39,25 +39,35 @@ def version_of(variable):
     version = variable.version
     if version is None:
         version = variable.version = Version.__new__(Version)
-        version.count = version.rebased = 0
+        version.count = version.recorded = 0
     return version
 
 
 class Variable:
     """A value that ops can record: a leaf that wants a gradient, an op's output, or a constant.
 
-    ``fresh``: an op made the value, and nobody else holds its storage. ``narrow``: ops compute in
-    more bits. ``origin`` is the call of which this is a view, ``seen`` the version's ``rebased``
-    for which the node stands. With a ``level`` above 0 the class says how ops are called."""
+    slot       what it says                                   written by            read by
+    value      the raw value; under vmap that of all lanes    wrap, data            every call
+    tracked    gradients flow to it                           requires_grad, calls  calls, backward
+    node       the call that made it; None: a leaf            calls, refresh        edge
+    grad       the gradient, of a leaf or a retained one      backward              the user
+    hooks      of a leaf (a node has its own)                 register_hook         backward
+    version    counts changes of the storage, with views      version_of, views     nodes, refresh
+    view_of    the call of which this is a view, or None      calls of view ops     refresh
+    as_of      the version's ``recorded`` for its node        calls, refresh        edge, calls
+    unshared   an op made it; nobody else holds the storage   calls                 owned
+    narrow     ops compute in more bits than it has           families              calls
+    level      0; above, the class says how ops are called    vmap                  calls
+    """
 
-    __slots__ = ("__weakref__", "fresh", "grad", "hooks", "level", "narrow", "node", "origin",
-                 "seen", "tracked", "value", "version")  # fmt: skip
+    __slots__ = ("__weakref__", "as_of", "grad", "hooks", "level", "narrow", "node", "tracked",
+                 "unshared", "value", "version", "view_of")  # fmt: skip
 
     def __init__(self, value: Any, requires_grad: bool = False) -> None:
-        self.value, self.level, self.seen = value, 0, 0
-        self.grad = self.node = self.version = self.hooks = self.origin = None  # type: Any
+        self.value, self.level, self.as_of = value, 0, 0
+        self.grad = self.node = self.version = self.hooks = self.view_of = None  # type: Any
         version_of(self)  # now: several threads may share a leaf
-        self.tracked = self.fresh = self.narrow = False
+        self.tracked = self.unshared = self.narrow = False
         if requires_grad:
             self.requires_grad = True
 
@@ -89,13 +99,13 @@ class Variable:
         """Note that ``by`` changed the value in place, and what to do ``instead``."""
         version = version_of(self)
         version.count, version.instead = version.count + 1, instead
-        version.changed_by = noted(self, by) if present() else by
+        version.changed_by = tell_changed(self, by) if current_observers() else by
 
     def detach(self) -> Any:
         """The same value outside the graph; it shares the storage, and so the version."""
         other = wrap(type(self).family, self.data)
         other.version, other.narrow = version_of(self), self.narrow
-        other.seen = other.version.rebased
+        other.as_of = other.version.recorded
         return other
 
     def register_hook(self, hook: Callable[..., Any]) -> Callable[[], None]:
@@ -137,44 +147,18 @@ class Variable:
         for variable, gradient in found.items():
             add_to_grad(variable, gradient)
 
-    # What a family of values answers:
-    family = None  # type: Any  # the class of an op's outputs
-    spec = has_spec = add_into = widened = None  # type: Any  # see Tensor; None: as values come
+    # What a family of values answers; ``family.py`` says what each of these means.
+    family = spec = has_spec = add_into = widened = is_narrow = shares = None  # type: Any
 
-    def seed(self, cotangent: Any) -> Any:
-        """The cotangent to start from: of the gradient given, checked, or 1 for a number."""
-        raise NotImplementedError
-
-    def conjugated(self) -> Any:
-        """From a gradient to what rules pass on, or back: they differ where numbers are complex."""
-        return self
-
-    def fitted(self, spec: Any) -> Any:
-        """This cotangent summed and cast to ``spec``: the one place that undoes broadcasting."""
-        return self
-
-    def copied(self) -> Any:
-        """A variable with storage of its own."""
-        return self
-
+    # fmt: off
+    def conjugated(self) -> Any: return self
+    def fitted(self, spec: Any) -> Any: return self
+    def copied(self) -> Any: return self
     @classmethod
-    def zeros(cls, spec: Any) -> Any:
-        """The zero cotangent of ``spec``."""
-        raise NotImplementedError
-
+    def is_differentiable(cls, value: Any) -> bool: return True
     @classmethod
-    def is_differentiable(cls, value: Any) -> bool:
-        """Whether a value can have a gradient (an array of integers can not)."""
-        return True
-
-    def again(self) -> Any:
-        """This view, made anew from the present graph of the storage that it shares."""
-        raise NotImplementedError
-
-    @classmethod
-    def explained(cls, op: Any, error: Exception, values: Any) -> Exception:
-        """The error to raise when the forward function of ``op`` raised ``error``."""
-        return error
+    def explained(cls, op: Any, error: Exception, values: Any) -> Exception: return error
+    # fmt: on
 
 
 def wrap(family: Any, value: Any) -> Any:
@@ -182,25 +166,25 @@ def wrap(family: Any, value: Any) -> Any:
     variable = family.__new__(family)
     variable.value = value
     if not starts_empty:
-        variable.grad = variable.node = variable.hooks = variable.version = variable.origin = None
-        variable.tracked = variable.fresh = variable.narrow = False
-        variable.level = variable.seen = 0
+        variable.grad = variable.node = variable.hooks = variable.version = variable.view_of = None
+        variable.tracked = variable.unshared = variable.narrow = False
+        variable.level = variable.as_of = 0
     return variable
 
 
 def edge(variable: Variable) -> Any:
     """Where cotangents of ``variable`` arrive: the node that made it, or the leaf itself."""
-    if variable.version is not None and variable.version.rebased != variable.seen:
+    if variable.version is not None and variable.version.recorded != variable.as_of:
         refresh(variable)
     return variable if variable.node is None else variable.node
 
 
 def refresh(variable: Any) -> None:
     """Give a view the node that the last recorded change of its storage in place left it with."""
-    if variable.origin is not None:
+    if variable.view_of is not None:
         again = variable.again()
         variable.node, variable.tracked = again.node, again.tracked
-    variable.seen = variable.version.rebased
+    variable.as_of = variable.version.recorded
 
 
 def as_tuple(variables: Any) -> tuple[Any, ...]:
@@ -214,7 +198,7 @@ def add_to_grad(variable: Any, gradient: Any) -> None:
     elif before.tracked or gradient.tracked:
         variable.grad = before + gradient
     else:
-        _ = present() and before + gradient  # an op, of which they are told
+        _ = current_observers() and before + gradient  # an op, of which they are told
         variable.grad = add_into(before, gradient)
 
 
@@ -229,9 +213,9 @@ def add_into(total: Any, other: Any) -> Any:
 
 def owned(gradient: Any, given: Any = ()) -> Any:
     """``gradient`` in storage of its own, or a read-only view of a cotangent that was ``given``."""
-    if not gradient.fresh and not gradient.tracked:
+    if not gradient.unshared and not gradient.tracked:
         return gradient.detach() if gradient.version in given else gradient.copied()
-    gradient.fresh = False
+    gradient.unshared = False
     return gradient
 
 
@@ -244,7 +228,7 @@ class Node:
     ``parents`` are the nodes (or leaves) of the inputs that need gradients. ``depth`` is 1 more
     than theirs, so nothing can still reach the deepest node that is pending. A call with several
     outputs has a node for the call and, above it, one without a plan for each output. ``where`` is
-    the line of user code, if an observer has noted it. ``recompute()`` can bring ``saved`` back."""
+    the line of user code, if an observer noted it. ``recompute()`` can bring ``saved`` back."""
 
     __slots__ = ("__weakref__", "depth", "guards", "hooks", "index", "op", "parents", "plan",
                  "recompute", "saved", "spec", "where")  # fmt: skip
@@ -330,7 +314,7 @@ class BackwardPass:
     """The cotangents that are known but not yet passed on, and a heap of the nodes they wait at."""
 
     def __init__(self, outputs, wanted, create_graph):
-        self.observers, self.family = present(), type(outputs[0]).family
+        self.observers, self.family = current_observers(), type(outputs[0]).family
         self.by_ops = create_graph or bool(self.observers)  # cotangents are added by an op
         self.spec_of, self.has_spec = self.family.spec, self.family.has_spec
         self.owned = set()  # where the pending cotangent is a sum that only this pass holds
@@ -406,12 +390,12 @@ class BackwardPass:
                 continue
             if isinstance(g, list):
                 g = tuple([self.family.zeros(s) if c is None else c for s, c in zip(node.spec, g)])
-            cotangents = watched(self, node, g) if self.observers else node.pull(g, self.useful)
+            pulled = pull_observed(self, node, g) if self.observers else node.pull(g, self.useful)
             if not retain_graph:
                 node.saved = node.recompute = None
             for i, parent in enumerate(node.parents):
-                if parent is not None and cotangents[i] is not None:
-                    self.deliver(parent, cotangents[i])
+                if parent is not None and pulled[i] is not None:
+                    self.deliver(parent, pulled[i])
         for leaf, g in self.pending.items():
             if self.useful is None or leaf in self.wanted:
                 kept[leaf] = g if leaf.hooks is None else run_hooks(leaf.hooks, g.conjugated())
@@ -423,7 +407,7 @@ def run_hooks(hooks: list[Any], gradient: Any) -> Any:
         if not isinstance(hook, weakref.ref):
             replacement = hook(gradient)
             gradient = gradient if replacement is None else gradient.seed(replacement).conjugated()
-            gradient.fresh = False  # the hook may have kept it
+            gradient.unshared = False  # the hook may have kept it
     for hook in hooks:
         if isinstance(hook, weakref.ref) and hook() is not None:  # of what retains its gradient
             add_to_grad(hook(), gradient)

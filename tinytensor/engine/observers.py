@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 observers: ContextVar[tuple[Any, ...]] = ContextVar("observers", default=())
-present = observers.get
+current_observers = observers.get
 
 
 class Observer:
@@ -35,14 +35,14 @@ class Observer:
         """Something that nodes had saved was let go outside a backward pass."""
 
 
-def noted(variable: Any, by: str) -> str:
+def tell_changed(variable: Any, by: str) -> str:
     """Tell of a change in place; how the observers want it to be called."""
     for observer in observers.get():
         by = observer.changed(variable, by)
     return by
 
 
-def watched(work: Any, node: Any, g: Any) -> Any:
+def pull_observed(work: Any, node: Any, g: Any) -> Any:
     """Run the rules of a node, with a word to the observers before and after."""
     for observer in work.observers:
         observer.pulling(work, node, g)

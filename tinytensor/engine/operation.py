@@ -21,7 +21,7 @@ OUT, NEEDS, SHAPE = -1, -2, -3
 BAD_INPUT = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 MANY = 0  # as many outputs as the forward function returns
 SOMETIMES = 2  # of a view: it may be a copy as well
-UNRECORDED = (None,)  # the origin of a view that was made under no_grad: a constant
+UNRECORDED = (None,)  # what a view made under no_grad is a view of: a constant
 observed = 0  # how many ``observing`` contexts are open, in all threads: a call asks no more
 
 
@@ -212,7 +212,7 @@ class Op:
         for arg in args:
             if isinstance(arg, Variable):
                 variable = arg
-                if variable.version is not None and variable.version.rebased != variable.seen:
+                if variable.version is not None and variable.version.recorded != variable.as_of:
                     refresh(variable)
                 if variable.level > level:
                     level, highest = variable.level, variable
@@ -262,14 +262,14 @@ class Op:
         if self.view:
             self.share(args, static, variable, 0, needing < 0)
         else:
-            variable.fresh = True
+            variable.unshared = True
         if narrow:
             variable.narrow = self.family.is_narrow(got)
         if needing > 0:
             variable.node = self.record(args, static, needing, residuals, variable)
             variable.tracked = True
         if observed:
-            tell(self, args, static, (variable,))
+            tell_called(self, args, static, (variable,))
         return variable
 
     def wrap_all(self, args, static, needing, got, narrow):
@@ -280,13 +280,13 @@ class Op:
             if self.view:
                 self.share(args, static, variable, place, needing < 0)
             else:
-                variable.fresh = True
+                variable.unshared = True
             if narrow:
                 variable.narrow = self.family.is_narrow(variable.value)
         if needing > 0:
             self.record(args, static, needing, got[len(out) :], out).attach(out)
         if observed:
-            tell(self, args, static, out)
+            tell_called(self, args, static, out)
         return out
 
     def share(self, args, static, view, place, constant):
@@ -300,15 +300,15 @@ class Op:
             got = self.forward(source.data, *args[1:], **(static or {}))
             view.value = got[0] if self.residuals else got
         if self.may_copy and not self.family.shares(view.value, source.value):
-            view.fresh = True
+            view.unshared = True
             return
         view.version = version_of(source)
-        view.seen = view.version.rebased
+        view.as_of = view.version.recorded
         if constant:
-            view.origin = UNRECORDED
+            view.view_of = UNRECORDED
             return
         rest = None if self.variadic else args[1:]  # with None, it cannot be made again
-        view.origin = (source.origin or source, self, rest, static, place)
+        view.view_of = (source.view_of or source, self, rest, static, place)
 
     def record(self, args, static, needing, residuals, out):
         """The node of a call: its parents, and exactly what the rules that can run name. ``out`` is
@@ -394,7 +394,7 @@ def stand_in(variable: Any, family: Any) -> Any:
     other = wrap(family, variable.value)
     other.node, other.tracked = variable.node, variable.tracked
     other.version, other.narrow = version_of(variable), variable.narrow
-    other.seen = other.version.rebased
+    other.as_of = other.version.recorded
     return other
 
 
@@ -425,7 +425,7 @@ def is_tracked(argument: Any) -> bool:
     return isinstance(argument, Variable) and argument.tracked
 
 
-def tell(op, args, static, outputs):
+def tell_called(op, args, static, outputs):
     """Let this thread's observers know of a call; ``node`` is None if it was not recorded."""
     for observer in observers.get():
         nodes = [variable.node for variable in outputs if variable.node is not None]
@@ -461,14 +461,14 @@ def count_observers(more):
         observed += more
 
 
-def steps_of(origin):
+def steps_of(view_of):
     """The storage's own variable (None for a constant, made under no_grad), and the calls that
-    make the view of ``origin`` from it."""
+    make the view from it."""
     steps = []
-    while isinstance(origin, tuple):
-        steps.append(origin[1:])
-        origin = origin[0]
-    return origin, steps[::-1]
+    while isinstance(view_of, tuple):
+        steps.append(view_of[1:])
+        view_of = view_of[0]
+    return view_of, steps[::-1]
 
 
 def replayed(steps, variable):

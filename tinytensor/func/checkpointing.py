@@ -98,7 +98,7 @@ class _FirstRun(Observer):
                 version = version_of(argument)
                 if version not in self.made:
                     self.used.setdefault(version, (version.count, op))
-        self.made.update(version_of(output) for output in outputs if output.fresh)
+        self.made.update(version_of(output) for output in outputs if output.unshared)
         if node is not None:
             self.nodes.append(node)
 

@@ -4,7 +4,7 @@ An op computes the new values from a stand-in of x as it was; they are copied in
 and x gets their node. If x is a view of another tensor, the *root*, the root is then what it was,
 with x overwritten: its cotangent goes on to its old node with zeros in the place of x, and the part
 in the place of x goes to the new values. All other views of the root find out by the count
-``rebased`` of their version, and are made again on it when next they are asked for their node.
+``recorded`` of their version, and are made again on it when next they are asked for their node.
 
 Where the same op's gradient needs the values that it changes (``x *= w``), it keeps a copy. Where
 an earlier op needs them, its node finds another version than it saved, and backward raises.
@@ -109,14 +109,14 @@ def _root_of(by: str, x: Any) -> tuple[Any, Steps]:
     """The tensor of which x is a view, and the calls that make x of it: x and none if it is not."""
     _check_level(by, x)
     edge(x)
-    root, steps = (x, []) if x.origin is None else steps_of(x.origin)
+    root, steps = (x, []) if x.view_of is None else steps_of(x.view_of)
     if root is None:
         raise GraphError(
             f"{by}: this view was made under no_grad, so a recorded change would not reach what it"
             " is a view of; make the view where gradients are recorded, or change it under no_grad"
         )
     if root is not x and not x.shares(x.data, root.data):  # another array was assigned to data
-        x.origin, root, steps = None, x, []
+        x.view_of, root, steps = None, x, []
     for operation, args, _, _ in steps:
         if args is None:
             raise GraphError(
@@ -143,8 +143,8 @@ def _instead(by: str) -> str:
 def _rebase(x: Any, new: Any) -> None:
     """Give x, whose values have changed, the node of ``new``."""
     version = version_of(x)
-    version.rebased += 1
-    x.seen, x.node, x.tracked = version.rebased, new.node, new.tracked
+    version.recorded += 1
+    x.as_of, x.node, x.tracked = version.recorded, new.node, new.tracked
 
 
 def _check_cast(by: str, dtype: np.dtype, into: np.dtype) -> None:
@@ -164,7 +164,7 @@ def _is_view_of(root: Any, place: np.ndarray, value: Any) -> bool:
     """Whether ``value`` is what stands there: Python ends ``x[i] += 1`` by assigning the view."""
     if not isinstance(value, Variable):
         return False
-    if (value if value.origin is None else steps_of(value.origin)[0]) is not root:
+    if (value if value.view_of is None else steps_of(value.view_of)[0]) is not root:
         return False
     return _layout(value.data) == _layout(place)
 

@@ -183,12 +183,12 @@ class Function:
 def _share(tensor: Tensor, new: Any, args: Sequence[Any], cls: type[Function]) -> None:
     """Let changes of ``new`` count as changes of ``tensor``, which forward returned: it may have
     kept it. Of a view of an argument the graph cannot record a change, nor one of the argument."""
-    new.fresh = False
+    new.unshared = False
     new.version = version_of(tensor)
-    new.seen = new.version.rebased
+    new.as_of = new.version.recorded
     for arg in args:
         if isinstance(arg, Tensor) and arg.version is new.version:
-            new.origin = (arg.origin or arg, cls._ops[0], None, None, 0)
+            new.view_of = (arg.view_of or arg, cls._ops[0], None, None, 0)
 
 
 def _op_of(cls: type[Function]) -> Op:
@@ -291,7 +291,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         barred = [None if f is None else _barrier([f, *among], name=ctx._name) for f in several]
         for gradient in barred:
             if gradient is not None:
-                gradient.fresh = False
+                gradient.unshared = False
         return tuple(barred)
 
     return unrecorded

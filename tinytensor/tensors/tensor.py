@@ -152,7 +152,7 @@ class Tensor(Operators):
             raise ShapeError(
                 f"backward: gradient is {cotangent.shape}, but the output is {self.shape}"
             )
-        cotangent.fresh = False
+        cotangent.unshared = False
         if not (cotangent.tracked or cotangent.level):
             # A view, so that nobody changes it through a gradient.
             cotangent = cotangent.detach()
@@ -178,7 +178,7 @@ class Tensor(Operators):
         return wrapped(kernels.copy(self.value))
 
     def again(self) -> Tensor:
-        root, steps = operation.steps_of(self.origin)
+        root, steps = operation.steps_of(self.view_of)
         is_leaf = self.tracked and self.node is None  # requires_grad was set on the view itself
         if root is None or is_leaf or not self.shares(self.data, root.data):
             return self  # a constant, or the root has another array now
@@ -385,7 +385,7 @@ class Tensor(Operators):
             other.requires_grad = self.tracked
         else:  # as a view, so that changes in place reach both
             same = operation.alias(self)
-            other.origin, other.seen = same.origin, same.seen
+            other.view_of, other.as_of = same.view_of, same.as_of
             other.node, other.tracked = self.node, True
         return other
 

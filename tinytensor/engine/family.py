@@ -1,0 +1,50 @@
+"""Family: the sixteen things that the engine asks of the class of a variable.
+
+``scalar.Value`` is the smallest family, ``tensors.tensor.Tensor`` the largest. ``Variable`` has
+what the smallest can do without: no broadcasting, no storage that is shared, no views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Protocol, Self
+
+
+class Family(Protocol):
+    """A class of variables. A ``spec`` says what fits beside a value: a shape and a dtype."""
+
+    family: ClassVar[Any]  # the class of an op's outputs
+
+    # A cotangent: to start from (as given, checked; 1 for a number), fitted to a parent (the one
+    # place that undoes broadcasting), zero, and in storage of its own.
+    def seed(self, cotangent: Any) -> Self: ...
+    def fitted(self, spec: Any) -> Self: ...
+    def copied(self) -> Self: ...
+    @classmethod
+    def zeros(cls, spec: Any) -> Self: ...
+    # From a gradient to what rules pass on, or back: they differ where numbers are complex.
+    def conjugated(self) -> Self: ...
+
+    # The spec of a value, and whether a value has it; None: cotangents always fit.
+    spec: ClassVar[Callable[[Any], Any] | None]
+    has_spec: ClassVar[Callable[[Any, Any], bool] | None]
+    # Add to a value in its own storage, if that can be done; None: never.
+    add_into: ClassVar[Callable[[Any, Any], bool] | None]
+
+    # Whether a value can have a gradient (an array of integers can not).
+    @classmethod
+    def is_differentiable(cls, value: Any) -> bool: ...
+
+    # An op's forward function for narrow values, and whether a value is one; None: there are none.
+    widened: ClassVar[Callable[[Any], Callable[..., Any]] | None]
+    is_narrow: ClassVar[Callable[[Any], bool] | None]
+    # Of views: whether two values share storage, and this view made anew from its storage's graph.
+    shares: ClassVar[Callable[[Any, Any], bool] | None]
+
+    def again(self) -> Self: ...
+    # The call of an op on a variable with a level: of all lanes of a vmap.
+    @classmethod
+    def called(cls, op: Any, args: Any, static: Any, level: int) -> Any: ...
+    # The error to raise when the forward function of an op raised one.
+    @classmethod
+    def explained(cls, op: Any, error: Exception, values: Sequence[Any]) -> Exception: ...
