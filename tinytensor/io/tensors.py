@@ -23,7 +23,7 @@ import numpy as np
 from ..errors import DtypeError
 from ..tensors.tensor import Tensor
 from . import safetensors
-from .files import StrPath, open_file, replaced, short
+from .files import StrPath, read_file, replaced, short
 
 __all__ = ["load", "save"]
 
@@ -68,8 +68,9 @@ def save(
     name = max(taken, key=len) + "_" if taken else TREE
     if taken or any(key != branch.get("tensor") for key, branch in tree["dict"]):
         header[name] = json.dumps(tree)
+    content = safetensors.to_bytes(arrays, header)
     with replaced(path, "save") as file:
-        safetensors.write(file, arrays, header)
+        file.write(content)
 
 
 def load(path: StrPath) -> dict[Any, Any]:
@@ -80,15 +81,13 @@ def load(path: StrPath) -> dict[Any, Any]:
     Raises FileNotFoundError; ValueError, which names the file, if it is not in the format, damaged,
     or no file; DtypeError for a dtype that NumPy does not have.
     """
-    with open_file(path, "load") as file:
-        try:
-            arrays, metadata = safetensors.read(file)
-        except DtypeError as error:
-            raise DtypeError(f"load: {os.fspath(path)!r}: {error}") from error
-        except ValueError as error:
-            raise ValueError(
-                f"load: {os.fspath(path)!r} is not a safetensors file: {error}"
-            ) from error
+    content = read_file(path, "load")
+    try:
+        arrays, metadata = safetensors.from_bytes(content)
+    except DtypeError as error:
+        raise DtypeError(f"load: {os.fspath(path)!r}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"load: {os.fspath(path)!r} is not a safetensors file: {error}") from error
     trees = [key for key in metadata if key.rstrip("_") == TREE]
     tensors = {name: Tensor(array) for name, array in arrays.items()}
     if not trees:
