@@ -297,7 +297,7 @@ DAMAGED = {
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_damaged_files(tmp_path, content):
     (tmp_path / "broken").write_bytes(content)
-    with pytest.raises(ValueError, match="load: '.*broken' is not a safetensors file: "):
+    with pytest.raises(ValueError, match=r"load: '.*broken' is not a safetensors file: "):
         tt.load(tmp_path / "broken")
 
 
