@@ -374,24 +374,27 @@ typedef struct {
 /* --- Softmax, losses (kernels/softmax.h, kernels/losses.h) ---------------------------------- */
 
 /* Softmax and log-softmax of rows of n, and their backwards from g and the forward's out (in x).
- * Of logsumexp out, and in its backward g and lse, have one element for a row. The _columns
- * kernels: of `columns` adjacent columns of n elements that are `step` apart. */
+ * Of logsumexp out, and in its backward g, have one element for a row; so have top, the largest x
+ * (0 if that is not finite), and sum, that of exp(x - top), which backward takes from forward: in
+ * top + log(sum) the digits of the second would be lost where top is large. The _columns kernels:
+ * of `columns` adjacent columns of n elements that are `step` apart. */
 typedef struct {
-    const float *x, *g, *lse; /* lse: of logsumexp_backward, the forward's out */
-    float *out;
+    const float *x, *g;
+    float *out, *top, *sum;
     int64_t rows, n, columns, step;
     int stream;
 } tt_softmax_args;
 
 /* Cross-entropy of rows of logits x with the classes `target`. With w = weight (NULL: ones),
  * y = target[r] and every class in range or equal to ignore_index, whose rows are 0:
- *     losses[r] = own (lse[r] - x[y]) + spread sum_c w[c] (lse[r] - x[c])
+ *     losses[r] = own (lse - x[y]) + spread sum_c w[c] (lse - x[c])
  *     own = (1 - smoothing) w[y],  spread = smoothing / classes
+ *     lse = top[r] + log(sum[r]), with top and sum as above
  * Backward: dx = g[r * g_step] * d losses[r] / dx. */
 typedef struct {
     const float *x, *weight, *g;
     const int64_t *target;
-    float *losses, *lse, *dx;
+    float *losses, *top, *sum, *dx;
     int64_t rows, classes, ignore_index, g_step;
     float smoothing, scale; /* scale: of g, in backward */
 } tt_cross_entropy_args;
@@ -464,7 +467,8 @@ typedef struct {
 typedef struct {
     const float *q, *k, *v;
     const void *mask;
-    float *out, *lse; /* lse: in backward an input */
+    float *out;
+    float *top, *sum; /* in backward inputs; see tt_softmax_args */
     float *scratch;   /* tt_attention_scratch(), or for backward tt_attention_backward_scratch() */
     int64_t queries, keys, depth, first_query;
     int64_t q_row, k_row, v_row, out_row, mask_row, mask_step;

@@ -3,8 +3,9 @@
  * Forward (Rabe & Staats 2021; Dao et al. 2022): a block of queries visits the blocks of keys and
  * keeps, for each query, the running maximum m, the sum l of exp(s - m) and the output so far,
  * which is rescaled when m grows. Scores are held transposed, keys x queries, so that the
- * statistics of a vector of queries are vectors too. Backward makes the weights again from the
- * log-sum-exp. No array grows with queries x keys. */
+ * statistics of a vector of queries are vectors too. Backward makes the weights again from m and
+ * l: of the same scores to the last bit, since both multiply q by the scale, and add up the
+ * products in the same order. No array grows with queries x keys. */
 #include "../simd_math.h"
 #include "philox.h"
 #include "tile.h"
@@ -73,10 +74,10 @@ static void tt_attention_f32(const tt_attention_args *a)
     enum { KEYS = TT_BLOCK_KEYS, QUERIES = TT_BLOCK_QUERIES, VECTORS = QUERIES / VL };
     const int64_t depth = tt_attention_depth(a->depth);
     const int64_t padded = tt_round_up(a->queries, QUERIES);
-    float *keys = a->scratch;                   /* KEYS x depth, scaled */
+    float *keys = a->scratch;                   /* KEYS x depth */
     float *values = keys + KEYS * depth;        /* KEYS x depth */
     float *scores = values + KEYS * depth;      /* KEYS x QUERIES */
-    float *queries = scores + KEYS * QUERIES;   /* for each group, depth x QUERIES */
+    float *queries = scores + KEYS * QUERIES;   /* for each group, depth x QUERIES, scaled */
     float *out = queries + padded * depth;      /* padded x depth */
     float *top = out + padded * depth;          /* padded: m */
     float *total = top + padded;                /* padded: l */
@@ -85,6 +86,8 @@ static void tt_attention_f32(const tt_attention_args *a)
         int64_t n = a->queries - i < QUERIES ? a->queries - i : QUERIES;
         tt_pack_columns(queries + i * depth, QUERIES, depth, a->q + i * a->q_row, a->q_row, n,
                         a->depth);
+        for (int64_t j = i * depth; j < (i + QUERIES) * depth; j += VL)
+            vf_store(queries + j, vf_load(queries + j) * vf_set1(a->scale));
     }
     memset(out, 0, (size_t)(padded * depth) * sizeof(float));
     for (int64_t i = 0; i < padded; i++) top[i] = -INFINITY, total[i] = 0;
@@ -93,7 +96,7 @@ static void tt_attention_f32(const tt_attention_args *a)
         if (a->is_causal && k >= a->first_query + a->queries) break;
         int64_t block = a->keys - k < KEYS ? a->keys - k : KEYS;
         tt_pack_rows(keys, depth, tt_round_up(block, TT_TILE_ROWS), a->k + k * a->k_row, a->k_row,
-                     block, a->depth, a->scale);
+                     block, a->depth, 1);
         tt_pack_rows(values, depth, block, a->v + k * a->v_row, a->v_row, block, a->depth, 1);
 
         for (int64_t i = 0; i < a->queries; i += QUERIES) {
@@ -144,7 +147,8 @@ static void tt_attention_f32(const tt_attention_args *a)
 
     for (int64_t i = 0; i < a->queries; i++) {
         const int seen = total[i] != 0;
-        a->lse[i] = seen ? top[i] + logf(total[i]) : INFINITY;
+        a->top[i] = seen ? top[i] : 0;
+        a->sum[i] = total[i];
         const float factor = seen ? 1 / total[i] : 0;
         for (int64_t d = 0; d < a->depth; d++)
             a->out[i * a->out_row + d] = out[i * depth + d] * factor;
@@ -224,10 +228,13 @@ static void tt_attention_backward_f32(const tt_attention_backward_args *b)
                     }
                     if (a->dropout_scale != 0)
                         tt_dropout_row(kept, a, h * a->queries + i + r, k, n);
-                    const vf lse = vf_set1(a->lse[h * a->queries + i + r]);
+                    const vf top = vf_set1(a->top[h * a->queries + i + r]);
+                    const float sum = a->sum[h * a->queries + i + r];
+                    const vf share = vf_set1(sum == 0 ? 0 : 1 / sum);
                     const vf row_sum = vf_set1(row_sums[h * a->queries + i + r]);
                     for (int64_t j = 0; j < padded_n; j += VL) {
-                        vf weight = vf_exp(vf_load(p + j) - lse), factor = vf_load(kept + j);
+                        vf weight = vf_exp(vf_load(p + j) - top) * share;
+                        const vf factor = vf_load(kept + j);
                         vf ds_j = weight * (vf_load(ds + j) * factor - row_sum);
                         weight *= factor;
                         if (seen - j < VL) {

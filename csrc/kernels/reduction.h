@@ -280,62 +280,228 @@ TT_ARG(argmin, min, INFINITY, <, >=)
 
 /* --- Running sums --------------------------------------------------------------------------- */
 
-/* Rows that are worth a tile, and elements of them; rows that go side by side without. */
-enum { TT_RUNNING_LEAST = 4, TT_RUNNING_SHORT = 16, TT_RUNNING_ROWS = 8 };
+/* A running sum keeps the error of a blocked one: floats are added from 0 within a short run, and
+ * what came before the run is a sum of two floats, carry + rest, to which the run's total is added
+ * without an error but that of `rest` (Knuth's two-sum):
+ *
+ *     out[i] = (carry + rest) + (x[first of run] + ... + x[i])
+ *
+ * All sums start from -0, to which x is added unchanged, be it -0.
+ *
+ * If anything leaves the range of floats, carry ends as inf or NaN: then the row (or column) is
+ * summed again one by one in double, as is what has no neighbours to go with. */
 
-/* `lanes` columns of VL rows, which start at row[]: the transpose is summed vector by vector. */
-TT_INLINE vf tt_running_tile(const float *x, float *out, const int64_t row[VL], int64_t lanes,
-                             vf sum, const int reverse)
+/* Rows that are worth a tile, elements of them, and columns of a tile; rows that go side by side
+ * without. */
+enum {
+    TT_RUNNING_LEAST = 4,
+    TT_RUNNING_SHORT = 16,
+    TT_RUNNING_TILE = VL > 8 ? VL : 8,
+    TT_RUNNING_ROWS = 8,
+};
+/* Of columns: rows of a run, rows and vectors of them at a time, and columns side by side. */
+enum {
+    TT_RUNNING_RUN = 16,
+    TT_RUNNING_DEEP = 2,
+    TT_RUNNING_BESIDE = 4,
+    TT_RUNNING_STRIP = 256,
+};
+
+/* (carry, rest) += x */
+TT_INLINE void tt_running_carry(vf *carry, vf *rest, vf x)
 {
-    vf tile[VL];
-    for (int r = 0; r < VL; r++)
-        tile[r] = lanes == VL ? vf_load(x + row[r]) : vf_load_n(x + row[r], lanes);
-    vf_transpose(tile);
-    for (int k = 0; k < VL; k++) {
-        const int c = reverse ? VL - 1 - k : k;
-        tile[c] = sum += tile[c];
+    const vf sum = *carry + x, of_x = sum - *carry;
+    *rest -= ((sum - of_x) - *carry) + (of_x - x); /* -0 stays -0 */
+    *carry = sum;
+}
+
+TT_INLINE int tt_running_is_lost(vf carry) { return vi_some(~(vf_abs(carry) < INFINITY)); }
+
+/* n elements `step` apart (backwards if negative), one by one after `sum`. */
+TT_INLINE void tt_running_exact(const float *x, float *out, int64_t n, int64_t step, double sum)
+{
+    for (int64_t i = 0; i < n; i++) out[i * step] = (float)(sum += x[i * step]);
+}
+
+/* Where the rows of a tile are whole cache lines, they are written as such: of rows that are a power
+ * of two apart, the cache keeps too few lines to come back to them. */
+TT_INLINE void tt_running_store(float *x, const int64_t row[VL], vf tile[TT_RUNNING_TILE])
+{
+    if (VL == 16) {
+        vf_transpose(tile);
+        for (int r = 0; r < VL; r++) vf_store(x + row[r], tile[r]);
+    } else
+        for (int q = 0; q < TT_RUNNING_TILE; q += 4) vf_store_quads(x + q, row, tile + q);
+}
+
+/* A tile of VL rows and TT_RUNNING_TILE columns: its transpose is summed vector by vector. x and out
+ * are at the first of the rows, the others at row[]. */
+TT_INLINE void tt_running_tile(const float *x, float *out, const int64_t row[VL], vf *carry,
+                               vf *rest, const int reverse)
+{
+    enum { TILE = TT_RUNNING_TILE };
+    const vf before = *carry + *rest;
+    vf tile[TILE], sum = vf_set1(-0.0f);
+    for (int q = 0; q < TILE; q += 4) vf_load_quads(x + q, row, tile + q);
+    for (int k = 0; k < TILE; k++) {
+        const int c = reverse ? TILE - 1 - k : k;
+        sum += tile[c];
+        tile[c] = before + sum;
     }
-    vf_transpose(tile);
+    tt_running_carry(carry, rest, sum);
+    tt_running_store(out, row, tile);
+}
+
+/* The same of fewer columns, by way of a tile in which zeros stand for the others. */
+TT_INLINE void tt_running_part(const float *x, float *out, const int64_t row[VL], int64_t columns,
+                               vf *carry, vf *rest, const int reverse)
+{
+    enum { TILE = TT_RUNNING_TILE };
+    float part[VL * TILE] = {0};
+    int64_t place[VL];
     for (int r = 0; r < VL; r++) {
-        if (lanes == VL)
-            vf_store(out + row[r], tile[r]);
-        else
-            vf_store_n(out + row[r], tile[r], lanes);
+        place[r] = r * TILE;
+        memcpy(part + r * TILE, x + row[r], (size_t)columns * sizeof(float));
     }
-    return sum;
+    tt_running_tile(part, part, place, carry, rest, reverse);
+    for (int r = 0; r < VL; r++)
+        memcpy(out + row[r], part + r * TILE, (size_t)columns * sizeof(float));
 }
 
 /* Up to VL rows of n. The last one stands for those that are missing: it is written again. */
 TT_INLINE void tt_running_rows(const float *x, float *out, int64_t rows, int64_t n,
                                const int reverse)
 {
-    const int64_t rest = n % VL, whole = n - rest;
+    const int64_t part = n % TT_RUNNING_TILE, whole = n - part;
     int64_t row[VL];
-    vf sum = vf_zero();
+    vf carry = vf_set1(-0.0f), rest = carry;
     for (int r = 0; r < VL; r++) row[r] = (r < rows ? r : rows - 1) * n;
-    if (reverse && rest) sum = tt_running_tile(x + whole, out + whole, row, rest, sum, 1);
-    for (int64_t k = 0; k < whole; k += VL) {
-        const int64_t i = reverse ? whole - VL - k : k;
-        sum = tt_running_tile(x + i, out + i, row, VL, sum, reverse);
+    if (reverse && part) tt_running_part(x + whole, out + whole, row, part, &carry, &rest, 1);
+    for (int64_t k = 0; k < whole; k += TT_RUNNING_TILE) {
+        const int64_t i = reverse ? whole - TT_RUNNING_TILE - k : k;
+        tt_running_tile(x + i, out + i, row, &carry, &rest, reverse);
     }
-    if (!reverse && rest) tt_running_tile(x + whole, out + whole, row, rest, sum, 0);
+    if (!reverse && part) tt_running_part(x + whole, out + whole, row, part, &carry, &rest, 0);
+    if (__builtin_expect(tt_running_is_lost(carry), 0)) {
+        const int64_t first = reverse ? n - 1 : 0;
+        for (int64_t r = 0; r < rows; r++)
+            tt_running_exact(x + r * n + first, out + r * n + first, n, reverse ? -1 : 1, -0.0);
+    }
 }
 
-/* What a tile would not pay for: element by element, the chains of several rows overlapping. */
-TT_INLINE void tt_running_scalars(const float *x, float *out, int64_t n, const int rows,
-                                  int reverse)
+/* One row of n: runs of TT_RUNNING_TILE elements are the rows of a tile, each of which adds what
+ * came before it, a sum in double of the runs' totals. */
+TT_INLINE void tt_running_row(const float *x, float *out, int64_t n, const int reverse)
 {
-    float sum[TT_RUNNING_ROWS] = {0};
+    enum { TILE = TT_RUNNING_TILE, BLOCK = VL * TILE };
+    const int64_t part = n % BLOCK;
+    const int64_t step = reverse ? -1 : 1, first = reverse ? n - 1 : 0;
+    double carry = -0.0;
+    int64_t row[VL];
+    for (int r = 0; r < VL; r++) row[r] = r * TILE;
+    for (int64_t k = 0; k < n - part; k += BLOCK) {
+        const int64_t i = reverse ? n - BLOCK - k : k;
+        vf tile[TILE], before = vf_zero(), sum = vf_set1(-0.0f);
+        for (int q = 0; q < TILE; q += 4) vf_load_quads(x + i + q, row, tile + q);
+        for (int c = 0; c < TILE; c++) {
+            const int at = reverse ? TILE - 1 - c : c;
+            tile[at] = sum += tile[at];
+        }
+        float totals[VL];
+        vf_store(totals, sum);
+        for (int r = 0; r < VL; r++) {
+            const int at = reverse ? VL - 1 - r : r;
+            const double total = totals[at];
+            totals[at] = (float)carry;
+            carry += total;
+        }
+        before = vf_load(totals);
+        for (int c = 0; c < TILE; c++) tile[c] += before;
+        tt_running_store(out + i, row, tile);
+    }
+    if (__builtin_expect(!isfinite((float)carry), 0))
+        tt_running_exact(x + first, out + first, n, step, -0.0);
+    else if (part) {
+        const int64_t from = first + step * (n - part);
+        tt_running_exact(x + from, out + from, part, step, carry);
+    }
+}
+
+/* Rows that are short: element by element, the chains of several overlapping. */
+TT_INLINE void tt_running_short(const float *x, float *out, int64_t n, int reverse)
+{
+    float sum[TT_RUNNING_ROWS];
+    for (int r = 0; r < TT_RUNNING_ROWS; r++) sum[r] = -0.0f;
     for (int64_t k = 0; k < n; k++) {
         const int64_t i = reverse ? n - 1 - k : k;
-        for (int r = 0; r < rows; r++) out[r * n + i] = sum[r] += x[r * n + i];
+        for (int r = 0; r < TT_RUNNING_ROWS; r++) out[r * n + i] = sum[r] += x[r * n + i];
     }
+}
+
+/* `width` vectors of n rows, from x on, `step` apart; `lanes` are in use. */
+TT_INLINE void tt_running_block(const float *x, float *out, int64_t n, int64_t step,
+                                const int width, int64_t lanes, const vf *before, vf *total)
+{
+    vf sum[TT_RUNNING_BESIDE];
+    for (int w = 0; w < width; w++) sum[w] = total[w];
+    for (int64_t i = 0; i < n; i++)
+        for (int w = 0; w < width; w++) {
+            const int64_t at = i * step + w * VL;
+            sum[w] += lanes == VL ? vf_load(x + at) : vf_load_n(x + at, lanes);
+            if (lanes == VL)
+                vf_store(out + at, before[w] + sum[w]);
+            else
+                vf_store_n(out + at, before[w] + sum[w], lanes);
+        }
+    for (int w = 0; w < width; w++) total[w] = sum[w];
+}
+
+/* Up to TT_RUNNING_STRIP columns of n rows that are `step` apart. */
+TT_INLINE void tt_running_columns(const float *x, float *out, int64_t n, int64_t step, int64_t cols)
+{
+    enum { STRIP = TT_RUNNING_STRIP / VL, BESIDE = TT_RUNNING_BESIDE, DEEP = TT_RUNNING_DEEP };
+    vf carry[STRIP], rest[STRIP], before[STRIP], sum[STRIP];
+    const int64_t vectors = (cols + VL - 1) / VL;
+    for (int64_t v = 0; v < vectors; v++)
+        carry[v] = rest[v] = before[v] = sum[v] = vf_set1(-0.0f);
+    for (int64_t i = 0; i < n; i += DEEP) {
+        const float *from = x + i * step;
+        float *to = out + i * step;
+        int64_t v = 0;
+        if (i && i % TT_RUNNING_RUN == 0)
+            for (int64_t u = 0; u < vectors; u++) {
+                tt_running_carry(carry + u, rest + u, sum[u]);
+                before[u] = carry[u] + rest[u];
+                sum[u] = vf_set1(-0.0f);
+            }
+        for (; (v + BESIDE) * VL <= cols && n - i >= DEEP; v += BESIDE)
+            tt_running_block(from + v * VL, to + v * VL, DEEP, step, BESIDE, VL, before + v,
+                             sum + v);
+        for (; v < vectors; v++)
+            tt_running_block(from + v * VL, to + v * VL, n - i < DEEP ? n - i : DEEP, step, 1,
+                             cols - v * VL < VL ? cols - v * VL : VL, before + v, sum + v);
+    }
+    for (int64_t v = 0; v < vectors; v++)
+        if (__builtin_expect(tt_running_is_lost(carry[v] + sum[v]), 0))
+            for (int64_t c = v * VL; c < cols && c < (v + 1) * VL; c++)
+                tt_running_exact(x + c, out + c, n, step, -0.0);
 }
 
 static void tt_cumsum_f32(const tt_cumsum_args *s)
 {
-    const int64_t n = s->n;
-    for (int64_t row = 0, rows; s->stride == 1 && row < s->outer; row += rows) {
+    const int64_t n = s->n, last = s->reverse ? n - 1 : 0;
+    const int64_t step = s->reverse ? -s->stride : s->stride;
+    if (s->stride > 1) {
+        for (int64_t o = 0; o < s->outer; o++) {
+            const int64_t start = (o * n + last) * s->stride;
+            for (int64_t c = 0; c < s->cols; c += TT_RUNNING_STRIP)
+                tt_running_columns(
+                    s->x + start + c, s->out + start + c, n, step,
+                    s->cols - c < TT_RUNNING_STRIP ? s->cols - c : TT_RUNNING_STRIP);
+        }
+        return;
+    }
+    for (int64_t row = 0, rows; row < s->outer; row += rows) {
         const float *x = s->x + row * n;
         float *out = s->out + row * n;
         const int64_t left = s->outer - row;
@@ -346,24 +512,10 @@ static void tt_cumsum_f32(const tt_cumsum_args *s)
             else
                 tt_running_rows(x, out, rows, n, 0);
         } else if (left >= TT_RUNNING_ROWS)
-            tt_running_scalars(x, out, n, rows = TT_RUNNING_ROWS, s->reverse);
+            tt_running_short(x, out, n, s->reverse), rows = TT_RUNNING_ROWS;
+        else if (s->reverse)
+            tt_running_row(x, out, n, 1), rows = 1;
         else
-            tt_running_scalars(x, out, n, rows = 1, s->reverse);
-    }
-    if (s->stride == 1) return;
-    const int64_t step = s->reverse ? -s->stride : s->stride;
-    for (int64_t o = 0; o < s->outer; o++) {
-        const int64_t start = o * s->n * s->stride + (s->reverse ? (s->n - 1) * s->stride : 0);
-        const float *x = s->x + start;
-        float *out = s->out + start;
-        memcpy(out, x, (size_t)s->cols * sizeof(float));
-        for (int64_t i = 1; i < s->n; i++) {
-            x += step;
-            out += step;
-            int64_t c = 0;
-            for (; c + VL <= s->cols; c += VL)
-                vf_store(out + c, vf_load(out - step + c) + vf_load(x + c));
-            for (; c < s->cols; c++) out[c] = out[c - step] + x[c];
-        }
+            tt_running_row(x, out, n, 0), rows = 1;
     }
 }

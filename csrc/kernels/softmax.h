@@ -11,13 +11,13 @@ TT_INLINE vf tt_exp_put(const float *x, float *out, int64_t c, int64_t n, vf top
     return e;
 }
 
-/* The log of the sum of exp(x), given the largest x. */
-TT_INLINE float tt_row_lse(const float *x, int64_t n, float top)
+/* The sum of exp(x - top). */
+TT_INLINE float tt_row_exp_sum(const float *x, int64_t n, float top)
 {
     double sum = 0;
     const vf shift = vf_set1(top);
     TT_ROW_SUM(sum, n, tt_exp_put(x, NULL, c, n, shift));
-    return top + logf((float)sum);
+    return (float)sum;
 }
 
 static void tt_softmax_f32(const tt_softmax_args *s)
@@ -43,7 +43,7 @@ static void tt_log_softmax_f32(const tt_softmax_args *s)
         float *out = s->out + r * n;
         const float top = tt_row_max(x, n);
         /* x - top - log(sum), as the twin: x - lse would lose digits where top is large. */
-        const vf shift = vf_set1(top), log_sum = vf_set1(tt_row_lse(x, n, top) - top);
+        const vf shift = vf_set1(top), log_sum = vf_set1(logf(tt_row_exp_sum(x, n, top)));
         TT_ROW_EACH(n, {
             vf y = tt_row_at(x, c, n, 0) - shift - log_sum;
             tt_row_put_last(out, c, n, y, stream);
@@ -99,12 +99,14 @@ TT_INLINE vf tt_finite_or_zero(vf x)
 static void tt_logsumexp_f32(const tt_softmax_args *s)
 {
     for (int64_t r = 0; r < s->rows; r++) {
-        const float *x = s->x + r * s->n, top = tt_row_max(x, s->n);
-        s->out[r] = tt_row_lse(x, s->n, isfinite(top) ? top : 0);
+        const float *x = s->x + r * s->n, largest = tt_row_max(x, s->n);
+        s->top[r] = isfinite(largest) ? largest : 0;
+        s->sum[r] = tt_row_exp_sum(x, s->n, s->top[r]);
+        s->out[r] = s->top[r] + logf(s->sum[r]);
     }
 }
 
-/* dx = g exp(x - lse), 0 where lse is -inf */
+/* dx = g exp(x - top) / sum, 0 where that is 0 */
 static void tt_logsumexp_backward_f32(const tt_softmax_args *s)
 {
     const int64_t n = s->n;
@@ -112,8 +114,8 @@ static void tt_logsumexp_backward_f32(const tt_softmax_args *s)
     for (int64_t r = 0; r < s->rows; r++) {
         const float *x = s->x + r * n;
         float *out = s->out + r * n;
-        const vf g = vf_set1(s->g[r]), lse = vf_set1(s->lse[r] == -INFINITY ? 0 : s->lse[r]);
-        TT_ROW_EACH(n, tt_row_put_last(out, c, n, g * vf_exp(tt_row_at(x, c, n, 0) - lse), stream));
+        const vf top = vf_set1(s->top[r]), g = vf_set1(s->sum[r] == 0 ? 0 : s->g[r] / s->sum[r]);
+        TT_ROW_EACH(n, tt_row_put_last(out, c, n, g * vf_exp(tt_row_at(x, c, n, 0) - top), stream));
     }
     if (stream) tt_fence();
 }
@@ -158,7 +160,10 @@ TT_INLINE void tt_softmax_strip(
     for (int v = 0; v < vectors; v++) {
         if (what == TT_FORWARD) sum[v] = 1.0f / sum[v];
         if (what == TT_LOG_FORWARD) sum[v] = vf_log(sum[v]);
-        if (what == TT_LSE) TT_PUT(0, v, top[v] + vf_log(sum[v]));
+        if (what != TT_LSE) continue;
+        TT_PUT(0, v, top[v] + vf_log(sum[v]));
+        tt_row_put(s->top, first + v * VL, s->columns, top[v]);
+        tt_row_put(s->sum, first + v * VL, s->columns, sum[v]);
     }
     if (what == TT_LSE) return;
     for (int64_t i = 0; i < s->n; i++)
@@ -195,11 +200,12 @@ static void tt_logsumexp_backward_columns_f32(const tt_softmax_args *s)
 {
     for (int64_t i = 0; i < s->n; i++)
         TT_ROW_EACH(s->columns, {
-            const vf lse = tt_row_at(s->lse, c, s->columns, 0);
-            const vf shift = vf_select(lse == vf_set1(-INFINITY), vf_zero(), lse);
-            const vf p = vf_exp(tt_row_at(s->x + i * s->step, c, s->columns, 0) - shift);
+            const vf top = tt_row_at(s->top, c, s->columns, 0);
+            const vf sum = tt_row_at(s->sum, c, s->columns, 0);
+            const vf g = tt_row_at(s->g, c, s->columns, 0) / sum;
+            const vf e = vf_exp(tt_row_at(s->x + i * s->step, c, s->columns, 0) - top);
             tt_row_put(s->out + i * s->step, c, s->columns,
-                       p * tt_row_at(s->g, c, s->columns, 0));
+                       e * vf_select(sum == vf_zero(), vf_zero(), g));
         });
 }
 
@@ -211,20 +217,25 @@ static void tt_cross_entropy_f32(const tt_cross_entropy_args *s)
     for (int64_t r = 0; r < s->rows; r++) {
         const float *x = s->x + r * n;
         const int64_t y = s->target[r];
-        const float top = tt_row_max(x, n), lse = tt_row_lse(x, n, top);
-        s->lse[r] = lse;
+        const float top = tt_row_max(x, n);
+        s->top[r] = top;
+        s->sum[r] = tt_row_exp_sum(x, n, top);
         s->losses[r] = 0;
         if (y == s->ignore_index) continue;
         const float own = (1 - s->smoothing) * (s->weight ? s->weight[y] : 1);
-        s->losses[r] = own * (lse - x[y]);
+        const float log_sum = logf(s->sum[r]);
+        s->losses[r] = own * (top - x[y] + log_sum);
         if (s->smoothing != 0) {
             double sum = 0;
-            const vf shift = vf_set1(lse);
+            const vf shift = vf_set1(top), rest = vf_set1(log_sum);
             if (s->weight)
                 TT_ROW_SUM(sum, n,
-                           tt_row_at(s->weight, c, n, 0) * (shift - tt_row_at(x, c, n, lse)));
-            else
-                TT_ROW_SUM(sum, n, shift - tt_row_at(x, c, n, lse));
+                           tt_row_at(s->weight, c, n, 0)
+                               * (shift - tt_row_at(x, c, n, top) + rest));
+            else {
+                TT_ROW_SUM(sum, n, shift - tt_row_at(x, c, n, top));
+                sum += (double)n * log_sum;
+            }
             s->losses[r] += s->smoothing / (float)n * (float)sum;
         }
     }
@@ -249,15 +260,15 @@ static void tt_cross_entropy_backward_f32(const tt_cross_entropy_args *s)
         }
         const float g = s->g[r * s->g_step] * s->scale;
         const float own = (1 - s->smoothing) * (s->weight ? s->weight[y] : 1);
-        const vf factor = vf_set1(g * (own + spread * (float)weight_sum));
-        const vf shift = vf_set1(s->lse[r]);
+        const vf factor = vf_set1(g * (own + spread * (float)weight_sum) / s->sum[r]);
+        const vf top = vf_set1(s->top[r]);
         if (spread == 0)
-            TT_ROW_EACH(n, tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - shift)));
+            TT_ROW_EACH(n, tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - top)));
         else {
             const vf flat = vf_set1(g * spread);
             TT_ROW_EACH(n, {
                 vf w = s->weight ? tt_row_at(s->weight, c, n, 0) : vf_set1(1);
-                tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - shift) - flat * w);
+                tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - top) - flat * w);
             });
         }
         dx[y] -= g * own;

@@ -67,4 +67,68 @@ TT_INLINE void tt_transpose4(const float *x, int64_t step, float *out, int64_t o
     *(tt_v4_any *)(out + 3 * out_step) = TT_SHUFFLE4(ab_high, cd_high, 2, 3, 6, 7);
 }
 
+/* Four columns of VL rows that begin at x + row[]: each is a vector. Quarters of the rows lie side
+ * by side in a vector, so that no shuffle leaves its 16 bytes. */
+TT_INLINE void tt_transpose_quads(vf x[4])
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+#define TT_QUADS(name, ...) (vf) _mm512_##name##_ps(__VA_ARGS__)
+    typedef __m512 quads;
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+#define TT_QUADS(name, ...) (vf) _mm256_##name##_ps(__VA_ARGS__)
+    typedef __m256 quads;
+#elif defined(__SSE2__)
+#define TT_QUADS(name, ...) (vf) _mm_##name##_ps(__VA_ARGS__)
+    typedef __m128 quads;
+#endif
+#ifdef TT_QUADS
+    const quads a = (quads)TT_QUADS(unpacklo, (quads)x[0], (quads)x[1]);
+    const quads b = (quads)TT_QUADS(unpackhi, (quads)x[0], (quads)x[1]);
+    const quads c = (quads)TT_QUADS(unpacklo, (quads)x[2], (quads)x[3]);
+    const quads d = (quads)TT_QUADS(unpackhi, (quads)x[2], (quads)x[3]);
+    x[0] = TT_QUADS(shuffle, a, c, 0x44), x[1] = TT_QUADS(shuffle, a, c, 0xee);
+    x[2] = TT_QUADS(shuffle, b, d, 0x44), x[3] = TT_QUADS(shuffle, b, d, 0xee);
+#undef TT_QUADS
+#else
+    vf_transpose(x);
+#endif
+}
+
+TT_INLINE void vf_load_quads(const float *x, const int64_t row[VL], vf out[4])
+{
+    for (int i = 0; i < 4; i++) {
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+        __m512 quads = _mm512_castps128_ps512(_mm_loadu_ps(x + row[i]));
+        quads = _mm512_insertf32x4(quads, _mm_loadu_ps(x + row[i + 4]), 1);
+        quads = _mm512_insertf32x4(quads, _mm_loadu_ps(x + row[i + 8]), 2);
+        out[i] = (vf)_mm512_insertf32x4(quads, _mm_loadu_ps(x + row[i + 12]), 3);
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+        const __m256 quads = _mm256_castps128_ps256(_mm_loadu_ps(x + row[i]));
+        out[i] = (vf)_mm256_insertf128_ps(quads, _mm_loadu_ps(x + row[i + 4]), 1);
+#else
+        out[i] = vf_load(x + row[i]);
+#endif
+    }
+    tt_transpose_quads(out);
+}
+
+/* The reverse. */
+TT_INLINE void vf_store_quads(float *x, const int64_t row[VL], vf in[4])
+{
+    tt_transpose_quads(in);
+    for (int i = 0; i < 4; i++) {
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+        _mm_storeu_ps(x + row[i], _mm512_castps512_ps128((__m512)in[i]));
+        _mm_storeu_ps(x + row[i + 4], _mm512_extractf32x4_ps((__m512)in[i], 1));
+        _mm_storeu_ps(x + row[i + 8], _mm512_extractf32x4_ps((__m512)in[i], 2));
+        _mm_storeu_ps(x + row[i + 12], _mm512_extractf32x4_ps((__m512)in[i], 3));
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+        _mm_storeu_ps(x + row[i], _mm256_castps256_ps128((__m256)in[i]));
+        _mm_storeu_ps(x + row[i + 4], _mm256_extractf128_ps((__m256)in[i], 1));
+#else
+        vf_store(x + row[i], in[i]);
+#endif
+    }
+}
+
 #endif

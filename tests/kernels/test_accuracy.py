@@ -76,9 +76,30 @@ def spread(name: str) -> float:
     return worst
 
 
+RUNNING = [
+    np.random.default_rng(8).random(shape, np.float32) - offset
+    for offset in (0, 0.5)
+    for shape in [(1_000_003,), (1000, 1031), (7, 3000, 33), (40_003, 3), (3, 40_003)]
+]
+
+
 def running_sum() -> float:
-    x = normal(64, 1000)
-    return error(kernels.cumsum(x, 1), np.cumsum(wide(x), 1), np.cumsum(np.abs(wide(x)), 1))
+    worst = 0.0
+    for x in RUNNING:
+        for axis in range(x.ndim):
+            for reverse in (False, True):
+                exact, size = (reference.cumsum(wide(a), axis, reverse) for a in (x, np.abs(x)))
+                worst = max(worst, error(kernels.cumsum(x, axis, reverse), exact, size))
+    return worst
+
+
+def running_product() -> float:
+    x = np.exp(np.random.default_rng(9).standard_normal((40, 1000), np.float32) / 32)
+    worst = 0.0
+    for axis in range(2):
+        exact = reference.cumprod(wide(x), axis)
+        worst = max(worst, error(kernels.cumprod(x, axis), exact, exact))
+    return worst
 
 
 # --- Rows ------------------------------------------------------------------------------------
@@ -110,14 +131,14 @@ def rows_backward(forward: str) -> float:
 def logsumexp(backward: bool) -> float:
     worst = 0.0
     for x in ROWS:
-        exact = reference.logsumexp(wide(x), -1)
-        got = kernels.logsumexp(x, -1)
+        exact, exact_lse = reference.logsumexp(wide(x), -1)
+        got, lse = kernels.logsumexp(x, -1)
         if not backward:
             worst = max(worst, error(got, exact, np.abs(x).max(-1) + np.log(x.shape[1])))
             continue
         g = normal(len(x))
-        exact = reference.logsumexp_backward(wide(g), wide(x), exact, -1)
-        worst = max(worst, error(kernels.logsumexp_backward(g, x, got, -1), exact, abs(exact)))
+        exact = reference.logsumexp_backward(wide(g), wide(x), exact_lse, -1)
+        worst = max(worst, error(kernels.logsumexp_backward(g, x, lse, -1), exact, abs(exact)))
     return worst
 
 
@@ -205,6 +226,7 @@ CASES: dict[str, Callable[[], float]] = {
     "var": lambda: spread("var"),
     "std": lambda: spread("std"),
     "cumsum": running_sum,
+    "cumprod": running_product,
     "softmax": lambda: rows("softmax", relative=True),
     "log_softmax": lambda: rows("log_softmax", relative=False),
     "softmax_backward": lambda: rows_backward("softmax"),

@@ -43,7 +43,9 @@ ROW_WISE: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "log_softmax": lambda x, y: kernels.log_softmax(x, -1),
     "softmax_backward": lambda x, y: kernels.softmax_backward(y, x, -1),
     "log_softmax_backward": lambda x, y: kernels.log_softmax_backward(y, x, -1),
-    "logsumexp_backward": lambda x, y: kernels.logsumexp_backward(y[..., 0], x, x[..., 0], -1),
+    "logsumexp_backward": lambda x, y: kernels.logsumexp_backward(
+        y[..., 0], x, np.stack([x[..., 0], y[..., 0]]), -1
+    ),
     "layer_norm": lambda x, y: kernels.layer_norm(x, weight(x), weight(x), 1e-5, 1)[0],
     "layer_norm_backward": layer_norm_backward,
     "rms_norm": lambda x, y: kernels.rms_norm(x, weight(x), 1e-5, 1)[0],

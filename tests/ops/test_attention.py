@@ -120,6 +120,24 @@ def test_large_scores(isa):
     assert_close(kernels.attention(q, k, v, None, *how), reference.attention(q, k, v, None, *how))
 
 
+@pytest.mark.parametrize("size", [1e2, 1e3, 1e4, 1e6])
+@pytest.mark.parametrize("mask", ["none", "bool", "additive", "of queries"])
+@pytest.mark.parametrize("is_causal", [False, True], ids=["all", "causal"])
+def test_backward_makes_the_weights_of_forward_again(isa, size, mask, is_causal):
+    """Of scores up to 1e13, whose rounding is large: with v and g the identity, forward gives the
+    weights, and backward their transpose as the gradient of v."""
+    q, k = (size * normal(1, 2, 70, 70, seed=s) for s in (0, 1))
+    eye = np.broadcast_to(np.eye(70, dtype=np.float32), q.shape).copy()
+    mask = masks(1, 70, 70)[mask]
+    how = (is_causal, SCALE, *NO_DROPOUT)
+    for module in (kernels, reference):
+        weights, lse = module.attention(q, k, eye, mask, *how)
+        dv = module.attention_backward(eye, q, k, eye, mask, weights, lse, *how)[2]
+        np.testing.assert_allclose(dv.mT, weights, 2e-6, 1e-7)
+    seen = weights.sum(-1)
+    np.testing.assert_allclose(seen[seen != 0], 1, 1e-5)
+
+
 def test_nan_and_inf_arrive_where_they_arrive_in_numpy(isa):
     for value in (np.nan, np.inf):
         q, k, v = normal(3, 1, 1, 70, 16)

@@ -139,6 +139,60 @@ def test_empty() -> None:
         tt.cumsum(x)
 
 
+# --- Running sums and products ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize(
+    "shape", [(1_000_000,), (3, 100_000), (100_000, 3), (9, 40_000), (40_000, 9)]
+)
+def test_a_running_sum_of_tenths(shape, dtype: str, isa: str) -> None:
+    axis = int(np.argmax(shape))
+    tenths = np.full(shape, 0.1, dtype)
+    n = np.arange(1, max(shape) + 1).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    exact = np.broadcast_to(n * np.float64(tenths.flat[0].real), shape)
+    x = tt.tensor(tenths, requires_grad=True)
+    out = tt.cumsum(x, axis)
+    np.testing.assert_allclose(out.numpy().real, exact, 1e-6 if dtype[-2:] != "28" else 1e-12)
+    (dx,) = tt.grad(out, x, tt.tensor(tenths))
+    np.testing.assert_allclose(dx.numpy().real, np.flip(exact, axis), 1e-6)
+
+
+@pytest.mark.parametrize("shape", [(70, 33), (3, 1000), (1000, 3), (5, 15), (12, 9), (40, 300)])
+def test_what_is_not_finite_stays_in_its_running_sum(shape, isa: str) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=shape).astype(np.float32)
+    for value in (np.nan, np.inf, -np.inf, -0.0):
+        x[rng.integers(0, shape[0], 2), rng.integers(0, shape[1], 2)] = value
+    for axis in (0, 1):
+        for reverse in (False, True):
+            got, want = (m.cumsum(x, axis, reverse) for m in (kernels, reference))
+            np.testing.assert_allclose(got, want, 2e-6, 1e-5)
+    zeros = np.full(shape, -0.0, np.float32)
+    for axis in (0, 1):
+        assert np.signbit(kernels.cumsum(zeros, axis)).all()
+
+
+def test_a_running_sum_comes_back_from_beyond_the_largest_float(isa: str) -> None:
+    x = np.zeros((40, 64), np.float32)
+    x[:, 5:9] = [3e38, 3e38, -3e38, -3e38]
+    x[:, 40] = 2
+    for axis, rows in ((1, x), (0, np.ascontiguousarray(x.T))):
+        got = kernels.cumsum(rows, axis)
+        np.testing.assert_array_equal(got, reference.cumsum(rows, axis))
+        np.testing.assert_array_equal(np.take(got, -1, axis), 2)
+
+
+def test_a_running_product_of_many_factors() -> None:
+    x = np.full(1_000_000, 1 + 2.0**-20, np.float32)
+    exact = np.exp(np.arange(1, x.size + 1) * np.log1p(2.0**-20))
+    np.testing.assert_allclose(tt.cumprod(tt.tensor(x), 0).numpy(), exact, 1e-6)
+    np.testing.assert_allclose(tt.cumulative_prod(tt.tensor(x)).numpy(), exact, 1e-6)
+    few = tt.tensor(x[:4096], requires_grad=True)
+    (dx,) = tt.grad(tt.cumprod(few, 0)[-1], few)
+    np.testing.assert_allclose(dx.numpy(), exact[4094], 1e-6)
+
+
 # --- Gradients -------------------------------------------------------------------------------
 
 

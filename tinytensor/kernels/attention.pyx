@@ -148,6 +148,12 @@ cdef void set_sizes(
     work.out_of_memory = 0
 
 
+# The largest scores of the queries, and the sums of exp(score - largest).
+cdef void set_sums(Work *work, cnp.ndarray lse) noexcept:
+    work.args.top = <float *> cnp.PyArray_DATA(lse)
+    work.args.sum = work.args.top + cnp.PyArray_SIZE(lse) // 2
+
+
 # Memory of `floats` floats that begins with a cache line; *block is what to free.
 cdef float *scratch_memory(int64_t floats, void **block) noexcept nogil:
     block[0] = malloc(floats * sizeof(float) + 64)
@@ -165,7 +171,8 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef int64_t run = work.pieces_of_head - 1 - piece % work.pieces_of_head
     cdef int64_t shared, first = run * QUERIES_OF_PIECE
     cdef void *block
-    args.lse += head * args.queries + first
+    args.top += head * args.queries + first
+    args.sum += head * args.queries + first
     args.first_word = head * args.queries * args.keys
     head -= batch * work.heads
     shared = head // (work.heads // work.shared_heads)
@@ -195,10 +202,10 @@ def attention(q, k, v, mask, is_causal, scale, dropout_p, dropout_key):
     q, k, v = readable(q), readable(k), readable(v)
     set_sizes(&work, q, k, v, is_causal, scale, dropout_p, dropout_key)
     mask = set_mask(&work, q, k, mask)
-    out, lse = new_like(q), _core.empty((<object> q).shape[:3])
+    out, lse = new_like(q), _core.empty((2,) + (<object> q).shape[:3])
     work.out = heads_of(out)
     work.args.out_row = work.out.row
-    work.args.lse = <float *> cnp.PyArray_DATA(lse)
+    set_sums(&work, lse)
     work.pieces_of_head = ceil_div(work.args.queries, QUERIES_OF_PIECE)
     with nogil:
         _core.parallel_for(
@@ -226,7 +233,8 @@ cdef void run_backward(void *context, int64_t piece) noexcept nogil:
     args.forward.q = at(&work.q, batch, head, 0)
     args.forward.k = at(&work.k, batch, shared, 0)
     args.forward.v = at(&work.v, batch, shared, 0)
-    args.forward.lse += (batch * work.heads + head) * work.args.queries
+    args.forward.top += (batch * work.heads + head) * work.args.queries
+    args.forward.sum += (batch * work.heads + head) * work.args.queries
     args.forward.first_word = (
         (batch * work.heads + head) * work.args.queries * work.args.keys
     )
@@ -279,7 +287,7 @@ def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, 
     if not (
         covered(q, k, v, dropout_p) and is_f32(g) and is_f32(out) and is_f32(lse)
         and cnp.PyArray_SAMESHAPE(g, q) and cnp.PyArray_SAMESHAPE(out, q)
-        and cnp.PyArray_ISCARRAY_RO(lse) and lse.shape == q.shape[:3]
+        and cnp.PyArray_ISCARRAY_RO(lse) and lse.shape == (2,) + q.shape[:3]
     ):
         return reference.attention_backward(
             g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, dropout_key
@@ -290,7 +298,7 @@ def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, 
     dq, dk, dv = new_like(q), new_like(k), new_like(v)
     work.g, work.out = heads_of(g), heads_of(out)
     work.dq, work.dk, work.dv = heads_of(dq), heads_of(dk), heads_of(dv)
-    work.args.lse = <float *> cnp.PyArray_DATA(lse)
+    set_sums(&work, lse)
 
     pieces = work.batches * work.shared_heads
     blocks = ceil_div(work.args.keys, KEYS_OF_BLOCK)

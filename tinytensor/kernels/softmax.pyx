@@ -31,6 +31,12 @@ cdef enum:
     COLUMNS = 64  # pieces of columns are cut between runs of so many
 
 
+# The halves of an array (2, …): the largest x, and the sum of exp(x - largest).
+cdef void set_sums(float **top, float **sum, cnp.ndarray lse) noexcept:
+    top[0] = data_f32(lse)
+    sum[0] = top[0] + cnp.PyArray_SIZE(lse) // 2
+
+
 # --- Softmax ---------------------------------------------------------------------------------
 
 ctypedef void (*softmax_kernel)(const tt_softmax_args *) noexcept nogil
@@ -41,7 +47,7 @@ cdef struct SoftmaxWork:
     tt_softmax_args args
     int64_t in_piece  # rows, or columns
     int64_t pieces_of_block  # of columns: a block is n runs of `step`
-    int64_t out_n, g_n  # elements of a row in out, and in g (and lse): n or 1
+    int64_t out_n, g_n  # elements of a row in out, and in g (and the log-sum-exp): n or 1
 
 
 # To the row or column `first` of block number `block`; of rows, all are one block.
@@ -54,8 +60,9 @@ cdef inline void shift(
     args.out += blocks * work.out_n + (first * work.out_n if by_rows else first)
     if args.g != NULL:
         args.g += blocks * work.g_n + (first * work.g_n if by_rows else first)
-    if args.lse != NULL:
-        args.lse += blocks * work.g_n + (first * work.g_n if by_rows else first)
+    if args.top != NULL:
+        args.top += blocks + first
+        args.sum += blocks + first
 
 
 cdef void run_rows(void *context, int64_t piece) noexcept nogil:
@@ -88,13 +95,13 @@ cdef object along(softmax_kernel by_rows, softmax_kernel by_columns, object x, o
     x = contiguous(x)
     g = None if g is None else contiguous(g)
     out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
-    work.args.g, work.args.lse = data_f32(g), NULL
+    work.args.g, work.args.top = data_f32(g), NULL
     work.out_n = work.g_n = cnp.PyArray_DIM(x, axis)
     run(&work, by_rows, by_columns, x, out, axis)
     return out
 
 
-# Run it for a contiguous x; g, lse and the sizes of rows are filled in.
+# Run it for a contiguous x; g, top, sum and the sizes of rows are filled in.
 cdef void run(
     SoftmaxWork *work, softmax_kernel by_rows, softmax_kernel by_columns, cnp.ndarray x,
     cnp.ndarray out, int axis,
@@ -173,24 +180,27 @@ def logsumexp(x, axis=None, keepdims=False):
     shape = list(x.shape)
     shape[axis:axis + 1] = [1] if keepdims else []
     out = _core.empty(tuple(shape))
-    work.args.g = work.args.lse = NULL
+    lse = _core.empty((2,) + (<object> out).shape)
+    set_sums(&work.args.top, &work.args.sum, lse)
+    work.args.g = NULL
     work.out_n = work.g_n = 1
     run(&work, table.logsumexp_f32, table.logsumexp_columns_f32, x, out, axis)
-    return out
+    return out, lse
 
 
-def logsumexp_backward(g, x, out, axis=None, keepdims=False):
+def logsumexp_backward(g, x, lse, axis=None, keepdims=False):
     cdef const tt_kernels *table = _core.table
     cdef SoftmaxWork work
     if not (
-        is_row_reduced(x, axis, keepdims) and is_f32(g) and is_f32(out)
-        and cnp.PyArray_SAMESHAPE(g, out)
-        and cnp.PyArray_SIZE(out) * <int64_t> x.shape[axis] == cnp.PyArray_SIZE(x)
+        is_row_reduced(x, axis, keepdims) and is_f32(g) and is_f32(lse)
+        and lse.shape == (2,) + g.shape
+        and cnp.PyArray_SIZE(g) * <int64_t> x.shape[axis] == cnp.PyArray_SIZE(x)
     ):
-        return reference.logsumexp_backward(g, x, out, axis, keepdims)
-    x, axis, g, out = contiguous(x), place_of(x, axis), contiguous(g), contiguous(out)
+        return reference.logsumexp_backward(g, x, lse, axis, keepdims)
+    x, axis, g, lse = contiguous(x), place_of(x, axis), contiguous(g), contiguous(lse)
     dx = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
-    work.args.g, work.args.lse = data_f32(g), data_f32(out)
+    work.args.g = data_f32(g)
+    set_sums(&work.args.top, &work.args.sum, lse)
     work.out_n, work.g_n = cnp.PyArray_DIM(x, axis), 1
     run(&work, table.logsumexp_backward_f32, table.logsumexp_backward_columns_f32, x, dx, axis)
     return dx
@@ -214,7 +224,8 @@ cdef void run_cross_entropy(void *context, int64_t piece) noexcept nogil:
     args.rows = min(work.rows_of_piece, args.rows - first)
     args.x += first * args.classes
     args.target += first
-    args.lse += first
+    args.top += first
+    args.sum += first
     if args.losses != NULL:
         args.losses += first
     else:
@@ -267,10 +278,10 @@ def cross_entropy(x, target, weight, ignore_index, label_smoothing, reduction):
             x, target, weight, ignore_index, label_smoothing, reduction
         )
     rows = work.args.rows
-    losses, lse = _core.empty_f32(1, &rows), _core.empty_f32(1, &rows)
+    losses, lse = _core.empty_f32(1, &rows), _core.empty((2, rows))
     work.kernel = _core.table.cross_entropy_f32
     work.args.losses = data_f32(losses)
-    work.args.lse = data_f32(lse)
+    set_sums(&work.args.top, &work.args.sum, lse)
     with nogil:
         _core.parallel_for(ceil_div(rows, work.rows_of_piece), run_cross_entropy, &work)
     if reduction == "none":
@@ -291,7 +302,7 @@ def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smooth
     if not (
         prepare(&work, x, target, weight, ignore_index, label_smoothing)
         and is_f32(g) and is_f32(lse) and cnp.PyArray_ISCARRAY_RO(lse)
-        and cnp.PyArray_SIZE(lse) == work.args.rows
+        and cnp.PyArray_SIZE(lse) == 2 * work.args.rows
         and (cnp.PyArray_NDIM(g) == 0 or cnp.PyArray_SIZE(g) == work.args.rows)
     ):
         return reference.cross_entropy_backward(
@@ -302,7 +313,7 @@ def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smooth
     work.kernel = _core.table.cross_entropy_backward_f32
     work.args.g = data_f32(g)
     work.args.g_step = 1 if cnp.PyArray_NDIM(g) else 0
-    work.args.lse = data_f32(lse)
+    set_sums(&work.args.top, &work.args.sum, lse)
     work.args.dx = data_f32(dx)
     work.args.scale = <float> (1.0 / <double> divisor)
     with nogil:

@@ -249,9 +249,10 @@ def _attention_backward_lanes(op, args, on, static):
         return NotImplemented
     lanes = g.shape[0]
     arrays = [with_lanes(x, False, lanes) for x in (query, key, value)]
-    batch, heads = lse.shape[:2]
+    batch, heads = lse.shape[1:3]
     front = (1, lanes) if g.ndim == 3 else (lanes * batch, heads)
-    lse = np.broadcast_to(lse, (lanes, *lse.shape)).reshape(*front, *lse.shape[2:])
+    lse = np.broadcast_to(lse[:, None], (2, lanes, *lse.shape[1:]))
+    lse = lse.reshape(2, *front, lse.shape[-1])
     return op(g, *arrays, mask, with_lanes(result, False, lanes), lse, *how, None)
 
 

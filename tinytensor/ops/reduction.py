@@ -207,25 +207,28 @@ def _std_to_x(g, x, out, axis, correction, keepdims):
 std.grad(x=_std_to_x)
 
 
-@op
+@op(residuals=("lse",))
 def logsumexp(x, axis=None, keepdims=False):
     """log Σ eˣ, without overflow; −inf where all x are −inf."""
     return kernels.logsumexp(x, axis, keepdims)
 
 
 @op
-def logsumexp_backward(g, x, y, axis=None, keepdims=False):
-    """g exp(x − y): the cotangent of x from that of y = log Σ eˣ; 0 where y is −inf."""
-    return kernels.logsumexp_backward(g, x, y, axis, keepdims)
+def logsumexp_backward(g, x, lse, axis=None, keepdims=False):
+    """g exp(x) / Σ exp(x): the cotangent of x from that of log Σ eˣ, 0 where that is −inf. ``lse``
+    holds the largest x and Σ exp(x − largest)."""
+    return kernels.logsumexp_backward(g, x, lse, axis, keepdims)
 
 
-def _logsumexp_backward(g, x, y, axis, keepdims):
-    y = where(equal(y, -math.inf), 0.0, y)
-    shifted = x - expand(y, x.shape, axis, keepdims)
-    return expand(g, x.shape, axis, keepdims) * exp(shifted)
+def _logsumexp_backward(g, x, lse, axis, keepdims):
+    top = lse[0] if isinstance(lse, np.ndarray) else lse.value[0]  # a constant: it cancels
+    e = exp(x - expand(top, x.shape, axis, keepdims))
+    total = sum(e, axis, True)
+    share = e / where(equal(total, 0), 1.0, total)
+    return expand(g, x.shape, axis, keepdims) * share
 
 
-logsumexp.grad(x=lambda g, x, out, axis, keepdims: logsumexp_backward(g, x, out, axis, keepdims))
+logsumexp.grad(x=lambda g, x, lse, axis, keepdims: logsumexp_backward(g, x, lse, axis, keepdims))
 logsumexp_backward.defined_by(_logsumexp_backward)
 
 # --- Running sums -----------------------------------------------------------------------------
@@ -254,7 +257,7 @@ cumsum.grad(x=lambda g, axis, reverse: cumsum(g, axis, not reverse))
 @op
 def cumprod(x, axis):
     """The product of the elements up to each, along one axis."""
-    return np.cumprod(x, axis=axis_index("cumprod", axis, np.ndim(x)))
+    return kernels.cumprod(x, axis_index("cumprod", axis, np.ndim(x)))
 
 
 def _cumprod_by_doubling(x, axis):

@@ -31,7 +31,8 @@ def _sum_heads(dk, k):
 
 @of_real_numbers
 def attention(q, k, v, mask, is_causal, scale, dropout_p, dropout_key):
-    """``softmax(scale * q @ k.mT + mask) @ v`` and the rows' log-sum-exp (+inf if all is masked).
+    """``softmax(scale * q @ k.mT + mask) @ v``, and of each row what backward needs, as in
+    ``logsumexp``: the largest score and Σ exp(score − largest), or 0 and 0 if all is masked.
 
     q is (batch, heads, queries, depth), k and v (batch, shared heads, keys, depth); a bool mask
     says where to look, another one is added. Rows that may look nowhere are 0. Unless its key is
@@ -40,18 +41,21 @@ def attention(q, k, v, mask, is_causal, scale, dropout_p, dropout_key):
     with np.errstate(invalid="ignore", divide="ignore"):
         s = _attention_logits(q, k, mask, is_causal, scale)
         top = s.max(axis=-1, keepdims=True, initial=-np.inf)
-        lse = top + np.log(np.exp(s - top).sum(axis=-1, keepdims=True))
-        lse = np.where(np.isneginf(top), q.dtype.type(np.inf), lse)
-        p = np.exp(s - lse)
+        top = np.where(np.isneginf(top), q.dtype.type(0), top)
+        p = np.exp(s - top)
+        total = p.sum(axis=-1, keepdims=True)
+        p /= np.where(total == 0, q.dtype.type(1), total)
         if dropout_key is not None:
             p = dropout(p, dropout_p, dropout_key)
-        return p @ _repeat_heads(v, q), lse[..., 0]
+        return p @ _repeat_heads(v, q), np.stack([top[..., 0], total[..., 0]])
 
 
 def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, dropout_key):
     """The cotangents of q, k and v."""
     with np.errstate(invalid="ignore"):
-        p = np.exp(_attention_logits(q, k, mask, is_causal, scale) - lse[..., None])
+        top, total = lse[..., None]
+        p = np.exp(_attention_logits(q, k, mask, is_causal, scale) - top)
+        p /= np.where(total == 0, q.dtype.type(1), total)
         dp = g @ _repeat_heads(v, q).mT
         dropped = p
         if dropout_key is not None:

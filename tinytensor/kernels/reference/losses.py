@@ -30,7 +30,8 @@ def target_factors(target, classes, weight, ignore_index, label_smoothing, dtype
 
 @of_real_numbers
 def cross_entropy(x, target, weight, ignore_index, label_smoothing, reduction):
-    """The loss of logits ``x`` (rows, classes), each row's log-sum-exp, and the mean's divisor."""
+    """The loss of logits ``x`` (rows, classes), what backward needs of the rows' log-sum-exp as in
+    ``logsumexp``, and the mean's divisor."""
     rows, classes = x.shape
     check_targets("cross_entropy", target, classes, ignore_index)
     y, w, own, share, spread = target_factors(
@@ -38,10 +39,11 @@ def cross_entropy(x, target, weight, ignore_index, label_smoothing, reduction):
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         top = x.max(axis=1, initial=-np.inf)
-        lse = top + np.log(np.exp(x - top[:, None]).sum(axis=1))
-        losses = own * (lse - (x[np.arange(rows), y] if classes else 0))
+        total = np.exp(x - top[:, None]).sum(axis=1)
+        lse, rest = np.stack([top, total]), np.log(total)
+        losses = own * (top - (x[np.arange(rows), y] if classes else 0) + rest)
         if label_smoothing:
-            losses += spread * (w * (lse[:, None] - x)).sum(axis=1)
+            losses += spread * (w * (top[:, None] - x + rest[:, None])).sum(axis=1)
         losses = np.where(target == ignore_index, 0, losses).astype(x.dtype, copy=False)
         if reduction == "none":
             return losses, lse, 1.0
@@ -56,7 +58,7 @@ def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smooth
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         total = own + spread * w.sum() if label_smoothing else own
-        dx = total[:, None] * np.exp(x - lse[:, None])
+        dx = (total / lse[1])[:, None] * np.exp(x - lse[0, :, None])
         if label_smoothing:
             dx -= spread[:, None] * w
         if classes:

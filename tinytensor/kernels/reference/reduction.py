@@ -10,6 +10,7 @@ __all__ = [
     "amin",
     "argmax",
     "argmin",
+    "cumprod",
     "cumsum",
     "expand",
     "mean",
@@ -66,10 +67,47 @@ def argmin(x, axis=None, keepdims=False):
 
 
 def cumsum(x, axis, reverse=False):
-    """The sums of the elements up to each along an axis; ``reverse``: from each to the end."""
+    """The sums of the elements up to each along an axis; ``reverse``: from each to the end.
+
+    They have the error of a sum in blocks: single precision is added up in double, and double in
+    runs, to which the running sum of the runs before is added.
+    """
+    x = np.asarray(x)
     if reverse:
-        return np.flip(np.cumsum(np.flip(x, axis), axis=axis), axis)
-    return np.cumsum(x, axis=axis)
+        return np.flip(cumsum(np.flip(x, axis), axis), axis)
+    if x.dtype.kind not in "fc":
+        return np.cumsum(x, axis=axis)
+    if x.dtype in _DOUBLE:
+        return _accumulated(np.cumsum, x, axis)
+    (axis,) = normalize_axis_tuple(axis, x.ndim)
+    x = np.moveaxis(x, axis, -1)
+    whole = x.shape[-1] // _RUN * _RUN
+    if whole <= _RUN:
+        return np.ascontiguousarray(np.moveaxis(np.cumsum(x, axis=-1), -1, axis))
+    out = np.empty(x.shape, x.dtype)
+    runs = np.cumsum(x[..., :whole].reshape(*x.shape[:-1], -1, _RUN), axis=-1)
+    before = cumsum(runs[..., -1], -1)
+    runs[..., 1:, :] += before[..., :-1, None]
+    out[..., :whole] = runs.reshape(*x.shape[:-1], whole)
+    out[..., whole:] = np.cumsum(x[..., whole:], axis=-1) + before[..., -1:]
+    return np.ascontiguousarray(np.moveaxis(out, -1, axis))
+
+
+_RUN = 64
+_DOUBLE = {
+    np.dtype(single): double for single, double in [("f2", "f8"), ("f4", "f8"), ("c8", "c16")]
+}
+
+
+def _accumulated(function, x, axis):
+    with np.errstate(over="ignore", invalid="ignore"):
+        return function(x, axis=axis, dtype=_DOUBLE[x.dtype]).astype(x.dtype)
+
+
+def cumprod(x, axis):
+    """The products of the elements up to each along an axis, of single precision in double."""
+    x = np.asarray(x)
+    return _accumulated(np.cumprod, x, axis) if x.dtype in _DOUBLE else np.cumprod(x, axis=axis)
 
 
 def expand(g, shape, axis=None, keepdims=False):

@@ -39,18 +39,23 @@ def log_softmax_backward(g, out, axis):
 
 @of_real_numbers
 def logsumexp(x, axis=None, keepdims=False):
-    """log Σ eˣ, shifted by the largest x so that exp never overflows."""
+    """log Σ eˣ, and in an array (2, …) what backward needs: the largest x (0 if it is not finite)
+    and Σ exp(x − largest). Where the largest is large, log Σ eˣ has not the digits of the other."""
     x = np.asarray(x)
     x = x.astype(np.result_type(x.dtype, np.float16), copy=False)
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     shift = np.where(np.isfinite(largest), largest, 0)
     with np.errstate(divide="ignore"):  # log 0 = -inf where all x are -inf
-        result = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
-    return result if keepdims else np.squeeze(result, axis)
+        total = np.sum(np.exp(x - shift), axis=axis, keepdims=True)
+        if not keepdims:
+            shift, total = np.squeeze(shift, axis), np.squeeze(total, axis)
+        return shift + np.log(total), np.stack([shift, total])
 
 
-def logsumexp_backward(g, x, out, axis=None, keepdims=False):
-    """g eˣ / Σ eˣ from out = log Σ eˣ; where that is −inf, 0."""
+def logsumexp_backward(g, x, lse, axis=None, keepdims=False):
+    """g eˣ / Σ eˣ from the largest x and the sum that forward found; where that is 0, 0."""
+    top, total = lse
     if axis is not None and not keepdims:
-        g, out = np.expand_dims(g, axis), np.expand_dims(out, axis)
-    return g * np.exp(x - np.where(out == -np.inf, 0, out))
+        g, top, total = (np.expand_dims(a, axis) for a in (g, top, total))
+    none = total == 0
+    return np.where(none, 0, g / np.where(none, 1, total)) * np.exp(x - top)
