@@ -463,7 +463,7 @@ def test_an_op_without_a_rule_is_called_for_each_lane() -> None:
     same(vmap(both, (0, None))(x, y), np.asarray(x) * np.asarray(y))
     assert calls == [(3,)] * 4
     same(vmap(grad(lambda x: both(x, y).sum()))(x), np.tile(np.asarray(y), (4, 1)))
-    both.batched(lambda op, args, on, static: op(*args))
+    both.batched(lambda op, args, mapped, static: op(*args))
     calls.clear()
     same(vmap(both, (0, None))(x, y), np.asarray(x) * np.asarray(y))
     assert calls == [(4, 3)]

@@ -503,5 +503,5 @@ def alias(variable: Any) -> Any:
     family = type(variable).family
     if family not in _aliases:
         op = _aliases[family] = Op(_identity, view=True, family=family).grad(x=lambda g: g)
-        op.batched(lambda op, args, on, static: op(*args))
+        op.batched(lambda op, args, mapped, static: op(*args))
     return _aliases[family](variable)

@@ -20,7 +20,7 @@ from ..engine.grad import grad as gradients_of
 from ..engine.grad_mode import enable_grad, is_grad_enabled
 from ..engine.operation import alias
 from ..errors import ShapeError
-from ..tensors.batched import active, lowered, plain, raised
+from ..tensors.batched import active, axes_as_lanes, lanes_as_axes, plain
 from ..tensors.creation import zeros_like
 from ..tensors.tensor import Tensor, describe
 from .trees import TreeDef, tree_flatten, tree_map, tree_unflatten
@@ -34,8 +34,8 @@ def tracked(x: Tensor) -> Tensor:
     Within vmaps it has lanes of its own in all of them: derivatives are by what one lane sees.
     """
     depth = len(active.get())
-    x = lowered(x, depth)
-    return raised(alias(x) if x.requires_grad else x.detach().requires_grad_(), depth)
+    x = lanes_as_axes(x, depth)
+    return axes_as_lanes(alias(x) if x.requires_grad else x.detach().requires_grad_(), depth)
 
 
 def gradients(
@@ -57,11 +57,12 @@ def gradients(
     if live and inputs:
         outputs, cotangents = zip(*live, strict=True)
         outputs, variables, cotangents = (
-            [lowered(x, depth) for x in tensors] for tensors in (outputs, inputs, cotangents)
+            [lanes_as_axes(x, depth) for x in tensors] for tensors in (outputs, inputs, cotangents)
         )
         found = gradients_of(outputs, variables, cotangents, keep_graph or record, record, True)
     return [
-        zeros_like(x) if g is None else raised(g, depth) for x, g in zip(inputs, found, strict=True)
+        zeros_like(x) if g is None else axes_as_lanes(g, depth)
+        for x, g in zip(inputs, found, strict=True)
     ]
 
 

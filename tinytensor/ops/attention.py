@@ -219,14 +219,17 @@ scaled_dot_product_attention.grad_all(("query", "key", "value", "attn_mask"), _a
 # --- Lanes of a vmap: one more of the axes in front --------------------------------------------
 
 
-def _attention_lanes(op, args, on, static):
+def _attention_lanes(op, args, mapped, static):
     *arrays, mask, dropout_p, is_causal, scale, _enable_gqa, generator = args
-    lanes, ranks = lanes_of(args, on), {rank(x, o) for x, o in zip(arrays, on, strict=False)}
+    lanes, ranks = (
+        lanes_of(args, mapped),
+        {rank(x, o) for x, o in zip(arrays, mapped, strict=False)},
+    )
     ndim = max(ranks)
-    if len(ranks) > 1 or ndim < 2 or (mask is not None and rank(mask, on[3]) > ndim):
+    if len(ranks) > 1 or ndim < 2 or (mask is not None and rank(mask, mapped[3]) > ndim):
         return NotImplemented
-    arrays = [with_lanes(x, o, lanes) for x, o in zip(arrays, on, strict=False)]
-    mask = None if mask is None else padded(mask, on[3], ndim)
+    arrays = [with_lanes(x, o, lanes) for x, o in zip(arrays, mapped, strict=False)]
+    mask = None if mask is None else padded(mask, mapped[3], ndim)
     *others, how = in_lanes.get() if dropout_p else ("error",)
     if not dropout_p or how == "error":
         return op(*arrays, mask, *args[4:])
@@ -242,10 +245,10 @@ def _attention_lanes(op, args, on, static):
         in_lanes.reset(token)
 
 
-def _attention_backward_lanes(op, args, on, static):
+def _attention_backward_lanes(op, args, mapped, static):
     """Of a pullback: only g has lanes, and lse is the forward's."""
     g, query, key, value, mask, result, lse, *how, dropout_key = args
-    if any(on[1:]) or dropout_key is not None:
+    if any(mapped[1:]) or dropout_key is not None:
         return NotImplemented
     lanes = g.shape[0]
     arrays = [with_lanes(x, False, lanes) for x in (query, key, value)]

@@ -2,9 +2,9 @@
 
 A rule is declared with ``.batched(rule)``, next to the gradient rules. It is called as
 
-    rule(op, args, on, static)
+    rule(op, args, mapped, static)
 
-with all arguments of the call. Those that ``on`` says True of are tensors with the lanes along
+with all arguments of the call. Those that ``mapped`` says True of are tensors with the lanes along
 axis 0; the others are the same in every lane. It calls ops, and its result has the lanes on axis 0.
 NotImplemented leaves the call to the op's formula, or else to a loop over the lanes.
 Here are the kinds of rules that most ops share. The loop is ``tensors/batched.looped``.
@@ -35,36 +35,36 @@ def unchangeable(by: str) -> VmapError:
 # --- Arguments -------------------------------------------------------------------------------
 
 
-def lanes_of(args: Sequence[Any], on: Sequence[bool]) -> int:
+def lanes_of(args: Sequence[Any], mapped: Sequence[bool]) -> int:
     """How many lanes there are."""
-    return next(x.shape[0] for x, has_lanes in zip(args, on, strict=True) if has_lanes)
+    return next(x.shape[0] for x, has_lanes in zip(args, mapped, strict=True) if has_lanes)
 
 
 SCALARS = (int, float, complex, str, type(None))  # of which np.ndim would make arrays
 
 
-def rank(x: Any, on: bool) -> int:
+def rank(x: Any, mapped: bool) -> int:
     """The number of axes that one lane sees."""
-    if on:
+    if mapped:
         return x.ndim - 1
     return 0 if isinstance(x, SCALARS) else np.ndim(x)
 
 
-def shape(x: Any, on: bool) -> tuple[int, ...]:
+def shape(x: Any, mapped: bool) -> tuple[int, ...]:
     """The shape that one lane sees."""
-    return x.shape[1:] if on else np.shape(x)
+    return x.shape[1:] if mapped else np.shape(x)
 
 
-def padded(x: Any, on: bool, ndim: int) -> Any:
+def padded(x: Any, mapped: bool, ndim: int) -> Any:
     """x with axes of size 1 behind the lanes, so that each lane has ``ndim`` axes: it then
     broadcasts beside others as it would in each lane."""
-    missing = ndim - rank(x, on) if on else 0
+    missing = ndim - rank(x, mapped) if mapped else 0
     return x.reshape(x.shape[0], *(1,) * missing, *x.shape[1:]) if missing > 0 else x
 
 
-def with_lanes(x: Any, on: bool, lanes: int) -> Any:
+def with_lanes(x: Any, mapped: bool, lanes: int) -> Any:
     """x with an axis of lanes in front, stretched along it if it had none."""
-    if on or x is None:
+    if mapped or x is None:
         return x
     if isinstance(x, Variable):
         return x.broadcast_to((lanes, *x.shape))  # type: ignore[attr-defined]
@@ -98,7 +98,7 @@ def named(op: Any, args: Sequence[Any]) -> dict[str, Any]:
 # --- Rules that serve many ops ---------------------------------------------------------------
 
 
-def refused(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+def refused(op: Any, args: Sequence[Any], mapped: Sequence[bool], static: dict[str, Any]) -> Any:
     """For ops whose output has a shape that depends on the elements."""
     raise VmapError(
         f"{op.__name__}: the shape of its result depends on the elements, so that under vmap the"
@@ -106,59 +106,63 @@ def refused(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, 
     )
 
 
-def elementwise(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+def elementwise(
+    op: Any, args: Sequence[Any], mapped: Sequence[bool], static: dict[str, Any]
+) -> Any:
     """Arguments broadcast from the right, and the lanes are one more axis on the left."""
     if len(args) > 1:
-        ranks = [*map(rank, args, on)]
+        ranks = [*map(rank, args, mapped)]
         ndim = max(ranks)
-        if any(o and r < ndim for o, r in zip(on, ranks, strict=True)):
-            args = [*map(padded, args, on, [ndim] * len(args))]
+        if any(o and r < ndim for o, r in zip(mapped, ranks, strict=True)):
+            args = [*map(padded, args, mapped, [ndim] * len(args))]
     return op(*args, **static)
 
 
-def stacks(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+def over_matrices(
+    op: Any, args: Sequence[Any], mapped: Sequence[bool], static: dict[str, Any]
+) -> Any:
     """For ops of a matrix x, or a stack of them: the lanes are one more axis of the stack."""
-    if any(on[1:]) or rank(args[0], on[0]) < 2:
+    if any(mapped[1:]) or rank(args[0], mapped[0]) < 2:
         return NotImplemented
     return op(*args, **static)
 
 
-def leading(arrays: int) -> Rule:
+def over_leading_axes(arrays: int) -> Rule:
     """A rule for ops whose first ``arrays`` arguments may have any axes in front, and all the same:
     the lanes are one more."""
 
-    def rule(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
-        ranks = {rank(x, o) for x, o in zip(args[:arrays], on, strict=False)}
-        if any(on[arrays:]) or len(ranks) > 1:
+    def rule(op: Any, args: Sequence[Any], mapped: Sequence[bool], static: dict[str, Any]) -> Any:
+        ranks = {rank(x, o) for x, o in zip(args[:arrays], mapped, strict=False)}
+        if any(mapped[arrays:]) or len(ranks) > 1:
             return NotImplemented
-        lanes = lanes_of(args, on)
-        stretched = [with_lanes(x, o, lanes) for x, o in zip(args[:arrays], on, strict=False)]
+        lanes = lanes_of(args, mapped)
+        stretched = [with_lanes(x, o, lanes) for x, o in zip(args[:arrays], mapped, strict=False)]
         return op(*stretched, *args[arrays:], **static)
 
     return rule
 
 
-def along(arrays: int = 1) -> Rule:
+def along_axis(arrays: int = 1) -> Rule:
     """A rule for ops that work along ``axis`` of their first ``arrays`` arguments, which have the
     same shape."""
 
-    def rule(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+    def rule(op: Any, args: Sequence[Any], mapped: Sequence[bool], static: dict[str, Any]) -> Any:
         place = op.names.index("axis")
-        ndim = max(rank(x, o) for x, o in zip(args[:arrays], on, strict=False))
-        if any(on[arrays:]):
+        ndim = max(rank(x, o) for x, o in zip(args[:arrays], mapped, strict=False))
+        if any(mapped[arrays:]):
             return NotImplemented
-        lanes = lanes_of(args, on)
+        lanes = lanes_of(args, mapped)
         args = [with_lanes(x, o, lanes) if i < arrays else x
-                for i, (x, o) in enumerate(zip(args, on, strict=True))]  # fmt: skip
+                for i, (x, o) in enumerate(zip(args, mapped, strict=True))]  # fmt: skip
         args[place] = shifted(op, args[place], ndim)
         return op(*args, **static)
 
     return rule
 
 
-def reduction(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+def reduction(op: Any, args: Sequence[Any], mapped: Sequence[bool], static: dict[str, Any]) -> Any:
     """For ops of x that take away ``axis``, a number, a tuple, or None for all axes of a lane."""
-    if any(on[1:]):
+    if any(mapped[1:]):
         return NotImplemented
     x, place = args[0], op.names.index("axis")
     ndim, axis = x.ndim - 1, args[place]
@@ -173,18 +177,22 @@ def reduction(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str
     return op(*args, **static)
 
 
-def images(arrays: Sequence[str]) -> Rule:
+def fold_lanes(arrays: Sequence[str]) -> Rule:
     """A rule for ops of images (N, C, H, W) or (C, H, W): the lanes are folded into N."""
 
-    def rule(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+    def rule(op: Any, args: Sequence[Any], mapped: Sequence[bool], static: dict[str, Any]) -> Any:
         places = [op.names.index(name) for name in arrays]
-        ranks = {rank(args[i], on[i]) for i in places}
-        if any(o for i, o in enumerate(on) if i not in places) or len(ranks) > 1 or min(ranks) < 3:
+        ranks = {rank(args[i], mapped[i]) for i in places}
+        if (
+            any(o for i, o in enumerate(mapped) if i not in places)
+            or len(ranks) > 1
+            or min(ranks) < 3
+        ):
             return NotImplemented
-        lanes, args = lanes_of(args, on), list(args)
+        lanes, args = lanes_of(args, mapped), list(args)
         single = ranks == {3}
         for i in places:
-            args[i] = with_lanes(args[i], on[i], lanes)
+            args[i] = with_lanes(args[i], mapped[i], lanes)
             args[i] = args[i] if single else folded(args[i])
         out = op(*args, **static)
         if single:

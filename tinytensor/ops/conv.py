@@ -171,37 +171,37 @@ def out_of_channels(x, lanes):
     return moveaxis(reshape(x, (x.shape[0], lanes, x.shape[1] // lanes, *x.shape[2:])), 1, 0)
 
 
-def _conv_lanes(op, args, on, static):
+def _conv_lanes(op, args, mapped, static):
     """Of conv2d and conv2d_grad_x: images, filters, and a bias or a size."""
-    (x, weight, third, *how, groups), lanes = args, lanes_of(args, on)
+    (x, weight, third, *how, groups), lanes = args, lanes_of(args, mapped)
     bias = third if op is conv2d else None
-    if rank(x, on[0]) not in (3, 4) or rank(weight, on[1]) != 4 or lanes == 0:
+    if rank(x, mapped[0]) not in (3, 4) or rank(weight, mapped[1]) != 4 or lanes == 0:
         return NotImplemented
-    if bias is not None and rank(bias, on[2]) != 1:
+    if bias is not None and rank(bias, mapped[2]) != 1:
         return NotImplemented
-    single = rank(x, on[0]) == 3
+    single = rank(x, mapped[0]) == 3
     x = expand_dims(x, -4) if single else x
     third = None if op is conv2d else third
-    if on[1]:
-        x = into_channels(with_lanes(x, on[0], lanes))
+    if mapped[1]:
+        x = into_channels(with_lanes(x, mapped[0], lanes))
         out = out_of_channels(op(x, folded(weight), third, *how, groups * lanes), lanes)
-    elif on[0]:
+    elif mapped[0]:
         out = unfolded(op(folded(x), weight, third, *how, groups), lanes)
     else:
         out = op(x, weight, third, *how, groups)
     out = out[..., 0, :, :, :] if single else out
     if bias is None:
         return out
-    one = () if single or not on[2] else (1,)
+    one = () if single or not mapped[2] else (1,)
     return out + reshape(bias, (*bias.shape[:-1], *one, bias.shape[-1], 1, 1))
 
 
-def _conv_grad_w_lanes(op, args, on, static):
-    (g, x, kernel, *how, groups), lanes = args, lanes_of(args, on)
-    ranks = {rank(a, o) for a, o in zip((g, x), on, strict=False)}
+def _conv_grad_w_lanes(op, args, mapped, static):
+    (g, x, kernel, *how, groups), lanes = args, lanes_of(args, mapped)
+    ranks = {rank(a, o) for a, o in zip((g, x), mapped, strict=False)}
     if not (ranks == {3} or ranks == {4}) or lanes == 0:
         return NotImplemented
-    pair = (with_lanes(a, o, lanes) for a, o in zip((g, x), on, strict=False))
+    pair = (with_lanes(a, o, lanes) for a, o in zip((g, x), mapped, strict=False))
     pair = (into_channels(expand_dims(a, -4) if ranks == {3} else a) for a in pair)
     return unfolded(op(*pair, kernel, *how, groups * lanes), lanes)
 

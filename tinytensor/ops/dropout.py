@@ -55,7 +55,7 @@ def _times(x, kept):
     return where(equal(kept, 0), 0.0, x * kept)
 
 
-def _dropout_lanes(op, args, on, static):
+def _dropout_lanes(op, args, mapped, static):
     x, p, training, _generator = args
     *others, how = in_lanes.get()
     if not training or p == 0 or how == "error":

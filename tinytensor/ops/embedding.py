@@ -76,9 +76,9 @@ def _rows_of_lanes(indices, rows):
 _rows_of_lanes.__name__ = embedding.__name__  # for its errors
 
 
-def _embedding_lanes(op, args, on, static):
-    (indices, weight, padding_idx), lanes = args, lanes_of(args, on)
-    if not on[1]:
+def _embedding_lanes(op, args, mapped, static):
+    (indices, weight, padding_idx), lanes = args, lanes_of(args, mapped)
+    if not mapped[1]:
         return op(*args)
     if weight.ndim != 3 or not -weight.shape[1] <= (padding_idx or 0) < weight.shape[1]:
         return NotImplemented
@@ -86,14 +86,14 @@ def _embedding_lanes(op, args, on, static):
     if padding_idx is not None:
         padding = np.arange(rows)[:, None] == padding_idx % rows
         weight = where(padding, weight.detach(), weight)
-    indices = _rows_of_lanes(with_lanes(indices, on[0], lanes), rows)
+    indices = _rows_of_lanes(with_lanes(indices, mapped[0], lanes), rows)
     return op(indices, reshape(weight, (lanes * rows, width)))
 
 
-def _embedding_backward_lanes(op, args, on, static):
-    (g, indices, rows, padding_idx), lanes = args, lanes_of(args, on)
-    indices = _rows_of_lanes(with_lanes(indices, on[1], lanes), rows)
-    out = unfolded(op(with_lanes(g, on[0], lanes), indices, lanes * rows, None), lanes)
+def _embedding_backward_lanes(op, args, mapped, static):
+    (g, indices, rows, padding_idx), lanes = args, lanes_of(args, mapped)
+    indices = _rows_of_lanes(with_lanes(indices, mapped[1], lanes), rows)
+    out = unfolded(op(with_lanes(g, mapped[0], lanes), indices, lanes * rows, None), lanes)
     if padding_idx is None:
         return out
     return where(np.arange(rows)[:, None] == padding_idx % rows, 0.0, out)

@@ -15,7 +15,7 @@ import numpy as np
 from ..engine.operation import op
 from ..errors import ShapeError
 from .arithmetic import multiply
-from .batching import along
+from .batching import along_axis
 from .checks import axis_index
 from .complex_numbers import conj, conjugate_if_complex, real
 from .composed import composed
@@ -130,7 +130,7 @@ def ihfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") 
 
 
 for _op in (fft, ifft, rfft, irfft):
-    _op.batched(along())
+    _op.batched(along_axis())
 
 # --- Along several axes ----------------------------------------------------------------------
 

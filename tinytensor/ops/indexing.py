@@ -239,8 +239,8 @@ def each_axis(shape: tuple[int, ...], index: Any) -> list[Any]:
         at = passed + depth * (i > picking[0] or not together)
         passed += 1
         if item is not None:
-            along = np.arange(next(sizes))[item]
-            found.append(along.reshape((1,) * at + along.shape + (1,) * (whole - at - 1)))
+            along_axis = np.arange(next(sizes))[item]
+            found.append(along_axis.reshape((1,) * at + along_axis.shape + (1,) * (whole - at - 1)))
     return found
 
 
@@ -274,33 +274,33 @@ def _pick(arrays):
     return arrays[0][tuple(arrays[1:])]
 
 
-def _pick_lanes(op, args, on, static):
+def _pick_lanes(op, args, mapped, static):
     x, *index = args
-    ndim = max(rank(i, o) for i, o in zip(index, on[1:], strict=True))
-    index = [padded(i, o, ndim) for i, o in zip(index, on[1:], strict=True)]
-    if on[0]:
+    ndim = max(rank(i, o) for i, o in zip(index, mapped[1:], strict=True))
+    index = [padded(i, o, ndim) for i, o in zip(index, mapped[1:], strict=True)]
+    if mapped[0]:
         index = [in_front(x.shape[0], ndim), *index]
     return lookup(x, raw_index(tuple(index)))
 
 
-def _index_lanes(op, args, on, static):
-    if on[1]:
+def _index_lanes(op, args, mapped, static):
+    if mapped[1]:
         return NotImplemented
     x, index = args[0], raw_index(args[1])
     return lookup(x, of_all_lanes(index, x.shape[1:], x.shape[0]))
 
 
-def _scatter_lanes(op, args, on, static):
-    (g, index, shape), lanes = args, lanes_of(args, on)
-    if on[1]:
+def _scatter_lanes(op, args, mapped, static):
+    (g, index, shape), lanes = args, lanes_of(args, mapped)
+    if mapped[1]:
         arrays = each_axis(tuple(shape), index)
         index = (in_front(lanes, arrays[0].ndim - 1), *arrays)
     else:
         index = of_all_lanes(index, tuple(shape), lanes)
-    return op(with_lanes(g, on[0], lanes), raw_index(index), (lanes, *shape))
+    return op(with_lanes(g, mapped[0], lanes), raw_index(index), (lanes, *shape))
 
 
 _pick.batched(_pick_lanes)
-basic_index.batched(lambda op, args, on, static: op(args[0], of_all_lanes(args[1], (), 0)))
+basic_index.batched(lambda op, args, mapped, static: op(args[0], of_all_lanes(args[1], (), 0)))
 advanced_index.batched(_index_lanes, formula=lookup)
 scatter_add.batched(_scatter_lanes)

@@ -21,7 +21,7 @@ from ..engine.core import GraphError
 from ..engine.operation import op
 from ..errors import ShapeError
 from .arithmetic import abs, sign
-from .batching import padded, rank, stacks
+from .batching import over_matrices, padded, rank
 from .batching import reduction as over_lanes
 from .complex_numbers import conj, conjugate_if_complex, imag, real
 from .composed import composed
@@ -123,13 +123,13 @@ def _solve_to_a(g, a, b, out):
     return -(expand_dims(right, -1) * expand_dims(out, -2))
 
 
-def _solve_lanes(op, args, on, static):
-    (a, b), (of_a, of_b) = args, (rank(x, o) for x, o in zip(args, on, strict=True))
+def _solve_lanes(op, args, mapped, static):
+    (a, b), (of_a, of_b) = args, (rank(x, o) for x, o in zip(args, mapped, strict=True))
     if of_a < 2 or of_b < 1:
         return NotImplemented
     b = expand_dims(b, -1) if of_b == 1 else b
     ndim = builtins.max(of_a, of_b)
-    out = solve(padded(a, on[0], ndim), padded(b, on[1], ndim))
+    out = solve(padded(a, mapped[0], ndim), padded(b, mapped[1], ndim))
     return out[..., 0] if of_b == 1 else out
 
 
@@ -539,9 +539,9 @@ for _op in (_slogdet, _qr, _eigh, _svd, _eig):
     _op.__name__ = _op.__name__.lstrip("_")
 
 for _op in (_slogdet, _qr, _eigh, _svd, _eig, inv, det, pinv, matrix_rank, cholesky):
-    _op.batched(stacks)
+    _op.batched(over_matrices)
 for _op in (eigvalsh, svdvals, eigvals):
-    _op.batched(stacks)
+    _op.batched(over_matrices)
 
 # --- Norms -----------------------------------------------------------------------------------
 

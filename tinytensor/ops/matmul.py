@@ -78,18 +78,18 @@ def matmul_grad_b(g, a, b_ndim):
     return matmul(transposed(a), g)
 
 
-def matmul_lanes(op, args, on, static):
-    (a, b), (of_a, of_b) = args, (rank(x, o) for x, o in zip(args, on, strict=True))
+def matmul_lanes(op, args, mapped, static):
+    (a, b), (of_a, of_b) = args, (rank(x, o) for x, o in zip(args, mapped, strict=True))
     if min(of_a, of_b) == 0:
         return NotImplemented
-    if of_a == 1 and on == [True, False] and of_b < 3:
+    if of_a == 1 and mapped == [True, False] and of_b < 3:
         return matmul(a, b)  # the lanes are the rows of one product
-    if of_b == 1 and on == [False, True] and of_a == 2:
+    if of_b == 1 and mapped == [False, True] and of_a == 2:
         return matmul(b, matrix_transpose(a))
     a = expand_dims(a, -2) if of_a == 1 else a
     b = expand_dims(b, -1) if of_b == 1 else b
     ndim = max(of_a, of_b, 2)
-    out = matmul(padded(a, on[0], ndim), padded(b, on[1], ndim))
+    out = matmul(padded(a, mapped[0], ndim), padded(b, mapped[1], ndim))
     gone = (-2,) * (of_a == 1) + (-1,) * (of_b == 1)
     return squeeze(out, gone) if gone else out
 
@@ -114,20 +114,24 @@ def linear(x, weight, bias=None):
     return kernels.linear(x, weight, bias, None)
 
 
-def linear_lanes(op, args, on, static):
-    (x, weight, bias), ndim = args, rank(args[0], on[0])
-    if ndim == 0 or rank(weight, on[1]) != 2 or (bias is not None and rank(bias, on[2]) != 1):
+def linear_lanes(op, args, mapped, static):
+    (x, weight, bias), ndim = args, rank(args[0], mapped[0])
+    if (
+        ndim == 0
+        or rank(weight, mapped[1]) != 2
+        or (bias is not None and rank(bias, mapped[2]) != 1)
+    ):
         return NotImplemented
-    if not on[1]:
-        out = linear(x, weight, None if on[2] else bias)
-        if not on[2]:
+    if not mapped[1]:
+        out = linear(x, weight, None if mapped[2] else bias)
+        if not mapped[2]:
             return out
     else:
         lanes, out_size, in_size = weight.shape
-        x = with_lanes(x, on[0], lanes)
+        x = with_lanes(x, mapped[0], lanes)
         out = matmul(reshape(x, (lanes, prod(x.shape[1:-1]), in_size)), weight.mT)
         out = reshape(out, (*x.shape[:-1], out_size))
-    return out if bias is None else out + padded(bias, on[2], ndim)
+    return out if bias is None else out + padded(bias, mapped[2], ndim)
 
 
 linear.batched(linear_lanes).grad(

@@ -50,17 +50,17 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     return kernels.layer_norm(x, weight, bias, number("layer_norm", "eps", eps), len(shape))
 
 
-def _layer_norm_lanes(op, args, on, static):
+def _layer_norm_lanes(op, args, mapped, static):
     x, normalized_shape, *parameters, eps = args
     ndim = len(_shape(normalized_shape))
-    ranks = {rank(p, o) for p, o in zip(parameters, on[2:], strict=False) if p is not None}
-    if rank(x, on[0]) < ndim or ranks - {ndim}:
+    ranks = {rank(p, o) for p, o in zip(parameters, mapped[2:], strict=False) if p is not None}
+    if rank(x, mapped[0]) < ndim or ranks - {ndim}:
         return NotImplemented
-    if not any(on[1:]):
+    if not any(mapped[1:]):
         return op(*args)
     out = op(x, normalized_shape, *[None] * len(parameters), eps)
-    for p, has_lanes, change in zip(parameters, on[2:], (multiply, add), strict=False):
-        out = out if p is None else change(out, padded(p, has_lanes, rank(x, on[0])))
+    for p, has_lanes, change in zip(parameters, mapped[2:], (multiply, add), strict=False):
+        out = out if p is None else change(out, padded(p, has_lanes, rank(x, mapped[0])))
     return out
 
 
@@ -223,7 +223,7 @@ batch_norm.overwrites = ("running_mean", "running_var")
 batch_norm_backward.defined_by(_batch_norm_backward)
 
 
-def _batch_norm_lanes(op, args, on, static):
+def _batch_norm_lanes(op, args, mapped, static):
     """With parameters that are the same in all lanes, and statistics that are given, the lanes are
     images more; else they are channels more."""
     x, *parameters, training, momentum, eps = args
@@ -232,17 +232,17 @@ def _batch_norm_lanes(op, args, on, static):
             "batch_norm: in training under vmap, the lanes cannot all move the running statistics:"
             " use eval(), or a layer with track_running_stats=False"
         )
-    if rank(x, on[0]) < 2 or any(
-        p is not None and rank(p, o) != 1 for p, o in zip(parameters, on[1:5], strict=True)
+    if rank(x, mapped[0]) < 2 or any(
+        p is not None and rank(p, o) != 1 for p, o in zip(parameters, mapped[1:5], strict=True)
     ):
         return NotImplemented
-    lanes = lanes_of(args, on)
-    if not training and not any(on[1:]):
+    lanes = lanes_of(args, mapped)
+    if not training and not any(mapped[1:]):
         return unfolded(op(folded(x), *args[1:]), lanes)
-    x = moveaxis(with_lanes(x, on[0], lanes), 0, 1)
+    x = moveaxis(with_lanes(x, mapped[0], lanes), 0, 1)
     parameters = [
         None if p is None else reshape(with_lanes(p, o, lanes), (-1,))
-        for p, o in zip(parameters, on[1:5], strict=True)
+        for p, o in zip(parameters, mapped[1:5], strict=True)
     ]
     channels = (x.shape[0], lanes * x.shape[2], *x.shape[3:])
     out = op(reshape(x, channels), *parameters, training, momentum, eps)

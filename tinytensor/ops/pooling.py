@@ -224,8 +224,8 @@ adaptive_avg_pool2d_grad.grad(g=lambda gg, out_size: adaptive_avg_pool2d(gg, out
 # --- Lanes of a vmap --------------------------------------------------------------------------
 
 for _op in (max_pool2d_with_indices, avg_pool2d, adaptive_avg_pool2d):
-    _op.batched(batching.images(["x"]))
+    _op.batched(batching.fold_lanes(["x"]))
 for _op in (avg_pool2d_grad, adaptive_avg_pool2d_grad):
-    _op.batched(batching.images(["g"]))
-scatter_planes.batched(batching.images(["g", "indices"]))
-gather_planes.batched(batching.images(["x", "indices"]))
+    _op.batched(batching.fold_lanes(["g"]))
+scatter_planes.batched(batching.fold_lanes(["g", "indices"]))
+gather_planes.batched(batching.fold_lanes(["x", "indices"]))

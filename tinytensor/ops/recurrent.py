@@ -12,7 +12,7 @@ from ..errors import ShapeError
 from . import reduction
 from .activation import relu
 from .arithmetic import square
-from .batching import folded, lanes_of, leading, named, rank, unfolded, with_lanes
+from .batching import folded, lanes_of, named, over_leading_axes, rank, unfolded, with_lanes
 from .checks import floating, parameter
 from .elementary import sigmoid, tanh
 from .logic import where
@@ -383,16 +383,16 @@ rnn.grad_all(("x", "h0", "w_ih", "w_hh", "b_ih", "b_hh"), _rnn_grad)
 
 # --- Lanes of a vmap: sequences more, where the weights are the same in all lanes --------------
 
-lstm_cell.batched(leading(2))
-lstm_cell_backward.batched(leading(4))
-gru_cell.batched(leading(3))
-gru_cell_backward.batched(leading(4))
+lstm_cell.batched(over_leading_axes(2))
+lstm_cell_backward.batched(over_leading_axes(4))
+gru_cell.batched(over_leading_axes(3))
+gru_cell_backward.batched(over_leading_axes(4))
 
 
-def _sequence_lanes(op, args, on, static):
+def _sequence_lanes(op, args, mapped, static):
     """Of the layers and their backward ops: arrays of 3 axes are (T, B, …), those of 2 (B, …)."""
-    lanes, folds = lanes_of(args, on), []
-    for (name, x), has_lanes in zip(named(op, args).items(), on, strict=True):
+    lanes, folds = lanes_of(args, mapped), []
+    for (name, x), has_lanes in zip(named(op, args).items(), mapped, strict=True):
         weight, ndim = name[:2] in ("w_", "b_"), rank(x, has_lanes)
         if has_lanes and (weight or ndim not in (2, 3)):
             return NotImplemented

@@ -16,7 +16,7 @@ from .. import kernels
 from ..engine.operation import op
 from ..errors import ShapeError
 from .arithmetic import subtract
-from .batching import along, rank, shifted
+from .batching import along_axis, rank, shifted
 from .batching import reduction as over_lanes
 from .checks import axis_index
 from .composed import composed
@@ -345,23 +345,23 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
 for _op in (sum, mean, prod, max, min, any, all, var, std, logsumexp):
     _op.batched(over_lanes)
-cumprod.batched(along())
+cumprod.batched(along_axis())
 
 
-def _expand_lanes(op, args, on, static):
+def _expand_lanes(op, args, mapped, static):
     g, shape, axis, keepdims = args
     axis = shifted(op, axis, len(shape))
     return op(g, (g.shape[0], *shape), axis, keepdims) if shape else g
 
 
-def _shares_of_lanes(op, args, on, static):
+def _shares_of_lanes(op, args, mapped, static):
     x, extreme, axis, keepdims = args
-    if not builtins.all(on[:2]):
+    if not builtins.all(mapped[:2]):
         return NotImplemented
     return op(x, extreme, shifted(op, axis, x.ndim - 1), keepdims)
 
 
-def _index_of_lanes(op, args, on, static):
+def _index_of_lanes(op, args, mapped, static):
     x, axis, keepdims = args
     ndim = x.ndim - 1
     if axis is not None:
@@ -370,7 +370,7 @@ def _index_of_lanes(op, args, on, static):
     return found.reshape(x.shape[0], *(1,) * ndim) if keepdims else found
 
 
-def _cumsum_of_lanes(op, args, on, static):
+def _cumsum_of_lanes(op, args, mapped, static):
     x, axis, reverse = args
     if axis is None and rank(x, True) != 1:
         return NotImplemented

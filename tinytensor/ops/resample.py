@@ -85,7 +85,7 @@ def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     return np.array(out[:, :, top : top + size[0], left : left + size[1]])
 
 
-def _images_of_lanes(op, args, on, static):
+def _images_of_lanes(op, args, mapped, static):
     x, *sizes = args
     missing = (4 if op is unfold else 3) - (x.ndim - 1)
     if missing == 1:  # without N, which the lanes then are

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..engine.operation import MANY, op
 from ..errors import ShapeError
-from .batching import along, refused
+from .batching import along_axis, refused
 from .batching import reduction as over_lanes
 from .checks import axis_index, integers
 from .composed import composed
@@ -171,18 +171,18 @@ def unique_values(x):
 
 # --- Lanes of a vmap --------------------------------------------------------------------------
 
-argsort.batched(along())
+argsort.batched(along_axis())
 count_nonzero.batched(over_lanes)
 for _op in (nonzero, _unique, unique_values):
     _op.batched(refused)
 
 
-def _searchsorted_lanes(op, args, on, static):
-    return NotImplemented if on[0] or on[3] else op(*args)
+def _searchsorted_lanes(op, args, mapped, static):
+    return NotImplemented if mapped[0] or mapped[3] else op(*args)
 
 
-def _isin_lanes(op, args, on, static):
-    return NotImplemented if on[1] else op(*args)
+def _isin_lanes(op, args, mapped, static):
+    return NotImplemented if mapped[1] else op(*args)
 
 
 searchsorted.batched(_searchsorted_lanes)

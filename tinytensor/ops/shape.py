@@ -11,7 +11,7 @@ from .. import kernels
 from ..dtypes import is_floating, is_narrow
 from ..engine.operation import MANY, SOMETIMES, op
 from ..errors import DtypeError, ShapeError
-from .batching import elementwise, lanes_of, rank, shape, shifted, stacks, with_lanes
+from .batching import elementwise, lanes_of, over_matrices, rank, shape, shifted, with_lanes
 from .checks import axis_index, counts
 from .composed import composed
 from .indexing import take
@@ -309,11 +309,11 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Any, ...]:
     axes = list(range(len(arrays)))
     if indexing == "xy" and len(arrays) > 1:
         axes[:2] = 1, 0
-    along = [
+    along_axis = [
         reshape(array, tuple(-1 if i == axis else 1 for i in range(len(arrays))))
         for axis, array in zip(axes, arrays, strict=True)
     ]
-    return tuple(clone(array) for array in broadcast_arrays(*along))
+    return tuple(clone(array) for array in broadcast_arrays(*along_axis))
 
 
 # --- Made longer -----------------------------------------------------------------------------
@@ -389,12 +389,12 @@ def tile(x: Any, repetitions: int | Sequence[int]) -> Any:
 
 clone.batched(elementwise)
 cast.batched(elementwise)
-matrix_transpose.batched(stacks)
-tril.batched(stacks)
-triu.batched(stacks)
+matrix_transpose.batched(over_matrices)
+tril.batched(over_matrices)
+triu.batched(over_matrices)
 
 
-def _reshape_lanes(op, args, on, static):
+def _reshape_lanes(op, args, mapped, static):
     x, shape, copy = args
     sizes = [int(n) for n in (shape if isinstance(shape, tuple | list) else (shape,))]
     if x.size == 0 and -1 in sizes:
@@ -402,26 +402,26 @@ def _reshape_lanes(op, args, on, static):
     return op(x, (x.shape[0], *sizes), copy)
 
 
-def _permute_lanes(op, args, on, static):
+def _permute_lanes(op, args, mapped, static):
     x, axes = args
     axes = range(x.ndim - 2, -1, -1) if axes is None else axes
     return op(x, (0, *shifted(op, tuple(axes), x.ndim - 1)))
 
 
-def _expand_dims_lanes(op, args, on, static):
+def _expand_dims_lanes(op, args, mapped, static):
     x, axis = args
     several = len(axis) if isinstance(axis, tuple | list) else 1
     return op(x, shifted(op, axis, x.ndim - 1 + several))
 
 
-def _squeeze_lanes(op, args, on, static):
+def _squeeze_lanes(op, args, mapped, static):
     x, axis = args
     if axis is None:
         return op(x, tuple(i for i in range(1, x.ndim) if x.shape[i] == 1))
     return op(x, shifted(op, axis, x.ndim - 1))
 
 
-def _broadcast_lanes(op, args, on, static):
+def _broadcast_lanes(op, args, mapped, static):
     x, shape = args
     missing = len(shape) - (x.ndim - 1)
     if missing < 0:
@@ -429,12 +429,12 @@ def _broadcast_lanes(op, args, on, static):
     return op(reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:])), (x.shape[0], *shape))
 
 
-def _flip_lanes(op, args, on, static):
+def _flip_lanes(op, args, mapped, static):
     x, axis = args
     return op(x, shifted(op, axis, x.ndim - 1))
 
 
-def _roll_lanes(op, args, on, static):
+def _roll_lanes(op, args, mapped, static):
     x, shift, axis = args
     if axis is not None:
         return op(x, shift, shifted(op, axis, x.ndim - 1))
@@ -442,36 +442,36 @@ def _roll_lanes(op, args, on, static):
     return reshape(op(flat, sum(shift) if isinstance(shift, tuple | list) else shift, 1), x.shape)
 
 
-def _concat_lanes(op, args, on, static):
-    axis, lanes = static["axis"], lanes_of(args, on)
-    arrays = [with_lanes(x, o, lanes) for x, o in zip(args, on, strict=True)]
+def _concat_lanes(op, args, mapped, static):
+    axis, lanes = static["axis"], lanes_of(args, mapped)
+    arrays = [with_lanes(x, o, lanes) for x, o in zip(args, mapped, strict=True)]
     if axis is None:
         arrays = [reshape(x, (lanes, int(np.prod(x.shape[1:])))) for x in arrays]
         return op(arrays, 1)
     return op(arrays, shifted(op, axis, arrays[0].ndim - 1))
 
 
-def _stack_lanes(op, args, on, static):
-    lanes = lanes_of(args, on)
-    arrays = [with_lanes(x, o, lanes) for x, o in zip(args, on, strict=True)]
-    if len({shape(x, o) for x, o in zip(args, on, strict=True)}) > 1:
+def _stack_lanes(op, args, mapped, static):
+    lanes = lanes_of(args, mapped)
+    arrays = [with_lanes(x, o, lanes) for x, o in zip(args, mapped, strict=True)]
+    if len({shape(x, o) for x, o in zip(args, mapped, strict=True)}) > 1:
         return NotImplemented
     return op(arrays, shifted(op, static["axis"], rank(arrays[0], True) + 1))
 
 
-def _split_lanes(op, args, on, static):
+def _split_lanes(op, args, mapped, static):
     x, indices_or_sections, axis = args
     return op(x, indices_or_sections, shifted(op, axis, x.ndim - 1))
 
 
-def _unstack_lanes(op, args, on, static):
+def _unstack_lanes(op, args, mapped, static):
     x, axis = args
     return NotImplemented if x.ndim == 1 else op(x, shifted(op, axis, x.ndim - 1))
 
 
-def _pad_lanes(op, args, on, static):
+def _pad_lanes(op, args, mapped, static):
     x, pad_width, value = args
-    if on[2]:
+    if mapped[2]:
         return NotImplemented
     widths = np.broadcast_to(np.asarray(pad_width), (x.ndim - 1, 2)).tolist()
     return op(x, ((0, 0), *(tuple(pair) for pair in widths)), value)

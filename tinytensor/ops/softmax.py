@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import kernels
 from ..engine.operation import op
 from . import reduction
-from .batching import along
+from .batching import along_axis
 from .checks import axis_index, floating
 from .elementary import exp
 
@@ -33,8 +33,8 @@ def softmax_backward(g, y, axis):
     return kernels.softmax_backward(g, y, axis_index("softmax", axis, y.ndim))
 
 
-softmax.batched(along()).grad(x=lambda g, out, axis: softmax_backward(g, out, axis))
-softmax_backward.batched(along(2)).defined_by(
+softmax.batched(along_axis()).grad(x=lambda g, out, axis: softmax_backward(g, out, axis))
+softmax_backward.batched(along_axis(2)).defined_by(
     lambda g, y, axis: y * (g - reduction.sum(g * y, axis, keepdims=True))
 )
 
@@ -57,7 +57,7 @@ def log_softmax_backward(g, y, axis):
     return kernels.log_softmax_backward(g, y, axis_index("log_softmax", axis, y.ndim))
 
 
-log_softmax.batched(along()).grad(x=lambda g, out, axis: log_softmax_backward(g, out, axis))
-log_softmax_backward.batched(along(2)).defined_by(
+log_softmax.batched(along_axis()).grad(x=lambda g, out, axis: log_softmax_backward(g, out, axis))
+log_softmax_backward.batched(along_axis(2)).defined_by(
     lambda g, y, axis: g - exp(y) * reduction.sum(g, axis, keepdims=True)
 )

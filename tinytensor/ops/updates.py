@@ -55,10 +55,10 @@ _index_set.grad(
 )
 
 
-def _set_lanes(op, args, on, static):
-    (x, index, value), lanes = args, lanes_of(args, on)
-    index = of_all_lanes(index, np.shape(x)[on[0] :], lanes)
-    return op(with_lanes(x, on[0], lanes), index, value)
+def _set_lanes(op, args, mapped, static):
+    (x, index, value), lanes = args, lanes_of(args, mapped)
+    index = of_all_lanes(index, np.shape(x)[mapped[0] :], lanes)
+    return op(with_lanes(x, mapped[0], lanes), index, value)
 
 
 _index_set.batched(_set_lanes)
@@ -100,13 +100,13 @@ def _update(arrays, name, change):
     raise TypeError("no array is of a lane of a vmap")
 
 
-def _update_lanes(op, args, on, static):
-    (x, value, *index), lanes = args, lanes_of(args, on)
-    ndim = max(rank(i, o) for i, o in zip(index, on[2:], strict=True))
-    index = [padded(i, o, ndim) for i, o in zip(index, on[2:], strict=True)]
+def _update_lanes(op, args, mapped, static):
+    (x, value, *index), lanes = args, lanes_of(args, mapped)
+    ndim = max(rank(i, o) for i, o in zip(index, mapped[2:], strict=True))
+    index = [padded(i, o, ndim) for i, o in zip(index, mapped[2:], strict=True)]
     place = (in_front(lanes, ndim), *index)
-    value = padded(value, on[1], ndim)
-    return updated(static["name"], with_lanes(x, on[0], lanes), place, value, static["change"])
+    value = padded(value, mapped[1], ndim)
+    return updated(static["name"], with_lanes(x, mapped[0], lanes), place, value, static["change"])
 
 
 _update.batched(_update_lanes)

@@ -44,19 +44,19 @@ class Batched(Tensor):
     def called(cls, op: Op, args: Any, static: dict[str, Any] | None, level: int) -> Any:
         """Call ``op`` for all lanes of ``level``, the highest among its arguments."""
         static = static or {}
-        on = [isinstance(x, Variable) and x.level == level for x in args]
-        physical = [x.value if has_lanes else x for x, has_lanes in zip(args, on, strict=True)]
-        lanes = {x.shape[0] for x, has_lanes in zip(physical, on, strict=True) if has_lanes}
+        mapped = [isinstance(x, Variable) and x.level == level for x in args]
+        physical = [x.value if has_lanes else x for x, has_lanes in zip(args, mapped, strict=True)]
+        lanes = {x.shape[0] for x, has_lanes in zip(physical, mapped, strict=True) if has_lanes}
         if len(lanes) > 1 or not lanes.issubset(active.get()[level - 1 : level]):
             raise VmapError(f"{op.__name__}: an argument is of a lane of a vmap that has ended")
         out: Any = NotImplemented
         try:
             if op.batching is not None:
-                out = op.batching(op, physical, on, static)
+                out = op.batching(op, physical, mapped, static)
             if out is NotImplemented and op.formula is not None:
                 return op.formula(*args, **static)
             if out is NotImplemented:
-                out = looped(op, physical, on, static)
+                out = looped(op, physical, mapped, static)
         except Exception as error:
             error.add_note(f"(in a vmap of {lanes.pop()} lanes, which may be axis 0 of the shapes)")
             raise
@@ -180,12 +180,12 @@ def lane_of(value: Tensor, level: int) -> Batched:
     return lane
 
 
-def looped(op: Any, args: Sequence[Any], on: Sequence[bool], static: dict[str, Any]) -> Any:
+def looped(op: Any, args: Sequence[Any], mapped: Sequence[bool], static: dict[str, Any]) -> Any:
     """Call the op for each lane, and stack what comes out: right for any op, and as slow."""
-    lanes = lanes_of(args, on)
+    lanes = lanes_of(args, mapped)
     if lanes == 0:
         raise VmapError(f"{op.__name__}: there are no lanes to call it for")
-    columns = [ops.unstack(x) if o else [x] * lanes for x, o in zip(args, on, strict=True)]
+    columns = [ops.unstack(x) if o else [x] * lanes for x, o in zip(args, mapped, strict=True)]
     rows = zip(*columns, strict=True)
     results = [op(row, **static) if op.variadic else op(*row, **static) for row in rows]
 
@@ -204,10 +204,10 @@ def each_lane(function: Callable[..., Any], args: Sequence[Any]) -> Any:
     highest level among ``args``, and its tensors are stacked. What else it returns is the first
     lane's."""
     level = max(x.level for x in args if isinstance(x, Tensor))
-    on = [isinstance(x, Tensor) and x.level == level for x in args]
+    mapped = [isinstance(x, Tensor) and x.level == level for x in args]
     columns = [
         ops.unstack(x.value) if has_lanes else [x] * _size(level)
-        for x, has_lanes in zip(args, on, strict=True)
+        for x, has_lanes in zip(args, mapped, strict=True)
     ]
     results = [function(*row) for row in zip(*columns, strict=True)]
     first = results[0]
@@ -279,23 +279,23 @@ def plain(x: Tensor) -> Tensor:
     return x
 
 
-def lowered(x: Tensor, depth: int) -> Tensor:
+def lanes_as_axes(x: Tensor, depth: int) -> Tensor:
     """x with the lanes of levels 1 to ``depth`` as its first axes, along which it is stretched if
     it has no such lanes. It stays a tensor of one lane of the levels above."""
     if x.level > depth:
-        below = lowered(x.value, depth)  # type: ignore[arg-type]
+        below = lanes_as_axes(x.value, depth)  # type: ignore[arg-type]
         return lane_of(ops.moveaxis(below, depth, 0), x.level)
     if depth == 0:
         return x
     if x.level == depth:
-        return lowered(x.value, depth - 1)  # type: ignore[arg-type]
-    return lowered(ops.broadcast_to(x, (_size(depth), *x.shape)), depth - 1)
+        return lanes_as_axes(x.value, depth - 1)  # type: ignore[arg-type]
+    return lanes_as_axes(ops.broadcast_to(x, (_size(depth), *x.shape)), depth - 1)
 
 
-def raised(x: Tensor, depth: int) -> Tensor:
+def axes_as_lanes(x: Tensor, depth: int) -> Tensor:
     """The inverse: one lane of levels 1 to ``depth`` of x, whose first axes they are."""
     if x.level > depth:
-        return lane_of(raised(ops.moveaxis(x.value, 0, depth), depth), x.level)
+        return lane_of(axes_as_lanes(ops.moveaxis(x.value, 0, depth), depth), x.level)
     for level in range(1, depth + 1):
         x = lane_of(x, level)
     return x

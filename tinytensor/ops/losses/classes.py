@@ -220,13 +220,13 @@ nll_loss.grad(
 )
 
 
-def _class_lanes(op, args, on, static):
+def _class_lanes(op, args, mapped, static):
     input, target, weight, ignore_index, reduction, *smoothing = args
-    ndim = rank(input, on[0])
-    if on[2] or ndim == 0 or rank(target, on[1]) not in (ndim - 1, ndim):
+    ndim = rank(input, mapped[0])
+    if mapped[2] or ndim == 0 or rank(target, mapped[1]) not in (ndim - 1, ndim):
         return NotImplemented
-    lanes = lanes_of(args, on)
-    input, target = with_lanes(input, on[0], lanes), with_lanes(target, on[1], lanes)
+    lanes = lanes_of(args, mapped)
+    input, target = with_lanes(input, mapped[0], lanes), with_lanes(target, mapped[1], lanes)
     check_reduction(op.__name__, reduction)
     rows = (input, target) if ndim == 1 else (folded(input), folded(target))
     losses = op(*rows, weight, ignore_index, "none", *smoothing)

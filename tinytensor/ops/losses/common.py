@@ -52,14 +52,16 @@ def reduced_lanes(losses, reduction):
     return (reductions.sum if reduction == "sum" else reductions.mean)(losses, axes)
 
 
-def pair_lanes(op, args, on, static):
-    how, lanes = op.names.index("reduction"), lanes_of(args, on)
-    ndim = max(rank(x, o) for x, o in zip(args, on, strict=True))
-    if shape(args[0], on[0]) == shape(args[1], on[1]):  # else they broadcast, with a warning
+def pair_lanes(op, args, mapped, static):
+    how, lanes = op.names.index("reduction"), lanes_of(args, mapped)
+    ndim = max(rank(x, o) for x, o in zip(args, mapped, strict=True))
+    if shape(args[0], mapped[0]) == shape(
+        args[1], mapped[1]
+    ):  # else they broadcast, with a warning
         args = [with_lanes(x, o, lanes) if i < 2 else x
-                for i, (x, o) in enumerate(zip(args, on, strict=True))]  # fmt: skip
-        on = [True, True, *on[2:]]
-    each = [padded(x, o, ndim) for x, o in zip(args, on, strict=True)]
+                for i, (x, o) in enumerate(zip(args, mapped, strict=True))]  # fmt: skip
+        mapped = [True, True, *mapped[2:]]
+    each = [padded(x, o, ndim) for x, o in zip(args, mapped, strict=True)]
     check_reduction(op.__name__, args[how])
     each[how] = "none"
     return reduced_lanes(op(*each), args[how])
