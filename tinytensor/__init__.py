@@ -1,44 +1,20 @@
 """tinytensor: a small, fast tensor library with automatic differentiation, for CPUs."""
 
-import importlib.util as _importlib_util
 import math as _math
-import os as _os
-import sys as _sys
-from importlib.machinery import ModuleSpec as _ModuleSpec
-from pathlib import Path as _Path
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import built as _built
 
+_built.choose()  # compiled code or interpreted, before any of it is imported
 
-class _Interpreted:
-    """Finds the .py file of a module that a .pxd file lets be compiled."""
-
-    @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> _ModuleSpec | None:
-        package, *parts = name.split(".")
-        file = _Path(__file__).parent.joinpath(*parts).with_suffix(".py")
-        if package != __name__ or not (file.exists() and file.with_suffix(".pxd").exists()):
-            return None
-        return _importlib_util.spec_from_file_location(name, file)
-
-
-_pure = _os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0")
-_built.refuse_changed_sources(
-    engine=not _pure, kernels=_os.environ.get("TINYTENSOR_KERNELS", "fast") != "reference"
-)
-if _pure:
-    _sys.meta_path.insert(0, _Interpreted)
-
-from . import errors, fft, func, io, linalg, memory, nn, ops, optim
+from . import errors, fft, linalg, memory
 from .config import get_num_threads, set_num_threads, show_config
-from .debug.anomaly import detect_anomaly
-from .debug.saved_memory import saved_memory
 from .dtypes import *
 from .engine.core import GraphError
 from .engine.grad import grad
 from .engine.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .errors import AnomalyError, DtypeError, LinAlgError, ShapeError
-from .io import load, save
 from .ops import *
 from .random import get_rng_state, manual_seed, set_rng_state
 from .tensors.creation import *
@@ -51,10 +27,32 @@ from .version import __version__
 # The standard's constants.
 e, inf, nan, newaxis, pi = _math.e, _math.inf, _math.nan, None, _math.pi
 
+# The rest is imported when it is first asked for: which modules, and which names of which modules.
+_LATER = dict.fromkeys(
+    ("data", "func", "generation", "io", "models", "nn", "optim", "scalar", "train", "viz")
+) | {
+    "bfloat16": "dtypes",  # of a package that need not be there
+    "detect_anomaly": "debug.anomaly",
+    "load": "io",
+    "save": "io",
+    "saved_memory": "debug.saved_memory",
+}
 
-def __getattr__(name: str) -> object:
-    if name == "bfloat16":  # of a package that need not be there
-        from . import dtypes
+if _TYPE_CHECKING:
+    from . import data, func, generation, io, models, nn, optim, scalar, train, viz
+    from .debug.anomaly import detect_anomaly
+    from .debug.saved_memory import saved_memory
+    from .dtypes import bfloat16
+    from .io import load, save
+else:
 
-        return dtypes.bfloat16
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name):
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if _LATER[name] is None:
+            return _import_module(f"{__name__}.{name}")
+        return getattr(_import_module(f"{__name__}.{_LATER[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER} - {"bfloat16"})

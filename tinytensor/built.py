@@ -1,4 +1,5 @@
-"""What the compiled modules were made of: they are refused beside sources that have changed since.
+"""Whether compiled modules run or their sources, and what they were made of: compiled modules are
+refused beside sources that have changed since.
 
 A build leaves built.txt, with a line for each file that went into it: its checksum, size and time.
 A file of the same size and time counts as the same, and of others the checksum decides.
@@ -7,8 +8,10 @@ A file of the same size and time counts as the same, and of others the checksum 
 from __future__ import annotations
 
 import os
-import zlib
-from importlib.machinery import EXTENSION_SUFFIXES
+import sys
+from importlib import import_module
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
+from typing import Any
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
@@ -34,6 +37,8 @@ def _is_changed(root: str, crc: str, size: str, time: str, name: str) -> bool:
         state = os.stat(path)
         if (state.st_size, state.st_mtime_ns) == (int(size), int(time)):
             return False
+        import zlib  # late: seldom needed
+
         with open(path, "rb") as file:
             return zlib.crc32(file.read()) != int(crc, 16)
     except FileNotFoundError:
@@ -43,6 +48,41 @@ def _is_changed(root: str, crc: str, size: str, time: str, name: str) -> bool:
 def _is_compiled(name: str) -> bool:
     module = os.path.join(os.path.dirname(PACKAGE), os.path.splitext(name)[0])
     return any(os.path.exists(module + suffix) for suffix in EXTENSION_SUFFIXES)
+
+
+def module(name: str) -> Any:
+    """The compiled module of a name, or None if it is not built."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        return None
+
+
+class Interpreted:
+    """Finds the .py file of a module that a .pxd file lets be compiled."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        package, *parts = name.split(".")
+        file = os.path.join(PACKAGE, *parts)
+        if package != __package__ or not all(map(os.path.exists, (f"{file}.py", f"{file}.pxd"))):
+            return None
+        loader = SourceFileLoader(name, f"{file}.py")
+        spec = ModuleSpec(name, loader, origin=loader.path)
+        spec.has_location = True
+        return spec
+
+
+def choose() -> None:
+    """Let the interpreted engine run if ``TINYTENSOR_PURE`` says so; refuse compiled modules that
+    would run and are out of date."""
+    pure = os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0")
+    kernels = os.environ.get("TINYTENSOR_KERNELS", "fast") != "reference"
+    refuse_changed_sources(engine=not pure, kernels=kernels)
+    if pure:
+        sys.meta_path.insert(0, Interpreted)
 
 
 def refuse_changed_sources(*, engine: bool, kernels: bool) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from importlib import import_module
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -89,12 +87,14 @@ def _obey_threadpoolctl(threadpoolctl: Any) -> None:
     threadpoolctl.register(Controller)
 
 
-class _ThreadpoolctlImport(MetaPathFinder):
+class _ThreadpoolctlImport:
     """Waits for an import of threadpoolctl, which would make our own a third longer."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
         if fullname != "threadpoolctl":
             return None
+        from importlib.util import find_spec  # late: seldom needed
+
         sys.meta_path.remove(self)
         spec = find_spec(fullname)
         if spec is not None and spec.loader is not None:

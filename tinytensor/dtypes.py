@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import builtins
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -107,8 +106,7 @@ def common(dtypes: set[np.dtype]) -> np.dtype | None:
 # --- What the standard asks -----------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class finfo_object:
+class finfo_object(NamedTuple):
     """The limits of a floating-point dtype: see :func:`finfo`."""
 
     bits: int
@@ -119,8 +117,7 @@ class finfo_object:
     dtype: np.dtype
 
 
-@dataclass(frozen=True)
-class iinfo_object:
+class iinfo_object(NamedTuple):
     """The limits of an integer dtype: see :func:`iinfo`."""
 
     bits: int

@@ -11,13 +11,10 @@ together are kept to 5/4 of the most that was lately in use (or to 8 MB, if that
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
+from . import built
 
 _NAMES = ("in_use", "peak", "held", "cached", "limit", "hits", "misses")
-_CORE = "tinytensor.kernels._core"
-_core: Any = import_module(_CORE) if find_spec(_CORE) else None
+_core = built.module("tinytensor.kernels._core")
 
 
 def stats() -> dict[str, int]:

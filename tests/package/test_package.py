@@ -103,8 +103,55 @@ def test_importing_takes_no_optional_package() -> None:
     assert done.stdout == "[]\n", done.stderr
 
 
+def test_importing_takes_what_two_tensors_need_to_be_added() -> None:
+    """Of the standard library and NumPy what NumPy has not taken, and of ours, no package more."""
+    script = """
+import sys, numpy
+numpys = set(sys.modules)
+import tinytensor as tt
+assert (tt.ones(2) + tt.ones(2)).sum().item() == 4
+print(*sorted(set(sys.modules) - numpys))
+"""
+    done = run("-c", script)
+    taken = done.stdout.split()
+    assert "tinytensor.tensors.tensor" in taken, done.stderr
+    late = {
+        *("bz2", "copy", "dataclasses", "email", "fnmatch", "html", "importlib.abc"),
+        *("importlib.metadata", "importlib.resources", "importlib.util", "json", "logging", "lzma"),
+        *("pathlib", "pickle", "platform", "random", "safetensors", "shutil", "string", "struct"),
+        *("subprocess", "tempfile", "tqdm", "urllib.parse", "zlib"),
+        *("numpy.fft", "numpy.random", "ml_dtypes", "threadpoolctl"),
+    }
+    packages = {name.split(".")[1] for name in taken if name.startswith("tinytensor.")}
+    assert not late & set(taken)
+    assert not packages & {name for name, home in tt._LATER.items() if home is None}
+
+
+NAMED_LATE = ["data", "func", "generation", "io", "models", "nn", "optim", "scalar", "train", "viz"]
+NAMED_LATE += ["detect_anomaly", "load", "save", "saved_memory"]
+
+
+def test_what_is_imported_late_is_there_after_importing_tinytensor() -> None:
+    script = f"""
+import tinytensor as tt
+names = {NAMED_LATE}
+assert set(names) <= set(dir(tt)), dir(tt)
+print(*[getattr(tt, name).__name__ for name in names])
+try:
+    tt.nothing_of_this_name
+except AttributeError as error:
+    print(error)
+"""
+    done = run("-c", script)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert [name.removeprefix("tinytensor.") for name in first.split()] == NAMED_LATE
+    assert second == "module 'tinytensor' has no attribute 'nothing_of_this_name'"
+
+
 def test_only_our_names_are_public() -> None:
     foreign = {"np", "os", "sys", "Any", "annotations", "importlib", "Path", "warnings"}
+    foreign |= {"TYPE_CHECKING", "import_module", "math"}
     assert not foreign & set(dir(tt))
 
 

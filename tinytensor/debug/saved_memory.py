@@ -6,7 +6,6 @@ import weakref
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,6 +129,8 @@ class saved_memory(Observer, metaclass=Decorating):
 
     def _repr_html_(self) -> str:
         """As a notebook shows it."""
+        from html import escape  # late: seldom needed
+
         rows = "".join(
             f"<tr><td>{now:,}</td><td>{then:,}</td><td>{escape(name)}</td></tr>"
             for name, now, then in self._rows()

@@ -7,7 +7,6 @@ import functools
 import linecache
 import os
 import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -24,13 +23,13 @@ class Line(NamedTuple):
         return f"{self.file}:{self.number}" + (f" ({source})" if source else "")
 
 
-_PACKAGE = str(Path(__file__).parent.parent) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 # Models are written as a user writes them: their lines say more than the line that called them.
 _MODELS = _PACKAGE + "models" + os.sep
 # What calls for others: decorators of the standard library too.
 _NOT_THE_USER = (
     _PACKAGE,
-    str(Path(np.__file__).parent) + os.sep,
+    os.path.dirname(np.__file__) + os.sep,
     contextlib.__file__,
     functools.__file__,
 )

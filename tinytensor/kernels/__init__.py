@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from importlib import import_module
-from importlib.util import find_spec
 
+from .. import built
 from . import cpus, reference
 from .reference import *
 
@@ -39,7 +38,8 @@ def _take_fast_kernels() -> None:
     global active
     if os.environ.get("TINYTENSOR_KERNELS", "fast") == "reference":
         return
-    if find_spec(f"{__name__}._core") is None:
+    core = built.module(f"{__name__}._core")
+    if core is None:
         warnings.warn(
             "tinytensor's fast kernels are not built: NumPy does the work. "
             "To build them, with gcc or clang and the headers of Python: pip install -e . "
@@ -48,15 +48,12 @@ def _take_fast_kernels() -> None:
             stacklevel=2,
         )
         return
-    core = import_module(f"{__name__}._core")
     core.use_isa(os.environ.get("TINYTENSOR_ISA") or None)
     core.set_num_threads(cpus.default_num_threads())
     core.stream_outputs_from(cpus.last_cache() * 3 // 8)
     for module_name in FAST_MODULES:
-        if find_spec(f"{__name__}.{module_name}") is None:
-            continue
-        module = import_module(f"{__name__}.{module_name}")
-        for name in module.__all__:
+        module = built.module(f"{__name__}.{module_name}")
+        for name in () if module is None else module.__all__:
             assert hasattr(reference, name), f"{module_name}.{name} has no twin in reference/"
             globals()[name] = getattr(module, name)
     active = "fast"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 
 def default_num_threads() -> int:
@@ -27,37 +26,40 @@ def granted_cpus() -> int:
     return max(1, int(min(cpus, _cgroup_quota())))
 
 
-def _cgroup_quota(root: Path = Path("/sys/fs/cgroup"), own: str = "/proc/self/cgroup") -> float:
+def _cgroup_quota(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> float:
     """CPU seconds a second that the process's cgroup and those above it allow (inf: no limit)."""
     try:
-        lines = Path(own).read_text().splitlines()
+        lines = _text(own).splitlines()
     except OSError:
         return float("inf")
     quota = float("inf")
     for line in lines:
         _, controllers, group = line.split(":", 2)
         if controllers == "":  # version 2
-            folder, top = root / group.lstrip("/"), root
+            top = root
         elif "cpu" in controllers.split(","):
-            folder, top = root / "cpu" / group.lstrip("/"), root / "cpu"
+            top = os.path.join(root, "cpu")
         else:
             continue
-        while True:
-            quota = min(quota, _quota_in(folder))
-            if folder == top or top not in folder.parents:
-                break
-            folder = folder.parent
+        parts = [part for part in group.split("/") if part]
+        for depth in range(len(parts) + 1):
+            quota = min(quota, _quota_in(os.path.join(top, *parts[:depth])))
     return quota
 
 
-def _quota_in(folder: Path) -> float:
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def _quota_in(folder: str) -> float:
     """The limit that one cgroup folder states, in either version's files."""
     try:
-        if (folder / "cpu.max").exists():
-            allowed, period = (folder / "cpu.max").read_text().split()
+        if os.path.exists(f"{folder}/cpu.max"):
+            allowed, period = _text(f"{folder}/cpu.max").split()
         else:
-            allowed = (folder / "cpu.cfs_quota_us").read_text()
-            period = (folder / "cpu.cfs_period_us").read_text()
+            allowed = _text(f"{folder}/cpu.cfs_quota_us")
+            period = _text(f"{folder}/cpu.cfs_period_us")
         if allowed == "max" or int(allowed) < 0:
             return float("inf")
         return int(allowed) / int(period)
@@ -70,13 +72,13 @@ def _quota_in(folder: Path) -> float:
 USUAL_CACHE, LARGEST_CACHE = 16 << 20, 32 << 20
 
 
-def last_cache(root: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> int:
+def last_cache(root: str | os.PathLike[str] = "/sys/devices/system/cpu/cpu0/cache") -> int:
     """Bytes of the largest cache of data of a CPU."""
     sizes = []
-    for folder in root.glob("index*"):
+    for folder in os.listdir(root) if os.path.isdir(root) else ():
         try:
-            if (folder / "type").read_text().strip() != "Instruction":
-                text = (folder / "size").read_text().strip()  # as "32768K"
+            if _text(f"{root}/{folder}/type").strip() != "Instruction":
+                text = _text(f"{root}/{folder}/size").strip()  # as "32768K"
                 sizes.append(int(text.removesuffix("K")) << 10)
         except (OSError, ValueError):
             continue

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -209,7 +208,8 @@ def from_lists(*given: Any) -> tuple[str, tuple[Any, ...]]:
     numbers = sorted({n for one in lists for n in one if n is not Ellipsis})
     if not all(isinstance(n, int) for n in numbers) or len(numbers) > 52:
         raise DtypeError(f"einsum: axes must be named by integers and ..., not {numbers}")
-    letters = dict(zip(numbers, ascii_uppercase + ascii_lowercase, strict=False))
+    alphabet = map(chr, (*range(ord("A"), ord("Z") + 1), *range(ord("a"), ord("z") + 1)))
+    letters = dict(zip(numbers, alphabet, strict=False))
     letters[Ellipsis] = "..."
     terms = ["".join(letters[n] for n in one) for one in lists]
     if output is None:

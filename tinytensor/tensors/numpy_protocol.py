@@ -31,10 +31,11 @@ NAMES_OF_UFUNCS = {
 }
 
 
-# NumPy's functions that are ours as well, by name, in its modules; then those of another name here.
+# NumPy's functions that are ours as well, by name, in numpy ("") and its modules; then those of
+# another name here.
 # fmt: off
-_SHARED_FUNCTIONS: dict[Any, set[str]] = {
-    np: {
+_SHARED_FUNCTIONS = {
+    "": {
         "all", "any", "argmax", "argmin", "argsort", "astype", "broadcast_arrays", "broadcast_to",
         "clip", "concatenate", "count_nonzero", "cumulative_prod", "cumulative_sum", "diff",
         "einsum", "expand_dims", "flip", "imag", "isin", "kron", "matrix_transpose", "max", "mean",
@@ -43,12 +44,12 @@ _SHARED_FUNCTIONS: dict[Any, set[str]] = {
         "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tile", "transpose", "tril",
         "triu", "unstack", "var", "where",
     },
-    np.linalg: {
+    "linalg": {
         "cholesky", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv",
         "matmul", "matrix_norm", "matrix_power", "matrix_transpose", "outer", "pinv", "qr",
         "slogdet", "solve", "svd", "svdvals", "tensordot", "trace", "vecdot", "vector_norm",
     },
-    np.fft: {
+    "fft": {
         "fft", "fft2", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft",
         "irfft", "irfftn", "rfft", "rfftn",
     },
@@ -120,15 +121,14 @@ def function_of(function: Any) -> tuple[Any, int, int, frozenset[str]] | None:
     """Our version of a function of NumPy, how many arguments it needs, how many positional ones
     mean the same in both, and the keywords that it knows; None if there is none."""
     name = getattr(function, "__name__", "")
-    modules = [module for module in (np, *_SHARED_FUNCTIONS) if hasattr(module, name)]
-    module = next((m for m in modules if getattr(m, name) is function), None)
+    places = {"": (np, ops), "linalg": (np.linalg, linalg), "fft": (np.fft, fft)}
+    place = next((p for p, (its, _) in places.items() if getattr(its, name, 0) is function), None)
     own_name = _NAMES_OF_FUNCTIONS.get(name, name)
-    own: Any = _COMPOSED_FUNCTIONS.get(name) if module is np else None
+    own: Any = _COMPOSED_FUNCTIONS.get(name) if place == "" else None
     if own is None:
-        if module is None or not {name, own_name} & _SHARED_FUNCTIONS[module]:
+        if place is None or not {name, own_name} & _SHARED_FUNCTIONS[place]:
             return None
-        places = {np: ops, np.linalg: linalg, np.fft: fft}
-        own = getattr(places[module], own_name)
+        own = getattr(places[place][1], own_name)
     most = 0
     for parameter in signature(function).parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -339,6 +338,8 @@ class Tensor(Operators):
 
     def _repr_html_(self) -> str:
         """As a notebook shows it: a matrix as a table, with its middle left out if it is large."""
+        from html import escape  # late: seldom needed
+
         if self.ndim not in (1, 2) or self.size == 0:
             return f"<pre>{escape(repr(self))}</pre>"
         array = np.atleast_2d(self.numpy())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from html import escape
 from typing import Any, NamedTuple
 
 from ...tensors.tensor import Tensor
@@ -64,6 +63,8 @@ def _cells(row: GradientNorm) -> tuple[str, ...]:
 
 
 def _html(row: GradientNorm) -> Iterator[str]:
+    from html import escape  # late: seldom needed
+
     cells = [escape(cell) for cell in _cells(row)]
     yield from cells[:-1]
     yield cells[-1] if row.flag == "ok" else f"<b>{cells[-1]}</b>"
