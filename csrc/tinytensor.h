@@ -177,7 +177,10 @@ typedef struct {
     int64_t panel; /* rows of a panel of A; a panel of B is always two vectors wide */
 } tt_gemm_pack_args;
 
-enum { TT_GEMM_DEPTH = 512 }; /* the longest depth of a block */
+enum {
+    TT_GEMM_DEPTH = 512,     /* the longest depth of a block */
+    TT_GEMV_STRETCH = 16384, /* rows of y = A x, of adjacent columns, that are summed at once */
+};
 
 typedef enum { TT_IDENTITY, TT_RELU } tt_activation;
 
@@ -265,7 +268,7 @@ typedef struct {
     int64_t rows, width;
     int64_t row_step, out_plane; /* row_step: from one output's row to the next, in the band */
     int accumulate;
-    int nine; /* of 3 × 3 taps of one channel for one filter the stride, 1 or 2; else 0 */
+    int stride_3x3; /* of 3 × 3 taps of one channel for one filter: 1 or 2; otherwise 0 */
 } tt_direct_args;
 
 /* Adds to a band the gradient of what was read from it; the weight is filters × taps. */
@@ -295,7 +298,7 @@ typedef struct {
     int64_t taps, filters;
     int64_t rows, width;
     int64_t row_step, g_plane;
-    int nine; /* as in tt_direct_args */
+    int stride_3x3; /* as in tt_direct_args */
 } tt_direct_grad_args;
 
 typedef struct {
@@ -462,6 +465,12 @@ typedef struct {
 
 /* --- Attention, embedding, dropout (kernels/attention.h, ...) ------------------------------- */
 
+enum {
+    TT_ATTENTION_KEYS = 64,    /* keys in a block */
+    TT_ATTENTION_QUERIES = 32, /* queries in a group: columns of a block of scores, or rows */
+    TT_ATTENTION_LANES = 16,   /* the depth is filled up to a multiple of it */
+};
+
 /* One head's attention for a run of queries, the first of which is `first_query` (for causality).
  * Rows are *_row apart, their elements adjacent. mask may be NULL: float to add, or bool. */
 typedef struct {
@@ -481,9 +490,9 @@ typedef struct {
     float dropout_scale;
 } tt_attention_args;
 
-/* Backward for keys [first_key, last_key), first_key a multiple of 64, of one head of k and v, and
- * all queries of the `heads` heads of q that share it. dq is summed into rows of
- * tt_attention_depth() floats, queries padded to a multiple of 32 for each head. */
+/* Backward for keys [first_key, last_key), first_key a multiple of TT_ATTENTION_KEYS, of one head of
+ * k and v, and all queries of the `heads` heads of q that share it. dq is summed into rows of
+ * tt_attention_depth() floats, queries padded to TT_ATTENTION_QUERIES for each head. */
 typedef struct {
     tt_attention_args forward;
     const float *out, *g;
@@ -493,18 +502,27 @@ typedef struct {
     int64_t out_row, g_row, dk_row, dv_row;
 } tt_attention_backward_args;
 
-/* The depth as it is padded inside, and how many floats of scratch memory a call needs. */
-static inline int64_t tt_attention_depth(int64_t depth) { return (depth + 15) / 16 * 16; }
-static inline int64_t tt_attention_queries(int64_t queries) { return (queries + 31) / 32 * 32; }
+/* The depth and the queries as they are padded inside, and how many floats of scratch memory a call
+ * needs: see the pointers into it at the head of the kernels. */
+static inline int64_t tt_attention_depth(int64_t depth)
+{
+    return (depth + TT_ATTENTION_LANES - 1) / TT_ATTENTION_LANES * TT_ATTENTION_LANES;
+}
+static inline int64_t tt_attention_queries(int64_t queries)
+{
+    return (queries + TT_ATTENTION_QUERIES - 1) / TT_ATTENTION_QUERIES * TT_ATTENTION_QUERIES;
+}
 static inline int64_t tt_attention_scratch(int64_t queries, int64_t depth)
 {
     int64_t d = tt_attention_depth(depth), n = tt_attention_queries(queries);
-    return 2 * 64 * d + 64 * 32 + 2 * n * d + 2 * n;
+    int64_t of_keys = 2 * TT_ATTENTION_KEYS * d + TT_ATTENTION_KEYS * TT_ATTENTION_QUERIES;
+    return of_keys + 2 * n * d + 2 * n;
 }
 static inline int64_t tt_attention_backward_scratch(int64_t heads, int64_t queries, int64_t depth)
 {
     int64_t d = tt_attention_depth(depth);
-    return 5 * 64 * d + 2 * 32 * d + 2 * 32 * 64 + heads * queries;
+    int64_t of_scores = 2 * TT_ATTENTION_QUERIES * TT_ATTENTION_KEYS;
+    return 5 * TT_ATTENTION_KEYS * d + 2 * TT_ATTENTION_QUERIES * d + of_scores + heads * queries;
 }
 
 /* Gather: out[r] = weight[indices[r]]. Scatter: of the rows g[r] with first <= indices[r] < last,

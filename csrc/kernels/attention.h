@@ -10,11 +10,6 @@
 #include "philox.h"
 #include "tile.h"
 
-enum {
-    TT_BLOCK_KEYS = 64,   /* keys in a block */
-    TT_BLOCK_QUERIES = 32 /* queries in a group: the columns (forward) or rows of a score block */
-};
-
 /* What the mask adds to n scores, from its element `at` on: itself; of a bool one, 0 or -inf. */
 TT_INLINE void tt_mask_row(float *out, const tt_attention_args *a, int64_t at, int64_t n)
 {
@@ -33,7 +28,7 @@ TT_INLINE void tt_mask_row(float *out, const tt_attention_args *a, int64_t at, i
 TT_INLINE void tt_mask_scores(
     float *scores, const tt_attention_args *a, int64_t query, int64_t lanes, int64_t key, int64_t n)
 {
-    enum { KEYS = TT_BLOCK_KEYS, QUERIES = TT_BLOCK_QUERIES };
+    enum { KEYS = TT_ATTENTION_KEYS, QUERIES = TT_ATTENTION_QUERIES };
     float rows[QUERIES * KEYS], columns[KEYS * QUERIES];
     const int64_t at = query * a->mask_row + key * a->mask_step;
     if (a->mask_row == 0) { /* the same for all queries */
@@ -61,7 +56,7 @@ TT_INLINE void tt_drop_weights(
     float *weights, const tt_attention_args *a, int64_t query, int64_t lanes, int64_t key,
     int64_t n)
 {
-    enum { KEYS = TT_BLOCK_KEYS, QUERIES = TT_BLOCK_QUERIES };
+    enum { KEYS = TT_ATTENTION_KEYS, QUERIES = TT_ATTENTION_QUERIES };
     float rows[QUERIES * KEYS], columns[KEYS * QUERIES];
     for (int64_t lane = 0; lane < lanes; lane++)
         tt_dropout_row(rows + lane * KEYS, a, query + lane, key, n);
@@ -71,7 +66,7 @@ TT_INLINE void tt_drop_weights(
 
 static void tt_attention_f32(const tt_attention_args *a)
 {
-    enum { KEYS = TT_BLOCK_KEYS, QUERIES = TT_BLOCK_QUERIES, VECTORS = QUERIES / VL };
+    enum { KEYS = TT_ATTENTION_KEYS, QUERIES = TT_ATTENTION_QUERIES, VECTORS = QUERIES / VL };
     const int64_t depth = tt_attention_depth(a->depth);
     const int64_t padded = tt_round_up(a->queries, QUERIES);
     float *keys = a->scratch;                   /* KEYS x depth */
@@ -162,7 +157,7 @@ static void tt_attention_f32(const tt_attention_args *a)
  * Keys are the outer loop; dQ is summed in a->dq, a buffer of the caller's. */
 static void tt_attention_backward_f32(const tt_attention_backward_args *b)
 {
-    enum { KEYS = TT_BLOCK_KEYS, QUERIES = TT_BLOCK_QUERIES };
+    enum { KEYS = TT_ATTENTION_KEYS, QUERIES = TT_ATTENTION_QUERIES };
     const tt_attention_args *a = &b->forward;
     const int64_t depth = tt_attention_depth(a->depth);
     const int64_t padded = tt_round_up(a->queries, QUERIES);

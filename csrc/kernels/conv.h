@@ -7,6 +7,7 @@
  *
  * A product by the weights (filters × taps) is the convolution. */
 #include "../simd.h"
+#include "registers.h"
 
 /* Copy a row's pixels into a patch, or add a patch to them. Inlined with `add` constant. */
 TT_INLINE void tt_conv_run(int add, float *image, int64_t step, float *patch, int64_t n)

@@ -12,6 +12,7 @@
  *
  * Vectors are pixels of a row; two vectors of some filters stay in registers. */
 #include "../simd.h"
+#include "registers.h"
 #include "transpose.h"
 
 /* `rows` rows of a plane of the image into the band, by whole vectors: inlined with stride 1 or 2.
@@ -176,9 +177,9 @@ static void tt_direct_run(const tt_direct_args *s, tt_direct_tile *t, int vector
 
 /* Outputs above each other are a tile: what they load is theirs together. Row i of the band meets
  * output y by the taps of row r = i - y stride: of the tile of the function around it,
- * TT_DIRECT_NINE executes STATEMENT for each y, r and column k of taps, x[k] being the pixels. */
+ * TT_DIRECT_3X3 executes STATEMENT for each y, r and column k of taps, x[k] being the pixels. */
 enum { TT_DIRECT_TALL = 4 };
-#define TT_DIRECT_NINE(STATEMENT)                                                       \
+#define TT_DIRECT_3X3(STATEMENT)                                                        \
     TT_UNROLL for (int i = 0; i < (tall - 1) * stride + 3; i++, row += stride * pitch)  \
     {                                                                                   \
         vf x[3] = {vf_load(row), vf_load(row + (stride == 1 ? 1 : pitch)),              \
@@ -192,12 +193,12 @@ enum { TT_DIRECT_TALL = 4 };
         }                                                                               \
     }
 
-TT_INLINE void tt_direct_nine_tile(int stride, int tall, const float *row, int64_t pitch,
-                                   const vf *weight, vf bias, float *out, int64_t width, int64_t n)
+TT_INLINE void tt_direct_3x3_tile(int stride, int tall, const float *row, int64_t pitch,
+                                  const vf *weight, vf bias, float *out, int64_t width, int64_t n)
 {
     vf sum[TT_DIRECT_TALL];
     TT_UNROLL for (int y = 0; y < tall; y++) sum[y] = bias;
-    TT_DIRECT_NINE(sum[y] = vf_fma(weight[3 * r + k], x[k], sum[y]))
+    TT_DIRECT_3X3(sum[y] = vf_fma(weight[3 * r + k], x[k], sum[y]))
     TT_UNROLL for (int y = 0; y < tall; y++, out += width)
     {
         if (n >= VL)
@@ -207,7 +208,7 @@ TT_INLINE void tt_direct_nine_tile(int stride, int tall, const float *row, int64
     }
 }
 
-TT_INLINE void tt_direct_nine(int stride, const tt_direct_args *s)
+TT_INLINE void tt_direct_3x3(int stride, const tt_direct_args *s)
 {
     const int64_t width = s->width, pitch = s->row_step / (stride * stride);
     const vf bias = s->bias ? vf_set1(*s->bias) : vf_zero();
@@ -218,22 +219,22 @@ TT_INLINE void tt_direct_nine(int stride, const tt_direct_args *s)
         float *out = s->out + x;
         int64_t y = 0;
         for (; y + TT_DIRECT_TALL <= s->rows; y += TT_DIRECT_TALL)
-            tt_direct_nine_tile(stride, TT_DIRECT_TALL, band + y * s->row_step, pitch, weight,
-                                bias, out + y * width, width, width - x);
+            tt_direct_3x3_tile(stride, TT_DIRECT_TALL, band + y * s->row_step, pitch, weight,
+                               bias, out + y * width, width, width - x);
         for (; y < s->rows; y++)
-            tt_direct_nine_tile(stride, 1, band + y * s->row_step, pitch, weight, bias,
-                                out + y * width, width, width - x);
+            tt_direct_3x3_tile(stride, 1, band + y * s->row_step, pitch, weight, bias,
+                               out + y * width, width, width - x);
     }
 }
 
 /* Rows of outputs of all filters. */
 static void tt_direct_f32(const tt_direct_args *s)
 {
-    if (s->nine) {
-        if (s->nine == 1)
-            tt_direct_nine(1, s);
+    if (s->stride_3x3) {
+        if (s->stride_3x3 == 1)
+            tt_direct_3x3(1, s);
         else
-            tt_direct_nine(2, s);
+            tt_direct_3x3(2, s);
         return;
     }
     const int vectors = s->filters == 1 ? TT_DIRECT_VECTORS_OF_ONE : TT_DIRECT_VECTORS;
@@ -369,52 +370,52 @@ TT_INLINE void tt_direct_grad_filters(int filters, const tt_direct_grad_args *s,
 }
 
 /* 3 × 3 taps of one channel for one filter. Lanes behind the last output are kept out. */
-TT_INLINE void tt_direct_grad_nine_tile(int stride, int tall, const float *row, int64_t pitch,
-                                        const float *g_row, int64_t width, int whole, vi inside,
-                                        vf *sum)
+TT_INLINE void tt_direct_grad_3x3_tile(int stride, int tall, const float *row, int64_t pitch,
+                                       const float *g_row, int64_t width, int whole, vi inside,
+                                       vf *sum)
 {
     vf g[TT_DIRECT_TALL];
     TT_UNROLL for (int y = 0; y < tall; y++) {
         const float *at = g_row + y * width;
         g[y] = whole ? vf_load(at) : vf_load_lanes(at, inside);
     }
-    TT_DIRECT_NINE(sum[3 * r + k] = vf_fma(
+    TT_DIRECT_3X3(sum[3 * r + k] = vf_fma(
         g[y], whole ? x[k] : (vf)((vi)x[k] & inside), sum[3 * r + k]))
 }
 
-TT_INLINE void tt_direct_grad_nine_column(int stride, const tt_direct_grad_args *s, int64_t x,
-                                          int whole, vf *sum)
+TT_INLINE void tt_direct_grad_3x3_column(int stride, const tt_direct_grad_args *s, int64_t x,
+                                         int whole, vf *sum)
 {
     const int64_t width = s->width, pitch = s->row_step / (stride * stride);
     const vi inside = vi_between(0, width - x);
     const float *band = s->band + x, *g = s->g + x;
     int64_t y = 0;
     for (; y + TT_DIRECT_TALL <= s->rows; y += TT_DIRECT_TALL)
-        tt_direct_grad_nine_tile(stride, TT_DIRECT_TALL, band + y * s->row_step, pitch,
-                                 g + y * width, width, whole, inside, sum);
+        tt_direct_grad_3x3_tile(stride, TT_DIRECT_TALL, band + y * s->row_step, pitch,
+                                g + y * width, width, whole, inside, sum);
     for (; y < s->rows; y++)
-        tt_direct_grad_nine_tile(stride, 1, band + y * s->row_step, pitch, g + y * width, width,
-                                 whole, inside, sum);
+        tt_direct_grad_3x3_tile(stride, 1, band + y * s->row_step, pitch, g + y * width, width,
+                                whole, inside, sum);
 }
 
-TT_INLINE void tt_direct_grad_nine(int stride, const tt_direct_grad_args *s)
+TT_INLINE void tt_direct_grad_3x3(int stride, const tt_direct_grad_args *s)
 {
     vf sum[9];
     int64_t x = 0;
     TT_UNROLL for (int k = 0; k < 9; k++) sum[k] = vf_load(s->sums + k * VL);
-    for (; x + VL <= s->width; x += VL) tt_direct_grad_nine_column(stride, s, x, 1, sum);
-    if (x < s->width) tt_direct_grad_nine_column(stride, s, x, 0, sum);
+    for (; x + VL <= s->width; x += VL) tt_direct_grad_3x3_column(stride, s, x, 1, sum);
+    if (x < s->width) tt_direct_grad_3x3_column(stride, s, x, 0, sum);
     TT_UNROLL for (int k = 0; k < 9; k++) vf_store(s->sums + k * VL, sum[k]);
 }
 
 static void tt_direct_grad_f32(const tt_direct_grad_args *s)
 {
     int64_t f = 0;
-    if (s->nine) {
-        if (s->nine == 1)
-            tt_direct_grad_nine(1, s);
+    if (s->stride_3x3) {
+        if (s->stride_3x3 == 1)
+            tt_direct_grad_3x3(1, s);
         else
-            tt_direct_grad_nine(2, s);
+            tt_direct_grad_3x3(2, s);
         return;
     }
     for (; f + TT_DIRECT_FILTERS <= s->filters; f += TT_DIRECT_FILTERS)

@@ -12,40 +12,27 @@
  * Each element of C is a chain of multiply-adds in the order of k, then added to what the blocks
  * of the depth before it left: the same bits however the rows and columns are cut.
  *
- * gemm_real.h is the code, for floats and for doubles. */
+ * gemm_real.h is the code, for floats and for doubles. For readers of BLIS (Van Zee & van de Geijn
+ * 2015):
+ *
+ *     MR, NR        TT_GEMM_ROWS (registers.h) and TT_COLUMNS: a tile's rows and columns
+ *     KC            TT_GEMM_DEPTH: the longest depth of a block
+ *     MC, NC        PANELS_OF_PIECE · MR and COLUMNS_OF_PIECE (gemm.pyx): a piece of the work
+ *     micro-kernel  a tile: gemm_tile_of, made for each number of rows by TT_TO_ROWS
+ *     macro-kernel  gemm_block: the tiles of a piece, for one block of the depth
+ *     micro-panel   a panel: what gemm_pack_a and gemm_pack_b write
+ *     A, B packed   strips; operands that lie well are not packed, but read where they are
+ */
 #include <stdlib.h>
 
 #include "../simd.h"
 #include "../simd_double.h"
+#include "registers.h"
 #include "transpose.h"
-
-/* Sums, one row of B and one element of A must fit the registers: 32 of them, or 16. */
-#if TT_VECTOR_BYTES == 64
-#define TT_GEMM_ROWS 14
-#elif defined(__aarch64__)
-#define TT_GEMM_ROWS 12
-#else
-#define TT_GEMM_ROWS 6
-#endif
-#define TT_GEMM_COLUMNS (2 * VL) /* of floats */
 
 #define TT_GEMM_AHEAD 32        /* rows of B, some hundred cycles, as long as memory may take */
 #define TT_GEMM_CACHE (1 << 15) /* bytes of a first-level cache, or less */
 
-/* Tiles for each number of rows: X(1) X(2) … */
-#define TT_TO_6(X) X(1) X(2) X(3) X(4) X(5) X(6)
-#if TT_GEMM_ROWS > 6
-#define TT_TO_12(X) TT_TO_6(X) X(7) X(8) X(9) X(10) X(11) X(12)
-#else
-#define TT_TO_12(X) TT_TO_6(X)
-#endif
-#if TT_GEMM_ROWS > 12
-#define TT_TO_ROWS(X) TT_TO_12(X) X(13) X(14)
-#else
-#define TT_TO_ROWS(X) TT_TO_12(X)
-#endif
-
-#define TT_UNROLL _Pragma("GCC unroll 16")
 #define TT_COLUMNS (2 * TT_LANES)
 
 #define tt_real float

@@ -375,7 +375,7 @@ TT_INLINE void TT_OF(tt_gemv_dots)(int rows, const tt_gemv_args *s, int64_t row,
 /* Columns of adjacent elements: y += x[k] a[:, k], a stretch of y that stays in the cache. */
 static void TT_OF(tt_gemv_sums)(const tt_gemv_args *s, const tt_real *x, tt_real *all_of_y)
 {
-    enum { STRETCH = 16384 };
+    enum { STRETCH = TT_GEMV_STRETCH };
     tt_real sums[STRETCH];
     for (int64_t i0 = 0; i0 < s->rows; i0 += STRETCH) {
         const int64_t rows = s->rows - i0 < STRETCH ? s->rows - i0 : STRETCH;

@@ -1,5 +1,6 @@
 /* Recurrent layers: the pointwise part of LSTM and GRU cells, and steps of whole sequences. */
 #include "../simd_math.h"
+#include "registers.h"
 #include "row.h"
 #include "tile.h"
 
@@ -350,8 +351,6 @@ TT_INLINE void tt_step_backward_sums(const tt_step_args *s, int gates, int64_t u
     tt_step_fetch(&lines, s, s->c_before, n, unit);
     tt_step_product(s, s->weights + unit * depth, depth, sums, &lines);
 }
-
-#define TT_ALIGNED __attribute__((aligned(TT_VECTOR_BYTES)))
 
 /* s->input may be s->gates, which then leave as the gates themselves. The state comes in a second
  * pass: one chain of two functions would be as long as a processor looks ahead. */

@@ -20,6 +20,7 @@
  * Lanes are channels: planes are transposed on the way into a strip [row][column][VL channels],
  * and transformed tiles lie as [point][tile][channel]. */
 #include "../simd.h"
+#include "registers.h"
 #include "transpose.h"
 
 #define TT_ROOT_HALF 0.70710678118654752f

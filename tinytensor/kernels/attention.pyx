@@ -12,6 +12,7 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport (
+    TT_ATTENTION_KEYS,
     tt_attention_args, tt_attention_backward_args, tt_attention_backward_scratch,
     tt_attention_depth, tt_attention_queries, tt_attention_scratch, tt_kernels,
 )
@@ -27,7 +28,6 @@ cnp.import_array()
 
 cdef enum:
     QUERIES_OF_PIECE = 128
-    KEYS_OF_BLOCK = 64
     BLOCKS_OF_PIECE = 4  # blocks of keys that make a piece of backward worth its part of dq
     ENOUGH_PIECES = 16
     LARGEST_DEPTH = 512
@@ -301,11 +301,11 @@ def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, 
     set_sums(&work, lse)
 
     pieces = work.batches * work.shared_heads
-    blocks = ceil_div(work.args.keys, KEYS_OF_BLOCK)
+    blocks = ceil_div(work.args.keys, TT_ATTENTION_KEYS)
     work.parts = max(
         1, min(ceil_div(ENOUGH_PIECES, pieces), blocks // <int64_t> BLOCKS_OF_PIECE)
     )
-    work.keys_of_piece = ceil_div(blocks, work.parts) * KEYS_OF_BLOCK
+    work.keys_of_piece = ceil_div(blocks, work.parts) * TT_ATTENTION_KEYS
     work.parts = ceil_div(work.args.keys, work.keys_of_piece)
     work.dq_part = (
         work.batches * work.heads

@@ -78,7 +78,7 @@ cdef int64_t pitch_of(const Geometry *s) noexcept nogil:
     )
 
 
-cdef int nine_taps(const Geometry *s) noexcept nogil:
+cdef int stride_3x3(const Geometry *s) noexcept nogil:
     """The stride, where there are kernels for it alone: 3×3 taps of a channel for one filter."""
     cdef const tt_conv_args *conv = &s.conv
     if (
@@ -160,7 +160,7 @@ cdef bint fits(const Geometry *s) noexcept nogil:
     cdef int64_t lanes = lanes_of_core(), width = s.conv.out_width
     cdef int64_t vectors = ceil_div(width, lanes)
     return (
-        (5 * width >= 3 * vectors * lanes or nine_taps(s)) and s.conv.stride_x <= 8
+        (5 * width >= 3 * vectors * lanes or stride_3x3(s)) and s.conv.stride_x <= 8
         and rows_of_image(s, 2) <= BAND // row_of_band(s)
     )
 
@@ -195,7 +195,7 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef int slot = take_slot(&s.scratch)
     cdef float *memory = memory_of(&s.scratch, slot)
     args.band, args.filters, args.panel = memory, shape.filters, s.panel
-    args.nine = nine_taps(shape)
+    args.stride_3x3 = stride_3x3(shape)
     args.width, args.row_step, args.out_plane = (
         shape.conv.out_width, s.bands.row_step, shape.pixels
     )
@@ -324,7 +324,7 @@ cdef void band_to_gather(const Geometry *s, Bands *b) noexcept nogil:
 cdef bint direct_gather_pays(const Geometry *s) noexcept nogil:
     cdef Bands bands
     band_to_gather(s, &bands)
-    return nine_taps(s) == 2 and bands.size <= BAND
+    return stride_3x3(s) == 2 and bands.size <= BAND
 
 
 cdef void run_gather(void *context, int64_t piece) noexcept nogil:
@@ -405,7 +405,7 @@ cdef void run_weights(void *context, int64_t piece) noexcept nogil:
     args.band, args.offsets, args.taps = memory, s.bands.offsets, shape.taps
     args.filters, args.width = shape.filters, shape.conv.out_width
     args.row_step, args.g_plane = s.bands.row_step, shape.pixels
-    args.nine = nine_taps(shape)
+    args.stride_3x3 = stride_3x3(shape)
     args.sums = s.sums + slice_ * s.slice_step + group * s.group_step * lanes
     memset(args.sums, 0, s.group_step * lanes * sizeof(float))
     for image in range(first, min(first + s.slice_images, shape.images)):

@@ -12,8 +12,8 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport (
-    TT_GEMM_DEPTH, TT_IDENTITY, TT_RELU, tt_gemm_block_args, tt_gemm_finish_args, tt_gemm_pack_args,
-    tt_gemv_args, tt_kernels,
+    TT_GEMM_DEPTH, TT_GEMV_STRETCH, TT_IDENTITY, TT_RELU, tt_gemm_block_args,
+    tt_gemm_finish_args, tt_gemm_pack_args, tt_gemv_args, tt_kernels,
 )
 
 import numpy as np
@@ -33,7 +33,6 @@ cdef enum:
     WORK_OF_PIECE = 1 << 20  # multiply-adds; about 20 µs
     FEW_VECTORS = 8  # rows that are multiplied by B one after another, as vectors
     FEW_ROWS = 64  # of a product with B^T that is turned
-    STRETCH = 16384  # columns of a piece of a product of a vector by B; the kernel's own
     WORK_WITH_GIL = 1 << 14  # less than that is done before another thread could be woken
     WORK_AT_ONCE = 1 << 16  # less than that needs no plan
     PACKED = 1 << 22  # elements in a strip of a packed operand
@@ -500,7 +499,7 @@ cdef bint multiply_vectors(const product *p) noexcept nogil:
     if s.args.a_depth == 1:
         s.piece_rows = max(64, (WORK_OF_PIECE // 8) // (p.depth * s.args.vectors))
     else:  # long stretches of the rows of B, which come from memory; an even number of them
-        s.piece_rows = max(1024, ceil_div(p.columns, 2 * ceil_div(p.columns, 2 * STRETCH)))
+        s.piece_rows = max(1024, ceil_div(p.columns, 2 * ceil_div(p.columns, 2 * TT_GEMV_STRETCH)))
     s.piece_rows = (s.piece_rows + 63) & ~<int64_t> 63
     _core.parallel_for(ceil_div(s.args.rows, s.piece_rows), run_rows, &s)
     if p.activation != TT_IDENTITY or p.row_bias != NULL or p.column_bias != NULL:
