@@ -553,7 +553,7 @@ typedef struct {
     X(embedding_backward_f32, tt_embedding_args)             \
     X(dropout_f32, tt_dropout_args)
 
-/* --- Recurrent layers (kernels/recurrent.h) ------------------------------------------------- */
+/* --- Recurrent layers (kernels/recurrent) ---------------------------------------------------- */
 
 /* Rows of `hidden`: gates hold the sums of i, f, g, o (4 * hidden). Backward: from gh and gc. */
 typedef struct {
@@ -569,29 +569,46 @@ typedef struct {
     int64_t rows, hidden;
 } tt_gru_cell_args;
 
-/* One step of a sequence: rows [row, row + rows) of the batch, at most TT_STEP_ROWS, and units
- * [unit, unit + units), `unit` a multiple of two vectors. Arrays are (batch, hidden) of this step,
- * gates and dgates (batch, gates * hidden); weights and operands are packed as recurrent.h says. */
+/* Of a step: its product with the packed weights, and the operand that it leaves for the next. Both
+ * are laid out as recurrent/step.h says, with a time line of who reads and writes which operand. */
 typedef struct {
     const float *weights;
-    const float *operand; /* of the product; NULL: zeros */
-    float *next;          /* the operand of the next step */
+    const float *operand; /* that the step before left; NULL: zeros */
+    float *next;          /* that this step leaves */
     int64_t operand_rows; /* of a block of the operands, those of other steps among them */
     const float *x;       /* of the next step, for its operand; NULL: none */
-    int64_t batch, hidden;
-    int64_t inputs; /* columns of x that the operands hold */
-    int64_t row, rows, unit, units;
-    const float *h_before, *c_before; /* NULL: zeros */
+    int64_t inputs;       /* columns of x that the operands hold */
+} tt_step_product_args;
+
+/* What a step forward reads besides. */
+typedef struct {
     const float *input; /* what is added to the sums: the input's part of them, or biases */
     int64_t input_row;  /* from row to row of it; 0 for biases */
-    float *gates, *inner, *h, *c;
-    const float *inner_bias; /* NULL for none */
+    const float *inner_bias; /* of gru_step; NULL for none */
+} tt_step_forward_args;
+
+/* What a step backward reads and writes besides. */
+typedef struct {
     const float *g, *g_last; /* cotangents of h, and of h as the last state (NULL: zeros) */
-    float *dgates, *dinner; /* NULL for none */
-    float *dx; /* of step_inputs_backward, (batch, inputs) */
+    float *dgates, *dinner;  /* of the gates' sums; NULL for none */
     float *carry; /* cotangents of c, or the part of those of h that goes around the product */
-    float *dh0;   /* of step_state_backward, as is what follows */
-    int gate_count, adds_carry;
+    float *dx;    /* of step_inputs_backward, (batch, inputs) */
+    float *dh0;   /* of step_state_backward */
+    int adds_carry; /* to dh0 */
+} tt_step_backward_args;
+
+/* One step of a sequence: `rows` rows of the batch from first_row on, at most TT_STEP_ROWS, and
+ * `units` units from first_unit on, a multiple of two vectors. Arrays are (batch, hidden) of this
+ * step, gates and dgates (batch, gates * hidden). */
+typedef struct {
+    tt_step_product_args product;
+    int64_t batch, hidden;
+    int64_t first_row, rows, first_unit, units;
+    const float *h_before, *c_before; /* NULL: zeros */
+    float *gates, *inner, *h, *c;     /* written forward, read backward */
+    tt_step_forward_args forward;
+    tt_step_backward_args backward;
+    int gate_count;
     int relu; /* of rnn_step */
 } tt_step_args;
 

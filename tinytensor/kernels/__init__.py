@@ -27,6 +27,7 @@ FAST_MODULES = (
     "norm",
     "attention",
     "embedding",
+    "cells",
     "recurrent",
     "optim",
 )

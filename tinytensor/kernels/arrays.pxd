@@ -1,11 +1,12 @@
-# What the kernel modules ask of their arguments, and how they cut rows into pieces.
+# What the kernel modules ask of their arguments, and the arithmetic of sizes.
+cimport cython
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 
 from tinytensor.kernels cimport copies
 
 
-# Can the kernels take it, after a copy if it is not contiguous: a native float32 ndarray?
+# Can the kernels take it, after a copy where they cannot read it: a native float32 ndarray?
 cdef inline bint is_f32(object x) noexcept:
     return (
         cnp.PyArray_CheckExact(x)
@@ -19,6 +20,20 @@ cdef inline bint is_f32_or_none(object x) noexcept:
     return x is None or is_f32(x)
 
 
+# Can the kernels read it where it lies, by its strides: such an array, aligned?
+cdef inline bint is_readable_f32(object x) noexcept:
+    return (
+        cnp.PyArray_CheckExact(x)
+        and cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT32
+        and cnp.PyArray_ISBEHAVED_RO(x)
+    )
+
+
+# Can they read it element after element: such an array, in C order?
+cdef inline bint is_plain_f32(object x) noexcept:
+    return is_readable_f32(x) and cnp.PyArray_IS_C_CONTIGUOUS(x)
+
+
 # The array itself if it is C-contiguous and aligned, else such a copy.
 cdef inline cnp.ndarray contiguous(object x):
     return x if cnp.PyArray_ISCARRAY_RO(x) else copies.copy(x)
@@ -29,10 +44,26 @@ cdef inline float *data_f32(object x) noexcept:
     return NULL if x is None else <float *> cnp.PyArray_DATA(x)
 
 
+# Where byte or float i of x is; NULL where x is NULL.
+cdef inline char *byte_at(const void *x, int64_t i) noexcept nogil:
+    return <char *> x + i if x != NULL else NULL
+
+
+cdef inline float *float_at(const float *x, int64_t i) noexcept nogil:
+    return <float *> x + i if x != NULL else NULL
+
+
 # How many of the rows, of n elements each, make a piece of about `work` elements.
+@cython.cdivision(True)
 cdef inline int64_t rows_of_piece(int64_t n, int64_t work) noexcept nogil:
     return 1 if n >= work else work // (n if n else 1)
 
 
+@cython.cdivision(True)
 cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
     return (n + by - 1) // by
+
+
+# n, or the next multiple of `to`.
+cdef inline int64_t round_up(int64_t n, int64_t to) noexcept nogil:
+    return ceil_div(n, to) * to

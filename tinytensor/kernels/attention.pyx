@@ -12,9 +12,9 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport (
-    TT_ATTENTION_KEYS,
-    tt_attention_args, tt_attention_backward_args, tt_attention_backward_scratch,
-    tt_attention_depth, tt_attention_queries, tt_attention_scratch, tt_kernels,
+    TT_ATTENTION_KEYS, tt_attention_args, tt_attention_backward_args,
+    tt_attention_backward_scratch, tt_attention_depth, tt_attention_queries, tt_attention_scratch,
+    tt_kernels,
 )
 from tinytensor.kernels.arrays cimport ceil_div, is_f32
 

@@ -18,6 +18,7 @@ from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport (
     TT_IDENTITY, tt_conv_args, tt_gemm_block_args, tt_gemm_pack_args, tt_kernels,
 )
+from tinytensor.kernels.arrays cimport ceil_div, is_readable_f32
 from tinytensor.kernels.direct cimport (
     direct,
     direct_gather,
@@ -31,7 +32,6 @@ from tinytensor.kernels.direct cimport (
 from tinytensor.kernels.gemm cimport (
     cut_rows,
     depth_of_blocks,
-    is_f32,
     multiply,
     pack_filters,
     product,
@@ -44,6 +44,7 @@ from tinytensor.kernels.scratch cimport (
     memory_of,
     take_slot,
 )
+from tinytensor.kernels.tuning cimport HALF_OF_CACHE, PRODUCTS
 from tinytensor.kernels.winograd cimport Planes, winograd, winograd_grad_w, winograd_pays
 
 import numpy as np
@@ -56,14 +57,8 @@ __all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x"]
 cnp.import_array()
 
 cdef enum:
-    WORK_OF_PIECE = 1 << 20  # multiply-adds
     PIXELS_OF_PIECE = 256
-    SCRATCH = 1 << 17  # floats: half of a second-level cache
     ROWS_OF_PIECE = 256
-
-
-cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
-    return (n + by - 1) // by
 
 
 # --- What is convolved -----------------------------------------------------------------------
@@ -224,11 +219,11 @@ cdef void forward_pieces(Forward *s) noexcept nogil:
     cdef int64_t unit = panel_of_b(s.table), rows, pixels
     cdef int64_t work = s.shape.filters * s.shape.taps  # of a pixel
     cut_rows(s.shape.filters, s.table.gemm_rows, &s.panel, &rows)
-    pixels = min(PIXELS_OF_PIECE, max(unit, WORK_OF_PIECE // work))
+    pixels = min(PIXELS_OF_PIECE, max(unit, PRODUCTS // work))
     pixels = ceil_div(s.shape.pixels, ceil_div(s.shape.pixels, pixels))
     s.piece_pixels = ceil_div(pixels, unit) * unit
     s.pixel_pieces = ceil_div(s.shape.pixels, s.piece_pixels)
-    s.piece_items = max(1, WORK_OF_PIECE // (work * s.shape.pixels))
+    s.piece_items = max(1, PRODUCTS // (work * s.shape.pixels))
     s.block_depth = depth_of_blocks(s.shape.taps)
     s.blocks = ceil_div(s.shape.taps, s.block_depth)
 
@@ -241,7 +236,7 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups):
     cdef cnp.ndarray xs, ws, bs, out
     cdef int64_t pieces
     if not (
-        is_f32(x) and is_f32(weight) and (bias is None or is_f32(bias))
+        is_readable_f32(x) and is_readable_f32(weight) and (bias is None or is_readable_f32(bias))
         and read_geometry(&s.shape, x.shape, weight.shape, stride, padding, dilation, groups)
         and (bias is None or bias.shape == (weight.shape[0],))
     ):
@@ -381,12 +376,12 @@ cdef void backward_pieces(Backward *s) noexcept nogil:
     # At least some channels, so that a block has rows enough; then as many pixels as fit, in whole
     # rows where rows are not too long.
     channels = min(s.shape.channels, max(1, ceil_div(64, area)))
-    most = max(64, SCRATCH // (channels * area))
+    most = max(64, HALF_OF_CACHE // (channels * area))
     unit = width if width <= most else 1
     s.piece_pixels = ceil_div(ceil_div(pixels, ceil_div(pixels, most)), unit) * unit
     most = max(channels, min(
-        SCRATCH // (area * s.piece_pixels),
-        WORK_OF_PIECE // (area * s.shape.pixels * s.shape.filters),
+        HALF_OF_CACHE // (area * s.piece_pixels),
+        PRODUCTS // (area * s.shape.pixels * s.shape.filters),
     ))
     s.channel_pieces = ceil_div(s.shape.channels, most)
     s.piece_channels = ceil_div(s.shape.channels, s.channel_pieces)
@@ -404,7 +399,7 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
     cdef Geometry reversed
     cdef cnp.ndarray gs, ws, out
     cdef int64_t pieces, area
-    if not (is_f32(g) and is_f32(weight) and weight.ndim == 4):
+    if not (is_readable_f32(g) and is_readable_f32(weight) and weight.ndim == 4):
         return reference.conv2d_grad_x(g, weight, size, stride, padding, dilation, groups)
     shape = (len(g), weight.shape[1] * groups, *size)
     if not (
@@ -537,7 +532,7 @@ cdef void weights_pieces(Weights *s) noexcept nogil:
     # Some 16 pieces in all, each of them worth waking a thread.
     pieces = s.row_pieces * s.shape.groups
     work = s.shape.images * s.shape.pixels * s.piece_rows * s.columns
-    most = min(s.shape.images, ceil_div(16, pieces), max(1, work // WORK_OF_PIECE))
+    most = min(s.shape.images, ceil_div(16, pieces), max(1, work // PRODUCTS))
     s.slice_images = ceil_div(s.shape.images, most)
     s.slices = ceil_div(s.shape.images, s.slice_images)
 
@@ -549,7 +544,7 @@ def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
     cdef Planes planes
     cdef cnp.ndarray gs, xs, sums, out
     cdef int64_t pieces, size
-    if not (is_f32(g) and is_f32(x) and g.ndim == x.ndim == 4 and groups > 0):
+    if not (is_readable_f32(g) and is_readable_f32(x) and g.ndim == x.ndim == 4 and groups > 0):
         return reference.conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups)
     shape = (g.shape[1], x.shape[1] // groups, *kernel)
     if not (

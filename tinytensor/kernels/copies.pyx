@@ -10,6 +10,7 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_copy_args, tt_kernels
+from tinytensor.kernels.tuning cimport PIECE, SMALL
 
 import numpy as np
 
@@ -28,8 +29,6 @@ __all__ = [
 cnp.import_array()
 
 cdef enum:
-    SMALL = 4096      # a call of fewer elements keeps the GIL
-    PIECE = 32768     # elements
     TALL = 256        # rows of a piece that is transposed: long runs in x, and
     WIDE = 128        # columns: in the result
 

@@ -17,6 +17,7 @@ from tinytensor.kernels.abi cimport (
     tt_band_args, tt_conv_args, tt_direct_args, tt_direct_back_args, tt_direct_gather_args,
     tt_direct_grad_args, tt_direct_sums_args, tt_kernels,
 )
+from tinytensor.kernels.arrays cimport ceil_div
 from tinytensor.kernels.conv cimport Geometry
 from tinytensor.kernels.gemm cimport cut_rows, depth_of_blocks, pack_filters
 from tinytensor.kernels.scratch cimport (
@@ -27,6 +28,7 @@ from tinytensor.kernels.scratch cimport (
     memory_of,
     take_slot,
 )
+from tinytensor.kernels.tuning cimport DIRECT_PRODUCTS, QUARTER_OF_CACHE
 
 import numpy as np
 
@@ -35,13 +37,7 @@ from tinytensor.kernels import _core as core
 cnp.import_array()
 
 cdef enum:
-    WORK_OF_PIECE = 1 << 19  # multiply-adds
-    BAND = 1 << 16  # floats: a quarter of a second-level cache
     SUMS = 1 << 18  # floats of a slice's sums
-
-
-cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
-    return (n + by - 1) // by
 
 
 cdef inline int64_t lanes_of_core() noexcept nogil:
@@ -98,8 +94,8 @@ cdef int64_t rows_of_band(const Geometry *s) noexcept nogil:
     """As many rows as fit the memory of a band and are work for a piece; an even number."""
     cdef int64_t height = out_height(s), most, rows
     cdef int64_t work = s.filters * s.taps * s.conv.out_width  # of a row
-    most = (BAND // row_of_band(s) - rows_of_image(s, 1)) // s.conv.stride_y + 1
-    rows = max(2, min(most, WORK_OF_PIECE // work))
+    most = (QUARTER_OF_CACHE // row_of_band(s) - rows_of_image(s, 1)) // s.conv.stride_y + 1
+    rows = max(2, min(most, DIRECT_PRODUCTS // work))
     return ceil_div(ceil_div(height, ceil_div(height, rows)), 2) * 2
 
 
@@ -161,7 +157,7 @@ cdef bint fits(const Geometry *s) noexcept nogil:
     cdef int64_t vectors = ceil_div(width, lanes)
     return (
         (5 * width >= 3 * vectors * lanes or stride_3x3(s)) and s.conv.stride_x <= 8
-        and rows_of_image(s, 2) <= BAND // row_of_band(s)
+        and rows_of_image(s, 2) <= QUARTER_OF_CACHE // row_of_band(s)
     )
 
 
@@ -236,7 +232,7 @@ cdef int direct(
     s.blocks = ceil_div(shape.taps, s.block_depth)
     bands = shape.items * s.bands.of_image
     work = s.bands.rows * shape.conv.out_width * shape.filters * shape.taps
-    s.piece_bands = max(1, WORK_OF_PIECE // work)
+    s.piece_bands = max(1, DIRECT_PRODUCTS // work)
     s.pieces = ceil_div(bands, s.piece_bands)
     s.packed_weight = allocate(shape.groups * shape.filters * shape.taps, keep)
     make_scratch(&s.scratch, s.bands.size, s.pieces, core.get_num_threads(), keep)
@@ -255,7 +251,7 @@ cdef bint direct_grad_x_pays(const Geometry *s) noexcept nogil:
     # The band, of a whole image, is read and written for each tap: few filters are worth it.
     return (
         s.filters <= 2 and fits(s)
-        and rows_of_image(s, out_height(s)) <= BAND // row_of_band(s)
+        and rows_of_image(s, out_height(s)) <= QUARTER_OF_CACHE // row_of_band(s)
     )
 
 
@@ -303,7 +299,7 @@ cdef int direct_grad_x(
     s.g, s.weight, s.out = g, weight, out
     cut_bands(shape, out_height(shape), &s.bands)
     keep.append(offsets_of(shape, &s.bands))
-    s.piece_items = max(1, WORK_OF_PIECE // (shape.pixels * shape.filters * shape.taps))
+    s.piece_items = max(1, DIRECT_PRODUCTS // (shape.pixels * shape.filters * shape.taps))
     pieces = ceil_div(shape.items, s.piece_items)
     make_scratch(&s.scratch, s.bands.size, pieces, core.get_num_threads(), keep)
     with nogil:
@@ -324,7 +320,7 @@ cdef void band_to_gather(const Geometry *s, Bands *b) noexcept nogil:
 cdef bint direct_gather_pays(const Geometry *s) noexcept nogil:
     cdef Bands bands
     band_to_gather(s, &bands)
-    return stride_3x3(s) == 2 and bands.size <= BAND
+    return stride_3x3(s) == 2 and bands.size <= QUARTER_OF_CACHE
 
 
 cdef void run_gather(void *context, int64_t piece) noexcept nogil:
@@ -360,7 +356,7 @@ cdef int direct_gather(
     s.shape = shape[0]
     s.g, s.weight, s.out = g, weight, out
     band_to_gather(shape, &s.bands)
-    s.piece_items = max(1, WORK_OF_PIECE // (shape.pixels * shape.taps))
+    s.piece_items = max(1, DIRECT_PRODUCTS // (shape.pixels * shape.taps))
     pieces = ceil_div(shape.items, s.piece_items)
     make_scratch(&s.scratch, s.bands.size, pieces, core.get_num_threads(), keep)
     with nogil:
@@ -441,7 +437,7 @@ cdef int direct_grad_w(
     s.group_step = shape.filters * shape.taps
     # Some 16 pieces in all, each of them worth waking a thread.
     work = shape.images * shape.pixels * s.group_step
-    s.slices = min(shape.images, ceil_div(16, shape.groups), max(1, work // WORK_OF_PIECE))
+    s.slices = min(shape.images, ceil_div(16, shape.groups), max(1, work // DIRECT_PRODUCTS))
     s.slice_images = ceil_div(shape.images, s.slices)
     s.slices = ceil_div(shape.images, s.slice_images)
     s.slice_step = shape.groups * s.group_step * (s.table.vector_bytes // 4)

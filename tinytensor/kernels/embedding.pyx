@@ -7,6 +7,7 @@ from libc.string cimport memset
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_dropout_args, tt_embedding_args, tt_kernels
 from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32, rows_of_piece
+from tinytensor.kernels.tuning cimport PICKED_ELEMENTS
 
 import numpy as np
 
@@ -17,7 +18,6 @@ __all__ = ["dropout", "embedding", "embedding_backward"]
 cnp.import_array()
 
 cdef enum:
-    WORK_OF_PIECE = 1 << 16  # elements
     MOST_PIECES = 32  # of backward, each of which reads all indices
 
 
@@ -79,7 +79,7 @@ def embedding(indices, weight):
     out = _core.empty((<object> indices).shape + (work.args.n,))
     work.args.weight = data_f32(weight)
     work.args.out = data_f32(out)
-    work.rows_of_piece = rows_of_piece(work.args.n, WORK_OF_PIECE)
+    work.rows_of_piece = rows_of_piece(work.args.n, PICKED_ELEMENTS)
     with nogil:
         _core.parallel_for(ceil_div(work.args.rows, work.rows_of_piece), run_gather, &work)
     return out
@@ -103,7 +103,7 @@ def embedding_backward(g, indices, rows, padding_idx):
     # To read an index costs about as much as to add some elements.
     most_pieces = min(<int64_t> MOST_PIECES, max(<int64_t> 1, work.args.n // 8))
     work.rows_of_piece = max(
-        rows_of_piece(work.args.n, WORK_OF_PIECE), ceil_div(work.args.last, most_pieces)
+        rows_of_piece(work.args.n, PICKED_ELEMENTS), ceil_div(work.args.last, most_pieces)
     )
     with nogil:
         _core.parallel_for(ceil_div(work.args.last, work.rows_of_piece), run_scatter, &work)
@@ -123,8 +123,8 @@ cdef struct DropoutWork:
 cdef void run_dropout(void *context, int64_t piece) noexcept nogil:
     cdef DropoutWork *work = <DropoutWork *> context
     cdef tt_dropout_args args = work.args
-    args.first = piece * WORK_OF_PIECE
-    args.n = min(args.n - args.first, <int64_t> WORK_OF_PIECE)
+    args.first = piece * PICKED_ELEMENTS
+    args.n = min(args.n - args.first, <int64_t> PICKED_ELEMENTS)
     args.x += args.first
     args.out += args.first
     work.table.dropout_f32(&args)
@@ -145,5 +145,5 @@ def dropout(x, p, key):
     work.args.threshold = round(p * 2**32)
     work.args.scale = 1 / (1 - p)
     with nogil:
-        _core.parallel_for(ceil_div(work.args.n, WORK_OF_PIECE), run_dropout, &work)
+        _core.parallel_for(ceil_div(work.args.n, PICKED_ELEMENTS), run_dropout, &work)
     return out

@@ -38,6 +38,3 @@ cdef int64_t depth_of_blocks(int64_t depth) noexcept nogil
 
 # Takes the GIL's holder; releases the GIL where the work is worth it.
 cdef int multiply(const product *p) except -1
-
-# Can the kernels read it where it lies: float32, aligned, native?
-cdef bint is_f32(object x)

@@ -15,6 +15,10 @@ from tinytensor.kernels.abi cimport (
     TT_GEMM_DEPTH, TT_GEMV_STRETCH, TT_IDENTITY, TT_RELU, tt_gemm_block_args,
     tt_gemm_finish_args, tt_gemm_pack_args, tt_gemv_args, tt_kernels,
 )
+from tinytensor.kernels.arrays cimport byte_at, ceil_div, is_readable_f32, round_up
+from tinytensor.kernels.copies cimport MOST_AXES
+from tinytensor.kernels.scratch cimport allocate
+from tinytensor.kernels.tuning cimport PRODUCTS
 
 import numpy as np
 
@@ -30,21 +34,15 @@ cdef enum:
     PANELS_OF_PIECE = 20  # of rows; with a block's depth, about half of a second-level cache
     COLUMNS_OF_PIECE = 256  # whose part of C a second-level cache holds beside a block of A
     PIECES = 16  # or more, if they need not be narrow for it: they are shared out among threads
-    WORK_OF_PIECE = 1 << 20  # multiply-adds; about 20 µs
     FEW_VECTORS = 8  # rows that are multiplied by B one after another, as vectors
     FEW_ROWS = 64  # of a product with B^T that is turned
     WORK_WITH_GIL = 1 << 14  # less than that is done before another thread could be woken
     WORK_AT_ONCE = 1 << 16  # less than that needs no plan
     PACKED = 1 << 22  # elements in a strip of a packed operand
     DEPTH_OF_STRIP = 1536  # three blocks: a strip has thousands of rows, and few operands need two
-    MOST_AXES = 64  # NumPy's
     A_IN_PLACE = 1 << 20  # bytes of A that the caches hold well enough without packing
     B_IN_PLACE = 1 << 17
     ROW_PIECES_IN_PLACE = 4  # which read rows of B where they lie, each for itself
-
-
-cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
-    return (n + by - 1) // by
 
 
 # --- How a product is cut --------------------------------------------------------------------
@@ -111,7 +109,7 @@ cdef Plan make_plan(const product *p) noexcept nogil:
     columns = max(
         2 * plan.panel_of_b,
         min(COLUMNS_OF_PIECE, p.columns * row_pieces // PIECES),
-        WORK_OF_PIECE // max(1, min(p.rows, plan.piece_rows) * p.depth),
+        PRODUCTS // max(1, min(p.rows, plan.piece_rows) * p.depth),
     )
     pieces = ceil_div(p.columns, columns)
     if pieces > 1 and pieces * row_pieces % 2:
@@ -119,7 +117,7 @@ cdef Plan make_plan(const product *p) noexcept nogil:
     plan.piece_columns = (
         ceil_div(ceil_div(p.columns, pieces), plan.panel_of_b) * plan.panel_of_b
     )
-    plan.piece_batches = max(1, WORK_OF_PIECE // max(1, p.rows * p.depth * p.columns))
+    plan.piece_batches = max(1, PRODUCTS // max(1, p.rows * p.depth * p.columns))
 
     # Of rows of B the first tile of a piece makes a copy for the others, in passing; for many
     # pieces one copy for all is better. Columns of B must be transposed, which is done once.
@@ -136,10 +134,6 @@ cdef inline int64_t offset(const int64_t *offsets, int64_t i) noexcept nogil:
     return offsets[i] if offsets != NULL else 0
 
 
-cdef inline char *moved(const void *x, int64_t bytes) noexcept nogil:
-    return <char *> x + bytes if x != NULL else NULL
-
-
 # --- Pieces ----------------------------------------------------------------------------------
 
 
@@ -149,7 +143,7 @@ cdef inline const void *element_of_a(
     """Of row i and depth k of a strip."""
     cdef const product *p = &s.plan.p
     cdef int64_t at = (s.row + i) * p.a_row + (s.k + k) * p.a_depth
-    return moved(p.a, (offset(p.a_offsets, batch) + at) * s.plan.size)
+    return byte_at(p.a, (offset(p.a_offsets, batch) + at) * s.plan.size)
 
 
 cdef inline const void *element_of_b(
@@ -157,7 +151,7 @@ cdef inline const void *element_of_b(
 ) noexcept nogil:
     cdef const product *p = &s.plan.p
     cdef int64_t at = (s.column + j) * p.b_column + (s.k + k) * p.b_depth
-    return moved(p.b, (offset(p.b_offsets, batch) + at) * s.plan.size)
+    return byte_at(p.b, (offset(p.b_offsets, batch) + at) * s.plan.size)
 
 
 cdef void run_piece(void *context, int64_t piece) noexcept nogil:
@@ -186,25 +180,25 @@ cdef void run_piece(void *context, int64_t piece) noexcept nogil:
     args.a_packed, args.b_packed = plan.pack_a, plan.pack_b
     args.c_by_columns = p.c_by_columns
     args.activation = p.activation
-    args.row_bias = moved(p.row_bias, (s.row + i) * plan.size)
-    args.column_bias = moved(p.column_bias, (s.column + j) * plan.size)
+    args.row_bias = byte_at(p.row_bias, (s.row + i) * plan.size)
+    args.column_bias = byte_at(p.column_bias, (s.column + j) * plan.size)
     for batch in range(first, min(first + plan.piece_batches, s.batch + s.batches)):
         at = batch * p.c_batch
         if p.c_by_columns:
             at += s.row + i + (s.column + j) * p.c_row
         else:
             at += (s.row + i) * p.c_row + s.column + j
-        args.c = moved(p.c, at * plan.size)
+        args.c = byte_at(p.c, at * plan.size)
         for block in range(ceil_div(s.depth, plan.block_depth)):
             k = block * plan.block_depth
             args.depth = min(plan.block_depth, s.depth - k)
             if plan.pack_a:
-                args.a = moved(s.packed_a, (k * s.rows + i * args.depth) * plan.size)
+                args.a = byte_at(s.packed_a, (k * s.rows + i * args.depth) * plan.size)
             else:
                 args.a = element_of_a(s, batch, i, k)
             if plan.pack_b:
-                at = k * padded(plan, s.columns) + j * args.depth
-                args.b = moved(s.packed_b, at * plan.size)
+                at = k * packed_columns(plan, s.columns) + j * args.depth
+                args.b = byte_at(s.packed_b, at * plan.size)
             else:
                 args.b = element_of_b(s, batch, k, j)
             args.accumulate = p.accumulate or s.k + k > 0
@@ -214,10 +208,9 @@ cdef void run_piece(void *context, int64_t piece) noexcept nogil:
             plan.multiplies(&args)
 
 
-cdef inline int64_t padded(const Plan *plan, int64_t columns) noexcept nogil:
+cdef inline int64_t packed_columns(const Plan *plan, int64_t columns) noexcept nogil:
     """Columns of a packed strip of B: the last panel is filled up to whole vectors."""
-    cdef int64_t lanes = plan.panel_of_b // 2
-    return ceil_div(columns, lanes) * lanes
+    return round_up(columns, plan.panel_of_b // 2)
 
 
 cdef void pack_piece_of_a(const Strip *s, int64_t piece) noexcept nogil:
@@ -231,7 +224,7 @@ cdef void pack_piece_of_a(const Strip *s, int64_t piece) noexcept nogil:
     args.width_step, args.depth_step = p.a_row, p.a_depth
     args.panel = plan.panel
     args.x = element_of_a(s, s.batch, i, k)
-    args.out = moved(s.packed_a, (k * s.rows + i * args.depth) * plan.size)
+    args.out = byte_at(s.packed_a, (k * s.rows + i * args.depth) * plan.size)
     plan.packs_a(&args)
 
 
@@ -246,7 +239,8 @@ cdef void pack_piece_of_b(const Strip *s, int64_t piece) noexcept nogil:
     args.width_step, args.depth_step = p.b_column, p.b_depth
     args.panel = plan.panel_of_b
     args.x = element_of_b(s, s.batch, k, j)
-    args.out = moved(s.packed_b, (k * padded(plan, s.columns) + j * args.depth) * plan.size)
+    cdef int64_t at = k * packed_columns(plan, s.columns) + j * args.depth
+    args.out = byte_at(s.packed_b, at * plan.size)
     plan.packs_b(&args)
 
 
@@ -321,14 +315,6 @@ cdef int64_t depth_of_strip(const Plan *plan) noexcept nogil:
     return DEPTH_OF_STRIP // plan.block_depth * plan.block_depth
 
 
-cdef char *memory_of(int64_t bytes, list keep):
-    """Memory of so many bytes, a multiple of 4, for as long as ``keep`` lives."""
-    cdef cnp.npy_intp n = bytes // 4
-    cdef cnp.ndarray memory = _core.empty_f32(1, &n)
-    keep.append(memory)
-    return <char *> cnp.PyArray_DATA(memory)
-
-
 # The same product as C^T = B^T A^T.
 cdef product turned(const product *p) noexcept nogil:
     cdef product q = p[0]
@@ -391,10 +377,10 @@ cdef int multiply(const product *p) except -1:
     plan.piece_batches = 1
     if plan.pack_a:
         rows = strip_width(p.rows, depth, plan.piece_rows)
-        packed_a = memory_of(rows * depth * plan.size, keep)
+        packed_a = <char *> allocate(rows * depth * plan.size // 4, keep)
     if plan.pack_b:
         columns = strip_width(p.columns, depth, plan.piece_columns)
-        packed_b = memory_of(columns * depth * plan.size, keep)
+        packed_b = <char *> allocate(columns * depth * plan.size // 4, keep)
     with nogil:
         run_packed(&plan, packed_a, packed_b, rows, columns)
     return 0
@@ -414,10 +400,10 @@ cdef int finish_nothing(const product *p) except -1:
     args.rows, args.columns, args.c_row = p.rows, p.columns, p.c_row
     args.activation, args.row_bias, args.column_bias = p.activation, p.row_bias, p.column_bias
     for batch in range(p.batches):
-        args.c = moved(p.c, batch * p.c_batch * size)
+        args.c = byte_at(p.c, batch * p.c_batch * size)
         if not p.accumulate:
             for row in range(p.rows):
-                memset(moved(args.c, row * p.c_row * size), 0, p.columns * size)
+                memset(byte_at(args.c, row * p.c_row * size), 0, p.columns * size)
         finish(p, &args)
     return 0
 
@@ -436,8 +422,8 @@ cdef void pack_block(void *context, int64_t piece) noexcept nogil:
     cdef tt_gemm_pack_args args = s.args
     cdef int64_t k = piece % s.blocks * s.block_depth
     cdef int64_t matrix = piece // s.blocks * args.width * args.depth
-    args.x = moved(args.x, (matrix + k) * sizeof(float))
-    args.out = moved(args.out, (matrix + k * args.width) * sizeof(float))
+    args.x = byte_at(args.x, (matrix + k) * sizeof(float))
+    args.out = byte_at(args.out, (matrix + k * args.width) * sizeof(float))
     args.depth = min(s.block_depth, args.depth - k)
     s.table.gemm_pack_a_f32(&args)
 
@@ -468,8 +454,8 @@ cdef void run_rows(void *context, int64_t piece) noexcept nogil:
     cdef const RowsOfVector *s = <const RowsOfVector *> context
     cdef tt_gemv_args args = s.args
     cdef int64_t row = piece * s.piece_rows
-    args.a = moved(args.a, row * args.a_row * s.size)
-    args.y = moved(args.y, row * s.size)
+    args.a = byte_at(args.a, row * args.a_row * s.size)
+    args.y = byte_at(args.y, row * s.size)
     args.rows = min(s.piece_rows, args.rows - row)
     s.kernel(&args)
 
@@ -497,7 +483,7 @@ cdef bint multiply_vectors(const product *p) noexcept nogil:
     s.size = sizeof(double) if p.of_doubles else sizeof(float)
     s.args.y, s.args.depth = p.c, p.depth
     if s.args.a_depth == 1:
-        s.piece_rows = max(64, (WORK_OF_PIECE // 8) // (p.depth * s.args.vectors))
+        s.piece_rows = max(64, (PRODUCTS // 8) // (p.depth * s.args.vectors))
     else:  # long stretches of the rows of B, which come from memory; an even number of them
         s.piece_rows = max(1024, ceil_div(p.columns, 2 * ceil_div(p.columns, 2 * TT_GEMV_STRETCH)))
     s.piece_rows = (s.piece_rows + 63) & ~<int64_t> 63
@@ -511,13 +497,6 @@ cdef bint multiply_vectors(const product *p) noexcept nogil:
 
 
 # --- Arrays ----------------------------------------------------------------------------------
-
-
-cdef bint is_f32(object x):
-    return (
-        cnp.PyArray_CheckExact(x) and cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT32
-        and cnp.PyArray_ISBEHAVED_RO(x)
-    )
 
 
 # Can the kernels multiply them: arrays of one such type?

@@ -10,6 +10,7 @@ from libc.string cimport memset
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_binary_args, tt_kernels
 from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32
+from tinytensor.kernels.tuning cimport PIECE
 
 import numpy as np
 
@@ -21,10 +22,6 @@ cnp.import_array()
 
 
 ctypedef void (*kernel)(const tt_binary_args *) noexcept nogil
-
-cdef enum:
-    PIECE = 1 << 15  # elements
-
 
 # What is computed of a loss.
 cdef enum:

@@ -9,6 +9,7 @@ from tinytensor.kernels.abi cimport tt_batch_norm_args, tt_layer_norm_args
 from tinytensor.kernels.arrays cimport (
     ceil_div, contiguous, data_f32, is_f32, is_f32_or_none, rows_of_piece,
 )
+from tinytensor.kernels.tuning cimport ROWS_OF_ELEMENTS
 
 import numpy as np
 
@@ -27,7 +28,6 @@ __all__ = [
 cnp.import_array()
 
 cdef enum:
-    WORK_OF_PIECE = 1 << 15  # elements; 10 to 20 µs
     MOST_PARTS = 64  # sums over rows are made in at most so many parts
 
 
@@ -69,7 +69,7 @@ cdef bint rows_of(NormWork *work, object x, object weight, int ndim) noexcept:
     for i in range(cnp.PyArray_NDIM(x) - ndim, cnp.PyArray_NDIM(x)):
         work.args.n *= cnp.PyArray_DIM(x, i)
     work.args.rows = cnp.PyArray_SIZE(x) // work.args.n
-    work.rows_of_piece = rows_of_piece(work.args.n, WORK_OF_PIECE)
+    work.rows_of_piece = rows_of_piece(work.args.n, ROWS_OF_ELEMENTS)
     work.args.stream = _core.is_streamed(cnp.PyArray_SIZE(x))
     work.args.weight = data_f32(weight)
     work.args.bias = work.args.g = NULL
@@ -199,7 +199,7 @@ cdef void shape_of(BatchNormWork *work, cnp.ndarray x):
     work.args.channels = cnp.PyArray_DIM(x, 1)
     values = cnp.PyArray_SIZE(x) // work.args.channels
     work.args.space = values // work.args.batch
-    work.channels_of_piece = rows_of_piece(values, WORK_OF_PIECE)
+    work.channels_of_piece = rows_of_piece(values, ROWS_OF_ELEMENTS)
     if work.args.space == 1:  # channels are the lanes of vectors: cut between whole ones
         work.channels_of_piece = ceil_div(work.channels_of_piece, 16) * 16
 

@@ -6,7 +6,8 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_planes_args, tt_pool_args
-from tinytensor.kernels.gemm cimport is_f32
+from tinytensor.kernels.arrays cimport ceil_div, data_f32, is_readable_f32
+from tinytensor.kernels.tuning cimport ROWS_OF_ELEMENTS
 
 from functools import lru_cache
 
@@ -25,9 +26,6 @@ __all__ = [
 ]
 
 cnp.import_array()
-
-cdef enum:
-    WORK_OF_PIECE = 1 << 15  # elements read and written
 
 
 # --- Windows ---------------------------------------------------------------------------------
@@ -95,9 +93,9 @@ cdef void run_planes(void *context, int64_t piece) noexcept nogil:
 
 cdef void run(Pooling *s, int64_t work_of_plane):
     """Over all planes, several to a piece."""
-    s.piece_planes = max(1, WORK_OF_PIECE // max(work_of_plane, 1))
+    s.piece_planes = max(1, ROWS_OF_ELEMENTS // max(work_of_plane, 1))
     with nogil:
-        _core.parallel_for((s.args.planes + s.piece_planes - 1) // s.piece_planes, run_planes, s)
+        _core.parallel_for(ceil_div(s.args.planes, s.piece_planes), run_planes, s)
 
 
 cdef int64_t leading(object shape):
@@ -117,12 +115,8 @@ cdef int64_t *int64s(cnp.ndarray x):
     return <int64_t *> cnp.PyArray_DATA(x)
 
 
-cdef float *floats(cnp.ndarray x):
-    return <float *> cnp.PyArray_DATA(x)
-
-
 def max_pool2d(x, kernel, stride, padding, dilation, ceil_mode):
-    if not is_f32(x) or x.ndim < 2:
+    if not is_readable_f32(x) or x.ndim < 2:
         return reference.max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
     cdef Pooling s
     cdef cnp.ndarray xs, out, indices
@@ -136,7 +130,7 @@ def max_pool2d(x, kernel, stride, padding, dilation, ceil_mode):
     out, indices = _core.empty(shape, np.float32), _core.empty(shape, np.int64)
     memset(&s, 0, sizeof(Pooling))
     s.kernel = _core.table.max_pool_f32
-    s.args.x, s.args.out, s.args.indices = floats(xs), floats(out), int64s(indices)
+    s.args.x, s.args.out, s.args.indices = data_f32(xs), data_f32(out), int64s(indices)
     s.args.planes, s.args.height, s.args.width = leading(x.shape), height, width
     s.args.out_height, s.args.out_width = shape[-2:]
     set_bounds(&s.args, rows, columns)
@@ -158,7 +152,7 @@ cdef object average(
     out = _core.empty(shape, np.float32)
     memset(&s, 0, sizeof(Pooling))
     s.kernel = _core.table.avg_pool_f32
-    s.args.x, s.args.out, s.args.weights = floats(xs), floats(out), floats(weights)
+    s.args.x, s.args.out, s.args.weights = data_f32(xs), data_f32(out), data_f32(weights)
     s.args.planes, s.args.height, s.args.width = leading(shape), height, width
     s.args.out_height, s.args.out_width = shape[-2:]
     set_bounds(&s.args, rows, columns)
@@ -178,7 +172,7 @@ cdef object average_grad(
     memset(cnp.PyArray_DATA(out), 0, cnp.PyArray_NBYTES(out))
     memset(&s, 0, sizeof(Pooling))
     s.kernel = _core.table.avg_pool_grad_f32
-    s.args.x, s.args.out, s.args.weights = floats(gs), floats(out), floats(weights)
+    s.args.x, s.args.out, s.args.weights = data_f32(gs), data_f32(out), data_f32(weights)
     s.args.planes = leading((<object> g).shape)
     s.args.height, s.args.width = size
     s.args.out_height, s.args.out_width = (<object> g).shape[-2:]
@@ -189,7 +183,7 @@ cdef object average_grad(
 
 
 cdef bint holds_windows(x, tuple rows, tuple columns):
-    return is_f32(x) and x.ndim >= 2 and len(rows[0]) > 0 and len(columns[0]) > 0
+    return is_readable_f32(x) and x.ndim >= 2 and len(rows[0]) > 0 and len(columns[0]) > 0
 
 
 def avg_pool2d(x, kernel, stride, padding, ceil_mode, count_include_pad, divisor):
@@ -245,19 +239,20 @@ cdef void run_scatter(void *context, int64_t piece) noexcept nogil:
 
 def scatter_planes(g, indices, size):
     if not (
-        is_f32(g) and g.ndim >= 2 and indices.dtype == np.int64 and indices.shape == g.shape
+        is_readable_f32(g) and g.ndim >= 2
+        and indices.dtype == np.int64 and indices.shape == g.shape
     ):
         return reference.scatter_planes(g, indices, size)
     cdef Scattering s
     cdef cnp.ndarray gs = np.ascontiguousarray(g), at = np.require(indices, None, "CA"), out
     out = _core.empty((*g.shape[:-2], *size), np.float32)
     s.kernel = _core.table.scatter_planes_f32
-    s.args.x, s.args.indices, s.args.out = floats(gs), int64s(at), floats(out)
+    s.args.x, s.args.indices, s.args.out = data_f32(gs), int64s(at), data_f32(out)
     s.args.planes, s.args.picks = leading(g.shape), g.shape[-2] * g.shape[-1]
     s.args.size = size[0] * size[1]
-    s.piece_planes = max(1, WORK_OF_PIECE // max(s.args.picks + s.args.size, 1))
+    s.piece_planes = max(1, ROWS_OF_ELEMENTS // max(s.args.picks + s.args.size, 1))
     with nogil:
         _core.parallel_for(
-            (s.args.planes + s.piece_planes - 1) // s.piece_planes, run_scatter, &s
+            ceil_div(s.args.planes, s.piece_planes), run_scatter, &s
         )
     return out

@@ -13,6 +13,8 @@ from libc.stdint cimport int64_t
 
 from tinytensor.kernels cimport _core, copies
 from tinytensor.kernels.abi cimport tt_arg_args, tt_cumsum_args, tt_reduce_args
+from tinytensor.kernels.copies cimport MOST_AXES
+from tinytensor.kernels.tuning cimport PIECE, SMALL
 
 import numpy as np
 
@@ -45,11 +47,8 @@ ctypedef void (*reduce_kernel)(const tt_reduce_args *) noexcept nogil
 ctypedef void (*arg_kernel)(const tt_arg_args *) noexcept nogil
 
 cdef enum:
-    SMALL = 4096      # a call of fewer elements keeps the GIL
-    CHUNK = 32768     # elements of a piece, at least
     CHUNKS = 64       # pieces of one long axis, at most: their results are reduced again
     STRIP = 2048      # columns of a piece where the inner axes are longer
-    MAX_DIMS = 64
 
 
 # --- One axis of (outer, n, inner) -----------------------------------------------------------
@@ -122,8 +121,8 @@ cdef int reduce_axis(
     job.args.x_outer = n * inner
     job.args.stride = inner
     job.args.out_outer = inner
-    if n * inner <= 2 * CHUNK:
-        job.outers_a_piece = max(<int64_t> 1, CHUNK // max(<int64_t> 1, n * inner))
+    if n * inner <= 2 * PIECE:
+        job.outers_a_piece = max(<int64_t> 1, PIECE // max(<int64_t> 1, n * inner))
         _core.parallel_for(
             (outer + job.outers_a_piece - 1) // job.outers_a_piece, outer_piece, &job
         )
@@ -133,7 +132,7 @@ cdef int reduce_axis(
         job.strips = (inner + STRIP - 1) // STRIP
         _core.parallel_for(outer * job.strips, strip_piece, &job)
         return 0
-    job.chunk = max(<int64_t> CHUNK, n * inner // CHUNKS) // inner
+    job.chunk = max(<int64_t> PIECE, n * inner // CHUNKS) // inner
     job.chunks = (n + job.chunk - 1) // job.chunk
     job.partial = <float *> PyMem_RawMalloc(outer * job.chunks * inner * sizeof(float))
     if job.partial == NULL:
@@ -174,8 +173,8 @@ cdef cnp.ndarray reduce_axes(
     """Reduce the marked axes of a contiguous x. ``shift`` has its shape, but size 1 along these
     axes, and then they must be one group of neighbours."""
     cdef int ndim = cnp.PyArray_NDIM(x)
-    cdef cnp.npy_intp shape[MAX_DIMS]
-    cdef cnp.npy_intp kept[MAX_DIMS]   # the shape without the marked axes
+    cdef cnp.npy_intp shape[MOST_AXES]
+    cdef cnp.npy_intp kept[MOST_AXES]   # the shape without the marked axes
     cdef int first, axis = ndim - 1, lowest = ndim, n_kept = 0
     cdef int64_t outer, n, inner
     cdef int i, failed
@@ -240,7 +239,7 @@ cdef cnp.ndarray covered(object x):
 
 cdef cnp.ndarray simple(reduce_kernel kernel, object x, object axis, object keepdims, bint mean):
     """A reduction without shift, the sum divided by its count if ``mean``; None: not covered."""
-    cdef bint reduced[MAX_DIMS]
+    cdef bint reduced[MOST_AXES]
     cdef cnp.ndarray array = covered(x)
     cdef cnp.ndarray out
     cdef float *data
@@ -289,7 +288,7 @@ def amin(x, axis=None, keepdims=False):
 
 cdef cnp.ndarray spread(object x, object axis, object correction, object keepdims, bint root):
     """The variance, or its root; None: not covered. The reduced axes must be neighbours."""
-    cdef bint reduced[MAX_DIMS]
+    cdef bint reduced[MOST_AXES]
     cdef cnp.ndarray array = covered(x)
     cdef cnp.ndarray center, out
     cdef float *data
@@ -384,7 +383,7 @@ cdef object place_of_extreme(
     arg_kernel kernel, bint largest, object x, object axis, object keepdims
 ):
     cdef ArgWork work
-    cdef bint reduced[MAX_DIMS]
+    cdef bint reduced[MOST_AXES]
     cdef cnp.ndarray array = covered(x)
     cdef int64_t pieces
     cdef int i, ndim
@@ -413,12 +412,12 @@ cdef object place_of_extreme(
     work.strip = min(work.args.cols, <int64_t> STRIP)
     work.strips = (work.args.cols + work.strip - 1) // work.strip
     work.chunk = work.args.n
-    if work.args.n * work.strip > 16 * CHUNK:
-        work.chunk = 8 * CHUNK // work.strip
+    if work.args.n * work.strip > 16 * PIECE:
+        work.chunk = 8 * PIECE // work.strip
     work.chunks = (work.args.n + work.chunk - 1) // work.chunk
     work.outers_of_piece = 1
     if work.chunks == 1 and work.strips == 1:
-        work.outers_of_piece = max(<int64_t> 1, CHUNK // work.args.x_outer)
+        work.outers_of_piece = max(<int64_t> 1, PIECE // work.args.x_outer)
     work.args.out_outer = work.chunks * work.args.cols
     out = np.empty(shape, np.int64)
     places = out if work.chunks == 1 else np.empty(work.args.outer * work.args.out_outer, np.int64)
@@ -473,7 +472,7 @@ cdef void run_cumsum(void *context, int64_t piece) noexcept nogil:
 
 def cumsum(x, axis, reverse=False):
     cdef CumsumWork work
-    cdef bint reduced[MAX_DIMS]
+    cdef bint reduced[MOST_AXES]
     cdef cnp.ndarray array = covered(x)
     cdef int64_t pieces
     cdef int i, ndim
@@ -499,7 +498,7 @@ def cumsum(x, axis, reverse=False):
     work.args.reverse = reverse
     work.rows_of_piece = 1
     if work.args.stride == 1:
-        work.rows_of_piece = max(<int64_t> 1, CHUNK // work.args.n // RUNNING_ROWS) * RUNNING_ROWS
+        work.rows_of_piece = max(<int64_t> 1, PIECE // work.args.n // RUNNING_ROWS) * RUNNING_ROWS
     work.strips = (work.args.stride + RUNNING_STRIP - 1) // RUNNING_STRIP
     pieces = (work.args.outer + work.rows_of_piece - 1) // work.rows_of_piece * work.strips
     with nogil:
@@ -511,14 +510,14 @@ def cumsum(x, axis, reverse=False):
 
 
 def expand(g, shape, axis=None, keepdims=False):
-    cdef bint reduced[MAX_DIMS]
-    cdef cnp.npy_intp dims[MAX_DIMS]
-    cdef cnp.npy_intp strides[MAX_DIMS]
+    cdef bint reduced[MOST_AXES]
+    cdef cnp.npy_intp dims[MOST_AXES]
+    cdef cnp.npy_intp strides[MOST_AXES]
     cdef cnp.npy_intp wanted
-    cdef int ndim = len(shape) if isinstance(shape, tuple) else MAX_DIMS + 1, i, k = 0
+    cdef int ndim = len(shape) if isinstance(shape, tuple) else MOST_AXES + 1, i, k = 0
     cdef cnp.ndarray base
     cdef cnp.dtype descr
-    if not cnp.PyArray_CheckExact(g) or ndim > MAX_DIMS or mark_axes(axis, ndim, reduced):
+    if not cnp.PyArray_CheckExact(g) or ndim > MOST_AXES or mark_axes(axis, ndim, reduced):
         return reference.expand(g, shape, axis, keepdims)
     base = g
     for i in range(ndim):

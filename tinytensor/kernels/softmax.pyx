@@ -8,6 +8,7 @@ from tinytensor.kernels.abi cimport tt_cross_entropy_args, tt_kernels, tt_softma
 from tinytensor.kernels.arrays cimport (
     ceil_div, contiguous, data_f32, is_f32, is_f32_or_none, rows_of_piece,
 )
+from tinytensor.kernels.tuning cimport ROWS_OF_ELEMENTS
 
 import numpy as np
 
@@ -27,7 +28,6 @@ __all__ = [
 cnp.import_array()
 
 cdef enum:
-    WORK_OF_PIECE = 1 << 15  # elements; 10 to 20 µs
     COLUMNS = 64  # pieces of columns are cut between runs of so many
 
 
@@ -117,7 +117,7 @@ cdef void run(
     work.args.step = 1
     for i in range(axis + 1, cnp.PyArray_NDIM(x)):
         work.args.step *= cnp.PyArray_DIM(x, i)
-    work.in_piece = rows_of_piece(n, WORK_OF_PIECE)
+    work.in_piece = rows_of_piece(n, ROWS_OF_ELEMENTS)
     work.args.rows = size // n
     if work.args.step == 1:
         work.kernel = by_rows
@@ -264,7 +264,7 @@ cdef bint prepare(
         y = work.args.target[r]
         if (y < 0 or y >= work.args.classes) and y != work.args.ignore_index:
             return False
-    work.rows_of_piece = rows_of_piece(work.args.classes, WORK_OF_PIECE)
+    work.rows_of_piece = rows_of_piece(work.args.classes, ROWS_OF_ELEMENTS)
     return True
 
 

@@ -15,6 +15,7 @@ from tinytensor.kernels.abi cimport (
     TT_WINOGRAD_TILES, tt_binary_args, tt_gemm_block_args, tt_kernels, tt_winograd_args,
     tt_winograd_taps_args,
 )
+from tinytensor.kernels.arrays cimport ceil_div
 from tinytensor.kernels.gemm cimport cut_rows, depth_of_blocks
 from tinytensor.kernels.scratch cimport (
     Scratch,
@@ -24,19 +25,15 @@ from tinytensor.kernels.scratch cimport (
     memory_of,
     take_slot,
 )
+from tinytensor.kernels.tuning cimport HALF_OF_CACHE
 
 from tinytensor.kernels import _core as core
 
 
 cdef enum:
     POINTS = 36
-    SCRATCH = 1 << 17  # floats: half of a second-level cache
     SUMS = 1 << 21  # floats of all sums of a gradient
     CHANNELS_OF_PIECE = 64
-
-
-cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
-    return (n + by - 1) // by
 
 
 cdef inline int64_t row_of(int64_t channels, int64_t lanes) noexcept nogil:
@@ -198,7 +195,7 @@ cdef int winograd(
 
     # As many tiles as the scratch memory holds, but enough of them to use a point's weights well;
     # and an even number of pieces, as most often there are few.
-    tiles = max(2 * s.table.gemm_rows, SCRATCH // (POINTS * (s.image_row + s.out_row)))
+    tiles = max(2 * s.table.gemm_rows, HALF_OF_CACHE // (POINTS * (s.image_row + s.out_row)))
     pieces = ceil_div(s.tiles.all_segments, max(1, tiles // s.tiles.segment))
     pieces = ceil_div(pieces, 2) * 2
     s.piece_segments = ceil_div(s.tiles.all_segments, pieces)
@@ -343,7 +340,7 @@ cdef void weights_pieces(Weights *s) noexcept nogil:
     s.slice_segments = ceil_div(s.tiles.all_segments, max(1, s.slices))
     s.slices = ceil_div(s.tiles.all_segments, s.slice_segments)
 
-    tiles = max(48, 2 * SCRATCH // (POINTS * (s.image_row + s.gradient_row)))
+    tiles = max(48, 2 * HALF_OF_CACHE // (POINTS * (s.image_row + s.gradient_row)))
     s.chunk_segments = max(1, tiles // s.tiles.segment)
     s.chunk_segments = ceil_div(s.slice_segments, ceil_div(s.slice_segments, s.chunk_segments))
     s.most_tiles = s.chunk_segments * s.tiles.segment | 1

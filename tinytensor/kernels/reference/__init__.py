@@ -8,6 +8,7 @@ what twins share. (A kernel may have the name of its family, and then hides the 
 from typing import TYPE_CHECKING
 
 from . import attention as _attention
+from . import cells as _cells
 from . import conv as _conv
 from . import copies as _copies
 from . import dropout as _dropout
@@ -23,6 +24,7 @@ from . import reduction as _reduction
 from . import softmax as _softmax
 from . import spec as _spec
 from .attention import *
+from .cells import *
 from .conv import *
 from .copies import *
 from .dropout import *
@@ -41,6 +43,7 @@ from .spec import *
 if not TYPE_CHECKING:  # a type checker reads no __all__ that is put together
     __all__ = [
         *_attention.__all__,
+        *_cells.__all__,
         *_conv.__all__,
         *_copies.__all__,
         *_dropout.__all__,

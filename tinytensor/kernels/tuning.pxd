@@ -1,0 +1,34 @@
+# How work is cut: the sizes that several kernels share, and why they are what they are.
+#
+# Time. A call is cut into pieces by its size alone, never by the number of threads: so the order of
+# sums, and with it each bit of a result, is the same on any number. A piece is to take some 10 to 20
+# µs: long against what it costs to claim it, and short enough that threads finish together. How many
+# elements that is depends on what is done with each:
+#
+#     elements read and written once, from memory (maps, copies, losses)       1 << 15
+#     elements of rows, with an exp or two sums (softmax, norm, pooling)        1 << 15
+#     elements of rows that are picked by indices (embedding, dropout)          1 << 16
+#     elements of a state, with some 60 operations each (recurrent cells)       1 << 13
+#     multiply-adds of a product that streams packed operands                   1 << 20
+#     multiply-adds of direct convolution, which also fills its band            1 << 19
+#     multiply-adds of a step of a sequence: 5 µs, as the threads stay awake    1 << 18
+#
+# A call of less than SMALL elements is done before another thread could be woken. It keeps the GIL,
+# since to release it and to take it again costs more than others gain.
+#
+# Memory. What a piece reads more than once must stay in its core's second-level cache, of which
+# these sizes assume 1 MiB: half of it for the scratch memory of a piece, as the operands that pass
+# by need the other half.
+cdef enum:
+    SMALL = 1 << 12
+
+    PIECE = 1 << 15
+    ROWS_OF_ELEMENTS = 1 << 15
+    PICKED_ELEMENTS = 1 << 16
+    STATE_ELEMENTS = 1 << 13
+    PRODUCTS = 1 << 20
+    DIRECT_PRODUCTS = 1 << 19
+    STEP_PRODUCTS = 1 << 18
+
+    HALF_OF_CACHE = 1 << 17  # floats
+    QUARTER_OF_CACHE = 1 << 16
