@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .engine.core import Variable
+from .kernels.reference.spec import is_narrow
 
 __all__ = [
     "bool",
@@ -70,17 +71,30 @@ def _bfloat16() -> np.dtype:
     return np.dtype(bfloat16)
 
 
-def is_narrow(value: Any) -> builtins.bool:
-    """Whether an array or a dtype is of 16-bit floats."""
+def is_real_floating(value: Any) -> builtins.bool:
+    """Whether an array or a dtype is of real floating-point numbers, those of 16 bits among them.
+
+    NumPy's kind of bfloat16 is "V", so whoever asks for the kind "f" leaves it out.
+    """
     dtype = getattr(value, "dtype", value)
-    if not isinstance(dtype, np.dtype) or dtype.itemsize != 2:
-        return False
-    return dtype.kind == "f" or dtype.name == "bfloat16"
+    return dtype.kind == "f" or is_narrow(dtype)
 
 
-def is_floating(dtype: np.dtype) -> builtins.bool:
-    """Whether a dtype is of real or complex floating-point numbers."""
+def is_complex(value: Any) -> builtins.bool:
+    """Whether an array or a dtype is of complex numbers."""
+    return getattr(value, "dtype", value).kind == "c"
+
+
+def is_floating(value: Any) -> builtins.bool:
+    """Whether an array or a dtype is of real or complex floating-point numbers."""
+    dtype = getattr(value, "dtype", value)
     return dtype.kind in "fc" or is_narrow(dtype)
+
+
+def is_number(value: Any) -> builtins.bool:
+    """Whether an array or a dtype is of numbers that ops take, bools among them."""
+    dtype = getattr(value, "dtype", value)
+    return dtype.kind in "biufc" or is_narrow(dtype)
 
 
 def same_kind(dtype: np.dtype, to: np.dtype) -> builtins.bool:

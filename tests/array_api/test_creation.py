@@ -87,6 +87,31 @@ def test_arange_and_linspace_of_floats() -> None:
                 assert found[-1].item() == stop
 
 
+def test_linspace_of_other_dtypes_is_refused() -> None:
+    for dtype in (*SIGNED, *UNSIGNED, "bool"):
+        with pytest.raises(tt.errors.DtypeError, match=f"linspace: dtype must be .* not {dtype}"):
+            tt.linspace(0, 10, 3, dtype=getattr(tt, dtype))
+
+
+def test_linspace_at_the_ends_of_a_dtype() -> None:
+    for dtype in (tt.float32, tt.float64):
+        most = dtype.type(tt.finfo(dtype).max)
+        for start, stop in ((-most, most), (float(-most), float(most)), (most, -most)):
+            found = tt.linspace(start, stop, 5, dtype=dtype)
+            assert found.dtype == dtype
+            assert (found[0].item(), found[-1].item()) == (start, stop)
+            np.testing.assert_allclose(found, [start, start / 2, 0, stop / 2, stop], rtol=1e-15)
+    third = np.float32(1 / 3)
+    ends = tt.linspace(third, np.float32(0.1), 7)
+    assert (ends.dtype, ends[0].item(), ends[-1].item()) == (tt.float32, third, np.float32(0.1))
+    one = np.float32(1)
+    several = tt.linspace(one, np.float32(2), 50).numpy()  # each rounded once
+    np.testing.assert_array_equal(several, np.linspace(1, 2, 50).astype(np.float32))
+    assert tt.linspace(third, one, 3, dtype=tt.float64)[0].item() == float(third)
+    wide = tt.linspace(-1e308 - 1e308j, 1e308 + 1e308j, 3, dtype=tt.complex128)
+    assert wide.tolist() == [-1e308 - 1e308j, 0, 1e308 + 1e308j]
+
+
 def test_asarray_takes_what_is_like_an_array() -> None:
     nested = [[1, 2], (3, 4)]
     assert tt.asarray(nested).tolist() == [[1, 2], [3, 4]]

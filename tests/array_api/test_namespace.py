@@ -263,7 +263,7 @@ def test_defaults_are_what_inspection_says() -> None:
         "float64": tt.float64,
     }
     assert set(info.dtypes(kind="integral")) == {*SIGNED, *UNSIGNED}
-    assert info.devices() == [info.default_device()] == ["cpu"]
+    assert info.devices() == (info.default_device(),) == ("cpu",)
     with pytest.raises(ValueError, match="no kind 'text'"):
         info.dtypes(kind="text")
     with pytest.raises(ValueError, match="only 'cpu', not 'cuda'"):

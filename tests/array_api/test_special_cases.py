@@ -323,7 +323,7 @@ COMPLEX = {
         +inf, +inf → ?+inf, nan; -inf, nan → ?+0, ?+0; +inf, nan → ?+inf, nan; nan, +0 → nan, +0;
         nan, nonzero → nan, nan; nan, nan → nan, nan""",
     "expm1": """
-        ±0, +0 → ?+0, +0; finite, +inf → nan, nan; finite, nan → nan, nan; +inf, +0 → +inf, +0;
+        ±0, +0 → +0, +0; finite, +inf → nan, nan; finite, nan → nan, nan; +inf, +0 → +inf, +0;
         -inf, +inf → -1, ?+0; -inf, nan → -1, ?+0; +inf, nonzero → cis +inf;
         +inf, +inf → ?+inf, nan; +inf, nan → ?+inf, nan; nan, +0 → nan, +0;
         nan, nonzero → nan, nan; nan, nan → nan, nan""",

@@ -697,6 +697,26 @@ def test_clipping():
     np.testing.assert_allclose(p.grad, [3 / 3.5, -1], rtol=1e-6)
     p.grad = tt.tensor([1e30, 1e30])
     np.testing.assert_allclose(nn.utils.clip_grad_norm_(p, 1).item(), 2**0.5 * 1e30, rtol=1e-6)
+    for size in (1e-30, 1e-42, 3e38):  # whose squares are no float32
+        p.grad = tt.tensor([size, -size])
+        for order in (1.0, 2.0, 3.0):
+            total = np.float64(p.grad[0].item()) * 2 ** (1 / order)
+            found = nn.utils.get_total_norm([p.grad.astype(tt.float64)], order).item()
+            np.testing.assert_allclose(found, total, rtol=1e-6)
+            if total < 3.4e38:
+                np.testing.assert_allclose(
+                    nn.utils.get_total_norm([p.grad], order).item(), total, rtol=1e-6, atol=1e-45
+                )
+    double = nn.Parameter(tt.zeros(2, dtype=tt.float64))
+    for tiny in (1e-200, 1e-300, 1e300):
+        double.grad = tt.full(2, tiny, dtype=tt.float64)
+        total = nn.utils.get_total_norm([double.grad]).item()
+        np.testing.assert_allclose(total, 2**0.5 * tiny, rtol=1e-12)
+    turned = nn.Parameter(tt.zeros(2, dtype=tt.complex64))
+    turned.grad = tt.tensor([3j, 4.0])
+    total = nn.utils.clip_grad_norm_([turned], 1.0)
+    assert (total.dtype, total.item()) == (tt.float32, 5)
+    np.testing.assert_allclose(turned.grad, [0.6j, 0.8], rtol=1e-6)
     p.grad = tt.tensor([float("inf"), 0.0])
     with pytest.raises(RuntimeError, match="is inf"):
         nn.utils.clip_grad_norm_(p, 1, error_if_nonfinite=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -191,6 +193,55 @@ def test_interpolate(mode: str, space: int) -> None:
             lambda x, theirs=theirs: f(x, **theirs),
             x,
         )
+
+
+def test_the_nearest_element_is_found_in_whole_numbers() -> None:
+    """Floats put element 49 of 2 → 98 at 0.999…"""
+    for old, new in itertools.product((1, 2, 3, 5, 7, 49, 64), (1, 2, 3, 7, 41, 49, 98, 300)):
+        x = tt.arange(old).reshape(1, 1, old)
+        found = tt.interpolate(x, new)[0, 0].tolist()
+        assert found == [i * old // new for i in range(new)]
+        found = tt.interpolate(x, new, mode="nearest-exact")[0, 0].tolist()
+        assert found == [(2 * i + 1) * old // (2 * new) for i in range(new)]
+    assert tt.interpolate(tt.arange(2).reshape(1, 1, 2), 98)[0, 0, 49].item() == 1
+
+
+def test_scale_factors_are_taken_as_they_are_meant() -> None:
+    """1/49 as a float is no 49th, nor 0.1 a tenth; PyTorch rounds 1 / scale_factor to float32."""
+    f = torch.nn.functional.interpolate
+    for old, scale in itertools.product((1, 2, 5, 10, 30), (0.1, 1 / 3, 0.7, 1.1, 2.3, 3, 49)):
+        x = np.arange(old).reshape(1, 1, old)
+        meant, new = Fraction(scale).limit_denominator(100), int(old * scale)
+        if new == 0:
+            with pytest.raises(ValueError, match="to 0 elements"):
+                tt.interpolate(x, scale_factor=scale)
+            continue
+        found = tt.interpolate(x, scale_factor=scale)[0, 0].tolist()
+        assert found == [min(i * meant.denominator // meant.numerator, old - 1) for i in range(new)]
+        theirs = f(torch.tensor(x, dtype=torch.float32), scale_factor=scale)
+        assert len(found) == theirs.numel()
+        assert abs(np.array(found) - theirs.numpy().reshape(-1)).max() <= 1
+    for bad in (-1.0, 0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="interpolate"):
+            tt.interpolate(np.ones((1, 1, 2)), scale_factor=bad)
+    with pytest.raises(TypeError, match="interpolate"):
+        tt.interpolate(np.ones((1, 1, 2)), 2.5)
+
+
+@pytest.mark.parametrize("dtype", [tt.uint8, tt.int8, tt.int16, tt.int32, tt.uint32])
+def test_mixtures_of_integers_are_rounded(dtype: np.dtype) -> None:
+    limits = np.iinfo(dtype)
+    ends = np.array([[[limits.min, limits.max]]], dtype)
+    found = tt.interpolate(ends, 5, mode="linear", align_corners=True)
+    wanted = np.rint(np.linspace(limits.min, limits.max, 5)).astype(int).tolist()
+    assert (found.dtype, found[0, 0].tolist()) == (dtype, wanted)
+    for mode in ("nearest", "nearest-exact"):
+        assert tt.interpolate(ends, 4, mode=mode).tolist() == np.repeat(ends, 2, -1).tolist()
+    for other in (tt.int64, tt.uint64, tt.bool):
+        with pytest.raises(tt.errors.DtypeError, match="'linear' mixes floats or short integers"):
+            tt.interpolate(ends.astype(other), 5, mode="linear")
+    mixed = tt.interpolate(np.array([[[1j, 2.0]]], np.complex64), 3, mode="linear")
+    assert (mixed.dtype, mixed[0, 0].tolist()) == (tt.complex64, [1j, 1 + 0.5j, 2])
 
 
 # --- Gathering and scattering ----------------------------------------------------------------

@@ -72,6 +72,29 @@ def test_other_bad_losses():
         tt.mse_loss(x, x[:, :1])
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        tt.mse_loss,
+        tt.l1_loss,
+        tt.smooth_l1_loss,
+        tt.huber_loss,
+        tt.binary_cross_entropy,
+        tt.binary_cross_entropy_with_logits,
+        tt.cross_entropy,
+    ],
+    ids=lambda loss: loss.__name__,
+)
+def test_complex_numbers_are_refused(loss):
+    """An absolute value of complex numbers has another gradient than one of real ones."""
+    real, other = tt.tensor([[0.25, 0.5]]), tt.tensor([[0.25j, 0.5]])
+    for pair in ((real, other), (other, real), (other, other)):
+        with pytest.raises(tt.errors.DtypeError, match=loss.__name__):
+            loss(*pair)
+        with pytest.raises(tt.errors.DtypeError, match=loss.__name__):
+            tt.func.vmap(loss)(*pair)
+
+
 def test_saturated_probabilities_have_finite_gradients():
     p = tt.tensor([0.0, 1.0, 0.0, 1.0], requires_grad=True)
     loss = tt.binary_cross_entropy(p, tt.tensor([0.0, 1.0, 1.0, 0.0]), reduction="none")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..decorating import Decorating, decorated
+from ..dtypes import is_complex, is_floating
 from ..engine.core import Variable
 from ..engine.observers import Observer, observers
 from ..engine.operation import observing
@@ -107,7 +108,7 @@ class detect_anomaly(Observer, metaclass=Decorating):
 
     def is_suspect(self, value: Any) -> bool:
         array = np.asarray(value)
-        return array.dtype.kind in "fc" and not np.isfinite(array).all()
+        return is_floating(array) and not np.isfinite(array).all()
 
     def judge(self, name: str, given: list[tuple[str, Any]], value: Any) -> None:
         """Raise if ``value``, which is not finite, was made of arguments that are to blame less."""
@@ -156,14 +157,14 @@ def _numbers(argument: Any, many: bool = False) -> Iterator[np.ndarray]:
         many and type(argument) is int
     ):
         array = np.asarray(argument)
-        if array.dtype.kind in ("fciub" if many else "fc"):
+        if is_floating(array) or (many and array.dtype.kind in "iub"):
             yield array
 
 
 def _summary(array: np.ndarray) -> str:
     if array.ndim == 0:
         return f"{array.dtype} {array}"
-    span = array if array.dtype.kind != "c" else abs(array)
+    span = array if not is_complex(array) else abs(array)
     ends = f", from {span.min()!s} to {span.max()!s}" if array.size else ""
     return describe(array) + ends
 

@@ -151,7 +151,7 @@ class Variable:
     family = spec = has_spec = add_into = widened = is_narrow = shares = None  # type: Any
 
     # fmt: off
-    def conjugated(self) -> Any: return self
+    def conjugated(self, of: Any = None) -> Any: return self
     def fitted(self, spec: Any) -> Any: return self
     def copied(self) -> Any: return self
     @classmethod
@@ -380,9 +380,9 @@ class BackwardPass:
             g = self.pending.pop(node)
             self.owned.discard(node)
             if node.hooks:
-                g = run_hooks(node.hooks, g.conjugated()).conjugated()
+                g = run_hooks(node.hooks, g.conjugated(node)).conjugated()
             if self.useful is not None and node in self.wanted:
-                kept[node] = g.conjugated()
+                kept[node] = g.conjugated(node)
                 if self.useful.isdisjoint(node.parents):
                     continue
             if node.plan is None:
@@ -398,7 +398,8 @@ class BackwardPass:
                     self.deliver(parent, pulled[i])
         for leaf, g in self.pending.items():
             if self.useful is None or leaf in self.wanted:
-                kept[leaf] = g if leaf.hooks is None else run_hooks(leaf.hooks, g.conjugated())
+                as_is = leaf.hooks is None and not leaf.narrow
+                kept[leaf] = g if as_is else run_hooks(leaf.hooks or [], g.conjugated(leaf))
         return kept
 
 

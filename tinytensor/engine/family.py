@@ -1,4 +1,4 @@
-"""Family: the sixteen things that the engine asks of the class of a variable.
+"""Family: the seventeen things that the engine asks of the class of a variable.
 
 ``scalar.Value`` is the smallest family, ``tensors.tensor.Tensor`` the largest. ``Variable`` has
 what the smallest can do without: no broadcasting, no storage that is shared, no views.
@@ -22,8 +22,10 @@ class Family(Protocol):
     def copied(self) -> Self: ...
     @classmethod
     def zeros(cls, spec: Any) -> Self: ...
-    # From a gradient to what rules pass on, or back: they differ where numbers are complex.
-    def conjugated(self) -> Self: ...
+    # From a gradient to what rules pass on, or back, to that of a node or leaf: they differ where
+    # numbers are complex or narrow. And a narrow variable as ops compute with it.
+    def conjugated(self, of: Any = None) -> Self: ...
+    def wide(self) -> Self: ...
 
     # The spec of a value, and whether a value has it; None: cotangents always fit.
     spec: ClassVar[Callable[[Any], Any] | None]

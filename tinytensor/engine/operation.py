@@ -129,7 +129,8 @@ class Op:
             with enable_grad():
                 # At its aliases the inner backward pass stops, and the graph of a derivative goes
                 # on through them into the outer graph.
-                args = tuple(alias(a) if is_tracked(a) else a for a in args)
+                wide = [a.wide() if isinstance(a, Variable) and a.narrow else a for a in args]
+                args = tuple(alias(a) if is_tracked(a) else a for a in wide)
                 inputs = [a for a in args if is_tracked(a)]
                 out = as_tuple(formula(*args))
             # An output of several may depend on nothing but what wants no gradient.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import is_real_floating
 from ..engine.grad_mode import enable_grad
 from ..tensors.creation import ones_like
 from ..tensors.tensor import Tensor
@@ -70,7 +71,7 @@ def check_grad(
         for i, x in zip(places, inputs, strict=True):
             given[i] = x
         outputs = tree_leaves(function(*tree_unflatten(structure, given), **kwargs))
-        floating = [o for o in outputs if isinstance(o, Tensor) and o.dtype.kind == "f"]
+        floating = [o for o in outputs if isinstance(o, Tensor) and is_real_floating(o)]
         if not floating:
             raise TypeError(f"check_grad: {name} returns no tensor of floating point")
         weighted.used = 0

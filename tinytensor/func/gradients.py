@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..dtypes import is_complex
 from ..tensors.creation import ones_like
 from ..tensors.tensor import Tensor
 from .recording import Function, Recording, gradients, shown
@@ -43,7 +44,7 @@ def _value_and_grad(
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         call = Recording(name, function, args, kwargs, argnums, has_aux)
         output = call.output_tree_of(call.outputs)
-        if not isinstance(output, Tensor) or output.size != 1 or output.dtype.kind == "c":
+        if not isinstance(output, Tensor) or output.size != 1 or is_complex(output):
             given = shown(output) if isinstance(output, Tensor) else type(output).__name__
             raise TypeError(
                 f"{name}: {call.function} must return a tensor of one real number, not {given}"

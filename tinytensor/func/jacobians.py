@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import ops
+from ..dtypes import is_complex
 from ..errors import VmapError
 from ..tensors.creation import eye, zeros, zeros_like
 from ..tensors.tensor import Tensor
@@ -144,9 +145,9 @@ def _check_complex(
     call: Recording, what: str, tensors: Sequence[Tensor], holomorphic: bool
 ) -> None:
     if holomorphic:
-        if any(x.dtype.kind != "c" for x in (*call.inputs, *call.outputs)):
+        if any(not is_complex(x) for x in (*call.inputs, *call.outputs)):
             raise TypeError(f"{call.name}: a holomorphic function is of complex numbers only")
-    elif any(x.dtype.kind == "c" for x in tensors):
+    elif any(is_complex(x) for x in tensors):
         raise TypeError(
             f"{call.name}: {what} are complex, and no matrix is the derivative; only if"
             f" {call.function} is holomorphic, which you may say"

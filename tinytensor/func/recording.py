@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import is_complex
 from ..engine.core import GraphError, edge
 from ..engine.grad import grad as gradients_of
 from ..engine.grad_mode import enable_grad, is_grad_enabled
@@ -224,7 +225,7 @@ class Recording:
                     f"{self.name}: {tree.paths(root)[i]} is {shown(leaf)}, and must have the shape"
                     f" {x.shape}"
                 )
-            if direction.dtype.kind == "c" and x.dtype.kind != "c":
+            if is_complex(direction) and not is_complex(x):
                 raise TypeError(
                     f"{self.name}: {tree.paths(root)[i]} is complex, and what it belongs to is real"
                 )

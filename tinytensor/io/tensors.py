@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import is_complex
 from ..errors import DtypeError
 from ..tensors.tensor import Tensor
 from . import safetensors
@@ -128,7 +129,7 @@ def _flatten(
     if isinstance(item, Tensor | np.ndarray | np.generic):
         array = np.asarray(item.value if isinstance(item, Tensor) else item)
         if safetensors.dtype_name(array.dtype) is None:
-            way_out = ": save its real and imag" * (array.dtype.kind == "c")
+            way_out = ": save its real and imag" * (is_complex(array))
             raise DtypeError(
                 f"save: {_dotted(path)} is {array.dtype}, which safetensors cannot hold{way_out}"
             )

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .. import ops
+from ..dtypes import is_real_floating
 from ..errors import DtypeError, ShapeError
 from ..ops.attention import attention_weights
 from ..tensors.tensor import Tensor
@@ -196,7 +197,7 @@ class MultiheadAttention(Module):
         batch, heads, queries, _ = q_shape
         masks = []
         for name, mask in (("attn_mask", attn_mask), ("key_padding_mask", key_padding_mask)):
-            if mask is not None and mask.dtype.kind not in "bf":
+            if mask is not None and not (mask.dtype == np.bool_ or is_real_floating(mask)):
                 raise DtypeError(
                     f"MultiheadAttention: {name} is of bools or floats, not {mask.dtype}"
                 )

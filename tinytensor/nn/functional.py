@@ -38,6 +38,7 @@ from ..ops import (
     tanh,
     unfold,
 )
+from ..ops.precision import once_rounded
 from ..tensors.tensor import Tensor
 
 __all__ = [
@@ -188,6 +189,7 @@ def hardtanh(
     return ops.hardtanh(input, min_val, max_val)
 
 
+@once_rounded
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """x divided by its p-norm along ``dim``, or by ``eps`` where that is larger.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
+from ..dtypes import is_complex
 from ..engine.operation import Op, op
 from .batching import elementwise as over_lanes
 from .complex_numbers import conj, conjugate_if_complex, real
@@ -131,7 +132,7 @@ def sign(x):
 
 
 def _sign_to_x(g, x, out):
-    if x.dtype.kind != "c":
+    if not is_complex(x):
         return _no_slope(g)
     zero = equal(x, 0)
     across = g - conj(out) * real(g * out)  # the part that turns x; |x| is no matter

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .. import kernels
+from ..dtypes import is_real_floating
 from ..engine.core import Variable
 from ..engine.operation import op
 from ..errors import ShapeError
@@ -101,7 +102,7 @@ def _mask(mask, q, k):
         return None
     mask = np.asarray(mask)
     shape = (*q.shape[:-1], k.shape[-2])
-    if mask.dtype.kind not in "bf":
+    if mask.dtype != np.bool_ and not is_real_floating(mask):
         raise TypeError(f"{NAME}: attn_mask must be bool or floating point, but is {mask.dtype}")
     try:
         spread = np.broadcast_to(mask, shape)

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from ..dtypes import is_real_floating
 from ..errors import AxisError, DtypeError, RangeError, ShapeError
 
 
 def floating(op: str, name: str, x: Any) -> np.ndarray:
     """``x`` as an array of floats, or an error in the name of ``op``."""
     x = np.asarray(x)
-    if x.dtype.kind != "f":
+    if not is_real_floating(x):
         raise DtypeError(f"{op}: {name} must be floating point, but is {x.dtype} of {x.shape}")
     return x
 

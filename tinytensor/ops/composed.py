@@ -11,6 +11,7 @@ import numpy as np
 from ..engine.core import Variable
 from ..engine.operation import BAD_INPUT
 from ..errors import kind_of
+from .precision import once_rounded
 
 
 def composed(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,3 +28,9 @@ def composed(function: Callable[..., Any]) -> Callable[..., Any]:
             raise kind_of(error)(f"{name}: {error}") from error
 
     return call
+
+
+def computed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """:func:`composed` for what several ops compute, and not only move: 16-bit numbers are float32
+    between these, and rounded once."""
+    return once_rounded(composed(function))

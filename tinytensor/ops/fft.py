@@ -18,7 +18,7 @@ from .arithmetic import multiply
 from .batching import along_axis
 from .checks import axis_index
 from .complex_numbers import conj, conjugate_if_complex, real
-from .composed import composed
+from .composed import composed, computed
 from .shape import pad_constant, roll
 
 __all__ = [
@@ -115,14 +115,14 @@ def _irfft_to_x(g, x, axis, norm):
 irfft.grad(x=_irfft_to_x)
 
 
-@composed
+@computed
 def hfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
     """The transform, which is real, of n numbers x[−j] = conj x[j]; x has the first half."""
     check("hfft", x, n, axis, norm)
     return irfft(conjugate_if_complex(x), n, axis, SWAPPED[norm])
 
 
-@composed
+@computed
 def ihfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
     """The inverse of :func:`hfft`: of real numbers, the first half of the inverse transform."""
     check("ihfft", x, n, axis, norm)
@@ -147,7 +147,7 @@ def each_axis(
     return list(zip(chosen, [None] * len(chosen) if s is None else s, strict=True))
 
 
-@composed
+@computed
 def fftn(
     x: Any,
     s: Sequence[int] | None = None,
@@ -160,7 +160,7 @@ def fftn(
     return x
 
 
-@composed
+@computed
 def ifftn(
     x: Any,
     s: Sequence[int] | None = None,
@@ -173,7 +173,7 @@ def ifftn(
     return x
 
 
-@composed
+@computed
 def rfftn(
     x: Any,
     s: Sequence[int] | None = None,
@@ -188,7 +188,7 @@ def rfftn(
     return x
 
 
-@composed
+@computed
 def irfftn(
     x: Any,
     s: Sequence[int] | None = None,

@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..dtypes import same_kind
 from ..engine.core import GraphError, Variable, edge, version_of
 from ..engine.operation import Op, op, replayed, stand_in, steps_of
 from ..errors import DtypeError, ShapeError
 from .batching import unchangeable
 from .indexing import advanced_index, basic_index, is_basic, own_index
-from .shape import broadcast_to, cast, reshape
+from .precision import cast
+from .shape import broadcast_to, reshape
 from .updates import repeats, turns
 
 __all__: list[str] = []
@@ -148,7 +150,7 @@ def _rebase(x: Any, new: Any) -> None:
 
 
 def _check_cast(by: str, dtype: np.dtype, into: np.dtype) -> None:
-    if not np.can_cast(dtype, into, "same_kind"):
+    if not same_kind(dtype, into):
         raise DtypeError(f"{by}: {dtype} does not fit into {into}")
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import kernels
+from ..dtypes import is_complex, is_floating, is_real_floating
 from ..engine.core import GraphError
 from ..engine.operation import op
 from ..errors import ShapeError
@@ -24,7 +25,7 @@ from .arithmetic import abs, sign
 from .batching import over_matrices, padded, rank
 from .batching import reduction as over_lanes
 from .complex_numbers import conj, conjugate_if_complex, imag, real
-from .composed import composed
+from .composed import composed, computed
 from .elementary import pow
 from .indexing import advanced_index
 from .logic import equal, logical_and, logical_or, where
@@ -89,7 +90,7 @@ def as_matrices(name: str, x: Any, square: bool = False) -> np.ndarray:
     x = np.asarray(x)
     if x.ndim < 2 or (square and x.shape[-1] != x.shape[-2]):
         raise ShapeError(f"{name}: needs {'square ' * square}matrices, but is given {x.shape}")
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
+    return x if is_floating(x) else x.astype(np.float64)
 
 
 def hermitian_part(x: Any) -> Any:
@@ -205,7 +206,7 @@ def _slogdet(x):
 def _slogdet_to_x(g, x, out):
     of_sign, of_logarithm = g
     factor = of_logarithm
-    if x.dtype.kind == "c":
+    if is_complex(x):
         factor = of_logarithm + 1j * imag(of_sign * out[0])
     return _each(factor) * inv(x).mT
 
@@ -252,7 +253,7 @@ def matrix_rank(x, rtol=None):
     return np.asarray(np.linalg.matrix_rank(as_matrices("matrix_rank", x), rtol=rtol))
 
 
-@composed
+@computed
 def matrix_power(x: Any, n: int) -> Any:
     """x multiplied by itself n times, by repeated squaring; for a negative n, x⁻¹."""
     as_matrices("matrix_power", np.broadcast_to(np.zeros((), x.dtype), x.shape), square=True)
@@ -369,7 +370,7 @@ def over_gaps(x: Any, values: Any) -> Any:
 
 def check_phases(name: str, x: Any, scale: Any) -> None:
     """An error if the gradient depends on the phases that LAPACK happened to give to vectors."""
-    if x.dtype.kind != "c":
+    if not is_complex(x):
         return
     while x.level:  # of all lanes
         x = x.value
@@ -448,7 +449,7 @@ def _svd_to_x(g, x, out, full_matrices):
         + down * (of_right + adjoint(of_right))
         + put_on_diagonal(gs)
     )
-    if x.dtype.kind == "c":
+    if is_complex(x):
         middle = middle + put_on_diagonal(1j * quotient(imag(diagonal(left)), s))
     whole = matmul(u, matmul(middle, vh))
     if rows > columns:
@@ -548,7 +549,7 @@ for _op in (eigvalsh, svdvals, eigvals):
 
 @op
 def _p_norm(x, axis, keepdims, ord):
-    if ord == 2 and x.dtype.kind == "f":
+    if ord == 2 and is_real_floating(x):
         return kernels.sqrt(kernels.reduce_sum(kernels.square(x), axis, keepdims))
     with np.errstate(divide="ignore"):
         return np.sum(np.abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
@@ -572,7 +573,7 @@ def _p_norm_to_x(g, x, out, axis, keepdims, ord):
 _p_norm.batched(over_lanes).grad(x=_p_norm_to_x)
 
 
-@composed
+@computed
 def vector_norm(
     x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, ord: float = 2
 ) -> Any:
@@ -594,7 +595,7 @@ def _extreme(x: Any, axis: Any, keepdims: bool, largest: bool) -> Any:
     return max(x, axis, keepdims) if x.size else sum(x, axis, keepdims)
 
 
-@composed
+@computed
 def matrix_norm(x: Any, keepdims: bool = False, ord: float | str | None = "fro") -> Any:
     """The norm of each matrix. ``ord`` is "fro" (or None) for √Σ|x|², "nuc" for the sum of the
     singular values, 2 and −2 for the largest and smallest, 1 and −1 for the largest and smallest

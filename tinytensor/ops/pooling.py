@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..dtypes import is_floating
 from ..engine.operation import op
 from ..errors import DtypeError, ShapeError
 from . import batching
@@ -26,7 +27,7 @@ __all__ = [
 
 def check_floating(name: str, x: Any) -> None:
     dtype = np.asarray(x).dtype
-    if dtype.kind not in "fc":
+    if not is_floating(dtype):
         raise DtypeError(f"{name}: averages are of floating-point numbers, x is {dtype}")
 
 

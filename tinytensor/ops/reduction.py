@@ -19,10 +19,11 @@ from .arithmetic import subtract
 from .batching import along_axis, rank, shifted
 from .batching import reduction as over_lanes
 from .checks import axis_index
-from .composed import composed
+from .composed import composed, computed
 from .elementary import exp
 from .logic import equal, where
-from .shape import astype, cast, clone, concat, permute_dims, reshape
+from .precision import cast
+from .shape import astype, clone, concat, permute_dims, reshape
 
 __all__ = [
     "all",
@@ -318,7 +319,7 @@ def cumulative_prod(
     return _cumulative("cumulative_prod", cumprod, x, axis, dtype, 1 if include_initial else None)
 
 
-@composed
+@computed
 def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """The differences of neighbours along ``axis``, taken n times; ``prepend`` and ``append`` are
     put before and behind x first.

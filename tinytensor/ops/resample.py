@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from operator import index
 from typing import Any
 
 import numpy as np
 
+from ..dtypes import is_floating
 from ..engine.operation import op
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..kernels.reference.windows import conv_size, padded, windows
-from .arithmetic import add, multiply
+from .arithmetic import add, multiply, round
 from .batching import folded, unfolded
 from .checks import sizes
-from .composed import composed
+from .composed import computed
 from .indexing import take
+from .shape import astype
 
 __all__ = [
     "fold",
@@ -109,7 +113,7 @@ fold.grad(
 )
 
 
-@composed
+@computed
 def interpolate(
     x: Any,
     size: Any = None,
@@ -119,11 +123,17 @@ def interpolate(
 ) -> Any:
     """x (N, C, …) in another size along the axes behind the second.
 
-    ``size`` or ``scale_factor`` is one number or one for each axis. ``mode`` "nearest" takes the
-    element at ⌊i · old / new⌋, "nearest-exact" the one at ⌊(i + ½) · old / new⌋; "linear",
-    "bilinear" and "trilinear" mix two neighbours along each axis, of which the first and last
-    elements of x are the corners (``align_corners``) or, as pixels are areas, half a pixel away
-    from them. (PyTorch's ``interpolate``.)
+    ``size`` or ``scale_factor`` is one number or one for each axis; ``scale_factor`` s gives
+    ⌊s · old⌋ elements, and 1 / s stands for old / new below. ``mode`` "nearest" takes the element
+    at ⌊i · old / new⌋, "nearest-exact" the one at ⌊(i + ½) · old / new⌋, of whole numbers without
+    rounding; "linear", "bilinear" and "trilinear" mix two neighbours along each axis, of which the
+    first and last elements of x are the corners (``align_corners``) or, as pixels are areas, half a
+    pixel away from them. Mixtures of integers of up to 32 bits are rounded to the nearest, those of
+    bools and longer integers refused. (PyTorch's ``interpolate``.)
+
+    >>> import tinytensor as tt
+    >>> tt.interpolate(tt.tensor([[[1.0, 2.0]]]), 4, mode="linear")
+    tensor([[[1.  , 1.25, 1.75, 2.  ]]])
     """
     space = x.ndim - 2
     if space < 1 or mode not in MODES:
@@ -136,24 +146,42 @@ def interpolate(
     each = (given,) * space if isinstance(given, int | float) else tuple(given)
     if len(each) != space:
         raise ShapeError(f"interpolate: {given!r} is not for the {space} axes of x {x.shape}")
+    nearest, dtype = mode.startswith("nearest"), x.dtype
+    if not nearest and not is_floating(dtype):
+        if dtype.kind not in "iu" or dtype.itemsize > 4:
+            raise DtypeError(f"interpolate: {mode!r} mixes floats or short integers, not {dtype}")
+        x = astype(x, np.float64)  # which mixes them without rounding much
+    if scale_factor is not None and not all(0 < s < math.inf for s in each):
+        raise ValueError(f"interpolate: scale_factor must be positive numbers, not {given!r}")
     for axis, wanted in enumerate(each, 2):
         old = x.shape[axis]
-        new = int(wanted) if scale_factor is None else math.floor(old * wanted)
+        new = index(wanted) if scale_factor is None else math.floor(old * wanted)
         if new < 1 or old < 1:
             raise ShapeError(f"interpolate: from {old} to {new} elements along axis {axis}")
-        ratio = old / new if scale_factor is None else 1 / wanted
-        i = np.arange(new)
-        if mode.startswith("nearest"):
-            at = i * ratio if mode == "nearest" else (i + 0.5) * ratio
-            x = take(x, np.minimum(np.floor(at).astype(np.int64), old - 1), axis)
-            continue
-        if align_corners:
-            at = i * ((old - 1) / (new - 1) if new > 1 else 0.0)
+        ratio = Fraction(old, new) if scale_factor is None else 1 / as_fraction(wanted)
+        if nearest:
+            half = mode == "nearest-exact"  # ⌊(2i + 1) p / 2q⌋ instead of ⌊i p / q⌋, for p / q
+            at = [(2 * i + half) * ratio.numerator // (2 * ratio.denominator) for i in range(new)]
+            x = take(x, np.minimum(np.array(at, np.int64), old - 1), axis)
         else:
-            at = np.maximum((i + 0.5) * ratio - 0.5, 0)
-        low = np.minimum(np.floor(at).astype(np.int64), old - 1)
-        shape = (-1,) + (1,) * (x.ndim - 1 - axis)
-        part = (at - low).astype(x.dtype if x.dtype.kind == "f" else np.float32).reshape(shape)
-        high = np.minimum(low + 1, old - 1)
-        x = add(multiply(take(x, low, axis), 1 - part), multiply(take(x, high, axis), part))
-    return x
+            x = mixed(x, axis, new, float(ratio), align_corners)
+    return x if nearest or is_floating(dtype) else astype(round(x), dtype)
+
+
+def as_fraction(number: float) -> Fraction:
+    """A scale as it was meant: 0.1 as 1/10, which no float is."""
+    return Fraction(number).limit_denominator(1 << 20) or Fraction(number)
+
+
+def mixed(x: Any, axis: int, new: int, ratio: float, align_corners: bool) -> Any:
+    """``new`` mixtures of two neighbours along ``axis``, whose places are ``ratio`` apart."""
+    i, old = np.arange(new), x.shape[axis]
+    if align_corners:
+        at = i * ((old - 1) / (new - 1) if new > 1 else 0.0)
+    else:
+        at = np.maximum((i + 0.5) * ratio - 0.5, 0)
+    low = np.minimum(np.floor(at).astype(np.int64), old - 1)
+    high = np.minimum(low + 1, old - 1)
+    precision = np.float64 if x.dtype in (np.float64, np.complex128) else np.float32
+    part = (at - low).astype(precision).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
+    return add(multiply(take(x, low, axis), 1 - part), multiply(take(x, high, axis), part))

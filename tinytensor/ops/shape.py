@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..dtypes import is_floating, is_narrow
+from ..dtypes import is_complex, is_floating, is_number
 from ..engine.operation import MANY, SOMETIMES, op
 from ..errors import DtypeError, ShapeError
 from .batching import elementwise, lanes_of, over_matrices, rank, shape, shifted, with_lanes
 from .checks import axis_index, counts
 from .composed import composed
 from .indexing import take
+from .precision import cast
 
 __all__ = [
     "astype",
@@ -59,15 +60,6 @@ def clone(x):
 clone.grad(x=lambda g: g)
 
 
-@op
-def cast(x, dtype):
-    """x with floating-point elements of ``dtype``. Its gradient is cast back."""
-    return np.asarray(x).astype(dtype)
-
-
-cast.grad(x=lambda g: g)
-
-
 @composed
 def astype(x: Any, dtype: Any, copy: bool = True, device: str | None = None) -> Any:
     """x with elements of ``dtype``; x itself if it has them already and ``copy`` is False.
@@ -75,11 +67,11 @@ def astype(x: Any, dtype: Any, copy: bool = True, device: str | None = None) -> 
     To integers or bools, no gradient flows back. Complex numbers become real ones by ``tt.real``.
     """
     dtype = np.dtype(dtype)
-    if dtype.kind not in "biufc" and not is_narrow(dtype):
+    if not is_number(dtype):
         raise DtypeError(f"astype: {dtype} is no dtype of numbers")
     if device not in (None, "cpu"):
         raise ValueError(f"astype: there is only the device 'cpu', not {device!r}")
-    if x.dtype.kind == "c" and dtype.kind not in "cb":
+    if is_complex(x) and dtype.kind not in "cb":
         raise DtypeError(f"astype: complex numbers do not fit into {dtype}; tt.real(x) would")
     if x.dtype == dtype and not copy:
         return x
@@ -388,7 +380,6 @@ def tile(x: Any, repetitions: int | Sequence[int]) -> Any:
 # --- Lanes of a vmap --------------------------------------------------------------------------
 
 clone.batched(elementwise)
-cast.batched(elementwise)
 matrix_transpose.batched(over_matrices)
 tril.batched(over_matrices)
 triu.batched(over_matrices)

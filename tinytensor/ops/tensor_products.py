@@ -16,9 +16,10 @@ from ..errors import DtypeError, ShapeError
 from .arithmetic import multiply, subtract
 from .checks import axis_index
 from .complex_numbers import conjugate_if_complex
-from .composed import composed
+from .composed import composed, computed
 from .indexing import advanced_index
 from .matmul import matmul
+from .precision import once_rounded
 from .reduction import sum
 from .shape import broadcast_arrays, expand_dims, moveaxis, permute_dims, reshape, roll, squeeze
 
@@ -51,7 +52,7 @@ def outer(a: Any, b: Any) -> Any:
     return multiply(expand_dims(a, 1), b)
 
 
-@composed
+@computed
 def kron(a: Any, b: Any) -> Any:
     """The Kronecker product: each element of a times the whole of b, in its place."""
     b = as_operand(b)
@@ -65,7 +66,7 @@ def kron(a: Any, b: Any) -> Any:
     return reshape(pairs, tuple(m * n for m, n in zip(a.shape, b.shape, strict=True)))
 
 
-@composed
+@computed
 def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
     """Σ ā b along ``axis``; the other axes broadcast.
 
@@ -82,7 +83,7 @@ def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
     return sum(product, -1, dtype=product.dtype)
 
 
-@composed
+@computed
 def cross(a: Any, b: Any, axis: int = -1) -> Any:
     """The cross product of vectors of 3 along ``axis``; the other axes broadcast."""
     b = as_operand(b)
@@ -96,7 +97,7 @@ def cross(a: Any, b: Any, axis: int = -1) -> Any:
     )
 
 
-@composed
+@computed
 def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Any:
     """The sum of products over pairs of axes, as one matrix product.
 
@@ -152,6 +153,7 @@ def trace(x: Any, offset: int = 0, dtype: Any = None) -> Any:
 # --- einsum ----------------------------------------------------------------------------------
 
 
+@once_rounded
 def einsum(subscripts: Any, *operands: Any) -> Any:
     """Sums of products by Einstein's convention, such as ``einsum("bij,bjk->bik", a, b)``.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import float32, same_kind
 from ..engine.core import Variable
 from ..engine.operation import op
 from ..errors import DtypeError, ShapeError
@@ -31,6 +32,7 @@ from .indexing import (
     of_all_lanes,
     own_index,
 )
+from .precision import cast, has_narrow, widened
 from .shape import astype, broadcast_to, reshape
 
 __all__ = [
@@ -75,8 +77,10 @@ def updated(name: str, x: Any, index: Any, value: Any, change: Callable[..., Any
         raise IndexError(f"{name}: {error}") from error
     if not isinstance(value, Variable):
         value = np.asarray(value, x.dtype if isinstance(value, int) else None)
-    if not np.can_cast(value.dtype, x.dtype, "same_kind"):
+    if not same_kind(value.dtype, x.dtype):
         raise DtypeError(f"{name}: {value.dtype} does not fit into {x.dtype}")
+    if change is not None and has_narrow(x):  # an element may change often, but is rounded once
+        return cast(updated(name, cast(x, float32), index, value, change), x.dtype)
     value = value if value.dtype == x.dtype else astype(value, x.dtype)
     try:
         value = broadcast_to(value, places.shape)
@@ -202,7 +206,7 @@ def index_add(x: Any, axis: int, index: Any, source: Any, alpha: float = 1) -> A
     """x with ``alpha`` times slice i of ``source`` added at ``index[i]`` along ``axis``."""
     axis = axis_index("index_add", axis, x.ndim)
     if alpha != 1:
-        source = multiply(source, alpha)
+        source = multiply(widened(source), alpha)
     place = (slice(None),) * axis + (index_array(index),)
     return updated("index_add", x, place, source, add)
 
@@ -239,6 +243,9 @@ def scatter(
     smaller than x along the other axes, as in PyTorch; ``source`` has its shape, or broadcasts to
     it.
     """
+    if has_narrow(x) and reduce is not None:
+        wide = scatter(cast(x, float32), axis, index, source, reduce, include_self)
+        return cast(wide, x.dtype)
     if reduce is not None and reduce not in REDUCTIONS:
         raise ValueError(f"scatter: reduce is one of {', '.join(REDUCTIONS)}, not {reduce!r}")
     place = _along("scatter", x, axis, index)

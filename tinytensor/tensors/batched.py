@@ -24,6 +24,7 @@ from ..engine.core import GraphError, Variable, wrap
 from ..engine.operation import Op
 from ..errors import VmapError
 from ..ops.batching import lanes_of, unchangeable
+from ..ops.precision import has_narrow, once_rounded
 from .tensor import Dtype, Shape, Tensor
 
 __all__ = ["Batched"]
@@ -51,10 +52,13 @@ class Batched(Tensor):
             raise VmapError(f"{op.__name__}: an argument is of a lane of a vmap that has ended")
         out: Any = NotImplemented
         try:
-            if op.batching is not None:
-                out = op.batching(op, physical, mapped, static)
-            if out is NotImplemented and op.formula is not None:
-                return op.formula(*args, **static)
+            rule, formula = op.batching, op.formula
+            if has_narrow(physical) and op.dtype_at < 0 and not hasattr(op, "overwrites"):
+                rule, formula = (f and once_rounded(f) for f in (rule, formula))  # of several ops
+            if rule is not None:
+                out = rule(op, physical, mapped, static)
+            if out is NotImplemented and formula is not None:
+                return formula(*args, **static)
             if out is NotImplemented:
                 out = looped(op, physical, mapped, static)
         except Exception as error:
@@ -176,7 +180,7 @@ class Batched(Tensor):
 def lane_of(value: Tensor, level: int) -> Batched:
     """One lane of ``value``, along whose axis 0 they lie."""
     lane = wrap(Batched, value)
-    lane.level, lane.tracked = level, value.tracked
+    lane.level, lane.tracked, lane.narrow = level, value.tracked, value.narrow
     return lane
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import kernels, random
-from ..errors import GraphError, RangeError, ShapeError, kind_of
+from ..dtypes import is_floating, is_real_floating
+from ..errors import DtypeError, GraphError, RangeError, ShapeError, kind_of
 from .batched import drawn
 from .namespace_info import check_device
 from .tensor import Dtype, Shape, Tensor, _stacked, as_array, as_shape, describe
@@ -188,7 +189,7 @@ def _filled(name: str, shape: Any, fill_value: Any, dtype: Dtype) -> np.ndarray:
     value = as_array(fill_value)
     kind = np.dtype(_or(dtype, value))
     try:
-        if kind.kind in "iu" and value.dtype.kind in "iuf":
+        if kind.kind in "iu" and (value.dtype.kind in "iu" or is_real_floating(value)):
             limits = np.iinfo(kind)
             if not ((value >= limits.min) & (value <= limits.max)).all():
                 raise OverflowError(f"is out of bounds for {kind}")
@@ -278,11 +279,26 @@ def linspace(
     *,
     device: str | None = None,
 ) -> Tensor:
-    """``num`` evenly spaced numbers from ``start`` to ``stop``."""
+    """``num`` evenly spaced numbers from ``start`` to ``stop``, which is the last of them unless
+    ``endpoint`` is False. They are rounded to ``dtype``, of real or complex floats, once.
+
+    >>> import tinytensor as tt
+    >>> tt.linspace(0, 1, 5)
+    tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
     check_device(device)
-    if dtype is None:
-        dtype = np.result_type(np.float32, start, stop)
-    return Tensor(np.linspace(start, stop, num, endpoint=endpoint, dtype=dtype))
+    kind = np.dtype(np.result_type(np.float32, start, stop) if dtype is None else dtype)
+    if not is_floating(kind):
+        raise DtypeError(
+            f"linspace: dtype must be of floats, not {kind}; astype rounds to integers"
+        )
+    # as float64, in which float32 numbers have no rounding to speak of
+    first, last = (np.asarray(end, np.result_type(end, np.float64)) for end in (start, stop))
+    with np.errstate(over="ignore"):
+        halves = not np.isfinite(last - first) and np.isfinite(last) and np.isfinite(first)
+    if halves:
+        return Tensor(2 * np.linspace(first / 2, last / 2, num, endpoint=endpoint), dtype=kind)
+    return Tensor(np.linspace(first, last, num, endpoint=endpoint).astype(kind))
 
 
 def eye(

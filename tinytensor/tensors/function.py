@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import is_narrow
 from ..engine.core import GraphError, version_of
 from ..engine.grad_mode import is_grad_enabled, no_grad
 from ..engine.operation import MANY, Op
 from ..errors import ShapeError
+from ..ops.precision import cast
 from .batched import each_lane
 from .tensor import Tensor
 
@@ -44,6 +46,7 @@ class Context:
         self._arrived: set[int] = set()  # the outputs whose gradients have arrived
         self._count = 0  # of outputs
         self._places: list[int] = []  # where tensors stand among them
+        self._dtypes: list[np.dtype] = []  # theirs
         self._outputs: Sequence[Tensor] = ()
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
@@ -165,7 +168,7 @@ class Function:
         if any(ctx.needs_input_grad):
             ctx._close(args, tensors)
             call = cls._ops[any(isinstance(kept, int) for kept, _, _ in ctx._saved)]
-            ctx._outputs = tensors
+            ctx._outputs, ctx._dtypes = tensors, [tensor.dtype for tensor in tensors]
             made = call([arg for arg in args if isinstance(arg, Tensor)], ctx=ctx)
             ctx._outputs = ()
         else:
@@ -208,7 +211,7 @@ def _pull(
     given: list[Tensor | None] = [None] * ctx._count
     for number, (place, cotangent) in enumerate(zip(ctx._places, g, strict=True)):
         if ctx._materialize or number in ctx._arrived:
-            given[place] = cotangent.conjugated()
+            given[place] = _gradient(cotangent, ctx._dtypes[number])
     ctx._arrived.clear()
     ctx._outputs = out
     try:
@@ -227,6 +230,11 @@ def _pull(
         for i, (gradient, needed, shape) in enumerate(gradients)
         if shape is not None
     ]
+
+
+def _gradient(cotangent: Tensor, dtype: np.dtype) -> Tensor:
+    """What ``backward`` is given for an output of ``dtype``: in 16 bits if that has 16."""
+    return cast(cotangent, dtype) if is_narrow(dtype) else cotangent.conjugated()
 
 
 def _checked(ctx: Context, i: int, gradient: Any, shape: tuple[int, ...]) -> Tensor | None:

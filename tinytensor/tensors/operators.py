@@ -89,7 +89,8 @@ class Gradient:
                     " one of an array"
                 )
             levels = variable.level or gradient.level
-            if levels or not variable.has_spec(gradient.value, variable.spec(variable.value)):
+            apart = levels or variable.narrow  # whose spec is that of cotangents
+            if apart or not variable.has_spec(gradient.value, variable.spec(variable.value)):
                 for error, name in ((ShapeError, "shape"), (DtypeError, "dtype")):
                     own, given = getattr(variable, name), getattr(gradient, name)
                     if own != given:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import kernels, ops
-from ..dtypes import is_floating, is_narrow, wide
+from ..dtypes import float32, is_floating, is_narrow, is_number, wide
 from ..engine import operation
 from ..engine.core import GraphError, Variable, edge, version_of, wrap
 from ..engine.grad_mode import enable_grad, is_grad_enabled
@@ -19,6 +19,7 @@ from ..engine.operation import Op
 from ..errors import DtypeError, ShapeError, kind_of
 from ..ops import inplace
 from ..ops.indexing import raw_index
+from ..ops.precision import cast
 from ..ops.updates import At
 from .floats16 import widened
 from .namespace_info import ARRAY_API_VERSION
@@ -28,6 +29,7 @@ from .operators import Gradient, Operators, as_shape, in_place
 Axes = int | tuple[int, ...] | None
 Shape = tuple[int, ...]
 Dtype = npt.DTypeLike | None
+Spec = tuple[Any, ...]  # the shape, the dtype of cotangents; the dtype of gradients, if another
 _Bool: TypeAlias = bool  # the class below has methods of these names
 _Float: TypeAlias = float
 
@@ -53,7 +55,7 @@ def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
 
 
 def _of_numbers(array: np.ndarray, data: Any) -> np.ndarray:
-    if array.dtype.kind not in "biufc" and not is_narrow(array):
+    if not is_number(array):
         kind = f"{array.dtype} " * (array.dtype != object) + type(data).__name__
         raise DtypeError(f"tensor: cannot make an array of numbers from {kind}")
     return array
@@ -129,10 +131,19 @@ class Tensor(Operators):
     def is_differentiable(cls, value: np.ndarray) -> bool:
         return is_floating(value.dtype)
 
-    def conjugated(self) -> Tensor:
+    def conjugated(self, of: Any = None) -> Tensor:
         # The gradient of z = x + iy is dL/dx + i dL/dy, as in PyTorch. Rules pass on its conjugate:
         # that of f(z) is then the derivative f'(z) times it, whether numbers are complex or not.
-        return ops.conj(self) if self.dtype.kind == "c" else self
+        # And they pass on float32 where numbers have 16 bits: only what is handed out is rounded.
+        if of is None:
+            return ops.conj(self) if self.dtype.kind == "c" else self.wide()
+        dtype = of.dtype if isinstance(of, Tensor) else of.spec[-1]
+        cotangent = self if self.dtype == dtype else ops.astype(self, dtype)
+        return ops.conj(cotangent) if dtype.kind == "c" else cotangent
+
+    def wide(self) -> Tensor:
+        # As ops compute with it.
+        return cast(self, float32) if self.narrow else self
 
     def seed(self, cotangent: Any) -> Tensor:
         if cotangent is None:
@@ -159,10 +170,10 @@ class Tensor(Operators):
             cotangent.value.flags.writeable = False
         return cotangent.conjugated()
 
-    def fitted(self, spec: tuple[Shape, np.dtype]) -> Tensor:
+    def fitted(self, spec: Spec) -> Tensor:
         """Sum over the axes along which the parent was broadcast, and cast to its dtype."""
-        shape, dtype = spec
-        cotangent = self
+        shape, dtype = spec[:2]
+        cotangent = self.wide()
         if self.dtype.kind == "c" and dtype.kind != "c":
             cotangent = ops.real(cotangent)
         if self.shape != shape:
@@ -188,8 +199,8 @@ class Tensor(Operators):
         return made
 
     @classmethod
-    def zeros(cls, spec: tuple[Shape, np.dtype]) -> Tensor:
-        return wrapped(np.zeros(*spec))
+    def zeros(cls, spec: Spec) -> Tensor:
+        return wrapped(np.zeros(*spec[:2]))
 
     @classmethod
     def explained(cls, op: Op, error: Exception, values: Sequence[Any]) -> Exception:

@@ -7,14 +7,26 @@ import numpy as np
 __all__ = ["has_spec", "one", "shares", "spec"]
 
 
+FLOAT32 = np.dtype(np.float32)
+
+
+def is_narrow(value):
+    """Whether an array or a dtype is of 16-bit floats."""
+    dtype = getattr(value, "dtype", value)
+    if not isinstance(dtype, np.dtype) or dtype.itemsize != 2:
+        return False
+    return dtype.kind == "f" or dtype.name == "bfloat16"
+
+
 def spec(x):
-    """The shape and dtype of x, which a gradient of x must have too."""
-    return x.shape, x.dtype
+    """The shape and dtype of the cotangents of x. They are those of x; but of 16-bit floats the
+    cotangents are float32, and the dtype of the gradient stands behind."""
+    return (x.shape, FLOAT32, x.dtype) if is_narrow(x.dtype) else (x.shape, x.dtype)
 
 
 def has_spec(x, wanted):
-    """Whether ``spec(x)`` is ``wanted``."""
-    return (x.shape, x.dtype) == wanted
+    """Whether x has the shape and dtype of the spec ``wanted``."""
+    return (x.shape, x.dtype) == wanted[:2]
 
 
 def shares(x, source):

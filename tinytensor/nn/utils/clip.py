@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ...dtypes import is_complex, wide
 from ...tensors.tensor import Tensor
 
 
@@ -14,6 +15,7 @@ def get_total_norm(
     tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:
     """The p-norm of all elements of all tensors, as if they were one vector; p = inf: the largest.
+    It has the dtype of the first; of 16-bit or complex tensors it is float32 or float64.
 
     >>> import tinytensor as tt
     >>> tt.nn.utils.get_total_norm([tt.tensor([3.0]), tt.tensor([[4.0]])])
@@ -23,23 +25,30 @@ def get_total_norm(
     norm = _combined([_norm(t.value, norm_type) for t in tensors], norm_type)
     if error_if_nonfinite and not math.isfinite(norm):
         raise RuntimeError(f"get_total_norm: the norm of order {norm_type} is {norm}")
-    return Tensor(np.array(norm, tensors[0].dtype if tensors else np.float32))
+    return Tensor(np.array(norm, wide(tensors[0].value).real.dtype if tensors else np.float32))
 
 
 def _norm(array: np.ndarray, p: float) -> float:
     if array.size == 0:
         return 0.0
-    if p == 2:  # the fast way; again in float64 if float32 overflows
-        flat = array.reshape(-1)
-        with np.errstate(over="ignore"):
+    flat = wide(abs(array) if is_complex(array) else array).reshape(-1)
+    if p == 2:  # the fast way, unless squares overflow or lose digits
+        with np.errstate(over="ignore", under="ignore"):
             squares = float(np.dot(flat, flat))
-        if math.isfinite(squares):
+        if _SAFE < squares < math.inf:
             return math.sqrt(squares)
-    return float(np.linalg.norm(array.reshape(-1).astype(np.float64), p))
+    flat = abs(flat.astype(np.float64))
+    largest = flat.max()
+    if not 0 < largest < math.inf or p == 0 or math.isinf(p):
+        return float(np.linalg.norm(flat, p))
+    return float(np.linalg.norm(flat / largest, p) * largest)
+
+
+_SAFE = 1e-20  # where squares that add much to a sum in float32 are not denormal
 
 
 def _combined(norms: list[float], p: float) -> float:
-    return float(np.linalg.norm(np.array(norms), p)) if norms else 0.0
+    return _norm(np.array(norms), p)
 
 
 def clip_grad_norm_(
@@ -65,7 +74,7 @@ def clip_grad_norm_(
     factor = max_norm / (total.item() + 1e-6)
     if not factor >= 1:  # NaN scales too, as in PyTorch: bad gradients stay visible
         for grad in grads:
-            np.multiply(grad.value, factor, out=grad.value, casting="same_kind")
+            np.copyto(grad.value, wide(grad.value) * factor, casting="same_kind")
             grad.changed("clip_grad_norm_")
     return total
 
@@ -73,7 +82,8 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Bring every element of every gradient, in place, into ±``clip_value``."""
     for grad in _grads(parameters):
-        np.clip(grad.value, -clip_value, clip_value, out=grad.value)
+        clipped = np.clip(wide(grad.value), -clip_value, clip_value)
+        np.copyto(grad.value, clipped, casting="same_kind")
         grad.changed("clip_grad_value_")
 
 

@@ -136,4 +136,4 @@ def _flag(row: GradientNorm, vanishing: float, exploding: float) -> str:
 
 
 def _size(tensor: Tensor) -> float:
-    return _norm(tensor.value if tensor.dtype.kind != "c" else abs(tensor.value), 2.0)
+    return _norm(tensor.value, 2.0)

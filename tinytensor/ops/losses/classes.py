@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import kernels
+from ...dtypes import is_real_floating
 from ...engine.operation import op
 from ...errors import DtypeError, ShapeError
 from ...kernels.reference.losses import target_factors
@@ -17,7 +18,8 @@ from ..batching import folded, lanes_of, rank, unfolded, with_lanes
 from ..checks import floating, integers, parameter
 from ..indexing import take
 from ..logic import not_equal, where
-from ..shape import cast, expand_dims
+from ..precision import cast
+from ..shape import expand_dims
 from ..softmax import log_softmax, softmax
 from .common import check_reduction, reduced_lanes
 
@@ -103,7 +105,7 @@ def cross_entropy(
         raise ValueError(f"{name}: label_smoothing must be in [0, 1], not {label_smoothing}")
     axis = _class_axis(input)
     weight = parameter(name, "weight", weight, input.shape[axis : axis + 1])
-    if target.dtype.kind != "f":
+    if not is_real_floating(target):
         classes = _targets(name, input, target)
         loss, lse, divisor = kernels.cross_entropy(
             _rows(input), classes, weight, ignore_index, label_smoothing, reduction
@@ -231,7 +233,7 @@ def _class_lanes(op, args, mapped, static):
     rows = (input, target) if ndim == 1 else (folded(input), folded(target))
     losses = op(*rows, weight, ignore_index, "none", *smoothing)
     losses = losses if ndim == 1 else unfolded(losses, lanes)
-    if reduction != "mean" or target.dtype.kind == "f":
+    if reduction != "mean" or is_real_floating(target):
         return reduced_lanes(losses, reduction)
     kept = not_equal(target, ignore_index)
     counts = cast(kept, losses.dtype)

@@ -7,6 +7,8 @@ import warnings
 import numpy as np
 
 from ... import kernels
+from ...dtypes import is_complex
+from ...errors import DtypeError
 from .. import reduction as reductions
 from ..batching import lanes_of, padded, rank, shape, with_lanes
 from ..checks import floating
@@ -29,6 +31,8 @@ def reduce(losses, reduction):
 def checked_pair(name, input, target, reduction):
     """The arrays, checked; as in PyTorch they may broadcast, which is seldom meant."""
     input, target = floating(name, "input", input), np.asarray(target)
+    if is_complex(target):
+        raise DtypeError(f"{name}: target must be real, but is {target.dtype} of {target.shape}")
     check_reduction(name, reduction)
     if input.shape != target.shape:
         warnings.warn(
