@@ -129,10 +129,9 @@ class Op:
             with enable_grad():
                 # At its aliases the inner backward pass stops, and the graph of a derivative goes
                 # on through them into the outer graph.
-                wide = [a.wide() if isinstance(a, Variable) and a.narrow else a for a in args]
-                args = tuple(alias(a) if is_tracked(a) else a for a in wide)
-                inputs = [a for a in args if is_tracked(a)]
-                out = as_tuple(formula(*args))
+                own = [alias(a.wide() if a.narrow else a) if is_tracked(a) else a for a in args]
+                inputs = [a for a in own if is_tracked(a)]
+                out = as_tuple(formula(*own))
             # An output of several may depend on nothing but what wants no gradient.
             pairs = [(o, c.conjugated()) for o, c in zip(out, as_tuple(g)) if is_tracked(o)]
             if not pairs:

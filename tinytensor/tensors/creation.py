@@ -186,10 +186,10 @@ def full(
 
 
 def _filled(name: str, shape: Any, fill_value: Any, dtype: Dtype) -> np.ndarray:
-    value = as_array(fill_value)
+    value = np.asarray(fill_value) if isinstance(fill_value, int) else as_array(fill_value)
     kind = np.dtype(_or(dtype, value))
     try:
-        if kind.kind in "iu" and (value.dtype.kind in "iu" or is_real_floating(value)):
+        if kind.kind in "iu" and (value.dtype.kind in "iuO" or is_real_floating(value)):
             limits = np.iinfo(kind)
             if not ((value >= limits.min) & (value <= limits.max)).all():
                 raise OverflowError(f"is out of bounds for {kind}")

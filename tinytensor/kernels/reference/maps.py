@@ -109,7 +109,8 @@ def expm1(x):
     if not np.iscomplexobj(x):
         return np.expm1(x)
     with np.errstate(invalid="ignore"):  # NumPy finds NaN where there is a limit, as at −∞ + iy
-        return np.where(np.isfinite(x), np.expm1(x), np.exp(x) - 1)
+        found = np.where(np.isfinite(x), np.expm1(x), np.exp(x) - 1)
+        return np.where(x == 0, x - np.real(x), found)  # of −0 + iy the real part is +0, as of 0
 
 
 def rint(x):
