@@ -144,7 +144,7 @@ TT_INLINE uint32_t vi_bits(vi mask)
 #endif
 }
 
-/* Holds a vector in a register: the compiler may else read it from memory anew for each use. */
+/* Holds a vector in a register: otherwise the compiler may read it from memory for each use. */
 #if defined(__AVX512F__)
 #define TT_KEEP(x) __asm__("" : "+v"(x))
 #elif defined(__SSE2__)

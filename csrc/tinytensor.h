@@ -490,8 +490,8 @@ typedef struct {
     float dropout_scale;
 } tt_attention_args;
 
-/* Backward for keys [first_key, last_key), first_key a multiple of TT_ATTENTION_KEYS, of one head of
- * k and v, and all queries of the `heads` heads of q that share it. dq is summed into rows of
+/* Backward for keys [first_key, last_key), first_key a multiple of TT_ATTENTION_KEYS, of one head
+ * of k and v, and all queries of the `heads` heads of q that share it. dq is summed into rows of
  * tt_attention_depth() floats, queries padded to TT_ATTENTION_QUERIES for each head. */
 typedef struct {
     tt_attention_args forward;
@@ -534,7 +534,7 @@ typedef struct {
     int64_t rows, n, first, last;
 } tt_embedding_args;
 
-/* out[i] = x[i] * scale if word first + i of the Philox stream of `key` >= threshold, else 0;
+/* out[i] = x[i] * scale if word first + i of the Philox stream of `key` >= threshold, otherwise 0;
  * first is a multiple of 4. */
 typedef struct {
     const float *x;

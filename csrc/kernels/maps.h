@@ -175,7 +175,7 @@ TT_BINARY(softplus_backward, vf_select(b * p > q, a, a * vf_sigmoid(b * p)))
 /* p, q: the bounds; hardtanh itself is clip */
 TT_BINARY(hardtanh_backward, vf_select((b <= p) | (b >= q), vf_zero(), a))
 
-/* 1 where a is b, both being NaN counted in, else 0 */
+/* 1 where a is b, both being NaN counted in, otherwise 0 */
 TT_BINARY(matches, vf_select((a == b) | ((a != a) & (b != b)), vf_set1(1), vf_zero()))
 
 /* --- Comparison and choice ------------------------------------------------------------------ */

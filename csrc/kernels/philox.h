@@ -66,7 +66,7 @@ TT_INLINE void tt_philox(vu *low, vu *high, uint64_t counter, uint64_t key)
 }
 
 /* What dropout multiplies n <= MOST elements by, the first of them number `first` of its array:
- * scale where the element's word is at least the threshold, else 0. */
+ * scale where the element's word is at least the threshold, otherwise 0. */
 #define TT_DROPOUT_MOST 64
 TT_INLINE void tt_dropout_factors(
     float *out, int64_t n, uint64_t first, uint64_t key, uint32_t threshold, float scale)

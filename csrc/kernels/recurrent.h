@@ -1,4 +1,4 @@
-/* Recurrent layers: the pointwise part of cells, and steps of whole sequences (recurrent/step.h). */
+/* Recurrent layers: the pointwise part of cells, and steps of sequences (recurrent/step.h). */
 #include "recurrent/cells.h"
 #include "recurrent/lstm.h"
 #include "recurrent/gru.h"

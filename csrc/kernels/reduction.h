@@ -323,8 +323,8 @@ TT_INLINE void tt_running_exact(const float *x, float *out, int64_t n, int64_t s
     for (int64_t i = 0; i < n; i++) out[i * step] = (float)(sum += x[i * step]);
 }
 
-/* Where the rows of a tile are whole cache lines, they are written as such: of rows that are a power
- * of two apart, the cache keeps too few lines to come back to them. */
+/* Where the rows of a tile are whole cache lines, they are written as such: of rows that are a
+ * power of two apart, the cache keeps too few lines to come back to them. */
 TT_INLINE void tt_running_store(float *x, const int64_t row[VL], vf tile[TT_RUNNING_TILE])
 {
     if (VL == 16) {
@@ -334,8 +334,8 @@ TT_INLINE void tt_running_store(float *x, const int64_t row[VL], vf tile[TT_RUNN
         for (int q = 0; q < TT_RUNNING_TILE; q += 4) vf_store_quads(x + q, row, tile + q);
 }
 
-/* A tile of VL rows and TT_RUNNING_TILE columns: its transpose is summed vector by vector. x and out
- * are at the first of the rows, the others at row[]. */
+/* A tile of VL rows and TT_RUNNING_TILE columns: its transpose is summed vector by vector. x and
+ * out are at the first of the rows, the others at row[]. */
 TT_INLINE void tt_running_tile(const float *x, float *out, const int64_t row[VL], vf *carry,
                                vf *rest, const int reverse)
 {

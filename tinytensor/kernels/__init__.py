@@ -1,4 +1,4 @@
-"""The kernels: for each name the fast version where one is built, else its twin in NumPy.
+"""The kernels: for each name the fast version where one is built, otherwise its twin in NumPy.
 
 ``TINYTENSOR_KERNELS=reference`` takes the twins alone, ``TINYTENSOR_ISA`` an instruction set other
 than the machine's best, ``TINYTENSOR_NUM_THREADS`` a number of threads.

@@ -34,7 +34,7 @@ cdef inline bint is_plain_f32(object x) noexcept:
     return is_readable_f32(x) and cnp.PyArray_IS_C_CONTIGUOUS(x)
 
 
-# The array itself if it is C-contiguous and aligned, else such a copy.
+# The array itself if it is C-contiguous and aligned, otherwise such a copy.
 cdef inline cnp.ndarray contiguous(object x):
     return x if cnp.PyArray_ISCARRAY_RO(x) else copies.copy(x)
 

@@ -67,7 +67,7 @@ cdef inline float *at(const Heads *x, int64_t batch, int64_t head, int64_t row) 
     return x.data + batch * x.batch + head * x.head + row * x.row
 
 
-# The array itself if the elements of its rows are adjacent, else a copy.
+# The array itself if the elements of its rows are adjacent, otherwise a copy.
 cdef cnp.ndarray readable(cnp.ndarray x):
     if cnp.PyArray_ISALIGNED(x) and (
         cnp.PyArray_DIM(x, 3) == 1 or cnp.PyArray_STRIDE(x, 3) == 4

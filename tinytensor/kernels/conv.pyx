@@ -2,7 +2,7 @@
 """Convolution: the float32 cases of the twins in reference/conv.py.
 
 Where they pay, Winograd's method (winograd.pyx) or direct convolution (direct.pyx) is taken, and a
-1×1 convolution is a plain product. Else all three are products with the matrix of patches
+1×1 convolution is a plain product. Otherwise all three are products with the matrix of patches
 (csrc/kernels/conv.h), which is never whole: a piece of the work makes the part that it needs in
 scratch memory that fits a second-level cache.
 

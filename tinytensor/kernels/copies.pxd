@@ -17,5 +17,5 @@ cdef bint lay_out(cnp.ndarray x, Layout *layout) noexcept
 # A new copy of x in C order.
 cpdef cnp.ndarray copy(x)
 
-# x itself if it is C-contiguous and aligned, else such a copy.
+# x itself if it is C-contiguous and aligned, otherwise such a copy.
 cpdef cnp.ndarray contiguous(x)

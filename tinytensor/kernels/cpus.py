@@ -6,7 +6,7 @@ import os
 
 
 def default_num_threads() -> int:
-    """TINYTENSOR_NUM_THREADS, else OMP_NUM_THREADS, else :func:`granted_cpus`."""
+    """TINYTENSOR_NUM_THREADS, otherwise OMP_NUM_THREADS, otherwise :func:`granted_cpus`."""
     for name in ("TINYTENSOR_NUM_THREADS", "OMP_NUM_THREADS"):
         # OMP_NUM_THREADS may be a list, one number for each level of nesting.
         text = os.environ.get(name, "").split(",")[0].strip()

@@ -3,8 +3,8 @@
 
     output     a piece copies the rows that it reads into a band in scratch memory, and computes
                rows of outputs from there
-    gradient   of x: for stride 1 the output's, of g and the reversed weights; else a piece adds
-               the products of an image up in a band
+    gradient   of x: for stride 1 the output's, of g and the reversed weights; otherwise a piece
+               adds the products of an image up in a band
                of the weight: a piece adds up a slice of the images, in vectors, which are summed
                at the end
 """

@@ -461,7 +461,7 @@ cdef void run_rows(void *context, int64_t piece) noexcept nogil:
 
 
 cdef bint multiply_vectors(const product *p) noexcept nogil:
-    """One column, or a few rows, where the elements are adjacent as gemv needs them; else False."""
+    """One column or a few rows, of elements adjacent as gemv needs them; otherwise False."""
     cdef RowsOfVector s
     cdef const tt_kernels *table = _core.table
     cdef tt_gemm_finish_args last

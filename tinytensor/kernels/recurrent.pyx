@@ -81,9 +81,10 @@ cdef object sum_of(object a, object b, int64_t size):
     return contiguous(b if a is None else a if b is None else a + b)
 
 
-# How the input comes into the sums of the steps: for a small batch as a product of its own, all
-# steps at once, which is returned. Else, and then None is, by the steps, which read its weights
-# each time, but for enough rows; the sums never leave the cache. The caller keeps the arrays alive.
+# How the input comes into the sums of the steps. For a small batch: as a product of its own, of all
+# steps at once, which is returned. Otherwise by the steps, and None is returned: they read its
+# weights each time, but for enough rows, and the sums never leave the cache. The caller keeps the
+# arrays alive.
 cdef object take_input(Sequence *s, cnp.ndarray x, cnp.ndarray w_ih, cnp.ndarray bias):
     if s.args.batch < FUSED_FROM:
         sums = linear(x, w_ih, bias)
@@ -106,7 +107,7 @@ cdef object dense(object x):
     return None if x is None else contiguous(x)
 
 
-# The sizes of a sequence of states, of float32 and not empty; else False.
+# The sizes of a sequence of states, of float32 and not empty; otherwise False.
 cdef bint take_sizes(object states, int64_t *steps, int64_t *batch, int64_t *n) noexcept:
     if not (is_f32(states) and cnp.PyArray_NDIM(states) == 3 and cnp.PyArray_SIZE(states)):
         return False

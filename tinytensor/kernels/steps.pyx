@@ -149,7 +149,7 @@ cdef inline int64_t taken_now(const Sequence *s) noexcept nogil:
 # --- Gradients of weights --------------------------------------------------------------------
 # The operands of backward's steps, the cotangents of the gates' sums, are the left factor of the
 # products that are the gradients. If those of some steps fit a cache, the products are taken for
-# these at a time, and added up; else, as each time would read and write all gradients, for all
+# these at a time, and added up; otherwise, as each time would read and write all gradients, for all
 # steps at once.
 
 

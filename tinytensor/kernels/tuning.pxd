@@ -1,9 +1,9 @@
 # How work is cut: the sizes that several kernels share, and why they are what they are.
 #
 # Time. A call is cut into pieces by its size alone, never by the number of threads: so the order of
-# sums, and with it each bit of a result, is the same on any number. A piece is to take some 10 to 20
-# µs: long against what it costs to claim it, and short enough that threads finish together. How many
-# elements that is depends on what is done with each:
+# sums, and with it each bit of a result, is the same on any number. A piece is to take some 10 to
+# 20 µs: long against what it costs to claim it, and short enough that threads finish together. How
+# many elements that is depends on what is done with each:
 #
 #     elements read and written once, from memory (maps, copies, losses)       1 << 15
 #     elements of rows, with an exp or two sums (softmax, norm, pooling)        1 << 15

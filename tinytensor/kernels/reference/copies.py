@@ -55,5 +55,5 @@ def place(g, index, shape):
 
 
 def contiguous(x):
-    """x itself if it is in C order, else a copy that is."""
+    """x itself if it is in C order, otherwise a copy that is."""
     return np.require(x, None, ["C", "A"])

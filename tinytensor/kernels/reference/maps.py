@@ -266,5 +266,5 @@ def hardtanh_backward(g, x, low, high):
 
 
 def matches(a, b):
-    """1 where a is b, two NaNs counted in, else 0; of the dtype of a."""
+    """1 where a is b, two NaNs counted in, otherwise 0; of the dtype of a."""
     return ((a == b) | ((a != a) & (b != b))).astype(a.dtype, copy=False)
