@@ -46,6 +46,42 @@ def test_directional_derivatives_of_complex_numbers_or_a_refusal(row: Row, case:
     assert_jvp(f"{row.op} of complex numbers", op, case, at, kinds)
 
 
+@pytest.mark.parametrize(("row", "case"), each_case(only=lambda row: row.differentiable))
+def test_one_complex_number_among_real_ones_or_a_refusal(row: Row, case: Case) -> None:
+    """A complex target beside a real input, say: gradients of both, by a central difference."""
+    op = op_of(row)
+    real = {key: arguments(case)[key] for key in differentiable(op, case)}
+    rng = np.random.default_rng(7)
+    for turned in real:
+        at = {key: x + 0.3j * rng.normal(size=x.shape) if key is turned else x
+              for key, x in real.items()}  # fmt: skip
+        along = {key: _direction(rng, x) for key, x in at.items()}
+
+        def loss(inputs: dict[Key, tt.Tensor]) -> tt.Tensor:
+            weights = np.random.default_rng(9)
+            kinds = "f" if row.op in FREE_PHASES else "fc"
+            outputs = [o for o in call(op, case, inputs) if o.dtype.kind in kinds]
+            terms = [tt.real(o * _direction(weights, o.value)).sum() for o in outputs]
+            return sum(terms[1:], terms[0])
+
+        def moved(step: float, at: Any = at, along: Any = along, loss: Any = loss) -> float:
+            return loss({key: tt.Tensor(x + step * along[key]) for key, x in at.items()}).item()
+
+        try:
+            moved(0.0)
+        except (TypeError, ValueError):
+            continue
+        leaves = {key: tt.Tensor(x, requires_grad=True) for key, x in at.items()}
+        gradients = tt.grad(loss(leaves), list(leaves.values()), allow_unused=True)
+        slope = 0.0
+        for (key, x), gradient in zip(at.items(), gradients, strict=True):
+            if gradient is not None:
+                assert gradient.dtype == x.dtype
+                slope += (gradient.numpy().conj() * along[key]).real.sum()
+        measured = (moved(STEP) - moved(-STEP)) / (2 * STEP)
+        assert abs(slope - measured) <= RELATIVE * abs(measured) + 10 * ABSOLUTE, (turned, slope)
+
+
 def assert_jvp(
     what: str, op: Any, case: Case, at: dict[Key, np.ndarray], kinds: str = "fc"
 ) -> None:

@@ -19,6 +19,8 @@ from .batching import elementwise
 
 __all__ = ["cast"]
 
+ARRAYS = (np.ndarray, np.generic)  # a tuple, which isinstance asks sooner than a union
+
 
 @op
 def cast(x, dtype):
@@ -49,7 +51,7 @@ def has_narrow(value: Any) -> bool:
         return value.narrow
     if type(value) in (list, tuple):
         return any(map(has_narrow, value))
-    return isinstance(value, np.ndarray | np.generic) and is_narrow(value)
+    return isinstance(value, ARRAYS) and is_narrow(value)
 
 
 def dtypes_among(value: Any) -> Iterator[np.dtype]:
