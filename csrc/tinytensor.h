@@ -85,6 +85,7 @@ typedef struct {
     X(tanh_f32, tt_unary_args) \
     X(erf_f32, tt_unary_args) \
     X(sigmoid_f32, tt_unary_args) \
+    X(log_backward_f32, tt_binary_args) \
     X(tanh_backward_f32, tt_binary_args) \
     X(sigmoid_backward_f32, tt_binary_args) \
     X(relu_f32, tt_unary_args) \

@@ -13,7 +13,7 @@ The learner's first door: every op below is its formula and its derivative, in t
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from .engine.core import Variable
 from .engine.operation import Op, op
@@ -29,6 +29,7 @@ class Value(Variable):
     """
 
     __slots__ = ()
+    identity: ClassVar[Any]
 
     def __init__(self, data: Number, requires_grad: bool = True) -> None:
         if not isinstance(data, Number):
@@ -188,6 +189,13 @@ def sigmoid(x: float) -> float:
 
 
 sigmoid.grad(x=lambda g, out: g * out * (1 - out))
+
+
+def identity(x: float, variable: float | None = None) -> float:
+    return x
+
+
+Value.identity = Op(identity, view=True, family=Value).grad(x=lambda g: g, variable=None)
 
 for _operation in (add, subtract, multiply, divide, power, negative, exp, log, tanh, relu, sigmoid):
     _operation.family = Value

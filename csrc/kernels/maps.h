@@ -121,6 +121,8 @@ TT_UNARY(tanh, vf_tanh(x))
 TT_UNARY(erf, vf_erf(x))
 TT_UNARY(sigmoid, vf_sigmoid(x))
 
+/* b: the argument; below 0, where the logarithm has no value, its derivative has none */
+TT_BINARY(log_backward, vf_select(b < 0.0f, vf_set1(NAN), a / b))
 TT_BINARY(tanh_backward, a * (1.0f - b * b))
 TT_BINARY(sigmoid_backward, a * b * (1.0f - b))
 

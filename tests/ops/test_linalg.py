@@ -63,8 +63,29 @@ def test_vectors_with_free_phases_have_no_gradient() -> None:
             gradient(f, COMPLEX)
     with pytest.raises(tt.GraphError, match="full_matrices=False"):
         gradient(lambda x: linalg.svd(x)[0].sum(), GRAM)
-    with pytest.raises(tt.GraphError, match='take "reduced"'):
+    with pytest.raises(tt.GraphError, match='pass mode="reduced"'):
         gradient(lambda x: linalg.qr(x, mode="complete")[0].sum(), GRAM)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (2, 4, 2), (3, 3)])
+@pytest.mark.parametrize("kind", ["f", "c"])
+def test_full_matrices_have_the_gradients_of_the_reduced(shape: tuple[int, ...], kind: str) -> None:
+    """Where nothing depends on the vectors that complete a basis, which are any."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=shape) + (1j * rng.normal(size=shape) if kind == "c" else 0)
+    least = min(shape[-2:])
+
+    def truncated(svd: Any) -> Any:
+        u, s, vh = svd
+        return abs((u[..., :least] * tt.expand_dims(s, -2) ** 2) @ vh[..., :least, :]).sum()
+
+    for full, reduced in (
+        (lambda x: linalg.svd(x)[1] ** 3, lambda x: linalg.svdvals(x) ** 3),
+        (lambda x: truncated(linalg.svd(x)), lambda x: truncated(linalg.svd(x, False))),
+        (lambda x: abs(linalg.qr(x, mode="complete")[1]) ** 3, lambda x: abs(linalg.qr(x)[1]) ** 3),
+    ):
+        found, expected = (gradient(lambda x, f=f: f(x).sum(), x) for f in (full, reduced))
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_equal_eigenvalues() -> None:

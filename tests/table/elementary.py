@@ -46,7 +46,13 @@ maps(
 )
 maps_of_two("atan2", "hypot", "logaddexp")
 
-# The fused backwards, from the value of the map.
+# The fused backwards, from the argument or the value of the map.
+row(
+    "log_backward",
+    lambda rng: [case(some(rng), rng.uniform(0.5, 2, (3, 4)))],
+    torch=lambda torch, g, x: g / x,
+    elementwise=True,
+)
 row(
     "tanh_backward",
     lambda rng: [case(some(rng), within_one(rng))],

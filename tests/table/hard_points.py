@@ -160,8 +160,8 @@ section(
           why="∞ · 0; use `abs` or `vector_norm`"),
     Point("`rsqrt(x)`, `reciprocal`", "0", (0.0,), lambda m, x: m.rsqrt(x), (-inf,), why=LIMIT),
     Point("`log(x)`, `log2`, `log10`, `log1p` at −1", "[0, −1]", ([0.0, -1.0],),
-          lambda m, x: m.log(x), ([inf, -1],),
-          why="1 / x; below 0, where the value is NaN, it is not hidden by the gradient alone"),
+          lambda m, x: m.log(x), ([inf, nan],), *[([inf, -1],)] * 3,
+          why=LIMIT + "; below 0 it is NaN, as the value"),
     Point("`x * log(x)`", "0", (0.0,), lambda m, x: x * m.log(x), (nan,),
           why="the value is NaN too: 0 · ∞"),
     Point("`a / b`", "a = [1, 0], b = [0, 0]", ([1.0, 0.0], [0.0, 0.0]), lambda m, a, b: a / b,
@@ -231,6 +231,8 @@ section(
 
 # --- Infinity --------------------------------------------------------------------------------
 
+OUTSIDE = "outside of the domain value and derivatives of every order are NaN"
+
 section(
     "Infinities, and the ends of a domain",
     Point("`logsumexp(x)`", "[−∞, 0]", ([-inf, 0.0],), lambda m, x: m.logsumexp(x), ([0, 1],),
@@ -262,6 +264,16 @@ section(
           mygrad=([0, 0],), why=LIMIT),
     Point("`acos(x)`", "1", (1.0,), lambda m, x: m.acos(x), (-inf,), mygrad=(0,), why=LIMIT),
     Point("`atanh(x)`, `acosh`", "1", (1.0,), lambda m, x: m.atanh(x), (inf,), why=LIMIT),
+    Point("`acosh(x)`", "[−300, −1, ½]", ([-300.0, -1.0, 0.5],), lambda m, x: m.acosh(x),
+          ([nan, nan, nan],), *[([1 / math.sqrt(300**2 - 1), inf, nan],)] * 3, why=OUTSIDE),
+    Point("`atanh(x)`", "[−2, 2]", ([-2.0, 2.0],), lambda m, x: m.atanh(x), ([nan, nan],),
+          *[([-1 / 3, -1 / 3],)] * 3, why=OUTSIDE),
+    Point("`asin(x)`, `acos`", "[−2, 2]", ([-2.0, 2.0],), lambda m, x: m.asin(x), ([nan, nan],),
+          why=OUTSIDE),
+    Point("`sqrt(x)`, `rsqrt`, `x ** 0.5`, `x ** −1.5`", "−1", (-1.0,), lambda m, x: m.sqrt(x),
+          (nan,), why=OUTSIDE),
+    Point("`remainder(x, 0)`", "1", (1.0,), lambda m, x: m.remainder(x, m.zeros_like(x)),
+          (nan,), *[(1,)] * 2, mygrad=NONE, why=OUTSIDE),
     Point("`binary_cross_entropy(p, y)`", "p = 0, y = [0, 1]", ([0.0, 0.0],),
           lambda m, p: functional(m).binary_cross_entropy(
               p, m.asarray(np.array([0.0, 1.0])), reduction="sum"),
@@ -346,6 +358,7 @@ section(
 # --- Second derivatives ----------------------------------------------------------------------
 
 FLAT = "what was chosen to be 0 is taken as 0 around the point"
+CONSTANT = "a constant has the derivative 0; with `create_graph` a gradient can always be asked"
 LEFT = "of the side that gave the first derivative"
 
 
@@ -371,6 +384,14 @@ section(
     second("`std(x)`", "[2, 2]", [2.0, 2.0], lambda m, x: m.std(x), ([0, 0],),
            hips=([nan, nan],), why=FLAT, torch_call=spread("std")),
     second("`x ** 2`", "0", 0.0, lambda m, x: x**2, (2,), hips=SAME),
+    second("`log(x)`, `log1p`, `acosh`, `atanh` outside of the domain", "−3", -3.0,
+           lambda m, x: m.log(x), (nan,), (-1 / 9,), hips=(-1 / 9,), why=OUTSIDE),
+    second("`sum(x)`, `pad`, `concat`, `mean`, pooling", "[1, 2]", [1.0, 2.0],
+           lambda m, x: m.sum(x), ([0, 0],), ERROR, hips=SAME, why=CONSTANT),
+    second("`clip(x, 0, 1)`, `max`, `sort`, `max_pool2d`", "0.5", 0.5,
+           lambda m, x: m.clip(x, 0.0, 1.0), (0,), ERROR, hips=SAME, why=CONSTANT),
+    second("`x ** 0`, `sign`, `floor`, `floor_divide`", "0.5", 0.5, lambda m, x: x**0, (0,), ERROR,
+           hips=SAME, why=CONSTANT),
     second("`x ** b`, b a tensor", "x = 0, b = 0", 0.0,
            lambda m, x: x ** m.zeros((), dtype=m.float64), (0,), (nan,), hips=SAME,
            why="x⁰ is constant"),

@@ -138,14 +138,14 @@ class Variable:
         """Add to the ``grad`` of every leaf the derivative of this variable, times ``gradient``.
 
         ``gradient`` may be left out for a single number. What was saved is freed unless
-        ``retain_graph``; ``create_graph`` records backward itself, for higher derivatives; only
-        ``inputs`` are added to."""
+        ``retain_graph``; ``create_graph`` records backward itself, for higher derivatives (a
+        constant gradient has zeros); only ``inputs`` are added to."""
         wanted = None if inputs is None else as_tuple(inputs)
         found = backpropagate((self,), (gradient,), wanted, retain_graph, create_graph)
         if wanted is not None:
             found = {x: found[edge(x)] for x in wanted if edge(x) in found and not x.retains_grad}
         for variable, gradient in found.items():
-            add_to_grad(variable, gradient)
+            add_to_grad(variable, gradient, create_graph)
 
     # What a family of values answers; ``family.py`` says what each of these means.
     family = spec = has_spec = add_into = widened = is_narrow = shares = None  # type: Any
@@ -191,8 +191,10 @@ def as_tuple(variables: Any) -> tuple[Any, ...]:
     return (variables,) if isinstance(variables, Variable) else tuple(variables)
 
 
-def add_to_grad(variable: Any, gradient: Any) -> None:
+def add_to_grad(variable: Any, gradient: Any, recorded: bool) -> None:
     before = variable.grad
+    if recorded and not gradient.tracked:
+        gradient = gradient.identity(owned(gradient), variable)
     if before is None:
         variable.grad = owned(gradient)
     elif before.tracked or gradient.tracked:
@@ -290,8 +292,22 @@ class Node:
             if slot != ALL:
                 cotangents[slot] = got
             else:
+                count = len(cotangents) if plan.picks is None else len(plan.needs)
+                given = len(got) if isinstance(got, (list, tuple)) else f"a {type(got).__name__}"
+                if given != count:
+                    wanted = f"its gradient rule must return {count} cotangents, not {given}"
+                    raise ValueError(f"{self.op.__name__}: {wanted}")
                 cotangents = list(got) if plan.picks is None else [got[i] for i in plan.picks]
         return cotangents
+
+    def misfit(self, i, cotangent, error):
+        """``error``, raised where a rule's ``cotangent`` went on to parent i, in the op's words."""
+        op, names = self.op, self.plan.inputs
+        name = f"{names[0]}[{i}]" if op.variadic else names[i]
+        if not isinstance(cotangent, Variable):
+            error = TypeError(f"a {type(cotangent).__name__}, not a variable")
+        error.args = (f"{op.__name__}: its gradient rule for {name!r} returned {error}",)
+        return error
 
 
 def new_node(op, plan, parents, spec, index):
@@ -393,9 +409,12 @@ class BackwardPass:
             pulled = pull_observed(self, node, g) if self.observers else node.pull(g, self.useful)
             if not retain_graph:
                 node.saved = node.recompute = None
-            for i, parent in enumerate(node.parents):
-                if parent is not None and pulled[i] is not None:
-                    self.deliver(parent, pulled[i])
+            try:
+                for i, parent in enumerate(node.parents):
+                    if parent is not None and pulled[i] is not None:
+                        self.deliver(parent, pulled[i])
+            except (ValueError, TypeError, AttributeError) as error:
+                raise node.misfit(i, pulled[i], error) from None
         for leaf, g in self.pending.items():
             if self.useful is None or leaf in self.wanted:
                 as_is = leaf.hooks is None and not leaf.narrow
@@ -411,7 +430,7 @@ def run_hooks(hooks: list[Any], gradient: Any) -> Any:
             gradient.unshared = False  # the hook may have kept it
     for hook in hooks:
         if isinstance(hook, weakref.ref) and hook() is not None:  # of what retains its gradient
-            add_to_grad(hook(), gradient)
+            add_to_grad(hook(), gradient, grad_enabled.get())
     return gradient
 
 

@@ -14,6 +14,8 @@ class Family(Protocol):
     """A class of variables. A ``spec`` says what fits beside a value: a shape and a dtype."""
 
     family: ClassVar[Any]  # the class of an op's outputs
+    # An op (x, variable=None): x behind a node of its own; by variable its derivative is zeros.
+    identity: ClassVar[Any]
 
     # A cotangent: to start from (as given, checked; 1 for a number), fitted to a parent (the one
     # place that undoes broadcasting), zero, and in storage of its own.

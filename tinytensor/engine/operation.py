@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any
 
 from .core import ALL, GraphError, Variable, as_tuple, edge, new_node, refresh, version_of, wrap
-from .grad import grad
+from .grad import derivatives
 from .grad_mode import enable_grad, grad_enabled
 from .observers import Observer, observers
 from .plan import Plan
@@ -29,7 +29,7 @@ def plan_of(op, inputs):
     """The plan for when these inputs, given by number, need gradients."""
     plan = Plan.__new__(Plan)
     plan.spec_of = op.family.spec
-    names = [op.names[i] for i in inputs]
+    names = plan.inputs = [op.names[i] for i in inputs]
     for name in names:
         if name not in op.rules:
             raise GraphError(f"{op.__name__}: {name!r} has no gradient; pass it detached")
@@ -137,7 +137,7 @@ class Op:
             if not pairs:
                 return [None] * len(args)
             out, g = zip(*pairs)
-            found = grad(out, inputs, g, create_graph=create_graph, allow_unused=True)
+            found = derivatives(out, inputs, g, create_graph=create_graph, allow_unused=True)
             passed = iter([None if got is None else got.conjugated() for got in found])
             return [next(passed) if is_tracked(a) else None for a in args]
 
@@ -357,19 +357,18 @@ class Op:
                     variable = item
                     item = variable.value
                 saved.append(plan.spec_of(item)[0])
-            elif position >= first_note:
-                saved.append(self.notes[plan.names[slot]](*args))
-            elif position >= first_residual:
+            elif first_residual <= position < first_note:
                 saved.append(residuals[position - first_residual])
-            elif position >= first_static:
+            elif first_static <= position < first_residual:
                 saved.append(static[self.static[position - first_static]])
-            elif self.variadic:
+            elif self.variadic and position < first_static:
                 family = self.family
                 saved.append([stand_in(a, family) if isinstance(a, Variable) else a for a in args])
                 name = plan.names[slot]
                 guards += [guard(item, name) for item in args if isinstance(item, Variable)]
             else:
-                item = args[position]
+                noted = position >= first_note  # a note may be an argument, if its dtype needs it
+                item = self.notes[plan.names[slot]](*args) if noted else args[position]
                 if isinstance(item, Variable):
                     guards.append(guard(item, plan.names[slot]))
                     item = stand_in(item, self.family)
@@ -461,47 +460,13 @@ def count_observers(more):
         observed += more
 
 
-def steps_of(view_of):
-    """The storage's own variable (None for a constant, made under no_grad), and the calls that
-    make the view from it."""
-    steps = []
-    while isinstance(view_of, tuple):
-        steps.append(view_of[1:])
-        view_of = view_of[0]
-    return view_of, steps[::-1]
-
-
-def replayed(steps, variable):
-    """The view that ``steps`` make of ``variable``."""
-    for op, args, static, place in steps:
-        if args is None:
-            raise GraphError(
-                f"{op.__name__}: what it returned is a view of what was changed in place while"
-                " gradients were recorded; change a copy instead"
-            )
-        made = op.call((variable, *args), static)
-        variable = made if op.outputs == 1 else made[place]
-    return variable
-
-
 def op(forward: Callable[..., Any] | None = None, **options: Any) -> Any:
     """Make an :class:`Op` of a forward function: ``@op`` or ``@op(residuals=("mask",))``."""
     return Op(forward, **options) if forward is not None else lambda f: Op(f, **options)
-
-
-def _identity(x):
-    return x
-
-
-_aliases: dict[type, Op] = {}  # the identity op of each family
 
 
 def alias(variable: Any) -> Any:
     """The same value behind a node of its own."""
     if not variable.level:
         variable.value = variable.data  # also a number as both can share it
-    family = type(variable).family
-    if family not in _aliases:
-        op = _aliases[family] = Op(_identity, view=True, family=family).grad(x=lambda g: g)
-        op.batched(lambda op, args, mapped, static: op(*args))
-    return _aliases[family](variable)
+    return type(variable).family.identity(variable)

@@ -2,6 +2,6 @@
 
 cdef class Plan:
     cdef public tuple names, needs, positions
-    cdef public list picks, rules
+    cdef public list inputs, picks, rules
     cdef public Py_ssize_t out_at
     cdef public object spec_of

@@ -6,9 +6,9 @@ from __future__ import annotations
 class Plan:
     """For one set of inputs that need gradients: what a call saves and which rules then run.
 
-    ``names`` are saved, from ``positions`` of the call's frame (arguments, static arguments,
-    residuals; OUT, NEEDS, SHAPE). A rule is a triple: the slot of the parent that it serves (or
-    ALL), the function, and the places of its arguments among the saved things.
+    ``inputs`` are their names. ``names`` are saved, from ``positions`` of the call's frame
+    (arguments, static arguments, residuals; OUT, NEEDS, SHAPE). A rule is a triple: the slot of the
+    parent that it serves (or ALL), the function, and the places of its arguments among the saved.
     """
 
-    __slots__ = ("names", "needs", "out_at", "picks", "positions", "rules", "spec_of")
+    __slots__ = ("inputs", "names", "needs", "out_at", "picks", "positions", "rules", "spec_of")

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..dtypes import is_complex
 from ..engine.core import GraphError, edge
-from ..engine.grad import grad as gradients_of
+from ..engine.grad import derivatives
 from ..engine.grad_mode import enable_grad, is_grad_enabled
 from ..engine.operation import alias
 from ..errors import ShapeError
@@ -60,7 +60,7 @@ def gradients(
         outputs, variables, cotangents = (
             [lanes_as_axes(x, depth) for x in tensors] for tensors in (outputs, inputs, cotangents)
         )
-        found = gradients_of(outputs, variables, cotangents, keep_graph or record, record, True)
+        found = derivatives(outputs, variables, cotangents, keep_graph or record, record, True)
     return [
         zeros_like(x) if g is None else axes_as_lanes(g, depth)
         for x, g in zip(inputs, found, strict=True)

@@ -36,6 +36,7 @@ __all__ = [
     "less_equal",
     "log",
     "log10",
+    "log_backward",
     "log1p",
     "log2",
     "matches",
@@ -292,6 +293,11 @@ def softplus(x, beta, threshold):
 
 
 # --- Fused backwards -------------------------------------------------------------------------
+
+
+def log_backward(g, x):
+    result = binary(_core.table.log_backward_f32, g, x, 0, 0)
+    return reference.log_backward(g, x) if result is None else result
 
 
 def tanh_backward(g, out):

@@ -14,7 +14,7 @@ from ..dtypes import is_complex
 from ..engine.operation import Op, op
 from .batching import elementwise as over_lanes
 from .complex_numbers import conj, conjugate_if_complex, real
-from .logic import equal, greater, greater_equal, less, less_equal, logical_or, where
+from .logic import equal, greater, greater_equal, isnan, less, less_equal, logical_or, where
 
 __all__ = [
     "abs",
@@ -123,7 +123,7 @@ def _no_slope(g):
 abs.grad(x=lambda g, x: g * conjugate_if_complex(sign(x)))
 
 
-@op(kernel=kernels.sign)
+@op(kernel=kernels.sign, notes={"turning": lambda x: x if is_complex(x) else None})
 def sign(x):
     """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0.
 
@@ -131,9 +131,10 @@ def sign(x):
     """
 
 
-def _sign_to_x(g, x, out):
-    if not is_complex(x):
+def _sign_to_x(g, turning):
+    if turning is None:
         return _no_slope(g)
+    x, out = turning, sign(turning)
     zero = equal(x, 0)
     across = g - conj(out) * real(g * out)  # the part that turns x; |x| is no matter
     return where(zero, 0.0, across / where(zero, 1.0, abs(x)))
@@ -155,7 +156,10 @@ copysign.grad(a=lambda g, a, b: g * (sign(a) * copysign(1.0, b)), b=None)
 
 @op(kernel=kernels.floor_divide)
 def floor_divide(a, b):
-    """The largest whole number ≤ a / b. It has no gradient."""
+    """The largest whole number ≤ a / b. The gradient is 0."""
+
+
+floor_divide.grad(a=_no_slope, b=_no_slope)
 
 
 @op(kernel=kernels.remainder)
@@ -168,7 +172,10 @@ def remainder(a, b):
     """
 
 
-remainder.grad(a=lambda g: g, b=lambda g, a, b: -(g * floor_divide(a, b)))
+remainder.grad(
+    a=lambda g, out: where(isnan(out), np.nan, g),  # beside 0, and of infinity, it has no value
+    b=lambda g, a, b: -(g * floor_divide(a, b)),
+)
 
 
 @op(kernel=kernels.floor)
@@ -201,7 +208,7 @@ def trunc(x):
     return np.trunc(x)
 
 
-trunc.grad(x=lambda g: where(False, g, 0.0))
+trunc.grad(x=_no_slope)
 
 
 @op

@@ -1,4 +1,8 @@
-"""Exponentials, logarithms, powers, roots, trigonometric and hyperbolic functions, erf."""
+"""Exponentials, logarithms, powers, roots, trigonometric and hyperbolic functions, erf.
+
+Where a number is outside of an op's domain the value is NaN, and so are the derivatives of every
+order. The formula of a derivative has values in more places (1 / x below 0), which would hide it.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +69,15 @@ def log(x):
     """The natural logarithm; −inf at 0, NaN below."""
 
 
-log.grad(x=lambda g, x: g / x)
+log.grad(x=lambda g, x: log_backward(g, x))
+
+
+@op(kernel=kernels.log_backward)
+def log_backward(g, x):
+    """g / x: the cotangent of x from that of log x; NaN below 0."""
+
+
+log_backward.grad(g=lambda c, x: log_backward(c, x), x=lambda c, x, out: -log_backward(c * out, x))
 
 
 @op(kernel=kernels.log1p)
@@ -73,7 +85,7 @@ def log1p(x):
     """log(1 + x), exact also near 0."""
 
 
-log1p.grad(x=lambda g, x: g / (1 + x))
+log1p.grad(x=lambda g, x: log_backward(g, 1 + x))
 
 
 @op(kernel=kernels.log2)
@@ -81,7 +93,7 @@ def log2(x):
     """The logarithm to base 2."""
 
 
-log2.grad(x=lambda g, x: g / (x * math.log(2)))
+log2.grad(x=lambda g, x: log_backward(g, x * math.log(2)))
 
 
 @op(kernel=kernels.log10)
@@ -89,7 +101,7 @@ def log10(x):
     """The logarithm to base 10."""
 
 
-log10.grad(x=lambda g, x: g / (x * math.log(10)))
+log10.grad(x=lambda g, x: log_backward(g, x * math.log(10)))
 
 
 @op
@@ -290,7 +302,7 @@ def atanh(x):
     return np.arctanh(x)
 
 
-atanh.grad(x=lambda g, x: g / (1 - x * x))
+atanh.grad(x=lambda g, x: log_backward(g, 1 - x * x))
 
 # --- The error function and the logistic one -------------------------------------------------
 

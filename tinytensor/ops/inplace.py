@@ -19,7 +19,7 @@ import numpy as np
 from .. import kernels
 from ..dtypes import same_kind
 from ..engine.core import GraphError, Variable, edge, version_of
-from ..engine.operation import Op, op, replayed, stand_in, steps_of
+from ..engine.operation import Op, op, stand_in
 from ..errors import DtypeError, ShapeError
 from .batching import unchangeable
 from .indexing import advanced_index, basic_index, is_basic, own_index
@@ -209,6 +209,29 @@ def zeroed(g, steps):
     else:  # a view only in another layout: reshaped, say, after a transposition
         out.reshape(-1)[_replayed(views, _positions(out.shape))[index]] = 0
     return out
+
+
+def steps_of(view_of):
+    """The storage's own variable (None for a constant, made under no_grad), and the calls that
+    make the view from it."""
+    steps = []
+    while isinstance(view_of, tuple):
+        steps.append(view_of[1:])
+        view_of = view_of[0]
+    return view_of, steps[::-1]
+
+
+def replayed(steps, variable):
+    """The view that ``steps`` make of ``variable``."""
+    for call, args, static, place in steps:
+        if args is None:
+            raise GraphError(
+                f"{call.__name__}: what it returned is a view of what was changed in place while"
+                " gradients were recorded; change a copy instead"
+            )
+        made = call.call((variable, *args), static)
+        variable = made if call.outputs == 1 else made[place]
+    return variable
 
 
 def _replayed(steps: Any, x: Any) -> Any:

@@ -313,7 +313,13 @@ def _qr_to_x(g, x, out, complete):
     (gq, gr), (q, r) = g, out
     rows, columns = x.shape[-2:]
     if complete and rows > columns:
-        raise GraphError('qr: with mode="complete" a tall x has no gradient; take "reduced"')
+        check_unused("qr", 'mode="reduced"', gq[..., columns:])
+        gq, gr, q, r = (
+            gq[..., :columns],
+            gr[..., :columns, :],
+            q[..., :columns],
+            r[..., :columns, :],
+        )
     if rows < columns:  # x = [A, B] with A = Q R₁ and R = [R₁, Qᴴ B]
         beyond = gr[..., rows:]
         gq = gq + matmul(x[..., rows:], adjoint(beyond))
@@ -336,7 +342,8 @@ _qr.grad(x=_qr_to_x)
 def qr(x: Any, mode: str = "reduced") -> QRResult:
     """x = Q R, Q with orthonormal columns and R upper triangular.
 
-    ``mode`` "reduced" gives Q (…, m, k) and R (…, k, n), k = min(m, n); "complete" a square Q.
+    ``mode`` "reduced" gives Q (…, m, k) and R (…, k, n), k = min(m, n); "complete" a square Q,
+    whose columns beyond the k first have no gradient: they are any basis of the rest.
     """
     if mode not in ("reduced", "complete"):
         raise ValueError(f'qr: mode must be "reduced" or "complete", not {mode!r}')
@@ -366,6 +373,17 @@ def over_gaps(x: Any, values: Any) -> Any:
     """x[…, i, j] / (values[j] − values[i]), 0 on the diagonal."""
     off_diagonal = where(np.eye(x.shape[-1], dtype=bool), 0.0, x)
     return quotient(off_diagonal, expand_dims(values, -2) - expand_dims(values, -1))
+
+
+def check_unused(name: str, instead: str, *cotangents: Any) -> None:
+    """An error if anything depends on vectors that are any basis of the rest of a space."""
+    for cotangent in cotangents:
+        while cotangent.level:  # of all lanes
+            cotangent = cotangent.value
+        if np.any(cotangent.value):
+            raise GraphError(
+                f"{name}: the vectors that complete a basis have no gradient; pass {instead}"
+            )
 
 
 def check_phases(name: str, x: Any, scale: Any) -> None:
@@ -435,9 +453,12 @@ def _svd(x, full_matrices):
 def _svd_to_x(g, x, out, full_matrices):
     (gu, gs, gvh), (u, s, vh) = g, out
     rows, columns = x.shape[-2:]
-    if full_matrices and rows != columns:
-        raise GraphError("svd: full_matrices=True has no gradient here; pass full_matrices=False")
     v, gv = adjoint(vh), adjoint(gvh)
+    if full_matrices and rows != columns:
+        least = builtins.min(rows, columns)  # the further vectors may be any basis of the rest
+        check_unused("svd", "full_matrices=False", gu[..., least:], gv[..., least:])
+        u, gu, v, gv = (m[..., :least] for m in (u, gu, v, gv))
+        vh = adjoint(v)
     left, right = matmul(adjoint(u), gu), matmul(adjoint(v), gv)
     check_phases("svd", left + right, gu)
     squares = s * s
@@ -466,7 +487,8 @@ _svd.grad(x=_svd_to_x)
 def svd(x: Any, full_matrices: bool = True) -> SVDResult:
     """x = U diag(S) Vh: orthonormal columns in U, rows in Vh, and singular values, descending.
 
-    With ``full_matrices`` U and Vh are square; the gradient wants them reduced, if x is not square.
+    With ``full_matrices`` U and Vh are square. The vectors that the reduced ones lack are any basis
+    of the rest of the space, and have no gradient.
     """
     return SVDResult(*_svd(x, full_matrices))
 

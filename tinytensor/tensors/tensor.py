@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -94,6 +94,7 @@ class Tensor(Operators):
     __slots__ = ()
 
     value: np.ndarray
+    identity: ClassVar[Any]
     grad: Tensor | None = Gradient()  # type: ignore[assignment]
     __array_priority__ = 1000  # SciPy's sparse arrays leave operators to us
     __hash__ = object.__hash__  # by identity: == compares the elements
@@ -178,6 +179,8 @@ class Tensor(Operators):
             cotangent = ops.real(cotangent)
         if self.shape != shape:
             lead = self.ndim - len(shape)
+            if lead < 0 or any(n not in (1, self.shape[lead + i]) for i, n in enumerate(shape)):
+                raise ShapeError(f"a cotangent {self.shape} for a value {shape}")
             stretched = [lead + i for i, n in enumerate(shape) if n != self.shape[lead + i]]
             cotangent = ops.sum(cotangent, (*range(lead), *stretched), bool(stretched))
             if lead and stretched:
@@ -188,12 +191,12 @@ class Tensor(Operators):
         return wrapped(kernels.copy(self.value))
 
     def again(self) -> Tensor:
-        root, steps = operation.steps_of(self.view_of)
+        root, steps = inplace.steps_of(self.view_of)
         is_leaf = self.tracked and self.node is None  # requires_grad was set on the view itself
         if root is None or is_leaf or not self.shares(self.data, root.data):
             return self  # a constant, or the root has another array now
         with enable_grad():
-            made = operation.replayed(steps, root)
+            made = inplace.replayed(steps, root)
         if made.shape != self.shape or made.data.ctypes.data != self.value.ctypes.data:
             raise GraphError(f"{steps[-1][0].__name__}: an argument that made a view has changed")
         return made
@@ -604,6 +607,17 @@ class Tensor(Operators):
 
 
 Tensor.family = Tensor
+
+
+def _identity(x: Any, variable: Any = None) -> Any:
+    return x
+
+
+Tensor.identity = (
+    Op(_identity, view=True, family=Tensor)
+    .grad(x=lambda g: g, variable=None)
+    .batched(lambda op, args, mapped, static: op(*args))
+)
 
 
 def _times(alpha: float, other: Any) -> Any:

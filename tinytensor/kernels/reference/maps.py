@@ -47,6 +47,7 @@ __all__ = [
     "log1p",
     "log2",
     "log10",
+    "log_backward",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -185,6 +186,13 @@ def sigmoid(x):
     """1 / (1 + exp(−x)), written so that exp never overflows."""
     e = np.exp(-np.absolute(x))
     return np.where(np.less(x, 0), e, 1) / (1 + e)
+
+
+def log_backward(g, x):
+    """g / x, and NaN below 0, where the logarithm has no value."""
+    if np.iscomplexobj(x):
+        return np.divide(g, x)
+    return np.where(np.less(x, 0), np.nan, np.divide(g, x))
 
 
 def tanh_backward(g, out):
