@@ -571,6 +571,8 @@ for _op in (eigvalsh, svdvals, eigvals):
 
 @op
 def _p_norm(x, axis, keepdims, ord):
+    if x.dtype.kind in "biu":  # whose powers would wrap around
+        x = x.astype(np.float64)
     if ord == 2 and is_real_floating(x):
         return kernels.sqrt(kernels.reduce_sum(kernels.square(x), axis, keepdims))
     with np.errstate(divide="ignore"):
@@ -604,7 +606,8 @@ def vector_norm(
     if ord in (math.inf, -math.inf):
         return _extreme(abs(x), axis, keepdims, ord > 0)
     if ord == 0:
-        return astype(count_nonzero(x, axis, keepdims), np.abs(np.empty(0, x.dtype)).dtype)
+        count = count_nonzero(x, axis, keepdims)
+        return count if x.dtype.kind in "biu" else astype(count, np.empty(0, x.dtype).real.dtype)
     if ord == 1:
         return sum(abs(x), axis, keepdims)
     return _p_norm(x, axis, keepdims, ord)

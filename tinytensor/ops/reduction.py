@@ -21,7 +21,7 @@ from .batching import reduction as over_lanes
 from .checks import axis_index
 from .composed import composed, computed
 from .elementary import exp
-from .logic import equal, where
+from .logic import equal, not_equal, where
 from .precision import cast
 from .shape import astype, clone, concat, permute_dims, reshape
 
@@ -337,8 +337,9 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     if len(parts) > 1:
         x = concat(parts, axis)
     before = (slice(None),) * axis
+    minus = not_equal if x.dtype == bool else subtract  # as NumPy has it
     for _ in range(n):
-        x = subtract(x[(*before, slice(1, None))], x[(*before, slice(None, -1))])
+        x = minus(x[(*before, slice(1, None))], x[(*before, slice(None, -1))])
     return x
 
 

@@ -94,7 +94,19 @@ bitwise_and, bitwise_or, bitwise_xor = np.bitwise_and, np.bitwise_or, np.bitwise
 bitwise_invert = np.invert
 isnan, isinf, isfinite = np.isnan, np.isinf, np.isfinite
 negative, absolute = np.negative, np.absolute
-square, reciprocal = np.square, np.reciprocal
+square = np.square
+
+
+def of_floats(x):
+    """``x``; integers as the floats that NumPy's exp would take, since −x wraps around there."""
+    x = np.asarray(x)
+    return x if x.dtype.kind in "fc" else x.astype(np.result_type(x, np.float16))
+
+
+def reciprocal(x):
+    return np.reciprocal(of_floats(x))
+
+
 exp, log, log1p, sqrt = np.exp, np.log, np.log1p, np.sqrt
 log2, log10 = np.log2, np.log10
 sin, cos, tan, asin, acos, atan = np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan
@@ -128,6 +140,8 @@ def power(a, b):
 
 
 def sign(x):
+    if np.asarray(x).dtype == bool:
+        return np.array(x)
     out = np.sign(x)
     if np.iscomplexobj(x):  # NumPy finds i for NaN + i∞
         out = np.where(np.isnan(x), out.dtype.type(complex(math.nan, math.nan)), out)
@@ -184,6 +198,7 @@ def erf(x):
 @of_real_numbers
 def sigmoid(x):
     """1 / (1 + exp(−x)), written so that exp never overflows."""
+    x = of_floats(x)
     e = np.exp(-np.absolute(x))
     return np.where(np.less(x, 0), e, 1) / (1 + e)
 

@@ -20,7 +20,8 @@ __all__ = [
 def max_pool2d(x, kernel, stride, padding, dilation, ceil_mode):
     """The largest of each window (NaN if it has one), and its index within the plane H W: of the
     first such. Padding is never the largest."""
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    kind = x.dtype.kind
+    lowest = -np.inf if kind == "f" else False if kind == "b" else np.iinfo(x.dtype).min
     geometry = (kernel, stride, padding, dilation, ceil_mode)
     places = np.arange(x.shape[-2] * x.shape[-1], dtype=np.int64).reshape(x.shape[-2:])
     places = pool_windows(places, *geometry, -1)
