@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..ops.checks import number
 from ..tensors.tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -18,8 +19,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: p is a probability, not {p}")
+        number("Dropout", "p", p, 0, 1)
         self.p = p
         self.inplace = inplace
 

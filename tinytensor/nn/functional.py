@@ -38,6 +38,7 @@ from ..ops import (
     tanh,
     unfold,
 )
+from ..ops.checks import number
 from ..ops.precision import once_rounded
 from ..tensors.tensor import Tensor
 
@@ -125,6 +126,8 @@ def pad(
     modes = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
     if mode not in modes:
         raise ValueError(f"pad: there is no mode {mode!r}")
+    if mode != "constant" and value is not None:
+        raise ValueError(f"pad: mode {mode!r} takes its elements from input, and no value")
     if len(pad) % 2 or len(pad) > 2 * input.ndim:
         raise ValueError(f"pad: pad has {len(pad)} lengths, input has {input.ndim} axes")
     pairs = [(0, 0)] * (input.ndim - len(pad) // 2)
@@ -197,6 +200,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     >>> tt.nn.functional.normalize(tt.tensor([[3.0, 4.0]]))
     tensor([[0.6, 0.8]])
     """
+    eps = number("normalize", "eps", eps, 0)
     return input / ops.maximum(ops.linalg.vector_norm(input, dim, True, p), eps)
 
 
@@ -212,10 +216,12 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise DtypeError(
             f"one_hot: the classes are {tensor.dtype}, not integers; astype(np.int64) casts"
         )
+    if not isinstance(num_classes, int | np.integer) or num_classes < -1:
+        raise ValueError(f"one_hot: num_classes must be an integer, or -1, not {num_classes!r}")
     if tensor.level and num_classes >= 0:  # of one lane of a vmap: nobody can look at the classes
         rows = np.eye(num_classes, dtype=np.float32)
         return ops.astype(ops.embedding(tensor, rows), np.int64)
-    classes = tensor.numpy()
+    classes = tensor.numpy().astype(np.int64, copy=False)
     count = num_classes if num_classes >= 0 else int(classes.max(initial=-1)) + 1
     if classes.size and not (classes.min() >= 0 and classes.max() < count):
         raise ValueError(f"one_hot: classes from {classes.min()} to {classes.max()} of {count}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import random
 from ..errors import ShapeError
+from ..ops.checks import number
 from ..tensors.tensor import Tensor
 
 __all__ = [
@@ -119,6 +120,7 @@ def uniform_(
     >>> bool((w >= -2).all()), bool((w < -1).all())
     (True, True)
     """
+    b = number("uniform_", "b", b, number("uniform_", "a", a))
     rng = random.resolve(generator)
     return overwrite(tensor, rng.random(tensor.shape, np.float32) * (b - a) + a, "uniform_")
 
@@ -130,6 +132,7 @@ def normal_(
     generator: np.random.Generator | None = None,
 ) -> Tensor:
     """Normal with the given mean and standard deviation."""
+    std = number("normal_", "std", std, 0)
     rng = random.resolve(generator)
     drawn = rng.standard_normal(tensor.shape, np.float32)
     return overwrite(tensor, drawn * std + mean, "normal_")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..ops.checks import number
 from ..tensors.tensor import Tensor
 from . import functional as F
 from .functional import Reduction
@@ -59,6 +60,7 @@ class CrossEntropyLoss(_WeightedLoss):
     ) -> None:
         super().__init__(weight, reduction)
         self.ignore_index = ignore_index
+        number("CrossEntropyLoss", "label_smoothing", label_smoothing, 0, 1)
         self.label_smoothing = label_smoothing
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -102,6 +104,7 @@ class SmoothL1Loss(_Loss):
 
     def __init__(self, reduction: Reduction = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
+        number("SmoothL1Loss", "beta", beta, 0)
         self.beta = beta
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:

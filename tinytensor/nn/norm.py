@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ShapeError
+from ..ops.checks import number
 from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
@@ -56,7 +57,10 @@ class _BatchNorm(_Norm):
     ) -> None:
         super().__init__()
         self.num_features = num_features
+        number(type(self).__name__, "eps", eps, 0)
         self.eps = eps
+        if momentum is not None:
+            number(type(self).__name__, "momentum", momentum, 0, 1)
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
@@ -147,6 +151,8 @@ class _LastAxesNorm(_Norm):
         super().__init__()
         sizes = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
         self.normalized_shape = tuple(sizes)
+        if eps is not None:
+            number(type(self).__name__, "eps", eps, 0)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         self._start(self.normalized_shape, elementwise_affine, bias)

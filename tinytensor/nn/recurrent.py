@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import ops
 from ..errors import ShapeError
+from ..ops.checks import number
 from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
@@ -140,8 +141,7 @@ class _RecurrentNetwork(_Recurrence):
             raise ValueError(
                 f"{kind}: hidden_size {hidden_size} and num_layers {num_layers} must be positive"
             )
-        if not 0 <= dropout <= 1:
-            raise ValueError(f"{kind}: dropout is a probability, not {dropout}")
+        number(kind, "dropout", dropout, 0, 1)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers

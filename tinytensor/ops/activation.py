@@ -150,6 +150,8 @@ gelu_backward.defined_by(_gelu_backward)
 def softplus(x, beta=1.0, threshold=20.0):
     """log(1 + exp(βx)) / β; x itself where βx is above ``threshold``."""
     _check_numbers(beta=beta, threshold=threshold)
+    if beta == 0:
+        raise ValueError("softplus: beta must not be 0")
     return kernels.softplus(x, beta, threshold)
 
 

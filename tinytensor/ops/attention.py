@@ -15,7 +15,7 @@ from ..random import draw_key, in_lanes
 from . import reduction
 from .arithmetic import multiply
 from .batching import lanes_of, padded, rank, with_lanes
-from .checks import floating
+from .checks import floating, number
 from .dropout import dropout, keyed_dropout, ones_of_lane
 from .logic import equal, logical_and, logical_not, where
 from .shape import reshape
@@ -78,8 +78,7 @@ def scaled_dot_product_attention(
             f"{NAME}: query {q.shape} and key {k.shape} differ in their leading axes (enable_gqa is"
             f" {bool(enable_gqa)})"
         )
-    if not 0 <= dropout_p <= 1:
-        raise ValueError(f"{NAME}: dropout_p is a probability, not {dropout_p}")
+    dropout_p = number(NAME, "dropout_p", dropout_p, 0, 1)
     factor = _factor(q.shape, scale)
     dropout_key = draw_key(generator) if dropout_p else None
     out, lse = kernels.attention(

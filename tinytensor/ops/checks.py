@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -60,10 +61,15 @@ def counts(op: str, name: str, value: Any) -> np.ndarray:
     return found.astype(np.int64)
 
 
-def number(op: str, name: str, value: Any) -> float:
-    """``value`` as a float, or an error in the name of ``op``."""
+def number(
+    op: str, name: str, value: Any, least: float = -math.inf, most: float = math.inf
+) -> float:
+    """``value``, from ``least`` to ``most``, as a float, or an error in the name of ``op``."""
     if not isinstance(value, int | float | np.integer | np.floating):
         raise DtypeError(f"{op}: {name} must be a number, not {value!r}")
+    if not least <= value <= most:  # NaN is nowhere
+        wanted = f"at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise ValueError(f"{op}: {name} must be {wanted}, not {value!r}")
     return float(value)
 
 

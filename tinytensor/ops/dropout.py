@@ -7,7 +7,7 @@ import numpy as np
 from .. import kernels
 from ..engine.operation import SOMETIMES, op
 from ..random import draw_key, in_lanes
-from .checks import floating
+from .checks import floating, number
 from .logic import equal, where
 
 __all__ = [
@@ -27,8 +27,7 @@ def dropout(x, p=0.5, training=True, generator=None):
     tensor([1., 2.])
     """
     x = floating("dropout", "x", x)
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p is a probability, not {p}")
+    p = number("dropout", "p", p, 0, 1)
     if not training or p == 0:
         return x, None
     key = draw_key(generator)

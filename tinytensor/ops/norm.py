@@ -47,7 +47,7 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     shape = _trailing("layer_norm", x, normalized_shape)
     weight = parameter("layer_norm", "weight", weight, shape)
     bias = parameter("layer_norm", "bias", bias, shape)
-    return kernels.layer_norm(x, weight, bias, number("layer_norm", "eps", eps), len(shape))
+    return kernels.layer_norm(x, weight, bias, number("layer_norm", "eps", eps, 0), len(shape))
 
 
 def _layer_norm_lanes(op, args, mapped, static):
@@ -127,7 +127,7 @@ def rms_norm(x, normalized_shape, weight=None, eps=None):
 
 
 def _eps(eps, x):
-    return float(np.finfo(x.dtype).eps) if eps is None else number("rms_norm", "eps", eps)
+    return float(np.finfo(x.dtype).eps) if eps is None else number("rms_norm", "eps", eps, 0)
 
 
 @op(outputs=2)
@@ -193,7 +193,8 @@ def batch_norm(
         raise ShapeError(
             f"batch_norm: training needs more than one value for each channel, but x is {x.shape}"
         )
-    momentum, eps = number("batch_norm", "momentum", momentum), number("batch_norm", "eps", eps)
+    momentum = number("batch_norm", "momentum", momentum, 0, 1)
+    eps = number("batch_norm", "eps", eps, 0)
     return kernels.batch_norm(
         x, running_mean, running_var, weight, bias, bool(training), momentum, eps
     )

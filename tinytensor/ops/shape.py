@@ -314,6 +314,10 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Any, ...]:
 @op
 def pad_constant(x, pad_width, value=0):
     """x with ``value`` put before and behind each axis: a pair of lengths for each axis."""
+    if x.dtype.kind in "biu":
+        with np.errstate(invalid="ignore"):
+            if not np.array_equal(np.asarray(value).astype(x.dtype), value):
+                raise DtypeError(f"pad: {value!r} does not fit into {x.dtype}")
     return np.pad(x, pad_width, constant_values=value)
 
 

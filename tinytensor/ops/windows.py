@@ -154,6 +154,8 @@ def pooling(
     """The normalised arguments of the kernels, and how many windows there are along each axis, for
     shapes that fit."""
     images(op, axes, x)
+    if not isinstance(ceil_mode, bool | np.bool_):
+        raise TypeError(f"{op}: ceil_mode must be True or False, not {ceil_mode!r}")
     kernel = sizes(op, "kernel_size", kernel, axes, 1)
     stride = kernel if stride is None else sizes(op, "stride", stride, axes, 1)
     padding = sizes(op, "padding", padding, axes, 0)

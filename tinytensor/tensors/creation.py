@@ -10,6 +10,7 @@ import numpy as np
 from .. import kernels, random
 from ..dtypes import is_floating, is_real_floating
 from ..errors import DtypeError, GraphError, RangeError, ShapeError, kind_of
+from ..ops.checks import counts
 from .batched import drawn
 from .namespace_info import check_device
 from .tensor import Dtype, Shape, Tensor, _stacked, as_array, as_shape, describe
@@ -346,4 +347,4 @@ def randint(
 
 def randperm(n: int, generator: Any = None) -> Tensor:
     """The integers below n in random order."""
-    return Tensor(random.randperm(n, generator))
+    return Tensor(random.randperm(int(counts("randperm", "n", n)), generator))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ...dtypes import is_complex, wide
+from ...ops.checks import number
 from ...tensors.tensor import Tensor
 
 
@@ -70,6 +71,7 @@ def clip_grad_norm_(
     1.0
     """
     grads = _grads(parameters)
+    max_norm = number("clip_grad_norm_", "max_norm", max_norm, 0)
     total = get_total_norm(grads, norm_type, error_if_nonfinite)
     factor = max_norm / (total.item() + 1e-6)
     if not factor >= 1:  # NaN scales too, as in PyTorch: bad gradients stay visible
@@ -81,6 +83,7 @@ def clip_grad_norm_(
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Bring every element of every gradient, in place, into ±``clip_value``."""
+    clip_value = number("clip_grad_value_", "clip_value", clip_value, 0)
     for grad in _grads(parameters):
         clipped = np.clip(wide(grad.value), -clip_value, clip_value)
         np.copyto(grad.value, clipped, casting="same_kind")

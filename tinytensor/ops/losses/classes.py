@@ -15,7 +15,7 @@ from ...errors import DtypeError, ShapeError
 from ...kernels.reference.losses import target_factors
 from .. import reduction as reductions
 from ..batching import folded, lanes_of, rank, unfolded, with_lanes
-from ..checks import floating, integers, parameter
+from ..checks import floating, integers, number, parameter
 from ..indexing import take
 from ..logic import not_equal, where
 from ..precision import cast
@@ -101,8 +101,7 @@ def cross_entropy(
     input = floating(name, "input", input)
     target = np.asarray(target)
     check_reduction(name, reduction)
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"{name}: label_smoothing must be in [0, 1], not {label_smoothing}")
+    label_smoothing = number(name, "label_smoothing", label_smoothing, 0, 1)
     axis = _class_axis(input)
     weight = parameter(name, "weight", weight, input.shape[axis : axis + 1])
     if not is_real_floating(target):

@@ -10,6 +10,7 @@ from ... import kernels
 from ...engine.operation import op
 from ..activation import hardtanh
 from ..arithmetic import sign
+from ..checks import number
 from ..elementary import sigmoid
 from .common import checked_pair, pair_lanes, share_of_each
 
@@ -100,8 +101,7 @@ def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     >>> tt.smooth_l1_loss(tt.tensor([1.0, 2.0]), tt.tensor([1.5, 4.0]), reduction="none")
     tensor([0.125, 1.5  ])
     """
-    if beta < 0:
-        raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
+    beta = number("smooth_l1_loss", "beta", beta, 0)
     input, target = checked_pair("smooth_l1_loss", input, target, reduction)
     return kernels.loss(_smooth_l1(beta), input, target, beta, reduction)
 
