@@ -241,11 +241,9 @@ enum { TT_ARG_STEP = 4 };
                                   int64_t lanes, int64_t *out)                                 \
     {                                                                                          \
         vf best[4];                                                                            \
-        vi place[4];                                                                           \
-        for (int w = 0; w < width; w++) {                                                      \
+        vi place[4] = {{0}};                                                                   \
+        for (int w = 0; w < width; w++)                                                        \
             best[w] = lanes == VL ? vf_load(x + w * VL) : vf_load_n(x, lanes);                 \
-            place[w] = (vi){0};                                                                \
-        }                                                                                      \
         for (int64_t i = 1; i < n; i++)                                                        \
             for (int w = 0; w < width; w++) {                                                  \
                 const float *row = x + i * stride + w * VL;                                    \
