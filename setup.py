@@ -252,9 +252,10 @@ class BuildExt(build_ext):
         for ext in self.extensions:
             ext.sources[0] = str(made[Path(ext.sources[0])])
             units += [(Path(source), ["-O2"]) for source in ext.sources]
-        units += [(CSRC / "isa" / f"{isa}.c", ["-O3", *ISA_FLAGS[isa]]) for isa in ISAS]
         # The longest first, so that no CPU is left alone with one at the end.
-        units.sort(key=lambda unit: -sum(path.stat().st_size for path in closure(unit[0])))
+        units.sort(key=lambda unit: -unit[0].stat().st_size)
+        isas = [(CSRC / "isa" / f"{isa}.c", ["-O3", *ISA_FLAGS[isa]]) for isa in reversed(ISAS)]
+        units = isas + units
         with ThreadPoolExecutor(self.parallel or JOBS) as pool:
             objects = dict(pool.map(self.make_object, units))
             list(pool.map(lambda ext: self.make_module(ext, objects), self.extensions))
