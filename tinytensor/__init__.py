@@ -2,27 +2,45 @@
 
 import math as _math
 from importlib import import_module as _import_module
-from typing import TYPE_CHECKING as _TYPE_CHECKING
+import typing as _typing
 
 from . import built as _built
 
 _built.choose()  # compiled code or interpreted, before any of it is imported
 
-from . import errors, fft, linalg, memory
-from .config import get_num_threads, set_num_threads, show_config
+# fmt: off
+# To type checkers `x as x` says that a name is for users.
+from . import engine, errors, fft, kernels, linalg, memory, ops, tensors
+from .config import (
+    get_num_threads as get_num_threads, set_num_threads as set_num_threads,
+    show_config as show_config,
+)
 from .dtypes import *
-from .engine.core import GraphError
-from .engine.grad import grad
-from .engine.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .errors import AnomalyError, DtypeError, LinAlgError, ShapeError
+from .engine.core import GraphError as GraphError
+from .engine.grad import grad as grad
+from .engine.grad_mode import (
+    enable_grad as enable_grad, is_grad_enabled as is_grad_enabled, no_grad as no_grad,
+    set_grad_enabled as set_grad_enabled,
+)
+from .errors import (
+    AnomalyError as AnomalyError, DtypeError as DtypeError, LinAlgError as LinAlgError,
+    ShapeError as ShapeError,
+)
 from .ops import *
-from .random import get_rng_state, manual_seed, set_rng_state
+from .random import (
+    get_rng_state as get_rng_state, manual_seed as manual_seed, set_rng_state as set_rng_state,
+)
 from .tensors.creation import *
-from .tensors.function import Function, once_differentiable
-from .tensors.namespace_info import ARRAY_API_VERSION as __array_api_version__
-from .tensors.namespace_info import __array_namespace_info__
-from .tensors.tensor import Tensor, op
-from .version import __version__
+from .tensors.function import (
+    Function as Function, once_differentiable as once_differentiable,
+)
+from .tensors.namespace_info import (
+    ARRAY_API_VERSION as __array_api_version__,
+    __array_namespace_info__ as __array_namespace_info__,
+)
+from .tensors.tensor import Tensor as Tensor, op as op
+from .version import __version__ as __version__
+# fmt: on
 
 # The standard's constants.
 e, inf, nan, newaxis, pi = _math.e, _math.inf, _math.nan, None, _math.pi
@@ -38,12 +56,12 @@ _LATER = dict.fromkeys(
     "saved_memory": "debug.saved_memory",
 }
 
-if _TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from . import data, func, generation, io, models, nn, optim, scalar, train, viz
-    from .debug.anomaly import detect_anomaly
-    from .debug.saved_memory import saved_memory
-    from .dtypes import bfloat16
-    from .io import load, save
+    from .debug.anomaly import detect_anomaly as detect_anomaly
+    from .debug.saved_memory import saved_memory as saved_memory
+    from .dtypes import bfloat16 as bfloat16
+    from .io import load as load, save as save
 else:
 
     def __getattr__(name):
@@ -55,4 +73,4 @@ else:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER} - {"bfloat16"})
+    return sorted({*globals(), *_LATER} - {"bfloat16", "built", "decorating"})

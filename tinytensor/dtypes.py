@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -211,7 +211,11 @@ def result_type(*arrays_and_dtypes: Any) -> np.dtype:
     return narrow if narrow is not None and found == float32 else found
 
 
-def __getattr__(name: str) -> Any:
-    if name == "bfloat16":  # of a package that need not be there
-        return _bfloat16()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:
+    bfloat16: np.dtype
+else:
+
+    def __getattr__(name):
+        if name == "bfloat16":  # of a package that need not be there
+            return _bfloat16()
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from inspect import signature
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 from .core import ALL, GraphError, Variable, as_tuple, edge, new_node, refresh, version_of, wrap
 from .grad import derivatives
@@ -105,22 +105,25 @@ class Op:
         self.tail = forward.__defaults__ or ()
         self.dtype_at = self.names.index("dtype") if "dtype" in self.names else -1
 
-    def __repr__(self) -> str:
-        return f"<op {self.__name__}>"
+    # fmt: off
+    def __repr__(self) -> str: return f"<op {self.__name__}>"
+    def __get__(self, instance: object, owner: object) -> Self: return self  # a routine, to help()
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: return self.call(args, kwargs)
+    # fmt: on
 
-    def grad(self, **rules: Callable[..., Any] | None) -> Op:
+    def grad(self, **rules: Callable[..., Any] | None) -> Self:
         """Declare a rule for each named parameter; None says that the derivative is zero."""
         for name, rule in rules.items():
             self.position(name)
             self.rules[name] = (zero, ()) if rule is None else (rule, self.named_by(rule))
         return self
 
-    def grad_all(self, inputs: Sequence[str], rule: Callable[..., Any]) -> Op:
+    def grad_all(self, inputs: Sequence[str], rule: Callable[..., Any]) -> Self:
         """Declare one rule that returns the cotangents of all ``inputs``, which share work.
         It may name ``needs``, a tuple that says which of them will be used."""
         return self._grad_jointly(inputs, rule, self.named_by(rule))
 
-    def defined_by(self, formula: Callable[..., Any]) -> Op:
+    def defined_by(self, formula: Callable[..., Any]) -> Self:
         """Take the gradients from ``formula``, a function of the same parameters, made of ops."""
         self.formula = self.formula or formula
 
@@ -148,13 +151,13 @@ class Op:
         self.rules = dict.fromkeys(inputs, self.joint)
         return self
 
-    def batched(self, rule: Any = None, formula: Any = None) -> Op:
+    def batched(self, rule: Any = None, formula: Any = None) -> Self:
         """Declare what the op does with all lanes of a vmap at once: ``ops/batching.py`` says how.
         A ``formula``, a function of the same parameters made of ops, is called for one lane."""
         self.batching, self.formula = rule, formula or self.formula
         return self
 
-    def also_named(self, **synonyms: str) -> Op:
+    def also_named(self, **synonyms: str) -> Self:
         """Take arguments by other names too: ``also_named(dim="axis")`` takes axis as dim."""
         self.synonyms.update(synonyms)
         return self
@@ -191,9 +194,6 @@ class Op:
                 raise TypeError(f"{self.__name__}: argument {name!r} is missing")
             bound.setdefault(name, self.defaults.get(name))
         return tuple([bound[n] for n in self.names]), {n: bound[n] for n in self.static}
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.call(args, kwargs)
 
     def call(self, args, kwargs):
         """Run the forward function on the raw values; record the call if it needs a gradient."""

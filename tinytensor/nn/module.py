@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,14 @@ from .parameter import Parameter
 __all__ = ["Module"]
 
 T = TypeVar("T")
+P = ParamSpec("P")
+Out = TypeVar("Out", covariant=True)
+
+
+class HasForward(Protocol[P, Out]):
+    """A module, to type checkers: calling it takes and gives what ``forward`` does."""
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> Out: ...
 
 
 class IncompatibleKeys(NamedTuple):
@@ -108,22 +116,28 @@ class Module:
         """What the module computes; every subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__} defines no forward function")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            if self._hooked:
-                return call_with_hooks(self, args, kwargs)
-            if self._dtype_of is not None:
-                # One tensor, as most layers are given, is looked at here, without a call.
-                try:
-                    fits = args[0].value.dtype is getattr(self, self._dtype_of).value.dtype
-                except (AttributeError, IndexError):
-                    fits = False
-                if not fits or kwargs or len(args) > 1:
-                    check_inputs(self, args, kwargs)
-            return self.forward(*args, **kwargs)
-        except Exception as error:
-            locate(self, error, args)
-            raise
+    if TYPE_CHECKING:
+
+        def __call__(self: HasForward[P, Out], *args: P.args, **kwargs: P.kwargs) -> Out: ...
+
+    else:
+
+        def __call__(self, *args, **kwargs):
+            try:
+                if self._hooked:
+                    return call_with_hooks(self, args, kwargs)
+                if self._dtype_of is not None:
+                    # One tensor, as most layers are given, is looked at here, without a call.
+                    try:
+                        fits = args[0].value.dtype is getattr(self, self._dtype_of).value.dtype
+                    except (AttributeError, IndexError):
+                        fits = False
+                    if not fits or kwargs or len(args) > 1:
+                        check_inputs(self, args, kwargs)
+                return self.forward(*args, **kwargs)
+            except Exception as error:
+                locate(self, error, args)
+                raise
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False

@@ -21,7 +21,8 @@ from .utils.rnn import PackedSequence
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 
 State = tuple[Tensor, ...]  # (h,), or (h, c) for an LSTM
-Weights = tuple[Tensor | None, ...]  # weight_ih, weight_hh, bias_ih, bias_hh
+# weight_ih, weight_hh, bias_ih, bias_hh
+Weights = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
 
 NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": F.tanh, "relu": F.relu}
 
@@ -73,7 +74,7 @@ class _Elman(_Recurrence):
     def _all_steps(
         self, x: Tensor, state: State | None, weights: Weights, reverse: bool
     ) -> tuple[Tensor, ...]:
-        return ops.rnn(x, *(state or (None,)), *weights, self.nonlinearity, reverse)
+        return ops.rnn(x, None if state is None else state[0], *weights, self.nonlinearity, reverse)
 
 
 class _LongShortTerm(_Recurrence):
@@ -89,7 +90,8 @@ class _LongShortTerm(_Recurrence):
     def _all_steps(
         self, x: Tensor, state: State | None, weights: Weights, reverse: bool
     ) -> tuple[Tensor, ...]:
-        return ops.lstm(x, *(state or (None, None)), *weights, reverse)
+        h0, c0 = state or (None, None)
+        return ops.lstm(x, h0, c0, *weights, reverse)
 
 
 class _Gated(_Recurrence):
@@ -109,7 +111,7 @@ class _Gated(_Recurrence):
     def _all_steps(
         self, x: Tensor, state: State | None, weights: Weights, reverse: bool
     ) -> tuple[Tensor, ...]:
-        return ops.gru(x, *(state or (None,)), *weights, reverse)
+        return ops.gru(x, None if state is None else state[0], *weights, reverse)
 
 
 # --- Layers ----------------------------------------------------------------------------------
@@ -174,7 +176,8 @@ class _RecurrentNetwork(_Recurrence):
     def _weights(self, layer: int, direction: int) -> Weights:
         end = self._suffix(layer, direction)
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return tuple(getattr(self, name + end, None) for name in names)
+        weights: Any = tuple(getattr(self, name + end, None) for name in names)
+        return weights
 
     def _run(self, input: Any, initial: State | None) -> tuple[Any, State]:
         """The outputs of the last layer, and the last state of every layer and direction."""

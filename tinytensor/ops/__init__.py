@@ -4,10 +4,11 @@ A family's ``__all__`` is what users call. Ops that only other ops' gradients ca
 ``fft`` and ``linalg`` are namespaces of their own, as the Array API standard has them.
 """
 
+import typing as _typing
 from types import ModuleType as _Module
-from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from . import fft, linalg
+from . import fft as _fft
+from . import linalg as _linalg
 from .activation import *
 from .arithmetic import *
 from .attention import *
@@ -31,7 +32,7 @@ from .softmax import *
 from .tensor_products import *
 from .updates import *
 
-if not _TYPE_CHECKING:  # where the program runs, a star import would take the modules along
+if not _typing.TYPE_CHECKING:  # where the program runs, a star import would take the modules along
     __all__ = [
         name
         for name, value in vars().items()

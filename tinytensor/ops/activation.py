@@ -10,8 +10,9 @@ import math
 import numpy as np
 
 from .. import kernels
-from ..engine.operation import Op, op
+from ..engine.operation import Op
 from .batching import elementwise as over_lanes
+from .declared import op
 from .elementary import erf, exp, sigmoid
 from .logic import where
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from .. import kernels
 from ..dtypes import is_complex
-from ..engine.operation import Op, op
+from ..engine.operation import Op
 from .batching import elementwise as over_lanes
 from .complex_numbers import conj, conjugate_if_complex, real
+from .declared import op
 from .logic import equal, greater, greater_equal, isnan, less, less_equal, logical_or, where
 
 __all__ = [

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from .. import kernels
 from ..dtypes import is_real_floating
 from ..engine.core import Variable
-from ..engine.operation import op
 from ..errors import ShapeError
 from ..random import draw_key, in_lanes
 from . import reduction
 from .arithmetic import multiply
 from .batching import lanes_of, padded, rank, with_lanes
 from .checks import floating, number
+from .declared import op
 from .dropout import dropout, keyed_dropout, ones_of_lane
 from .logic import equal, logical_and, logical_not, where
 from .shape import reshape
@@ -149,7 +150,7 @@ def attention_weights(query, key, mask=None, is_causal=False, scale=None):
     :func:`scaled_dot_product_attention`. The row of a query that may look nowhere is 0."""
     factor = _factor(query.shape, scale)
     logits = (query * factor) @ _for_each_head(key, query).mT
-    allowed = np.tri(*logits.shape[-2:], dtype=np.bool_) if is_causal else None
+    allowed: Any = np.tri(*logits.shape[-2:], dtype=np.bool_) if is_causal else None
     if mask is not None:
         mask = mask if isinstance(mask, Variable) else np.asarray(mask)
         looks = mask
@@ -206,7 +207,7 @@ def _attention_rule(
     dmask = None
     if needs[3]:
         dmask = _scores_backward(g, query, key, value, attn_mask, *how)[1]
-    found = (None, None, None)
+    found: tuple[Any, ...] = (None, None, None)
     if any(needs[:3]):
         found = attention_backward(g, query, key, value, attn_mask, out, lse, *how)
     return (*found, dmask)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.operation import op
 from .batching import elementwise
+from .declared import op
 
 __all__ = [
     "conj",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -13,24 +13,27 @@ from ..engine.operation import BAD_INPUT
 from ..errors import kind_of
 from .precision import once_rounded
 
+P = ParamSpec("P")
+Out = TypeVar("Out")
 
-def composed(function: Callable[..., Any]) -> Callable[..., Any]:
+
+def composed(function: Callable[P, Out]) -> Callable[P, Out]:
     """Let the first argument be whatever makes an array, and put the name before any error."""
-    name = function.__name__
+    name, takes = function.__name__, cast(Callable[..., Any], function)
 
     @wraps(function)
     def call(x: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            return function(x if isinstance(x, Variable) else np.asarray(x), *args, **kwargs)
+            return takes(x if isinstance(x, Variable) else np.asarray(x), *args, **kwargs)
         except BAD_INPUT as error:
             if str(error).startswith(f"{name}: "):
                 raise
             raise kind_of(error)(f"{name}: {error}") from error
 
-    return call
+    return cast(Callable[P, Out], call)
 
 
-def computed(function: Callable[..., Any]) -> Callable[..., Any]:
+def computed(function: Callable[P, Out]) -> Callable[P, Out]:
     """:func:`composed` for what several ops compute, and not only move: 16-bit numbers are float32
     between these, and rounded once."""
     return once_rounded(composed(function))

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..engine.operation import op
 from ..errors import ShapeError
 from . import reduction
 from .batching import folded, lanes_of, rank, unfolded, with_lanes
 from .checks import sizes
+from .declared import op
 from .shape import expand_dims, moveaxis, reshape
 from .windows import convolution, transposed
 

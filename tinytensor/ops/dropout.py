@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
-from ..engine.operation import SOMETIMES, op
+from ..engine.operation import SOMETIMES
 from ..random import draw_key, in_lanes
 from .checks import floating, number
+from .declared import op
 from .logic import equal, where
 
 __all__ = [

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
-from ..engine.operation import op
 from ..errors import ShapeError
 from .batching import lanes_of, unfolded, with_lanes
 from .checks import floating, integers
+from .declared import op
 from .logic import where
 from .shape import reshape
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.operation import op
 from ..errors import ShapeError
 from .arithmetic import multiply
 from .batching import along_axis
 from .checks import axis_index
 from .complex_numbers import conj, conjugate_if_complex, real
 from .composed import composed, computed
+from .declared import op
 from .shape import pad_constant, roll
 
 __all__ = [

@@ -10,11 +10,11 @@ import numpy as np
 
 from .. import kernels
 from ..engine.core import Variable
-from ..engine.operation import op
 from ..errors import ShapeError, VmapError
 from .batching import lanes_of, padded, rank, with_lanes
 from .checks import axis_index
 from .composed import composed
+from .declared import op
 
 __all__ = [
     "scatter_add",

@@ -19,13 +19,14 @@ import numpy as np
 from .. import kernels
 from ..dtypes import is_complex, is_floating, is_real_floating
 from ..engine.core import GraphError
-from ..engine.operation import op
+from ..engine.operation import Op
 from ..errors import ShapeError
 from .arithmetic import abs, sign
 from .batching import over_matrices, padded, rank
 from .batching import reduction as over_lanes
 from .complex_numbers import conj, conjugate_if_complex, imag, real
 from .composed import composed, computed
+from .declared import op
 from .elementary import pow
 from .indexing import advanced_index
 from .logic import equal, logical_and, logical_or, where
@@ -558,6 +559,7 @@ eigvals.grad(x=_eigvals_to_x)
 
 # The named tuples are put around these ops by the functions of their names, which errors and reprs
 # shall tell.
+_op: Op
 for _op in (_slogdet, _qr, _eigh, _svd, _eig):
     _op.__name__ = _op.__name__.lstrip("_")
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
-from ..engine.operation import Op, op
+from ..engine.operation import Op
 from .batching import elementwise as over_lanes
+from .declared import op
 
 __all__ = [
     "bitwise_and",

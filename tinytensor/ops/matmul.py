@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..engine.operation import op
 from ..errors import ShapeError
 from .activation import relu, relu_backward
 from .batching import padded, rank, with_lanes
+from .declared import op
 from .shape import expand_dims, matrix_transpose, reshape, squeeze
 
 __all__ = [

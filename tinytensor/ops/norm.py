@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
-from ..engine.operation import op
 from ..errors import ShapeError, VmapError
 from . import reduction
 from .arithmetic import add, multiply, square
 from .batching import folded, lanes_of, padded, rank, unfolded, with_lanes
 from .checks import floating, number, parameter
+from .declared import op
 from .elementary import rsqrt
 from .shape import moveaxis, reshape
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from .. import kernels
 from ..dtypes import is_floating
-from ..engine.operation import op
+from ..engine.operation import Op
 from ..errors import DtypeError, ShapeError
 from . import batching
 from .checks import sizes
+from .declared import op
 from .windows import Sizes, images, pooling
 
 __all__ = [
@@ -224,6 +225,7 @@ adaptive_avg_pool2d_grad.grad(g=lambda gg, out_size: adaptive_avg_pool2d(gg, out
 
 # --- Lanes of a vmap --------------------------------------------------------------------------
 
+_op: Op
 for _op in (max_pool2d_with_indices, avg_pool2d, adaptive_avg_pool2d):
     _op.batched(batching.fold_lanes(["x"]))
 for _op in (avg_pool2d_grad, adaptive_avg_pool2d_grad):

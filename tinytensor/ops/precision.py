@@ -14,8 +14,8 @@ import numpy as np
 
 from ..dtypes import common, float32, float64, is_narrow
 from ..engine.core import Variable
-from ..engine.operation import op
 from .batching import elementwise
+from .declared import op
 
 __all__ = ["cast"]
 

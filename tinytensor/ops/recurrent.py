@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..engine.operation import MANY, op
+from ..engine.operation import MANY
 from ..errors import ShapeError
 from . import reduction
 from .activation import relu
 from .arithmetic import square
 from .batching import folded, lanes_of, named, over_leading_axes, rank, unfolded, with_lanes
 from .checks import floating, parameter
+from .declared import op
 from .elementary import sigmoid, tanh
 from .logic import where
 from .matmul import as_rows, linear, matmul, transposed
@@ -238,10 +239,11 @@ def _lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, b_ih, b_hh, hs, cs, gates, rev
 
 
 def _lstm_grad(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, cs, gates, reverse, out, needs):
-    args = *g, x, h0, c0, w_ih, w_hh, b_ih, b_hh
+    gs, gh, gc = g
+    args = gs, gh, gc, x, h0, c0, w_ih, w_hh, b_ih, b_hh
     if needs[3] and needs[4]:
-        dh0, dc0, dw_ih, dw_hh, db, *dx = lstm_grads(*args, out[0], cs, gates, reverse, needs[0])
-        return (dx[0] if dx else None), dh0, dc0, dw_ih, dw_hh, db, db
+        dh0, dc0, dw_ih, dw_hh, dboth, *dx = lstm_grads(*args, out[0], cs, gates, reverse, needs[0])
+        return (dx[0] if dx else None), dh0, dc0, dw_ih, dw_hh, dboth, dboth
     dsums, dh0, dc0 = lstm_backward(*args, cs, gates, reverse)
     db = _bias_grad(dsums) if needs[5] or needs[6] else None
     return (
@@ -299,8 +301,9 @@ def _gru_backward(g, gh, x, h0, w_ih, w_hh, b_ih, b_hh, hs, gates, inner, revers
 
 
 def _gru_grad(g, x, h0, w_ih, w_hh, b_ih, b_hh, gates, inner, reverse, out, needs):
+    gs, gh = g
     dsums, dinner, dh0 = gru_backward(
-        *g, x, h0, w_ih, w_hh, b_ih, b_hh, out[0], gates, inner, reverse
+        gs, gh, x, h0, w_ih, w_hh, b_ih, b_hh, out[0], gates, inner, reverse
     )
     dw_hh: Any = None
     db_ih: Any = None
@@ -365,7 +368,8 @@ def _rnn_backward(g, gh, w_hh, hs, nonlinearity, reverse):
 
 
 def _rnn_grad(g, x, h0, w_ih, w_hh, nonlinearity, reverse, out, needs):
-    dsums, dh0 = rnn_backward(*g, w_hh, out[0], nonlinearity, reverse)
+    gs, gh = g
+    dsums, dh0 = rnn_backward(gs, gh, w_hh, out[0], nonlinearity, reverse)
     db = _bias_grad(dsums) if needs[4] or needs[5] else None
     return (
         matmul(dsums, w_ih) if needs[0] else None,

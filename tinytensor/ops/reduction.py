@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..engine.operation import op
 from ..errors import ShapeError
 from .arithmetic import subtract
 from .batching import along_axis, rank, shifted
 from .batching import reduction as over_lanes
 from .checks import axis_index
 from .composed import composed, computed
+from .declared import op
 from .elementary import exp
 from .logic import equal, not_equal, where
 from .precision import cast

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import is_floating
-from ..engine.operation import op
 from ..errors import DtypeError, ShapeError
 from ..kernels.reference.windows import conv_size, padded, windows
 from .arithmetic import add, multiply, round
 from .batching import folded, unfolded
 from .checks import sizes
 from .composed import computed
+from .declared import op
 from .indexing import take
 from .shape import astype
 

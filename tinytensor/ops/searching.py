@@ -6,12 +6,13 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ..engine.operation import MANY, op
+from ..engine.operation import MANY
 from ..errors import ShapeError
 from .batching import along_axis, refused
 from .batching import reduction as over_lanes
 from .checks import axis_index, integers
 from .composed import composed
+from .declared import op
 from .indexing import take_along_axis
 
 __all__ = [

@@ -9,11 +9,12 @@ import numpy as np
 
 from .. import kernels
 from ..dtypes import is_complex, is_floating, is_number
-from ..engine.operation import MANY, SOMETIMES, op
+from ..engine.operation import MANY, SOMETIMES
 from ..errors import DtypeError, ShapeError
 from .batching import elementwise, lanes_of, over_matrices, rank, shape, shifted, with_lanes
 from .checks import axis_index, counts
 from .composed import composed
+from .declared import op
 from .indexing import take
 from .precision import cast
 

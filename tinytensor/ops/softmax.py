@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from .. import kernels
-from ..engine.operation import op
 from . import reduction
 from .batching import along_axis
 from .checks import axis_index, floating
+from .declared import op
 from .elementary import exp
 
 __all__ = [

@@ -13,12 +13,12 @@ import numpy as np
 
 from ..dtypes import float32, same_kind
 from ..engine.core import Variable
-from ..engine.operation import op
 from ..errors import DtypeError, ShapeError
 from .arithmetic import add, divide, floor_divide, maximum, minimum, multiply, subtract
 from .batching import lanes_of, padded, rank, with_lanes
 from .checks import axis_index
 from .composed import composed
+from .declared import op
 from .elementary import pow
 from .indexing import (
     advanced_index,

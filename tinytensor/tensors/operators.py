@@ -8,7 +8,7 @@ changes the memory of x.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -46,6 +46,9 @@ from ..ops import reshape as reshape_op
 from ..ops import sum as sum_op
 from ..ops.indexing import basic_index, getitem
 from ..ops.inplace import array_of, change
+
+if TYPE_CHECKING:
+    from .tensor import Axes, Tensor
 
 
 def in_place(x, by, op, ufunc, others):
@@ -121,80 +124,82 @@ class Operators(Variable):
     __slots__ = ()
 
     # fmt: off
-    def __add__(self, other: Any) -> Any: return add.call((self, other), None)
-    def __radd__(self, other: Any) -> Any: return add.call((other, self), None)
-    def __sub__(self, other: Any) -> Any: return subtract.call((self, other), None)
-    def __rsub__(self, other: Any) -> Any: return subtract.call((other, self), None)
-    def __mul__(self, other: Any) -> Any: return multiply.call((self, other), None)
-    def __rmul__(self, other: Any) -> Any: return multiply.call((other, self), None)
-    def __truediv__(self, other: Any) -> Any: return divide.call((self, other), None)
-    def __rtruediv__(self, other: Any) -> Any: return divide.call((other, self), None)
-    def __pow__(self, other: Any) -> Any: return pow.call((self, other), None)
-    def __rpow__(self, other: Any) -> Any: return pow.call((other, self), None)
-    def __matmul__(self, other: Any) -> Any: return matmul.call((self, other), None)
-    def __rmatmul__(self, other: Any) -> Any: return matmul.call((other, self), None)
-    def __floordiv__(self, other: Any) -> Any: return floor_divide.call((self, other), None)
-    def __rfloordiv__(self, other: Any) -> Any: return floor_divide.call((other, self), None)
-    def __mod__(self, other: Any) -> Any: return remainder.call((self, other), None)
-    def __rmod__(self, other: Any) -> Any: return remainder.call((other, self), None)
-    def __and__(self, other: Any) -> Any: return bitwise_and.call((self, other), None)
-    def __rand__(self, other: Any) -> Any: return bitwise_and.call((other, self), None)
-    def __or__(self, other: Any) -> Any: return bitwise_or.call((self, other), None)
-    def __ror__(self, other: Any) -> Any: return bitwise_or.call((other, self), None)
-    def __xor__(self, other: Any) -> Any: return bitwise_xor.call((self, other), None)
-    def __rxor__(self, other: Any) -> Any: return bitwise_xor.call((other, self), None)
-    def __eq__(self, other: Any) -> Any: return equal.call((self, other), None)
-    def __ne__(self, other: Any) -> Any: return not_equal.call((self, other), None)
-    def __lt__(self, other: Any) -> Any: return less.call((self, other), None)
-    def __le__(self, other: Any) -> Any: return less_equal.call((self, other), None)
-    def __gt__(self, other: Any) -> Any: return greater.call((self, other), None)
-    def __ge__(self, other: Any) -> Any: return greater_equal.call((self, other), None)
-    def __invert__(self) -> Any: return bitwise_invert.call((self,), None)
-    def __neg__(self) -> Any: return negative.call((self,), None)
-    def __abs__(self) -> Any: return abs.call((self,), None)
-    def __pos__(self) -> Any: return self
+    def __add__(self, other: Any) -> Tensor: return add.call((self, other), None)
+    def __radd__(self, other: Any) -> Tensor: return add.call((other, self), None)
+    def __sub__(self, other: Any) -> Tensor: return subtract.call((self, other), None)
+    def __rsub__(self, other: Any) -> Tensor: return subtract.call((other, self), None)
+    def __mul__(self, other: Any) -> Tensor: return multiply.call((self, other), None)
+    def __rmul__(self, other: Any) -> Tensor: return multiply.call((other, self), None)
+    def __truediv__(self, other: Any) -> Tensor: return divide.call((self, other), None)
+    def __rtruediv__(self, other: Any) -> Tensor: return divide.call((other, self), None)
+    def __pow__(self, other: Any) -> Tensor: return pow.call((self, other), None)
+    def __rpow__(self, other: Any) -> Tensor: return pow.call((other, self), None)
+    def __matmul__(self, other: Any) -> Tensor: return matmul.call((self, other), None)
+    def __rmatmul__(self, other: Any) -> Tensor: return matmul.call((other, self), None)
+    def __floordiv__(self, other: Any) -> Tensor: return floor_divide.call((self, other), None)
+    def __rfloordiv__(self, other: Any) -> Tensor: return floor_divide.call((other, self), None)
+    def __mod__(self, other: Any) -> Tensor: return remainder.call((self, other), None)
+    def __rmod__(self, other: Any) -> Tensor: return remainder.call((other, self), None)
+    def __and__(self, other: Any) -> Tensor: return bitwise_and.call((self, other), None)
+    def __rand__(self, other: Any) -> Tensor: return bitwise_and.call((other, self), None)
+    def __or__(self, other: Any) -> Tensor: return bitwise_or.call((self, other), None)
+    def __ror__(self, other: Any) -> Tensor: return bitwise_or.call((other, self), None)
+    def __xor__(self, other: Any) -> Tensor: return bitwise_xor.call((self, other), None)
+    def __rxor__(self, other: Any) -> Tensor: return bitwise_xor.call((other, self), None)
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return equal.call((self, other), None)
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return not_equal.call((self, other), None)
+    def __lt__(self, other: Any) -> Tensor: return less.call((self, other), None)
+    def __le__(self, other: Any) -> Tensor: return less_equal.call((self, other), None)
+    def __gt__(self, other: Any) -> Tensor: return greater.call((self, other), None)
+    def __ge__(self, other: Any) -> Tensor: return greater_equal.call((self, other), None)
+    def __invert__(self) -> Tensor: return bitwise_invert.call((self,), None)
+    def __neg__(self) -> Tensor: return negative.call((self,), None)
+    def __abs__(self) -> Tensor: return abs.call((self,), None)
+    def __pos__(self) -> Self: return self
 
-    def __getitem__(self, index: Any) -> Self:
+    def __getitem__(self, index: Any) -> Tensor:
         for item in index if type(index) is tuple else (index,):
             if type(item) is not int and type(item) is not slice:
                 return getitem(self, index)
         return basic_index.call((self, index), None)
 
     @property
-    def T(self) -> Self:
+    def T(self) -> Tensor:
         """All axes reversed."""
         return permute_dims.call((self, None), None)
 
     @property
-    def mT(self) -> Self:
+    def mT(self) -> Tensor:
         """The last two axes exchanged."""
         return matrix_transpose.call((self,), None)
 
-    def reshape(self, *shape: Any) -> Self:
+    def reshape(self, *shape: Any) -> Tensor:
         return reshape_op.call((self, as_shape(shape), None), None)
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Self:
+    def sum(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
         return sum_op.call((self, axis, keepdims, None), None)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Self:
+    def mean(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
         return mean_op.call((self, axis, keepdims), None)
 
-    def __iadd__(self, y: Any) -> Any: return in_place(self, "+=", add, np.add, (y,))
-    def __isub__(self, y: Any) -> Any: return in_place(self, "-=", subtract, np.subtract, (y,))
-    def __imul__(self, y: Any) -> Any: return in_place(self, "*=", multiply, np.multiply, (y,))
-    def __itruediv__(self, y: Any) -> Any: return in_place(self, "/=", divide, np.divide, (y,))
-    def __ifloordiv__(self, y: Any) -> Any:
+    def __iadd__(self, y: Any) -> Self: return in_place(self, "+=", add, np.add, (y,))
+    def __isub__(self, y: Any) -> Self: return in_place(self, "-=", subtract, np.subtract, (y,))
+    def __imul__(self, y: Any) -> Self: return in_place(self, "*=", multiply, np.multiply, (y,))
+    def __itruediv__(self, y: Any) -> Self: return in_place(self, "/=", divide, np.divide, (y,))
+    def __ifloordiv__(self, y: Any) -> Self:
         return in_place(self, "//=", floor_divide, np.floor_divide, (y,))
-    def __imod__(self, y: Any) -> Any: return in_place(self, "%=", remainder, np.remainder, (y,))
-    def __ipow__(self, y: Any) -> Any: return in_place(self, "**=", pow, np.power, (y,))
-    def __imatmul__(self, y: Any) -> Any: return in_place(self, "@=", matmul, np.matmul, (y,))
-    def __iand__(self, y: Any) -> Any:
+    def __imod__(self, y: Any) -> Self: return in_place(self, "%=", remainder, np.remainder, (y,))
+    def __ipow__(self, y: Any) -> Self: return in_place(self, "**=", pow, np.power, (y,))
+    def __imatmul__(self, y: Any) -> Self: return in_place(self, "@=", matmul, np.matmul, (y,))
+    def __iand__(self, y: Any) -> Self:
         return in_place(self, "&=", bitwise_and, np.bitwise_and, (y,))
-    def __ior__(self, y: Any) -> Any: return in_place(self, "|=", bitwise_or, np.bitwise_or, (y,))
-    def __ixor__(self, y: Any) -> Any:
+    def __ior__(self, y: Any) -> Self: return in_place(self, "|=", bitwise_or, np.bitwise_or, (y,))
+    def __ixor__(self, y: Any) -> Self:
         return in_place(self, "^=", bitwise_xor, np.bitwise_xor, (y,))
-    def __ilshift__(self, y: Any) -> Any:
+    def __ilshift__(self, y: Any) -> Self:
         return in_place(self, "<<=", bitwise_left_shift, np.left_shift, (y,))
-    def __irshift__(self, y: Any) -> Any:
+    def __irshift__(self, y: Any) -> Self:
         return in_place(self, ">>=", bitwise_right_shift, np.right_shift, (y,))
     # fmt: on

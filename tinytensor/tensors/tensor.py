@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from .floats16 import widened
 from .namespace_info import ARRAY_API_VERSION
 from .numpy_protocol import NAMES_OF_UFUNCS, OF_SHAPES, function_of
 from .operators import Gradient, Operators, as_shape, in_place
+
+if TYPE_CHECKING:
+    from ..ops.declared import TensorOp
 
 Axes = int | tuple[int, ...] | None
 Shape = tuple[int, ...]
@@ -499,6 +502,28 @@ class Tensor(Operators):
 
     clamp_ = clip_
 
+    def mul_(self, other: Any) -> Self:
+        return in_place(self, "mul_", ops.multiply, np.multiply, (other,))
+
+    def div_(self, other: Any) -> Self:
+        return in_place(self, "div_", ops.divide, np.divide, (other,))
+
+    def pow_(self, other: Any) -> Self:
+        return in_place(self, "pow_", ops.pow, np.power, (other,))
+
+    # fmt: off
+    def abs_(self) -> Self: return in_place(self, "abs_", ops.abs, np.abs, ())
+    def exp_(self) -> Self: return in_place(self, "exp_", ops.exp, np.exp, ())
+    def log_(self) -> Self: return in_place(self, "log_", ops.log, np.log, ())
+    def neg_(self) -> Self: return in_place(self, "neg_", ops.negative, np.negative, ())
+    def reciprocal_(self) -> Self: return in_place(self, "reciprocal_", ops.reciprocal, None, ())
+    def relu_(self) -> Self: return in_place(self, "relu_", ops.relu, None, ())
+    def round_(self) -> Self: return in_place(self, "round_", ops.round, np.rint, ())
+    def sigmoid_(self) -> Self: return in_place(self, "sigmoid_", ops.sigmoid, None, ())
+    def sqrt_(self) -> Self: return in_place(self, "sqrt_", ops.sqrt, np.sqrt, ())
+    def tanh_(self) -> Self: return in_place(self, "tanh_", ops.tanh, np.tanh, ())
+    # fmt: on
+
     # --- Methods: each is the op of its name; operators.py has the operators -------------------
 
     # fmt: off
@@ -639,35 +664,6 @@ def _stacked(values: Sequence[Any]) -> Any:
     return ops.stack(items)
 
 
-# The methods that change a tensor in place by an op: how error messages call them, and the ufunc
-# that does the same on arrays.
-_IN_PLACE: dict[str, tuple[str, Op, np.ufunc | None]] = {
-    "mul_": ("mul_", ops.multiply, np.multiply),
-    "div_": ("div_", ops.divide, np.divide),
-    "pow_": ("pow_", ops.pow, np.power),
-    "abs_": ("abs_", ops.abs, np.abs),
-    "exp_": ("exp_", ops.exp, np.exp),
-    "log_": ("log_", ops.log, np.log),
-    "neg_": ("neg_", ops.negative, np.negative),
-    "reciprocal_": ("reciprocal_", ops.reciprocal, None),
-    "relu_": ("relu_", ops.relu, None),
-    "round_": ("round_", ops.round, np.rint),
-    "sigmoid_": ("sigmoid_", ops.sigmoid, None),
-    "sqrt_": ("sqrt_", ops.sqrt, np.sqrt),
-    "tanh_": ("tanh_", ops.tanh, np.tanh),
-}
-
-
-def _in_place_method(by: str, op: Op, ufunc: np.ufunc | None) -> Any:
-    if len(op.names) == 1:
-        return lambda self: in_place(self, by, op, ufunc, ())
-    return lambda self, other: in_place(self, by, op, ufunc, (other,))
-
-
-for _name, (_by, _op, _ufunc) in _IN_PLACE.items():
-    setattr(Tensor, _name, _in_place_method(_by, _op, _ufunc))
-
-
 def wrapped(array: np.ndarray) -> Tensor:
     """A new constant around an array."""
     tensor = wrap(Tensor, array)
@@ -713,7 +709,7 @@ def describe(value: Any) -> str:
     return repr(value) if len(repr(value)) < 60 else type(value).__name__
 
 
-def op(forward: Any = None, **options: Any) -> Any:
+def op(forward: Callable[..., Any] | None = None, **options: Any) -> TensorOp[..., Any]:
     """Declare an operation on tensors: ``@tt.op`` on a function of ndarrays, then its gradients.
 
     A rule's first parameter is dL/d(output); the others name what it needs of the call.

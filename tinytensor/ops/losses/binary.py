@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ... import kernels
-from ...engine.operation import op
 from ...errors import ShapeError
 from ..arithmetic import maximum
 from ..checks import floating
+from ..declared import op
 from ..elementary import log, log1p, logaddexp, sigmoid
 from .common import check_reduction, pair_lanes, reduce, share_of_each
 from .differences import loss_backward

@@ -10,12 +10,12 @@ import numpy as np
 
 from ... import kernels
 from ...dtypes import is_real_floating
-from ...engine.operation import op
 from ...errors import DtypeError, ShapeError
 from ...kernels.reference.losses import target_factors
 from .. import reduction as reductions
 from ..batching import folded, lanes_of, rank, unfolded, with_lanes
 from ..checks import floating, integers, number, parameter
+from ..declared import op
 from ..indexing import take
 from ..logic import not_equal, where
 from ..precision import cast

@@ -7,10 +7,10 @@ from functools import wraps
 import numpy as np
 
 from ... import kernels
-from ...engine.operation import op
 from ..activation import hardtanh
 from ..arithmetic import sign
 from ..checks import number
+from ..declared import op
 from ..elementary import sigmoid
 from .common import checked_pair, pair_lanes, share_of_each
 

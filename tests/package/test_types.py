@@ -1,0 +1,108 @@
+"""What type checkers, and so editors, see of the package: mypy reads this file too."""
+
+from __future__ import annotations
+
+import inspect
+import pydoc
+from typing import Any, assert_type
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tinytensor import Tensor, nn, optim
+from tinytensor.nn import functional as F
+
+
+def test_tensors_and_their_operators() -> None:
+    x = tt.tensor([[1.0, 2.0]], requires_grad=True)
+    assert_type(x, Tensor)
+    for made in (x + 1, 2 * x, x / x, x @ x.T, x[0], -x, x == x, x.sum(), x.mean(0), x.reshape(2)):
+        assert_type(made, Tensor)
+        assert isinstance(made, Tensor)
+    assert_type(x.grad, Tensor | None)
+    assert_type(x.shape, tuple[int, ...])
+    y = tt.ones(2)
+    y += 1
+    assert_type(y.exp_().mul_(2), Tensor)
+    assert_type(y, Tensor)
+
+
+def test_parameters_make_tensors() -> None:
+    weight = nn.Linear(2, 3).weight
+    assert_type(weight * 2, Tensor)
+    assert type(weight * 2) is type(weight.sum()) is Tensor
+
+
+def test_ops() -> None:
+    x = tt.ones((2, 2))
+    assert_type(tt.matmul(x, x), Tensor)
+    assert_type(tt.sum(x, axis=1, keepdims=True), Tensor)
+    assert_type(tt.linalg.inv(x + tt.eye(2)), Tensor)
+    assert_type(tt.split(x, 2), tuple[Tensor, ...])
+    assert_type(F.cross_entropy(x, tt.tensor([0, 1])), Tensor)
+
+
+def test_wrong_calls_are_seen() -> None:
+    with pytest.raises(TypeError):
+        tt.matmul(tt.ones((2, 2)))  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        tt.sum(tt.ones(2), axes=0)  # type: ignore[call-arg]
+
+
+def test_modules_give_what_forward_gives() -> None:
+    class Doubled(nn.Module):
+        def forward(self, x: Tensor, times: int = 2) -> tuple[Tensor, int]:
+            return x * times, times
+
+    model = Doubled()
+    assert_type(model(tt.ones(2), times=3), tuple[Tensor, int])
+    assert_type(nn.Linear(2, 3)(tt.ones((1, 2))), Tensor)
+    optim.SGD(nn.Linear(2, 3).parameters(), lr=0.1).step()
+
+
+def test_modules_that_are_imported_late() -> None:
+    assert_type(tt.scalar.Value(2.0), tt.scalar.Value)
+    assert callable(tt.data.DataLoader)
+    assert callable(tt.train.fit)
+    assert callable(tt.models.GPT)
+    assert callable(tt.viz.plot_losses)
+
+
+def test_ops_of_users_take_tensors() -> None:
+    @tt.op
+    def cube(x: np.ndarray) -> np.ndarray:
+        return x**3
+
+    made: Tensor = cube.grad(x=lambda g, x: 3 * g * x**2)(tt.ones(2))
+    assert made.tolist() == [1, 1]
+
+
+PLAIN: Any = vars(pydoc)["plaintext"]
+
+# --- help ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("function", "first"),
+    [
+        (tt.matmul, "matmul(a, b)"),
+        (tt.sum, "sum(x, axis=None, keepdims=False, dtype=None)"),
+        (tt.pad, "pad(x: 'Any', pad_width: 'Any', mode: 'str' = 'constant',"),
+        (Tensor.sum, "sum(self, axis: 'Axes' = None, keepdims: 'bool' = False) -> 'Tensor'"),
+        (Tensor.exp_, "exp_(self) -> 'Self'"),
+        (tt.engine.Op.batched, "batched(self, rule: 'Any' = None, formula: 'Any' = None)"),
+    ],
+)
+def test_help_shows_the_signature(function: Any, first: str) -> None:
+    text = pydoc.render_doc(function, renderer=PLAIN)
+    assert text.splitlines()[2].startswith(first)
+    assert (inspect.getdoc(function) or "")[:20] in text
+
+
+def test_an_op_in_a_class_is_no_method() -> None:
+    class Layer:
+        activation = tt.relu
+
+    assert Layer().activation is Layer.activation is tt.relu
+    assert Layer().activation(tt.tensor(-1.0)).item() == 0
