@@ -288,6 +288,17 @@ TT_INLINE vf vf_sqrt(vf x)
 #endif
 }
 
+TT_INLINE vi vi_max(vi a, vi b)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    return (vi)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#else
+    return vi_select(a > b, a, b);
+#endif
+}
+
 /* float -> int32 toward zero, and back. */
 TT_INLINE vi vf_to_vi(vf x) { return __builtin_convertvector(x, vi); }
 TT_INLINE vf vi_to_vf(vi x) { return __builtin_convertvector(x, vf); }

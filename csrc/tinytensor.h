@@ -322,6 +322,14 @@ typedef struct {
     int64_t point_step, tile_step;
 } tt_winograd_args;
 
+/* Of `size` pixels of planes `step` apart, where |p| is the largest |x| of pixel p's channels: |p| (to
+ * map, if that is not NULL), the largest and the smallest of them. A NaN is larger than all. */
+typedef struct {
+    const float *planes;
+    float *map, *largest, *smallest;
+    int64_t channels, step, size;
+} tt_winograd_range_args;
+
 /* The taps of at most one vector of filters, for each of `depth` channels. */
 typedef struct {
     float *taps;        /* [filter * filter_step + channel * depth_step + tap] */
@@ -365,6 +373,7 @@ typedef struct {
     X(direct_gather_f32, tt_direct_gather_args)      \
     X(direct_grad_f32, tt_direct_grad_args)          \
     X(direct_sums_f32, tt_direct_sums_args)          \
+    X(winograd_range_f32, tt_winograd_range_args)    \
     X(winograd_image_f32, tt_winograd_args)          \
     X(winograd_gradient_f32, tt_winograd_args)       \
     X(winograd_output_f32, tt_winograd_args)         \

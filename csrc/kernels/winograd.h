@@ -111,6 +111,55 @@ TT_INLINE void tt_winograd_square(tt_winograd_matrix m, const float *x, int64_t 
     }
 }
 
+/* --- What the method may be used for -------------------------------------------------------- */
+
+/* An error of the method is relative to the largest |x| of a tile, not of the pixels that an output
+ * sees. The sizes are compared as integers: as floats of one sign, in the same order, NaN above inf. */
+enum { TT_WINOGRAD_BLOCK = 1024 / VL }; /* vectors of pixels: they stay in the first-level cache */
+
+/* sizes = max(sizes, |x|) over `planes` planes: inlined with constant `planes`. */
+TT_INLINE void tt_winograd_sizes(const float *x, int64_t step, const int planes, int64_t n, vi *sizes)
+{
+    const vi no_sign = vi_set1(INT32_MAX);
+    for (int64_t i = 0; i < n; i += VL) {
+        const int64_t lanes = n - i < VL ? n - i : VL;
+        vi size = sizes[i / VL];
+        TT_UNROLL for (int c = 0; c < planes; c++) {
+            const float *at = x + c * step + i;
+            size = vi_max(size, (vi)(lanes == VL ? vf_load(at) : vf_load_n(at, lanes)) & no_sign);
+        }
+        sizes[i / VL] = size;
+    }
+}
+
+static void tt_winograd_range_f32(const tt_winograd_range_args *s)
+{
+    const vi no_sign = vi_set1(INT32_MAX);
+    vi top = {0}, low = no_sign, sizes[TT_WINOGRAD_BLOCK];
+    for (int64_t p = 0; p < s->size; p += TT_WINOGRAD_BLOCK * VL) {
+        const int64_t left = s->size - p;
+        const int64_t n = left < TT_WINOGRAD_BLOCK * VL ? left : TT_WINOGRAD_BLOCK * VL;
+        const float *x = s->planes + p;
+        int64_t c = 0;
+        for (int64_t v = 0; v * VL < n; v++) sizes[v] = (vi){0};
+        for (; c + 8 <= s->channels; c += 8)
+            tt_winograd_sizes(x + c * s->step, s->step, 8, n, sizes);
+        for (; c < s->channels; c++) tt_winograd_sizes(x + c * s->step, s->step, 1, n, sizes);
+        for (int64_t v = 0; v * VL < n; v++) {
+            const vi unused = n - v * VL < VL ? ~vi_first(n - v * VL) : (vi){0};
+            top = vi_max(top, sizes[v]);
+            low = no_sign - vi_max(no_sign - low, no_sign - (sizes[v] | (unused & no_sign)));
+        }
+        if (s->map) memcpy(s->map + p, sizes, (size_t)n * sizeof(float));
+    }
+    for (int i = 1; i < VL; i++) {
+        top[0] = top[i] > top[0] ? top[i] : top[0];
+        low[0] = low[i] < low[0] ? low[i] : low[0];
+    }
+    *s->largest = ((vf)top)[0];
+    *s->smallest = ((vf)low)[0];
+}
+
 /* --- Planes and strips ---------------------------------------------------------------------- */
 
 enum { TT_WINOGRAD_STRIP = 6 * (4 * TT_WINOGRAD_TILES + 2) }; /* vectors */

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 from tinytensor.kernels import reference
+from tinytensor.kernels.reference.windows import padded, windows
 
 from ..twins import normal
 
@@ -155,13 +158,99 @@ def test_what_is_not_finite_stays_where_it_belongs(isa, stride, value):
         close(np.where(finite, got, 0), np.where(finite, want, 0))
 
 
-def test_winograds_method_spreads_nan_over_a_tile_only(isa):
-    x, w = normal(8, 16, 16, 16), normal(16, 16, 3, 3, seed=1)
-    x[3, 5, 7, 6] = np.nan  # read for the outputs of rows 6 to 8, columns 5 to 7: of two tiles
+WITHIN = ((1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+
+
+def all_three(module, x, w, g, padding):
+    geometry = ((1, 1), padding, (1, 1), 1)
+    return [
+        module.conv2d(x, w, None, *geometry),
+        module.conv2d_grad_x(g, w, x.shape[2:], *geometry),
+        module.conv2d_grad_w(g, x, (3, 3), *geometry),
+    ]
+
+
+def odd_arrays(pad, place, value, which):
+    x, w = normal(2, 16, 28, 28), normal(16, 16, 3, 3, seed=1)
+    g = normal(2, 16, 26 + 2 * pad, 26 + 2 * pad, seed=2)
+    if which is not None:
+        last = np.subtract((x, w, g)[which].shape, 1)
+        (x, w, g)[which][tuple(np.minimum(place, last))] = value
+    return x, w, g
+
+
+@cache
+def exact_sums(pad, *odd):
+    arrays = [a.astype(np.float64) for a in odd_arrays(pad, *odd)]
+    with np.errstate(all="ignore"):
+        return all_three(reference, *arrays, ((pad, pad), (pad, pad)))
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 100.0, 1e10, 3e38])
+@pytest.mark.parametrize("place", [(1, 3, 9, 11), (0, 0, 0, 0), (1, 5, 27, 14)], ids=str)
+@pytest.mark.parametrize("pad", [0, 1, 2])
+@pytest.mark.parametrize("which", [0, 2], ids=["x", "g"])
+def test_an_odd_pixel_reaches_what_sees_it_and_nothing_more(isa, which, pad, place, value):
+    """Of x and of g, where Winograd's method pays: all that does not see the pixel is as if it
+    were not there."""
+    got = all_three(conv, *odd_arrays(pad, place, value, which), ((pad, pad), (pad, pad)))
+    wanted, plain = exact_sums(pad, place, value, which), exact_sums(pad, place, 0.0, None)
+    for a, b, c in zip(got, wanted, plain, strict=True):
+        with np.errstate(all="ignore"):
+            np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
+            np.testing.assert_array_equal(np.isinf(a), np.isinf(b.astype(np.float32)))
+            unseeing = abs(b - c) < 1e-9
+        assert (abs(a[unseeing] - b[unseeing]) <= 8e-6 * abs(c).max()).all()
+
+
+@pytest.mark.parametrize("step", [0.1, 0.5, 0.8, 1, 2])
+def test_the_error_of_an_output_is_bounded_by_what_it_sees(isa, step):
+    """Of images that grow from column to column, by up to 4."""
+    x, w = normal(2, 16, 28, 28), normal(16, 16, 3, 3, seed=1)
+    x *= np.exp2(np.abs(np.arange(28) - 14) * np.float32(step)).astype(np.float32)
+    wide_x, wide_w = x.astype(np.float64), w.astype(np.float64)
+    want = reference.conv2d(wide_x, wide_w, None, *WITHIN)
+    seen = np.broadcast_to(abs(wide_x).max(1, keepdims=True), x.shape)
+    seen = windows(padded(seen, ((1, 1), (1, 1))), (3, 3), (1, 1), (1, 1)).max((-2, -1))
+    sizes = abs(wide_w).max((2, 3)).sum(1) * 9
+    bound = 16e-6 * seen[:, :1] * sizes[None, :, None, None]
+    assert (abs(conv.conv2d(x, w, None, *WITHIN) - want) <= bound).all()
+
+
+def test_one_nan_makes_nine(isa):
+    x, w = normal(1, 16, 28, 28), normal(16, 16, 3, 3, seed=1)
+    x[0, 4, 13, 13] = np.nan
     out = conv.conv2d(x, w, None, (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
-    assert np.isnan(out[3, :, 6:9, 5:8]).all()
-    out[3, :, 4:12, 4:8] = 0
-    assert np.isfinite(out).all()
+    assert (np.isnan(out).sum((0, 2, 3)) == 9).all()
+
+
+@pytest.mark.parametrize("fill", [0.0, 1e-20])
+def test_an_output_that_sees_nearly_nothing_is_exact(isa, fill):
+    """Half of each image is empty: an output there has no error of the other half's size."""
+    x, w = normal(3, 16, 28, 28), normal(16, 16, 3, 3, seed=1)
+    x[..., 14:] *= np.float32(fill)
+    want = reference.conv2d(*(a.astype(np.float64) for a in (x, w)), None, *WITHIN)
+    got = conv.conv2d(x, w, None, *WITHIN)
+    np.testing.assert_allclose(got[..., 15:], want[..., 15:], 1e-4, 1e-5 * fill)
+
+
+def test_weights_that_are_not_finite(isa):
+    x, w, g = normal(2, 16, 28, 28), normal(16, 16, 3, 3, seed=1), normal(2, 16, 28, 28, seed=2)
+    w[3, 5, 0, 2], w[7, 2, 1, 1] = np.inf, np.nan
+    padding = ((1, 1), (1, 1))
+    with np.errstate(all="ignore"):
+        for a, b in zip(
+            all_three(conv, x, w, g, padding), all_three(reference, x, w, g, padding), strict=True
+        ):
+            np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
+            np.testing.assert_array_equal(np.isposinf(a), np.isposinf(b))
+
+
+def test_numbers_near_the_largest_do_not_overflow_on_the_way(isa):
+    x, w = normal(2, 16, 28, 28), normal(16, 16, 3, 3, seed=1)
+    want = conv.conv2d(x, w, None, *WITHIN)
+    got = conv.conv2d(x * np.float32(2.0**122), w * np.float32(2.0**-20), None, *WITHIN)
+    np.testing.assert_allclose(got * np.float32(2.0**-102), want, rtol=0, atol=2e-4)
 
 
 @pytest.mark.parametrize("case", ALL, ids=str)

@@ -45,7 +45,9 @@ from tinytensor.kernels.scratch cimport (
     take_slot,
 )
 from tinytensor.kernels.tuning cimport HALF_OF_CACHE, PRODUCTS
-from tinytensor.kernels.winograd cimport Planes, winograd, winograd_grad_w, winograd_pays
+from tinytensor.kernels.winograd cimport (
+    Planes, odd_images, winograd, winograd_grad_w, winograd_pays,
+)
 
 import numpy as np
 
@@ -231,6 +233,14 @@ cdef void forward_pieces(Forward *s) noexcept nogil:
 def conv2d(x, weight, bias, stride, padding, dilation, groups):
     if x.ndim == 3:
         return conv2d(x[np.newaxis], weight, bias, stride, padding, dilation, groups)[0]
+    return output(x, weight, bias, stride, padding, dilation, groups, True)
+
+
+cdef bint most(list runs, int64_t images):
+    return 2 * sum([run.stop - run.start for run in runs]) > images
+
+
+cdef cnp.ndarray output(x, weight, bias, stride, padding, dilation, groups, bint by_tiles):
     cdef Forward s
     cdef Planes planes
     cdef cnp.ndarray xs, ws, bs, out
@@ -251,8 +261,13 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups):
     if s.shape.pointwise and groups == 1:
         pointwise(&s.shape, s.weight, s.shape.taps, 1, s.x, s.out, False, s.bias)
         return out
-    if planes_of(&s.shape, &planes):
+    if by_tiles and planes_of(&s.shape, &planes):
+        odd = odd_images(&planes, s.x, s.weight)
+        if odd and most(odd, s.shape.images):
+            return output(xs, ws, bias, stride, padding, dilation, groups, False)
         winograd(&planes, s.x, s.weight, s.shape.taps, 9, False, s.bias, s.out)
+        for run in odd:
+            out[run] = output(xs[run], ws, bias, stride, padding, dilation, groups, False)
         return out
     if direct_pays(&s.shape):
         direct(&s.shape, s.x, s.weight, s.bias, s.out)
@@ -394,6 +409,18 @@ cdef void backward_pieces(Backward *s) noexcept nogil:
 def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
     if g.ndim == 3:
         return conv2d_grad_x(g[np.newaxis], weight, size, stride, padding, dilation, groups)[0]
+    return grad_x(g, weight, size, stride, padding, dilation, groups, True)
+
+
+cdef void turn(Planes *planes) noexcept nogil:
+    """To x's gradient as an output: of g, by the reversed taps, channels and filters exchanged."""
+    planes.channels, planes.filters = planes.filters, planes.channels
+    planes.height, planes.out_height = planes.out_height, planes.height
+    planes.width, planes.out_width = planes.out_width, planes.width
+    planes.top, planes.left = 2 - planes.top, 2 - planes.left
+
+
+cdef cnp.ndarray grad_x(g, weight, size, stride, padding, dilation, groups, bint by_tiles):
     cdef Backward s
     cdef Planes planes
     cdef Geometry reversed
@@ -413,13 +440,14 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
     if s.shape.pointwise and groups == 1:
         pointwise(&s.shape, s.weight, 1, s.shape.taps, s.g, s.out, True, NULL)
         return out
-    if planes_of(&s.shape, &planes):
-        # The same of g, by the reversed taps, channels and filters changing places.
-        planes.channels, planes.filters = s.shape.filters, s.shape.channels
-        planes.height, planes.out_height = planes.out_height, planes.height
-        planes.width, planes.out_width = planes.out_width, planes.width
-        planes.top, planes.left = 2 - planes.top, 2 - planes.left
+    if by_tiles and planes_of(&s.shape, &planes):
+        turn(&planes)
+        odd = odd_images(&planes, s.g, s.weight)
+        if odd and most(odd, s.shape.images):
+            return grad_x(gs, ws, size, stride, padding, dilation, groups, False)
         winograd(&planes, s.g, s.weight, 9, s.shape.taps, True, NULL, s.out)
+        for run in odd:
+            out[run] = grad_x(gs[run], ws, size, stride, padding, dilation, groups, False)
         return out
     if reverse(&s.shape, &reversed) and direct_pays(&reversed) and is_finite(ws):
         ws = reversed_weight(ws, groups)
@@ -537,6 +565,14 @@ cdef void weights_pieces(Weights *s) noexcept nogil:
     s.slices = ceil_div(s.shape.images, s.slice_images)
 
 
+cdef bint odd_for_weight(Planes planes, const float *x, const float *g):
+    """Is the method not exact for some image, or its g? Each tap sees nearly all pixels of a tile."""
+    if odd_images(&planes, x, NULL):
+        return True
+    turn(&planes)
+    return bool(odd_images(&planes, g, NULL))
+
+
 def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
     if g.ndim == 3:
         g, x = g[np.newaxis], x[np.newaxis]
@@ -554,7 +590,7 @@ def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
         return reference.conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups)
     gs, xs = np.ascontiguousarray(g), np.ascontiguousarray(x)
     s.g, s.x = data(gs), data(xs)
-    if planes_of(&s.shape, &planes):
+    if planes_of(&s.shape, &planes) and not odd_for_weight(planes, s.x, s.g):
         out = _core.empty(shape, np.float32)
         winograd_grad_w(&planes, s.x, s.g, data(out))
         return out

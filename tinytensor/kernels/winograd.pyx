@@ -6,14 +6,19 @@
     gradient   of x: the output's, of g and the reversed weights
                of the weight: a piece transforms tiles of x and g and adds up their 36 products;
                at the end the sums are transformed
+
+It spreads what is not finite over a whole tile, and the rounding error of a large pixel too. So it
+takes images alone in which each output sees a pixel (the largest of its channels) of at least
+1 / REACH of the largest in its tile.
 """
+from libc.math cimport NAN
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport (
     TT_WINOGRAD_TILES, tt_binary_args, tt_gemm_block_args, tt_kernels, tt_winograd_args,
-    tt_winograd_taps_args,
+    tt_winograd_range_args, tt_winograd_taps_args,
 )
 from tinytensor.kernels.arrays cimport ceil_div
 from tinytensor.kernels.gemm cimport cut_rows, depth_of_blocks
@@ -34,6 +39,13 @@ cdef enum:
     POINTS = 36
     SUMS = 1 << 21  # floats of all sums of a gradient
     CHANNELS_OF_PIECE = 64
+    PIXELS_OF_PIECE = 4096
+    MOST_RANGES = 64  # that need no memory of their own
+    REACH = 16
+
+
+# The transforms multiply by less than 2^12, of which this leaves room.
+cdef float LARGEST = 2.0**112
 
 
 cdef inline int64_t row_of(int64_t channels, int64_t lanes) noexcept nogil:
@@ -54,6 +66,152 @@ cdef bint winograd_pays(const Planes *s) noexcept nogil:
         (tiles + 32) * products + tiles * POINTS * 16 * (s.channels + s.filters)
         < 9 * pixels * s.channels * s.filters
     )
+
+
+# --- Images that it is not exact for ---------------------------------------------------------
+
+
+cdef struct Range:
+    const tt_kernels *table
+    Planes shape
+    const float *x
+    float limit  # of what is transformed, so that nothing overflows
+    float *largest  # of each piece of an image, then of the image
+    float *smallest
+    int64_t pieces  # of an image
+    Scratch scratch
+
+
+cdef void run_range(void *context, int64_t piece) noexcept nogil:
+    cdef Range *s = <Range *> context
+    cdef tt_winograd_range_args args
+    cdef int64_t image = piece // s.pieces, pixel = piece % s.pieces * PIXELS_OF_PIECE
+    args.step = s.shape.height * s.shape.width
+    args.channels, args.size = s.shape.channels, min(<int64_t> PIXELS_OF_PIECE, args.step - pixel)
+    args.planes = s.x + image * args.channels * args.step + pixel
+    args.map, args.largest, args.smallest = NULL, s.largest + piece, s.smallest + piece
+    s.table.winograd_range_f32(&args)
+
+
+cdef inline float largest_in(
+    const Planes *s, const float *map, int64_t top, int64_t left, int64_t size
+) noexcept nogil:
+    """The largest pixel of a square that may reach over the image's edges."""
+    cdef float found = 0
+    cdef int64_t y, x
+    for y in range(max(<int64_t> 0, top), min(top + size, s.height)):
+        for x in range(max(<int64_t> 0, left), min(left + size, s.width)):
+            found = max(found, map[y * s.width + x])
+    return found
+
+
+cdef bint all_see(const Planes *s, const float *map) noexcept nogil:
+    """Does each output see a pixel of the size of the largest in its tile?"""
+    cdef int64_t row, column, y, x
+    cdef float largest
+    for row in range(0, s.out_height, 4):
+        for column in range(0, s.out_width, 4):
+            largest = largest_in(s, map, row - s.top, column - s.left, 6)
+            for y in range(row, min(row + 4, s.out_height)):
+                for x in range(column, min(column + 4, s.out_width)):
+                    if REACH * largest_in(s, map, y - s.top, x - s.left, 3) < largest:
+                        return False
+    return True
+
+
+cdef bint is_plain(Range *s, int64_t image) noexcept nogil:
+    """Does a look at the image's largest and smallest pixel do? They come together in its first
+    piece; the largest is NaN if it is too large."""
+    cdef const Planes *shape = &s.shape
+    cdef float *largest = s.largest + image * s.pieces
+    cdef float *smallest = s.smallest + image * s.pieces
+    cdef int64_t piece
+    for piece in range(1, s.pieces):
+        if not largest[piece] <= largest[0]:  # max() may leave a NaN out
+            largest[0] = largest[piece]
+        smallest[0] = min(smallest[0], smallest[piece])
+    if not largest[0] <= s.limit:
+        largest[0] = NAN
+        return True
+    # Each output must see a pixel of the image, and not zeros around it alone.
+    return (
+        largest[0] <= REACH * smallest[0]
+        and shape.top <= 2 and shape.out_height <= shape.height + shape.top
+        and shape.left <= 2 and shape.out_width <= shape.width + shape.left
+    )
+
+
+cdef void run_image(void *context, int64_t image) noexcept nogil:
+    """Go through the tiles of an image that may be odd: if it is, its `largest` becomes NaN."""
+    cdef Range *s = <Range *> context
+    cdef tt_winograd_range_args args
+    cdef int slot
+    cdef float *largest = s.largest + image * s.pieces
+    if largest[0] != largest[0] or s.smallest[image * s.pieces] < 0:
+        return
+    slot = take_slot(&s.scratch)
+    args.channels, args.size = s.shape.channels, s.shape.height * s.shape.width
+    args.step, args.planes = args.size, s.x + image * args.channels * args.size
+    args.map = memory_of(&s.scratch, slot)
+    args.largest, args.smallest = largest, s.smallest + image * s.pieces
+    s.table.winograd_range_f32(&args)
+    if not all_see(&s.shape, args.map):
+        largest[0] = NAN
+    give_back(&s.scratch, slot)
+
+
+cdef list odd_images(const Planes *shape, const float *x, const float *weight):
+    cdef Range s
+    cdef tt_winograd_range_args args
+    cdef float[2 * MOST_RANGES] few
+    cdef float size = 0, unused
+    cdef int64_t image, ranges, first = -1
+    cdef bint plain = True, finite = True
+    keep, runs = [], []
+    s.table, s.shape, s.x = _core.table, shape[0], x
+    if weight == NULL:  # one of two factors, which are summed over the pixels
+        s.limit = 2.0**50
+    else:  # as 9 planes, whatever they are of
+        args.planes, args.channels = weight, 9
+        args.size = args.step = shape.channels * shape.filters
+        args.map, args.largest, args.smallest = NULL, &size, &unused
+        with nogil:
+            s.table.winograd_range_f32(&args)
+        if not size <= LARGEST:
+            return [slice(0, shape.images)]
+        s.limit = LARGEST / max(1, size * shape.channels)
+    s.pieces = ceil_div(shape.height * shape.width, PIXELS_OF_PIECE)
+    ranges = shape.images * s.pieces
+    s.largest = &few[0]
+    if ranges > MOST_RANGES:
+        s.largest = allocate(2 * ranges, keep)
+    s.smallest = s.largest + ranges
+    with nogil:
+        _core.parallel_for(ranges, run_range, &s)
+        for image in range(shape.images):
+            if is_plain(&s, image):
+                s.smallest[image * s.pieces] = -1  # nothing more to look at
+            else:
+                plain = False
+            finite = finite and s.largest[image * s.pieces] == s.largest[image * s.pieces]
+    if plain and finite:
+        return runs
+    if not plain:
+        make_scratch(
+            &s.scratch, shape.height * shape.width, shape.images, core.get_num_threads(), keep
+        )
+        with nogil:
+            _core.parallel_for(shape.images, run_image, &s)
+    for image in range(shape.images):
+        if s.largest[image * s.pieces] != s.largest[image * s.pieces]:
+            if first < 0:
+                first = image
+        elif first >= 0:
+            runs.append(slice(first, image))
+            first = -1
+    if first >= 0:
+        runs.append(slice(first, shape.images))
+    return runs
 
 
 # --- Tiles -----------------------------------------------------------------------------------
