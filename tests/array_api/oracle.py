@@ -32,6 +32,13 @@ def draw(rng: np.random.Generator, dtype: str, *shape: int) -> np.ndarray:
     return np.asarray(rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(kind)
 
 
+def usual(name: str, x: Any) -> Any:
+    """x, without infinities where strict answers as NumPy and not as the standard: in ``//``."""
+    if not name.lstrip("i").startswith("floor") or np.asarray(x).dtype.kind != "f":
+        return x
+    return np.where(np.isinf(x), x.dtype.type(3), x)
+
+
 def into(library: Any, value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return library.asarray(value)
@@ -52,6 +59,7 @@ def look_up(library: Any, name: str) -> Any:
 
 def compare(name: str, *args: Any, **kwargs: Any) -> None:
     """The same call in both libraries, where array-api-strict allows it."""
+    args = tuple(usual(name, a) if isinstance(a, np.ndarray) else a for a in args)
     what = f"{name}(*{args}, **{kwargs})"
 
     def called(library: Any) -> Any:

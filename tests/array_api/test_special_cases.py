@@ -185,10 +185,11 @@ BINARY = {
     "divide": f"""{NANS}; {QUOTIENT_OF_ZEROS};
         ±inf, nonzero → ±inf by signs; +finite, +inf → +0; +finite, -inf → -0;
         -finite, +inf → -0; -finite, -inf → +0; nonzero, nonzero → by signs""",
-    # Of the standard's choices these are Python's: NaN for ±inf // finite, -1 where signs differ.
     "floor_divide": f"""{NANS}; {QUOTIENT_OF_ZEROS};
-        ±inf, nonzero → nan; +finite, +inf → +0; -finite, -inf → +0;
-        +finite, -inf → -1; -finite, +inf → -1""",
+        ±inf, ±inf → nan; +inf, +finite → +inf; +inf, -finite → -inf; -inf, +finite → -inf;
+        -inf, -finite → +inf; +finite, +inf → +0; -finite, -inf → +0; +finite, -inf → -0;
+        -finite, +inf → -0; +0, +inf → +0; +0, -inf → -0; -0, +inf → -0; -0, -inf → +0;
+        >0, +0 → +inf; >0, -0 → -inf; <0, +0 → -inf; <0, -0 → +inf""",
     "remainder": f"""{NANS};
         ±inf, ±inf → nan; any, ±0 → nan; ±0, >0 → +0; ±0, <0 → -0; ±inf, finite → nan;
         +finite, +inf → a; +finite, -inf → b; -finite, +inf → b; -finite, -inf → a""",

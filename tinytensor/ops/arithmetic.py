@@ -157,7 +157,12 @@ copysign.grad(a=lambda g, a, b: g * (sign(a) * copysign(1.0, b)), b=None)
 
 @op(kernel=kernels.floor_divide)
 def floor_divide(a, b):
-    """The largest whole number ≤ a / b. The gradient is 0."""
+    """The largest whole number ≤ a / b, at infinities too. The gradient is 0.
+
+    >>> import tinytensor as tt
+    >>> tt.floor_divide(tt.tensor([7.0, -7.0, float("inf")]), 2.0)
+    tensor([ 3., -4., inf])
+    """
 
 
 floor_divide.grad(a=_no_slope, b=_no_slope)

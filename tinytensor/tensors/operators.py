@@ -189,7 +189,7 @@ class Operators(Variable):
     def __imul__(self, y: Any) -> Self: return in_place(self, "*=", multiply, np.multiply, (y,))
     def __itruediv__(self, y: Any) -> Self: return in_place(self, "/=", divide, np.divide, (y,))
     def __ifloordiv__(self, y: Any) -> Self:
-        return in_place(self, "//=", floor_divide, np.floor_divide, (y,))
+        return in_place(self, "//=", floor_divide, None, (y,))
     def __imod__(self, y: Any) -> Self: return in_place(self, "%=", remainder, np.remainder, (y,))
     def __ipow__(self, y: Any) -> Self: return in_place(self, "**=", pow, np.power, (y,))
     def __imatmul__(self, y: Any) -> Self: return in_place(self, "@=", matmul, np.matmul, (y,))

@@ -85,7 +85,7 @@ __all__ = [
 
 # What NumPy has. No kernel has the name of a builtin, which it would hide from the others.
 add, subtract, multiply, divide = np.add, np.subtract, np.multiply, np.divide
-floor_divide, remainder = np.floor_divide, np.remainder
+remainder = np.remainder
 maximum, minimum = of_real_numbers(np.maximum), of_real_numbers(np.minimum)
 equal, not_equal = np.equal, np.not_equal
 less, less_equal, greater, greater_equal = np.less, np.less_equal, np.greater, np.greater_equal
@@ -116,6 +116,19 @@ floor, ceil, where = np.floor, np.ceil, np.where
 
 def logical_xor(a, b):
     return np.not_equal(np.asarray(a, bool), np.asarray(b, bool))
+
+
+def floor_divide(a, b):
+    """⌊a / b⌋, also where one of them is infinite: NumPy has NaN or −1 there, to fit its %."""
+    with np.errstate(invalid="ignore"):
+        found = np.floor_divide(a, b)
+        if found.dtype.kind != "f":
+            return found
+        endless = np.isinf(a) | np.isinf(b)
+        if not np.any(endless):
+            return found
+        with np.errstate(divide="ignore"):
+            return np.where(endless, np.floor(np.divide(a, b)), found)
 
 
 def expm1(x):
