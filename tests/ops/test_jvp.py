@@ -122,6 +122,8 @@ def test_third_derivatives_along_a_line(row: Row, case: Case) -> None:
     op = op_of(row)
     rng = np.random.default_rng(5)
     at = {key: arguments(case)[key] for key in differentiable(op, case)}
+    if not at:  # a case of integers alone
+        return
     along = {key: _direction(rng, array) for key, array in at.items()}
 
     def line(s: tt.Tensor) -> tt.Tensor:
