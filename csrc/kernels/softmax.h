@@ -1,4 +1,4 @@
-/* Softmax, log-softmax, logsumexp and cross-entropy of rows, and their backwards. */
+/* Softmax, log-softmax and logsumexp, and their backwards. */
 #include "../simd_math.h"
 #include "row.h"
 
@@ -207,70 +207,4 @@ static void tt_logsumexp_backward_columns_f32(const tt_softmax_args *s)
             tt_row_put(s->out + i * s->step, c, s->columns,
                        e * vf_select(sum == vf_zero(), vf_zero(), g));
         });
-}
-
-/* --- Cross-entropy -------------------------------------------------------------------------- */
-
-static void tt_cross_entropy_f32(const tt_cross_entropy_args *s)
-{
-    const int64_t n = s->classes;
-    for (int64_t r = 0; r < s->rows; r++) {
-        const float *x = s->x + r * n;
-        const int64_t y = s->target[r];
-        const float top = tt_row_max(x, n);
-        s->top[r] = top;
-        s->sum[r] = tt_row_exp_sum(x, n, top);
-        s->losses[r] = 0;
-        if (y == s->ignore_index) continue;
-        const float own = (1 - s->smoothing) * (s->weight ? s->weight[y] : 1);
-        const float log_sum = logf(s->sum[r]);
-        s->losses[r] = own * (top - x[y] + log_sum);
-        if (s->smoothing != 0) {
-            double sum = 0;
-            const vf shift = vf_set1(top), rest = vf_set1(log_sum);
-            if (s->weight)
-                TT_ROW_SUM(sum, n,
-                           tt_row_at(s->weight, c, n, 0)
-                               * (shift - tt_row_at(x, c, n, top) + rest));
-            else {
-                TT_ROW_SUM(sum, n, shift - tt_row_at(x, c, n, top));
-                sum += (double)n * log_sum;
-            }
-            s->losses[r] += s->smoothing / (float)n * (float)sum;
-        }
-    }
-}
-
-static void tt_cross_entropy_backward_f32(const tt_cross_entropy_args *s)
-{
-    const int64_t n = s->classes;
-    const float spread = s->smoothing / (float)n;
-    double weight_sum = (double)n;
-    if (s->weight && spread != 0) {
-        weight_sum = 0;
-        for (int64_t c = 0; c < n; c++) weight_sum += s->weight[c];
-    }
-    for (int64_t r = 0; r < s->rows; r++) {
-        const float *x = s->x + r * n;
-        float *dx = s->dx + r * n;
-        const int64_t y = s->target[r];
-        if (y == s->ignore_index) {
-            memset(dx, 0, (size_t)n * sizeof(float));
-            continue;
-        }
-        const float g = s->g[r * s->g_step] * s->scale;
-        const float own = (1 - s->smoothing) * (s->weight ? s->weight[y] : 1);
-        const vf factor = vf_set1(g * (own + spread * (float)weight_sum) / s->sum[r]);
-        const vf top = vf_set1(s->top[r]);
-        if (spread == 0)
-            TT_ROW_EACH(n, tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - top)));
-        else {
-            const vf flat = vf_set1(g * spread);
-            TT_ROW_EACH(n, {
-                vf w = s->weight ? tt_row_at(s->weight, c, n, 0) : vf_set1(1);
-                tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - top) - flat * w);
-            });
-        }
-        dx[y] -= g * own;
-    }
 }

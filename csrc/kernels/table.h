@@ -17,6 +17,7 @@
 #include "norm.h"
 #include "attention.h"
 #include "embedding.h"
+#include "dropout.h"
 #include "recurrent.h"
 #include "optim.h"
 #include "peak.h"

@@ -7,13 +7,15 @@ than the machine's best, ``TINYTENSOR_NUM_THREADS`` a number of threads.
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 
 from .. import built
 from . import cpus, reference
 from .reference import *
 
-# The modules of Cython kernels. Each lists in __all__ the twins in reference/ that it replaces.
+# The modules of Cython kernels. Each lists in __all__ what it replaces of the twins in the file of
+# its name in reference/.
 FAST_MODULES = (
     "spec",
     "copies",
@@ -27,6 +29,7 @@ FAST_MODULES = (
     "norm",
     "attention",
     "embedding",
+    "dropout",
     "cells",
     "recurrent",
     "optim",
@@ -54,8 +57,9 @@ def _take_fast_kernels() -> None:
     core.stream_outputs_from(cpus.last_cache() * 3 // 8)
     for module_name in FAST_MODULES:
         module = built.module(f"{__name__}.{module_name}")
+        twins = sys.modules[f"{reference.__name__}.{module_name}"].__all__
         for name in () if module is None else module.__all__:
-            assert hasattr(reference, name), f"{module_name}.{name} has no twin in reference/"
+            assert name in twins, f"{module_name}.{name} has no twin in reference/{module_name}.py"
             globals()[name] = getattr(module, name)
     active = "fast"
 

@@ -67,3 +67,9 @@ cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
 # n, or the next multiple of `to`.
 cdef inline int64_t round_up(int64_t n, int64_t to) noexcept nogil:
     return ceil_div(n, to) * to
+
+
+# The halves of an array (2, …): the largest x, and the sum of exp(x - largest).
+cdef inline void set_sums(float **top, float **sum, cnp.ndarray lse) noexcept:
+    top[0] = data_f32(lse)
+    sum[0] = top[0] + cnp.PyArray_SIZE(lse) // 2

@@ -1,27 +1,22 @@
 # cython: cdivision=True
-"""Embedding and dropout: the float32 cases of the twins in reference/embedding.py."""
+"""Embedding: the float32 cases of the twins in reference/embedding.py."""
 cimport numpy as cnp
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
-from tinytensor.kernels.abi cimport tt_dropout_args, tt_embedding_args, tt_kernels
+from tinytensor.kernels.abi cimport tt_embedding_args, tt_kernels
 from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32, rows_of_piece
 from tinytensor.kernels.tuning cimport PICKED_ELEMENTS
 
-import numpy as np
-
 from tinytensor.kernels import reference
 
-__all__ = ["dropout", "embedding", "embedding_backward"]
+__all__ = ["embedding", "embedding_backward"]
 
 cnp.import_array()
 
 cdef enum:
     MOST_PIECES = 32  # of backward, each of which reads all indices
-
-
-# --- Embedding -------------------------------------------------------------------------------
 
 
 cdef struct EmbeddingWork:
@@ -109,41 +104,4 @@ def embedding_backward(g, indices, rows, padding_idx):
         _core.parallel_for(ceil_div(work.args.last, work.rows_of_piece), run_scatter, &work)
     if padding_idx is not None:
         out[padding_idx] = 0
-    return out
-
-
-# --- Dropout ---------------------------------------------------------------------------------
-
-
-cdef struct DropoutWork:
-    const tt_kernels *table
-    tt_dropout_args args
-
-
-cdef void run_dropout(void *context, int64_t piece) noexcept nogil:
-    cdef DropoutWork *work = <DropoutWork *> context
-    cdef tt_dropout_args args = work.args
-    args.first = piece * PICKED_ELEMENTS
-    args.n = min(args.n - args.first, <int64_t> PICKED_ELEMENTS)
-    args.x += args.first
-    args.out += args.first
-    work.table.dropout_f32(&args)
-
-
-def dropout(x, p, key):
-    cdef DropoutWork work
-    if not is_f32(x) or not 0 <= p < 1 or round(p * 2**32) >= 2**32:
-        return reference.dropout(x, p, key)
-    x = contiguous(x)
-    out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
-    work.table = _core.table
-    work.args.x = data_f32(x)
-    work.args.out = data_f32(out)
-    work.args.n = cnp.PyArray_SIZE(x)
-    work.args.stream = _core.is_streamed(work.args.n)
-    work.args.key = key
-    work.args.threshold = round(p * 2**32)
-    work.args.scale = 1 / (1 - p)
-    with nogil:
-        _core.parallel_for(ceil_div(work.args.n, PICKED_ELEMENTS), run_dropout, &work)
     return out

@@ -1,12 +1,12 @@
 # cython: cdivision=True
-"""Softmax, logsumexp and cross-entropy: the float32 cases of the twins in reference/softmax.py."""
+"""Softmax and logsumexp: the float32 cases of the twins in reference/softmax.py."""
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 
 from tinytensor.kernels cimport _core
-from tinytensor.kernels.abi cimport tt_cross_entropy_args, tt_kernels, tt_softmax_args
+from tinytensor.kernels.abi cimport tt_kernels, tt_softmax_args
 from tinytensor.kernels.arrays cimport (
-    ceil_div, contiguous, data_f32, is_f32, is_f32_or_none, rows_of_piece,
+    ceil_div, contiguous, data_f32, is_f32, rows_of_piece, set_sums,
 )
 from tinytensor.kernels.tuning cimport ROWS_OF_ELEMENTS
 
@@ -15,8 +15,6 @@ import numpy as np
 from tinytensor.kernels import reference
 
 __all__ = [
-    "cross_entropy",
-    "cross_entropy_backward",
     "log_softmax",
     "log_softmax_backward",
     "logsumexp",
@@ -29,12 +27,6 @@ cnp.import_array()
 
 cdef enum:
     COLUMNS = 64  # pieces of columns are cut between runs of so many
-
-
-# The halves of an array (2, …): the largest x, and the sum of exp(x - largest).
-cdef void set_sums(float **top, float **sum, cnp.ndarray lse) noexcept:
-    top[0] = data_f32(lse)
-    sum[0] = top[0] + cnp.PyArray_SIZE(lse) // 2
 
 
 # --- Softmax ---------------------------------------------------------------------------------
@@ -203,119 +195,4 @@ def logsumexp_backward(g, x, lse, axis=None, keepdims=False):
     set_sums(&work.args.top, &work.args.sum, lse)
     work.out_n, work.g_n = cnp.PyArray_DIM(x, axis), 1
     run(&work, table.logsumexp_backward_f32, table.logsumexp_backward_columns_f32, x, dx, axis)
-    return dx
-
-
-# --- Cross-entropy ---------------------------------------------------------------------------
-
-ctypedef void (*cross_entropy_kernel)(const tt_cross_entropy_args *) noexcept nogil
-
-
-cdef struct CrossEntropyWork:
-    cross_entropy_kernel kernel
-    tt_cross_entropy_args args
-    int64_t rows_of_piece
-
-
-cdef void run_cross_entropy(void *context, int64_t piece) noexcept nogil:
-    cdef CrossEntropyWork *work = <CrossEntropyWork *> context
-    cdef tt_cross_entropy_args args = work.args
-    cdef int64_t first = piece * work.rows_of_piece
-    args.rows = min(work.rows_of_piece, args.rows - first)
-    args.x += first * args.classes
-    args.target += first
-    args.top += first
-    args.sum += first
-    if args.losses != NULL:
-        args.losses += first
-    else:
-        args.dx += first * args.classes
-        args.g += first * args.g_step
-    work.kernel(&args)
-
-
-# Fill in what forward and backward share. False: not a case of the kernels. The kernels trust the
-# targets, so they are looked at here.
-cdef bint prepare(
-    CrossEntropyWork *work, object x, object target, object weight, object ignore_index,
-    double label_smoothing,
-):
-    cdef int64_t r, y
-    if not (
-        is_f32(x) and cnp.PyArray_NDIM(x) == 2 and cnp.PyArray_ISCARRAY_RO(x)
-        and cnp.PyArray_CheckExact(target) and cnp.PyArray_TYPE(target) == cnp.NPY_INT64
-        and cnp.PyArray_ISCARRAY_RO(target) and cnp.PyArray_NDIM(target) == 1
-        and cnp.PyArray_DIM(target, 0) == cnp.PyArray_DIM(x, 0) and is_f32_or_none(weight)
-    ):
-        return False
-    work.args.classes = cnp.PyArray_DIM(x, 1)
-    if weight is not None and not (
-        cnp.PyArray_ISCARRAY_RO(weight) and cnp.PyArray_SIZE(weight) == work.args.classes
-    ):
-        return False
-    work.args.x = data_f32(x)
-    work.args.weight = data_f32(weight)
-    work.args.target = <const int64_t *> cnp.PyArray_DATA(target)
-    work.args.rows = cnp.PyArray_DIM(x, 0)
-    work.args.ignore_index = ignore_index
-    work.args.smoothing = label_smoothing
-    work.args.losses = work.args.dx = NULL
-    for r in range(work.args.rows):
-        y = work.args.target[r]
-        if (y < 0 or y >= work.args.classes) and y != work.args.ignore_index:
-            return False
-    work.rows_of_piece = rows_of_piece(work.args.classes, ROWS_OF_ELEMENTS)
-    return True
-
-
-def cross_entropy(x, target, weight, ignore_index, label_smoothing, reduction):
-    cdef CrossEntropyWork work
-    cdef double loss = 0, divisor = 1
-    cdef int64_t r
-    cdef cnp.npy_intp rows
-    if not prepare(&work, x, target, weight, ignore_index, label_smoothing):
-        return reference.cross_entropy(
-            x, target, weight, ignore_index, label_smoothing, reduction
-        )
-    rows = work.args.rows
-    losses, lse = _core.empty_f32(1, &rows), _core.empty((2, rows))
-    work.kernel = _core.table.cross_entropy_f32
-    work.args.losses = data_f32(losses)
-    set_sums(&work.args.top, &work.args.sum, lse)
-    with nogil:
-        _core.parallel_for(ceil_div(rows, work.rows_of_piece), run_cross_entropy, &work)
-    if reduction == "none":
-        return losses, lse, 1.0
-    for r in range(rows):
-        loss += work.args.losses[r]
-    if reduction == "mean":
-        divisor = 0
-        for r in range(rows):
-            if work.args.target[r] != work.args.ignore_index:
-                divisor += 1 if weight is None else work.args.weight[work.args.target[r]]
-    return np.array(loss / divisor, np.float32), lse, divisor
-
-
-def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smoothing, divisor):
-    cdef CrossEntropyWork work
-    g = np.asarray(g)
-    if not (
-        prepare(&work, x, target, weight, ignore_index, label_smoothing)
-        and is_f32(g) and is_f32(lse) and cnp.PyArray_ISCARRAY_RO(lse)
-        and cnp.PyArray_SIZE(lse) == 2 * work.args.rows
-        and (cnp.PyArray_NDIM(g) == 0 or cnp.PyArray_SIZE(g) == work.args.rows)
-    ):
-        return reference.cross_entropy_backward(
-            g, x, lse, target, weight, ignore_index, label_smoothing, divisor
-        )
-    g = contiguous(g)
-    dx = _core.empty_f32(2, cnp.PyArray_DIMS(x))
-    work.kernel = _core.table.cross_entropy_backward_f32
-    work.args.g = data_f32(g)
-    work.args.g_step = 1 if cnp.PyArray_NDIM(g) else 0
-    set_sums(&work.args.top, &work.args.sum, lse)
-    work.args.dx = data_f32(dx)
-    work.args.scale = <float> (1.0 / <double> divisor)
-    with nogil:
-        _core.parallel_for(ceil_div(work.args.rows, work.rows_of_piece), run_cross_entropy, &work)
     return dx
