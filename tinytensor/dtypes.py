@@ -1,15 +1,24 @@
-"""Data types: their names, their limits, and how they promote (Array API, "Data types")."""
+"""Data types: their names, their limits, the default one, and how they promote (Array API, "Data
+types").
+
+The rule of promotion stands here once, in :func:`promoted`: within a kind the larger dtype, between
+kinds the floating one, and numbers that are no arrays have a kind but no dtype. So nothing becomes
+float64 unless an array or an argument says float64. ``kernels/reference/promotion.py`` makes the
+ops obey.
+"""
 
 from __future__ import annotations
 
 import builtins
+from array import array
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .engine.core import Variable
-from .kernels.reference.spec import is_narrow
+from .errors import DtypeError
 
 __all__ = [
     "bool",
@@ -20,6 +29,7 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "get_default_dtype",
     "iinfo",
     "int8",
     "int16",
@@ -27,6 +37,7 @@ __all__ = [
     "int64",
     "isdtype",
     "result_type",
+    "set_default_dtype",
     "uint8",
     "uint16",
     "uint32",
@@ -39,12 +50,8 @@ uint8, uint16, uint32, uint64 = (np.dtype(f"uint{bits}") for bits in (8, 16, 32,
 float16, float32, float64 = (np.dtype(f"float{bits}") for bits in (16, 32, 64))
 complex64, complex128 = np.dtype(np.complex64), np.dtype(np.complex128)
 
-DEFAULTS = {
-    "real floating": float32,
-    "complex floating": complex64,
-    "integral": int64,
-    "indexing": int64,
-}
+COMPLEX_OF: dict[Any, np.dtype] = {float32: complex64, float64: complex128}
+REAL_OF: dict[Any, np.dtype] = {complex64: float32, complex128: float64}
 KINDS = {
     "bool": (bool,),
     "signed integer": (int8, int16, int32, int64),
@@ -69,6 +76,14 @@ def _bfloat16() -> np.dtype:
             "bfloat16 is the dtype of the package ml_dtypes: pip install tinytensor[bfloat16]"
         ) from None
     return np.dtype(bfloat16)
+
+
+def is_narrow(value: Any) -> builtins.bool:
+    """Whether an array or a dtype is of 16-bit floats."""
+    dtype = getattr(value, "dtype", value)
+    if not isinstance(dtype, np.dtype) or dtype.itemsize != 2:
+        return False
+    return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
 def is_real_floating(value: Any) -> builtins.bool:
@@ -117,6 +132,120 @@ def common(dtypes: set[np.dtype]) -> np.dtype | None:
     return floating[0] if len(floating) == 1 and is_narrow(floating[0]) else None
 
 
+# --- The default dtype ------------------------------------------------------------------------
+
+_default: np.dtype = float32
+
+
+def get_default_dtype() -> np.dtype:
+    """The dtype of floating-point numbers that have none: of Python's floats, of what creation
+    functions and random draws make, of layers' parameters, and of the quotient of two integers."""
+    return _default
+
+
+class set_default_dtype:
+    """Set the default dtype, to float32 or float64: as a statement, or from ``with`` to its end.
+
+    The complex default follows it. All threads and tasks share it, as they share what a program's
+    data look like: a loader's threads would otherwise go on making float32. So ``with`` is for a
+    program that does one thing at a time.
+
+    >>> import tinytensor as tt
+    >>> with tt.set_default_dtype(tt.float64):
+    ...     tt.zeros(2).dtype, (tt.tensor(1) / 2).dtype
+    (dtype('float64'), dtype('float64'))
+    >>> tt.get_default_dtype()
+    dtype('float32')
+    """
+
+    def __init__(self, dtype: Any) -> None:
+        global _default
+        wanted = np.dtype(dtype)
+        if wanted not in COMPLEX_OF:
+            raise DtypeError(f"set_default_dtype: needs float32 or float64, not {wanted}")
+        self.before, _default = _default, wanted
+
+    def __enter__(self) -> set_default_dtype:  # the constructor has set it already
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        global _default
+        _default = self.before
+
+
+def defaults() -> dict[str, np.dtype]:
+    """The default dtypes by the standard's names of kinds."""
+    return {
+        "real floating": _default,
+        "complex floating": COMPLEX_OF[_default],
+        "integral": int64,
+        "indexing": int64,
+    }
+
+
+# --- Promotion --------------------------------------------------------------------------------
+
+# How far a Python number reaches: 1 among truths, 2 to integers, 3 to floats, 4 to complex ones.
+FLOAT, COMPLEX = 3, 4
+REACH = {builtins.bool: 1, int: 2, builtins.float: FLOAT, complex: COMPLEX}
+
+
+def promoted(
+    dtypes: Iterable[np.dtype], reach: int = 0, floating: builtins.bool = False
+) -> np.dtype:
+    """The dtype of a calculation with arrays of these dtypes and Python numbers up to ``reach``; of
+    a ``floating`` one, such as a quotient or an exponential, also where all are integers.
+
+    Among floating dtypes the larger, and integers beside them do not count. Integers, beside a
+    number with a fraction or where the result has one, are of the default dtype. An imaginary
+    number makes complex numbers of that precision.
+    """
+    return _promoted(frozenset(dtypes), reach, floating, _default)
+
+
+@cache
+def _promoted(
+    dtypes: frozenset[np.dtype], reach: int, floating: builtins.bool, default: np.dtype
+) -> np.dtype:
+    floats = {dtype for dtype in dtypes if is_floating(dtype)}
+    if floats:
+        narrow = common(floats)
+        if narrow is not None and reach < COMPLEX:
+            return narrow
+        found = np.result_type(*(float32 if is_narrow(dtype) else dtype for dtype in floats))
+    else:
+        numbers = ((), (True,), (0,), (0,), (0,))[reach]
+        found = np.result_type(*dtypes, *numbers)
+        if floating or reach >= FLOAT or found.kind == "f":  # uint64 with int64, says NumPy
+            found = default
+    return COMPLEX_OF.get(found, found) if reach == COMPLEX else found
+
+
+def number_of(x: Any) -> Any:
+    """A scalar of NumPy's as Python's number; anything else as it is."""
+    return x.item() if isinstance(x, np.generic) else x
+
+
+def as_array(data: Any, dtype: Any = None) -> np.ndarray:
+    """An ndarray of ``data``, without a copy where that can be. Arrays, and what has the memory of
+    one, keep their dtype; floating-point numbers alone or in sequences have the default one."""
+    found = np.asarray(data, dtype)
+    if dtype is not None or not is_floating(found.dtype) or is_array(data):
+        return found
+    default = COMPLEX_OF[_default] if found.dtype.kind == "c" else _default
+    return found if found.dtype == default else found.astype(default)
+
+
+def is_array(data: Any) -> builtins.bool:
+    """Whether numbers have a dtype: those of an array, or of a sequence that holds one."""
+    if isinstance(data, list | tuple):
+        kinds = set(map(type, data)) - set(REACH)  # in a loop of C: lists may be long
+        return any(not issubclass(kind, np.generic) for kind in kinds) and any(map(is_array, data))
+    if isinstance(data, np.ndarray | array | memoryview):
+        return True
+    return hasattr(data, "__array__") and not isinstance(data, np.generic)
+
+
 # --- What the standard asks -----------------------------------------------------------------
 
 
@@ -140,13 +269,10 @@ class iinfo_object(NamedTuple):
     dtype: np.dtype
 
 
-def _raw(of: Any) -> Any:
-    return of.value if isinstance(of, Variable) else of
-
-
 def _dtype(of: Any) -> np.dtype:
     """The dtype that is meant, or that of an array."""
-    of = _raw(of)
+    while isinstance(of, Variable):  # of a lane, whose value is a tensor
+        of = of.value
     return of.dtype if isinstance(of, np.ndarray | np.generic) else np.dtype(of)
 
 
@@ -197,18 +323,28 @@ def isdtype(dtype: Any, kind: Any) -> Any:
 
 
 def can_cast(from_: Any, to: Any) -> Any:
-    """Whether values of a dtype (or array) are all values of the dtype ``to`` as well."""
-    return np.can_cast(_dtype(from_), _dtype(to))
+    """Whether promotion can lead from a dtype (or an array's) to the dtype ``to``.
+
+    >>> import tinytensor as tt
+    >>> tt.can_cast(tt.int64, tt.float32), tt.can_cast(tt.float64, tt.float32)
+    (True, False)
+    """
+    dtype, to = _dtype(from_), _dtype(to)
+    return promoted((dtype, to)) == to
 
 
 def result_type(*arrays_and_dtypes: Any) -> np.dtype:
-    """The dtype of a calculation with these arrays, dtypes and Python numbers together."""
-    given = [_raw(x) for x in arrays_and_dtypes]
-    numbers = [x for x in given if isinstance(x, int | float | complex)]
-    dtypes = {_dtype(x) for x in given if not isinstance(x, int | float | complex)}
-    found = np.result_type(*numbers, *(float32 if is_narrow(dtype) else dtype for dtype in dtypes))
-    narrow = common(dtypes)
-    return narrow if narrow is not None and found == float32 else found
+    """The dtype of a calculation with these arrays, dtypes and numbers together.
+
+    Python's numbers and NumPy's scalars have a kind but no dtype; arrays of no axes have one.
+
+    >>> import numpy as np, tinytensor as tt
+    >>> tt.result_type(tt.int64, tt.float32), tt.result_type(tt.ones(2), np.float64(0.5))
+    (dtype('float32'), dtype('float32'))
+    """
+    given = [number_of(x) for x in arrays_and_dtypes]
+    reach = max((REACH[type(x)] for x in given if type(x) in REACH), default=0)
+    return promoted((_dtype(x) for x in given if type(x) not in REACH), reach)
 
 
 if TYPE_CHECKING:

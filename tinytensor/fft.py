@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .dtypes import get_default_dtype
 from .ops import fft as _transforms
 from .ops.fft import *
 from .tensors.namespace_info import check_device
@@ -15,10 +16,10 @@ __all__ = [*_transforms.__all__, "fftfreq", "rfftfreq"]
 def fftfreq(n: int, d: float = 1.0, dtype: Dtype = None, device: str | None = None) -> Tensor:
     """The frequencies of :func:`fft`'s n elements, in cycles a unit, at a sample spacing of d."""
     check_device(device)
-    return Tensor(np.fft.fftfreq(n, d).astype(dtype or np.float32))
+    return Tensor(np.fft.fftfreq(n, d).astype(dtype or get_default_dtype()))
 
 
 def rfftfreq(n: int, d: float = 1.0, dtype: Dtype = None, device: str | None = None) -> Tensor:
     """The frequencies of :func:`rfft`'s n // 2 + 1 elements; arguments as of :func:`fftfreq`."""
     check_device(device)
-    return Tensor(np.fft.rfftfreq(n, d).astype(dtype or np.float32))
+    return Tensor(np.fft.rfftfreq(n, d).astype(dtype or get_default_dtype()))

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .dtypes import get_default_dtype
+
 __all__ = ["get_rng_state", "manual_seed", "set_rng_state"]
 
 Shape = int | tuple[int, ...]
@@ -100,21 +102,22 @@ def draw_key(generator: np.random.Generator | None = None) -> int:
 
 
 def rand(
-    shape: Shape, dtype: npt.DTypeLike = np.float32, generator: np.random.Generator | None = None
+    shape: Shape, dtype: npt.DTypeLike | None = None, generator: np.random.Generator | None = None
 ) -> np.ndarray:
     """Uniform numbers from [0, 1)."""
-    return np.asarray(_drawn(resolve(generator).random, shape, np.dtype(dtype)))
+    return np.asarray(_drawn(resolve(generator).random, shape, dtype))
 
 
 def randn(
-    shape: Shape, dtype: npt.DTypeLike = np.float32, generator: np.random.Generator | None = None
+    shape: Shape, dtype: npt.DTypeLike | None = None, generator: np.random.Generator | None = None
 ) -> np.ndarray:
     """Normal numbers of mean 0 and variance 1."""
-    return np.asarray(_drawn(resolve(generator).standard_normal, shape, np.dtype(dtype)))
+    return np.asarray(_drawn(resolve(generator).standard_normal, shape, dtype))
 
 
-def _drawn(draw: Any, shape: Shape, dtype: np.dtype) -> Any:
-    """Draws in ``dtype``; of 16 bits, as float32 first."""
+def _drawn(draw: Any, shape: Shape, as_dtype: npt.DTypeLike | None) -> Any:
+    """Draws in a dtype, by default the default one; of 16 bits, as float32 first."""
+    dtype = get_default_dtype() if as_dtype is None else np.dtype(as_dtype)
     return draw(shape, np.float32).astype(dtype) if dtype.itemsize == 2 else draw(shape, dtype)
 
 

@@ -101,14 +101,14 @@ def at_every_place(f: Callable[..., tt.Tensor], *args: np.ndarray) -> np.ndarray
     with np.errstate(all="ignore"):
         found = f(*map(tt.asarray, args)).numpy()
         tiled = f(*(tt.asarray(np.tile(a, 7)) for a in args)).numpy()
-        alone = [f(*(tt.asarray(a[i]) for a in args)).item() for i in range(len(args[0]))]
+        alone = [f(*(tt.asarray(a[i, ...]) for a in args)).item() for i in range(len(args[0]))]
     np.testing.assert_array_equal(np.tile(found, 7), tiled)
     np.testing.assert_array_equal(found, np.array(alone, found.dtype))
     return found
 
 
-def pairs_of(a: np.ndarray, b: np.ndarray) -> list[tuple[np.generic, np.generic]]:
-    return list(zip(a, b, strict=True))
+def pairs_of(a: np.ndarray, b: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(a[i, ...], b[i, ...]) for i in range(len(a))]
 
 
 # --- Functions of one real number ------------------------------------------------------------

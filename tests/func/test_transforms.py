@@ -282,7 +282,8 @@ def test_the_same_input_twice() -> None:
 
 def test_numbers_and_arrays_as_inputs() -> None:
     assert grad(lambda x: x**2)(3.0).dtype == np.float32
-    assert grad(lambda x: x**2)(np.float64(3.0)).dtype == np.float64
+    assert grad(lambda x: x**2)(np.float64(3.0)).dtype == np.float32  # a number, as 3.0 is
+    assert grad(lambda x: x**2)(np.array(3.0)).dtype == np.float64
     assert jvp(lambda x: x**2, (np.ones(2),), (np.ones(2, np.float32),))[1].dtype == np.float64
     assert jacfwd(lambda x: x.float())(np.ones(2)).dtype == np.float32
 

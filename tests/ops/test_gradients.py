@@ -157,7 +157,8 @@ def assert_derivatives(
         for direction in directions(x):
 
             def moved(step: float, key=key, x=x, direction=direction) -> float:
-                return tower(op, case, order, {**made.at, key: x + step * direction}).value()
+                there = np.asarray(x + step * direction)
+                return tower(op, case, order, {**made.at, key: there}).value()
 
             measured = (moved(EPS) - moved(-EPS)) / (2 * EPS)
             along = inner([exact[key]], [direction])

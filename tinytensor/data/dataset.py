@@ -171,7 +171,7 @@ class TensorDataset(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         if not -len(self) <= index < len(self):
             raise IndexError(f"TensorDataset: index {index} of {len(self)} samples")
-        return tuple(Tensor(field.numpy()[0]) for field in self.batch([index]))
+        return tuple(Tensor(field.numpy()[0, ...]) for field in self.batch([index]))
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> tuple[Tensor, ...]:
         fields = [array[np.asarray(indices, np.intp)] for array in self.arrays]

@@ -25,6 +25,7 @@ cdef class Op:
     @cython.locals(
         needing=cython.longlong, bit=cython.longlong, variable=Variable, highest=Variable,
         level=cython.int, missing=cython.Py_ssize_t, narrow=bint, plain=bint,
+        foreign=bint,
     )
     cpdef call(self, tuple args, dict kwargs)
     @cython.locals(variable=Variable)

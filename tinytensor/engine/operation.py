@@ -22,6 +22,7 @@ BAD_INPUT = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 MANY = 0  # as many outputs as the forward function returns
 SOMETIMES = 2  # of a view: it may be a copy as well
 UNRECORDED = (None,)  # what a view made under no_grad is a view of: a constant
+scalars: Any = ()  # the types of numbers that a family takes for Python's, which item() makes
 observed = 0  # how many ``observing`` contexts are open, in all threads: a call asks no more
 
 
@@ -102,7 +103,7 @@ class Op:
             self.names, self.static = self.names[:1], self.names[1:] + self.static
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self.arity = -1 if self.static else len(self.names)
-        self.tail = forward.__defaults__ or ()
+        self.tail = tuple([d for n, d in self.defaults.items() if n in self.names])
         self.dtype_at = self.names.index("dtype") if "dtype" in self.names else -1
 
     # fmt: off
@@ -205,10 +206,8 @@ class Op:
             args, static = self.bind(args, kwargs)
         if self.variadic:
             args = tuple(args[0])
-        needing = 0  # the arguments that need gradients, as bits
-        narrow, plain = False, True  # whether an argument is narrow; whether none is a variable
-        bit = 1
-        level = 0
+        needing, bit, level = 0, 1, 0  # the arguments that need gradients, as bits
+        narrow, foreign, plain = False, False, True  # one is narrow, is of scalars; no variables
         for arg in args:
             if isinstance(arg, Variable):
                 variable = arg
@@ -217,20 +216,21 @@ class Op:
                 if variable.level > level:
                     level, highest = variable.level, variable
                 plain = False
-                if variable.narrow:
-                    narrow = True
+                narrow = narrow or variable.narrow
                 if variable.tracked:
                     needing |= bit
-            if not self.variadic:
-                bit <<= 1
+            elif arg is not None and type(arg) is not float and type(arg) is not int:
+                foreign = foreign or (type(arg) is not bool and isinstance(arg, scalars))
+            bit <<= not self.variadic
+        if foreign:
+            args = tuple([arg.item() if isinstance(arg, scalars) else arg for arg in args])
         if level:
             return type(highest).called(self, args, static, level)
         if self.family is None and not plain:
             self.family = type(variable).family
         forward = self.forward
-        if self.dtype_at >= 0 and args[self.dtype_at] is not None:
-            narrow = True  # the output may be, whatever the arguments are
-        if narrow or plain:
+        # A dtype may make the output narrow, whatever the arguments are.
+        if narrow or plain or (self.dtype_at >= 0 and args[self.dtype_at] is not None):
             narrow = self.family.widened is not None
             if narrow:
                 forward = self.family.widened(self)

@@ -120,7 +120,8 @@ class _Weighted:
         for value in values:
             if self.used == len(self.weights):
                 size, sign = self.rng.uniform(0.5, 1.5, value.shape), [-1, 1]
-                self.weights.append(Tensor(size * self.rng.choice(sign, value.shape)))
+                weight = np.asarray(size * self.rng.choice(sign, value.shape))
+                self.weights.append(Tensor(weight))
             terms.append((value * self.weights[self.used]).sum())
             self.used += 1
         return sum(terms[1:], terms[0])

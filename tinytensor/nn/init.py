@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import random
+from ..dtypes import get_default_dtype
 from ..errors import ShapeError
 from ..ops.checks import number
 from ..tensors.tensor import Tensor
@@ -33,10 +34,15 @@ Mode = Literal["fan_in", "fan_out"]
 
 
 def empty(*shape: int) -> Tensor:
-    """A float32 tensor for one of these functions to fill."""
+    """A tensor of the default dtype for one of these functions to fill."""
     if min(shape, default=0) < 0:
         raise ShapeError(f"empty: a size is negative in {shape}")
-    return Tensor(np.empty(shape, np.float32))
+    return Tensor(np.empty(shape, get_default_dtype()))
+
+
+def _drawn_as(tensor: Tensor) -> Any:
+    """The dtype to draw numbers in for a tensor: float32, unless it has more digits."""
+    return np.float64 if tensor.dtype == np.float64 else np.float32
 
 
 def overwrite(tensor: Tensor, values: Any, by: str) -> Tensor:
@@ -122,7 +128,7 @@ def uniform_(
     """
     b = number("uniform_", "b", b, number("uniform_", "a", a))
     rng = random.resolve(generator)
-    return overwrite(tensor, rng.random(tensor.shape, np.float32) * (b - a) + a, "uniform_")
+    return overwrite(tensor, rng.random(tensor.shape, _drawn_as(tensor)) * (b - a) + a, "uniform_")
 
 
 def normal_(
@@ -134,7 +140,7 @@ def normal_(
     """Normal with the given mean and standard deviation."""
     std = number("normal_", "std", std, 0)
     rng = random.resolve(generator)
-    drawn = rng.standard_normal(tensor.shape, np.float32)
+    drawn = rng.standard_normal(tensor.shape, _drawn_as(tensor))
     return overwrite(tensor, drawn * std + mean, "normal_")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from .. import kernels
 from ..dtypes import is_complex
 from ..engine.operation import Op
+from ..kernels.reference.promotion import mixing
 from .batching import elementwise as over_lanes
 from .complex_numbers import conj, conjugate_if_complex, real
 from .declared import op
@@ -144,10 +145,9 @@ def _sign_to_x(g, turning):
 sign.grad(x=_sign_to_x)
 
 
-@op
+@op(kernel=mixing(np.copysign, floating=True))
 def copysign(a, b):
     """|a| with the sign of b. By a the gradient is 0 at 0; by b it is 0."""
-    return np.copysign(a, b)
 
 
 copysign.grad(a=lambda g, a, b: g * (sign(a) * copysign(1.0, b)), b=None)
@@ -217,10 +217,9 @@ def trunc(x):
 trunc.grad(x=_no_slope)
 
 
-@op
+@op(kernel=mixing(np.nextafter, floating=True))
 def nextafter(a, b):
     """The floating point number next to a, towards b. It has no gradient."""
-    return np.nextafter(a, b)
 
 
 # --- Extremes and bounds ---------------------------------------------------------------------

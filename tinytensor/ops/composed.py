@@ -6,8 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
-import numpy as np
-
+from ..dtypes import as_array
 from ..engine.core import Variable
 from ..engine.operation import BAD_INPUT
 from ..errors import kind_of
@@ -24,7 +23,7 @@ def composed(function: Callable[P, Out]) -> Callable[P, Out]:
     @wraps(function)
     def call(x: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            return takes(x if isinstance(x, Variable) else np.asarray(x), *args, **kwargs)
+            return takes(x if isinstance(x, Variable) else as_array(x), *args, **kwargs)
         except BAD_INPUT as error:
             if str(error).startswith(f"{name}: "):
                 raise

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import kernels
 from ..engine.operation import Op
+from ..kernels.reference.promotion import mixing
 from .arithmetic import _no_slope
 from .batching import elementwise as over_lanes
 from .declared import op
@@ -105,10 +106,9 @@ def log10(x):
 log10.grad(x=lambda g, x: log_backward(g, x * math.log(10)))
 
 
-@op
+@op(kernel=mixing(np.logaddexp, floating=True))
 def logaddexp(a, b):
     """log(eᵃ + eᵇ), without overflow."""
-    return np.logaddexp(a, b)
 
 
 def _weight(a, b):
@@ -165,10 +165,9 @@ def rsqrt(x):
 rsqrt.grad(x=lambda g, out: -0.5 * g * (out * out * out))
 
 
-@op
+@op(kernel=mixing(np.hypot, floating=True))
 def hypot(a, b):
     """√(a² + b²), without overflow; the gradient at 0 is 0."""
-    return np.hypot(a, b)
 
 
 def _share_of(a, length):
@@ -230,10 +229,9 @@ def atan(x):
 atan.grad(x=lambda g, x: g / (1 + x * x))
 
 
-@op
+@op(kernel=mixing(np.arctan2, floating=True))
 def atan2(a, b):
     """The angle in (−π, π] of the point with ordinate a and abscissa b; the gradient at 0 is 0."""
-    return np.arctan2(a, b)
 
 
 def _turned_by(a, b):
@@ -279,28 +277,25 @@ def tanh_backward(g, y):
 tanh_backward.defined_by(lambda g, y: g * (1 - y * y))
 
 
-@op
+@op(kernel=mixing(np.arcsinh, floating=True))
 def asinh(x):
     """The inverse hyperbolic sine."""
-    return np.arcsinh(x)
 
 
 asinh.grad(x=lambda g, x: g * rsqrt(1 + x * x))
 
 
-@op
+@op(kernel=mixing(np.arccosh, floating=True))
 def acosh(x):
     """The inverse hyperbolic cosine; NaN below 1."""
-    return np.arccosh(x)
 
 
 acosh.grad(x=lambda g, x: g * (rsqrt(x - 1) * rsqrt(x + 1)))
 
 
-@op
+@op(kernel=mixing(np.arctanh, floating=True))
 def atanh(x):
     """The inverse hyperbolic tangent; NaN outside [−1, 1]."""
-    return np.arctanh(x)
 
 
 atanh.grad(x=lambda g, x: log_backward(g, 1 - x * x))

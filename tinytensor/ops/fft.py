@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from ..kernels.reference.promotion import promoting
 from .arithmetic import multiply
 from .batching import along_axis
 from .checks import axis_index
@@ -61,6 +62,7 @@ def resized(x: Any, n: int, axis: int) -> Any:
 
 
 @op
+@promoting(floating=True)
 def fft(x, n=None, axis=-1, norm="backward"):
     """The transform along ``axis`` of x, cut or continued with zeros to n elements."""
     check("fft", x, n, axis, norm)
@@ -68,6 +70,7 @@ def fft(x, n=None, axis=-1, norm="backward"):
 
 
 @op
+@promoting(floating=True)
 def ifft(x, n=None, axis=-1, norm="backward"):
     """The inverse of :func:`fft`."""
     check("ifft", x, n, axis, norm)
@@ -79,6 +82,7 @@ ifft.grad(x=lambda g, x, axis, norm: resized(ifft(g, None, axis, norm), x.shape[
 
 
 @op
+@promoting(floating=True)
 def rfft(x, n=None, axis=-1, norm="backward"):
     """The first n // 2 + 1 elements of the transform of real numbers; the others are conjugates."""
     check("rfft", x, n, axis, norm)
@@ -96,6 +100,7 @@ rfft.grad(x=_rfft_to_x)
 
 
 @op
+@promoting(floating=True)
 def irfft(x, n=None, axis=-1, norm="backward"):
     """The inverse of :func:`rfft`: n real numbers, 2 (m − 1) if n is None and x has m elements."""
     check("irfft", x, n, axis, norm)

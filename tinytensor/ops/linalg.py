@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import kernels
-from ..dtypes import is_complex, is_floating, is_real_floating
+from ..dtypes import get_default_dtype, is_complex, is_floating, is_real_floating
 from ..engine.core import GraphError
 from ..engine.operation import Op
 from ..errors import ShapeError
+from ..kernels.reference.promotion import promoting
 from .arithmetic import abs, sign
 from .batching import over_matrices, padded, rank
 from .batching import reduction as over_lanes
@@ -91,7 +92,7 @@ def as_matrices(name: str, x: Any, square: bool = False) -> np.ndarray:
     x = np.asarray(x)
     if x.ndim < 2 or (square and x.shape[-1] != x.shape[-2]):
         raise ShapeError(f"{name}: needs {'square ' * square}matrices, but is given {x.shape}")
-    return x if is_floating(x) else x.astype(np.float64)
+    return x if is_floating(x) else x.astype(get_default_dtype())
 
 
 def hermitian_part(x: Any) -> Any:
@@ -108,6 +109,7 @@ def put_on_diagonal(x: Any) -> Any:
 
 
 @op
+@promoting(floating=True)
 def solve(a, b):
     """The x of a x = b: a (…, n, n), b (n,) or (…, n, k). Errors if a is singular."""
     return np.linalg.solve(as_matrices("solve", a, square=True), b)
@@ -572,9 +574,8 @@ for _op in (eigvalsh, svdvals, eigvals):
 
 
 @op
+@promoting(floating=True)
 def _p_norm(x, axis, keepdims, ord):
-    if x.dtype.kind in "biu":  # whose powers would wrap around
-        x = x.astype(np.float64)
     if ord == 2 and is_real_floating(x):
         return kernels.sqrt(kernels.reduce_sum(kernels.square(x), axis, keepdims))
     with np.errstate(divide="ignore"):

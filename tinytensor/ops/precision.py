@@ -59,7 +59,7 @@ def dtypes_among(value: Any) -> Iterator[np.dtype]:
     if type(value) in (list, tuple):
         for item in value:
             yield from dtypes_among(item)
-    elif isinstance(value, Variable | np.ndarray | np.generic):
+    elif isinstance(value, Variable | np.ndarray):
         tensor: Any = value
         yield tensor.dtype
 

@@ -11,6 +11,7 @@ from .. import kernels
 from ..dtypes import is_complex, is_floating, is_number
 from ..engine.operation import MANY, SOMETIMES
 from ..errors import DtypeError, ShapeError
+from ..kernels.reference.promotion import alike
 from .batching import elementwise, lanes_of, over_matrices, rank, shape, shifted, with_lanes
 from .checks import axis_index, counts
 from .composed import composed
@@ -229,7 +230,7 @@ def concat(arrays, axis=0):
     """The arrays joined along an axis that they have; with None, flattened first."""
     if not arrays:
         raise ShapeError("concat: needs at least one array")
-    return np.concatenate(arrays, axis), [np.shape(array) for array in arrays]
+    return np.concatenate(alike(arrays), axis), [np.shape(array) for array in arrays]
 
 
 def _concat_grad(g: Any, axis: int | None, shapes: list[tuple[int, ...]]) -> Any:
@@ -248,7 +249,7 @@ def stack(arrays, axis=0):
     """The arrays, all of one shape, joined along a new axis."""
     if not arrays:
         raise ShapeError("stack: needs at least one array")
-    return np.stack(arrays, axis)
+    return np.stack(alike(arrays), axis)
 
 
 stack.grad(arrays=lambda g, axis: unstack(g, axis))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels, random
-from ..dtypes import is_floating, is_real_floating
+from ..dtypes import COMPLEX, FLOAT, get_default_dtype, is_floating, is_real_floating, promoted
 from ..errors import DtypeError, GraphError, RangeError, ShapeError, kind_of
 from ..ops.checks import counts
 from .batched import drawn
@@ -41,7 +41,8 @@ __all__ = [
 def tensor(data: Any, dtype: Dtype = None, requires_grad: bool = False) -> Tensor:
     """A tensor with a copy of ``data`` in C order: numbers, nested lists, an array or a tensor.
 
-    Python floats become float32 and integers int64; an array keeps its dtype. A list that holds
+    Floating-point numbers, Python's or NumPy's scalars, become float32 (the default dtype, see
+    :func:`set_default_dtype`) and integers int64; an array keeps its dtype. A list that holds
     tensors which require gradients is stacked, in the graph: a plain copy would lose it.
 
     >>> import tinytensor as tt
@@ -125,7 +126,7 @@ def _sizes(name: str, shape: Any, more: Any, dtype: Any, requires_grad: bool) ->
         raise TypeError(f"{name}: takes sizes, a dtype and requires_grad, not {(shape, *more)}")
     if not all(hasattr(size, "__index__") and index(size) >= 0 for size in sizes):
         raise ShapeError(f"{name}: sizes are integers of at least 0, not {(shape, *more)}")
-    return tuple(map(index, sizes)), np.float32 if dtype is None else dtype, requires_grad
+    return tuple(map(index, sizes)), get_default_dtype() if dtype is None else dtype, requires_grad
 
 
 def empty(
@@ -148,8 +149,8 @@ def zeros(
     requires_grad: bool = False,
     device: str | None = None,
 ) -> Tensor:
-    """A tensor of zeros, float32 unless ``dtype`` says otherwise; sizes are given as one tuple or
-    one by one.
+    """A tensor of zeros, of the default dtype (float32) unless ``dtype`` says otherwise; sizes are
+    given as one tuple or one by one.
 
     >>> import tinytensor as tt
     >>> tt.zeros(2, 0).shape, tt.zeros((1, 2), tt.int64)
@@ -167,7 +168,7 @@ def ones(
     requires_grad: bool = False,
     device: str | None = None,
 ) -> Tensor:
-    """A tensor of ones, float32 unless ``dtype`` says otherwise."""
+    """A tensor of ones, of the default dtype (float32) unless ``dtype`` says otherwise."""
     check_device(device)
     shape, dtype, requires_grad = _sizes("ones", shape, more, dtype, requires_grad)
     return Tensor(np.ones(shape, dtype), requires_grad=requires_grad)
@@ -262,7 +263,7 @@ def arange(
         except (ValueError, TypeError) as error:
             raise kind_of(error)(f"arange: {error} (from {first} to {last} by {step})") from error
     if dtype is None and array.dtype.kind == "f":
-        dtype = np.float32
+        dtype = get_default_dtype()
     kind = np.dtype(_or(dtype, array))
     if kind.kind in "iu" and array.size:
         for end in (array[0], array[-1]):
@@ -288,7 +289,8 @@ def linspace(
     tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
     check_device(device)
-    kind = np.dtype(np.result_type(np.float32, start, stop) if dtype is None else dtype)
+    reach = COMPLEX if np.iscomplexobj([start, stop]) else FLOAT
+    kind = promoted((), reach) if dtype is None else np.dtype(dtype)
     if not is_floating(kind):
         raise DtypeError(
             f"linspace: dtype must be of floats, not {kind}; astype rounds to integers"
@@ -312,19 +314,19 @@ def eye(
 ) -> Tensor:
     """A matrix with ones on its diagonal ``k`` and zeros elsewhere."""
     check_device(device)
-    return Tensor(np.eye(n_rows, n_cols, k, dtype or np.float32))
+    return Tensor(np.eye(n_rows, n_cols, k, dtype or get_default_dtype()))
 
 
 def rand(
-    *shape: Any, dtype: Dtype = np.float32, requires_grad: bool = False, generator: Any = None
+    *shape: Any, dtype: Dtype = None, requires_grad: bool = False, generator: Any = None
 ) -> Tensor:
     """Uniform numbers from [0, 1), from the default generator unless another is given."""
-    x = drawn(lambda sizes: random.rand(sizes, dtype or np.float32, generator), as_shape(shape))
+    x = drawn(lambda sizes: random.rand(sizes, dtype, generator), as_shape(shape))
     return x.requires_grad_(requires_grad)
 
 
 def randn(
-    *shape: Any, dtype: Dtype = np.float32, requires_grad: bool = False, generator: Any = None
+    *shape: Any, dtype: Dtype = None, requires_grad: bool = False, generator: Any = None
 ) -> Tensor:
     """Normal numbers of mean 0 and variance 1.
 
@@ -333,7 +335,7 @@ def randn(
     >>> tt.randn(2, 3).shape
     (2, 3)
     """
-    x = drawn(lambda sizes: random.randn(sizes, dtype or np.float32, generator), as_shape(shape))
+    x = drawn(lambda sizes: random.randn(sizes, dtype, generator), as_shape(shape))
     return x.requires_grad_(requires_grad)
 
 

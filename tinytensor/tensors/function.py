@@ -241,7 +241,7 @@ def _checked(ctx: Context, i: int, gradient: Any, shape: tuple[int, ...]) -> Ten
     if gradient is None:
         return None
     if not isinstance(gradient, Tensor):
-        gradient = Tensor(gradient)
+        gradient = Tensor(np.asarray(gradient))
     if gradient.shape != shape:
         try:
             fits = np.broadcast_shapes(gradient.shape, shape) == gradient.shape

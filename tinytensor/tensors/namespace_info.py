@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import DEFAULTS, KINDS
+from ..dtypes import KINDS, defaults
 
 __all__ = ["__array_namespace_info__"]
 
@@ -29,7 +29,7 @@ class Info:
     def default_dtypes(self, *, device: str | None = None) -> dict[str, np.dtype]:
         """What results have where no dtype is given and none is among the arguments."""
         check_device(device)
-        return dict(DEFAULTS)
+        return defaults()
 
     def dtypes(
         self, *, device: str | None = None, kind: str | tuple[str, ...] | None = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from ..dtypes import number_of
 from ..engine.core import Variable, compiled
 from ..engine.operation import BAD_INPUT, would_record
 from ..errors import DtypeError, ShapeError, kind_of
@@ -59,7 +60,7 @@ def in_place(x, by, op, ufunc, others):
         change(by, x, op, *others)
         return x
     array = array_of(by, x)
-    raw = [other.value if isinstance(other, Variable) else other for other in others]
+    raw = [other.value if isinstance(other, Variable) else number_of(other) for other in others]
     try:
         if ufunc is not None and (others or array.flags.forc):
             ufunc(array, *raw, out=array, casting="same_kind")

@@ -10,13 +10,26 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import kernels, ops
-from ..dtypes import float32, is_floating, is_narrow, is_number, wide
+from ..dtypes import (
+    COMPLEX,
+    FLOAT,
+    float32,
+    get_default_dtype,
+    is_array,
+    is_floating,
+    is_narrow,
+    is_number,
+    number_of,
+    promoted,
+    wide,
+)
+from ..dtypes import as_array as array_of
 from ..engine import operation
 from ..engine.core import GraphError, Variable, edge, version_of, wrap
 from ..engine.grad_mode import enable_grad, is_grad_enabled
 from ..engine.hooks import RemovableHandle
 from ..engine.operation import Op
-from ..errors import DtypeError, ShapeError, kind_of
+from ..errors import DtypeError, RangeError, ShapeError, kind_of
 from ..ops import inplace
 from ..ops.indexing import raw_index
 from ..ops.precision import cast
@@ -37,28 +50,24 @@ _Bool: TypeAlias = bool  # the class below has methods of these names
 _Float: TypeAlias = float
 
 
-# What Python's floats and complex numbers become where no dtype is given.
-_DEFAULTS = {np.dtype(np.float64): np.float32, np.dtype(np.complex128): np.complex64}
-
-
 def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
-    """``data`` as an ndarray, without a copy where that can be. Python floats become float32."""
+    """``data`` as an ndarray, without a copy where that can be. Floating-point numbers that are no
+    arrays have the default dtype."""
     if isinstance(data, Variable):
-        data = _plain(data)
-    if isinstance(data, np.ndarray | np.generic):
+        return np.asarray(_plain(data), dtype)
+    if isinstance(data, np.ndarray):
         return _of_numbers(np.asarray(data, dtype), data)
     try:
-        array = np.asarray(_plain(data), dtype)
+        array = array_of(_plain(data), dtype)
     except (ValueError, TypeError, OverflowError) as error:  # of a ragged list, or 300 as int8
         raise kind_of(error)(f"tensor: {error}") from error
-    of_python = isinstance(data, list | tuple | float | complex)
-    if dtype is None and of_python and array.dtype in _DEFAULTS:
-        array = array.astype(_DEFAULTS[array.dtype])
     return _of_numbers(array, data)
 
 
 def _of_numbers(array: np.ndarray, data: Any) -> np.ndarray:
     if not is_number(array):
+        if isinstance(data, int):
+            raise RangeError(f"tensor: {data} does not fit into any dtype of integers")
         kind = f"{array.dtype} " * (array.dtype != object) + type(data).__name__
         raise DtypeError(f"tensor: cannot make an array of numbers from {kind}")
     return array
@@ -67,15 +76,15 @@ def _of_numbers(array: np.ndarray, data: Any) -> np.ndarray:
 def _plain(data: Any) -> Any:
     """Nested lists with the tensors in them replaced by their arrays."""
     if isinstance(data, Variable):
-        return data.numpy() if data.level else data.value  # type: ignore[attr-defined]
+        return data.numpy()  # type: ignore[attr-defined]
     return type(data)(map(_plain, data)) if type(data) in (list, tuple) else data
 
 
 class Tensor(Operators):
     """An n-dimensional array that records how it was computed.
 
-    ``Tensor(data)`` shares the memory of an ndarray; ``tt.tensor(data)`` copies. Python floats
-    become float32, ndarrays keep their dtype. ``np.asarray(t)`` copies nothing.
+    ``Tensor(data)`` shares the memory of an ndarray; ``tt.tensor(data)`` copies. Numbers become
+    float32, the default dtype; ndarrays keep theirs. ``np.asarray(t)`` copies nothing.
 
     >>> import tinytensor as tt
     >>> x = tt.tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -125,7 +134,7 @@ class Tensor(Operators):
 
     @data.setter
     def data(self, value: Any) -> None:
-        self.value = as_array(value)
+        self.value = np.asarray(value) if isinstance(value, np.generic) else as_array(value)
         self.narrow = is_narrow(self.value)
         self.changed("an assignment to data")
 
@@ -277,7 +286,8 @@ class Tensor(Operators):
         got = getattr(ufunc, method)(*raw, **kwargs)
         if into or got is None:
             return got
-        return tuple(map(Tensor, got)) if isinstance(got, tuple) else Tensor(got)
+        got = [wrapped(np.asarray(array)) for array in (got if isinstance(got, tuple) else [got])]
+        return tuple(got) if len(got) > 1 else got[0]
 
     def __array_function__(
         self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -345,7 +355,7 @@ class Tensor(Operators):
         text = np.array2string(wide(np.asarray(self.value)), separator=", ", prefix="tensor(")
         if self.size == 0 and self.shape != (0,):  # which the brackets do not tell
             text = f"[], shape={self.shape}"
-        if self.dtype not in (np.float32, np.int64, np.bool_):
+        if self.dtype not in (get_default_dtype(), np.int64, np.bool_):
             text += f", dtype={self.dtype}"
         if not self.is_leaf:
             text += f", op={self.node.op.__name__}"
@@ -379,7 +389,7 @@ class Tensor(Operators):
         return iter(ops.unstack(self))
 
     def __contains__(self, item: Any) -> bool:
-        return bool((self.value == as_array(item)).any())
+        return bool((self.value == number_of(_plain(item))).any())
 
     # fmt: off
     def __bool__(self) -> _Bool: return bool(self.value)
@@ -471,7 +481,7 @@ class Tensor(Operators):
         else:
             array = inplace.array_of("copy_", self)
             try:
-                np.copyto(array, as_array(other), casting="same_kind")
+                np.copyto(array, np.asarray(_plain(other)), casting="same_kind")
             except operation.BAD_INPUT as error:
                 raise kind_of(error)(f"copy_: {error}") from error
         return self
@@ -632,6 +642,7 @@ class Tensor(Operators):
 
 
 Tensor.family = Tensor
+operation.scalars = np.generic
 
 
 def _identity(x: Any, variable: Any = None) -> Any:
@@ -658,9 +669,11 @@ def _stacked(values: Sequence[Any]) -> Any:
     dtype = next(item.dtype for item in items if isinstance(item, Tensor) and item.requires_grad)
     for i, item in enumerate(items):
         if not isinstance(item, Tensor):
-            array = as_array(item)
-            weak = array.dtype.kind in "biu"  # beside floats, as Python's integers are
-            items[i] = wrapped(array.astype(dtype) if weak else array)
+            array = np.asarray(_plain(item))
+            if not is_array(item):  # a number takes the dtype of what it stands beside
+                reach = COMPLEX if array.dtype.kind == "c" else FLOAT
+                array = array.astype(promoted((dtype,), reach))
+            items[i] = wrapped(array)
     return ops.stack(items)
 
 

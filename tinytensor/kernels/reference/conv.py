@@ -7,11 +7,13 @@ Sizes come in pairs, rows first: stride (sy, sx), dilation (dy, dx), and padding
 
 import numpy as np
 
+from .promotion import promoting
 from .windows import grouped, padded, windows
 
 __all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x"]
 
 
+@promoting()
 def conv2d(x, weight, bias, stride, padding, dilation, groups):
     """Σ_crs x[n, c, y sy + r dy, x sx + s dx] weight[k, c, r, s] + bias[k], x padded with zeros."""
     if x.ndim == 3:
@@ -27,6 +29,7 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups):
     return out if bias is None else out + bias[:, None, None]
 
 
+@promoting()
 def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
     """The gradient of conv2d in its x, whose (H, W) is ``size``."""
     if g.ndim == 3:
@@ -46,6 +49,7 @@ def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
     return out[:, :, top : top + size[0], left : left + size[1]]
 
 
+@promoting()
 def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
     """The gradient of conv2d in its weight, whose (R, S) is ``kernel``."""
     if g.ndim == 3:

@@ -2,14 +2,18 @@
 
 import numpy as np
 
+from .promotion import mixing, promoting
+
 __all__ = ["linear", "matmul"]
 
 
+@mixing
 def matmul(a, b):
     """Σ_k a[…, i, k] b[…, k, j]; a vector is a row on the left, a column on the right."""
     return np.matmul(a, b)
 
 
+@promoting()
 def linear(x, weight, bias=None, activation=None):
     """activation(x weightᵀ + bias); x (…, in), weight (out, in), bias (out,)."""
     out = np.matmul(x, weight.T)

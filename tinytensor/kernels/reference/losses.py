@@ -4,6 +4,7 @@ import numpy as np
 
 from .checks import check_targets, of_real_numbers
 from .maps import sigmoid
+from .promotion import promoting
 
 __all__ = [
     "cross_entropy",
@@ -28,6 +29,7 @@ def target_factors(target, classes, weight, ignore_index, label_smoothing, dtype
     return y, w, (1 - label_smoothing) * share, share, label_smoothing / (classes or 1) * kept
 
 
+@promoting(but=("target",))
 @of_real_numbers
 def cross_entropy(x, target, weight, ignore_index, label_smoothing, reduction):
     """The loss of logits ``x`` (rows, classes), what backward needs of the rows' log-sum-exp as in
@@ -51,6 +53,7 @@ def cross_entropy(x, target, weight, ignore_index, label_smoothing, reduction):
         return np.asarray(losses.sum() / x.dtype.type(divisor)), lse, divisor
 
 
+@promoting(but=("target",))
 def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smoothing, divisor):
     rows, classes = x.shape
     y, w, own, _, spread = target_factors(
@@ -68,6 +71,7 @@ def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smooth
     return dx.astype(x.dtype, copy=False)
 
 
+@promoting(but=("target",))
 @of_real_numbers
 def nll_loss(x, target, weight, ignore_index, reduction):
     """The loss of log-probabilities ``x`` (rows, classes), and the mean's divisor."""
@@ -83,6 +87,7 @@ def nll_loss(x, target, weight, ignore_index, reduction):
         return np.asarray(losses.sum() / x.dtype.type(divisor)), divisor
 
 
+@promoting(but=("target",))
 def nll_loss_backward(g, target, shape, weight, ignore_index, divisor):
     """The cotangent of log-probabilities (rows, classes); g is of one loss, or of each row's."""
     dtype = np.asarray(g).dtype
@@ -116,6 +121,7 @@ LOSSES = {
 }
 
 
+@promoting()
 def loss(kind, x, y, parameter, reduction):
     """A loss of LOSSES, each element's, their "sum" or their "mean"."""
     losses = LOSSES[kind][0](x, y, parameter)
@@ -125,6 +131,7 @@ def loss(kind, x, y, parameter, reduction):
         return np.asarray(losses.sum() if reduction == "sum" else losses.mean())
 
 
+@promoting()
 def loss_backward(g, kind, x, y, parameter, reduction):
     """The cotangent of x; that of y is its negative where the loss is of x − y."""
     slopes = LOSSES[kind][1](x, y, parameter)

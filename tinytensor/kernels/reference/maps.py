@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 from .checks import of_real_numbers
+from .promotion import mixing, promoting
 
 __all__ = [
     "absolute",
@@ -84,9 +85,10 @@ __all__ = [
 ]
 
 # What NumPy has. No kernel has the name of a builtin, which it would hide from the others.
-add, subtract, multiply, divide = np.add, np.subtract, np.multiply, np.divide
-remainder = np.remainder
-maximum, minimum = of_real_numbers(np.maximum), of_real_numbers(np.minimum)
+add, subtract, multiply = mixing(np.add), mixing(np.subtract), mixing(np.multiply)
+divide = mixing(np.divide, floating=True)
+remainder = mixing(np.remainder)
+maximum, minimum = mixing(of_real_numbers(np.maximum)), mixing(of_real_numbers(np.minimum))
 equal, not_equal = np.equal, np.not_equal
 less, less_equal, greater, greater_equal = np.less, np.less_equal, np.greater, np.greater_equal
 logical_and, logical_or, logical_not = np.logical_and, np.logical_or, np.logical_not
@@ -94,30 +96,27 @@ bitwise_and, bitwise_or, bitwise_xor = np.bitwise_and, np.bitwise_or, np.bitwise
 bitwise_invert = np.invert
 isnan, isinf, isfinite = np.isnan, np.isinf, np.isfinite
 negative, absolute = np.negative, np.absolute
-square = np.square
+floor, ceil, square = np.floor, np.ceil, np.square
+where = mixing(np.where, first=1)
 
 
-def of_floats(x):
-    """``x``; integers as the floats that NumPy's exp would take, since −x wraps around there."""
-    x = np.asarray(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.result_type(x, np.float16))
+def _of_floats(ufunc):
+    return mixing(ufunc, floating=True)
 
 
-def reciprocal(x):
-    return np.reciprocal(of_floats(x))
-
-
-exp, log, log1p, sqrt = np.exp, np.log, np.log1p, np.sqrt
-log2, log10 = np.log2, np.log10
-sin, cos, tan, asin, acos, atan = np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan
-sinh, cosh, tanh = np.sinh, np.cosh, np.tanh
-floor, ceil, where = np.floor, np.ceil, np.where
+reciprocal, sqrt = _of_floats(np.reciprocal), _of_floats(np.sqrt)
+exp, log, log1p = _of_floats(np.exp), _of_floats(np.log), _of_floats(np.log1p)
+log2, log10 = _of_floats(np.log2), _of_floats(np.log10)
+sin, cos, tan = _of_floats(np.sin), _of_floats(np.cos), _of_floats(np.tan)
+asin, acos, atan = _of_floats(np.arcsin), _of_floats(np.arccos), _of_floats(np.arctan)
+sinh, cosh, tanh = _of_floats(np.sinh), _of_floats(np.cosh), _of_floats(np.tanh)
 
 
 def logical_xor(a, b):
     return np.not_equal(np.asarray(a, bool), np.asarray(b, bool))
 
 
+@mixing
 def floor_divide(a, b):
     """⌊a / b⌋, also where one of them is infinite: NumPy has NaN or −1 there, to fit its %."""
     with np.errstate(invalid="ignore"):
@@ -131,6 +130,7 @@ def floor_divide(a, b):
             return np.where(endless, np.floor(np.divide(a, b)), found)
 
 
+@_of_floats
 def expm1(x):
     if not np.iscomplexobj(x):
         return np.expm1(x)
@@ -140,9 +140,11 @@ def expm1(x):
 
 
 def rint(x):
-    return np.rint(x) if np.asarray(x).dtype.kind in "fc" else np.round(x)
+    x = np.asarray(x)
+    return np.rint(x) if x.dtype.kind in "fc" else np.array(x)
 
 
+@mixing
 def power(a, b):
     if isinstance(a, np.ndarray | np.generic) and isinstance(b, int | float):
         return np.asarray(a) ** b  # which knows squares and square roots
@@ -161,6 +163,7 @@ def sign(x):
     return out
 
 
+@_of_floats
 def rsqrt(x):
     return 1 / np.sqrt(x)
 
@@ -173,6 +176,7 @@ def add_into(total, x):
     return True
 
 
+@mixing
 @of_real_numbers
 def clip(x, low, high):
     """Into [low, high]; None is no bound. Bounds of another size do not change the dtype of x."""
@@ -190,6 +194,7 @@ def _scaled_erfc():
     )
 
 
+@_of_floats
 @of_real_numbers
 def erf(x):
     """2/√π ∫₀ˣ exp(−t²) dt, to 2e-15.
@@ -205,17 +210,18 @@ def erf(x):
     within = 2 / math.sqrt(math.pi) * near * np.exp(-near * near) * series
     beyond = np.copysign(1 - np.exp(-far * far) * _scaled_erfc()(far), y)
     result = np.where(np.abs(y) > 1.5, beyond, within)
-    return result.astype(np.result_type(x.dtype, np.float16), copy=False)
+    return result.astype(x.dtype, copy=False)
 
 
+@_of_floats
 @of_real_numbers
 def sigmoid(x):
     """1 / (1 + exp(−x)), written so that exp never overflows."""
-    x = of_floats(x)
     e = np.exp(-np.absolute(x))
     return np.where(np.less(x, 0), e, 1) / (1 + e)
 
 
+@_of_floats
 def log_backward(g, x):
     """g / x, and NaN below 0, where the logarithm has no value."""
     if np.iscomplexobj(x):
@@ -223,10 +229,12 @@ def log_backward(g, x):
     return np.where(np.less(x, 0), np.nan, np.divide(g, x))
 
 
+@_of_floats
 def tanh_backward(g, out):
     return g * (1 - out * out)
 
 
+@_of_floats
 def sigmoid_backward(g, out):
     return g * out * (1 - out)
 
@@ -240,34 +248,41 @@ def relu_backward(g, out):
     return np.where(out <= 0, 0, g)
 
 
+@promoting(floating=True)
 @of_real_numbers
 def leaky_relu(x, negative_slope):
     return np.where(x > 0, x, negative_slope * x)
 
 
+@promoting(floating=True)
 def leaky_relu_backward(g, x, negative_slope):
     return np.where(x > 0, g, negative_slope * g)
 
 
+@promoting(floating=True)
 @of_real_numbers
 def elu(x, alpha):
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
+@promoting(floating=True)
 def elu_backward(g, x, alpha):
     return np.where(x > 0, g, g * alpha * np.exp(np.minimum(x, 0)))
 
 
+@_of_floats
 @of_real_numbers
 def silu(x):
     return x * sigmoid(x)
 
 
+@_of_floats
 def silu_backward(g, x):
     s = sigmoid(x)
     return g * (s * (1 + x * (1 - s)))
 
 
+@promoting(floating=True)
 @of_real_numbers
 def gelu(x, approximate):
     """x Φ(x), Φ of the normal distribution; "tanh": x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2."""
@@ -276,6 +291,7 @@ def gelu(x, approximate):
     return x * (0.5 * (1 + erf(x * math.sqrt(0.5))))
 
 
+@promoting(floating=True)
 def gelu_backward(g, x, approximate):
     if approximate == "tanh":
         scale = 2 * math.sqrt(2 / math.pi)
@@ -285,6 +301,7 @@ def gelu_backward(g, x, approximate):
     return g * (0.5 * (1 + erf(x * math.sqrt(0.5))) + x * density)
 
 
+@promoting(floating=True)
 @of_real_numbers
 def softplus(x, beta, threshold):
     """log(1 + exp(βx)) / β, and x itself where βx is above the threshold."""
@@ -293,10 +310,12 @@ def softplus(x, beta, threshold):
     return np.where(z > threshold, x, soft / beta)
 
 
+@promoting(floating=True)
 def softplus_backward(g, x, beta, threshold):
     return np.where(x * beta > threshold, g, g * sigmoid(x * beta))
 
 
+@promoting(floating=True)
 def hardtanh_backward(g, x, low, high):
     return np.where((x <= low) | (x >= high), 0, g)
 

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from ...dtypes import promoted
 from .checks import of_real_numbers
+from .promotion import promoting
 
 __all__ = [
     "batch_norm",
@@ -14,6 +16,7 @@ __all__ = [
 ]
 
 
+@promoting()
 @of_real_numbers
 def layer_norm(x, weight, bias, eps, ndim):
     """Normalise over the last ``ndim`` axes; also the mean and 1 / standard deviation."""
@@ -29,6 +32,7 @@ def layer_norm(x, weight, bias, eps, ndim):
     return out, mean, rstd
 
 
+@promoting()
 def layer_norm_backward(g, x, weight, mean, rstd, ndim):
     """The cotangents of x, of the weight and of the bias."""
     lead, axes = tuple(range(x.ndim - ndim)), tuple(range(x.ndim - ndim, x.ndim))
@@ -39,6 +43,7 @@ def layer_norm_backward(g, x, weight, mean, rstd, ndim):
     return dx * rstd, (g * xhat).sum(axis=lead), g.sum(axis=lead)
 
 
+@promoting()
 def rms_norm(x, weight, eps, ndim):
     """x over the root of its mean square over the last ``ndim`` axes; also 1 / that root."""
     axes = tuple(range(x.ndim - ndim, x.ndim))
@@ -46,6 +51,7 @@ def rms_norm(x, weight, eps, ndim):
     return (x * rstd if weight is None else x * rstd * weight), rstd
 
 
+@promoting()
 def rms_norm_backward(g, x, weight, rstd, ndim):
     """The cotangents of x and of the weight."""
     lead, axes = tuple(range(x.ndim - ndim)), tuple(range(x.ndim - ndim, x.ndim))
@@ -63,6 +69,7 @@ def update_running_stats(running_mean, running_var, mean, var, count, momentum):
         running_var += momentum * (var * (count / (count - 1 or 1)) - running_var)
 
 
+@promoting(but=("running_mean", "running_var"))
 @of_real_numbers
 def batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps):
     """Normalise each channel (axis 1); also the mean and 1 / standard deviation that were used.
@@ -77,7 +84,7 @@ def batch_norm(x, running_mean, running_var, weight, bias, training, momentum, e
         count = x.size // (x.shape[1] or 1)
         update_running_stats(running_mean, running_var, mean, var, count, momentum)
     else:
-        dtype = np.result_type(x, running_mean, running_var)
+        dtype = promoted((x.dtype, running_mean.dtype, running_var.dtype))
         mean, var = running_mean.astype(dtype), running_var.astype(dtype)
         centred = x - mean.reshape(channels)
     rstd = 1 / np.sqrt(var + var.dtype.type(eps))
@@ -89,6 +96,7 @@ def batch_norm(x, running_mean, running_var, weight, bias, training, momentum, e
     return out, mean, rstd
 
 
+@promoting()
 def batch_norm_backward(g, x, weight, mean, rstd, training):
     """The cotangents of x, of the weight and of the bias."""
     axes, channels = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)

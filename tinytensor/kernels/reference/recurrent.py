@@ -8,6 +8,7 @@ import numpy as np
 
 from .gemm import linear
 from .maps import sigmoid
+from .promotion import promoting
 
 __all__ = ["gru", "gru_backward", "lstm", "lstm_backward", "lstm_grads", "rnn", "rnn_backward"]
 
@@ -35,6 +36,7 @@ def _before(states, before, start):
     return np.zeros_like(states[0]) if start is None else start
 
 
+@promoting()
 def lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse):
     """The states h (T, B, H), the last h and c, all c, and the gates i, f, g, o (T, B, 4 H)."""
     gates = _input_gates(x, w_ih, (b_ih, b_hh), (h0, c0, w_hh))
@@ -49,6 +51,7 @@ def lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse):
     return hs, h.copy(), c.copy(), cs, gates
 
 
+@promoting()
 def lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse):
     """The cotangents of the sums of the gates, of h0 and of c0, from those of hs and the last."""
     dgates, dh, dc = np.empty_like(gates), gh, gc
@@ -81,6 +84,7 @@ def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x):
     return dh0, dc0, dw_ih, dw_hh, dgates.sum((0, 1)), dgates @ w_ih if of_x else None
 
 
+@promoting()
 def gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse):
     """The states h (T, B, H), the last one, the gates r, z, n, and n's part from the state."""
     gates = _input_gates(x, w_ih, (b_ih,), (h0, w_hh, b_hh))
@@ -98,6 +102,7 @@ def gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse):
     return hs, h.copy(), gates, inner
 
 
+@promoting()
 def gru_backward(g, gh, h0, w_hh, hs, gates, inner, reverse):
     """The cotangents of the input's sums (r, z, n), of n's part from the state, and of h0."""
     dgates, dinner, dh = np.empty_like(gates), np.empty_like(inner), gh
@@ -112,6 +117,7 @@ def gru_backward(g, gh, h0, w_hh, hs, gates, inner, reverse):
     return dgates, dinner, dh.copy()
 
 
+@promoting()
 def rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse):
     """The states h (T, B, H), and the last one."""
     hs = _input_gates(x, w_ih, (b_ih, b_hh), (h0, w_hh))
@@ -122,6 +128,7 @@ def rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse):
     return hs, h.copy()
 
 
+@promoting()
 def rnn_backward(g, gh, w_hh, hs, relu, reverse):
     """The cotangents of the sums and of h0."""
     dsums, dh = np.empty_like(hs), gh

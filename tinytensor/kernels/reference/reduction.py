@@ -4,6 +4,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from .checks import of_real_numbers
+from .promotion import promoting
 
 __all__ = [
     "amax",
@@ -29,6 +30,7 @@ def reduce_sum(x, axis=None, keepdims=False, dtype=None):
     return np.sum(x, axis=axis, keepdims=keepdims).astype(dtype, copy=False)
 
 
+@promoting(floating=True)
 def mean(x, axis=None, keepdims=False):
     return np.mean(x, axis=axis, keepdims=keepdims)
 
@@ -47,12 +49,14 @@ def amin(x, axis=None, keepdims=False):
     return np.min(x, axis=axis, keepdims=keepdims)
 
 
+@promoting(floating=True)
 @of_real_numbers
 def var(x, axis=None, correction=0.0, keepdims=False):
     """The mean squared deviation from the mean, over n − correction instead of n."""
     return np.var(x, axis=axis, ddof=correction, keepdims=keepdims)
 
 
+@promoting(floating=True)
 @of_real_numbers
 def std(x, axis=None, correction=0.0, keepdims=False):
     return np.sqrt(var(x, axis, correction, keepdims))

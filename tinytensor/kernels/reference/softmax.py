@@ -3,6 +3,7 @@
 import numpy as np
 
 from .checks import of_real_numbers
+from .promotion import promoting
 
 __all__ = [
     "log_softmax",
@@ -37,12 +38,12 @@ def log_softmax_backward(g, out, axis):
     return g - np.exp(out) * g.sum(axis=axis, keepdims=True)
 
 
+@promoting(floating=True)
 @of_real_numbers
 def logsumexp(x, axis=None, keepdims=False):
     """log Σ eˣ, and in an array (2, …) what backward needs: the largest x (0 if it is not finite)
     and Σ exp(x − largest). Where the largest is large, log Σ eˣ has not the digits of the other."""
     x = np.asarray(x)
-    x = x.astype(np.result_type(x.dtype, np.float16), copy=False)
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     shift = np.where(np.isfinite(largest), largest, 0)
     with np.errstate(divide="ignore"):  # log 0 = -inf where all x are -inf
@@ -52,6 +53,7 @@ def logsumexp(x, axis=None, keepdims=False):
         return shift + np.log(total), np.stack([shift, total])
 
 
+@promoting(floating=True)
 def logsumexp_backward(g, x, lse, axis=None, keepdims=False):
     """g eˣ / Σ eˣ from the largest x and the sum that forward found; where that is 0, 0."""
     top, total = lse

@@ -4,18 +4,12 @@ from functools import cache
 
 import numpy as np
 
+from ...dtypes import is_narrow
+
 __all__ = ["has_spec", "one", "shares", "spec"]
 
 
 FLOAT32 = np.dtype(np.float32)
-
-
-def is_narrow(value):
-    """Whether an array or a dtype is of 16-bit floats."""
-    dtype = getattr(value, "dtype", value)
-    if not isinstance(dtype, np.dtype) or dtype.itemsize != 2:
-        return False
-    return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
 def spec(x):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ...dtypes import is_complex, wide
+from ...dtypes import get_default_dtype, is_complex, wide
 from ...ops.checks import number
 from ...tensors.tensor import Tensor
 
@@ -26,7 +26,8 @@ def get_total_norm(
     norm = _combined([_norm(t.value, norm_type) for t in tensors], norm_type)
     if error_if_nonfinite and not math.isfinite(norm):
         raise RuntimeError(f"get_total_norm: the norm of order {norm_type} is {norm}")
-    return Tensor(np.array(norm, wide(tensors[0].value).real.dtype if tensors else np.float32))
+    dtype = wide(tensors[0].value).real.dtype if tensors else get_default_dtype()
+    return Tensor(np.array(norm, dtype))
 
 
 def _norm(array: np.ndarray, p: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import kernels
+from ...engine.core import Variable
 from ...errors import ShapeError
 from ..arithmetic import maximum
 from ..checks import floating
@@ -28,7 +29,9 @@ def _binary(name, input, target, reduction):
 
 
 def _weighted(x, weight):
-    return x if weight is None else x * np.asarray(weight)
+    if weight is None:
+        return x
+    return x * weight if isinstance(x, Variable) else kernels.multiply(x, weight)
 
 
 @op
@@ -79,7 +82,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean
 
 def _positives(y, pos_weight):
     """What log p is multiplied by, where log(1 − p) = log p − x: 1 − y + pos_weight y."""
-    return 1 if pos_weight is None else 1 + (np.asarray(pos_weight) - 1) * y
+    return 1 if pos_weight is None else _weighted(y, pos_weight) + (1 - y)
 
 
 def _logits_by_input(g, input, target, weight, reduction, pos_weight):
@@ -92,7 +95,8 @@ def _logits_by_input(g, input, target, weight, reduction, pos_weight):
 def _logits_by_target(g, input, target, weight, reduction, pos_weight):
     slope = -input
     if pos_weight is not None:
-        slope = slope + logaddexp(-input, 0.0) * (np.asarray(pos_weight) - 1)  # −log p
+        minus_log_p = logaddexp(-input, 0.0)
+        slope = slope + (_weighted(minus_log_p, pos_weight) - minus_log_p)
     return _weighted(slope * share_of_each(g, input, reduction), weight)
 
 

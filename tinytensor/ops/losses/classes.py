@@ -122,7 +122,8 @@ def cross_entropy(
         )
     smoothed = target * (1 - label_smoothing) + label_smoothing / max(input.shape[axis], 1)
     if weight is not None:
-        smoothed = smoothed * weight.reshape(-1, *(1,) * (input.ndim - axis - 1))
+        weight = weight.reshape(-1, *(1,) * (input.ndim - axis - 1))
+        smoothed = kernels.multiply(smoothed, weight)
     losses = -(smoothed * kernels.log_softmax(input, axis)).sum(axis=axis)
     divisor = float(losses.size) if reduction == "mean" else 1.0
     return (losses if reduction == "none" else np.asarray(losses.sum() / divisor)), None, divisor

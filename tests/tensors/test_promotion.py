@@ -1,0 +1,370 @@
+"""Dtypes of results: no float64 of float32, integers and numbers, and the default dtype."""
+
+from __future__ import annotations
+
+import array
+import collections
+import itertools
+import math
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tests.table import ROWS, Case
+from tests.table.calls import (
+    arguments,
+    arrays,
+    as_float32,
+    call,
+    cases_of,
+    differentiable,
+    op_of,
+    reference_kernels,
+    replaced,
+)
+from tinytensor.engine.operation import observing
+from tinytensor.kernels import reference
+
+INTEGERS = ("int64", "int8", "bool")
+# What a call may answer where integers or odd numbers have no meaning: an error, never float64.
+REFUSED = (TypeError, ValueError, LookupError, np.linalg.LinAlgError)
+LOSSES = [
+    tt.nn.MSELoss(),
+    tt.nn.L1Loss(),
+    tt.nn.SmoothL1Loss(),
+    tt.nn.BCELoss(),
+    tt.nn.BCEWithLogitsLoss(),
+]
+
+
+class Watch:
+    """An observer that lists the ops whose outputs are wide, or narrow without need."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def called(self, op: Any, args: Any, static: Any, outputs: Any, node: Any) -> None:
+        for output in outputs:
+            if isinstance(output, tt.Tensor) and not output.level:
+                self.look(op.__name__, output.dtype)
+
+    def look(self, name: str, dtype: np.dtype) -> None:
+        if dtype.name in ("float64", "complex128", "float16"):
+            self.found.append(f"{name}: {dtype}")
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args: None
+
+
+def asks_for_it(case: Case) -> bool:
+    return any(
+        not isinstance(value, np.ndarray)
+        and isinstance(value, np.dtype | type | str)
+        and str(np.dtype(value) if not isinstance(value, str) else value)
+        in ("float64", "complex128", "float16")
+        for value in arguments(case).values()
+    )
+
+
+def variants(case: Case) -> Iterator[tuple[str, Case]]:
+    """The case in float32; with integers for one array or for all; with scalars for numbers."""
+    single = as_float32(case)
+    yield "float32", single
+    floats = {key: a for key, a in arrays(single).items() if a.dtype.kind in "fc"}
+    whole = {key: np.nan_to_num(np.rint(a.real), posinf=9, neginf=-9) for key, a in floats.items()}
+    for dtype in INTEGERS:
+        for key in floats:
+            yield f"{dtype} at {key}", replaced(single, {key: whole[key].astype(dtype)})
+        yield f"all {dtype}", replaced(single, {k: a.astype(dtype) for k, a in whole.items()})
+    for key, value in arguments(single).items():
+        if type(value) in (int, float):
+            kind: Any = np.float64 if type(value) is float else np.int64
+            yield f"scalar at {key}", replaced(single, {key: kind(value)})
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_no_op_makes_float64_of_float32_integers_and_numbers(name: str) -> None:
+    op = op_of(ROWS[name])
+    for case in cases_of(ROWS[name]):
+        if asks_for_it(case):
+            continue
+        for what, variant in variants(case):
+            watch = Watch()
+            keys = differentiable(op, variant)
+            inputs = {k: tt.Tensor(a, requires_grad=k in keys) for k, a in arrays(variant).items()}
+            with np.errstate(all="ignore"), observing(watch):
+                try:
+                    outputs = [o for o in call(op, variant, inputs) if isinstance(o, tt.Tensor)]
+                    wanted = [o for o in outputs if o.tracked]
+                    leaves = [inputs[key] for key in keys]
+                    if wanted:
+                        seeds = [tt.ones_like(o) for o in wanted]
+                        for g in tt.grad(wanted, leaves, seeds, allow_unused=True):
+                            if g is not None:
+                                watch.look("a gradient", g.dtype)
+                except REFUSED:
+                    outputs = []
+            if name == "interpolate" and what != "float32":
+                watch.found.clear()  # integers are mixed in float64, and rounded to integers again
+            for output in outputs:
+                watch.look("the output", output.dtype)
+            assert not watch.found, f"{what} of {variant}: {watch.found}"
+
+
+# --- The rule --------------------------------------------------------------------------------
+
+KINDS = ("bool", "int8", "int64", "uint64", "float32", "float64", "complex64", "complex128")
+
+
+def test_the_rule() -> None:
+    for one, other in itertools.product(KINDS, KINDS):
+        dtypes = {np.dtype(one), np.dtype(other)}
+        floats = {dtype for dtype in dtypes if dtype.kind in "fc"}
+        wanted = np.result_type(*(floats or dtypes))
+        wanted = np.dtype("float32") if not floats and wanted.kind == "f" else wanted
+        a, b = tt.ones(2, dtype=one), tt.ones(2, dtype=other)
+        assert tt.result_type(a, b) == tt.result_type(b.dtype, a.dtype) == wanted
+        assert tt.can_cast(a, b.dtype) == (wanted == b.dtype)
+        for x, y in ((a, b), (a, b.numpy()), (a.numpy(), b), (a[0], b), (a, b[0])):
+            assert (x + y).dtype == (y * x).dtype == wanted
+        quotient = wanted if floats else np.dtype("float32")
+        assert (
+            (a / b).dtype == tt.hypot(abs(a), abs(b)).dtype == quotient
+            if (quotient.kind == "f")
+            else (a / b).dtype == quotient
+        )
+        assert tt.concat([a, b]).dtype == tt.stack([a, b]).dtype == wanted
+        assert tt.where(tt.ones(2, dtype=bool), a, b).dtype == wanted
+        if wanted.kind != "b":
+            assert (a @ b).dtype == wanted
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+def test_numbers_have_a_kind_and_no_dtype(dtype: str) -> None:
+    x = tt.ones(2, dtype=dtype)
+    own = x.dtype if x.dtype.kind in "fc" else np.dtype("float32")
+    imaginary = np.result_type(own, np.complex64)
+    for number, wanted in (
+        (0.5, own),
+        (np.float64(0.5), own),
+        (np.float32(0.5), own),
+        (2j, imaginary),
+        (np.complex128(2j), imaginary),
+    ):
+        assert tt.result_type(x, number) == tt.result_type(number, x) == wanted
+        assert (x + number).dtype == (number * x).dtype == (x / number).dtype == wanted
+    for number in (2, np.int64(2), np.int8(2)):
+        wanted = np.dtype("int64") if dtype == "bool" else x.dtype
+        assert tt.result_type(x, number) == wanted
+        assert (x + number).dtype == (number * x).dtype == wanted
+    assert (x * [0.5, 1.5]).dtype == own
+    # Arrays of no axes are arrays, and so are tensors of none, however they were made.
+    wanted = np.result_type(own, np.float64)
+    double = tt.ones(3, dtype=tt.float64)
+    for y in (np.array(0.5), tt.Tensor(np.array(0.5)), double[0], double.sum(), double.mean()):
+        assert (x + y).dtype == (y * x).dtype == tt.result_type(x, y) == wanted
+
+
+def test_lists_and_numbers_keep_their_digits_beside_float64() -> None:
+    x = tt.ones(2, dtype=tt.float64)
+    assert (x * [0.1, 0.2]).tolist() == [0.1, 0.2]
+    assert (x * 0.1).tolist() == (x * np.float64(0.1)).tolist() == [0.1, 0.1]
+    assert tt.zeros(2, dtype=tt.float64).copy_([0.1, 0.2]).tolist() == [0.1, 0.2]
+    assert 0.1 in x * 0.1
+    leaf = tt.tensor([0.1], dtype=tt.float64, requires_grad=True)
+    assert tt.tensor([leaf[0], 0.2]).tolist() == [0.1, 0.2]
+
+
+@pytest.mark.parametrize("dtype", [*INTEGERS, "uint8", "int16", "uint64"])
+def test_functions_of_integers_are_of_the_default_dtype(dtype: str) -> None:
+    x = np.array([[1, 0], [1, 1]], dtype)
+    t, single = tt.tensor(x), x.astype(np.float32)
+    for name in ("exp", "sin", "sqrt", "sigmoid", "log1p", "erf", "mean", "var", "std", "gelu"):
+        f = getattr(tt, name, None) or getattr(tt.ops, name)
+        assert f(t).dtype == np.float32, name
+        np.testing.assert_allclose(f(t).numpy(), f(tt.tensor(single)).numpy(), 1e-6, err_msg=name)
+    assert tt.mean(t, 0).tolist() == [1.0, 0.5]
+    assert tt.linalg.inv(t).dtype == tt.linalg.det(t).dtype == np.float32
+    assert tt.fft.fft(t).dtype == tt.linalg.eigvals(t).dtype == np.complex64
+    assert t.sum().dtype.kind in "iu"
+    with pytest.raises(TypeError, match=r"\+="):
+        t += 0.5
+
+
+def test_what_data_become() -> None:
+    for data in (
+        [1.0],
+        (1.0, 2),
+        1.0,
+        np.float64(1),
+        [np.float64(1)],
+        [[np.float64(1), 2.0]],
+        collections.deque([1.0]),
+        collections.deque([np.float64(1)]),
+        [collections.deque([1.0])],
+    ):
+        assert tt.tensor(data).dtype == tt.asarray(data).dtype == tt.float32, data
+    for data in (
+        np.ones(2),
+        np.ones(()),
+        [np.ones(2)],
+        [1.0, np.ones(())],
+        array.array("d", [1.0]),
+        memoryview(np.ones(2)),
+        [tt.ones(2, dtype=tt.float64)],
+    ):
+        assert tt.tensor(data).dtype == tt.float64, data
+    assert tt.tensor([1j]).dtype == tt.tensor(np.complex128(1j)).dtype == tt.complex64
+    assert tt.linspace(0, 1, 3).dtype == tt.arange(0.0, 1.0, np.float64(0.5)).dtype == tt.float32
+    assert tt.linspace(0, 1j, 3).dtype == tt.complex64
+    assert tt.exp(np.float64(1)).dtype == tt.mean([1.0, 2.0]).dtype == tt.float32
+    assert tt.full(2, np.float64(0.5)).dtype == tt.float32
+    assert tt.tensor(1).dtype == tt.tensor([np.int64(1)]).dtype == tt.int64
+
+
+@pytest.mark.parametrize("how", ["vmap", "jvp"])
+def test_within_transforms(how: str) -> None:
+    whole, x = tt.arange(6).reshape(2, 3), tt.ones((2, 3))
+    for f in (
+        lambda i, y: i / 2,
+        lambda i, y: i * y * np.sqrt(2.0),
+        lambda i, y: tt.exp(i) + y,
+        lambda i, y: tt.mean(i > 1) * y,
+        lambda i, y: tt.where(y > 0, i, 0.5),
+    ):
+        if how == "vmap":
+            assert tt.func.vmap(f)(whole, x).dtype == tt.float32
+        else:
+            value, slope = tt.func.jvp(lambda y, f=f: f(whole, y) + y, (x,), (x,))
+            assert value.dtype == slope.dtype == tt.float32
+
+
+def test_twins_and_fast_kernels_agree_on_mixed_kinds() -> None:
+    x, whole = np.ones((2, 3), np.float32), np.arange(6).reshape(2, 3)
+    calls = [
+        ("add", x, whole),
+        ("multiply", whole, x),
+        ("divide", whole, whole + 1),
+        ("exp", whole),
+    ]
+    calls += [("matmul", x, whole.T), ("mean", whole > 1), ("power", whole, 0.5)]
+    for name, *args in calls:
+        fast, twin = getattr(tt.kernels, name)(*args), getattr(reference, name)(*args)
+        assert fast.dtype == twin.dtype == np.float32
+        np.testing.assert_array_equal(fast, twin)
+    with reference_kernels():
+        assert (tt.Tensor(x) * tt.Tensor(whole)).dtype == tt.float32
+
+
+# --- Layers and losses -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
+def test_losses_of_integers_and_truths(loss: Any) -> None:
+    x = tt.tensor([[0.5, 0.25]], requires_grad=True)
+    for dtype in INTEGERS:
+        target = tt.tensor([[1, 0]]).astype(dtype)
+        try:
+            found = loss(x, target)
+        except TypeError:  # probabilities are floating-point numbers
+            continue
+        assert found.dtype == tt.grad(found, x)[0].dtype == tt.float32
+
+
+def test_layers_of_integers() -> None:
+    made: list[tuple[Any, Any]] = [
+        (tt.nn.Linear(3, 2), tt.arange(6).reshape(2, 3)),
+        (tt.nn.Conv2d(1, 2, 2), tt.arange(16).reshape(1, 1, 4, 4)),
+        (tt.nn.Embedding(6, 2), tt.arange(6)),
+        (tt.nn.BatchNorm1d(3), tt.arange(6).reshape(2, 3).float()),
+        (tt.nn.LayerNorm(3), tt.arange(6).reshape(2, 3).float()),
+        (tt.nn.LSTM(3, 2), tt.ones((4, 1, 3)) * np.sqrt(2.0)),
+        (tt.nn.MultiheadAttention(4, 2), tt.ones((2, 1, 4)) * np.float64(0.5)),
+        (tt.nn.GELU(), tt.arange(3)),
+    ]
+    for layer, x in made:
+        out = layer(x, x, x) if isinstance(layer, tt.nn.MultiheadAttention) else layer(x)
+        out = out[0] if isinstance(out, tuple) else out
+        assert out.dtype == tt.float32, layer
+        for parameter in layer.parameters():
+            (g,) = tt.grad(out.sum(), parameter, retain_graph=True, allow_unused=True)
+            assert g is None or g.dtype == tt.float32
+
+
+def test_a_layer_refuses_what_an_op_promotes() -> None:
+    layer, x = tt.nn.Linear(2, 2), tt.ones((1, 2), dtype=tt.float64)
+    with pytest.raises(tt.DtypeError, match=r"float64.*float32"):
+        layer(x)
+    assert tt.nn.functional.linear(x, layer.weight, layer.bias).dtype == tt.float64
+
+
+# --- The default dtype -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    with tt.set_default_dtype(tt.float64):
+        yield
+
+
+@pytest.mark.usefixtures("double")
+def test_what_follows_the_default_dtype() -> None:
+    assert tt.get_default_dtype() == tt.float64
+    whole = tt.arange(3)
+    for made in (
+        tt.tensor(1.0),
+        tt.tensor([np.float32(1)]),
+        tt.zeros(2),
+        tt.ones(2),
+        tt.empty(2),
+        tt.eye(2),
+        tt.full(2, 0.5),
+        tt.rand(2),
+        tt.randn(2),
+        tt.arange(1.0),
+        tt.linspace(0, 1, 2),
+        tt.fft.fftfreq(4),
+        whole / 2,
+        whole * 0.5,
+        tt.exp(whole),
+        tt.mean(whole),
+        tt.linalg.det(tt.ones((2, 2), dtype=tt.int64)),
+        tt.nn.Linear(2, 2)(tt.rand(1, 2)),
+        tt.nn.BatchNorm1d(2)(tt.rand(3, 2)),
+        tt.nn.GRU(2, 3)(tt.rand(4, 1, 2))[0],
+    ):
+        assert made.dtype == tt.float64
+    assert tt.tensor(1j).dtype == tt.fft.fft(whole).dtype == tt.complex128
+    assert repr(tt.tensor(1.0)) == "tensor(1.)"
+    assert tt.__array_namespace_info__().default_dtypes()["complex floating"] == tt.complex128
+    single = tt.ones(2, dtype=tt.float32)
+    for kept in (single * 2.5, single * whole[:2], single.mean(), tt.ones_like(single)):
+        assert kept.dtype == tt.float32
+    drawn = tt.nn.init.uniform_(tt.empty(1000))
+    assert (drawn.numpy() != drawn.numpy().astype(np.float32)).any()
+
+
+def test_setting_the_default_dtype() -> None:
+    try:
+        tt.set_default_dtype("float64")
+        seen: list[np.dtype] = []
+        thread = threading.Thread(target=lambda: seen.append(tt.zeros(1).dtype))
+        thread.start()
+        thread.join()
+        assert seen == [tt.float64]
+        with tt.set_default_dtype(tt.float32):
+            assert tt.zeros(1).dtype == tt.float32
+        assert tt.get_default_dtype() == tt.float64
+    finally:
+        tt.set_default_dtype(tt.float32)
+    with pytest.raises(ZeroDivisionError), tt.set_default_dtype(tt.float64):
+        math.floor(1 / 0)
+    assert tt.get_default_dtype() == tt.float32
+    for bad in (tt.int64, tt.float16, tt.complex64):
+        with pytest.raises(tt.DtypeError, match="float32 or float64"):
+            tt.set_default_dtype(bad)
+    assert tt.get_default_dtype() == tt.float32
