@@ -74,7 +74,7 @@ def promoting(floating: bool = False, but: tuple[str, ...] = ()) -> Callable[[F]
     rule, nor has what is named in ``but``: indices, counts, memory to write into."""
 
     def decorated(function: F) -> F:
-        names = list(signature(function).parameters)
+        names = list(signature(function).parameters) if but else []
         left = {names.index(name) for name in but}
 
         @wraps(function)
