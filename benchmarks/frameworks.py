@@ -193,7 +193,7 @@ class AVX2(TinyTensor):
 
 
 class NumPy(TinyTensor):
-    """Plain NumPy: what a row has for it, else tinytensor's reference kernels."""
+    """Plain NumPy: what a row has for it, otherwise tinytensor's reference kernels."""
 
     name = "numpy"
     environment = {"TINYTENSOR_KERNELS": "reference"}

@@ -87,8 +87,8 @@ def changed(name: str, keep: int = 4) -> Iterator[tuple[Case, Key, np.ndarray]]:
 @pytest.mark.parametrize("name", ROWS)
 def test_wrong_rank(name: str) -> None:
     for case, key, array in changed(name):
-        check(name, replaced(case, {key: array[None]}), f"one axis more in {key!r}")
-        check(name, replaced(case, {key: array[..., None]}), f"one axis more in {key!r}")
+        check(name, replaced(case, {key: array[None]}), f"one more axis in {key!r}")
+        check(name, replaced(case, {key: array[..., None]}), f"one more axis in {key!r}")
         check(name, replaced(case, {key: np.asarray(array.max(initial=1))}), f"0-d {key!r}")
         if array.ndim and array.shape[0]:
             check(name, replaced(case, {key: array[0].copy()}), f"one axis less in {key!r}")

@@ -75,7 +75,7 @@ class Tower:
         pairs = [(t, c) for t, c in zip(self.terms, numbers, strict=True) if t.tracked]
         inputs = tuple(self.variables.values())
         found = (None,) * len(inputs)
-        if pairs:  # else the derivative was declared to be 0
+        if pairs:  # otherwise the derivative was declared to be 0
             outputs, cotangents = zip(*pairs, strict=True)
             found = tt.grad(
                 outputs, inputs, cotangents, create_graph=create_graph, allow_unused=True

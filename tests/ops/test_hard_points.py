@@ -61,7 +61,7 @@ def test_gradients_of_pytorch(point: Point, torch: Any) -> None:
     for _ in range(point.order - 1):
         total = torch.autograd.grad(total, args[0], create_graph=True)[0].sum()
     found = [None] * len(args)
-    if total.requires_grad:  # else it has found that the derivative is the number 0
+    if total.requires_grad:  # otherwise it has found that the derivative is 0
         found = torch.autograd.grad(total, args, allow_unused=True)
     zeros = [torch.zeros_like(x) for x in args]
     pairs = zip(found, zeros, strict=True)

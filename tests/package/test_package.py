@@ -104,7 +104,7 @@ def test_importing_takes_no_optional_package() -> None:
 
 
 def test_importing_takes_what_two_tensors_need_to_be_added() -> None:
-    """Of the standard library and NumPy what NumPy has not taken, and of ours, no package more."""
+    """Nothing of the standard library or NumPy that is named as late; of ours, these packages."""
     script = """
 import sys, numpy
 numpys = set(sys.modules)

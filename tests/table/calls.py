@@ -204,7 +204,7 @@ def reference_kernels() -> Iterator[None]:
 def assert_close(
     got: np.ndarray, expected: np.ndarray, tolerance: float, what: str, floor: float = 1e-30
 ) -> None:
-    """Same dtype, shape, NaNs and infinities; else equal within ``tolerance`` of the largest."""
+    """Same dtype, shape, NaNs and infinities; the rest within ``tolerance`` of the largest."""
     assert got.dtype == expected.dtype, f"{what}: {got.dtype}, expected {expected.dtype}"
     assert got.shape == expected.shape, f"{what}: {got.shape}, expected {expected.shape}"
     if got.dtype.kind not in "fc":

@@ -25,7 +25,7 @@ class Step:
     name: str
     operands: tuple[int, ...] = ()
     args: tuple[Any, ...] = ()
-    recorded: bool = True  # else under no_grad
+    recorded: bool = True  # otherwise under no_grad
     raised: str = ""  # the error with tinytensor
 
 
@@ -81,7 +81,7 @@ class Library:
 
 class Torch(Library):
     def refreshed(self, x: Any) -> Any:
-        x.grad_fn  # noqa: B018  # else a view of what became tracked passes for a leaf
+        x.grad_fn  # noqa: B018  # otherwise a view of what became tracked passes for a leaf
         return x
 
     def constant(self, array: np.ndarray) -> Any:
@@ -191,8 +191,8 @@ def run(lib: Library, program: Program, leaves: list[np.ndarray] | None = None) 
     live = [lib.leaf(array) for array in leaves or program.leaves]
     live += [lib.constant(array) for array in program.buffers]
     for step in program.steps:
-        # A view made under no_grad is here a constant, if it is of what wants a gradient, and else
-        # a view like any other. PyTorch refuses later to read it.
+        # A view made under no_grad of what wants a gradient is here a constant, otherwise a view
+        # like any other. PyTorch refuses later to read it.
         source = lib.refreshed(live[step.operands[0]])
         constant = not step.recorded and source.requires_grad
         recorded = step.recorded or (step.name in VIEWS and not constant)

@@ -16,8 +16,8 @@ class DataLoader:
 
     ``dataset`` is any object with ``__len__`` and ``__getitem__``: a `Dataset`, a list, an array.
     ``drop_last`` leaves out a last batch that is not full. ``generator`` (a NumPy generator or a
-    seed; else that of ``tt.manual_seed``) draws the orders. ``collate`` makes a batch of a list of
-    samples; without one a `Dataset`'s own ``batch`` does, or `tinytensor.data.collate`.
+    seed; otherwise that of ``tt.manual_seed``) draws the orders. ``collate`` makes a batch of a
+    list of samples; without one a `Dataset`'s own ``batch`` does, or `tinytensor.data.collate`.
 
     >>> from tinytensor.data import TensorDataset
     >>> loader = DataLoader(TensorDataset(np.arange(5)), batch_size=2)

@@ -2,7 +2,7 @@
 
 The engine knows nothing of arrays. It adds cotangents with ``+`` and leaves the rest to the class
 of the variable (its *family*): making a seed, zeros, and fitting a cotangent to a parent's shape.
-So the same file differentiates Python floats (``scalar.Value``) and tensors. ``engine.pxd`` gives
+So the same file differentiates Python floats (``scalar.Value``) and tensors. ``core.pxd`` gives
 Cython the types, and a build compiles this very file; ``TINYTENSOR_PURE=1`` runs it interpreted."""
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from tinytensor.engine.plan cimport Plan
 cdef int observed, OUT, NEEDS, SHAPE
 cdef tuple UNRECORDED
 
-@cython.final  # else each call of a method looks whether a subclass has another one
+@cython.final  # otherwise each call of a method looks whether a subclass has another one
 cdef class Op:
     cdef dict __dict__
     cdef public object forward

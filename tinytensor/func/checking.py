@@ -42,7 +42,7 @@ def check_grad(
     ``order=3`` of L₃ = Σ u·dL₂/dx, and so on: each compares exact derivatives with differences of
     those one order below, which are exact too. So the error of what is measured is that of one
     difference at any order, h²/6 times a derivative two orders up, and about ε |L| / h. ``step`` is
-    h: 1e-6 at the first order, else 1e-5, because more is rounded on the way to L₂ than to L.
+    h: 1e-6 at the first order, otherwise 1e-5, because more is rounded on the way to L₂ than to L.
 
     Raises GradientMismatch, whose message names the function, the argument, the index and both
     values.

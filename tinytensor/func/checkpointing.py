@@ -188,7 +188,7 @@ class _SecondRun(Observer):
         if not all(map(_same, original.parents, node.parents)):
             raise self.difference(f"calls {op.__name__} on what other ops have made")
         self.hooks.append((original, len(original.hooks or ())))
-        if original.recompute is self.owner:  # else a backward pass is done with it
+        if original.recompute is self.owner:  # otherwise a backward pass is done with it
             original.saved, original.guards, original.recompute = node.saved, node.guards, None
             self.filled.append(original)
         original.attach(outputs)

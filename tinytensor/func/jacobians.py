@@ -28,7 +28,7 @@ def jacrev(
 
     The Jacobian has the structure of the output, and at each of its leaves the structure of the
     argument (a tuple, for several ``argnums``), with the shape ``out.shape + in.shape``. Where
-    there are fewer outputs than inputs this is the cheaper way, else :func:`jacfwd`. With
+    there are fewer outputs than inputs this is the cheaper way, otherwise :func:`jacfwd`. With
     ``has_aux`` the function returns ``(out, aux)``, and the result is ``(jacobian, aux)``.
 
     The pullbacks are the lanes of one :func:`vmap`, or with ``chunk_size`` so many at a time, which

@@ -1,9 +1,9 @@
 """What every transform stands on: a function called once at tracked inputs, and its pullback.
 
 The inputs of a transform are variables of their own: an alias of what is tracked already, so that
-an outer derivative goes on through it while the inner one stops there; else a detached leaf. Since
-each derivative is taken by its own variables, transforms nest in any order, and what a function
-closes over is just another input of the graph.
+an outer derivative goes on through it while the inner one stops there; otherwise a detached leaf.
+Since each derivative is taken by its own variables, transforms nest in any order, and what a
+function closes over is just another input of the graph.
 """
 
 from __future__ import annotations

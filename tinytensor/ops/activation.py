@@ -44,7 +44,7 @@ relu.grad(x=lambda g, out: relu_backward(g, out))
 
 @op(kernel=kernels.relu_backward)
 def relu_backward(g, y):
-    """g where y = relu x is positive, else 0."""
+    """g where y = relu x is positive, otherwise 0."""
 
 
 relu_backward.grad(g=lambda gg, y: relu_backward(gg, y), y=None)
@@ -52,7 +52,7 @@ relu_backward.grad(g=lambda gg, y: relu_backward(gg, y), y=None)
 
 @op
 def leaky_relu(x, negative_slope=0.01):
-    """x where x is positive, else ``negative_slope`` x."""
+    """x where x is positive, otherwise ``negative_slope`` x."""
     _check_numbers(negative_slope=negative_slope)
     return kernels.leaky_relu(x, negative_slope)
 
@@ -62,7 +62,7 @@ leaky_relu.grad(x=lambda g, x, negative_slope: leaky_relu_backward(g, x, negativ
 
 @op
 def leaky_relu_backward(g, x, negative_slope):
-    """g where x is positive, else ``negative_slope`` g."""
+    """g where x is positive, otherwise ``negative_slope`` g."""
     _check_numbers(negative_slope=negative_slope)
     return kernels.leaky_relu_backward(g, x, negative_slope)
 
@@ -74,7 +74,7 @@ leaky_relu_backward.grad(
 
 @op
 def elu(x, alpha=1.0):
-    """x where x is positive, else α (eˣ − 1). Clevert, Unterthiner and Hochreiter, 2016."""
+    """x where x is positive, otherwise α (eˣ − 1). Clevert, Unterthiner and Hochreiter, 2016."""
     _check_numbers(alpha=alpha)
     return kernels.elu(x, alpha)
 
@@ -84,7 +84,7 @@ elu.grad(x=lambda g, x, alpha: elu_backward(g, x, alpha))
 
 @op
 def elu_backward(g, x, alpha):
-    """g where x is positive, else g α eˣ."""
+    """g where x is positive, otherwise g α eˣ."""
     _check_numbers(alpha=alpha)
     return kernels.elu_backward(g, x, alpha)
 
@@ -185,7 +185,7 @@ hardtanh.grad(x=lambda g, x, min_val, max_val: hardtanh_backward(g, x, min_val, 
 
 @op
 def hardtanh_backward(g, x, min_val, max_val):
-    """g where x is strictly between the bounds, else 0."""
+    """g where x is strictly between the bounds, otherwise 0."""
     _check_numbers(min_val=min_val, max_val=max_val)
     return kernels.hardtanh_backward(g, x, min_val, max_val)
 

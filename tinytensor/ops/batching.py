@@ -6,7 +6,7 @@ A rule is declared with ``.batched(rule)``, next to the gradient rules. It is ca
 
 with all arguments of the call. Those that ``mapped`` says True of are tensors with the lanes along
 axis 0; the others are the same in every lane. It calls ops, and its result has the lanes on axis 0.
-NotImplemented leaves the call to the op's formula, or else to a loop over the lanes.
+NotImplemented leaves the call to the op's formula, or to a loop over the lanes if it has none.
 Here are the kinds of rules that most ops share. The loop is ``tensors/batched.looped``.
 ``.batched(formula=f)`` says that a lane's result is that of f, a function of ops, instead.
 """

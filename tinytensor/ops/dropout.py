@@ -18,7 +18,7 @@ __all__ = [
 
 @op(view=SOMETIMES, residuals=("key",))
 def dropout(x, p=0.5, training=True, generator=None):
-    """In training, 0 with probability ``p`` and else x / (1 − p), for each element; else x.
+    """In training, each element is 0 with probability ``p``, otherwise x / (1 − p). In use, x.
 
     The draws follow ``generator`` (a ``numpy.random.Generator``) or ``tt.manual_seed``. No mask is
     kept: backward draws it again. (Srivastava et al. 2014.)

@@ -156,7 +156,7 @@ def signbit(x):
 
 @op
 def where(condition, a, b):
-    """a where the condition is true, else b.
+    """a where the condition is true, otherwise b.
 
     >>> import tinytensor as tt
     >>> x = tt.tensor([-1.0, 2.0])

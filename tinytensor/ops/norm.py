@@ -172,7 +172,7 @@ def batch_norm(
 
     In training mean and (biased) variance are those of the batch; the running ones, where given,
     are moved towards them (the variance unbiased) in place: running += momentum (batch − running).
-    Else the running ones are taken. All parameters are (C,). (Ioffe and Szegedy 2015.)
+    Outside training the running ones are taken. All parameters are (C,). (Ioffe and Szegedy 2015.)
     """
     x = floating("batch_norm", "x", x)
     if x.ndim < 2:
@@ -225,8 +225,7 @@ batch_norm_backward.defined_by(_batch_norm_backward)
 
 
 def _batch_norm_lanes(op, args, mapped, static):
-    """With parameters that are the same in all lanes, and statistics that are given, the lanes are
-    images more; else they are channels more."""
+    """Shared parameters and given statistics: fold lanes into images; otherwise into channels."""
     x, *parameters, training, momentum, eps = args
     if training and (args[1] is not None or args[2] is not None):
         raise VmapError(

@@ -385,7 +385,7 @@ rnn_backward.defined_by(_rnn_backward)
 rnn.grad_all(("x", "h0", "w_ih", "w_hh", "b_ih", "b_hh"), _rnn_grad)
 
 
-# --- Lanes of a vmap: sequences more, where the weights are the same in all lanes --------------
+# --- Lanes of a vmap: shared weights fold lanes into sequences ---------------------------------
 
 lstm_cell.batched(over_leading_axes(2))
 lstm_cell_backward.batched(over_leading_axes(4))

@@ -134,7 +134,7 @@ def min(x, axis=None, keepdims=False):
 
 @op
 def _extreme_shares(x, extreme, axis, keepdims):
-    """1/k at each of the k elements that equal the extreme of their lane, else 0."""
+    """1/k at each of the k elements that equal the extreme of their lane, otherwise 0."""
     hits = kernels.matches(x, kernels.expand(extreme, np.shape(x), axis, keepdims))
     counts = kernels.reduce_sum(hits, axis, True)
     return hits if (counts == 1).all() else kernels.divide(hits, counts)

@@ -254,7 +254,7 @@ def resuming(vmaps: Running) -> Iterator[None]:
 
 @contextmanager
 def mapping(size: int, randomness: str) -> Iterator[int]:
-    """Within it runs a vmap more, whose level is given."""
+    """Within it runs one more vmap, whose level is given."""
     sizes, draws = running()
     with resuming(((*sizes, size), (*draws, randomness))):
         yield len(sizes) + 1

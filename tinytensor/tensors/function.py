@@ -108,8 +108,9 @@ class Function:
     ``forward(ctx, *args)`` computes a tensor, or a tuple of them, without being recorded; tensors
     and other things may be among the arguments and the results. ``backward(ctx, *grad_outputs)``
     takes the gradient of each result and returns that of each argument, or None for it. If it is
-    written in ops it can be differentiated again; else decorate it by :func:`once_differentiable`.
-    Gradients by z = x + iy are dL/dx + i dL/dy. Under vmap both are called for each lane.
+    written in ops it can be differentiated again; otherwise decorate it by
+    :func:`once_differentiable`. Gradients by z = x + iy are dL/dx + i dL/dy. Under vmap both are
+    called for each lane.
     Instead of with ``ctx``, ``forward(*args)`` may be written beside ``setup_context(ctx, inputs,
     output)``. Call it by ``apply``.
 

@@ -455,7 +455,7 @@ class Tensor(Operators):
         return ops.clone(self)
 
     def contiguous(self) -> Tensor:
-        """This tensor if its memory is in C order, else a copy that is."""
+        """This tensor if its memory is in C order, otherwise a copy that is."""
         return self if self.value.flags.c_contiguous else ops.clone(self)
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -661,8 +661,8 @@ def _times(alpha: float, other: Any) -> Any:
 
 
 def _stacked(values: Sequence[Any]) -> Any:
-    """A nested list as a tensor, if tensors in it require gradients and these are recorded; else
-    as it is."""
+    """A nested list as a tensor, if tensors in it require gradients and these are recorded;
+    otherwise as it is."""
     if not (is_grad_enabled() and _any_tracked(values)):
         return values
     items = [_stacked(item) if isinstance(item, list | tuple) else item for item in values]

@@ -61,7 +61,7 @@ def pair_lanes(op, args, mapped, static):
     ndim = max(rank(x, o) for x, o in zip(args, mapped, strict=True))
     if shape(args[0], mapped[0]) == shape(
         args[1], mapped[1]
-    ):  # else they broadcast, with a warning
+    ):  # otherwise they broadcast, with a warning
         args = [with_lanes(x, o, lanes) if i < 2 else x
                 for i, (x, o) in enumerate(zip(args, mapped, strict=True))]  # fmt: skip
         mapped = [True, True, *mapped[2:]]

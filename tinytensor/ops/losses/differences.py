@@ -95,7 +95,7 @@ _differentiate(
 
 @op
 def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
-    """d² / (2 beta) where d = |input − target| < beta, else d − beta / 2. (Girshick 2015.)
+    """d² / (2 beta) where d = |input − target| < beta, otherwise d − beta / 2. (Girshick 2015.)
 
     >>> import tinytensor as tt
     >>> tt.smooth_l1_loss(tt.tensor([1.0, 2.0]), tt.tensor([1.5, 4.0]), reduction="none")
@@ -121,7 +121,7 @@ _differentiate(
 
 @op
 def huber_loss(input, target, reduction="mean", delta=1.0):
-    """d² / 2 where d = |input − target| < delta, else delta (d − delta / 2). (Huber 1964.)
+    """d² / 2 where d = |input − target| < delta, otherwise delta (d − delta / 2). (Huber 1964.)
 
     >>> import tinytensor as tt
     >>> tt.huber_loss(tt.tensor([1.0, 2.0]), tt.tensor([1.5, 5.0]), reduction="none", delta=2.0)
