@@ -1,7 +1,7 @@
 # cython: cdivision=True
 """Optimizer updates: all float32 parameters in one pass, the rest by the twins in reference/.
 
-The parameters are cut into runs of at most RUN elements; the pieces of the work are sets of
+The parameters are cut into runs of at most PARAMETER_ELEMENTS; the pieces of the work are sets of
 consecutive runs of about that size, so that many small parameters are one piece.
 """
 cimport numpy as cnp
@@ -11,6 +11,7 @@ from libc.stdlib cimport free, malloc
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_adam_args, tt_kernels, tt_sgd_args
 from tinytensor.kernels.arrays cimport is_f32
+from tinytensor.kernels.tuning cimport PARAMETER_ELEMENTS
 
 import math
 
@@ -21,7 +22,6 @@ __all__ = ["adam_step", "sgd_step"]
 cnp.import_array()
 
 cdef enum:
-    RUN = 1 << 14  # elements; 5 to 10 µs from memory
     MOST_STATES = 3
 
 
@@ -71,7 +71,7 @@ cdef list cut(Work *work, params, grads, list states):
     if any([len(arrays) != count for arrays in (grads, *states)]):
         raise ValueError("the lists of parameters, gradients and states differ in length")
     for i in range(count):
-        most += getattr(params[i], "size", 0) // RUN + 1
+        most += getattr(params[i], "size", 0) // PARAMETER_ELEMENTS + 1
     work.table = _core.table
     work.runs = <Run *> malloc(most * sizeof(Run) + 1)
     work.first_runs = <int64_t *> malloc((most + 1) * sizeof(int64_t))
@@ -87,7 +87,7 @@ cdef list cut(Work *work, params, grads, list states):
         start = 0
         while start < size:
             run = &work.runs[runs]
-            run.n = min(size - start, <int64_t> RUN)
+            run.n = min(size - start, <int64_t> PARAMETER_ELEMENTS)
             run.p = <float *> cnp.PyArray_DATA(params[i]) + start
             run.g = <const float *> cnp.PyArray_DATA(grads[i]) + start
             for s in range(MOST_STATES):
@@ -97,7 +97,7 @@ cdef list cut(Work *work, params, grads, list states):
             start += run.n
             runs += 1
             waiting += run.n
-            if waiting >= RUN:
+            if waiting >= PARAMETER_ELEMENTS:
                 work.pieces += 1
                 work.first_runs[work.pieces] = runs
                 waiting = 0

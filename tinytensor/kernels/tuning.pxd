@@ -8,6 +8,7 @@
 #     elements read and written once, from memory (maps, copies, losses)       1 << 15
 #     elements of rows, with an exp or two sums (softmax, norm, pooling)        1 << 15
 #     elements of rows that are picked by indices (embedding, dropout)          1 << 16
+#     elements of parameters, with gradient and states (optim): 5 to 10 µs      1 << 14
 #     elements of a state, with some 60 operations each (recurrent cells)       1 << 13
 #     multiply-adds of a product that streams packed operands                   1 << 20
 #     multiply-adds of direct convolution, which also fills its band            1 << 19
@@ -25,6 +26,7 @@ cdef enum:
     PIECE = 1 << 15
     ROWS_OF_ELEMENTS = 1 << 15
     PICKED_ELEMENTS = 1 << 16
+    PARAMETER_ELEMENTS = 1 << 14
     STATE_ELEMENTS = 1 << 13
     PRODUCTS = 1 << 20
     DIRECT_PRODUCTS = 1 << 19
