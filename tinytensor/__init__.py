@@ -73,4 +73,5 @@ else:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER} - {"bfloat16", "built", "decorating"})
+    names = {*globals(), *_LATER} - {"bfloat16", "built", "decorating"}
+    return sorted(name for name in names if name[0] != "_" or name[:2] == "__")
