@@ -225,6 +225,11 @@ def calls_of_conv() -> Iterator[tuple[str, dict[str, Any]]]:
             corner = {"row": -1, "column": -1} if kernel == "image" else {"row": 4, "column": 0}
             yield f"winograd_{kernel}_f32", given | corner
         yield "winograd_output_f32", given | {"bias": normal(channels)}
+    for channels, size in ((3, 11), (9, 70)):
+        given = {"planes": normal(channels, 80), "channels": channels, "step": 80, "size": size}
+        given |= {"largest": zeros(1), "smallest": zeros(1)}
+        yield "winograd_range_f32", given | {"map": zeros(80)}
+        yield "winograd_range_f32", given
     for kernel, backwards in (("taps", 0), ("taps", 1), ("grad_taps", 0)):
         given = {"taps": normal(3, 5, 9), "transformed": normal(36, 5, 4), "filters": 3, "depth": 5}
         given |= {"filter_step": 45, "depth_step": 9, "point_step": 20, "row_step": 4}
