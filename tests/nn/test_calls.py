@@ -137,7 +137,10 @@ def test_an_output_with_its_state_says_what_to_do(name):
     with pytest.raises((TypeError, ValueError, AttributeError)) as caught:
         model(tt.ones((2, 4)))
     text = "\n".join([str(caught.value), *caught.value.__notes__])
-    advice = "the input is a tuple of 2, not a tensor; LSTM, GRU and RNN return (output, state): pa"
+    advice = (
+        "the input is a tuple of 2, not a tensor; LSTM, GRU and RNN return (output, state),"
+        " MultiheadAttention (output, weights): pass on output, its first item"
+    )
     assert text.count(advice) == 1
     an = ("Embedding", "LSTM", "LSTMCell", "RMSNorm", "RNN", "RNNCell")
     assert f"(in Sequential.1, {'an' if name in an else 'a'} {name})" in text

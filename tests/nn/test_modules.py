@@ -419,6 +419,15 @@ def test_full_backward_pre_hook_replaces_the_gradients_of_outputs():
         module(x).backward()
 
 
+@pytest.mark.parametrize("name", ["register_full_backward_hook", "register_full_backward_pre_hook"])
+def test_an_error_of_a_backward_hook_names_the_module(name):
+    model = nn.Sequential(nn.Linear(2, 2))
+    getattr(model[0], name)(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as caught:
+        model(tt.ones((1, 2), requires_grad=True)).sum().backward()
+    assert caught.value.__notes__[0] == "(in a backward hook of Linear)"
+
+
 def test_a_forward_hook_that_is_always_called():
     class Fails(nn.Module):
         def forward(self):
@@ -515,14 +524,14 @@ def test_functions_are_the_ops_and_take_the_names_of_pytorch():
         (lambda: nn.MaxPool2d(2, return_indices=True), "return_indices"),
         (lambda: nn.MaxPool2d((2, 2, 2)), "MaxPool2d: kernel_size must be one or two integers ≥ 1"),
         (lambda: nn.AvgPool2d(2, padding=-1), "AvgPool2d: padding must be .* ≥ 0, is -1"),
-        (lambda: nn.Dropout(1.5), "a probability"),
+        (lambda: nn.Dropout(1.5), "p must be from 0 to 1"),
         (lambda: nn.Embedding(3, 2, padding_idx=3), "padding_idx 3 of 3 rows"),
         (lambda: nn.GELU("erf"), "'none' or 'tanh'"),
         (lambda: nn.Hardtanh(1, -1), "min_val 1 must be below"),
         (lambda: nn.MSELoss("average"), "'none', 'mean' or 'sum'"),
         (lambda: nn.RNN(2, 3, nonlinearity="gelu"), "'tanh' or 'relu'"),
         (lambda: nn.LSTM(2, 0), "must be positive"),
-        (lambda: nn.GRU(2, 3, dropout=2), "a probability"),
+        (lambda: nn.GRU(2, 3, dropout=2), "dropout must be from 0 to 1"),
         (lambda: nn.MultiheadAttention(6, 4), "a multiple of num_heads"),
         (lambda: nn.TransformerEncoderLayer(4, 2, activation="tanh"), "'relu', 'gelu'"),
     ],

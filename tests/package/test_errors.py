@@ -74,7 +74,11 @@ def int8(*values: int) -> tt.Tensor:
 @pytest.mark.parametrize(
     ("call", "kind", "match"),
     [
-        (lambda: tt.full((2,), 300, np.int8), RangeError, r"^full: fill_value 300.*int8"),
+        (
+            lambda: tt.full((2,), 300, np.int8),
+            RangeError,
+            "^full: fill_value 300.*int8 holds -128 to 127; a wider dtype, or none, takes more$",
+        ),
         (lambda: tt.full((2,), np.int64(300), np.int8), RangeError, "^full: fill_value"),
         (lambda: tt.full((2,), tt.tensor(300), np.int8), RangeError, "^full: fill_value"),
         (lambda: tt.full((2,), 3e2, np.int8), RangeError, "^full: fill_value 300.0"),
@@ -97,7 +101,7 @@ def int8(*values: int) -> tt.Tensor:
         (lambda: tt.arange(0.0, 5.0, 0.0), ValueError, "^arange: step is 0"),
         (lambda: tt.arange(0, 300, dtype=np.int8), RangeError, "^arange: 299 does not fit"),
         (lambda: tt.arange(-1, 3, dtype=np.uint8), RangeError, "^arange: -1 does not fit"),
-        (lambda: tt.arange(float("nan")), ValueError, "^arange: "),
+        (lambda: tt.arange(float("nan")), ValueError, "^arange: (?!arange)"),
         (lambda: tt.arange(float("inf")), ValueError, "^arange: "),
         (lambda: tt.repeat(tt.arange(3), -1), tt.ShapeError, "^repeat: .* at least 0.*-1"),
         (lambda: tt.repeat(tt.arange(3), 1.5), tt.DtypeError, "^repeat: .*integer.* not 1.5"),
@@ -106,7 +110,10 @@ def int8(*values: int) -> tt.Tensor:
         (lambda: tt.repeat(tt.arange(3), [[1, 1, 1]]), tt.ShapeError, "^repeat: "),
         (lambda: tt.repeat(tt.arange(3), None), tt.DtypeError, "^repeat: .*not None"),
         (lambda: tt.repeat(tt.arange(3), 2, 1), AxisError, "^repeat: there is no axis 1"),
-        (lambda: tt.repeat(tt.arange(3), np.uint64(2**63)), RangeError, "^repeat: "),
+        (lambda: tt.repeat(tt.arange(3), np.uint64(2**63)), RangeError, "^repeat: .* int64$"),
+        (lambda: tt.repeat(tt.arange(3), 2**70), RangeError, "^repeat: .* int64$"),
+        (lambda: tt.randint(0, 300, 2, np.int8), ValueError, r"^randint: .*\[0, 300\) as int8"),
+        (lambda: tt.randint(3, 3, 2), ValueError, r"^randint: .*\[3, 3\) as int64"),
         (lambda: tt.tile(tt.arange(3), -1), tt.ShapeError, "^tile: .*at least 0"),
         (lambda: tt.tile(tt.arange(3), 1.5), tt.DtypeError, "^tile: .*integer"),
         (lambda: tt.tile(tt.arange(3), (2, 1.5)), tt.DtypeError, "^tile: .*integer"),

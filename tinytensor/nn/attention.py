@@ -10,6 +10,7 @@ from .. import ops
 from ..dtypes import is_real_floating
 from ..errors import DtypeError, ShapeError
 from ..ops.attention import attention_weights
+from ..ops.checks import number
 from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
@@ -63,8 +64,7 @@ class MultiheadAttention(Module):
             )
         if add_bias_kv or add_zero_attn:
             raise ValueError("MultiheadAttention: add_bias_kv and add_zero_attn are not supported")
-        if not 0 <= dropout <= 1:
-            raise ValueError(f"MultiheadAttention: dropout is a probability, not {dropout}")
+        number("MultiheadAttention", "dropout", dropout, 0, 1)
         self.embed_dim = embed_dim
         self.kdim = embed_dim if kdim is None else kdim
         self.vdim = embed_dim if vdim is None else vdim

@@ -64,7 +64,8 @@ def _is_output_and_state(value: Any) -> bool:
 def _advice(value: Any) -> str:
     return (
         f"the input is a {type(value).__name__} of {len(value)}, not a tensor; LSTM, GRU and RNN"
-        " return (output, state): pass on output, its first item"
+        " return (output, state), MultiheadAttention (output, weights): pass on output, its first"
+        " item"
     )
 
 

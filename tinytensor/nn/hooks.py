@@ -114,7 +114,7 @@ class BackwardGates:
             self.grad_output = g
             for hook in list(self.module._backward_pre_hooks.values()):
                 self.grad_output = self.replaced(
-                    hook(self.module, self.grad_output), self.grad_output, "grad_output"
+                    self.called(hook, self.grad_output), self.grad_output, "grad_output"
                 )
             if not self.inputs_tracked:
                 self.run_hooks((None,))
@@ -129,9 +129,17 @@ class BackwardGates:
 
     def run_hooks(self, grad_input: Gradients) -> Gradients:
         for hook in list(self.module._backward_hooks.values()):
-            changed = hook(self.module, grad_input, self.grad_output)
+            changed = self.called(hook, grad_input, self.grad_output)
             grad_input = self.replaced(changed, grad_input, "grad_input")
         return grad_input
+
+    def called(self, hook: Callable[..., Any], *gradients: Gradients) -> Any:
+        """What a hook returns; its error says of which module it is."""
+        try:
+            return hook(self.module, *gradients)
+        except Exception as error:
+            error.add_note(f"(in a backward hook of {type(self.module).__name__})")
+            raise
 
     def replaced(self, changed: Any, gradients: Gradients, what: str) -> Gradients:
         """The gradients, or what a hook returned in their place."""

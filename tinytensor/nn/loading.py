@@ -24,7 +24,7 @@ def array_of(name: str, value: Any) -> np.ndarray:
         return np.asarray(value.value)
     array = np.asarray(value)
     if array.dtype == object:
-        raise TypeError(f"load_state_dict: {name} is a {type(value).__name__}, not an array")
+        raise TypeError(f"load_state_dict: {name} is a {type(value).__name__}, not numbers")
     return array
 
 

@@ -52,12 +52,14 @@ def counts(op: str, name: str, value: Any) -> np.ndarray:
     """How often, as an int64 array of one number or a row of them, of any integer dtype."""
     found = np.asarray(value)
     found = found if found.size else found.astype(np.int64)
+    if found.dtype == object and all(isinstance(n, int) for n in found.flat):
+        raise RangeError(f"{op}: {name} {value!r} does not fit into int64")
     if found.dtype.kind not in "biu" or found.ndim > 1 or (found.size and found.min() < 0):
         raise (ShapeError if found.dtype.kind in "biu" else DtypeError)(
             f"{op}: {name} must be an integer of at least 0, or one for each, not {value!r}"
         )
     if found.size and found.max() > np.iinfo(np.int64).max:
-        raise RangeError(f"{op}: {name} {value!r} are too many")
+        raise RangeError(f"{op}: {name} {value!r} does not fit into int64")
     return found.astype(np.int64)
 
 

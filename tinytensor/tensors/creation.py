@@ -194,7 +194,9 @@ def _filled(name: str, shape: Any, fill_value: Any, dtype: Dtype) -> np.ndarray:
         if kind.kind in "iu" and (value.dtype.kind in "iuO" or is_real_floating(value)):
             limits = np.iinfo(kind)
             if not ((value >= limits.min) & (value <= limits.max)).all():
-                raise OverflowError(f"is out of bounds for {kind}")
+                raise OverflowError(
+                    f"{kind} holds {limits.min} to {limits.max}; a wider dtype, or none, takes more"
+                )
         return np.full(shape, as_array(fill_value, dtype), kind)
     except (ValueError, TypeError, OverflowError) as error:
         shown = f"fill_value {describe(fill_value)} for {shape}"
@@ -261,7 +263,8 @@ def arange(
         try:
             array = np.arange(first, last, step)
         except (ValueError, TypeError) as error:
-            raise kind_of(error)(f"arange: {error} (from {first} to {last} by {step})") from error
+            why = str(error).removeprefix("arange: ")
+            raise kind_of(error)(f"arange: {why} (from {first} to {last} by {step})") from error
     if dtype is None and array.dtype.kind == "f":
         dtype = get_default_dtype()
     kind = np.dtype(_or(dtype, array))
@@ -344,7 +347,15 @@ def randint(
 ) -> Tensor:
     """Integers from [low, high)."""
     sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    return drawn(lambda s: random.randint(low, high, s, dtype or np.int64, generator), sizes)
+
+    def draw(shape: Shape) -> np.ndarray:
+        try:
+            return random.randint(low, high, shape, dtype or np.int64, generator)
+        except ValueError as error:
+            shown = f"[{low}, {high}) as {np.dtype(dtype or np.int64)}"
+            raise ValueError(f"randint: {error} ({shown})") from error
+
+    return drawn(draw, sizes)
 
 
 def randperm(n: int, generator: Any = None) -> Tensor:

@@ -304,12 +304,12 @@ class Tensor(Operators):
                 return own(*args, **kwargs)
             if tracked:
                 raise GraphError(
-                    f"np.{function.__name__}: with these arguments it has no gradient; see"
+                    f"{_numpys(function)}: with these arguments it has no gradient; see"
                     f" tt.{own.__name__}, or pass x.detach()"
                 )
         got = function(*_plain(args), **{name: _plain(value) for name, value in kwargs.items()})
         if tracked and function not in OF_SHAPES and _has_floats(got):
-            raise GraphError(f"np.{function.__name__}: has no gradient here; pass x.detach()")
+            raise GraphError(f"{_numpys(function)}: has no gradient here; pass x.detach()")
         return got
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
@@ -713,6 +713,11 @@ def _rebuilt(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tens
     Variable.__init__(tensor, array, requires_grad)
     tensor.narrow = is_narrow(array)
     return tensor
+
+
+def _numpys(function: Any) -> str:
+    """A function's name as users write it: "np.linalg.norm"."""
+    return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
 
 
 def describe(value: Any) -> str:
