@@ -1,5 +1,4 @@
-# What the kernel modules ask of their arguments, and the arithmetic of sizes.
-cimport cython
+# What the kernel modules ask of their arguments.
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 
@@ -51,22 +50,6 @@ cdef inline char *byte_at(const void *x, int64_t i) noexcept nogil:
 
 cdef inline float *float_at(const float *x, int64_t i) noexcept nogil:
     return <float *> x + i if x != NULL else NULL
-
-
-# How many of the rows, of n elements each, make a piece of about `work` elements.
-@cython.cdivision(True)
-cdef inline int64_t rows_of_piece(int64_t n, int64_t work) noexcept nogil:
-    return 1 if n >= work else work // (n if n else 1)
-
-
-@cython.cdivision(True)
-cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
-    return (n + by - 1) // by
-
-
-# n, or the next multiple of `to`.
-cdef inline int64_t round_up(int64_t n, int64_t to) noexcept nogil:
-    return ceil_div(n, to) * to
 
 
 # The halves of an array (2, …): the largest x, and the sum of exp(x - largest).

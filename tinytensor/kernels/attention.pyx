@@ -16,7 +16,8 @@ from tinytensor.kernels.abi cimport (
     tt_attention_backward_scratch, tt_attention_depth, tt_attention_queries, tt_attention_scratch,
     tt_kernels,
 )
-from tinytensor.kernels.arrays cimport ceil_div, is_f32
+from tinytensor.kernels.arrays cimport is_f32
+from tinytensor.kernels.tuning cimport ceil_div
 
 import numpy as np
 

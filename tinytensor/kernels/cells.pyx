@@ -5,8 +5,8 @@ from libc.stdint cimport int64_t
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_gru_cell_args, tt_lstm_cell_args
-from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32, rows_of_piece
-from tinytensor.kernels.tuning cimport STATE_ELEMENTS
+from tinytensor.kernels.arrays cimport contiguous, data_f32, is_f32
+from tinytensor.kernels.tuning cimport STATE_ELEMENTS, ceil_div, rows_of_piece
 
 from tinytensor.kernels import reference
 

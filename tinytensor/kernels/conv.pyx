@@ -18,7 +18,7 @@ from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport (
     TT_IDENTITY, tt_conv_args, tt_gemm_block_args, tt_gemm_pack_args, tt_kernels,
 )
-from tinytensor.kernels.arrays cimport ceil_div, is_readable_f32
+from tinytensor.kernels.arrays cimport is_readable_f32
 from tinytensor.kernels.direct cimport (
     direct,
     direct_gather,
@@ -44,7 +44,7 @@ from tinytensor.kernels.scratch cimport (
     memory_of,
     take_slot,
 )
-from tinytensor.kernels.tuning cimport HALF_OF_CACHE, PRODUCTS
+from tinytensor.kernels.tuning cimport HALF_OF_CACHE, PRODUCTS, ceil_div
 from tinytensor.kernels.winograd cimport (
     Planes, odd_images, winograd, winograd_grad_w, winograd_pays,
 )

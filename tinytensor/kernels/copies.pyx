@@ -10,7 +10,7 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_copy_args, tt_kernels
-from tinytensor.kernels.tuning cimport PIECE, SMALL
+from tinytensor.kernels.tuning cimport PIECE, SMALL, ceil_div
 
 import numpy as np
 
@@ -114,8 +114,8 @@ cdef bint plan(Work *work, const tt_kernels *table) noexcept:
         work.args.x_step = 0 if rows < 0 else axes.step[rows]
         work.wide = PIECE
         work.tall = max(<int64_t> 1, PIECE // work.args.cols)
-    work.down = (work.args.rows + work.tall - 1) // work.tall
-    work.across = (work.args.cols + work.wide - 1) // work.wide
+    work.down = ceil_div(work.args.rows, work.tall)
+    work.across = ceil_div(work.args.cols, work.wide)
     axes.ndim = max(last - 1, 0)
     for axis in range(max(rows, 0), axes.ndim):  # the axes behind that of the rows move up
         axes.shape[axis] = axes.shape[axis + 1]
@@ -276,8 +276,8 @@ def place(g, index, shape):
     p.kernel = _core.table.copy_rows_f32
     p.out, p.part.x = <float *> cnp.PyArray_DATA(out), <const float *> cnp.PyArray_DATA(g)
     p.wide, p.tall = min(p.cols, PIECE), max(<int64_t> 1, PIECE // p.cols)
-    p.across = (p.cols + p.wide - 1) // p.wide
-    cdef int64_t pieces = (p.rows + p.tall - 1) // p.tall * p.across
+    p.across = ceil_div(p.cols, p.wide)
+    cdef int64_t pieces = ceil_div(p.rows, p.tall) * p.across
     if size <= SMALL:
         _core.parallel_for(pieces, run_place, &p)
     else:

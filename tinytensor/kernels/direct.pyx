@@ -17,7 +17,6 @@ from tinytensor.kernels.abi cimport (
     tt_band_args, tt_conv_args, tt_direct_args, tt_direct_back_args, tt_direct_gather_args,
     tt_direct_grad_args, tt_direct_sums_args, tt_kernels,
 )
-from tinytensor.kernels.arrays cimport ceil_div
 from tinytensor.kernels.conv cimport Geometry
 from tinytensor.kernels.gemm cimport cut_rows, depth_of_blocks, pack_filters
 from tinytensor.kernels.scratch cimport (
@@ -28,7 +27,7 @@ from tinytensor.kernels.scratch cimport (
     memory_of,
     take_slot,
 )
-from tinytensor.kernels.tuning cimport DIRECT_PRODUCTS, QUARTER_OF_CACHE
+from tinytensor.kernels.tuning cimport DIRECT_PRODUCTS, QUARTER_OF_CACHE, ceil_div
 
 import numpy as np
 

@@ -5,8 +5,8 @@ from libc.stdint cimport int64_t
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_dropout_args, tt_kernels
-from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32
-from tinytensor.kernels.tuning cimport PICKED_ELEMENTS
+from tinytensor.kernels.arrays cimport contiguous, data_f32, is_f32
+from tinytensor.kernels.tuning cimport PICKED_ELEMENTS, ceil_div
 
 from tinytensor.kernels import reference
 

@@ -6,8 +6,8 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_embedding_args, tt_kernels
-from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32, rows_of_piece
-from tinytensor.kernels.tuning cimport PICKED_ELEMENTS
+from tinytensor.kernels.arrays cimport contiguous, data_f32, is_f32
+from tinytensor.kernels.tuning cimport PICKED_ELEMENTS, ceil_div, rows_of_piece
 
 from tinytensor.kernels import reference
 

@@ -15,10 +15,10 @@ from tinytensor.kernels.abi cimport (
     TT_GEMM_DEPTH, TT_GEMV_STRETCH, TT_IDENTITY, TT_RELU, tt_gemm_block_args,
     tt_gemm_finish_args, tt_gemm_pack_args, tt_gemv_args, tt_kernels,
 )
-from tinytensor.kernels.arrays cimport byte_at, ceil_div, is_readable_f32, round_up
+from tinytensor.kernels.arrays cimport byte_at, is_readable_f32
 from tinytensor.kernels.copies cimport MOST_AXES
 from tinytensor.kernels.scratch cimport allocate
-from tinytensor.kernels.tuning cimport PRODUCTS
+from tinytensor.kernels.tuning cimport PRODUCTS, ceil_div, round_up
 
 import numpy as np
 

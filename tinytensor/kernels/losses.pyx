@@ -10,10 +10,8 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_binary_args, tt_cross_entropy_args, tt_kernels
-from tinytensor.kernels.arrays cimport (
-    ceil_div, contiguous, data_f32, is_f32, is_f32_or_none, rows_of_piece, set_sums,
-)
-from tinytensor.kernels.tuning cimport PIECE, ROWS_OF_ELEMENTS
+from tinytensor.kernels.arrays cimport contiguous, data_f32, is_f32, is_f32_or_none, set_sums
+from tinytensor.kernels.tuning cimport PIECE, ROWS_OF_ELEMENTS, ceil_div, rows_of_piece
 
 import numpy as np
 

@@ -12,8 +12,8 @@ from tinytensor.kernels cimport _core, copies
 from tinytensor.kernels.abi cimport (
     tt_binary_args, tt_compare_args, tt_unary_args, tt_where_args,
 )
-from tinytensor.kernels.arrays cimport ceil_div, is_plain_f32, is_readable_f32
-from tinytensor.kernels.tuning cimport PIECE, SMALL
+from tinytensor.kernels.arrays cimport is_plain_f32, is_readable_f32
+from tinytensor.kernels.tuning cimport PIECE, SMALL, ceil_div
 
 import numpy as np
 
@@ -104,7 +104,7 @@ cdef object unary_strided(unary_kernel kernel, cnp.ndarray x, float p, float q):
     job.args.q = q
     job.args.stream = 0
     job.rows_of_piece = max(<int64_t> 1, PIECE // job.args.n)
-    pieces = (size // job.args.n + job.rows_of_piece - 1) // job.rows_of_piece
+    pieces = ceil_div(size // job.args.n, job.rows_of_piece)
     with nogil:
         _core.parallel_for(pieces, unary_piece_of_rows, &job)
     return out
@@ -249,7 +249,7 @@ cdef void run_binary_into(binary_job *job, cnp.ndarray out) noexcept:
     job.args.a_row = job.a_step[last - 1]
     job.args.b_row = job.b_step[last - 1]
     job.rows_of_piece = max(<int64_t> 1, PIECE // job.args.cols)
-    pieces = (job.rows + job.rows_of_piece - 1) // job.rows_of_piece
+    pieces = ceil_div(job.rows, job.rows_of_piece)
     if size <= SMALL:  # one piece
         binary_piece_of_rows(job, 0)
         return

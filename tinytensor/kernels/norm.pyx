@@ -6,10 +6,8 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_batch_norm_args, tt_layer_norm_args
-from tinytensor.kernels.arrays cimport (
-    ceil_div, contiguous, data_f32, is_f32, is_f32_or_none, rows_of_piece,
-)
-from tinytensor.kernels.tuning cimport ROWS_OF_ELEMENTS
+from tinytensor.kernels.arrays cimport contiguous, data_f32, is_f32, is_f32_or_none
+from tinytensor.kernels.tuning cimport ROWS_OF_ELEMENTS, ceil_div, rows_of_piece
 
 import numpy as np
 

@@ -6,8 +6,8 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_planes_args, tt_pool_args
-from tinytensor.kernels.arrays cimport ceil_div, data_f32, is_readable_f32
-from tinytensor.kernels.tuning cimport ROWS_OF_ELEMENTS
+from tinytensor.kernels.arrays cimport data_f32, is_readable_f32
+from tinytensor.kernels.tuning cimport ROWS_OF_ELEMENTS, ceil_div
 
 from functools import lru_cache
 

@@ -11,9 +11,9 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
-from tinytensor.kernels.arrays cimport ceil_div, contiguous, data_f32, is_f32
+from tinytensor.kernels.arrays cimport contiguous, data_f32, is_f32
 from tinytensor.kernels.steps cimport COLUMNS_OF_STRIP, Gradients, Sequence, run_sequence, start
-from tinytensor.kernels.tuning cimport HALF_OF_CACHE
+from tinytensor.kernels.tuning cimport HALF_OF_CACHE, ceil_div
 
 import numpy as np
 

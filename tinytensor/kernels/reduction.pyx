@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t
 from tinytensor.kernels cimport _core, copies
 from tinytensor.kernels.abi cimport tt_arg_args, tt_cumsum_args, tt_reduce_args
 from tinytensor.kernels.copies cimport MOST_AXES
-from tinytensor.kernels.tuning cimport PIECE, SMALL
+from tinytensor.kernels.tuning cimport PIECE, SMALL, ceil_div
 
 import numpy as np
 
@@ -124,16 +124,16 @@ cdef int reduce_axis(
     if n * inner <= 2 * PIECE:
         job.outers_a_piece = max(<int64_t> 1, PIECE // max(<int64_t> 1, n * inner))
         _core.parallel_for(
-            (outer + job.outers_a_piece - 1) // job.outers_a_piece, outer_piece, &job
+            ceil_div(outer, job.outers_a_piece), outer_piece, &job
         )
         return 0
     if inner > STRIP:
         job.strip = STRIP
-        job.strips = (inner + STRIP - 1) // STRIP
+        job.strips = ceil_div(inner, STRIP)
         _core.parallel_for(outer * job.strips, strip_piece, &job)
         return 0
     job.chunk = max(<int64_t> PIECE, n * inner // CHUNKS) // inner
-    job.chunks = (n + job.chunk - 1) // job.chunk
+    job.chunks = ceil_div(n, job.chunk)
     job.partial = <float *> PyMem_RawMalloc(outer * job.chunks * inner * sizeof(float))
     if job.partial == NULL:
         return -1
@@ -410,11 +410,11 @@ cdef object place_of_extreme(
     work.args.x_outer = work.args.n * work.args.cols
     work.args.stride = work.args.cols
     work.strip = min(work.args.cols, <int64_t> STRIP)
-    work.strips = (work.args.cols + work.strip - 1) // work.strip
+    work.strips = ceil_div(work.args.cols, work.strip)
     work.chunk = work.args.n
     if work.args.n * work.strip > 16 * PIECE:
         work.chunk = 8 * PIECE // work.strip
-    work.chunks = (work.args.n + work.chunk - 1) // work.chunk
+    work.chunks = ceil_div(work.args.n, work.chunk)
     work.outers_of_piece = 1
     if work.chunks == 1 and work.strips == 1:
         work.outers_of_piece = max(<int64_t> 1, PIECE // work.args.x_outer)
@@ -422,7 +422,7 @@ cdef object place_of_extreme(
     out = np.empty(shape, np.int64)
     places = out if work.chunks == 1 else np.empty(work.args.outer * work.args.out_outer, np.int64)
     work.args.out = <int64_t *> cnp.PyArray_DATA(places)
-    pieces = (work.args.outer + work.outers_of_piece - 1) // work.outers_of_piece
+    pieces = ceil_div(work.args.outer, work.outers_of_piece)
     pieces *= work.strips * work.chunks
     with nogil:
         _core.parallel_for(pieces, run_arg, &work)
@@ -499,8 +499,8 @@ def cumsum(x, axis, reverse=False):
     work.rows_of_piece = 1
     if work.args.stride == 1:
         work.rows_of_piece = max(<int64_t> 1, PIECE // work.args.n // RUNNING_ROWS) * RUNNING_ROWS
-    work.strips = (work.args.stride + RUNNING_STRIP - 1) // RUNNING_STRIP
-    pieces = (work.args.outer + work.rows_of_piece - 1) // work.rows_of_piece * work.strips
+    work.strips = ceil_div(work.args.stride, RUNNING_STRIP)
+    pieces = ceil_div(work.args.outer, work.rows_of_piece) * work.strips
     with nogil:
         _core.parallel_for(pieces, run_cumsum, &work)
     return out

@@ -5,10 +5,8 @@ from libc.stdint cimport int64_t
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_kernels, tt_softmax_args
-from tinytensor.kernels.arrays cimport (
-    ceil_div, contiguous, data_f32, is_f32, rows_of_piece, set_sums,
-)
-from tinytensor.kernels.tuning cimport ROWS_OF_ELEMENTS
+from tinytensor.kernels.arrays cimport contiguous, data_f32, is_f32, set_sums
+from tinytensor.kernels.tuning cimport ROWS_OF_ELEMENTS, ceil_div, rows_of_piece
 
 import numpy as np
 

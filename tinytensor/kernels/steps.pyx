@@ -14,8 +14,8 @@ from tinytensor.kernels.abi cimport (
     TT_GEMM_DEPTH, TT_STEP_DEPTH, TT_STEP_ROW, TT_STEP_ROWS, tt_gemm_block_args, tt_gemm_pack_args,
     tt_kernels, tt_step_args, tt_step_bias_args, tt_step_operand_size, tt_step_pack_args,
 )
-from tinytensor.kernels.arrays cimport ceil_div, data_f32, float_at, round_up
-from tinytensor.kernels.tuning cimport PRODUCTS, STEP_PRODUCTS
+from tinytensor.kernels.arrays cimport data_f32, float_at
+from tinytensor.kernels.tuning cimport PRODUCTS, STEP_PRODUCTS, ceil_div, round_up
 
 cnp.import_array()
 

@@ -1,4 +1,4 @@
-# How work is cut: the sizes that several kernels share, and why they are what they are.
+# How work is cut: the arithmetic, and the sizes that several kernels share with their reasons.
 #
 # Time. A call is cut into pieces by its size alone, never by the number of threads: so the order of
 # sums, and with it each bit of a result, is the same on any number. A piece is to take some 10 to
@@ -20,6 +20,10 @@
 # Memory. What a piece reads more than once must stay in its core's second-level cache, of which
 # these sizes assume 1 MiB: half of it for the scratch memory of a piece, as the operands that pass
 # by need the other half.
+cimport cython
+from libc.stdint cimport int64_t
+
+
 cdef enum:
     SMALL = 1 << 12
 
@@ -34,3 +38,19 @@ cdef enum:
 
     HALF_OF_CACHE = 1 << 17  # floats
     QUARTER_OF_CACHE = 1 << 16
+
+
+# How many of the rows, of n elements each, make a piece of about `work` elements.
+@cython.cdivision(True)
+cdef inline int64_t rows_of_piece(int64_t n, int64_t work) noexcept nogil:
+    return 1 if n >= work else work // (n if n else 1)
+
+
+@cython.cdivision(True)
+cdef inline int64_t ceil_div(int64_t n, int64_t by) noexcept nogil:
+    return (n + by - 1) // by
+
+
+# n, or the next multiple of `to`.
+cdef inline int64_t round_up(int64_t n, int64_t to) noexcept nogil:
+    return ceil_div(n, to) * to

@@ -20,7 +20,6 @@ from tinytensor.kernels.abi cimport (
     TT_WINOGRAD_TILES, tt_binary_args, tt_gemm_block_args, tt_kernels, tt_winograd_args,
     tt_winograd_range_args, tt_winograd_taps_args,
 )
-from tinytensor.kernels.arrays cimport ceil_div
 from tinytensor.kernels.gemm cimport cut_rows, depth_of_blocks
 from tinytensor.kernels.scratch cimport (
     Scratch,
@@ -30,7 +29,7 @@ from tinytensor.kernels.scratch cimport (
     memory_of,
     take_slot,
 )
-from tinytensor.kernels.tuning cimport HALF_OF_CACHE
+from tinytensor.kernels.tuning cimport HALF_OF_CACHE, ceil_div
 
 from tinytensor.kernels import _core as core
 
