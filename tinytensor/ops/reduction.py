@@ -222,7 +222,8 @@ def logsumexp_backward(g, x, lse, axis=None, keepdims=False):
 
 
 def _logsumexp_backward(g, x, lse, axis, keepdims):
-    top = lse[0] if isinstance(lse, np.ndarray) else lse.value[0]  # a constant: it cancels
+    values = lse if isinstance(lse, np.ndarray) else lse.value
+    top = values[0, ...]  # a constant, as it cancels; an array, as a scalar would be weak
     e = exp(x - expand(top, x.shape, axis, keepdims))
     total = sum(e, axis, True)
     share = e / where(equal(total, 0), 1.0, total)
