@@ -2,7 +2,41 @@
 #include "../simd_math.h"
 #include "row.h"
 
+/* Is a mean of squares (+ eps) out of the range in which a sum of squares in floats is exact? */
+#define TT_LEAST_SQUARES 0x1p-103f
+#define TT_MOST_RSTD 0x1p51f /* what 1 / its root is above */
+TT_INLINE vi tt_leaves_range(vf squares)
+{
+    return ~((squares > vf_set1(TT_LEAST_SQUARES)) & (squares < vf_set1(INFINITY)));
+}
+
+/* The sum of (x - mean)^2 in double, of n numbers `step` apart. */
+static __attribute__((noinline, cold)) double tt_squares_in_double(
+    const float *x, int64_t n, int64_t step, float mean)
+{
+    double squares = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const double d = (double)(x[i * step] - mean);
+        squares += d * d;
+    }
+    return squares;
+}
+
 /* --- Layer norm and RMS norm ---------------------------------------------------------------- */
+
+/* A row whose squares left the range. */
+static __attribute__((noinline, cold)) void tt_norm_row_again(
+    const tt_layer_norm_args *s, int64_t r, float mean)
+{
+    const float *x = s->x + r * s->n;
+    const double squares = tt_squares_in_double(x, s->n, 1, mean);
+    const float rstd = (float)(1 / sqrt(squares / (double)s->n + s->eps));
+    s->rstd[r] = rstd;
+    for (int64_t c = 0; c < s->n; c++) {
+        const float y = (x[c] - mean) * rstd * (s->weight ? s->weight[c] : 1);
+        s->out[r * s->n + c] = s->bias ? y + s->bias[c] : y;
+    }
+}
 
 /* y = (x - mean) / sqrt(var + eps); without `centred` the mean is taken as 0. */
 TT_INLINE void tt_norm_rows(const tt_layer_norm_args *s, const int centred)
@@ -30,6 +64,9 @@ TT_INLINE void tt_norm_rows(const tt_layer_norm_args *s, const int centred)
         });
     }
     if (stream) tt_fence();
+    for (int64_t r = 0; r < s->rows; r++)
+        if (__builtin_expect(!(s->rstd[r] > 0 && s->rstd[r] < TT_MOST_RSTD), 0))
+            tt_norm_row_again(s, r, centred ? s->mean[r] : 0);
 }
 
 /* With y = (x - mean) rstd and h = g weight:  dx = rstd (h - mean(h) - y mean(h y)),
@@ -108,7 +145,14 @@ TT_INLINE void tt_batch_norm_channel(const tt_batch_norm_args *s, tt_channel a, 
         tt_channel_sums(x, a, s->mean[c], &sum, &squares);
         s->var[c] = (float)(squares / count);
     }
-    s->rstd[c] = 1 / sqrtf(s->var[c] + s->eps);
+    const float total = s->var[c] + s->eps;
+    s->rstd[c] = 1 / sqrtf(total);
+    if (__builtin_expect(s->training && !(total > TT_LEAST_SQUARES && total < INFINITY), 0)) {
+        double squares = 0;
+        for (int64_t b = 0; b < a.batch; b++)
+            squares += tt_squares_in_double(x + b * a.stride, a.space, 1, s->mean[c]);
+        s->rstd[c] = (float)(1 / sqrt(squares / (double)(a.batch * a.space) + s->eps));
+    }
     const vf centre = vf_set1(s->mean[c]);
     const vf factor = vf_set1(s->weight ? s->rstd[c] * s->weight[c] : s->rstd[c]);
     const vf shift = vf_set1(s->bias ? s->bias[c] : 0);
@@ -180,7 +224,13 @@ TT_INLINE void tt_batch_norm_lanes(const tt_batch_norm_args *s, int64_t c)
         tt_row_put(s->var, c, n, squares / count);
     }
     const vf mean = tt_row_at(s->mean, c, n, 0);
-    const vf rstd = 1.0f / vf_sqrt(tt_row_at(s->var, c, n, 0) + s->eps);
+    const vf total = tt_row_at(s->var, c, n, 1) + s->eps;
+    vf rstd = 1.0f / vf_sqrt(total);
+    if (__builtin_expect(s->training && vi_some(tt_leaves_range(total)), 0))
+        for (int64_t i = c; i < n && i < c + VL; i++) {
+            const double squares = tt_squares_in_double(s->x + i, s->batch, row, s->mean[i]);
+            rstd[i - c] = (float)(1 / sqrt(squares / (double)s->batch + s->eps));
+        }
     tt_row_put(s->rstd, c, n, rstd);
     const vf factor = s->weight ? rstd * tt_row_at(s->weight, c, n, 0) : rstd;
     const vf shift = s->bias ? tt_row_at(s->bias, c, n, 0) : vf_zero();

@@ -8,7 +8,7 @@ cimport numpy as cnp
 from cpython.object cimport PyTypeObject
 from cpython.ref cimport Py_INCREF
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
-from libc.math cimport sqrtf
+from libc.math cimport INFINITY, sqrtf
 from libc.stdint cimport int64_t
 
 from tinytensor.kernels cimport _core, copies
@@ -27,6 +27,7 @@ __all__ = [
     "argmin",
     "cumsum",
     "expand",
+    "in_range",
     "mean",
     "prod",
     "reduce_sum",
@@ -45,6 +46,9 @@ cdef extern from "numpy/arrayobject.h":
 
 ctypedef void (*reduce_kernel)(const tt_reduce_args *) noexcept nogil
 ctypedef void (*arg_kernel)(const tt_arg_args *) noexcept nogil
+
+# Below it squares may have lost digits: the smallest normal number over the spacing at 1.
+cdef float LEAST_SQUARES = 2.0**-103
 
 cdef enum:
     CHUNKS = 64       # pieces of one long axis, at most: their results are reduced again
@@ -286,6 +290,38 @@ def amin(x, axis=None, keepdims=False):
     return reference.amin(x, axis, keepdims) if out is None else out
 
 
+def in_range(squares):
+    cdef const float *data
+    cdef int64_t i
+    if not (
+        cnp.PyArray_CheckExact(squares) and cnp.PyArray_TYPE(squares) == cnp.NPY_FLOAT32
+        and cnp.PyArray_ISCARRAY_RO(squares)
+    ):
+        return reference.in_range(squares)
+    data = <const float *> cnp.PyArray_DATA(squares)
+    for i in range(cnp.PyArray_SIZE(squares)):
+        if not (data[i] > LEAST_SQUARES and data[i] < INFINITY):
+            return False
+    return True
+
+
+# Of lines whose squares left the range, the variances or their roots once more, by the twin.
+cdef int spread_again(
+    cnp.ndarray x, cnp.ndarray out, const bint *reduced, object correction, bint root
+) except -1:
+    cdef int i = cnp.PyArray_NDIM(x) - 1
+    cdef int64_t inner = 1
+    while not reduced[i]:
+        inner *= cnp.PyArray_DIM(x, i)
+        i -= 1
+    lines = np.reshape(x, (-1, cnp.PyArray_SIZE(x) // cnp.PyArray_SIZE(out), inner))
+    found = np.reshape(out, (-1, inner))
+    bad = ~((found > (sqrtf(LEAST_SQUARES) if root else LEAST_SQUARES)) & (found < INFINITY))
+    twin = reference.std if root else reference.var
+    found[bad] = twin(lines.transpose(0, 2, 1)[bad], 1, correction)
+    return 0
+
+
 cdef cnp.ndarray spread(object x, object axis, object correction, object keepdims, bint root):
     """The variance, or its root; None: not covered. The reduced axes must be neighbours."""
     cdef bint reduced[MOST_AXES]
@@ -294,6 +330,7 @@ cdef cnp.ndarray spread(object x, object axis, object correction, object keepdim
     cdef float *data
     cdef int64_t i, count
     cdef int groups = 0
+    cdef bint bad = False
     cdef double over
     if type(correction) not in (float, int) or type(keepdims) is not bool:
         return None
@@ -317,8 +354,11 @@ cdef cnp.ndarray spread(object x, object axis, object correction, object keepdim
     data = <float *> cnp.PyArray_DATA(out)
     for i in range(cnp.PyArray_SIZE(out)):
         data[i] = <float> (data[i] / over)
+        bad |= not (data[i] > LEAST_SQUARES and data[i] < INFINITY)
         if root:
             data[i] = sqrtf(data[i])
+    if bad:
+        spread_again(array, out, reduced, correction, root)
     return out
 
 

@@ -22,6 +22,7 @@ from ..engine.core import GraphError
 from ..engine.operation import Op
 from ..errors import ShapeError
 from ..kernels.reference.promotion import promoting
+from ..kernels.reference.scaling import leaves_range, power_of_two
 from .arithmetic import abs, sign
 from .batching import over_matrices, padded, rank
 from .batching import reduction as over_lanes
@@ -576,10 +577,27 @@ for _op in (eigvalsh, svdvals, eigvals):
 @op
 @promoting(floating=True)
 def _p_norm(x, axis, keepdims, ord):
+    with np.errstate(divide="ignore", over="ignore", under="ignore"):
+        powers = np.asarray(_powers(x, axis, keepdims, ord))
+        if kernels.in_range(powers) or x.size == 0:
+            return _root(powers, ord)
+        bad = leaves_range(powers)
+        if axis is not None and not keepdims:
+            bad = np.expand_dims(bad, axis)
+        scale = power_of_two(x, axis, bad)
+        out = _root(_powers(x / scale, axis, keepdims, ord), ord)
+        return out * (scale if keepdims else np.squeeze(scale, axis))
+
+
+def _powers(x, axis, keepdims, ord):
+    """Σ |x|ᵖ, where p is ``ord``."""
     if ord == 2 and is_real_floating(x):
-        return kernels.sqrt(kernels.reduce_sum(kernels.square(x), axis, keepdims))
-    with np.errstate(divide="ignore"):
-        return np.sum(np.abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+        return kernels.reduce_sum(kernels.square(x), axis, keepdims)
+    return np.sum(np.abs(x) ** ord, axis=axis, keepdims=keepdims)
+
+
+def _root(powers, ord):
+    return kernels.sqrt(powers) if ord == 2 else powers ** (1 / ord)
 
 
 def _p_norm_to_x(g, x, out, axis, keepdims, ord):

@@ -8,7 +8,7 @@ from .. import kernels
 from ..errors import ShapeError, VmapError
 from . import reduction
 from .arithmetic import add, multiply, square
-from .batching import folded, lanes_of, padded, rank, unfolded, with_lanes
+from .batching import elementwise, folded, lanes_of, padded, rank, unfolded, with_lanes
 from .checks import floating, number, parameter
 from .declared import op
 from .elementary import rsqrt
@@ -21,11 +21,31 @@ __all__ = [
 ]
 
 
-def _normalised(x, axes, eps):
-    """(x − mean) / √(var + eps) over the axes, and the factor, as ops."""
-    centred = x - reduction.mean(x, axes, keepdims=True)
-    rstd = rsqrt(reduction.mean(square(centred), axes, keepdims=True) + eps)
-    return centred * rstd, rstd
+@op
+def _size(rstd):
+    """A power of two near 1 / rstd, by which squares come into the range of numbers; 1 where they
+    are in it. A constant."""
+    rstd = np.asarray(rstd)
+    limit = np.finfo(rstd.dtype).maxexp // 2 - 14
+    exponents = np.frexp(rstd)[1]
+    exponents = np.where(np.isfinite(rstd) & (np.abs(exponents) > limit), exponents, 0)
+    return np.ldexp(np.ones((), rstd.dtype), -exponents)
+
+
+_size.batched(elementwise)
+
+
+def _divided(x, axes, eps, rstd):
+    """x / √(mean(x²) + eps) over the axes, and the factor, as ops; rstd is the factor's value."""
+    size = _size(rstd)
+    x = x / size
+    factor = rsqrt(reduction.mean(square(x), axes, keepdims=True) + eps / size / size)
+    return x * factor, factor / size
+
+
+def _normalised(x, axes, eps, rstd):
+    """(x − mean) / √(var + eps) over the axes, and the factor, likewise."""
+    return _divided(x - reduction.mean(x, axes, keepdims=True), axes, eps, rstd)
 
 
 # --- Layer norm ------------------------------------------------------------------------------
@@ -90,7 +110,7 @@ def layer_norm_backward(g, x, weight, mean, rstd, ndim, eps):
 
 def _layer_norm_backward(g, x, weight, mean, rstd, ndim, eps):
     lead, axes = tuple(range(x.ndim - ndim)), tuple(range(x.ndim - ndim, x.ndim))
-    xhat, factor = _normalised(x, axes, eps)
+    xhat, factor = _normalised(x, axes, eps, rstd)
     gx = g if weight is None else g * weight
     centred = gx - reduction.mean(gx, axes, keepdims=True)
     dx = factor * (centred - xhat * reduction.mean(gx * xhat, axes, keepdims=True))
@@ -138,8 +158,7 @@ def rms_norm_backward(g, x, weight, rstd, ndim, eps):
 
 def _rms_norm_backward(g, x, weight, rstd, ndim, eps):
     lead, axes = tuple(range(x.ndim - ndim)), tuple(range(x.ndim - ndim, x.ndim))
-    factor = rsqrt(reduction.mean(square(x), axes, keepdims=True) + _eps(eps, x))
-    xhat = x * factor
+    xhat, factor = _divided(x, axes, _eps(eps, x), rstd)
     gx = g if weight is None else g * weight
     dx = factor * (gx - xhat * reduction.mean(gx * xhat, axes, keepdims=True))
     return dx, reduction.sum(g * xhat, lead)
@@ -209,7 +228,7 @@ def batch_norm_backward(g, x, weight, mean, rstd, training, eps):
 def _batch_norm_backward(g, x, weight, mean, rstd, training, eps):
     axes, channels = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
     if training:
-        xhat, factor = _normalised(x, axes, eps)
+        xhat, factor = _normalised(x, axes, eps, reshape(rstd, channels))
         centred = g - reduction.mean(g, axes, keepdims=True)
         dx = centred - xhat * reduction.mean(g * xhat, axes, keepdims=True)
     else:

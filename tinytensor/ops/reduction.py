@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import kernels
 from ..errors import ShapeError
+from ..kernels.reference.scaling import leaves_range
 from .arithmetic import subtract
 from .batching import along_axis, rank, shifted
 from .batching import reduction as over_lanes
@@ -182,9 +183,14 @@ def var(x, axis=None, correction=0.0, keepdims=False):
     return kernels.var(x, axis, correction, keepdims)
 
 
-def _var_to_x(g, x, axis, correction, keepdims):
+def _share(x, g, correction):
+    """What var multiplies each square by."""
     over = builtins.max(_count(x.shape, g) - correction, 0.0)
-    scale = 2 / over if over else math.inf
+    return 1 / over if over else math.inf
+
+
+def _var_to_x(g, x, axis, correction, keepdims):
+    scale = 2 * _share(x, g, correction)
     return expand(scale * g, x.shape, axis, keepdims) * (x - mean(x, axis, True))
 
 
@@ -198,14 +204,36 @@ def std(x, axis=None, correction=0.0, keepdims=False):
     return kernels.std(x, axis, correction, keepdims)
 
 
-def _std_to_x(g, x, out, axis, correction, keepdims):
-    flat = equal(out, 0)
-    return _var_to_x(
-        where(flat, 0.0, 0.5 * g / where(flat, 1.0, out)), x, axis, correction, keepdims
+@op
+def std_backward(g, x, y, axis, correction, keepdims):
+    """g (x − mean) / (y (n − correction)), and 0 where y, the standard deviation, is 0."""
+    g, y = np.asarray(g), np.asarray(y)
+    flat = y == 0
+    share, y = np.where(flat, 0, g * g.dtype.type(_share(x, g, correction))), np.where(flat, 1, y)
+    with np.errstate(over="ignore", under="ignore"):
+        scale = share / y
+    deviations = kernels.subtract(x, kernels.mean(x, axis, True))
+    if not kernels.in_range(abs(scale)) and (leaves_range(abs(scale)) & (share != 0)).any():
+        deviations = kernels.divide(deviations, kernels.expand(y, x.shape, axis, keepdims))
+        scale = share
+    scale = kernels.expand(np.asarray(scale, g.dtype), x.shape, axis, keepdims)
+    return kernels.multiply(scale, deviations)
+
+
+def _std_backward(g, x, y, axis, correction, keepdims):
+    """By deviations over y, not g over y, whose derivatives leave the range before these do."""
+    flat = equal(y, 0)
+    deviations = (x - mean(x, axis, True)) / expand(where(flat, 1.0, y), x.shape, axis, keepdims)
+    scale = where(flat, 0.0, g * _share(x, g, correction))
+    return expand(scale, x.shape, axis, keepdims) * deviations
+
+
+std_backward.defined_by(_std_backward)
+std.grad(
+    x=lambda g, x, out, axis, correction, keepdims: std_backward(
+        g, x, out, axis, correction, keepdims
     )
-
-
-std.grad(x=_std_to_x)
+)
 
 
 @op(residuals=("lse",))

@@ -5,6 +5,7 @@ import numpy as np
 from ...dtypes import promoted
 from .checks import of_real_numbers
 from .promotion import promoting
+from .scaling import leaves_range, power_of_two
 
 __all__ = [
     "batch_norm",
@@ -16,6 +17,20 @@ __all__ = [
 ]
 
 
+def _rstd(x, axes, eps):
+    """1 / √(mean(x²) + eps), also where the squares are out of range."""
+    eps = x.dtype.type(eps)
+    with np.errstate(over="ignore", under="ignore"):
+        found = np.square(x).mean(axis=axes, keepdims=True) + eps
+    bad = leaves_range(found)
+    if x.size == 0 or not bad.any():
+        return 1 / np.sqrt(found)
+    scale = power_of_two(x, axes, bad)
+    with np.errstate(divide="ignore", over="ignore"):
+        found = np.square(x / scale).mean(axis=axes, keepdims=True) + eps / scale / scale
+        return 1 / np.sqrt(found) / scale
+
+
 @promoting()
 @of_real_numbers
 def layer_norm(x, weight, bias, eps, ndim):
@@ -23,7 +38,7 @@ def layer_norm(x, weight, bias, eps, ndim):
     axes = tuple(range(x.ndim - ndim, x.ndim))
     mean = x.mean(axis=axes, keepdims=True)
     out = x - mean
-    rstd = 1 / np.sqrt(np.square(out).mean(axis=axes, keepdims=True) + x.dtype.type(eps))
+    rstd = _rstd(out, axes, eps)
     out *= rstd
     if weight is not None:
         out = out * weight
@@ -47,7 +62,7 @@ def layer_norm_backward(g, x, weight, mean, rstd, ndim):
 def rms_norm(x, weight, eps, ndim):
     """x over the root of its mean square over the last ``ndim`` axes; also 1 / that root."""
     axes = tuple(range(x.ndim - ndim, x.ndim))
-    rstd = 1 / np.sqrt(np.square(x).mean(axis=axes, keepdims=True) + x.dtype.type(eps))
+    rstd = _rstd(x, axes, eps)
     return (x * rstd if weight is None else x * rstd * weight), rstd
 
 
@@ -80,14 +95,16 @@ def batch_norm(x, running_mean, running_var, weight, bias, training, momentum, e
     if training:
         mean = x.mean(axis=axes)
         centred = x - mean.reshape(channels)
-        var = np.square(centred).mean(axis=axes)
+        rstd = _rstd(centred, axes, eps).reshape(-1)
+        with np.errstate(over="ignore", under="ignore"):
+            var = np.square(centred).mean(axis=axes)
         count = x.size // (x.shape[1] or 1)
         update_running_stats(running_mean, running_var, mean, var, count, momentum)
     else:
         dtype = promoted((x.dtype, running_mean.dtype, running_var.dtype))
         mean, var = running_mean.astype(dtype), running_var.astype(dtype)
         centred = x - mean.reshape(channels)
-    rstd = 1 / np.sqrt(var + var.dtype.type(eps))
+        rstd = 1 / np.sqrt(var + var.dtype.type(eps))
     out = centred * rstd.reshape(channels)
     if weight is not None:
         out = out * weight.reshape(channels)

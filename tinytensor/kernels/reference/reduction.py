@@ -5,6 +5,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from .checks import of_real_numbers
 from .promotion import promoting
+from .scaling import leaves_range, power_of_two
 
 __all__ = [
     "amax",
@@ -14,6 +15,7 @@ __all__ = [
     "cumprod",
     "cumsum",
     "expand",
+    "in_range",
     "mean",
     "prod",
     "reduce_sum",
@@ -49,17 +51,43 @@ def amin(x, axis=None, keepdims=False):
     return np.min(x, axis=axis, keepdims=keepdims)
 
 
+def in_range(squares):
+    """Whether all of an array of sums of squares may be trusted: each is finite, and not so small
+    that squares may have lost digits."""
+    return not leaves_range(squares).any()
+
+
 @promoting(floating=True)
 @of_real_numbers
 def var(x, axis=None, correction=0.0, keepdims=False):
     """The mean squared deviation from the mean, over n − correction instead of n."""
-    return np.var(x, axis=axis, ddof=correction, keepdims=keepdims)
+    found, scale = _scaled_var(x, axis, correction, keepdims)
+    with np.errstate(over="ignore", under="ignore"):  # of the variance itself
+        return found if scale is None else found * scale * scale
 
 
 @promoting(floating=True)
 @of_real_numbers
 def std(x, axis=None, correction=0.0, keepdims=False):
-    return np.sqrt(var(x, axis, correction, keepdims))
+    """The root of ``var``, also where the squares are out of range."""
+    found, scale = _scaled_var(x, axis, correction, keepdims)
+    return np.sqrt(found) if scale is None else np.sqrt(found) * scale
+
+
+def _scaled_var(x, axis, correction, keepdims):
+    """The variance of x / scale, and the scale; None for 1."""
+    x = np.asarray(x)
+    with np.errstate(over="ignore", under="ignore"):
+        found = np.var(x, axis=axis, ddof=correction, keepdims=keepdims)
+    bad = leaves_range(np.asarray(found))
+    if x.size == 0 or not bad.any():
+        return found, None
+    if axis is not None and not keepdims:
+        bad = np.expand_dims(bad, axis)
+    scale = power_of_two(x, axis, bad)
+    with np.errstate(invalid="ignore"):
+        found = np.var(x / scale, axis=axis, ddof=correction, keepdims=keepdims)
+    return found, scale if keepdims else np.squeeze(scale, axis)
 
 
 def argmax(x, axis=None, keepdims=False):

@@ -23,11 +23,15 @@ def get_total_norm(
     tensor(5.)
     """
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-    norm = _combined([_norm(t.value, norm_type) for t in tensors], norm_type)
+    norm = _total(tensors, norm_type)
     if error_if_nonfinite and not math.isfinite(norm):
         raise RuntimeError(f"get_total_norm: the norm of order {norm_type} is {norm}")
     dtype = wide(tensors[0].value).real.dtype if tensors else get_default_dtype()
     return Tensor(np.array(norm, dtype))
+
+
+def _total(tensors: list[Tensor], p: float) -> float:
+    return _combined([_norm(t.value, p) for t in tensors], p)
 
 
 def _norm(array: np.ndarray, p: float) -> float:
@@ -74,7 +78,10 @@ def clip_grad_norm_(
     grads = _grads(parameters)
     max_norm = number("clip_grad_norm_", "max_norm", max_norm, 0)
     total = get_total_norm(grads, norm_type, error_if_nonfinite)
-    factor = max_norm / (total.item() + 1e-6)
+    norm = total.item()
+    if math.isinf(norm):  # in the dtype of the gradients: in float64 it may have a number
+        norm = _total(grads, norm_type)
+    factor = max_norm / (norm + 1e-6)
     if not factor >= 1:  # NaN scales too, as in PyTorch: bad gradients stay visible
         for grad in grads:
             np.copyto(grad.value, wide(grad.value) * factor, casting="same_kind")
