@@ -53,7 +53,7 @@ def test_one_complex_number_among_real_ones_or_a_refusal(row: Row, case: Case) -
     real = {key: arguments(case)[key] for key in differentiable(op, case)}
     rng = np.random.default_rng(7)
     for turned in real:
-        at = {key: x + 0.3j * rng.normal(size=x.shape) if key is turned else x
+        at = {key: np.asarray(x + 0.3j * rng.normal(size=x.shape)) if key is turned else x
               for key, x in real.items()}  # fmt: skip
         along = {key: _direction(rng, x) for key, x in at.items()}
 
@@ -65,7 +65,7 @@ def test_one_complex_number_among_real_ones_or_a_refusal(row: Row, case: Case) -
             return sum(terms[1:], terms[0])
 
         def moved(step: float, at: Any = at, along: Any = along, loss: Any = loss) -> float:
-            return loss({key: tt.Tensor(x + step * along[key]) for key, x in at.items()}).item()
+            return loss(_shifted(at, step, along)).item()
 
         try:
             moved(0.0)
@@ -94,8 +94,7 @@ def assert_jvp(
         return [o for o in call(op, case, inputs) if o.dtype.kind in kinds]
 
     def moved(step: float) -> list[np.ndarray]:
-        there = {key: tt.Tensor(array + step * along[key]) for key, array in at.items()}
-        return [output.numpy() for output in function(there)]
+        return [output.numpy() for output in function(_shifted(at, step, along))]
 
     outputs, tangents = tt.func.jvp(function, (at,), (along,))
     for i, (output, tangent, ahead, behind) in enumerate(
@@ -109,6 +108,11 @@ def assert_jvp(
         assert (error <= bound).all(), (
             f"{what}, output {i}: jvp {tangent}, finite differences {measured}"
         )
+
+
+def _shifted(at: Any, step: float, along: Any) -> dict[Key, tt.Tensor]:
+    """Tensors at + step · along; of numbers, NumPy's sum is a scalar, whose dtype is weak."""
+    return {key: tt.Tensor(np.asarray(x + step * along[key])) for key, x in at.items()}
 
 
 def _direction(rng: np.random.Generator, array: np.ndarray) -> np.ndarray:
@@ -136,6 +140,7 @@ def test_third_derivatives_along_a_line(row: Row, case: Case) -> None:
     second = tt.func.grad(tt.func.grad(line))
     zero, one = np.zeros(()), np.ones(())
     _, third = tt.func.jvp(second, (zero,), (one,))
-    measured = (second(zero + 1e-5).item() - second(zero - 1e-5).item()) / 2e-5
+    step = np.array(1e-5)  # an array: the dtype of a number is weak
+    measured = (second(step).item() - second(np.array(-1e-5)).item()) / 2e-5
     scale = abs(second(zero).item())
     assert abs(third.item() - measured) <= 1e-5 * abs(measured) + 1e-7 * max(1.0, scale)
