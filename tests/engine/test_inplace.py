@@ -771,6 +771,14 @@ def test_strided_views_change_as_copies_do(name: str, dtype: str) -> None:
         np.testing.assert_allclose(x.numpy()[:, 0], within, rtol=ulp)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("name", ["abs_", "round_"])
+def test_whole_numbers_stay_in_any_layout(name: str, dtype: str) -> None:
+    for x in (tt.tensor([1, 0, 1], dtype=dtype), tt.tensor([[1, 0], [1, 1]], dtype=dtype)[:, 0]):
+        expected = x.tolist()
+        assert getattr(x, name)().tolist() == expected
+
+
 def test_the_first_column_of_four_is_negated() -> None:
     x = tt.tensor(np.arange(1.0, 9.0, dtype=np.float32).reshape(2, 4))
     x[:, 0].neg_()

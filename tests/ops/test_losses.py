@@ -101,3 +101,26 @@ def test_saturated_probabilities_have_finite_gradients():
     np.testing.assert_array_equal(loss.value, [0, 0, 100, 100])
     loss.sum().backward()
     assert np.isfinite(p.grad.value).all()
+
+
+@pytest.mark.parametrize("factors", [{"weight": 2.0}, {"pos_weight": 3.0}])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_small_weighted_losses_keep_their_digits(dtype, factors):
+    x = np.array([-80.0, -20.0, -15.0, 0.0, 15.0, 20.0, 80.0])
+    least = np.log1p(np.exp(-np.abs(x)))
+    far = 1 / (1 + np.exp(np.abs(x)))  # how far σ(x) is from 0 or 1
+    for y in (0.0, 1.0):
+        sign = 1 if y == 0 else -1
+        weight = factors.get("weight", 1.0) * (factors.get("pos_weight", 1.0) if y else 1.0)
+        logits = tt.tensor(x, dtype=dtype, requires_grad=True)
+        settings = {name: tt.tensor(w, dtype=dtype) for name, w in factors.items()}
+        loss = tt.binary_cross_entropy_with_logits(
+            logits, tt.full(x.shape, y, dtype=dtype), reduction="none", **settings
+        )
+        loss.sum().backward()
+        slope = np.where(sign * x < 0, far, 1 - far)
+        rtol = 16 * np.finfo(dtype).eps
+        np.testing.assert_allclose(
+            loss.detach().numpy(), weight * (np.maximum(sign * x, 0) + least), rtol
+        )
+        np.testing.assert_allclose(logits.grad.numpy(), sign * weight * slope, rtol)

@@ -101,6 +101,14 @@ def test_what_is_not_negative(name: str) -> None:
         (lambda: F.one_hot(CLASSES, 3.5), "one_hot: num_classes must be an integer"),
         (lambda: nn.init.uniform_(tt.zeros(2), 2, 1), "uniform_: b must be at least 2.0, not 1"),
         (lambda: tt.randperm(-1), "randperm: n must be an integer of at least 0"),
+        (lambda: tt.linspace(0, 1, -1), "linspace: num must be an integer of at least 0"),
+        (lambda: tt.linspace(0, 1, 2.5), "linspace: num must be an integer of at least 0"),
+        (lambda: tt.eye(-1), "eye: n_rows must be an integer of at least 0"),
+        (lambda: tt.eye(2, -1), "eye: n_cols must be an integer of at least 0"),
+        (
+            lambda: F.cross_entropy(M, M / 4, ignore_index=1),
+            "cross_entropy: ignore_index 1 is for class indices",
+        ),
     ],
 )
 def test_others(call: Callable[[], Any], message: str) -> None:

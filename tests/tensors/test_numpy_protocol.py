@@ -243,6 +243,26 @@ def test_no_function_drops_a_graph_without_a_word(call: Any) -> None:
     call(leaf().detach())
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x: np.copyto(x, 1.0),
+        lambda x: np.copyto(np.zeros((2, 3)), x),
+        lambda x: np.fill_diagonal(x, 0.0),
+        lambda x: np.put(x, [0], 9.0),
+        lambda x: np.putmask(x, A > 2, 9.0),
+        lambda x: np.place(x, A > 2, [9.0]),
+        lambda x: np.put_along_axis(x, np.zeros((2, 1), int), 9.0, 1),
+    ],
+)
+def test_functions_that_write_leave_graphs_alone(write: Any) -> None:
+    for x in (leaf(), leaf() * 1):
+        with pytest.raises(tt.GraphError, match=r"^np\.\w+: writes where no graph sees it"):
+            write(x)
+        np.testing.assert_array_equal(x.detach().numpy(), A)
+    write(tt.tensor(A))
+
+
 def test_results_that_have_no_gradient_are_given() -> None:
     x = leaf()
     assert np.argsort(x).tolist() == np.argsort(A).tolist()

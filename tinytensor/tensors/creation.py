@@ -298,6 +298,7 @@ def linspace(
         raise DtypeError(
             f"linspace: dtype must be of floats, not {kind}; astype rounds to integers"
         )
+    num = int(counts("linspace", "num", num))
     # as float64, in which float32 numbers have no rounding to speak of
     first, last = (np.asarray(end, np.result_type(end, np.float64)) for end in (start, stop))
     with np.errstate(over="ignore"):
@@ -317,7 +318,9 @@ def eye(
 ) -> Tensor:
     """A matrix with ones on its diagonal ``k`` and zeros elsewhere."""
     check_device(device)
-    return Tensor(np.eye(n_rows, n_cols, k, dtype or get_default_dtype()))
+    rows = int(counts("eye", "n_rows", n_rows))
+    columns = rows if n_cols is None else int(counts("eye", "n_cols", n_cols))
+    return Tensor(np.eye(rows, columns, k, dtype or get_default_dtype()))
 
 
 def rand(

@@ -66,6 +66,8 @@ _BEYOND = {
 # fmt: on
 # Whose results depend on the shape of x alone.
 OF_SHAPES = (np.zeros_like, np.ones_like, np.empty_like, np.full_like)
+# Which return nothing, but change an argument: no graph would know of it.
+WRITING = (np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask)
 
 
 def _along_all(running: Any) -> Any:

@@ -54,15 +54,16 @@ if TYPE_CHECKING:
 
 def in_place(x, by, op, ufunc, others):
     """Change x to what ``op`` makes of it and the others. Where no graph needs to know of that,
-    ``ufunc``, if there is one, does it without a buffer; but one of x alone only where memory is
-    contiguous: NumPy 2.4's ``negative`` reads elements of a strided array that it has written."""
+    ``ufunc``, if there is one, does it without a buffer; but one of x alone only of floats where
+    memory is contiguous: NumPy 2.4's ``negative`` reads elements of a strided array that it has
+    written, and its ``rint`` makes floats of integers."""
     if would_record((x, *others)):
         change(by, x, op, *others)
         return x
     array = array_of(by, x)
     raw = [other.value if isinstance(other, Variable) else number_of(other) for other in others]
     try:
-        if ufunc is not None and (others or array.flags.forc):
+        if ufunc is not None and (others or (array.flags.forc and array.dtype.kind not in "biu")):
             ufunc(array, *raw, out=array, casting="same_kind")
         else:
             forward = x.widened(op) if x.narrow else op.forward

@@ -36,7 +36,7 @@ from ..ops.precision import cast
 from ..ops.updates import At
 from .floats16 import widened
 from .namespace_info import ARRAY_API_VERSION
-from .numpy_protocol import NAMES_OF_UFUNCS, OF_SHAPES, function_of
+from .numpy_protocol import NAMES_OF_UFUNCS, OF_SHAPES, WRITING, function_of
 from .operators import Gradient, Operators, as_shape, in_place
 
 if TYPE_CHECKING:
@@ -307,6 +307,11 @@ class Tensor(Operators):
                     f"{_numpys(function)}: with these arguments it has no gradient; see"
                     f" tt.{own.__name__}, or pass x.detach()"
                 )
+        if tracked and function in WRITING:
+            raise GraphError(
+                f"{_numpys(function)}: writes where no graph sees it; write x[...] = values, or"
+                " pass x.detach()"
+            )
         got = function(*_plain(args), **{name: _plain(value) for name, value in kwargs.items()})
         if tracked and function not in OF_SHAPES and _has_floats(got):
             raise GraphError(f"{_numpys(function)}: has no gradient here; pass x.detach()")

@@ -75,20 +75,17 @@ def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean
     x, y = _binary("binary_cross_entropy_with_logits", input, target, reduction)
     if weight is None and pos_weight is None:
         return kernels.loss("logistic", x, y, 0.0, reduction)
-    log_p = -(np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x))))
-    losses = (1 - y) * x - _positives(y, pos_weight) * log_p
+    least = np.log1p(np.exp(-np.abs(x)))
+    minus_log_p, minus_log_q = np.maximum(-x, 0) + least, np.maximum(x, 0) + least
+    # a sum of what is not negative: log(1 − p) = log p − x would lose the digits of a small loss
+    losses = _weighted(y, pos_weight) * minus_log_p + (1 - y) * minus_log_q
     return reduce(_weighted(losses, weight), reduction)
-
-
-def _positives(y, pos_weight):
-    """What log p is multiplied by, where log(1 − p) = log p − x: 1 − y + pos_weight y."""
-    return 1 if pos_weight is None else _weighted(y, pos_weight) + (1 - y)
 
 
 def _logits_by_input(g, input, target, weight, reduction, pos_weight):
     if weight is None and pos_weight is None:
         return loss_backward(g, "logistic", input, target, 0.0, reduction)
-    slope = (1 - target) - _positives(target, pos_weight) * sigmoid(-input)
+    slope = (1 - target) * sigmoid(input) - _weighted(target, pos_weight) * sigmoid(-input)
     return _weighted(slope * share_of_each(g, input, reduction), weight)
 
 

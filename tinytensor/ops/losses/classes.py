@@ -120,6 +120,11 @@ def cross_entropy(
             f"{name}: probabilities must have the shape of input, but they are {target.shape} and"
             f" input is {input.shape}"
         )
+    if ignore_index >= 0:
+        raise ValueError(
+            f"{name}: ignore_index {ignore_index} is for class indices, and target holds"
+            " probabilities"
+        )
     smoothed = target * (1 - label_smoothing) + label_smoothing / max(input.shape[axis], 1)
     if weight is not None:
         weight = weight.reshape(-1, *(1,) * (input.ndim - axis - 1))
