@@ -195,3 +195,11 @@ def test_integer_tensors_that_ask_for_gradients(name: str) -> None:
                     assert_clear(error, name)
                 else:
                     assert not any(out.requires_grad for out in outputs)
+
+
+def test_lists_of_lists_and_of_nothing_are_joined_or_refused() -> None:
+    assert tt.concat([[1.0, 2.0], [3.0]]).tolist() == [1, 2, 3]
+    assert tt.stack([[1.0, 2.0], [3.0, 4.0]]).dtype == tt.float32
+    for join in (tt.concat, tt.stack):
+        with pytest.raises(tt.ShapeError, match=rf"^{join.__name__}: needs at least one array"):
+            join([])

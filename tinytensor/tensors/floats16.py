@@ -24,11 +24,11 @@ __all__ = ["widened"]
 def widened(op: Op) -> Callable[..., Any]:
     """The forward function of an op for arguments some of which are, or may be, 16-bit arrays."""
     if op.view and not getattr(op, "computes", False):  # memory is to be shared
-        return lambda *values, **static: op.forward(*_of_default_dtype(values), **static)
+        return lambda *values, **static: op.forward(*_of_default_dtype(op, values), **static)
     changed = [op.position(name) for name in getattr(op, "overwrites", ())]
 
     def forward(*values: Any, **static: Any) -> Any:
-        values = _of_default_dtype(values)
+        values = _of_default_dtype(op, values)
         inputs = values[0] if op.variadic else values
         dtypes = {x.dtype for x in inputs if isinstance(x, np.ndarray | np.generic)}
         to = common(dtypes)
@@ -51,7 +51,7 @@ def widened(op: Op) -> Callable[..., Any]:
     return forward
 
 
-def _of_default_dtype(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def _of_default_dtype(op: Op, values: tuple[Any, ...]) -> tuple[Any, ...]:
     """The arguments of a call with a number or a list for an array: where nothing else has a dtype,
     it gets the default one."""
     first = values[0] if values else None
@@ -61,6 +61,8 @@ def _of_default_dtype(values: tuple[Any, ...]) -> tuple[Any, ...]:
         return values
     if isinstance(first, list) and any(map(is_array, first)):  # of a variadic op
         return values
+    if op.variadic and isinstance(first, list | tuple):
+        return ([as_array(value) for value in first], *values[1:])
     return (as_array(first), *values[1:])
 
 
