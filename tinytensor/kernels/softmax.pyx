@@ -81,6 +81,9 @@ cdef int place_of(object x, int axis) except -1:
 
 cdef object along(softmax_kernel by_rows, softmax_kernel by_columns, object x, object g, int axis):
     cdef SoftmaxWork work
+    if cnp.PyArray_NDIM(x) == 0:
+        g = None if g is None else g.reshape(1)
+        return along(by_rows, by_columns, x.reshape(1), g, axis).reshape(())
     axis = place_of(x, axis)
     x = contiguous(x)
     g = None if g is None else contiguous(g)

@@ -71,13 +71,14 @@ def with_lanes(x: Any, mapped: bool, lanes: int) -> Any:
     return np.broadcast_to(np.asarray(x), (lanes, *np.shape(x)))
 
 
-def shifted(op: Any, axis: Any, ndim: int) -> Any:
-    """An axis, or several, of a lane's ``ndim`` as axes of all lanes; None as all of a lane."""
+def shifted(op: Any, axis: Any, ndim: int, of_numbers: bool = False) -> Any:
+    """An axis, or several, of a lane's ``ndim`` as axes of all lanes; None as all of a lane.
+    ``of_numbers``: lanes without axes have axis 0 too."""
     if axis is None:
         return tuple(range(1, ndim + 1))
     if isinstance(axis, tuple | list):
-        return tuple(shifted(op, one, ndim) for one in axis)
-    return axis_index(op.__name__, axis, ndim) + 1
+        return tuple(shifted(op, one, ndim, of_numbers) for one in axis)
+    return axis_index(op.__name__, axis, ndim, of_numbers) + 1
 
 
 def folded(x: Any) -> Any:
@@ -142,9 +143,9 @@ def over_leading_axes(arrays: int) -> Rule:
     return rule
 
 
-def along_axis(arrays: int = 1) -> Rule:
+def along_axis(arrays: int = 1, of_numbers: bool = True) -> Rule:
     """A rule for ops that work along ``axis`` of their first ``arrays`` arguments, which have the
-    same shape."""
+    same shape; ``of_numbers`` too, of which axis 0 is one element."""
 
     def rule(op: Any, args: Sequence[Any], mapped: Sequence[bool], static: dict[str, Any]) -> Any:
         place = op.names.index("axis")
@@ -154,10 +155,30 @@ def along_axis(arrays: int = 1) -> Rule:
         lanes = lanes_of(args, mapped)
         args = [with_lanes(x, o, lanes) if i < arrays else x
                 for i, (x, o) in enumerate(zip(args, mapped, strict=True))]  # fmt: skip
-        args[place] = shifted(op, args[place], ndim)
-        return op(*args, **static)
+        args[place] = shifted(op, args[place], ndim, of_numbers)
+        if ndim:
+            return op(*args, **static)
+        args[:arrays] = [x.reshape(lanes, 1) for x in args[:arrays]]
+        return op(*args, **static).reshape(lanes)
 
     return rule
+
+
+def with_own_axis(rule: Rule) -> Rule:
+    """A rule for ops of x along ``axis``, which may be 0 or −1 of lanes without axes: the rule is
+    given them with one axis each. Other arguments are the same in all lanes."""
+
+    def for_numbers(
+        op: Any, args: Sequence[Any], mapped: Sequence[bool], static: dict[str, Any]
+    ) -> Any:
+        if any(mapped[1:]):
+            return NotImplemented
+        x, axis = args[0], args[op.names.index("axis")]
+        if x.ndim > 1 or not shifted(op, axis, 0, True):
+            return rule(op, args, mapped, static)
+        return rule(op, (x.reshape(len(x), 1), *args[1:]), mapped, static).reshape(len(x))
+
+    return for_numbers
 
 
 def reduction(op: Any, args: Sequence[Any], mapped: Sequence[bool], static: dict[str, Any]) -> Any:
@@ -168,9 +189,7 @@ def reduction(op: Any, args: Sequence[Any], mapped: Sequence[bool], static: dict
     ndim, axis = x.ndim - 1, args[place]
     args = list(args)
     if ndim == 0:  # there is a number in each lane: it is made an axis, and taken away
-        if axis not in (None, ()):
-            return NotImplemented
-        args[0], args[place] = x.reshape(len(x), 1), (1,)
+        args[0], args[place] = x.reshape(len(x), 1), shifted(op, axis, 0, True) or (1,)
         args[op.names.index("keepdims")] = False
     else:
         args[place] = shifted(op, axis, ndim)

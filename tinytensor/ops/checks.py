@@ -40,12 +40,18 @@ def parameter(op: str, name: str, x: Any, shape: tuple[int, ...]) -> np.ndarray 
     return x
 
 
-def axis_index(op: str, axis: int, ndim: int) -> int:
-    """``axis`` counted from the front."""
+def axis_index(op: str, axis: int, ndim: int, of_numbers: bool = True) -> int:
+    """``axis`` counted from the front. Without dimensions it is 0, or an error if that has no
+    meaning ``of_numbers``."""
     try:
-        return normalize_axis_index(axis, ndim)
+        return normalize_axis_index(axis, ndim or int(of_numbers))
     except ValueError:
         raise AxisError(f"{op}: there is no axis {axis} in {ndim} dimensions") from None
+
+
+def lined_up(op: str, x: Any, axis: int) -> tuple[Any, int]:
+    """x, with one axis if it has none, and ``axis`` counted from the front."""
+    return x if x.ndim else x.reshape((1,)), axis_index(op, axis, x.ndim)
 
 
 def counts(op: str, name: str, value: Any) -> np.ndarray:

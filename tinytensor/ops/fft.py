@@ -43,7 +43,7 @@ SWAPPED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 def check(name: str, x: Any, n: Any, axis: Any, norm: Any) -> None:
     if norm not in SWAPPED:
         raise ValueError(f"{name}: norm must be one of {', '.join(SWAPPED)}, not {norm!r}")
-    axis_index(name, axis, np.ndim(x))
+    axis_index(name, axis, np.ndim(x), of_numbers=False)
     if n is not None and n < 1:
         raise ShapeError(f"{name}: n must be at least 1, not {n}")
 
@@ -135,7 +135,7 @@ def ihfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") 
 
 
 for _op in (fft, ifft, rfft, irfft):
-    _op.batched(along_axis())
+    _op.batched(along_axis(of_numbers=False))
 
 # --- Along several axes ----------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ def each_axis(
     """The axes to transform, with the number of elements wanted along each."""
     if axes is None:
         axes = range(x.ndim) if s is None else range(x.ndim - len(s), x.ndim)
-    chosen = [axis_index(name, axis, x.ndim) for axis in axes]
+    chosen = [axis_index(name, axis, x.ndim, of_numbers=False) for axis in axes]
     if s is not None and len(s) != len(chosen):
         raise ShapeError(f"{name}: s has {len(s)} sizes for {len(chosen)} axes")
     return list(zip(chosen, [None] * len(chosen) if s is None else s, strict=True))
@@ -226,4 +226,4 @@ def ifftshift(x: Any, axes: int | Sequence[int] | None = None) -> Any:
 
 def shifted_axes(name: str, x: Any, axes: int | Sequence[int] | None) -> tuple[int, ...]:
     given = range(x.ndim) if axes is None else (axes,) if isinstance(axes, int) else axes
-    return tuple(axis_index(name, axis, x.ndim) for axis in given)
+    return tuple(axis_index(name, axis, x.ndim, of_numbers=False) for axis in given)

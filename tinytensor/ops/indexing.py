@@ -12,7 +12,7 @@ from .. import kernels
 from ..engine.core import Variable
 from ..errors import ShapeError, VmapError
 from .batching import lanes_of, padded, rank, with_lanes
-from .checks import axis_index
+from .checks import lined_up
 from .composed import composed
 from .declared import op
 
@@ -173,7 +173,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
         raise TypeError(f"take: indices must be integers, not {indices.dtype}")
     if axis is None:
         x, axis = x.reshape(-1), 0
-    return lookup(x, (slice(None),) * axis_index("take", axis, x.ndim) + (indices,))
+    x, axis = lined_up("take", x, axis)
+    return lookup(x, (slice(None),) * axis + (indices,))
 
 
 @composed
@@ -185,12 +186,11 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
     indices = index_array(indices)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"take_along_axis: indices must be integers, not {indices.dtype}")
-    if indices.ndim != x.ndim or not -x.ndim <= axis < x.ndim:
+    if indices.ndim not in (x.ndim, x.ndim or 1):
         raise ShapeError(
-            f"take_along_axis: x is {x.shape}, indices {indices.shape}, axis {axis}; the ranks must"
-            " be equal, and axis one of theirs"
+            f"take_along_axis: x is {x.shape}, indices {indices.shape}; the ranks must be equal"
         )
-    axis %= x.ndim
+    x, axis = lined_up("take_along_axis", x, axis)
     index: list[Any] = [
         np.arange(n).reshape((-1,) + (1,) * (x.ndim - 1 - i)) for i, n in enumerate(x.shape)
     ]

@@ -21,6 +21,7 @@ from ..dtypes import get_default_dtype, is_complex, is_floating, is_real_floatin
 from ..engine.core import GraphError
 from ..engine.operation import Op
 from ..errors import ShapeError
+from ..kernels.reference.checks import own_axis
 from ..kernels.reference.promotion import promoting
 from ..kernels.reference.scaling import leaves_range, power_of_two
 from .arithmetic import abs, sign
@@ -576,6 +577,7 @@ for _op in (eigvalsh, svdvals, eigvals):
 
 @op
 @promoting(floating=True)
+@own_axis
 def _p_norm(x, axis, keepdims, ord):
     with np.errstate(divide="ignore", over="ignore", under="ignore"):
         powers = np.asarray(_powers(x, axis, keepdims, ord))

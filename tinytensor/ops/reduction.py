@@ -14,9 +14,10 @@ import numpy as np
 
 from .. import kernels
 from ..errors import ShapeError
+from ..kernels.reference.checks import own_axis
 from ..kernels.reference.scaling import leaves_range
 from .arithmetic import subtract
-from .batching import along_axis, rank, shifted
+from .batching import along_axis, rank, shifted, with_own_axis
 from .batching import reduction as over_lanes
 from .checks import axis_index
 from .composed import composed, computed
@@ -163,12 +164,14 @@ def argmin(x, axis=None, keepdims=False):
 
 
 @op
+@own_axis
 def any(x, axis=None, keepdims=False):
     """Whether one element is true (not 0)."""
     return np.any(x, axis=axis, keepdims=keepdims)
 
 
 @op
+@own_axis
 def all(x, axis=None, keepdims=False):
     """Whether all elements are true (not 0)."""
     return np.all(x, axis=axis, keepdims=keepdims)
@@ -290,6 +293,7 @@ def cumprod(x, axis):
     return kernels.cumprod(x, axis_index("cumprod", axis, np.ndim(x)))
 
 
+@own_axis
 def _cumprod_by_doubling(x, axis):
     """Products of runs of 1, 2, 4 … elements that end at each: no division, so zeros are right."""
     axis %= x.ndim
@@ -304,7 +308,8 @@ def _cumprod_by_doubling(x, axis):
 cumprod.defined_by(_cumprod_by_doubling)
 
 
-def _cumulative(name: str, of: Any, x: Any, axis: Any, dtype: Any, first: int | None) -> Any:
+@own_axis
+def _cumulative(x: Any, axis: Any, name: str, of: Any, dtype: Any, first: int | None) -> Any:
     """Running sums or products as the standard wants them."""
     if axis is None:
         if x.ndim != 1:
@@ -334,7 +339,7 @@ def cumulative_sum(
     >>> tt.cumulative_sum(tt.tensor([1.0, 2.0, 3.0]), include_initial=True)
     tensor([0., 1., 3., 6.])
     """
-    return _cumulative("cumulative_sum", cumsum, x, axis, dtype, 0 if include_initial else None)
+    return _cumulative(x, axis, "cumulative_sum", cumsum, dtype, 0 if include_initial else None)
 
 
 @composed
@@ -345,7 +350,7 @@ def cumulative_prod(
 
     Arguments as of :func:`cumulative_sum`. The gradients are right also where elements are 0.
     """
-    return _cumulative("cumulative_prod", cumprod, x, axis, dtype, 1 if include_initial else None)
+    return _cumulative(x, axis, "cumulative_prod", cumprod, dtype, 1 if include_initial else None)
 
 
 @computed
@@ -357,7 +362,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     >>> tt.diff(tt.tensor([1.0, 4.0, 9.0]))
     tensor([3., 5.])
     """
-    axis = axis_index("diff", axis, x.ndim)
+    axis = axis_index("diff", axis, x.ndim, of_numbers=False)
     if not isinstance(n, int) or n < 0:
         raise ShapeError(f"diff: n must be a number of times, not {n!r}")
     if n == 0:
@@ -381,7 +386,7 @@ cumprod.batched(along_axis())
 
 def _expand_lanes(op, args, mapped, static):
     g, shape, axis, keepdims = args
-    axis = shifted(op, axis, len(shape))
+    axis = shifted(op, axis, len(shape), True)
     return op(g, (g.shape[0], *shape), axis, keepdims) if shape else g
 
 
@@ -389,6 +394,9 @@ def _shares_of_lanes(op, args, mapped, static):
     x, extreme, axis, keepdims = args
     if not builtins.all(mapped[:2]):
         return NotImplemented
+    if x.ndim == 1:
+        axis = shifted(op, axis, 0, True) or (1,)
+        return op(x.reshape(len(x), 1), extreme, axis, False).reshape(len(x))
     return op(x, extreme, shifted(op, axis, x.ndim - 1), keepdims)
 
 
@@ -410,6 +418,6 @@ def _cumsum_of_lanes(op, args, mapped, static):
 
 expand.batched(_expand_lanes)
 _extreme_shares.batched(_shares_of_lanes)
-argmax.batched(_index_of_lanes)
-argmin.batched(_index_of_lanes)
-cumsum.batched(_cumsum_of_lanes)
+argmax.batched(with_own_axis(_index_of_lanes))
+argmin.batched(with_own_axis(_index_of_lanes))
+cumsum.batched(with_own_axis(_cumsum_of_lanes))

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..engine.operation import MANY
 from ..errors import ShapeError
+from ..kernels.reference.checks import own_axis
 from .batching import along_axis, refused
 from .batching import reduction as over_lanes
 from .checks import axis_index, integers
@@ -33,6 +34,7 @@ __all__ = [
 
 
 @op
+@own_axis
 def argsort(x, axis=-1, descending=False, stable=True):
     """The indices that sort x along ``axis``; equal elements keep their order."""
     axis_index("argsort", axis, np.ndim(x))
@@ -71,6 +73,11 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True, sorted: bool = Tr
     >>> tt.topk(tt.tensor([2.0, 3.0, 1.0]), 2)
     TopK(values=tensor([3., 2.]), indices=tensor([1, 0]))
     """
+    return TopK(*_topk(x, axis, k, largest, sorted))
+
+
+@own_axis
+def _topk(x: Any, axis: int, k: int, largest: bool, sorted: bool) -> tuple[Any, Any]:
     axis = axis_index("topk", axis, x.ndim)
     if not 0 <= k <= x.shape[axis]:
         raise ShapeError(f"topk: k is {k}, but axis {axis} of x has {x.shape[axis]} elements")
@@ -78,7 +85,7 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True, sorted: bool = Tr
     indices = argsort(x, axis, largest)[first]
     if not sorted:
         indices = take_along_axis(indices, argsort(indices, axis), axis)
-    return TopK(take_along_axis(x, indices, axis), indices)
+    return take_along_axis(x, indices, axis), indices
 
 
 # --- Searching and counting -------------------------------------------------------------------
@@ -93,6 +100,7 @@ def nonzero(x):
 
 
 @op
+@own_axis
 def count_nonzero(x, axis=None, keepdims=False):
     """How many elements are not 0."""
     return np.asarray(np.count_nonzero(x, axis=axis, keepdims=keepdims))

@@ -11,9 +11,19 @@ from .. import kernels
 from ..dtypes import is_complex, is_floating, is_number
 from ..engine.operation import MANY, SOMETIMES
 from ..errors import DtypeError, ShapeError
+from ..kernels.reference.checks import own_axis
 from ..kernels.reference.promotion import alike
-from .batching import elementwise, lanes_of, over_matrices, rank, shape, shifted, with_lanes
-from .checks import axis_index, counts
+from .batching import (
+    elementwise,
+    lanes_of,
+    over_matrices,
+    rank,
+    shape,
+    shifted,
+    with_lanes,
+    with_own_axis,
+)
+from .checks import axis_index, counts, lined_up
 from .composed import composed
 from .declared import op
 from .indexing import take
@@ -94,8 +104,7 @@ reshape.grad(x=lambda g, x_shape: reshape(g, x_shape))
 @composed
 def flatten(x: Any, start_axis: int = 0, end_axis: int = -1) -> Any:
     """The axes from ``start_axis`` to ``end_axis`` (included) made into one."""
-    ndim = max(x.ndim, 1)
-    start, end = axis_index("flatten", start_axis, ndim), axis_index("flatten", end_axis, ndim)
+    start, end = (axis_index("flatten", axis, x.ndim) for axis in (start_axis, end_axis))
     if x.ndim == 0:
         return reshape(x, (1,))
     if start > end:
@@ -161,7 +170,10 @@ expand_dims.grad(x=lambda g, x_shape: reshape(g, x_shape))
 @op(view=True)
 def squeeze(x, axis=None):
     """x without the axes of ``axis``, which must have size 1; without all such if None."""
-    return np.squeeze(np.asarray(x), axis)
+    x = np.asarray(x)
+    if not x.ndim and axis not in (None, ()):  # own_axis would cost as much as a squeeze
+        x = x.reshape((1,))
+    return np.squeeze(x, axis)
 
 
 squeeze.grad(x=lambda g, x_shape: reshape(g, x_shape))
@@ -183,6 +195,7 @@ broadcast_to.grad(x=lambda g: g)  # the engine sums it down
 
 
 @op(view=True)
+@own_axis
 def flip(x, axis=None):
     """x with the order of its elements along ``axis`` (all axes if None) reversed."""
     return np.asarray(np.flip(x, axis))
@@ -192,6 +205,7 @@ flip.grad(x=lambda g, axis: flip(g, axis))
 
 
 @op
+@own_axis
 def roll(x, shift, axis=None):
     """x with its elements moved on by ``shift`` along ``axis``, around the end."""
     return np.roll(x, shift, axis)
@@ -258,7 +272,7 @@ stack.grad(arrays=lambda g, axis: unstack(g, axis))
 @op(outputs=MANY, view=True)
 def split(x, indices_or_sections, axis=0):
     """Views of x along ``axis``: that many equal pieces, or cut before the given indices."""
-    axis_index("split", axis, np.ndim(x))
+    axis_index("split", axis, np.ndim(x), of_numbers=False)
     if isinstance(indices_or_sections, int) and indices_or_sections < 1:
         raise ShapeError(f"split: cannot cut into {indices_or_sections} sections")
     return np.split(x, indices_or_sections, axis)
@@ -360,7 +374,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """x with each element along ``axis`` repeated; ``repeats`` is a number or one for each."""
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
-    axis = axis_index("repeat", axis, x.ndim)
+    x, axis = lined_up("repeat", x, axis)
     each = counts("repeat", "repeats", repeats)
     if each.size not in (1, x.shape[axis]):
         raise ShapeError(
@@ -477,10 +491,10 @@ def _pad_lanes(op, args, mapped, static):
 reshape.batched(_reshape_lanes)
 permute_dims.batched(_permute_lanes)
 expand_dims.batched(_expand_dims_lanes)
-squeeze.batched(_squeeze_lanes)
+squeeze.batched(with_own_axis(_squeeze_lanes))
 broadcast_to.batched(_broadcast_lanes)
-flip.batched(_flip_lanes)
-roll.batched(_roll_lanes)
+flip.batched(with_own_axis(_flip_lanes))
+roll.batched(with_own_axis(_roll_lanes))
 concat.batched(_concat_lanes)
 stack.batched(_stack_lanes)
 split.batched(_split_lanes)

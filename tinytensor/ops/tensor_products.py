@@ -75,7 +75,7 @@ def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
     tensor([21., 43.])
     """
     b = as_operand(b)
-    axis_index("vecdot", axis, min(a.ndim, b.ndim))
+    axis_index("vecdot", axis, min(a.ndim, b.ndim), of_numbers=False)
     a, b = moveaxis(a, axis, -1), moveaxis(b, axis, -1)
     if a.shape[-1] != b.shape[-1]:
         raise ShapeError(f"vecdot: lengths differ: {a.shape[-1]} of a, {b.shape[-1]} of b")
@@ -88,7 +88,7 @@ def cross(a: Any, b: Any, axis: int = -1) -> Any:
     """The cross product of vectors of 3 along ``axis``; the other axes broadcast."""
     b = as_operand(b)
     for x in (a, b):
-        if x.shape[axis_index("cross", axis, x.ndim)] != 3:
+        if x.shape[axis_index("cross", axis, x.ndim, of_numbers=False)] != 3:
             raise ShapeError(f"cross: needs 3 elements along axis {axis}: {a.shape}, {b.shape}")
     a, b = broadcast_arrays(a, b)
     return subtract(
@@ -112,8 +112,8 @@ def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Any:
         of_b: Sequence[int] = range(axes)
     else:
         of_a, of_b = ((one,) if isinstance(one, int) else tuple(one) for one in axes)
-        of_a = [axis_index("tensordot", axis, a.ndim) for axis in of_a]
-        of_b = [axis_index("tensordot", axis, b.ndim) for axis in of_b]
+        of_a = [axis_index("tensordot", axis, a.ndim, False) for axis in of_a]
+        of_b = [axis_index("tensordot", axis, b.ndim, False) for axis in of_b]
     if [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b] or len(set(of_a)) != len(of_a):
         raise ShapeError(f"tensordot: axes {axes} of a {a.shape} do not fit those of b {b.shape}")
     kept_a = [i for i in range(a.ndim) if i not in of_a]

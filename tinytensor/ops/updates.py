@@ -14,6 +14,7 @@ import numpy as np
 from ..dtypes import float32, same_kind
 from ..engine.core import Variable
 from ..errors import DtypeError, ShapeError
+from ..kernels.reference.checks import own_axis
 from .arithmetic import add, divide, floor_divide, maximum, minimum, multiply, subtract
 from .batching import lanes_of, padded, rank, with_lanes
 from .checks import axis_index
@@ -202,6 +203,7 @@ class Place:
 
 
 @composed
+@own_axis
 def index_add(x: Any, axis: int, index: Any, source: Any, alpha: float = 1) -> Any:
     """x with ``alpha`` times slice i of ``source`` added at ``index[i]`` along ``axis``."""
     axis = axis_index("index_add", axis, x.ndim)
@@ -248,7 +250,12 @@ def scatter(
         return cast(wide, x.dtype)
     if reduce is not None and reduce not in REDUCTIONS:
         raise ValueError(f"scatter: reduce is one of {', '.join(REDUCTIONS)}, not {reduce!r}")
-    place = _along("scatter", x, axis, index)
+    shape = x.shape
+    x, place = _along("scatter", x, axis, index)
+    return reshape(_scattered(x, place, source, reduce, include_self), shape)
+
+
+def _scattered(x: Any, place: Any, source: Any, reduce: str | None, include_self: bool) -> Any:
     if reduce is None:
         return updated("scatter", x, place, source, None)
     change, neutral = REDUCTIONS[reduce]
@@ -271,19 +278,22 @@ def gather(x: Any, axis: int, index: Any) -> Any:
 
     ``index`` may be smaller than x along the other axes, as in PyTorch.
     """
-    return lookup(x, _along("gather", x, axis, index))
+    return lookup(*_along("gather", x, axis, index))
 
 
-def _along(name: str, x: Any, axis: int, index: Any) -> tuple[Any, ...]:
-    """The index of what ``index`` says along ``axis``, and its own place along the others."""
+def _along(name: str, x: Any, axis: int, index: Any) -> tuple[Any, tuple[Any, ...]]:
+    """x, and the index of what ``index`` says along ``axis``, and its own place along the others.
+    An x without axes has one element along axis 0."""
     axis, index = axis_index(name, axis, x.ndim), index_array(own_index(index))
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: index must be integers, not {index.dtype}")
     fits = all(
         i <= n or a == axis for a, (i, n) in enumerate(zip(index.shape, x.shape, strict=False))
     )
-    if index.ndim != x.ndim or not fits:
+    if not fits or index.ndim not in (x.ndim, x.ndim or 1):
         raise ShapeError(f"{name}: index {index.shape} does not fit an x of {x.shape}")
+    if x.ndim == 0:
+        return reshape(x, (1,)), (index,)
     places: list[Any] = list(np.ogrid[tuple(slice(0, n) for n in index.shape)])
     places[axis] = index
-    return tuple(places)
+    return x, tuple(places)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from .checks import of_real_numbers
+from .checks import of_real_numbers, own_axis
 from .promotion import promoting
 from .scaling import leaves_range, power_of_two
 
@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 
+@own_axis
 def reduce_sum(x, axis=None, keepdims=False, dtype=None):
     """Σ x; added up as ``dtype``, if one is given."""
     if dtype is None:
@@ -33,20 +34,24 @@ def reduce_sum(x, axis=None, keepdims=False, dtype=None):
 
 
 @promoting(floating=True)
+@own_axis
 def mean(x, axis=None, keepdims=False):
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 
+@own_axis
 def prod(x, axis=None, keepdims=False):
     return np.prod(x, axis=axis, keepdims=keepdims)
 
 
 @of_real_numbers
+@own_axis
 def amax(x, axis=None, keepdims=False):
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
 @of_real_numbers
+@own_axis
 def amin(x, axis=None, keepdims=False):
     return np.min(x, axis=axis, keepdims=keepdims)
 
@@ -59,6 +64,7 @@ def in_range(squares):
 
 @promoting(floating=True)
 @of_real_numbers
+@own_axis
 def var(x, axis=None, correction=0.0, keepdims=False):
     """The mean squared deviation from the mean, over n − correction instead of n."""
     found, scale = _scaled_var(x, axis, correction, keepdims)
@@ -68,6 +74,7 @@ def var(x, axis=None, correction=0.0, keepdims=False):
 
 @promoting(floating=True)
 @of_real_numbers
+@own_axis
 def std(x, axis=None, correction=0.0, keepdims=False):
     """The root of ``var``, also where the squares are out of range."""
     found, scale = _scaled_var(x, axis, correction, keepdims)
@@ -90,14 +97,17 @@ def _scaled_var(x, axis, correction, keepdims):
     return found, scale if keepdims else np.squeeze(scale, axis)
 
 
+@own_axis
 def argmax(x, axis=None, keepdims=False):
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
+@own_axis
 def argmin(x, axis=None, keepdims=False):
     return np.argmin(x, axis=axis, keepdims=keepdims)
 
 
+@own_axis
 def cumsum(x, axis, reverse=False):
     """The sums of the elements up to each along an axis; ``reverse``: from each to the end.
 
@@ -136,6 +146,7 @@ def _accumulated(function, x, axis):
         return function(x, axis=axis, dtype=_DOUBLE[x.dtype]).astype(x.dtype)
 
 
+@own_axis
 def cumprod(x, axis):
     """The products of the elements up to each along an axis, of single precision in double."""
     x = np.asarray(x)

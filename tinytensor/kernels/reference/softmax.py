@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .checks import of_real_numbers
+from .checks import of_real_numbers, own_axis
 from .promotion import promoting
 
 __all__ = [
@@ -40,6 +40,7 @@ def log_softmax_backward(g, out, axis):
 
 @promoting(floating=True)
 @of_real_numbers
+@own_axis
 def logsumexp(x, axis=None, keepdims=False):
     """log Σ eˣ, and in an array (2, …) what backward needs: the largest x (0 if it is not finite)
     and Σ exp(x − largest). Where the largest is large, log Σ eˣ has not the digits of the other."""
@@ -60,4 +61,5 @@ def logsumexp_backward(g, x, lse, axis=None, keepdims=False):
     if axis is not None and not keepdims:
         g, top, total = (np.expand_dims(a, axis) for a in (g, top, total))
     none = total == 0
-    return np.where(none, 0, g / np.where(none, 1, total)) * np.exp(x - top)
+    out = np.where(none, 0, g / np.where(none, 1, total)) * np.exp(x - top)
+    return out.reshape(np.shape(x))  # also where x has no axes, of which 0 may be named
