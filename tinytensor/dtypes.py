@@ -236,6 +236,20 @@ def as_array(data: Any, dtype: Any = None) -> np.ndarray:
     return found if found.dtype == default else found.astype(default)
 
 
+def beside(data: Any, arrays: Iterable[Any]) -> Any:
+    """A list or tuple of floats as an array of the dtype that a number has beside ``arrays``, but
+    float32 beside 16-bit ones; anything else as it is, also what makes no array."""
+    try:
+        found = np.asarray(data)
+    except (ValueError, TypeError):
+        return data
+    if not is_floating(found.dtype) or is_array(data) or data == ():
+        return data
+    values: Any = [x for x in arrays if isinstance(x, Variable | np.ndarray)]
+    dtypes = {float32 if is_narrow(x.dtype) else x.dtype for x in values if is_floating(x.dtype)}
+    return found.astype(promoted(dtypes, COMPLEX if is_complex(found) else FLOAT))
+
+
 def is_array(data: Any) -> builtins.bool:
     """Whether numbers have a dtype: those of an array, or of a sequence that holds one."""
     if isinstance(data, list | tuple):

@@ -368,3 +368,45 @@ def test_setting_the_default_dtype() -> None:
         with pytest.raises(tt.DtypeError, match="float32 or float64"):
             tt.set_default_dtype(bad)
     assert tt.get_default_dtype() == tt.float32
+
+
+# --- Lists of numbers beside tensors -----------------------------------------------------------
+
+
+WITH_A_LIST: dict[str, Callable[[tt.Tensor], Any]] = {
+    "matmul": lambda x: x @ [0.1, 0.2, 0.3],
+    "linear": lambda x: tt.linear(x, [[0.1, 0.2, 0.3]], [0.4]),
+    "layer_norm": lambda x: tt.layer_norm(x, (3,), [0.1, 0.2, 0.3]),
+    "mse_loss": lambda x: tt.mse_loss(x, [[0.1, 0.2, 0.3]] * 2),
+    "binary_cross_entropy": lambda x: tt.binary_cross_entropy(x / 9, [[0.1, 0.2, 0.3]] * 2),
+    "cross_entropy": lambda x: tt.cross_entropy(x, [0, 1], [0.1, 0.2, 0.3]),
+    "where": lambda x: tt.where(x > 0, x, [0.1, 0.2, 0.3]),
+    "concat": lambda x: tt.concat([x[0], [0.1, 0.2]]),
+    "stack": lambda x: tt.stack([[0.1, 0.2, 0.3], x[0]]),
+    "einsum": lambda x: tt.einsum("ij,j->i", x, [0.1, 0.2, 0.3]),
+    "tensordot": lambda x: tt.tensordot(x, [0.1, 0.2, 0.3], 1),
+    "kron": lambda x: tt.kron(x, [[0.1, 0.2]]),
+    "outer": lambda x: tt.outer(x[0], (0.1, 0.2)),
+    "solve": lambda x: tt.linalg.solve([[0.1, 0.0], [0.0, 0.3]], x[:, 0]),
+}
+
+
+@pytest.mark.parametrize("name", WITH_A_LIST)
+def test_a_list_of_floats_is_as_weak_as_a_float(name: str) -> None:
+    function = WITH_A_LIST[name]
+    x = tt.Tensor(np.random.default_rng(0).uniform(1, 2, (2, 3)))
+    exact, single = function(x), function(x.float())
+    assert (exact.dtype, single.dtype) == (tt.float64, tt.float32)
+    np.testing.assert_allclose(single.numpy(), exact.numpy(), rtol=1e-5)
+    assert np.abs(single.numpy() - exact.numpy()).max() > 0  # 0.1 kept all its digits
+
+
+@pytest.mark.parametrize("name", ["matmul", "linear", "where", "concat", "einsum", "tensordot"])
+def test_a_list_of_floats_beside_integers(name: str) -> None:
+    assert WITH_A_LIST[name](tt.ones((2, 3), dtype=tt.int64)).dtype == tt.float32
+
+
+def test_a_layer_takes_a_list() -> None:
+    layer = tt.nn.Linear(3, 1)
+    assert layer([1.0, 2.0, 3.0]).dtype == tt.float32
+    assert layer.double()([1.0, 2.0, 3.0]).dtype == tt.float64

@@ -11,8 +11,6 @@ from typing import Any, ClassVar, Protocol, Self
 
 
 class Family(Protocol):
-    """A class of variables. A ``spec`` says what fits beside a value: a shape and a dtype."""
-
     family: ClassVar[Any]  # the class of an op's outputs
     # An op (x, variable=None): x behind a node of its own; by variable its derivative is zeros.
     identity: ClassVar[Any]
@@ -29,7 +27,7 @@ class Family(Protocol):
     def conjugated(self, of: Any = None) -> Self: ...
     def wide(self) -> Self: ...
 
-    # The spec of a value, and whether a value has it; None: cotangents always fit.
+    # What fits beside a value: a shape and a dtype; and whether a value fits. None: all do.
     spec: ClassVar[Callable[[Any], Any] | None]
     has_spec: ClassVar[Callable[[Any, Any], bool] | None]
     # Add to a value in its own storage, if that can be done; None: never.
@@ -46,6 +44,7 @@ class Family(Protocol):
     shares: ClassVar[Callable[[Any, Any], bool] | None]
 
     def again(self) -> Self: ...
+
     # The call of an op on a variable with a level: of all lanes of a vmap.
     @classmethod
     def called(cls, op: Any, args: Any, static: Any, level: int) -> Any: ...

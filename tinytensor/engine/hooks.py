@@ -15,8 +15,7 @@ class RemovableHandle:
         """Take the hook away; a second time does nothing."""
         self._remove()
 
-    def __call__(self) -> None:
-        self._remove()
+    __call__ = remove
 
     def __enter__(self) -> RemovableHandle:
         return self

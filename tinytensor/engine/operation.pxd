@@ -18,6 +18,7 @@ cdef class Op:
     cdef public Py_ssize_t outputs, arity, dtype_at
     cdef public int view
     cdef public bint variadic, may_copy
+    cdef public long long operands
     cdef public tuple residuals, tail
     cdef public list names, static
     cdef public dict rules, plans, defaults
@@ -25,7 +26,7 @@ cdef class Op:
     @cython.locals(
         needing=cython.longlong, bit=cython.longlong, variable=Variable, highest=Variable,
         level=cython.int, missing=cython.Py_ssize_t, narrow=bint, plain=bint,
-        foreign=bint,
+        foreign=bint, listed=bint,
     )
     cpdef call(self, tuple args, dict kwargs)
     @cython.locals(variable=Variable)

@@ -22,8 +22,10 @@ BAD_INPUT = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 MANY = 0  # as many outputs as the forward function returns
 SOMETIMES = 2  # of a view: it may be a copy as well
 UNRECORDED = (None,)  # what a view made under no_grad is a view of: a constant
-scalars: Any = ()  # the types of numbers that a family takes for Python's, which item() makes
+scalars: Any = ()  # types of numbers that ``settled`` makes Python's; it takes lists too
+settled: Any = None
 observed = 0  # how many ``observing`` contexts are open, in all threads: a call asks no more
+_counting = Lock()
 
 
 def plan_of(op, inputs):
@@ -90,7 +92,7 @@ class Op:
         self.joint = None
         self.plans = {}
         self.batching = self.formula = None
-        self.synonyms = {}
+        self.synonyms, self.operands = {}, 0  # operands: of which arguments rules are, as bits
         self.__name__ = self.__qualname__ = forward.__name__
         self.__module__ = forward.__module__
         self.__doc__ = forward.__doc__
@@ -115,7 +117,7 @@ class Op:
     def grad(self, **rules: Callable[..., Any] | None) -> Self:
         """Declare a rule for each named parameter; None says that the derivative is zero."""
         for name, rule in rules.items():
-            self.position(name)
+            self.operands |= 1 << self.position(name)
             self.rules[name] = (zero, ()) if rule is None else (rule, self.named_by(rule))
         return self
 
@@ -150,6 +152,7 @@ class Op:
     def _grad_jointly(self, inputs, rule, names):
         self.joint = (rule, names, tuple(inputs))
         self.rules = dict.fromkeys(inputs, self.joint)
+        self.operands = sum([1 << self.position(name) for name in inputs])
         return self
 
     def batched(self, rule: Any = None, formula: Any = None) -> Self:
@@ -220,10 +223,11 @@ class Op:
                 if variable.tracked:
                     needing |= bit
             elif arg is not None and type(arg) is not float and type(arg) is not int:
-                foreign = foreign or (type(arg) is not bool and isinstance(arg, scalars))
+                listed = bit & self.operands and (type(arg) is list or type(arg) is tuple)
+                foreign = foreign or listed or (type(arg) is not bool and isinstance(arg, scalars))
             bit <<= not self.variadic
         if foreign:
-            args = tuple([arg.item() if isinstance(arg, scalars) else arg for arg in args])
+            args = tuple(settled(self, args))
         if level:
             return type(highest).called(self, args, static, level)
         if self.family is None and not plain:
@@ -449,9 +453,6 @@ class observing:
     def __exit__(self, *error: object) -> None:
         count_observers(-1)
         observers.reset(self.tokens.pop())
-
-
-_counting = Lock()
 
 
 def count_observers(more):

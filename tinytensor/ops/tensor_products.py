@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import beside
 from ..engine.core import Variable
 from ..errors import DtypeError, ShapeError
 from .arithmetic import multiply, subtract
@@ -35,9 +36,9 @@ __all__ = [
 ]
 
 
-def as_operand(x: Any) -> Any:
-    """What an op takes and a function can ask for its shape."""
-    return x if isinstance(x, Variable) else np.asarray(x)
+def as_operand(x: Any, *others: Any) -> Any:
+    """What an op takes and a function can ask for its shape, beside ``others``."""
+    return x if isinstance(x, Variable) else np.asarray(beside(x, others))
 
 
 # --- Of two ----------------------------------------------------------------------------------
@@ -46,7 +47,7 @@ def as_operand(x: Any) -> Any:
 @composed
 def outer(a: Any, b: Any) -> Any:
     """out[i, j] = a[i] b[j], for two vectors."""
-    b = as_operand(b)
+    b = as_operand(b, a)
     if a.ndim != 1 or b.ndim != 1:
         raise ShapeError(f"outer: needs two vectors, a is {a.shape}, b is {b.shape}")
     return multiply(expand_dims(a, 1), b)
@@ -55,7 +56,7 @@ def outer(a: Any, b: Any) -> Any:
 @computed
 def kron(a: Any, b: Any) -> Any:
     """The Kronecker product: each element of a times the whole of b, in its place."""
-    b = as_operand(b)
+    b = as_operand(b, a)
     ndim = max(a.ndim, b.ndim)
     a = reshape(a, (1,) * (ndim - a.ndim) + tuple(a.shape))
     b = reshape(b, (1,) * (ndim - b.ndim) + tuple(b.shape))
@@ -74,7 +75,7 @@ def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
     >>> tt.vecdot(tt.tensor([[1.0, 2.0], [3.0, 4.0]]), tt.tensor([1.0, 10.0]))
     tensor([21., 43.])
     """
-    b = as_operand(b)
+    b = as_operand(b, a)
     axis_index("vecdot", axis, min(a.ndim, b.ndim), of_numbers=False)
     a, b = moveaxis(a, axis, -1), moveaxis(b, axis, -1)
     if a.shape[-1] != b.shape[-1]:
@@ -86,7 +87,7 @@ def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
 @computed
 def cross(a: Any, b: Any, axis: int = -1) -> Any:
     """The cross product of vectors of 3 along ``axis``; the other axes broadcast."""
-    b = as_operand(b)
+    b = as_operand(b, a)
     for x in (a, b):
         if x.shape[axis_index("cross", axis, x.ndim, of_numbers=False)] != 3:
             raise ShapeError(f"cross: needs 3 elements along axis {axis}: {a.shape}, {b.shape}")
@@ -104,7 +105,7 @@ def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Any:
     ``axes`` is a number n, for the last n axes of a with the first n of b, or the axes of a and
     those of b that belong together.
     """
-    b = as_operand(b)
+    b = as_operand(b, a)
     if isinstance(axes, int):
         if not 0 <= axes <= min(a.ndim, b.ndim):
             raise ShapeError(f"tensordot: {axes} axes of an a of {a.shape} and a b of {b.shape}")
@@ -171,7 +172,7 @@ def einsum(subscripts: Any, *operands: Any) -> Any:
     if not isinstance(subscripts, str):
         subscripts, operands = from_lists(subscripts, *operands)
     try:
-        operands = tuple(as_operand(x) for x in operands)
+        operands = tuple(as_operand(x, *operands) for x in operands)
     except ValueError as error:
         raise ShapeError(f"einsum: an operand is no array: {error}") from error
     terms, output = parse(subscripts, [len(x.shape) for x in operands])

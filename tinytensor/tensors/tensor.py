@@ -13,6 +13,7 @@ from .. import kernels, ops
 from ..dtypes import (
     COMPLEX,
     FLOAT,
+    beside,
     float32,
     get_default_dtype,
     is_array,
@@ -647,7 +648,19 @@ class Tensor(Operators):
 
 
 Tensor.family = Tensor
-operation.scalars = np.generic
+
+
+def settled(op: Op, args: tuple[Any, ...]) -> list[Any]:
+    """The arguments of an op with Python's numbers for NumPy's scalars; and with an array for a
+    list of floats where an operand is wanted, which is as weak as a single one."""
+    operands = -1 if op.variadic else op.operands
+    return [
+        beside(arg, args) if type(arg) in (list, tuple) and operands >> i & 1 else number_of(arg)
+        for i, arg in enumerate(args)
+    ]
+
+
+operation.scalars, operation.settled = np.generic, settled
 
 
 def _identity(x: Any, variable: Any = None) -> Any:
