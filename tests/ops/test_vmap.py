@@ -47,6 +47,7 @@ LOOPING = {
     "lstm": {"w_ih", "w_hh", "b_ih", "b_hh"},
     "nll_loss": {"weight"},
     "rnn": {"w_ih", "w_hh", "b_ih", "b_hh"},
+    "scatter_add": {"index"},  # in lanes of lanes
     "searchsorted": {"x"},
 }
 

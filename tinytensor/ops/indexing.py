@@ -292,6 +292,8 @@ def _index_lanes(op, args, mapped, static):
 
 def _scatter_lanes(op, args, mapped, static):
     (g, index, shape), lanes = args, lanes_of(args, mapped)
+    if mapped[1] and index.level:  # of a vmap around this one, too: a tuple would hide them
+        return NotImplemented
     if mapped[1]:
         arrays = each_axis(tuple(shape), index)
         index = (in_front(lanes, arrays[0].ndim - 1), *arrays)
