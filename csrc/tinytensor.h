@@ -322,8 +322,8 @@ typedef struct {
     int64_t point_step, tile_step;
 } tt_winograd_args;
 
-/* Of `size` pixels of planes `step` apart, where |p| is the largest |x| of pixel p's channels: |p| (to
- * map, if that is not NULL), the largest and the smallest of them. A NaN is larger than all. */
+/* Of `size` pixels of planes `step` apart, where |p| is the largest |x| of pixel p's channels: |p|
+ * (to map, if that is not NULL), the largest and the smallest of them. A NaN is above all. */
 typedef struct {
     const float *planes;
     float *map, *largest, *smallest;

@@ -1,5 +1,5 @@
 /* Losses: of an input a and a target b, element by element; and cross-entropy of rows of classes.
- * Included after maps.h, whose TT_BINARY makes the loops, and softmax.h, which sums exponentials. */
+ * Included after maps.h, whose TT_BINARY makes loops, and softmax.h, which sums exponentials. */
 #include "../simd_math.h"
 #include "row.h"
 

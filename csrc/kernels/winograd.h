@@ -114,11 +114,12 @@ TT_INLINE void tt_winograd_square(tt_winograd_matrix m, const float *x, int64_t 
 /* --- What the method may be used for -------------------------------------------------------- */
 
 /* An error of the method is relative to the largest |x| of a tile, not of the pixels that an output
- * sees. The sizes are compared as integers: as floats of one sign, in the same order, NaN above inf. */
+ * sees. Sizes are compared as integers: as floats of one sign, in the same order, NaN above inf. */
 enum { TT_WINOGRAD_BLOCK = 1024 / VL }; /* vectors of pixels: they stay in the first-level cache */
 
 /* sizes = max(sizes, |x|) over `planes` planes: inlined with constant `planes`. */
-TT_INLINE void tt_winograd_sizes(const float *x, int64_t step, const int planes, int64_t n, vi *sizes)
+TT_INLINE void tt_winograd_sizes(
+    const float *x, int64_t step, const int planes, int64_t n, vi *sizes)
 {
     const vi no_sign = vi_set1(INT32_MAX);
     for (int64_t i = 0; i < n; i += VL) {

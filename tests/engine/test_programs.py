@@ -128,7 +128,7 @@ def test_programs_equal_finite_differences() -> None:
             sides = []
             for h in (step, -step):
                 moved = list(program.leaves)
-                moved[i] = moved[i] + h * direction
+                moved[i] = np.asarray(moved[i] + h * direction)  # a NumPy scalar would be weak
                 loss = loss_of(library, program, run(library, program, moved))
                 sides.append(loss.item())
             slope = (sides[0] - sides[1]) / (2 * step)

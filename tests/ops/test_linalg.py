@@ -157,3 +157,10 @@ def test_a_gradient_through_complex_intermediate_values(torch: Any) -> None:
     found = gradient(lambda x: filtered(tt.fft, x, mask), x)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, leaf.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_a_count_has_a_gradient_of_zeros():
+    x = tt.tensor([1.0, 0.0, 3.0], requires_grad=True)
+    count = tt.linalg.vector_norm(x, ord=0)
+    assert count.item() == 2
+    assert tt.grad(count, x)[0].tolist() == [0, 0, 0]

@@ -71,7 +71,8 @@ ALIKE: dict[str, Any] = {
     "abs": lambda m, x: m.abs(x),
     "floor": lambda m, x: m.floor(x),
     "ceil": lambda m, x: m.ceil(x),
-    "round": lambda m, x: m.round(x),
+    # NumPy's round makes float16 of bools; ours leaves them, as floor and ceil of both do.
+    "round": lambda m, x: np.asarray(x) if x.dtype == bool and m is np else m.round(x),
     "trunc": lambda m, x: m.trunc(x),
     "matmul": lambda m, x: m.matmul(x, x.T),
     "einsum": lambda m, x: m.einsum("ij,ij->i", x, x),

@@ -410,3 +410,12 @@ def test_a_layer_takes_a_list() -> None:
     layer = tt.nn.Linear(3, 1)
     assert layer([1.0, 2.0, 3.0]).dtype == tt.float32
     assert layer.double()([1.0, 2.0, 3.0]).dtype == tt.float64
+
+
+def test_a_list_of_tracked_tensors_is_refused_where_it_would_lose_them() -> None:
+    y = tt.tensor([1.0, 2.0], requires_grad=True)
+    for function in (tt.exp, lambda pair: tt.ones(2) + pair, lambda pair: tt.stack([pair, pair])):
+        with pytest.raises(tt.GraphError, match=r"a list of tensors .* tt\.stack makes a tensor"):
+            function([y[0], y[1]])
+        with tt.no_grad():
+            assert function([y[0], y[1]]).dtype == tt.float32

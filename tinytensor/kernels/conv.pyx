@@ -566,7 +566,7 @@ cdef void weights_pieces(Weights *s) noexcept nogil:
 
 
 cdef bint odd_for_weight(Planes planes, const float *x, const float *g):
-    """Is the method not exact for some image, or its g? Each tap sees nearly all pixels of a tile."""
+    """Is the method not exact for some image, or its g? A tap sees nearly all pixels of a tile."""
     if odd_images(&planes, x, NULL):
         return True
     turn(&planes)

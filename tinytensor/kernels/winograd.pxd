@@ -12,8 +12,8 @@ cdef struct Planes:
 # Is it faster than a product with the matrix of patches?
 cdef bint winograd_pays(const Planes *s) noexcept nogil
 
-# The images of x, as runs, of which it would not be exact: where pixels are not finite, or some output
-# sees only ones much smaller than others of its tile. All of them, if the weights are not finite.
+# The images of x, as runs, of which it would not be exact: where pixels are not finite, or some
+# output sees only ones much smaller than others of its tile. All, if the weights are not finite.
 cdef list odd_images(const Planes *s, const float *x, const float *weight)
 
 # The output. Tap t of filter k and channel c is at weight[k * filter_step + c * channel_step + t],

@@ -24,7 +24,7 @@ from ..errors import ShapeError
 from ..kernels.reference.checks import own_axis
 from ..kernels.reference.promotion import promoting
 from ..kernels.reference.scaling import leaves_range, power_of_two
-from .arithmetic import abs, sign
+from .arithmetic import _no_slope, abs, sign
 from .batching import over_matrices, padded, rank
 from .batching import reduction as over_lanes
 from .complex_numbers import conj, conjugate_if_complex, imag, real
@@ -630,7 +630,10 @@ def vector_norm(
         return _extreme(abs(x), axis, keepdims, ord > 0)
     if ord == 0:
         count = count_nonzero(x, axis, keepdims)
-        return count if x.dtype.kind in "biu" else astype(count, np.empty(0, x.dtype).real.dtype)
+        if x.dtype.kind in "biu":
+            return count
+        found = astype(count, np.empty(0, x.dtype).real.dtype)
+        return found + sum(_no_slope(abs(x)), axis, keepdims)  # 0, and a gradient of zeros
     if ord == 1:
         return sum(abs(x), axis, keepdims)
     return _p_norm(x, axis, keepdims, ord)

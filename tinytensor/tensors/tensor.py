@@ -654,10 +654,16 @@ def settled(op: Op, args: tuple[Any, ...]) -> list[Any]:
     """The arguments of an op with Python's numbers for NumPy's scalars; and with an array for a
     list of floats where an operand is wanted, which is as weak as a single one."""
     operands = -1 if op.variadic else op.operands
-    return [
-        beside(arg, args) if type(arg) in (list, tuple) and operands >> i & 1 else number_of(arg)
-        for i, arg in enumerate(args)
-    ]
+    made = [*map(number_of, args)]
+    for i, arg in enumerate(args):
+        if type(arg) in (list, tuple) and operands >> i & 1:
+            if is_grad_enabled() and _any_tracked(arg):
+                raise GraphError(
+                    f"{op.__name__}: a {type(arg).__name__} of tensors that require gradients would"
+                    " lose them; tt.stack makes a tensor of them"
+                )
+            made[i] = beside(arg, args)
+    return made
 
 
 operation.scalars, operation.settled = np.generic, settled
