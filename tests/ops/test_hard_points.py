@@ -82,6 +82,7 @@ OTHERWISE: dict[
         ("log", "log2", "log10", "log_backward", "atanh", "remainder"),
         ((1, 2), "outside of the domain ours is NaN"),
     ),
+    "pow": ((2,), "of a negative base aᵇ log a is NaN, and so are its derivatives"),
 }
 OF_OTHER_NUMBERS = {"cholesky", "eigvals", "eigvalsh", "imag", "inv", "matrix_power", "pinv", "qr",
                     "slogdet", "solve"}  # fmt: skip
