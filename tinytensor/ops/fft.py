@@ -40,12 +40,28 @@ __all__ = [
 SWAPPED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 
-def check(name: str, x: Any, n: Any, axis: Any, norm: Any) -> None:
+def swapped(name: str, norm: Any) -> str:
+    """The ``norm`` with which the inverse transform is the transform, and the other way round."""
     if norm not in SWAPPED:
         raise ValueError(f"{name}: norm must be one of {', '.join(SWAPPED)}, not {norm!r}")
-    axis_index(name, axis, np.ndim(x), of_numbers=False)
+    return SWAPPED[norm]
+
+
+def transformed(name: str, x: Any, n: Any, axis: Any, norm: Any) -> np.ndarray:
+    """NumPy's transform of that name.
+
+    It never sees an axis without elements: some versions of its irfft read the first one of it.
+    """
+    swapped(name, norm)
+    axis = axis_index(name, axis, np.ndim(x), of_numbers=False)
+    size = x.shape[axis]
+    if n is None and size < (2 if name == "irfft" else 1):
+        raise ShapeError(
+            f"{name}: n must be given for {size} elements along axis {axis} of {x.shape}"
+        )
     if n is not None and n < 1:
         raise ShapeError(f"{name}: n must be at least 1, not {n}")
+    return getattr(np.fft, name)(x if size else resized(x, 1, axis), n, axis, norm)
 
 
 def resized(x: Any, n: int, axis: int) -> Any:
@@ -65,16 +81,14 @@ def resized(x: Any, n: int, axis: int) -> Any:
 @promoting(floating=True)
 def fft(x, n=None, axis=-1, norm="backward"):
     """The transform along ``axis`` of x, cut or continued with zeros to n elements."""
-    check("fft", x, n, axis, norm)
-    return np.fft.fft(x, n, axis, norm)
+    return transformed("fft", x, n, axis, norm)
 
 
 @op
 @promoting(floating=True)
 def ifft(x, n=None, axis=-1, norm="backward"):
     """The inverse of :func:`fft`."""
-    check("ifft", x, n, axis, norm)
-    return np.fft.ifft(x, n, axis, norm)
+    return transformed("ifft", x, n, axis, norm)
 
 
 fft.grad(x=lambda g, x, axis, norm: resized(fft(g, None, axis, norm), x.shape[axis], axis))
@@ -85,10 +99,9 @@ ifft.grad(x=lambda g, x, axis, norm: resized(ifft(g, None, axis, norm), x.shape[
 @promoting(floating=True)
 def rfft(x, n=None, axis=-1, norm="backward"):
     """The first n // 2 + 1 elements of the transform of real numbers; the others are conjugates."""
-    check("rfft", x, n, axis, norm)
     if np.iscomplexobj(x):
         raise TypeError("rfft: x must be real")
-    return np.fft.rfft(x, n, axis, norm)
+    return transformed("rfft", x, n, axis, norm)
 
 
 def _rfft_to_x(g, x, n, axis, norm):
@@ -103,8 +116,7 @@ rfft.grad(x=_rfft_to_x)
 @promoting(floating=True)
 def irfft(x, n=None, axis=-1, norm="backward"):
     """The inverse of :func:`rfft`: n real numbers, 2 (m − 1) if n is None and x has m elements."""
-    check("irfft", x, n, axis, norm)
-    return np.fft.irfft(x, n, axis, norm)
+    return transformed("irfft", x, n, axis, norm)
 
 
 def _irfft_to_x(g, x, axis, norm):
@@ -123,15 +135,13 @@ irfft.grad(x=_irfft_to_x)
 @computed
 def hfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
     """The transform, which is real, of n numbers x[−j] = conj x[j]; x has the first half."""
-    check("hfft", x, n, axis, norm)
-    return irfft(conjugate_if_complex(x), n, axis, SWAPPED[norm])
+    return irfft(conjugate_if_complex(x), n, axis, swapped("hfft", norm))
 
 
 @computed
 def ihfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
     """The inverse of :func:`hfft`: of real numbers, the first half of the inverse transform."""
-    check("ihfft", x, n, axis, norm)
-    return conj(rfft(x, n, axis, SWAPPED[norm]))
+    return conj(rfft(x, n, axis, swapped("ihfft", norm)))
 
 
 for _op in (fft, ifft, rfft, irfft):
