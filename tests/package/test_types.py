@@ -86,9 +86,9 @@ PLAIN: Any = vars(pydoc)["plaintext"]
 @pytest.mark.parametrize(
     ("function", "first"),
     [
-        (tt.matmul, "matmul(a, b)"),
-        (tt.sum, "sum(x, axis=None, keepdims=False, dtype=None)"),
-        (tt.pad, "pad(x: 'Any', pad_width: 'Any', mode: 'str' = 'constant',"),
+        (tt.matmul, "matmul(a: 'ArrayLike', b: 'ArrayLike') -> 'Tensor'"),
+        (tt.sum, "sum(x: 'ArrayLike', axis: 'Axes' = None, keepdims: 'bool' = False, dtype:"),
+        (tt.pad, "pad(x: 'ArrayLike', pad_width: 'int | Sequence[Any]', mode:"),
         (Tensor.sum, "sum(self, axis: 'Axes' = None, keepdims: 'bool' = False) -> 'Tensor'"),
         (Tensor.exp_, "exp_(self) -> 'Self'"),
         (tt.engine.Op.batched, "batched(self, rule: 'Any' = None, formula: 'Any' = None)"),

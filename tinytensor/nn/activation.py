@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from ..tensors.tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -115,7 +117,7 @@ class GELU(Module):
     GELU(approximate='tanh')
     """
 
-    def __init__(self, approximate: str = "none") -> None:
+    def __init__(self, approximate: Literal["none", "tanh"] = "none") -> None:
         super().__init__()
         if approximate not in ("none", "tanh"):
             raise ValueError(f"GELU: approximate is 'none' or 'tanh', not {approximate!r}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import ops
 from ..errors import ShapeError
+from ..ops.annotations import Nonlinearity
 from ..ops.checks import number
 from ..tensors.tensor import Tensor
 from . import functional as F
@@ -27,7 +28,7 @@ Weights = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
 NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": F.tanh, "relu": F.relu}
 
 
-def check_nonlinearity(owner: str, name: str) -> str:
+def check_nonlinearity(owner: str, name: Nonlinearity) -> Nonlinearity:
     if name not in NONLINEARITIES:
         raise ValueError(f"{owner}: nonlinearity is 'tanh' or 'relu', not {name!r}")
     return name
@@ -64,7 +65,7 @@ class _Recurrence(Module):
 
 class _Elman(_Recurrence):
     gates = 1
-    nonlinearity: str
+    nonlinearity: Nonlinearity
 
     def _next_state(
         self, x_gates: Tensor, state: State, weight: Tensor, state_bias: Tensor | None
@@ -327,7 +328,7 @@ class RNN(_Elman, _RecurrentNetwork):
         input_size: int,
         hidden_size: int,
         num_layers: int = 1,
-        nonlinearity: str = "tanh",
+        nonlinearity: Nonlinearity = "tanh",
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
@@ -443,7 +444,11 @@ class RNNCell(_Elman, _Cell):
     """One step of :class:`RNN`: input (B, input_size) and h (B, hidden_size) give the next h."""
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh"
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: Nonlinearity = "tanh",
     ) -> None:
         self.nonlinearity = check_nonlinearity("RNNCell", nonlinearity)
         super().__init__(input_size, hidden_size, bias)

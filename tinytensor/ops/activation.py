@@ -6,11 +6,13 @@ The fused backward of each is an op of its own, and differentiable by a plain fo
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 
 from .. import kernels
 from ..engine.operation import Op
+from .annotations import ArrayLike, Tensor
 from .batching import elementwise as over_lanes
 from .declared import op
 from .elementary import erf, exp, sigmoid
@@ -35,7 +37,7 @@ def _check_numbers(**arguments):
 
 
 @op(kernel=kernels.relu)
-def relu(x):
+def relu(x: ArrayLike) -> Tensor:
     """max(x, 0); the gradient at 0 is 0."""
 
 
@@ -51,7 +53,7 @@ relu_backward.grad(g=lambda gg, y: relu_backward(gg, y), y=None)
 
 
 @op
-def leaky_relu(x, negative_slope=0.01):
+def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Tensor:
     """x where x is positive, otherwise ``negative_slope`` x."""
     _check_numbers(negative_slope=negative_slope)
     return kernels.leaky_relu(x, negative_slope)
@@ -73,7 +75,7 @@ leaky_relu_backward.grad(
 
 
 @op
-def elu(x, alpha=1.0):
+def elu(x: ArrayLike, alpha: float = 1.0) -> Tensor:
     """x where x is positive, otherwise α (eˣ − 1). Clevert, Unterthiner and Hochreiter, 2016."""
     _check_numbers(alpha=alpha)
     return kernels.elu(x, alpha)
@@ -95,7 +97,7 @@ elu_backward.defined_by(
 
 
 @op(kernel=kernels.silu)
-def silu(x):
+def silu(x: ArrayLike) -> Tensor:
     """x sigmoid x, also called swish. Elfwing, Uchibe and Doya, 2018."""
 
 
@@ -116,7 +118,7 @@ silu_backward.defined_by(_silu_backward)
 
 
 @op
-def gelu(x, approximate="none"):
+def gelu(x: ArrayLike, approximate: Literal["none", "tanh"] = "none") -> Tensor:
     """x Φ(x), Φ the distribution function of the normal distribution. Hendrycks and Gimpel, 2016.
 
     ``approximate="tanh"`` takes (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2 for Φ.
@@ -148,7 +150,7 @@ gelu_backward.defined_by(_gelu_backward)
 
 
 @op
-def softplus(x, beta=1.0, threshold=20.0):
+def softplus(x: ArrayLike, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(βx)) / β; x itself where βx is above ``threshold``."""
     _check_numbers(beta=beta, threshold=threshold)
     if beta == 0:
@@ -172,7 +174,7 @@ softplus_backward.defined_by(
 
 
 @op
-def hardtanh(x, min_val=-1.0, max_val=1.0):
+def hardtanh(x: ArrayLike, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """x into [``min_val``, ``max_val``]; the gradient at and beyond the bounds is 0."""
     _check_numbers(min_val=min_val, max_val=max_val)
     if min_val > max_val:

@@ -13,6 +13,7 @@ from .. import kernels
 from ..dtypes import is_complex
 from ..engine.operation import Op
 from ..kernels.reference.promotion import mixing
+from .annotations import ArrayLike, Tensor
 from .batching import elementwise as over_lanes
 from .complex_numbers import conj, conjugate_if_complex, real
 from .declared import op
@@ -46,7 +47,7 @@ __all__ = [
 
 
 @op(kernel=kernels.add)
-def add(a, b):
+def add(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a + b."""
 
 
@@ -54,7 +55,7 @@ add.grad(a=lambda g: g, b=lambda g: g)
 
 
 @op(kernel=kernels.subtract)
-def subtract(a, b):
+def subtract(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a − b."""
 
 
@@ -62,7 +63,7 @@ subtract.grad(a=lambda g: g, b=lambda g: -g)
 
 
 @op(kernel=kernels.multiply)
-def multiply(a, b):
+def multiply(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a · b."""
 
 
@@ -70,7 +71,7 @@ multiply.grad(a=lambda g, b: g * b, b=lambda g, a: g * a)
 
 
 @op(kernel=kernels.divide)
-def divide(a, b):
+def divide(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a / b."""
 
 
@@ -78,7 +79,7 @@ divide.grad(a=lambda g, b: g / b, b=lambda g, b, out: -(g * (out / b)))
 
 
 @op
-def positive(x):
+def positive(x: ArrayLike) -> Tensor:
     """+x, a copy."""
     return np.array(x)
 
@@ -87,7 +88,7 @@ positive.grad(x=lambda g: g)
 
 
 @op(kernel=kernels.negative)
-def negative(x):
+def negative(x: ArrayLike) -> Tensor:
     """−x."""
 
 
@@ -95,7 +96,7 @@ negative.grad(x=lambda g: -g)
 
 
 @op(kernel=kernels.square)
-def square(x):
+def square(x: ArrayLike) -> Tensor:
     """x²."""
 
 
@@ -103,7 +104,7 @@ square.grad(x=lambda g, x: g * (2 * x))
 
 
 @op(kernel=kernels.reciprocal)
-def reciprocal(x):
+def reciprocal(x: ArrayLike) -> Tensor:
     """1 / x."""
 
 
@@ -113,7 +114,7 @@ reciprocal.grad(x=lambda g, out: -(g * (out * out)))
 
 
 @op(kernel=kernels.absolute)
-def abs(x):
+def abs(x: ArrayLike) -> Tensor:
     """|x|; the gradient at 0 is 0."""
 
 
@@ -126,7 +127,7 @@ abs.grad(x=lambda g, x: g * conjugate_if_complex(sign(x)))
 
 
 @op(kernel=kernels.sign, notes={"turning": lambda x: x if is_complex(x) else None})
-def sign(x):
+def sign(x: ArrayLike) -> Tensor:
     """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0.
 
     Of a complex number, x / |x|, or 0.
@@ -146,7 +147,7 @@ sign.grad(x=_sign_to_x)
 
 
 @op(kernel=mixing(np.copysign, floating=True))
-def copysign(a, b):
+def copysign(a: ArrayLike, b: ArrayLike) -> Tensor:
     """|a| with the sign of b. By a the gradient is 0 at 0; by b it is 0."""
 
 
@@ -156,7 +157,7 @@ copysign.grad(a=lambda g, a, b: g * (sign(a) * copysign(1.0, b)), b=None)
 
 
 @op(kernel=kernels.floor_divide)
-def floor_divide(a, b):
+def floor_divide(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The largest whole number ≤ a / b, at infinities too. The gradient is 0.
 
     >>> import tinytensor as tt
@@ -169,7 +170,7 @@ floor_divide.grad(a=_no_slope, b=_no_slope)
 
 
 @op(kernel=kernels.remainder)
-def remainder(a, b):
+def remainder(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a − b ⌊a / b⌋, which has the sign of b.
 
     >>> import tinytensor as tt
@@ -185,7 +186,7 @@ remainder.grad(
 
 
 @op(kernel=kernels.floor)
-def floor(x):
+def floor(x: ArrayLike) -> Tensor:
     """The largest whole number ≤ x. The gradient is 0."""
 
 
@@ -193,7 +194,7 @@ floor.grad(x=_no_slope)
 
 
 @op(kernel=kernels.ceil)
-def ceil(x):
+def ceil(x: ArrayLike) -> Tensor:
     """The smallest whole number ≥ x. The gradient is 0."""
 
 
@@ -201,7 +202,7 @@ ceil.grad(x=_no_slope)
 
 
 @op(kernel=kernels.rint)
-def round(x):
+def round(x: ArrayLike) -> Tensor:
     """The nearest whole number, halves to even. The gradient is 0."""
 
 
@@ -209,7 +210,7 @@ round.grad(x=_no_slope)
 
 
 @op
-def trunc(x):
+def trunc(x: ArrayLike) -> Tensor:
     """The nearest whole number towards 0. The gradient is 0."""
     return np.trunc(x)
 
@@ -218,7 +219,7 @@ trunc.grad(x=_no_slope)
 
 
 @op(kernel=mixing(np.nextafter, floating=True))
-def nextafter(a, b):
+def nextafter(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The floating point number next to a, towards b. It has no gradient."""
 
 
@@ -226,7 +227,7 @@ def nextafter(a, b):
 
 
 @op(kernel=kernels.maximum)
-def maximum(a, b):
+def maximum(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The larger of a and b; NaN if either is. Equal operands get half the gradient each; beside a
     NaN both get all of it."""
 
@@ -243,7 +244,7 @@ maximum.grad(
 
 
 @op(kernel=kernels.minimum)
-def minimum(a, b):
+def minimum(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The smaller of a and b; NaN if either is. Equal operands get half the gradient each; beside
     a NaN both get all of it."""
 
@@ -255,7 +256,7 @@ minimum.grad(
 
 
 @op
-def clip(x, min=None, max=None):
+def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Tensor:
     """x into [min, max], None being no bound; max where min is above max.
 
     The gradient goes to x inside the bounds and at them, beyond a bound to that bound.

@@ -13,6 +13,7 @@ from ..engine.core import Variable
 from ..errors import ShapeError
 from ..random import draw_key, in_lanes
 from . import reduction
+from .annotations import ArrayLike, Tensor
 from .arithmetic import multiply
 from .batching import lanes_of, padded, rank, with_lanes
 from .checks import floating, number
@@ -31,16 +32,16 @@ NAME = "scaled_dot_product_attention"
 
 @op(residuals=("lse", "dropout_key", "factor"))
 def scaled_dot_product_attention(
-    query,
-    key,
-    value,
-    attn_mask=None,
-    dropout_p=0.0,
-    is_causal=False,
-    scale=None,
-    enable_gqa=False,
-    generator=None,
-):
+    query: ArrayLike,
+    key: ArrayLike,
+    value: ArrayLike,
+    attn_mask: ArrayLike | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+    generator: np.random.Generator | None = None,
+) -> Tensor:
     """softmax(scale · query keyᵀ + mask) value, without ever holding the matrix of weights.
 
     query (…, L, E), key (…, S, E) and value (…, S, V) give (…, L, V); ``scale`` is 1/√E if None.

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .annotations import ArrayLike, Tensor
 from .batching import elementwise
 from .declared import op
 
@@ -22,19 +23,19 @@ __all__ = [
 
 
 @op
-def conj(x):
+def conj(x: ArrayLike) -> Tensor:
     """The complex conjugate; of real numbers, themselves."""
     return np.conjugate(x)
 
 
 @op
-def real(x):
+def real(x: ArrayLike) -> Tensor:
     """The real part."""
     return np.array(np.real(x))
 
 
 @op
-def imag(x):
+def imag(x: ArrayLike) -> Tensor:
     """The imaginary part; of real numbers, 0."""
     return np.array(np.imag(x))
 

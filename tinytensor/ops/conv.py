@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from .. import kernels
 from ..errors import ShapeError
 from . import reduction
+from .annotations import ArrayLike, Sizes, Tensor
 from .batching import folded, lanes_of, rank, unfolded, with_lanes
 from .checks import sizes
 from .declared import op
@@ -30,7 +31,15 @@ def check_gradient(name: str, g: tuple[int, ...], out: tuple[int, ...]) -> None:
 
 
 @op(residuals=("size", "kernel"))
-def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv2d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: Sizes = 1,
+    padding: Sizes | Literal["same", "valid"] = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> Tensor:
     """Slide filters over images: a cross-correlation, as all of deep learning calls convolution.
 
     out[n, k, y, z] = bias[k] + Σ_crs x[n, c, y·stride + r·dilation − padding, …] weight[k, c, r, s]
@@ -83,15 +92,15 @@ def conv2d_grad_w(g, x, kernel, stride=1, padding=0, dilation=1, groups=1):
 
 
 def conv_transpose2d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
     groups: int = 1,
-    dilation: Any = 1,
-) -> Any:
+    dilation: Sizes = 1,
+) -> Tensor:
     """The transpose of a convolution: input (N, C, H, W) or (C, H, W) is spread by filters.
 
     out[n, k, y·stride + r·dilation − padding, …] += input[n, c, y, …] weight[c, k, r, s]

@@ -7,6 +7,7 @@ import numpy as np
 from .. import kernels
 from ..engine.operation import SOMETIMES
 from ..random import draw_key, in_lanes
+from .annotations import ArrayLike, Tensor
 from .checks import floating, number
 from .declared import op
 from .logic import equal, where
@@ -17,7 +18,12 @@ __all__ = [
 
 
 @op(view=SOMETIMES, residuals=("key",))
-def dropout(x, p=0.5, training=True, generator=None):
+def dropout(
+    x: ArrayLike,
+    p: float = 0.5,
+    training: bool = True,
+    generator: np.random.Generator | None = None,
+) -> Tensor:
     """In training, each element is 0 with probability ``p``, otherwise x / (1 − p). In use, x.
 
     The draws follow ``generator`` (a ``numpy.random.Generator``) or ``tt.manual_seed``. No mask is

@@ -13,6 +13,7 @@ import numpy as np
 from .. import kernels
 from ..engine.operation import Op
 from ..kernels.reference.promotion import mixing
+from .annotations import ArrayLike, Tensor
 from .arithmetic import _no_slope
 from .batching import elementwise as over_lanes
 from .declared import op
@@ -51,7 +52,7 @@ __all__ = [
 
 
 @op(kernel=kernels.exp)
-def exp(x):
+def exp(x: ArrayLike) -> Tensor:
     """eˣ."""
 
 
@@ -59,7 +60,7 @@ exp.grad(x=lambda g, out: g * out)
 
 
 @op(kernel=kernels.expm1)
-def expm1(x):
+def expm1(x: ArrayLike) -> Tensor:
     """eˣ − 1, exact also near 0."""
 
 
@@ -67,7 +68,7 @@ expm1.grad(x=lambda g, out: g * (out + 1))
 
 
 @op(kernel=kernels.log)
-def log(x):
+def log(x: ArrayLike) -> Tensor:
     """The natural logarithm; −inf at 0, NaN below."""
 
 
@@ -83,7 +84,7 @@ log_backward.grad(g=lambda c, x: log_backward(c, x), x=lambda c, x, out: -log_ba
 
 
 @op(kernel=kernels.log1p)
-def log1p(x):
+def log1p(x: ArrayLike) -> Tensor:
     """log(1 + x), exact also near 0."""
 
 
@@ -91,7 +92,7 @@ log1p.grad(x=lambda g, x: log_backward(g, 1 + x))
 
 
 @op(kernel=kernels.log2)
-def log2(x):
+def log2(x: ArrayLike) -> Tensor:
     """The logarithm to base 2."""
 
 
@@ -99,7 +100,7 @@ log2.grad(x=lambda g, x: log_backward(g, x * math.log(2)))
 
 
 @op(kernel=kernels.log10)
-def log10(x):
+def log10(x: ArrayLike) -> Tensor:
     """The logarithm to base 10."""
 
 
@@ -107,7 +108,7 @@ log10.grad(x=lambda g, x: log_backward(g, x * math.log(10)))
 
 
 @op(kernel=mixing(np.logaddexp, floating=True))
-def logaddexp(a, b):
+def logaddexp(a: ArrayLike, b: ArrayLike) -> Tensor:
     """log(eᵃ + eᵇ), without overflow."""
 
 
@@ -122,7 +123,7 @@ logaddexp.grad(a=lambda g, a, b: g * _weight(a, b), b=lambda g, a, b: g * _weigh
 
 
 @op(kernel=kernels.power)
-def pow(a, b):
+def pow(a: ArrayLike, b: ArrayLike) -> Tensor:
     """aᵇ. By a the gradient is b aᵇ⁻¹, 0 where b is 0; by b it is aᵇ log a, 0 where a is 0 ≤ b.
 
     >>> import tinytensor as tt
@@ -150,7 +151,7 @@ pow.grad(a=_pow_by_base, b=_pow_by_exponent)
 
 
 @op(kernel=kernels.sqrt)
-def sqrt(x):
+def sqrt(x: ArrayLike) -> Tensor:
     """√x; NaN below 0."""
 
 
@@ -158,7 +159,7 @@ sqrt.grad(x=lambda g, out: 0.5 * g / out)
 
 
 @op(kernel=kernels.rsqrt)
-def rsqrt(x):
+def rsqrt(x: ArrayLike) -> Tensor:
     """1 / √x."""
 
 
@@ -166,7 +167,7 @@ rsqrt.grad(x=lambda g, out: -0.5 * g * (out * out * out))
 
 
 @op(kernel=mixing(np.hypot, floating=True))
-def hypot(a, b):
+def hypot(a: ArrayLike, b: ArrayLike) -> Tensor:
     """√(a² + b²), without overflow; the gradient at 0 is 0."""
 
 
@@ -182,7 +183,7 @@ hypot.grad(a=lambda g, a, out: g * _share_of(a, out), b=lambda g, b, out: g * _s
 
 
 @op(kernel=kernels.sin)
-def sin(x):
+def sin(x: ArrayLike) -> Tensor:
     """The sine."""
 
 
@@ -190,7 +191,7 @@ sin.grad(x=lambda g, x: g * cos(x))
 
 
 @op(kernel=kernels.cos)
-def cos(x):
+def cos(x: ArrayLike) -> Tensor:
     """The cosine."""
 
 
@@ -198,7 +199,7 @@ cos.grad(x=lambda g, x: -(g * sin(x)))
 
 
 @op(kernel=kernels.tan)
-def tan(x):
+def tan(x: ArrayLike) -> Tensor:
     """The tangent."""
 
 
@@ -206,7 +207,7 @@ tan.grad(x=lambda g, out: g * (1 + out * out))
 
 
 @op(kernel=kernels.asin)
-def asin(x):
+def asin(x: ArrayLike) -> Tensor:
     """The inverse sine; NaN outside [−1, 1]."""
 
 
@@ -214,7 +215,7 @@ asin.grad(x=lambda g, x: g * rsqrt(1 - x * x))
 
 
 @op(kernel=kernels.acos)
-def acos(x):
+def acos(x: ArrayLike) -> Tensor:
     """The inverse cosine; NaN outside [−1, 1]."""
 
 
@@ -222,7 +223,7 @@ acos.grad(x=lambda g, x: -(g * rsqrt(1 - x * x)))
 
 
 @op(kernel=kernels.atan)
-def atan(x):
+def atan(x: ArrayLike) -> Tensor:
     """The inverse tangent."""
 
 
@@ -230,7 +231,7 @@ atan.grad(x=lambda g, x: g / (1 + x * x))
 
 
 @op(kernel=mixing(np.arctan2, floating=True))
-def atan2(a, b):
+def atan2(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The angle in (−π, π] of the point with ordinate a and abscissa b; the gradient at 0 is 0."""
 
 
@@ -246,7 +247,7 @@ atan2.grad(a=lambda g, a, b: g * _turned_by(b, a), b=lambda g, a, b: -g * _turne
 
 
 @op(kernel=kernels.sinh)
-def sinh(x):
+def sinh(x: ArrayLike) -> Tensor:
     """(eˣ − e⁻ˣ) / 2."""
 
 
@@ -254,7 +255,7 @@ sinh.grad(x=lambda g, x: g * cosh(x))
 
 
 @op(kernel=kernels.cosh)
-def cosh(x):
+def cosh(x: ArrayLike) -> Tensor:
     """(eˣ + e⁻ˣ) / 2."""
 
 
@@ -262,7 +263,7 @@ cosh.grad(x=lambda g, x: g * sinh(x))
 
 
 @op(kernel=kernels.tanh)
-def tanh(x):
+def tanh(x: ArrayLike) -> Tensor:
     """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)."""
 
 
@@ -278,7 +279,7 @@ tanh_backward.defined_by(lambda g, y: g * (1 - y * y))
 
 
 @op(kernel=mixing(np.arcsinh, floating=True))
-def asinh(x):
+def asinh(x: ArrayLike) -> Tensor:
     """The inverse hyperbolic sine."""
 
 
@@ -286,7 +287,7 @@ asinh.grad(x=lambda g, x: g * rsqrt(1 + x * x))
 
 
 @op(kernel=mixing(np.arccosh, floating=True))
-def acosh(x):
+def acosh(x: ArrayLike) -> Tensor:
     """The inverse hyperbolic cosine; NaN below 1."""
 
 
@@ -294,7 +295,7 @@ acosh.grad(x=lambda g, x: g * (rsqrt(x - 1) * rsqrt(x + 1)))
 
 
 @op(kernel=mixing(np.arctanh, floating=True))
-def atanh(x):
+def atanh(x: ArrayLike) -> Tensor:
     """The inverse hyperbolic tangent; NaN outside [−1, 1]."""
 
 
@@ -304,7 +305,7 @@ atanh.grad(x=lambda g, x: log_backward(g, 1 - x * x))
 
 
 @op(kernel=kernels.erf)
-def erf(x):
+def erf(x: ArrayLike) -> Tensor:
     """The error function, 2/√π ∫₀ˣ exp(−t²) dt."""
 
 
@@ -312,7 +313,7 @@ erf.grad(x=lambda g, x: g * (2 / math.sqrt(math.pi) * exp(-(x * x))))
 
 
 @op(kernel=kernels.sigmoid)
-def sigmoid(x):
+def sigmoid(x: ArrayLike) -> Tensor:
     """1 / (1 + e⁻ˣ)."""
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import kernels
 from ..errors import ShapeError
+from .annotations import ArrayLike, Tensor
 from .batching import lanes_of, unfolded, with_lanes
 from .checks import floating, integers
 from .declared import op
@@ -18,7 +19,7 @@ __all__ = [
 
 
 @op(residuals=("rows",))
-def embedding(indices, weight, padding_idx=None):
+def embedding(indices: ArrayLike, weight: ArrayLike, padding_idx: int | None = None) -> Tensor:
     """The rows of weight (rows, width) at the integers ``indices`` (…): (…, width).
 
     An index outside [0, rows) is an error. The row ``padding_idx`` gets no gradient.

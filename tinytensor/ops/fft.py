@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..kernels.reference.promotion import promoting
+from .annotations import ArrayLike, Norm, Tensor
 from .arithmetic import multiply
 from .batching import along_axis
 from .checks import axis_index
@@ -37,10 +38,10 @@ __all__ = [
     "rfftn",
 ]
 
-SWAPPED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
+SWAPPED: dict[str, Norm] = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 
-def swapped(name: str, norm: Any) -> str:
+def swapped(name: str, norm: Norm) -> Norm:
     """The ``norm`` with which the inverse transform is the transform, and the other way round."""
     if norm not in SWAPPED:
         raise ValueError(f"{name}: norm must be one of {', '.join(SWAPPED)}, not {norm!r}")
@@ -79,14 +80,14 @@ def resized(x: Any, n: int, axis: int) -> Any:
 
 @op
 @promoting(floating=True)
-def fft(x, n=None, axis=-1, norm="backward"):
+def fft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Tensor:
     """The transform along ``axis`` of x, cut or continued with zeros to n elements."""
     return transformed("fft", x, n, axis, norm)
 
 
 @op
 @promoting(floating=True)
-def ifft(x, n=None, axis=-1, norm="backward"):
+def ifft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Tensor:
     """The inverse of :func:`fft`."""
     return transformed("ifft", x, n, axis, norm)
 
@@ -97,7 +98,7 @@ ifft.grad(x=lambda g, x, axis, norm: resized(ifft(g, None, axis, norm), x.shape[
 
 @op
 @promoting(floating=True)
-def rfft(x, n=None, axis=-1, norm="backward"):
+def rfft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Tensor:
     """The first n // 2 + 1 elements of the transform of real numbers; the others are conjugates."""
     if np.iscomplexobj(x):
         raise TypeError("rfft: x must be real")
@@ -114,7 +115,7 @@ rfft.grad(x=_rfft_to_x)
 
 @op
 @promoting(floating=True)
-def irfft(x, n=None, axis=-1, norm="backward"):
+def irfft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Tensor:
     """The inverse of :func:`rfft`: n real numbers, 2 (m − 1) if n is None and x has m elements."""
     return transformed("irfft", x, n, axis, norm)
 
@@ -133,13 +134,13 @@ irfft.grad(x=_irfft_to_x)
 
 
 @computed
-def hfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def hfft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Tensor:
     """The transform, which is real, of n numbers x[−j] = conj x[j]; x has the first half."""
     return irfft(conjugate_if_complex(x), n, axis, swapped("hfft", norm))
 
 
 @computed
-def ihfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def ihfft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Tensor:
     """The inverse of :func:`hfft`: of real numbers, the first half of the inverse transform."""
     return conj(rfft(x, n, axis, swapped("ihfft", norm)))
 
@@ -164,11 +165,11 @@ def each_axis(
 
 @computed
 def fftn(
-    x: Any,
+    x: ArrayLike,
     s: Sequence[int] | None = None,
     axes: Sequence[int] | None = None,
-    norm: str = "backward",
-) -> Any:
+    norm: Norm = "backward",
+) -> Tensor:
     """The transform along all ``axes``, with ``s`` elements along them."""
     for axis, n in each_axis("fftn", x, s, axes):
         x = fft(x, n, axis, norm)
@@ -177,11 +178,11 @@ def fftn(
 
 @computed
 def ifftn(
-    x: Any,
+    x: ArrayLike,
     s: Sequence[int] | None = None,
     axes: Sequence[int] | None = None,
-    norm: str = "backward",
-) -> Any:
+    norm: Norm = "backward",
+) -> Tensor:
     """The inverse of :func:`fftn`."""
     for axis, n in each_axis("ifftn", x, s, axes):
         x = ifft(x, n, axis, norm)
@@ -190,11 +191,11 @@ def ifftn(
 
 @computed
 def rfftn(
-    x: Any,
+    x: ArrayLike,
     s: Sequence[int] | None = None,
     axes: Sequence[int] | None = None,
-    norm: str = "backward",
-) -> Any:
+    norm: Norm = "backward",
+) -> Tensor:
     """:func:`fftn` of real numbers, the half of it along the last axis."""
     *others, (last, n) = each_axis("rfftn", x, s, axes)
     x = rfft(x, n, last, norm)
@@ -205,11 +206,11 @@ def rfftn(
 
 @computed
 def irfftn(
-    x: Any,
+    x: ArrayLike,
     s: Sequence[int] | None = None,
     axes: Sequence[int] | None = None,
-    norm: str = "backward",
-) -> Any:
+    norm: Norm = "backward",
+) -> Tensor:
     """The inverse of :func:`rfftn`; the last axis gets 2 (m − 1) elements where s is None."""
     *others, (last, size) = each_axis("irfftn", x, s, axes)
     for axis, n in others:
@@ -221,14 +222,14 @@ def irfftn(
 
 
 @composed
-def fftshift(x: Any, axes: int | Sequence[int] | None = None) -> Any:
+def fftshift(x: ArrayLike, axes: int | Sequence[int] | None = None) -> Tensor:
     """x with frequency 0 in the middle of the axes of ``axes`` (all if None)."""
     chosen = shifted_axes("fftshift", x, axes)
     return roll(x, tuple(x.shape[axis] // 2 for axis in chosen), chosen)
 
 
 @composed
-def ifftshift(x: Any, axes: int | Sequence[int] | None = None) -> Any:
+def ifftshift(x: ArrayLike, axes: int | Sequence[int] | None = None) -> Tensor:
     """The inverse of :func:`fftshift`."""
     chosen = shifted_axes("ifftshift", x, axes)
     return roll(x, tuple(-(x.shape[axis] // 2) for axis in chosen), chosen)

@@ -11,6 +11,7 @@ import numpy as np
 from .. import kernels
 from ..engine.core import Variable
 from ..errors import ShapeError, VmapError
+from .annotations import ArrayLike, Tensor
 from .batching import lanes_of, padded, rank, with_lanes
 from .checks import lined_up
 from .composed import composed
@@ -141,7 +142,7 @@ advanced_index.grad(x=lambda g, index, x_shape: scatter_add(g, index, x_shape))
 
 
 @op
-def scatter_add(g, index, shape):
+def scatter_add(g: ArrayLike, index: Any, shape: tuple[int, ...]) -> Tensor:
     """Zeros of ``shape`` with g added at ``[index]``; where an index repeats, all are added."""
     if is_basic(index):
         return kernels.place(g, index, shape)
@@ -166,7 +167,7 @@ scatter_add.grad(g=lambda gg, index: getitem(gg, index))
 
 
 @composed
-def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Tensor:
     """The slices of x along ``axis`` at ``indices``; of the flattened x if ``axis`` is None."""
     indices = index_array(indices)
     if indices.dtype.kind not in "iu":
@@ -178,7 +179,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 
 @composed
-def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
+def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int = -1) -> Tensor:
     """For each place of ``indices`` the element of x with that index along ``axis``.
 
     ``indices`` has as many axes as x, and sizes that broadcast with x's on the others.

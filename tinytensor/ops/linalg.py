@@ -24,6 +24,7 @@ from ..errors import ShapeError
 from ..kernels.reference.checks import own_axis
 from ..kernels.reference.promotion import promoting
 from ..kernels.reference.scaling import leaves_range, power_of_two
+from .annotations import ArrayLike, Tensor
 from .arithmetic import _no_slope, abs, sign
 from .batching import over_matrices, padded, rank
 from .batching import reduction as over_lanes
@@ -112,7 +113,7 @@ def put_on_diagonal(x: Any) -> Any:
 
 @op
 @promoting(floating=True)
-def solve(a, b):
+def solve(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The x of a x = b: a (…, n, n), b (n,) or (…, n, k). Errors if a is singular."""
     return np.linalg.solve(as_matrices("solve", a, square=True), b)
 
@@ -143,7 +144,7 @@ solve.batched(_solve_lanes).grad(a=_solve_to_a, b=_transposed_solve)
 
 
 @op
-def inv(x):
+def inv(x: ArrayLike) -> Tensor:
     """x⁻¹. An error if x is singular."""
     return np.linalg.inv(as_matrices("inv", x, square=True))
 
@@ -152,7 +153,7 @@ inv.grad(x=lambda g, out: -matmul(out.mT, matmul(g, out.mT)))
 
 
 @op
-def det(x):
+def det(x: ArrayLike) -> Tensor:
     """The determinant. The gradient, of cofactors, is right for singular matrices too; a higher
     derivative makes the n² minors of such."""
     return np.linalg.det(as_matrices("det", x, square=True))
@@ -198,8 +199,8 @@ det.grad(x=_det_to_x)
 
 
 class SlogdetResult(NamedTuple):
-    sign: Any
-    logabsdet: Any
+    sign: Tensor
+    logabsdet: Tensor
 
 
 @op(outputs=2)
@@ -220,18 +221,19 @@ _slogdet.grad(x=_slogdet_to_x)
 
 
 @composed
-def slogdet(x: Any) -> SlogdetResult:
+def slogdet(x: ArrayLike) -> SlogdetResult:
     """The determinant as its sign (or phase) and the logarithm of its absolute value."""
     return SlogdetResult(*_slogdet(x))
 
 
 @op
-def pinv(x, rtol=None):
+def pinv(x: ArrayLike, rtol: ArrayLike | None = None) -> Tensor:
     """The pseudo-inverse. Singular values up to ``rtol`` times the largest count as 0.
 
     The gradient is that among matrices of one rank (Golub and Pereyra, 1973).
     """
-    return np.linalg.pinv(as_matrices("pinv", x), rtol=rtol)
+    cutoff: Any = rtol  # NumPy's annotation lacks None
+    return np.linalg.pinv(as_matrices("pinv", x), rtol=cutoff)
 
 
 @of_gradients
@@ -253,13 +255,13 @@ pinv.grad(x=_pinv_to_x)
 
 
 @op
-def matrix_rank(x, rtol=None):
+def matrix_rank(x: ArrayLike, rtol: ArrayLike | None = None) -> Tensor:
     """How many singular values are above ``rtol`` times the largest."""
     return np.asarray(np.linalg.matrix_rank(as_matrices("matrix_rank", x), rtol=rtol))
 
 
 @computed
-def matrix_power(x: Any, n: int) -> Any:
+def matrix_power(x: ArrayLike, n: int) -> Tensor:
     """x multiplied by itself n times, by repeated squaring; for a negative n, x⁻¹."""
     as_matrices("matrix_power", np.broadcast_to(np.zeros((), x.dtype), x.shape), square=True)
     if n < 0:
@@ -280,7 +282,7 @@ def matrix_power(x: Any, n: int) -> Any:
 
 
 @op
-def cholesky(x, upper=False):
+def cholesky(x: ArrayLike, upper: bool = False) -> Tensor:
     """The lower triangular L of x = L Lᴴ, for a positive definite x; with ``upper``, Lᴴ.
 
     Of x its Hermitian part is taken, so the gradient is Hermitian.
@@ -303,8 +305,8 @@ cholesky.grad(x=_cholesky_to_x)
 
 
 class QRResult(NamedTuple):
-    Q: Any
-    R: Any
+    Q: Tensor
+    R: Tensor
 
 
 @op(outputs=2)
@@ -344,7 +346,7 @@ _qr.grad(x=_qr_to_x)
 
 
 @composed
-def qr(x: Any, mode: str = "reduced") -> QRResult:
+def qr(x: ArrayLike, mode: str = "reduced") -> QRResult:
     """x = Q R, Q with orthonormal columns and R upper triangular.
 
     ``mode`` "reduced" gives Q (…, m, k) and R (…, k, n), k = min(m, n); "complete" a square Q,
@@ -359,8 +361,8 @@ def qr(x: Any, mode: str = "reduced") -> QRResult:
 
 
 class EighResult(NamedTuple):
-    eigenvalues: Any
-    eigenvectors: Any
+    eigenvalues: Tensor
+    eigenvectors: Tensor
 
 
 @op(outputs=2)
@@ -420,7 +422,7 @@ _eigh.grad(x=_eigh_to_x)
 
 
 @composed
-def eigh(x: Any) -> EighResult:
+def eigh(x: ArrayLike) -> EighResult:
     """The eigenvalues, ascending, and eigenvectors (columns) of a symmetric or Hermitian x.
 
     Of x its Hermitian part is taken, so the gradient is Hermitian.
@@ -429,7 +431,7 @@ def eigh(x: Any) -> EighResult:
 
 
 @op
-def eigvalsh(x):
+def eigvalsh(x: ArrayLike) -> Tensor:
     """The eigenvalues, ascending, of a symmetric or Hermitian x."""
     return np.linalg.eigvalsh(hermitian_part(as_matrices("eigvalsh", x, square=True)))
 
@@ -444,9 +446,9 @@ eigvalsh.grad(x=_eigvalsh_to_x)
 
 
 class SVDResult(NamedTuple):
-    U: Any
-    S: Any
-    Vh: Any
+    U: Tensor
+    S: Tensor
+    Vh: Tensor
 
 
 @op(outputs=3)
@@ -489,7 +491,7 @@ _svd.grad(x=_svd_to_x)
 
 
 @composed
-def svd(x: Any, full_matrices: bool = True) -> SVDResult:
+def svd(x: ArrayLike, full_matrices: bool = True) -> SVDResult:
     """x = U diag(S) Vh: orthonormal columns in U, rows in Vh, and singular values, descending.
 
     With ``full_matrices`` U and Vh are square. The vectors that the reduced ones lack are any basis
@@ -499,7 +501,7 @@ def svd(x: Any, full_matrices: bool = True) -> SVDResult:
 
 
 @op
-def svdvals(x):
+def svdvals(x: ArrayLike) -> Tensor:
     """The singular values, descending."""
     return np.linalg.svd(as_matrices("svdvals", x), compute_uv=False)
 
@@ -514,8 +516,8 @@ svdvals.grad(x=_svdvals_to_x)
 
 
 class EigResult(NamedTuple):
-    eigenvalues: Any
-    eigenvectors: Any
+    eigenvalues: Tensor
+    eigenvectors: Tensor
 
 
 @op(outputs=2)
@@ -542,13 +544,13 @@ _eig.grad(x=_eig_to_x)
 
 
 @composed
-def eig(x: Any) -> EigResult:
+def eig(x: ArrayLike) -> EigResult:
     """The eigenvalues and eigenvectors (columns, of length 1) of any square x, complex numbers."""
     return EigResult(*_eig(x))
 
 
 @op
-def eigvals(x):
+def eigvals(x: ArrayLike) -> Tensor:
     """The eigenvalues of any square x, complex numbers."""
     return as_complex(np.linalg.eigvals(as_matrices("eigvals", x, square=True)))
 
@@ -622,8 +624,8 @@ _p_norm.batched(over_lanes).grad(x=_p_norm_to_x)
 
 @computed
 def vector_norm(
-    x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, ord: float = 2
-) -> Any:
+    x: ArrayLike, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, ord: float = 2
+) -> Tensor:
     """(Σ |x|ᵖ)^(1/p) over the axes of ``axis``, p = ``ord``; for ∞ the largest |x|, for −∞ the
     smallest, for 0 how many are not 0. Where x or the norm is 0, so is the gradient."""
     if ord in (math.inf, -math.inf):
@@ -647,7 +649,7 @@ def _extreme(x: Any, axis: Any, keepdims: bool, largest: bool) -> Any:
 
 
 @computed
-def matrix_norm(x: Any, keepdims: bool = False, ord: float | str | None = "fro") -> Any:
+def matrix_norm(x: ArrayLike, keepdims: bool = False, ord: float | str | None = "fro") -> Tensor:
     """The norm of each matrix. ``ord`` is "fro" (or None) for √Σ|x|², "nuc" for the sum of the
     singular values, 2 and −2 for the largest and smallest, 1 and −1 for the largest and smallest
     column sum of |x|, inf and -inf for those of the rows."""

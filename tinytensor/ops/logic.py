@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import kernels
 from ..engine.operation import Op
+from .annotations import ArrayLike, Tensor
 from .batching import elementwise as over_lanes
 from .declared import op
 
@@ -40,32 +41,32 @@ __all__ = [
 
 
 @op(kernel=kernels.equal)
-def equal(a, b):
+def equal(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a = b, as a tensor of bool."""
 
 
 @op(kernel=kernels.not_equal)
-def not_equal(a, b):
+def not_equal(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a ≠ b, as a tensor of bool."""
 
 
 @op(kernel=kernels.less)
-def less(a, b):
+def less(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a < b, as a tensor of bool."""
 
 
 @op(kernel=kernels.less_equal)
-def less_equal(a, b):
+def less_equal(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a ≤ b, as a tensor of bool."""
 
 
 @op(kernel=kernels.greater)
-def greater(a, b):
+def greater(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a > b, as a tensor of bool."""
 
 
 @op(kernel=kernels.greater_equal)
-def greater_equal(a, b):
+def greater_equal(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a ≥ b, as a tensor of bool."""
 
 
@@ -73,22 +74,22 @@ def greater_equal(a, b):
 
 
 @op(kernel=kernels.logical_and)
-def logical_and(a, b):
+def logical_and(a: ArrayLike, b: ArrayLike) -> Tensor:
     """Whether both are true (not 0)."""
 
 
 @op(kernel=kernels.logical_or)
-def logical_or(a, b):
+def logical_or(a: ArrayLike, b: ArrayLike) -> Tensor:
     """Whether one is true (not 0)."""
 
 
 @op(kernel=kernels.logical_xor)
-def logical_xor(a, b):
+def logical_xor(a: ArrayLike, b: ArrayLike) -> Tensor:
     """Whether exactly one is true (not 0)."""
 
 
 @op(kernel=kernels.logical_not)
-def logical_not(x):
+def logical_not(x: ArrayLike) -> Tensor:
     """Whether x is false (0)."""
 
 
@@ -96,33 +97,33 @@ def logical_not(x):
 
 
 @op(kernel=kernels.bitwise_and)
-def bitwise_and(a, b):
+def bitwise_and(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The bits that both integers have; of bools, whether both are true."""
 
 
 @op(kernel=kernels.bitwise_or)
-def bitwise_or(a, b):
+def bitwise_or(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The bits that one of two integers has; of bools, whether one is true."""
 
 
 @op(kernel=kernels.bitwise_xor)
-def bitwise_xor(a, b):
+def bitwise_xor(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The bits that exactly one of two integers has; of bools, whether exactly one is true."""
 
 
 @op(kernel=kernels.bitwise_invert)
-def bitwise_invert(x):
+def bitwise_invert(x: ArrayLike) -> Tensor:
     """The bits that an integer has not; of bools, whether x is false."""
 
 
 @op
-def bitwise_left_shift(a, b):
+def bitwise_left_shift(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The bits of the integer a moved b places to the left: a · 2ᵇ."""
     return np.left_shift(a, b)
 
 
 @op
-def bitwise_right_shift(a, b):
+def bitwise_right_shift(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The bits of the integer a moved b places to the right: ⌊a / 2ᵇ⌋."""
     return np.right_shift(a, b)
 
@@ -131,22 +132,22 @@ def bitwise_right_shift(a, b):
 
 
 @op(kernel=kernels.isnan)
-def isnan(x):
+def isnan(x: ArrayLike) -> Tensor:
     """Whether x is NaN."""
 
 
 @op(kernel=kernels.isinf)
-def isinf(x):
+def isinf(x: ArrayLike) -> Tensor:
     """Whether x is infinite."""
 
 
 @op(kernel=kernels.isfinite)
-def isfinite(x):
+def isfinite(x: ArrayLike) -> Tensor:
     """Whether x is neither infinite nor NaN."""
 
 
 @op
-def signbit(x):
+def signbit(x: ArrayLike) -> Tensor:
     """Whether the sign bit is set: of negative numbers, −0 and some NaNs."""
     return np.signbit(x)
 
@@ -155,7 +156,7 @@ def signbit(x):
 
 
 @op
-def where(condition, a, b):
+def where(condition: ArrayLike, a: ArrayLike, b: ArrayLike) -> Tensor:
     """a where the condition is true, otherwise b.
 
     >>> import tinytensor as tt

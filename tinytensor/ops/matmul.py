@@ -10,6 +10,7 @@ import numpy as np
 from .. import kernels
 from ..errors import ShapeError
 from .activation import relu, relu_backward
+from .annotations import ArrayLike, Tensor
 from .batching import padded, rank, with_lanes
 from .declared import op
 from .shape import expand_dims, matrix_transpose, reshape, squeeze
@@ -46,7 +47,7 @@ def mismatch(a: tuple[int, ...], b: tuple[int, ...]) -> str:
 
 
 @op(kernel=kernels.matmul, explain=mismatch, notes={"b_ndim": lambda a, b: np.ndim(b)})
-def matmul(a, b):
+def matmul(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The matrix product: out[…, i, j] = Σ_k a[…, i, k] b[…, k, j].
 
     The axes before the last two are broadcast. A vector is a row on the left and a column on the
@@ -101,7 +102,7 @@ matmul.batched(matmul_lanes).grad(a=matmul_grad_a, b=matmul_grad_b)
 
 
 @op
-def linear(x, weight, bias=None):
+def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Tensor:
     """x weightᵀ + bias: x (…, in), weight (out, in), bias (out,) or None, giving (…, out).
 
     Gradients: g weight, gᵀ x and Σ g. (Layout of PyTorch's ``linear``.)
@@ -142,7 +143,7 @@ linear.batched(linear_lanes).grad(
 
 
 @op
-def linear_relu(x, weight, bias=None):
+def linear_relu(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Tensor:
     """max(0, x weightᵀ + bias), in one pass; arguments and gradients as :func:`linear`."""
     check_linear("linear_relu", x, weight, bias)
     return kernels.linear(x, weight, bias, "relu")

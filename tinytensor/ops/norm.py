@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .. import kernels
 from ..errors import ShapeError, VmapError
 from . import reduction
+from .annotations import ArrayLike, Tensor
 from .arithmetic import add, multiply, square
 from .batching import elementwise, folded, lanes_of, padded, rank, unfolded, with_lanes
 from .checks import floating, number, parameter
@@ -52,7 +55,13 @@ def _normalised(x, axes, eps, rstd):
 
 
 @op(residuals=("mean", "rstd"))
-def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+def layer_norm(
+    x: ArrayLike,
+    normalized_shape: int | Sequence[int],
+    weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
     """(x − mean) / √(var + eps) · weight + bias over the last axes, those of ``normalized_shape``.
 
     The variance is the biased one; weight and bias have the shape ``normalized_shape``. (Ba, Kiros
@@ -130,7 +139,12 @@ layer_norm.batched(_layer_norm_lanes).grad_all(
 
 
 @op(residuals=("rstd",))
-def rms_norm(x, normalized_shape, weight=None, eps=None):
+def rms_norm(
+    x: ArrayLike,
+    normalized_shape: int | Sequence[int],
+    weight: ArrayLike | None = None,
+    eps: float | None = None,
+) -> Tensor:
     """x / √(mean(x²) + eps) · weight over the last axes, those of ``normalized_shape``.
 
     weight has the shape ``normalized_shape``; eps is that of the dtype if None. (Zhang and
@@ -178,15 +192,15 @@ rms_norm.batched(_layer_norm_lanes).grad_all(
 
 @op(residuals=("mean", "rstd"))
 def batch_norm(
-    x,
-    running_mean=None,
-    running_var=None,
-    weight=None,
-    bias=None,
-    training=False,
-    momentum=0.1,
-    eps=1e-5,
-):
+    x: ArrayLike,
+    running_mean: ArrayLike | None = None,
+    running_var: ArrayLike | None = None,
+    weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
     """(x − mean) / √(var + eps) · weight + bias for each channel of x (N, C, …).
 
     In training mean and (biased) variance are those of the batch; the running ones, where given,

@@ -11,9 +11,10 @@ from ..dtypes import is_floating
 from ..engine.operation import Op
 from ..errors import DtypeError, ShapeError
 from . import batching
+from .annotations import ArrayLike, Sizes, Tensor
 from .checks import sizes
 from .declared import op
-from .windows import Sizes, images, pooling
+from .windows import images, pooling
 
 __all__ = [
     "adaptive_avg_pool2d",
@@ -36,14 +37,14 @@ def check_floating(name: str, x: Any) -> None:
 
 
 def max_pool2d(
-    x: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    x: ArrayLike,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:
+) -> Tensor:
     """The largest element of each window of x (N, C, H, W) or (C, H, W); NaN if it holds one.
 
     Sizes are one number or (rows, columns). The windows are ``stride`` apart (``kernel_size`` if
@@ -62,13 +63,20 @@ def max_pool2d(
 
 
 @op(outputs=2, residuals=("indices", "size"))
-def max_pool2d_with_indices(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+def max_pool2d_with_indices(
+    x: ArrayLike,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    ceil_mode: bool = False,
+) -> tuple[Tensor, Tensor]:
     """The largest element of each window, and its index; see :func:`max_pool2d`."""
     shape = np.shape(x)
     name = "max_pool2d_with_indices"
     arguments, _ = pooling(name, 2, shape, kernel_size, stride, padding, dilation, ceil_mode)
-    out, indices = kernels.max_pool2d(x, *arguments)
-    return out, indices, indices, shape[-2:]
+    found: Any = kernels.max_pool2d(x, *arguments)  # (out, indices)
+    return *found, found[1], shape[-2:]
 
 
 @op
@@ -103,14 +111,14 @@ gather_planes.grad(x=lambda g, indices, size: scatter_planes(g, indices, size))
 
 @op(residuals=("size",))
 def avg_pool2d(
-    x,
-    kernel_size,
-    stride=None,
-    padding=0,
-    ceil_mode=False,
-    count_include_pad=True,
-    divisor_override=None,
-):
+    x: ArrayLike,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
     """The average of each window of x (N, C, H, W) or (C, H, W).
 
     Sizes are one number or (rows, columns), the stride ``kernel_size`` if None. The sum is divided
@@ -190,7 +198,7 @@ avg_pool2d_grad.grad(g=avg_pool2d_grad_by_g)
 
 
 @op(residuals=("size",))
-def adaptive_avg_pool2d(x, output_size):
+def adaptive_avg_pool2d(x: ArrayLike, output_size: Sizes) -> Tensor:
     """The averages of windows that cut x (N, C, H, W) or (C, H, W) into ``output_size`` parts.
 
     ``output_size`` is one number or (rows, columns), where None keeps x's. Of Y parts of H rows,

@@ -11,6 +11,7 @@ from ..engine.operation import MANY
 from ..errors import ShapeError
 from . import reduction
 from .activation import relu
+from .annotations import ArrayLike, Nonlinearity, Tensor
 from .arithmetic import square
 from .batching import folded, lanes_of, named, over_leading_axes, rank, unfolded, with_lanes
 from .checks import floating, parameter
@@ -44,7 +45,7 @@ def _gates(name, what, x, gates, state, h):
 
 
 @op(outputs=2)
-def lstm_cell(gates, c):
+def lstm_cell(gates: ArrayLike, c: ArrayLike) -> tuple[Tensor, Tensor]:
     """The next h and c of an LSTM from c (…, H) and the sums of its gates (…, 4 H).
 
     The gates i, f, g, o lie in this order, as in PyTorch: c' = σ(f) c + σ(i) tanh(g) and
@@ -83,7 +84,7 @@ lstm_cell.grad_all(("gates", "c"), lambda g, gates, c: lstm_cell_backward(g[0], 
 
 
 @op
-def gru_cell(x_gates, h_gates, h):
+def gru_cell(x_gates: ArrayLike, h_gates: ArrayLike, h: ArrayLike) -> Tensor:
     """The next h of a GRU from h (…, H) and the sums of its gates (…, 3 H), of input and of state.
 
     The gates r, z, n lie in this order, as in PyTorch: n = tanh(xₙ + σ(xᵣ + hᵣ) hₙ) and
@@ -187,7 +188,16 @@ def _zeros(state, x, w_hh):
 
 
 @op(outputs=3, residuals=("cs", "gates"))
-def lstm(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None, reverse=False):
+def lstm(
+    x: ArrayLike,
+    h0: ArrayLike,
+    c0: ArrayLike,
+    w_ih: ArrayLike,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
     """A layer of :func:`lstm_cell` over a sequence: the states of all steps, and the last h and c.
 
     x (T, B, I) from h0 and c0 (B, H), or zeros for None, by w_ih (4 H, I), w_hh (4 H, H) and the
@@ -263,7 +273,15 @@ lstm.grad_all(("x", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh"), _lstm_grad)
 
 
 @op(outputs=2, residuals=("gates", "inner"))
-def gru(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, reverse=False):
+def gru(
+    x: ArrayLike,
+    h0: ArrayLike,
+    w_ih: ArrayLike,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor]:
     """A layer of :func:`gru_cell` over a sequence: the states of all steps, and the last one.
 
     x (T, B, I) from h0 (B, H), or zeros for None, by w_ih (3 H, I), w_hh (3 H, H) and the biases
@@ -333,7 +351,16 @@ NONLINEARITIES = {"tanh": tanh, "relu": relu}
 
 
 @op(outputs=2)
-def rnn(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, nonlinearity="tanh", reverse=False):
+def rnn(
+    x: ArrayLike,
+    h0: ArrayLike,
+    w_ih: ArrayLike,
+    w_hh: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    nonlinearity: Nonlinearity = "tanh",
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor]:
     """h' = tanh(W_ih x + b_ih + W_hh h + b_hh) over a sequence, or relu for tanh.
 
     x (T, B, I) from h0 (B, H), or zeros for None, by w_ih (H, I), w_hh (H, H) and the biases (H,)

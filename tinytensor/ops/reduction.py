@@ -16,6 +16,7 @@ from .. import kernels
 from ..errors import ShapeError
 from ..kernels.reference.checks import own_axis
 from ..kernels.reference.scaling import leaves_range
+from .annotations import ArrayLike, Axes, Dtype, Tensor
 from .arithmetic import subtract
 from .batching import along_axis, rank, shifted, with_own_axis
 from .batching import reduction as over_lanes
@@ -51,7 +52,7 @@ __all__ = [
 
 
 @op(kernel=kernels.reduce_sum)
-def sum(x, axis=None, keepdims=False, dtype=None):
+def sum(x: ArrayLike, axis: Axes = None, keepdims: bool = False, dtype: Dtype = None) -> Tensor:
     """Σ x; added up as ``dtype``, if one is given. Small integers become int64 or uint64.
 
     >>> import tinytensor as tt
@@ -70,7 +71,7 @@ expand.grad(g=lambda gg, axis, keepdims: sum(gg, axis, keepdims))
 
 
 @op(kernel=kernels.mean)
-def mean(x, axis=None, keepdims=False):
+def mean(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Σ x / n; NaN for no elements."""
 
 
@@ -87,7 +88,7 @@ mean.grad(x=_mean_to_x)
 
 
 @op
-def prod(x, axis=None, keepdims=False, dtype=None):
+def prod(x: ArrayLike, axis: Axes = None, keepdims: bool = False, dtype: Dtype = None) -> Tensor:
     """Π x, of the elements as ``dtype`` if one is given. The gradients are right also where
     elements are 0."""
     if dtype is not None:
@@ -123,13 +124,13 @@ prod.defined_by(_prod_by_halves)
 
 
 @op
-def max(x, axis=None, keepdims=False):
+def max(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """The largest element; NaN if one is NaN. Equal largest elements share the gradient."""
     return kernels.amax(x, axis, keepdims)
 
 
 @op
-def min(x, axis=None, keepdims=False):
+def min(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """The smallest element; NaN if one is NaN. Equal smallest elements share the gradient."""
     return kernels.amin(x, axis, keepdims)
 
@@ -152,27 +153,27 @@ min.grad(x=_extreme_to_x)
 
 
 @op
-def argmax(x, axis=None, keepdims=False):
+def argmax(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
     """The index of the first largest element (of all elements in a row where axis is None)."""
     return kernels.argmax(x, axis, keepdims)
 
 
 @op
-def argmin(x, axis=None, keepdims=False):
+def argmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
     """The index of the first smallest element (of all elements in a row where axis is None)."""
     return kernels.argmin(x, axis, keepdims)
 
 
 @op
 @own_axis
-def any(x, axis=None, keepdims=False):
+def any(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Whether one element is true (not 0)."""
     return np.any(x, axis=axis, keepdims=keepdims)
 
 
 @op
 @own_axis
-def all(x, axis=None, keepdims=False):
+def all(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Whether all elements are true (not 0)."""
     return np.all(x, axis=axis, keepdims=keepdims)
 
@@ -181,7 +182,7 @@ def all(x, axis=None, keepdims=False):
 
 
 @op
-def var(x, axis=None, correction=0.0, keepdims=False):
+def var(x: ArrayLike, axis: Axes = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """The variance, Σ (x − mean)² / (n − correction). NumPy's default is 0, PyTorch's 1."""
     return kernels.var(x, axis, correction, keepdims)
 
@@ -201,7 +202,7 @@ var.grad(x=_var_to_x)
 
 
 @op
-def std(x, axis=None, correction=0.0, keepdims=False):
+def std(x: ArrayLike, axis: Axes = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """The standard deviation, √(Σ (x − mean)² / (n − correction)). Where it is 0, so is the
     gradient."""
     return kernels.std(x, axis, correction, keepdims)
@@ -240,7 +241,7 @@ std.grad(
 
 
 @op(residuals=("lse",))
-def logsumexp(x, axis=None, keepdims=False):
+def logsumexp(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """log Σ eˣ, without overflow; −inf where all x are −inf."""
     return kernels.logsumexp(x, axis, keepdims)
 
@@ -268,7 +269,7 @@ logsumexp_backward.defined_by(_logsumexp_backward)
 
 
 @op
-def cumsum(x, axis=None, reverse=False):
+def cumsum(x: ArrayLike, axis: int | None = None, reverse: bool = False) -> Tensor:
     """The sum of the elements up to each, along one axis; with ``reverse`` from each to the end.
 
     ``axis`` may be left out where x has one axis.
@@ -288,7 +289,7 @@ cumsum.grad(x=lambda g, axis, reverse: cumsum(g, axis, not reverse))
 
 
 @op
-def cumprod(x, axis):
+def cumprod(x: ArrayLike, axis: int) -> Tensor:
     """The product of the elements up to each, along one axis."""
     return kernels.cumprod(x, axis_index("cumprod", axis, np.ndim(x)))
 
@@ -329,8 +330,8 @@ def _cumulative(x: Any, axis: Any, name: str, of: Any, dtype: Any, first: int | 
 
 @composed
 def cumulative_sum(
-    x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False
-) -> Any:
+    x: ArrayLike, axis: int | None = None, dtype: Dtype = None, include_initial: bool = False
+) -> Tensor:
     """The sum of the elements up to each, along one axis; with ``include_initial`` behind a 0.
 
     ``axis`` may be left out where x has one axis. Elements are added as ``dtype``, if one is given.
@@ -344,8 +345,8 @@ def cumulative_sum(
 
 @composed
 def cumulative_prod(
-    x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False
-) -> Any:
+    x: ArrayLike, axis: int | None = None, dtype: Dtype = None, include_initial: bool = False
+) -> Tensor:
     """The product of the elements up to each, along one axis; with ``include_initial`` behind a 1.
 
     Arguments as of :func:`cumulative_sum`. The gradients are right also where elements are 0.
@@ -354,7 +355,13 @@ def cumulative_prod(
 
 
 @computed
-def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+def diff(
+    x: ArrayLike,
+    n: int = 1,
+    axis: int = -1,
+    prepend: ArrayLike | None = None,
+    append: ArrayLike | None = None,
+) -> Tensor:
     """The differences of neighbours along ``axis``, taken n times; ``prepend`` and ``append`` are
     put before and behind x first.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from operator import index
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from ..dtypes import is_floating
 from ..errors import DtypeError, ShapeError
 from ..kernels.reference.windows import conv_size, padded, windows
+from .annotations import ArrayLike, Sizes, Tensor
 from .arithmetic import add, multiply, round
 from .batching import folded, unfolded
 from .checks import sizes
@@ -43,7 +45,9 @@ def windows_of(
 
 
 @op(residuals=("size",))
-def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
+def unfold(
+    x: ArrayLike, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
+) -> Tensor:
     """Each window of x (N, C, H, W) as a column: (N, C · kh · kw, number of windows). One image
     may come without N.
 
@@ -64,27 +68,34 @@ def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
 
 
 @op
-def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
+def fold(
+    x: ArrayLike,
+    output_size: Sizes,
+    kernel_size: Sizes,
+    dilation: Sizes = 1,
+    padding: Sizes = 0,
+    stride: Sizes = 1,
+) -> Tensor:
     """Columns (N, C · kh · kw, number of windows) added up as the windows (N, C, H, W) that
     :func:`unfold` takes from an image of ``output_size``. One image may come without N."""
     if np.ndim(x) == 2:
         return fold.__wrapped__(x[None], output_size, kernel_size, dilation, padding, stride)[0]
-    size, kernel, dilation, padding, stride, count = windows_of(
+    size, kernel, dilations, paddings, strides, count = windows_of(
         "fold", output_size, kernel_size, dilation, padding, stride
     )
     channels, rest = divmod(np.shape(x)[1] if np.ndim(x) == 3 else -1, math.prod(kernel))
     if np.ndim(x) != 3 or rest or x.shape[2] != math.prod(count):
         raise ShapeError(f"fold: x is {np.shape(x)}, needs (N, C · {kernel}, {math.prod(count)})")
     columns = x.reshape(len(x), channels, *kernel, *count)
-    (top, bottom), (left, right) = padding
+    (top, bottom), (left, right) = paddings
     out = np.zeros((len(x), channels, size[0] + top + bottom, size[1] + left + right), x.dtype)
     for i, j in np.ndindex(*kernel):
-        rows, cols = i * dilation[0], j * dilation[1]
+        rows, cols = i * dilations[0], j * dilations[1]
         out[
             :,
             :,
-            rows : rows + count[0] * stride[0] : stride[0],
-            cols : cols + count[1] * stride[1] : stride[1],
+            rows : rows + count[0] * strides[0] : strides[0],
+            cols : cols + count[1] * strides[1] : strides[1],
         ] += columns[:, :, i, j]
     return np.array(out[:, :, top : top + size[0], left : left + size[1]])
 
@@ -115,12 +126,12 @@ fold.grad(
 
 @computed
 def interpolate(
-    x: Any,
-    size: Any = None,
-    scale_factor: Any = None,
+    x: ArrayLike,
+    size: Sizes | None = None,
+    scale_factor: float | Sequence[float] | None = None,
     mode: str = "nearest",
     align_corners: bool = False,
-) -> Any:
+) -> Tensor:
     """x (N, C, …) in another size along the axes behind the second.
 
     ``size`` or ``scale_factor`` is one number or one for each axis; ``scale_factor`` s gives
@@ -142,7 +153,7 @@ def interpolate(
         raise ValueError(f"interpolate: align_corners is not for {mode!r}")
     if (size is None) == (scale_factor is None):
         raise ShapeError("interpolate: give either size or scale_factor")
-    given = size if scale_factor is None else scale_factor
+    given: Any = size if scale_factor is None else scale_factor
     each = (given,) * space if isinstance(given, int | float) else tuple(given)
     if len(each) != space:
         raise ShapeError(f"interpolate: {given!r} is not for the {space} axes of x {x.shape}")

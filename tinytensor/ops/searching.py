@@ -9,6 +9,7 @@ import numpy as np
 from ..engine.operation import MANY
 from ..errors import ShapeError
 from ..kernels.reference.checks import own_axis
+from .annotations import ArrayLike, Axes, Tensor
 from .batching import along_axis, refused
 from .batching import reduction as over_lanes
 from .checks import axis_index, integers
@@ -35,7 +36,7 @@ __all__ = [
 
 @op
 @own_axis
-def argsort(x, axis=-1, descending=False, stable=True):
+def argsort(x: ArrayLike, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """The indices that sort x along ``axis``; equal elements keep their order."""
     axis_index("argsort", axis, np.ndim(x))
     kind: Literal["stable"] | None = "stable" if stable else None
@@ -47,7 +48,7 @@ def argsort(x, axis=-1, descending=False, stable=True):
 
 
 @composed
-def sort(x: Any, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
+def sort(x: ArrayLike, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """x with its elements sorted along ``axis``; the gradients are put back in place.
 
     >>> import tinytensor as tt
@@ -60,12 +61,12 @@ def sort(x: Any, axis: int = -1, descending: bool = False, stable: bool = True) 
 class TopK(NamedTuple):
     """The k extreme elements along an axis, and where they stand."""
 
-    values: Any
-    indices: Any
+    values: Tensor
+    indices: Tensor
 
 
 @composed
-def topk(x: Any, k: int, axis: int = -1, largest: bool = True, sorted: bool = True) -> TopK:
+def topk(x: ArrayLike, k: int, axis: int = -1, largest: bool = True, sorted: bool = True) -> TopK:
     """The k largest (or smallest) elements along ``axis``, and their indices; in order of size or,
     if not ``sorted``, in the order in which they stand in x.
 
@@ -92,7 +93,7 @@ def _topk(x: Any, axis: int, k: int, largest: bool, sorted: bool) -> tuple[Any, 
 
 
 @op(outputs=MANY)
-def nonzero(x):
+def nonzero(x: ArrayLike) -> tuple[Tensor, ...]:
     """Where x is not 0: the indices along each axis, in C order."""
     if np.ndim(x) == 0:
         raise ShapeError("nonzero: x has no axes")
@@ -101,13 +102,18 @@ def nonzero(x):
 
 @op
 @own_axis
-def count_nonzero(x, axis=None, keepdims=False):
+def count_nonzero(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """How many elements are not 0."""
     return np.asarray(np.count_nonzero(x, axis=axis, keepdims=keepdims))
 
 
 @op
-def searchsorted(x, values, side="left", sorter=None):
+def searchsorted(
+    x: ArrayLike,
+    values: ArrayLike,
+    side: Literal["left", "right"] = "left",
+    sorter: ArrayLike | None = None,
+) -> Tensor:
     """Where ``values`` would have to be put into the sorted x, which has one axis.
 
     ``side`` "left" is before equal elements, "right" behind them; ``sorter`` are the indices that
@@ -119,7 +125,7 @@ def searchsorted(x, values, side="left", sorter=None):
 
 
 @op
-def isin(x, elements, invert=False):
+def isin(x: ArrayLike, elements: ArrayLike, invert: bool = False) -> Tensor:
     """Which elements of x are among ``elements``; with ``invert``, which are not."""
     return np.isin(x, elements, invert=invert)
 
@@ -135,45 +141,45 @@ def _unique(x):
 
 
 class UniqueAllResult(NamedTuple):
-    values: Any
-    indices: Any
-    inverse_indices: Any
-    counts: Any
+    values: Tensor
+    indices: Tensor
+    inverse_indices: Tensor
+    counts: Tensor
 
 
 class UniqueCountsResult(NamedTuple):
-    values: Any
-    counts: Any
+    values: Tensor
+    counts: Tensor
 
 
 class UniqueInverseResult(NamedTuple):
-    values: Any
-    inverse_indices: Any
+    values: Tensor
+    inverse_indices: Tensor
 
 
 @composed
-def unique_all(x: Any) -> UniqueAllResult:
+def unique_all(x: ArrayLike) -> UniqueAllResult:
     """The different elements, sorted; where each first stands; for each element of x the index of
     its equal; and how often each occurs. The values have no gradient."""
     return UniqueAllResult(*_unique(x))
 
 
 @composed
-def unique_counts(x: Any) -> UniqueCountsResult:
+def unique_counts(x: ArrayLike) -> UniqueCountsResult:
     """The different elements, sorted, and how often each occurs."""
     found = unique_all(x)
     return UniqueCountsResult(found.values, found.counts)
 
 
 @composed
-def unique_inverse(x: Any) -> UniqueInverseResult:
+def unique_inverse(x: ArrayLike) -> UniqueInverseResult:
     """The different elements, sorted, and for each element of x the index of its equal."""
     found = unique_all(x)
     return UniqueInverseResult(found.values, found.inverse_indices)
 
 
 @op
-def unique_values(x):
+def unique_values(x: ArrayLike) -> Tensor:
     """The different elements, sorted."""
     return np.unique(x, equal_nan=False)
 

@@ -13,6 +13,7 @@ from ..engine.operation import MANY, SOMETIMES
 from ..errors import DtypeError, ShapeError
 from ..kernels.reference.checks import own_axis
 from ..kernels.reference.promotion import alike
+from .annotations import ArrayLike, Axes, Axis, Dtype, Shape, Tensor
 from .batching import (
     elementwise,
     lanes_of,
@@ -57,14 +58,12 @@ __all__ = [
     "unstack",
 ]
 
-Axis = int | tuple[int, ...]
-
 
 # --- One array -------------------------------------------------------------------------------
 
 
 @op
-def clone(x):
+def clone(x: ArrayLike) -> Tensor:
     """A copy of x, in C order."""
     return kernels.copy(x)
 
@@ -73,7 +72,7 @@ clone.grad(x=lambda g: g)
 
 
 @composed
-def astype(x: Any, dtype: Any, copy: bool = True, device: str | None = None) -> Any:
+def astype(x: ArrayLike, dtype: Dtype, copy: bool = True, device: str | None = None) -> Tensor:
     """x with elements of ``dtype``; x itself if it has them already and ``copy`` is False.
 
     To integers or bools, no gradient flows back. Complex numbers become real ones by ``tt.real``.
@@ -91,7 +90,7 @@ def astype(x: Any, dtype: Any, copy: bool = True, device: str | None = None) -> 
 
 
 @op(view=SOMETIMES, kernel=kernels.reshape)
-def reshape(x, shape, copy=None):
+def reshape(x: ArrayLike, shape: Shape, copy: bool | None = None) -> Tensor:
     """The elements of x, in C order, in another shape; one size may be -1.
 
     A view where that can be; with ``copy`` True a copy, with False an error if it cannot be a view.
@@ -102,7 +101,7 @@ reshape.grad(x=lambda g, x_shape: reshape(g, x_shape))
 
 
 @composed
-def flatten(x: Any, start_axis: int = 0, end_axis: int = -1) -> Any:
+def flatten(x: ArrayLike, start_axis: int = 0, end_axis: int = -1) -> Tensor:
     """The axes from ``start_axis`` to ``end_axis`` (included) made into one."""
     start, end = (axis_index("flatten", axis, x.ndim) for axis in (start_axis, end_axis))
     if x.ndim == 0:
@@ -114,7 +113,7 @@ def flatten(x: Any, start_axis: int = 0, end_axis: int = -1) -> Any:
 
 
 @op(view=True, kernel=kernels.permute_dims)
-def permute_dims(x, axes=None):
+def permute_dims(x: ArrayLike, axes: Sequence[int] | None = None) -> Tensor:
     """The axes of x in another order; all reversed if ``axes`` is None."""
 
 
@@ -129,7 +128,7 @@ def inverse(axes: Sequence[int], ndim: int) -> tuple[int, ...]:
 
 
 @composed
-def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Tensor:
     """x with two axes exchanged."""
     axes = list(range(x.ndim))
     try:
@@ -144,7 +143,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     kernel=kernels.matrix_transpose,
     explain=lambda x: f"x is {x}, needs at least 2 axes",
 )
-def matrix_transpose(x):
+def matrix_transpose(x: ArrayLike) -> Tensor:
     """x with its last two axes exchanged."""
 
 
@@ -152,14 +151,14 @@ matrix_transpose.grad(x=lambda g: matrix_transpose(g))
 
 
 @composed
-def moveaxis(x: Any, source: Axis, destination: Axis) -> Any:
+def moveaxis(x: ArrayLike, source: Axis, destination: Axis) -> Tensor:
     """x with the axes of ``source`` moved to ``destination``; the others keep their order."""
     numbered = np.empty(range(x.ndim))  # axis i has size i, so the sizes tell where each one went
     return permute_dims(x, np.moveaxis(numbered, source, destination).shape)
 
 
 @op(view=True)
-def expand_dims(x, axis=0):
+def expand_dims(x: ArrayLike, axis: int = 0) -> Tensor:
     """x with an axis of size 1 put in at ``axis``."""
     return np.expand_dims(x, axis)
 
@@ -168,7 +167,7 @@ expand_dims.grad(x=lambda g, x_shape: reshape(g, x_shape))
 
 
 @op(view=True)
-def squeeze(x, axis=None):
+def squeeze(x: ArrayLike, axis: Axes = None) -> Tensor:
     """x without the axes of ``axis``, which must have size 1; without all such if None."""
     x = np.asarray(x)
     if not x.ndim and axis not in (None, ()):  # own_axis would cost as much as a squeeze
@@ -180,7 +179,7 @@ squeeze.grad(x=lambda g, x_shape: reshape(g, x_shape))
 
 
 @op(view=True)
-def broadcast_to(x, shape):
+def broadcast_to(x: ArrayLike, shape: Sequence[int]) -> Tensor:
     """x stretched to ``shape`` by NumPy's rules, without a copy; its memory is read-only."""
     fits = isinstance(x, np.ndarray) and x.size == 1 and x.ndim <= len(shape)
     if fits and x.flags.c_contiguous and min((1, *shape)) > 0:
@@ -196,7 +195,7 @@ broadcast_to.grad(x=lambda g: g)  # the engine sums it down
 
 @op(view=True)
 @own_axis
-def flip(x, axis=None):
+def flip(x: ArrayLike, axis: Axes = None) -> Tensor:
     """x with the order of its elements along ``axis`` (all axes if None) reversed."""
     return np.asarray(np.flip(x, axis))
 
@@ -206,7 +205,7 @@ flip.grad(x=lambda g, axis: flip(g, axis))
 
 @op
 @own_axis
-def roll(x, shift, axis=None):
+def roll(x: ArrayLike, shift: Axis, axis: Axes = None) -> Tensor:
     """x with its elements moved on by ``shift`` along ``axis``, around the end."""
     return np.roll(x, shift, axis)
 
@@ -219,7 +218,7 @@ roll.grad(
 
 
 @op
-def tril(x, k=0):
+def tril(x: ArrayLike, k: int = 0) -> Tensor:
     """The lower triangle of the last two axes, up to diagonal ``k``; 0 above."""
     return np.tril(x, k)
 
@@ -228,7 +227,7 @@ tril.grad(x=lambda g, k: tril(g, k))
 
 
 @op
-def triu(x, k=0):
+def triu(x: ArrayLike, k: int = 0) -> Tensor:
     """The upper triangle of the last two axes, from diagonal ``k`` on; 0 below."""
     return np.triu(x, k)
 
@@ -240,7 +239,7 @@ triu.grad(x=lambda g, k: triu(g, k))
 
 
 @op(variadic=True, residuals=("shapes",))
-def concat(arrays, axis=0):
+def concat(arrays: Sequence[ArrayLike], axis: int = 0) -> Tensor:
     """The arrays joined along an axis that they have; with None, flattened first."""
     if not arrays:
         raise ShapeError("concat: needs at least one array")
@@ -259,7 +258,7 @@ concat.grad(arrays=_concat_grad)
 
 
 @op(variadic=True)
-def stack(arrays, axis=0):
+def stack(arrays: Sequence[ArrayLike], axis: int = 0) -> Tensor:
     """The arrays, all of one shape, joined along a new axis."""
     if not arrays:
         raise ShapeError("stack: needs at least one array")
@@ -270,24 +269,26 @@ stack.grad(arrays=lambda g, axis: unstack(g, axis))
 
 
 @op(outputs=MANY, view=True)
-def split(x, indices_or_sections, axis=0):
+def split(
+    x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0
+) -> tuple[Tensor, ...]:
     """Views of x along ``axis``: that many equal pieces, or cut before the given indices."""
     axis_index("split", axis, np.ndim(x), of_numbers=False)
     if isinstance(indices_or_sections, int) and indices_or_sections < 1:
         raise ShapeError(f"split: cannot cut into {indices_or_sections} sections")
-    return np.split(x, indices_or_sections, axis)
+    return tuple(np.split(x, indices_or_sections, axis))
 
 
 split.grad(x=lambda g, axis: concat(g, axis))
 
 
 @op(outputs=MANY, view=True)
-def unstack(x, axis=0):
+def unstack(x: ArrayLike, axis: int = 0) -> tuple[Tensor, ...]:
     """The slices of x along ``axis``, without that axis: views."""
     if np.ndim(x) == 0:
         raise ShapeError("unstack: x has no axes")
     slices = np.moveaxis(x, axis, 0)
-    return [slices[i, ...] for i in range(len(slices))]  # with the ..., numbers are views too
+    return tuple(slices[i, ...] for i in range(len(slices)))  # with the ..., numbers are views too
 
 
 unstack.grad(x=lambda g, axis: stack(g, axis))
@@ -301,13 +302,13 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
         raise ShapeError(f"broadcast_shapes: {shapes} do not broadcast") from None
 
 
-def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
+def broadcast_arrays(*arrays: ArrayLike) -> tuple[Tensor, ...]:
     """The arrays, each stretched to the shape that they broadcast to."""
     shape = broadcast_shapes(*(np.shape(array) for array in arrays))
     return tuple(broadcast_to(array, shape) for array in arrays)
 
 
-def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Any, ...]:
+def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> tuple[Tensor, ...]:
     """The coordinates of a grid: array k varies along axis k, and has the shape of the grid.
 
     ``indexing`` "ij" keeps the order of the axes, "xy" exchanges the first two.
@@ -345,7 +346,9 @@ pad_constant.grad(
 
 
 @composed
-def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Any:
+def pad(
+    x: ArrayLike, pad_width: int | Sequence[Any], mode: str = "constant", constant_values: float = 0
+) -> Tensor:
     """x with elements put before and behind along each axis.
 
     ``pad_width`` is NumPy's: a number, a pair, or a pair for each axis. ``mode`` is "constant",
@@ -370,7 +373,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
 
 
 @composed
-def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Tensor:
     """x with each element along ``axis`` repeated; ``repeats`` is a number or one for each."""
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
@@ -385,7 +388,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
 
 
 @composed
-def tile(x: Any, repetitions: int | Sequence[int]) -> Any:
+def tile(x: ArrayLike, repetitions: int | Sequence[int]) -> Tensor:
     """x laid side by side ``repetitions`` times along each axis."""
     reps = tuple(np.atleast_1d(counts("tile", "repetitions", repetitions)).tolist())
     ndim = max(len(reps), x.ndim)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import kernels
 from . import reduction
+from .annotations import ArrayLike, Tensor
 from .batching import along_axis
 from .checks import axis_index, floating
 from .declared import op
@@ -16,7 +17,7 @@ __all__ = [
 
 
 @op
-def softmax(x, axis=-1):
+def softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     """exp(x) / Σ exp(x), the sum along ``axis``.
 
     >>> import tinytensor as tt
@@ -40,7 +41,7 @@ softmax_backward.batched(along_axis(2)).defined_by(
 
 
 @op
-def log_softmax(x, axis=-1):
+def log_softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     """x − log Σ exp(x), the sum along ``axis``; stable where the exponentials are not.
 
     >>> import tinytensor as tt

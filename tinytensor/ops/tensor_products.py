@@ -14,6 +14,7 @@ import numpy as np
 from ..dtypes import beside
 from ..engine.core import Variable
 from ..errors import DtypeError, ShapeError
+from .annotations import ArrayLike, Dtype, Tensor
 from .arithmetic import multiply, subtract
 from .checks import axis_index
 from .complex_numbers import conjugate_if_complex
@@ -45,7 +46,7 @@ def as_operand(x: Any, *others: Any) -> Any:
 
 
 @composed
-def outer(a: Any, b: Any) -> Any:
+def outer(a: ArrayLike, b: ArrayLike) -> Tensor:
     """out[i, j] = a[i] b[j], for two vectors."""
     b = as_operand(b, a)
     if a.ndim != 1 or b.ndim != 1:
@@ -54,7 +55,7 @@ def outer(a: Any, b: Any) -> Any:
 
 
 @computed
-def kron(a: Any, b: Any) -> Any:
+def kron(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The Kronecker product: each element of a times the whole of b, in its place."""
     b = as_operand(b, a)
     ndim = max(a.ndim, b.ndim)
@@ -68,7 +69,7 @@ def kron(a: Any, b: Any) -> Any:
 
 
 @computed
-def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
+def vecdot(a: ArrayLike, b: ArrayLike, axis: int = -1) -> Tensor:
     """Σ ā b along ``axis``; the other axes broadcast.
 
     >>> import tinytensor as tt
@@ -85,7 +86,7 @@ def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
 
 
 @computed
-def cross(a: Any, b: Any, axis: int = -1) -> Any:
+def cross(a: ArrayLike, b: ArrayLike, axis: int = -1) -> Tensor:
     """The cross product of vectors of 3 along ``axis``; the other axes broadcast."""
     b = as_operand(b, a)
     for x in (a, b):
@@ -99,7 +100,7 @@ def cross(a: Any, b: Any, axis: int = -1) -> Any:
 
 
 @computed
-def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Any:
+def tensordot(a: ArrayLike, b: ArrayLike, axes: int | tuple[Any, Any] = 2) -> Tensor:
     """The sum of products over pairs of axes, as one matrix product.
 
     ``axes`` is a number n, for the last n axes of a with the first n of b, or the axes of a and
@@ -130,7 +131,7 @@ def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Any:
 
 
 @composed
-def diagonal(x: Any, offset: int = 0, axis1: int = -2, axis2: int = -1) -> Any:
+def diagonal(x: ArrayLike, offset: int = 0, axis1: int = -2, axis2: int = -1) -> Tensor:
     """x[…, i, i + ``offset``]: the diagonals of the matrices in two axes, the last ones unless
     others are named; a copy, with the diagonals along its last axis."""
     if x.ndim < 2:
@@ -146,7 +147,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = -2, axis2: int = -1) -> Any:
 
 
 @composed
-def trace(x: Any, offset: int = 0, dtype: Any = None) -> Any:
+def trace(x: ArrayLike, offset: int = 0, dtype: Dtype = None) -> Tensor:
     """The sums of the diagonals of the matrices in the last two axes."""
     return sum(diagonal(x, offset), -1, dtype=dtype)
 
@@ -155,7 +156,7 @@ def trace(x: Any, offset: int = 0, dtype: Any = None) -> Any:
 
 
 @once_rounded
-def einsum(subscripts: Any, *operands: Any) -> Any:
+def einsum(subscripts: Any, *operands: Any) -> Tensor:
     """Sums of products by Einstein's convention, such as ``einsum("bij,bjk->bik", a, b)``.
 
     Each letter names an axis. Letters that the output has not are summed over; a letter that an

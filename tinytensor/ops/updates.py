@@ -15,6 +15,7 @@ from ..dtypes import float32, same_kind
 from ..engine.core import Variable
 from ..errors import DtypeError, ShapeError
 from ..kernels.reference.checks import own_axis
+from .annotations import ArrayLike, Tensor
 from .arithmetic import add, divide, floor_divide, maximum, minimum, multiply, subtract
 from .batching import lanes_of, padded, rank, with_lanes
 from .checks import axis_index
@@ -204,7 +205,9 @@ class Place:
 
 @composed
 @own_axis
-def index_add(x: Any, axis: int, index: Any, source: Any, alpha: float = 1) -> Any:
+def index_add(
+    x: ArrayLike, axis: int, index: ArrayLike, source: ArrayLike, alpha: float = 1
+) -> Tensor:
     """x with ``alpha`` times slice i of ``source`` added at ``index[i]`` along ``axis``."""
     axis = axis_index("index_add", axis, x.ndim)
     if alpha != 1:
@@ -214,7 +217,9 @@ def index_add(x: Any, axis: int, index: Any, source: Any, alpha: float = 1) -> A
 
 
 @composed
-def index_put(x: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+def index_put(
+    x: ArrayLike, indices: tuple[ArrayLike, ...], values: ArrayLike, accumulate: bool = False
+) -> Tensor:
     """x with ``values`` at ``[indices]``, a tuple of arrays; added, if ``accumulate``."""
     return updated("index_put", x, tuple(indices), values, add if accumulate else None)
 
@@ -231,13 +236,13 @@ REDUCTIONS: dict[str, tuple[Callable[..., Any], float]] = {
 
 @composed
 def scatter(
-    x: Any,
+    x: ArrayLike,
     axis: int,
-    index: Any,
-    source: Any,
+    index: ArrayLike,
+    source: ArrayLike,
     reduce: str | None = None,
     include_self: bool = True,
-) -> Any:
+) -> Tensor:
     """x with element [i, j, …] of ``source`` at [index[i, j, …], j, …], for ``axis`` 0.
 
     ``reduce`` "sum", "mean", "prod", "amax" or "amin" joins it with what is there, or, without
@@ -273,7 +278,7 @@ def _scattered(x: Any, place: Any, source: Any, reduce: str | None, include_self
 
 
 @composed
-def gather(x: Any, axis: int, index: Any) -> Any:
+def gather(x: ArrayLike, axis: int, index: ArrayLike) -> Tensor:
     """Element [i, j, …] is x[index[i, j, …], j, …], for ``axis`` 0.
 
     ``index`` may be smaller than x along the other axes, as in PyTorch.

@@ -7,6 +7,7 @@ import numpy as np
 from ... import kernels
 from ...engine.core import Variable
 from ...errors import ShapeError
+from ..annotations import ArrayLike, Reduction, Tensor
 from ..arithmetic import maximum
 from ..checks import floating
 from ..declared import op
@@ -35,7 +36,12 @@ def _weighted(x, weight):
 
 
 @op
-def binary_cross_entropy(input, target, weight=None, reduction="mean"):
+def binary_cross_entropy(
+    input: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
     """−weight (y log p + (1 − y) log(1 − p)) of probabilities p and targets y; a log is at least
     −100.
 
@@ -65,7 +71,13 @@ binary_cross_entropy.grad(input=_bce_by_input, target=_bce_by_target)
 
 
 @op
-def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean", pos_weight=None):
+def binary_cross_entropy_with_logits(
+    input: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    reduction: Reduction = "mean",
+    pos_weight: ArrayLike | None = None,
+) -> Tensor:
     """−weight (pos_weight y log p + (1 − y) log(1 − p)) with p = σ(input), stable for any input.
 
     >>> import tinytensor as tt

@@ -13,6 +13,7 @@ from ...dtypes import is_real_floating
 from ...errors import DtypeError, ShapeError
 from ...kernels.reference.losses import target_factors
 from .. import reduction as reductions
+from ..annotations import ArrayLike, Reduction, Tensor
 from ..batching import folded, lanes_of, rank, unfolded, with_lanes
 from ..checks import floating, integers, number, parameter
 from ..declared import op
@@ -83,8 +84,13 @@ def _to_classes(g, input, divisor):
 
 @op(residuals=("lse", "divisor"))
 def cross_entropy(
-    input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0
-):
+    input: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """−Σ target log softmax(input), the sum over the classes: axis 1 of logits (N, C, …), or (C,).
 
     ``target`` holds class indices (N, …), or probabilities in the shape of the input. Each class
@@ -181,7 +187,13 @@ cross_entropy.grad_all(("input", "target"), _cross_entropy_rule)
 
 
 @op(residuals=("shape", "dtype", "divisor"))
-def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
+def nll_loss(
+    input: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+) -> Tensor:
     """−weight[target] · input[target] of log-probabilities (N, C, …) or (C,) and classes (N, …).
 
     The mean is weighted by ``weight`` (C,) and leaves out targets equal to ``ignore_index``.

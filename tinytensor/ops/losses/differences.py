@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import kernels
 from ..activation import hardtanh
+from ..annotations import ArrayLike, Reduction, Tensor
 from ..arithmetic import sign
 from ..checks import number
 from ..declared import op
@@ -58,7 +59,7 @@ def _differentiate(loss, rule):
 
 
 @op
-def mse_loss(input, target, reduction="mean"):
+def mse_loss(input: ArrayLike, target: ArrayLike, reduction: Reduction = "mean") -> Tensor:
     """(input − target)².
 
     >>> import tinytensor as tt
@@ -76,7 +77,7 @@ _differentiate(
 
 
 @op
-def l1_loss(input, target, reduction="mean"):
+def l1_loss(input: ArrayLike, target: ArrayLike, reduction: Reduction = "mean") -> Tensor:
     """|input − target|; the gradient at 0 is 0.
 
     >>> import tinytensor as tt
@@ -94,7 +95,9 @@ _differentiate(
 
 
 @op
-def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
+def smooth_l1_loss(
+    input: ArrayLike, target: ArrayLike, reduction: Reduction = "mean", beta: float = 1.0
+) -> Tensor:
     """d² / (2 beta) where d = |input − target| < beta, otherwise d − beta / 2. (Girshick 2015.)
 
     >>> import tinytensor as tt
@@ -120,7 +123,9 @@ _differentiate(
 
 
 @op
-def huber_loss(input, target, reduction="mean", delta=1.0):
+def huber_loss(
+    input: ArrayLike, target: ArrayLike, reduction: Reduction = "mean", delta: float = 1.0
+) -> Tensor:
     """d² / 2 where d = |input − target| < delta, otherwise delta (d − delta / 2). (Huber 1964.)
 
     >>> import tinytensor as tt
