@@ -10,30 +10,42 @@ TT_INLINE vi tt_leaves_range(vf squares)
     return ~((squares > vf_set1(TT_LEAST_SQUARES)) & (squares < vf_set1(INFINITY)));
 }
 
-/* The sum of (x - mean)^2 in double, of n numbers `step` apart. */
-static __attribute__((noinline, cold)) double tt_squares_in_double(
-    const float *x, int64_t n, int64_t step, float mean)
+/* Numbers whose sum or squares left the range: `runs` of `n`, `step` apart, the runs `stride`. */
+typedef struct {
+    const float *x;
+    int64_t runs, stride, n, step;
+} tt_far_numbers;
+
+#define TT_EACH_FAR(S, INDEX)                        \
+    for (int64_t run = 0; run < (S).runs; run++)     \
+        for (int64_t i = 0, INDEX = run * (S).stride; i < (S).n; i++, INDEX += (S).step)
+
+/* Their mean if `centred`, otherwise 0, and their mean square around it. */
+static __attribute__((noinline, cold)) void tt_far_moments(
+    tt_far_numbers s, int centred, double *mean, double *var)
 {
-    double squares = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const double d = (double)(x[i * step] - mean);
-        squares += d * d;
-    }
-    return squares;
+    const double count = (double)(s.runs * s.n);
+    double sum = 0, squares = 0;
+    if (centred) TT_EACH_FAR(s, at) sum += s.x[at];
+    *mean = sum / count;
+    TT_EACH_FAR(s, at) squares += (s.x[at] - *mean) * (s.x[at] - *mean);
+    *var = squares / count;
 }
 
 /* --- Layer norm and RMS norm ---------------------------------------------------------------- */
 
-/* A row whose squares left the range. */
+/* A row whose sum or squares left the range. */
 static __attribute__((noinline, cold)) void tt_norm_row_again(
-    const tt_layer_norm_args *s, int64_t r, float mean)
+    const tt_layer_norm_args *s, int64_t r, int centred)
 {
     const float *x = s->x + r * s->n;
-    const double squares = tt_squares_in_double(x, s->n, 1, mean);
-    const float rstd = (float)(1 / sqrt(squares / (double)s->n + s->eps));
-    s->rstd[r] = rstd;
+    double mean, var;
+    tt_far_moments((tt_far_numbers){x, 1, 0, s->n, 1}, centred, &mean, &var);
+    const double rstd = 1 / sqrt(var + s->eps);
+    s->rstd[r] = (float)rstd;
+    if (centred) s->mean[r] = (float)mean;
     for (int64_t c = 0; c < s->n; c++) {
-        const float y = (x[c] - mean) * rstd * (s->weight ? s->weight[c] : 1);
+        const float y = (float)((x[c] - mean) * rstd) * (s->weight ? s->weight[c] : 1);
         s->out[r * s->n + c] = s->bias ? y + s->bias[c] : y;
     }
 }
@@ -66,7 +78,7 @@ TT_INLINE void tt_norm_rows(const tt_layer_norm_args *s, const int centred)
     if (stream) tt_fence();
     for (int64_t r = 0; r < s->rows; r++)
         if (__builtin_expect(!(s->rstd[r] > 0 && s->rstd[r] < TT_MOST_RSTD), 0))
-            tt_norm_row_again(s, r, centred ? s->mean[r] : 0);
+            tt_norm_row_again(s, r, centred);
 }
 
 /* With y = (x - mean) rstd and h = g weight:  dx = rstd (h - mean(h) - y mean(h y)),
@@ -133,6 +145,24 @@ TT_INLINE void tt_channel_sums(
     }
 }
 
+/* A channel, whose sum or squares left the range, in training. */
+static __attribute__((noinline, cold)) void tt_batch_norm_again(
+    const tt_batch_norm_args *s, tt_far_numbers numbers, int64_t c)
+{
+    double mean, var;
+    tt_far_moments(numbers, 1, &mean, &var);
+    const double rstd = 1 / sqrt(var + s->eps);
+    s->mean[c] = (float)mean;
+    s->var[c] = (float)var;
+    s->rstd[c] = (float)rstd;
+    float *out = s->out + (numbers.x - s->x);
+    TT_EACH_FAR(numbers, at)
+    {
+        const float y = (float)((numbers.x[at] - mean) * rstd) * (s->weight ? s->weight[c] : 1);
+        out[at] = s->bias ? y + s->bias[c] : y;
+    }
+}
+
 TT_INLINE void tt_batch_norm_channel(const tt_batch_norm_args *s, tt_channel a, int64_t c)
 {
     const float *x = s->x + c * s->space;
@@ -148,10 +178,8 @@ TT_INLINE void tt_batch_norm_channel(const tt_batch_norm_args *s, tt_channel a, 
     const float total = s->var[c] + s->eps;
     s->rstd[c] = 1 / sqrtf(total);
     if (__builtin_expect(s->training && !(total > TT_LEAST_SQUARES && total < INFINITY), 0)) {
-        double squares = 0;
-        for (int64_t b = 0; b < a.batch; b++)
-            squares += tt_squares_in_double(x + b * a.stride, a.space, 1, s->mean[c]);
-        s->rstd[c] = (float)(1 / sqrt(squares / (double)(a.batch * a.space) + s->eps));
+        tt_batch_norm_again(s, (tt_far_numbers){x, a.batch, a.stride, a.space, 1}, c);
+        return;
     }
     const vf centre = vf_set1(s->mean[c]);
     const vf factor = vf_set1(s->weight ? s->rstd[c] * s->weight[c] : s->rstd[c]);
@@ -225,12 +253,7 @@ TT_INLINE void tt_batch_norm_lanes(const tt_batch_norm_args *s, int64_t c)
     }
     const vf mean = tt_row_at(s->mean, c, n, 0);
     const vf total = tt_row_at(s->var, c, n, 1) + s->eps;
-    vf rstd = 1.0f / vf_sqrt(total);
-    if (__builtin_expect(s->training && vi_some(tt_leaves_range(total)), 0))
-        for (int64_t i = c; i < n && i < c + VL; i++) {
-            const double squares = tt_squares_in_double(s->x + i, s->batch, row, s->mean[i]);
-            rstd[i - c] = (float)(1 / sqrt(squares / (double)s->batch + s->eps));
-        }
+    const vf rstd = 1.0f / vf_sqrt(total);
     tt_row_put(s->rstd, c, n, rstd);
     const vf factor = s->weight ? rstd * tt_row_at(s->weight, c, n, 0) : rstd;
     const vf shift = s->bias ? tt_row_at(s->bias, c, n, 0) : vf_zero();
@@ -238,6 +261,10 @@ TT_INLINE void tt_batch_norm_lanes(const tt_batch_norm_args *s, int64_t c)
         vf d = tt_row_at(s->x + b * row, c, n, 0) - mean;
         tt_row_put(s->out + b * row, c, n, vf_fma(d, factor, shift));
     }
+    if (__builtin_expect(s->training && vi_some(tt_leaves_range(total)), 0))
+        for (int64_t i = c; i < n && i < c + VL; i++)
+            if (!(s->var[i] + s->eps > TT_LEAST_SQUARES && s->var[i] + s->eps < INFINITY))
+                tt_batch_norm_again(s, (tt_far_numbers){s->x + i, s->batch, row, 1, 1}, i);
 }
 
 TT_INLINE void tt_batch_norm_backward_lanes(const tt_batch_norm_args *s, int64_t c)

@@ -3,6 +3,7 @@ x does so by powers of two, in value and in derivatives, as it does where nothin
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 
 import tinytensor as tt
 from tinytensor.nn.utils import clip_grad_norm_, get_total_norm, gradient_norms
+
+from ..table.calls import reference_kernels
 
 F = tt.nn.functional
 norm = tt.linalg.vector_norm
@@ -116,3 +119,63 @@ def test_norms_of_gradients_at_both_ends() -> None:
             assert get_total_norm(p.grad).item() == pytest.approx(2**0.5 * size, 1e-6)
         clip_grad_norm_(p, 1e-35)
         assert get_total_norm(p.grad).item() == pytest.approx(1e-35, 1e-5)
+
+
+# --- At the largest numbers, where sums and differences leave the range, too ------------------
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "complex128"])
+def test_means_whose_sums_are_out_of_range(isa: str, dtype: str) -> None:
+    most = np.finfo(dtype).max / 16 * 15
+    for n in (2, 3, 100, 5000):
+        rows = np.zeros((4, n), dtype)
+        rows[0], rows[1], rows[2] = most, -most / 2, np.arange(n) % 7
+        rows[3, : n // 2] = most
+        want = (rows / n).sum(1) if dtype != "float16" else rows.astype(np.float64).mean(1)
+        for x, axis in ((rows, 1), (np.ascontiguousarray(rows.T), 0), (rows[:, ::-1], -1)):
+            got = tt.mean(tt.tensor(x), axis).numpy()
+            np.testing.assert_allclose(got, want.astype(dtype), 4 * np.finfo(dtype).eps)
+        got = tt.mean(tt.tensor(rows), (0, 1), keepdims=True).numpy()
+        np.testing.assert_allclose(got, [[want.mean().astype(dtype)]], 9 * np.finfo(dtype).eps)
+
+
+def test_means_of_what_is_not_finite_are_those_of_their_lines(isa: str) -> None:
+    x = np.full((5, 6), 3e38, np.float32)
+    x[1, 2], x[2, 3], x[3, 0], x[3, 1], x[4] = np.inf, np.nan, -np.inf, np.inf, 1
+    want = np.array([3e38, np.inf, np.nan, np.nan, 1], np.float32)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(tt.mean(tt.tensor(x), 1).numpy(), want, 1e-6)
+        got = tt.mean(tt.tensor(np.ascontiguousarray(x.T)), 0)
+        np.testing.assert_allclose(got.numpy(), want, 1e-6)
+
+
+AT_THE_TOP = [name for name in CASES if name.startswith(("std", "layer", "rms", "batch"))]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", AT_THE_TOP)
+def test_differences_out_of_range(isa: str, name: str, dtype: str, compiled: bool) -> None:
+    """Each line holds −m and m, the largest number, and its mean is far from 0."""
+    f = CASES[name][0]
+    x = np.abs(X) / np.abs(X).max()
+    x[np.arange(40) % 6, np.arange(40)], x[(np.arange(40) + 1) % 6, np.arange(40)] = -1, 1
+    # In units of a power of two, so that float64 holds the same numbers without leaving its range.
+    unit = 2.0 ** (np.finfo(dtype).maxexp - 1)
+    x = (x * 1.99).astype(dtype)
+
+    def value_and_gradient(x: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
+        t = tt.tensor(x * x.dtype.type(unit), requires_grad=True)
+        out = f(t)
+        g = np.random.default_rng(2).normal(size=out.shape).astype(x.dtype)
+        (dx,) = tt.grad(out, [t], tt.tensor(g))
+        power = CASES[name][1]
+        found = out.numpy() / unit**power, dx.numpy() * unit ** (1 - power)
+        return found[0].astype(float), found[1].astype(float)
+
+    want = value_and_gradient(x.astype(np.float64), 1.0)
+    with contextlib.nullcontext() if compiled else reference_kernels():
+        got = value_and_gradient(x, unit)
+    for a, b in zip(got, want, strict=True):
+        tolerance = 2e-5 if dtype == "float32" else 1e-12
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * abs(b).max())

@@ -25,6 +25,8 @@ __all__ = [
 
 cnp.import_array()
 
+cdef float LEAST_RSTD = 2.0**-100
+
 cdef enum:
     MOST_PARTS = 64  # sums over rows are made in at most so many parts
 
@@ -79,6 +81,17 @@ cdef bint fits(object weight, int64_t n) noexcept:
     return weight is None or (
         is_f32(weight) and cnp.PyArray_ISCARRAY_RO(weight) and cnp.PyArray_SIZE(weight) == n
     )
+
+
+# Whether differences from means are in range too, as they are where no deviation, 1 / rstd, is near
+# the largest float.
+cdef bint near_means(object rstd) noexcept:
+    cdef const float *data = data_f32(rstd)
+    cdef bint near = True
+    cdef int64_t i
+    for i in range(cnp.PyArray_SIZE(rstd)):
+        near &= data[i] >= LEAST_RSTD
+    return near
 
 
 # The shape of what is one number for each row of x, kept as axes of size 1.
@@ -142,7 +155,7 @@ def layer_norm_backward(g, x, weight, mean, rstd, ndim):
     if not (
         rows_of(&work, x, weight, ndim) and is_f32(g) and cnp.PyArray_SAMESHAPE(g, x)
         and mean is not None and fits(mean, work.args.rows)
-        and rstd is not None and fits(rstd, work.args.rows)
+        and rstd is not None and fits(rstd, work.args.rows) and near_means(rstd)
     ):
         return reference.layer_norm_backward(g, x, weight, mean, rstd, ndim)
     work.kernel = _core.table.layer_norm_backward_f32
@@ -262,7 +275,10 @@ def batch_norm_backward(g, x, weight, mean, rstd, training):
     ):
         return reference.batch_norm_backward(g, x, weight, mean, rstd, training)
     channels = cnp.PyArray_DIM(x, 1)
-    if not (fits(weight, channels) and fits(mean, channels) and fits(rstd, channels)):
+    if not (
+        fits(weight, channels) and fits(mean, channels) and fits(rstd, channels)
+        and near_means(rstd)
+    ):
         return reference.batch_norm_backward(g, x, weight, mean, rstd, training)
     x, g = contiguous(x), contiguous(g)
     shape_of(&work, x)

@@ -8,7 +8,7 @@ cimport numpy as cnp
 from cpython.object cimport PyTypeObject
 from cpython.ref cimport Py_INCREF
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
-from libc.math cimport INFINITY, sqrtf
+from libc.math cimport INFINITY, fabsf, sqrtf
 from libc.stdint cimport int64_t
 
 from tinytensor.kernels cimport _core, copies
@@ -248,6 +248,7 @@ cdef cnp.ndarray simple(reduce_kernel kernel, object x, object axis, object keep
     cdef cnp.ndarray out
     cdef float *data
     cdef int64_t i, count
+    cdef bint finite = True
     if array is None or type(keepdims) is not bool:
         return None
     if mark_axes(axis, cnp.PyArray_NDIM(array), reduced):
@@ -260,6 +261,9 @@ cdef cnp.ndarray simple(reduce_kernel kernel, object x, object axis, object keep
         data = <float *> cnp.PyArray_DATA(out)
         for i in range(cnp.PyArray_SIZE(out)):
             data[i] /= count
+            finite &= fabsf(data[i]) < INFINITY
+        if not finite:
+            np.copyto(out, reference.mean(x, axis, keepdims), where=~np.isfinite(out))
     return out
 
 

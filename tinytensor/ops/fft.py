@@ -62,7 +62,9 @@ def transformed(name: str, x: Any, n: Any, axis: Any, norm: Any) -> np.ndarray:
         )
     if n is not None and n < 1:
         raise ShapeError(f"{name}: n must be at least 1, not {n}")
-    return getattr(np.fft, name)(x if size else resized(x, 1, axis), n, axis, norm)
+    if not size:
+        x = np.zeros((*x.shape[:axis], 1, *x.shape[axis + 1 :]), x.dtype)
+    return getattr(np.fft, name)(x, n, axis, norm)
 
 
 def resized(x: Any, n: int, axis: int) -> Any:

@@ -11,7 +11,7 @@ from ..errors import ShapeError, VmapError
 from . import reduction
 from .annotations import ArrayLike, Tensor
 from .arithmetic import add, multiply, square
-from .batching import elementwise, folded, lanes_of, padded, rank, unfolded, with_lanes
+from .batching import folded, lanes_of, padded, rank, unfolded, with_lanes
 from .checks import floating, number, parameter
 from .declared import op
 from .elementary import rsqrt
@@ -24,31 +24,15 @@ __all__ = [
 ]
 
 
-@op
-def _size(rstd):
-    """A power of two near 1 / rstd, by which squares come into the range of numbers; 1 where they
-    are in it. A constant."""
-    rstd = np.asarray(rstd)
-    limit = np.finfo(rstd.dtype).maxexp // 2 - 14
-    exponents = np.frexp(rstd)[1]
-    exponents = np.where(np.isfinite(rstd) & (np.abs(exponents) > limit), exponents, 0)
-    return np.ldexp(np.ones((), rstd.dtype), -exponents)
-
-
-_size.batched(elementwise)
-
-
-def _divided(x, axes, eps, rstd):
-    """x / √(mean(x²) + eps) over the axes, and the factor, as ops; rstd is the factor's value."""
-    size = _size(rstd)
-    x = x / size
-    factor = rsqrt(reduction.mean(square(x), axes, keepdims=True) + eps / size / size)
-    return x * factor, factor / size
-
-
-def _normalised(x, axes, eps, rstd):
-    """(x − mean) / √(var + eps) over the axes, and the factor, likewise."""
-    return _divided(x - reduction.mean(x, axes, keepdims=True), axes, eps, rstd)
+def _normalised(x, axes, eps, rstd, centred=True):
+    """(x − mean) / √(var + eps) over the axes, and the factor, as ops; rstd is the factor's value.
+    Without ``centred`` the mean is taken as 0."""
+    power = reduction.powers_near(rstd)
+    x = x * power
+    if centred:
+        x = x - reduction.mean(x, axes, keepdims=True)
+    factor = rsqrt(reduction.mean(square(x), axes, keepdims=True) + eps * power * power)
+    return x * factor, factor * power
 
 
 # --- Layer norm ------------------------------------------------------------------------------
@@ -172,7 +156,7 @@ def rms_norm_backward(g, x, weight, rstd, ndim, eps):
 
 def _rms_norm_backward(g, x, weight, rstd, ndim, eps):
     lead, axes = tuple(range(x.ndim - ndim)), tuple(range(x.ndim - ndim, x.ndim))
-    xhat, factor = _divided(x, axes, _eps(eps, x), rstd)
+    xhat, factor = _normalised(x, axes, _eps(eps, x), rstd, centred=False)
     gx = g if weight is None else g * weight
     dx = factor * (gx - xhat * reduction.mean(gx * xhat, axes, keepdims=True))
     return dx, reduction.sum(g * xhat, lead)

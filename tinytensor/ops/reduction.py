@@ -14,11 +14,11 @@ import numpy as np
 
 from .. import kernels
 from ..errors import ShapeError
+from ..kernels.reference import scaling
 from ..kernels.reference.checks import own_axis
-from ..kernels.reference.scaling import leaves_range
 from .annotations import ArrayLike, Axes, Dtype, Tensor
 from .arithmetic import subtract
-from .batching import along_axis, rank, shifted, with_own_axis
+from .batching import along_axis, elementwise, rank, shifted, with_own_axis
 from .batching import reduction as over_lanes
 from .checks import axis_index
 from .composed import composed, computed
@@ -202,6 +202,16 @@ var.grad(x=_var_to_x)
 
 
 @op
+def powers_near(sizes):
+    """The powers of two near sizes, such as deviations, whose squares leave the range of their
+    dtype, by which it is exact to divide; 1 for sizes in it. A constant."""
+    return scaling.powers_near(np.asarray(sizes))
+
+
+powers_near.batched(elementwise)
+
+
+@op
 def std(x: ArrayLike, axis: Axes = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """The standard deviation, √(Σ (x − mean)² / (n − correction)). Where it is 0, so is the
     gradient."""
@@ -214,22 +224,28 @@ def std_backward(g, x, y, axis, correction, keepdims):
     g, y = np.asarray(g), np.asarray(y)
     flat = y == 0
     share, y = np.where(flat, 0, g * g.dtype.type(_share(x, g, correction))), np.where(flat, 1, y)
-    with np.errstate(over="ignore", under="ignore"):
-        scale = share / y
-    deviations = kernels.subtract(x, kernels.mean(x, axis, True))
-    if not kernels.in_range(abs(scale)) and (leaves_range(abs(scale)) & (share != 0)).any():
-        deviations = kernels.divide(deviations, kernels.expand(y, x.shape, axis, keepdims))
-        scale = share
+    with np.errstate(all="ignore"):
+        inverse = np.asarray(1 / y)
+        scale = np.asarray(share * inverse)
+    sizes = np.where(share == 0, 1, abs(scale))
+    if kernels.in_range(inverse) and kernels.in_range(sizes):
+        deviations = kernels.subtract(x, kernels.mean(x, axis, True))
+    else:
+        power = scaling.powers_near(y)
+        x = x / kernels.expand(power, x.shape, axis, keepdims)
+        over = kernels.expand(y / power, x.shape, axis, keepdims)
+        deviations, scale = (x - kernels.mean(x, axis, True)) / over, share
     scale = kernels.expand(np.asarray(scale, g.dtype), x.shape, axis, keepdims)
     return kernels.multiply(scale, deviations)
 
 
 def _std_backward(g, x, y, axis, correction, keepdims):
     """By deviations over y, not g over y, whose derivatives leave the range before these do."""
-    flat = equal(y, 0)
-    deviations = (x - mean(x, axis, True)) / expand(where(flat, 1.0, y), x.shape, axis, keepdims)
-    scale = where(flat, 0.0, g * _share(x, g, correction))
-    return expand(scale, x.shape, axis, keepdims) * deviations
+    flat, power = equal(y, 0), powers_near(y)
+    x = x / expand(power, x.shape, axis, keepdims)
+    over = expand(where(flat, 1.0, y / power), x.shape, axis, keepdims)
+    scale = expand(where(flat, 0.0, g * _share(x, g, correction)), x.shape, axis, keepdims)
+    return scale * ((x - mean(x, axis, True)) / over)
 
 
 std_backward.defined_by(_std_backward)

@@ -5,7 +5,7 @@ import numpy as np
 from ...dtypes import promoted
 from .checks import of_real_numbers
 from .promotion import promoting
-from .scaling import leaves_range, power_of_two
+from .scaling import leaves_range, mean_in_range, power_of_two, powers_near
 
 __all__ = [
     "batch_norm",
@@ -17,18 +17,30 @@ __all__ = [
 ]
 
 
-def _rstd(x, axes, eps):
-    """1 / √(mean(x²) + eps), also where the squares are out of range."""
-    eps = x.dtype.type(eps)
-    with np.errstate(over="ignore", under="ignore"):
-        found = np.square(x).mean(axis=axes, keepdims=True) + eps
-    bad = leaves_range(found)
-    if x.size == 0 or not bad.any():
-        return 1 / np.sqrt(found)
-    scale = power_of_two(x, axes, bad)
-    with np.errstate(divide="ignore", over="ignore"):
-        found = np.square(x / scale).mean(axis=axes, keepdims=True) + eps / scale / scale
-        return 1 / np.sqrt(found) / scale
+def _normalised(x, axes, eps, centred=True):
+    """(x − mean) / √(var + eps), the mean and the factor over the axes, also where sums, squares
+    or differences are out of range. Without ``centred`` the mean is taken as 0."""
+    eps, scale = x.dtype.type(eps), None
+    mean = mean_in_range(x, axes, keepdims=True) if centred else 0
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        out = x - mean
+        var = np.square(out).mean(axis=axes, keepdims=True)
+    bad = leaves_range(var + eps)
+    if x.size and bad.any():
+        scale = power_of_two(x, axes, bad)
+        with np.errstate(over="ignore", under="ignore"):
+            out = x / scale - mean / scale
+            var, eps = np.square(out).mean(axis=axes, keepdims=True), eps / scale / scale
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rstd = 1 / np.sqrt(var + eps)
+        out *= rstd
+    return out, mean, rstd if scale is None else rstd / scale
+
+
+def _normalised_again(x, mean, rstd):
+    """(x − mean) rstd, also where the difference is out of range."""
+    power = powers_near(rstd)
+    return (x * power - mean * power) * (rstd / power)
 
 
 @promoting()
@@ -36,10 +48,7 @@ def _rstd(x, axes, eps):
 def layer_norm(x, weight, bias, eps, ndim):
     """Normalise over the last ``ndim`` axes; also the mean and 1 / standard deviation."""
     axes = tuple(range(x.ndim - ndim, x.ndim))
-    mean = x.mean(axis=axes, keepdims=True)
-    out = x - mean
-    rstd = _rstd(out, axes, eps)
-    out *= rstd
+    out, mean, rstd = _normalised(x, axes, eps)
     if weight is not None:
         out = out * weight
     if bias is not None:
@@ -51,7 +60,7 @@ def layer_norm(x, weight, bias, eps, ndim):
 def layer_norm_backward(g, x, weight, mean, rstd, ndim):
     """The cotangents of x, of the weight and of the bias."""
     lead, axes = tuple(range(x.ndim - ndim)), tuple(range(x.ndim - ndim, x.ndim))
-    xhat = (x - mean) * rstd
+    xhat = _normalised_again(x, mean, rstd)
     gx = g if weight is None else g * weight
     dx = gx - gx.mean(axis=axes, keepdims=True)
     dx -= xhat * (gx * xhat).mean(axis=axes, keepdims=True)
@@ -62,8 +71,8 @@ def layer_norm_backward(g, x, weight, mean, rstd, ndim):
 def rms_norm(x, weight, eps, ndim):
     """x over the root of its mean square over the last ``ndim`` axes; also 1 / that root."""
     axes = tuple(range(x.ndim - ndim, x.ndim))
-    rstd = _rstd(x, axes, eps)
-    return (x * rstd if weight is None else x * rstd * weight), rstd
+    out, _, rstd = _normalised(x, axes, eps, centred=False)
+    return (out if weight is None else out * weight), rstd
 
 
 @promoting()
@@ -93,19 +102,17 @@ def batch_norm(x, running_mean, running_var, weight, bias, training, momentum, e
     """
     axes, channels = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
     if training:
-        mean = x.mean(axis=axes)
-        centred = x - mean.reshape(channels)
-        rstd = _rstd(centred, axes, eps).reshape(-1)
+        out, mean, rstd = _normalised(x, axes, eps)
         with np.errstate(over="ignore", under="ignore"):
-            var = np.square(centred).mean(axis=axes)
+            var = np.square(x - mean).mean(axis=axes)
+        mean, rstd = mean.reshape(-1), rstd.reshape(-1)
         count = x.size // (x.shape[1] or 1)
         update_running_stats(running_mean, running_var, mean, var, count, momentum)
     else:
         dtype = promoted((x.dtype, running_mean.dtype, running_var.dtype))
         mean, var = running_mean.astype(dtype), running_var.astype(dtype)
-        centred = x - mean.reshape(channels)
         rstd = 1 / np.sqrt(var + var.dtype.type(eps))
-    out = centred * rstd.reshape(channels)
+        out = (x - mean.reshape(channels)) * rstd.reshape(channels)
     if weight is not None:
         out = out * weight.reshape(channels)
     if bias is not None:
@@ -117,7 +124,7 @@ def batch_norm(x, running_mean, running_var, weight, bias, training, momentum, e
 def batch_norm_backward(g, x, weight, mean, rstd, training):
     """The cotangents of x, of the weight and of the bias."""
     axes, channels = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
-    xhat = (x - mean.reshape(channels)) * rstd.reshape(channels)
+    xhat = _normalised_again(x, mean.reshape(channels), rstd.reshape(channels))
     dweight, dbias = (g * xhat).sum(axis=axes), g.sum(axis=axes)
     dx = g
     if training:

@@ -5,7 +5,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from .checks import of_real_numbers, own_axis
 from .promotion import promoting
-from .scaling import leaves_range, power_of_two
+from .scaling import leaves_range, mean_in_range, power_of_two
 
 __all__ = [
     "amax",
@@ -36,7 +36,8 @@ def reduce_sum(x, axis=None, keepdims=False, dtype=None):
 @promoting(floating=True)
 @own_axis
 def mean(x, axis=None, keepdims=False):
-    return np.mean(x, axis=axis, keepdims=keepdims)
+    """Σ x / n, also where the sum is out of range."""
+    return mean_in_range(np.asarray(x), axis, keepdims)
 
 
 @own_axis
@@ -84,7 +85,7 @@ def std(x, axis=None, correction=0.0, keepdims=False):
 def _scaled_var(x, axis, correction, keepdims):
     """The variance of x / scale, and the scale; None for 1."""
     x = np.asarray(x)
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         found = np.var(x, axis=axis, ddof=correction, keepdims=keepdims)
     bad = leaves_range(np.asarray(found))
     if x.size == 0 or not bad.any():
