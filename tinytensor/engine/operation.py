@@ -161,11 +161,6 @@ class Op:
         self.batching, self.formula = rule, formula or self.formula
         return self
 
-    def also_named(self, **synonyms: str) -> Self:
-        """Take arguments by other names too: ``also_named(dim="axis")`` takes axis as dim."""
-        self.synonyms.update(synonyms)
-        return self
-
     def named_by(self, rule):
         """The names that a rule's signature asks for, behind the cotangent."""
         names = tuple(signature(rule).parameters)[1:]
@@ -191,7 +186,7 @@ class Op:
         for name, value in kwargs.items():
             name = self.synonyms.get(name, name)
             if name in bound or name not in [*self.names, *self.static]:
-                raise TypeError(f"{self.__name__}: argument {name!r} is unknown or given twice")
+                return self.bind(args, respelled(self, kwargs))
             bound[name] = value
         for name in [*self.names, *self.static]:
             if name not in bound and name not in self.defaults:
@@ -379,6 +374,11 @@ class Op:
                 saved.append(item)
         node.saved = saved
         node.guards = guards
+
+
+def respelled(op: Any, kwargs: Any) -> Any:
+    """Arguments by ``op``'s own names for them. (``ops`` sets a function that finds synonyms.)"""
+    raise TypeError(f"{op.__name__}: an argument of {[*kwargs]} is unknown or given twice")
 
 
 def raw(argument):

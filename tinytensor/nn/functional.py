@@ -84,15 +84,6 @@ __all__ = [
 Sizes = int | tuple[int, ...]
 Reduction = Literal["none", "mean", "sum"]
 
-# What PyTorch calls the first argument of the ops, and their axis.
-for _op in (
-    adaptive_avg_pool2d, avg_pool2d, conv2d, embedding, fold, gelu, layer_norm, linear, rms_norm,
-    sigmoid, softplus, tanh, unfold,
-):  # fmt: skip
-    _op.also_named(input=_op.names[0])
-for _op in (softmax, log_softmax):
-    _op.also_named(input="x", dim="axis")
-
 # --- Layers ----------------------------------------------------------------------------------
 
 

@@ -11,20 +11,30 @@ from ..engine.core import Variable
 from ..engine.operation import BAD_INPUT
 from ..errors import kind_of
 from .precision import once_rounded
+from .spelling import named, respelled
 
 P = ParamSpec("P")
 Out = TypeVar("Out")
+_ABSENT: Any = object()
 
 
 def composed(function: Callable[P, Out]) -> Callable[P, Out]:
     """Let the first argument be whatever makes an array, and put the name before any error."""
     name, takes = function.__name__, cast(Callable[..., Any], function)
+    parameters = named(function)
 
     @wraps(function)
-    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(x: Any = _ABSENT, *args: Any, **kwargs: Any) -> Any:
         try:
+            if x is _ABSENT:
+                kwargs = kwargs if parameters[0] in kwargs else respelled(name, parameters, kwargs)
+                x = kwargs.pop(parameters[0])
             return takes(x if isinstance(x, Variable) else as_array(x), *args, **kwargs)
         except BAD_INPUT as error:
+            if not kwargs.keys() <= set(parameters):
+                return call(x, *args, **respelled(name, parameters, kwargs))
+            if x is _ABSENT:
+                raise TypeError(f"{name}: argument {parameters[0]!r} is missing") from None
             if str(error).startswith(f"{name}: "):
                 raise
             raise kind_of(error)(f"{name}: {error}") from error

@@ -1,0 +1,163 @@
+"""PyTorch's names of arguments, where the standard has others: ``dim`` is ``axis`` here.
+
+Asked only where a call has failed because a keyword is unknown, so that nothing else pays for it.
+A keyword by which PyTorch means something else than ``axis`` would is refused, with the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Any, NoReturn, ParamSpec, TypeVar, cast
+
+from ..engine import operation
+
+__all__ = ["named", "respelled", "spelled"]
+
+P = ParamSpec("P")
+Out = TypeVar("Out")
+
+# What PyTorch's name may be called here: the first of these that the function has.
+NAMES = {
+    "dim": ("axis", "axes"),
+    "dims": ("axis", "axes"),
+    "keepdim": ("keepdims",),
+    "dim0": ("axis1",),
+    "dim1": ("axis2",),
+    "diagonal": ("k", "offset"),
+    "size": ("shape",),
+    "steps": ("num",),
+    "end": ("stop",),
+    "shifts": ("shift",),
+    "start_dim": ("start_axis",),
+    "end_dim": ("end_axis",),
+    "tensors": ("arrays",),
+    "index": ("indices", "axes"),
+    "src": ("source",),
+    "exponent": ("b",),
+    "n": ("n_rows",),
+    "m": ("n_cols",),
+}
+# Where a function has others for a name.
+NAMES_OF = {
+    "diagonal": {"dim1": "axis1", "dim2": "axis2"},
+    "searchsorted": {"sorted_sequence": "x", "input": "values"},
+    "swapaxes": {"axis0": "axis1", "axis1": "axis2"},
+    "where": {"input": "a", "other": "b"},
+}
+
+_BOTH = "gives values and indices in PyTorch; here they are {0}(axis=) and arg{0}(axis=)"
+_SIZES = "cuts into pieces of that size in PyTorch, and into that many, or before indices, here:"
+# By function: keywords, and what to do instead.
+REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
+    "max": (("dim",), _BOTH.format("max")),
+    "min": (("dim",), _BOTH.format("min")),
+    "sort": (("dim",), _BOTH.format("sort")),
+    "split": (
+        ("dim", "split_size_or_sections", "split_size"),
+        f"{_SIZES} split(x, sections, axis=), or chunk(x, sections, dim=) for unequal ones",
+    ),
+    "squeeze": (
+        ("dim",),
+        "leaves an axis alone whose size is not 1 in PyTorch; here squeeze(axis=) raises",
+    ),
+    "repeat": (("dim",), "is repeat_interleave(x, repeats, dim=); PyTorch's x.repeat is x.tile"),
+    "equal": (
+        ("input", "other"),
+        "asks whether all are equal in PyTorch: bool((x == y).all()); here it compares each",
+    ),
+    "nonzero": (("as_tuple",), "is nonzero(x) here, a tuple; PyTorch's other form is argwhere(x)"),
+}
+
+
+def respelled(name: str, parameters: Iterable[str], given: dict[str, Any]) -> dict[str, Any]:
+    """The keywords ``given`` to the function ``name`` under its own names of ``parameters``.
+
+    Raises TypeError if one is unknown still, or given twice, or means something else in PyTorch.
+    """
+    own, asked = [*parameters], given.keys()
+    keywords, way = REFUSED.get(name, ((), ""))
+    for keyword in keywords:
+        if keyword in given and not (keyword == "as_tuple" and given[keyword]):
+            raise TypeError(f"{name}: {name}({keyword}=) {way}")
+    if name in ("std", "var"):
+        given = _of_spread(name, given)
+    others = NAMES_OF.get(name, {})
+    made: dict[str, Any] = {}
+    for keyword, value in given.items():
+        if keyword == "as_tuple" and value and name == "nonzero":
+            continue
+        known = _own_name(keyword, own, others, given)
+        if known in made:
+            raise TypeError(f"{name}: argument {known!r} is given twice")
+        made[known] = value
+    strange = [keyword for keyword in made if keyword not in own]
+    if strange or made.keys() == asked:
+        _unknown(name, strange[0] if strange else next(iter(asked)))
+    return made
+
+
+def _own_name(keyword: str, own: list[str], others: dict[str, str], given: dict[str, Any]) -> str:
+    if keyword in others and (keyword not in own or others.keys() <= given.keys()):
+        return others[keyword]
+    if keyword in own:
+        return keyword
+    if keyword in ("input", "self") and own:
+        return own[0]
+    if keyword == "other" and len(own) > 1:
+        return own[1]
+    return next((one for one in NAMES.get(keyword, ()) if one in own), keyword)
+
+
+def _of_spread(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What std and var are given, with ``correction`` for PyTorch's ``unbiased``."""
+    given = dict(given)
+    if "unbiased" in given:
+        given["correction"] = int(bool(given.pop("unbiased")))
+    if "dim" in given and "correction" not in given:
+        raise TypeError(
+            f"{name}: {name}(dim=) divides by n - 1 in PyTorch, by n here; say correction=1 or 0"
+            f" with it, or {name}(axis=)"
+        )
+    return given
+
+
+def _unknown(name: str, keyword: str) -> NoReturn:
+    if keyword == "out":
+        raise TypeError(f"{name}: there is no out= here; write y[...] = {name}(x)")
+    raise TypeError(f"{name}: argument {keyword!r} is unknown or given twice")
+
+
+def spelled(function: Callable[P, Out]) -> Callable[P, Out]:
+    """Let a plain function take its arguments by PyTorch's names too."""
+    parameters = named(function)
+    takes = cast(Callable[..., Any], function)
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return takes(*args, **kwargs)
+        except TypeError:
+            if kwargs.keys() <= set(parameters):
+                raise
+        return takes(*args, **respelled(function.__name__, parameters, kwargs))
+
+    return cast(Callable[P, Out], call)
+
+
+def named(function: Callable[..., Any]) -> list[str]:
+    """The parameters that can be given by name, the first one among them."""
+    kinds = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    return [p.name for p in signature(function).parameters.values() if p.kind not in kinds]
+
+
+def _of_op(op: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    own, name = [*op.names, *op.static], op.__name__
+    made = respelled(name, own, kwargs)
+    if name not in ("std", "var", *NAMES_OF, *REFUSED):  # by the same names whatever is beside them
+        op.synonyms.update({k: _own_name(k, own, {}, {}) for k in kwargs if k not in own})
+    return made
+
+
+operation.respelled = _of_op
