@@ -55,7 +55,7 @@ maps(
     }
 )
 maps_of_two("copysign")
-maps_of_two("nextafter", differentiable=False)
+maps_of_two("nextafter")
 
 
 def _ordered(rng: np.random.Generator) -> list[Case]:

@@ -220,7 +220,10 @@ trunc.grad(x=_no_slope)
 
 @op(kernel=mixing(np.nextafter, floating=True))
 def nextafter(a: ArrayLike, b: ArrayLike) -> Tensor:
-    """The floating point number next to a, towards b. It has no gradient."""
+    """The floating point number next to a, towards b. The gradient goes to a where a ≠ b."""
+
+
+nextafter.grad(a=lambda g, a, b: where(equal(a, b), 0.0, g), b=None)
 
 
 # --- Extremes and bounds ---------------------------------------------------------------------

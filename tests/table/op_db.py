@@ -1,0 +1,234 @@
+"""What answers the entries of PyTorch's database of operations, where their names do not say it.
+
+An entry's counterpart is what has its name: in the namespace that it names, among our functions, or
+among the methods of tensors. ``NAMES`` has those under another name, ``COUNTERPARTS`` those that
+mean something else by their arguments, each called as PyTorch's is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+import tinytensor as tt
+
+F = tt.nn.functional
+
+NAMES = {
+    "H": "mH",
+    "amax": "max",
+    "amin": "min",
+    "bitwise_not": "bitwise_invert",
+    "bmm": "matmul",
+    "cat": "concat",
+    "clamp": "clip",
+    "conj_physical": "conj",
+    "dot": "matmul",
+    "eq": "equal",
+    "expand_copy": "broadcast_to",
+    "ge": "greater_equal",
+    "gt": "greater",
+    "le": "less_equal",
+    "lt": "less",
+    "max.binary": "maximum",
+    "min.binary": "minimum",
+    "mm": "matmul",
+    "movedim": "moveaxis",
+    "mul": "multiply",
+    "mv": "matmul",
+    "ne": "not_equal",
+    "neg": "negative",
+    "permute_copy": "permute_dims",
+    "repeat_interleave": "repeat",
+    "sub": "subtract",
+    "true_divide": "divide",
+    "unbind": "unstack",
+    "unbind_copy": "unstack",
+    "unsqueeze_copy": "expand_dims",
+    "view_copy": "reshape",
+}
+
+
+# --- Other arguments -------------------------------------------------------------------------
+
+
+def _best(values: str, indices: str) -> Callable[..., Any]:
+    """PyTorch's ``max(x, dim)``: what are two functions here."""
+
+    def both(x: Any, dim: int, keepdim: bool = False) -> Any:
+        return (
+            getattr(tt, values)(x, axis=dim, keepdims=keepdim),
+            getattr(tt, indices)(x, axis=dim, keepdims=keepdim),
+        )
+
+    return both
+
+
+def _spread(function: str) -> Callable[..., Any]:
+    """std and var, by default over n − 1."""
+
+    def call(
+        x: Any,
+        dim: Any = None,
+        unbiased: bool | None = None,
+        keepdim: bool = False,
+        correction: float | None = None,
+    ) -> Any:
+        if isinstance(dim, bool):  # its other overload
+            dim, unbiased = None, dim
+        if dim == ():
+            dim = None
+        if correction is None:
+            correction = 1.0 if unbiased is None else float(unbiased)
+        return getattr(tt, function)(x, axis=dim, correction=correction, keepdims=keepdim)
+
+    return call
+
+
+def _spread_and_mean(function: str) -> Callable[..., Any]:
+    def call(x: Any, dim: Any = None, *args: Any, keepdim: bool = False, **kwargs: Any) -> Any:
+        spread = _spread(function)(x, dim, *args, keepdim=keepdim, **kwargs)
+        axis = None if isinstance(dim, bool) or dim == () else dim
+        return spread, tt.mean(x, axis=axis, keepdims=keepdim)
+
+    return call
+
+
+def _scattered(x: Any, dim: int, index: Any, src: Any, reduce: str | None = None) -> Any:
+    if np.ndim(src) < np.ndim(index) or np.ndim(src) == 0 < np.size(index):
+        src = tt.broadcast_to(tt.asarray(src, dtype=x.dtype), index.shape)
+    src = src[tuple(map(slice, index.shape))] if index.ndim else src
+    return tt.scatter(x, dim, index, src, {"multiply": "multiply"}.get(reduce or "", reduce))
+
+
+def _sorted(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+    return tt.sort(x, dim, descending), tt.argsort(x, dim, descending)
+
+
+def _split(x: Any, split_size: Any, dim: int = 0) -> Any:
+    if isinstance(split_size, int):
+        return tt.split(x, range(split_size, x.shape[dim], split_size), dim)
+    return tt.split(x, np.cumsum(split_size)[:-1].tolist(), dim)
+
+
+def _squeezed(x: Any, dim: int | tuple[int, ...] | None = None) -> Any:
+    if dim is None or not x.ndim:
+        return tt.squeeze(x)
+    axes = dim if isinstance(dim, tuple) else (dim,)
+    return tt.squeeze(x, tuple(axis for axis in axes if x.shape[axis] == 1))
+
+
+def _swapped(x: Any, dim0: int, dim1: int) -> Any:
+    return tt.swapaxes(x, dim0, dim1) if x.ndim else x
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a.shape == b.shape and bool(tt.all(a == b))
+
+
+def _taken_along(x: Any, indices: Any, dim: int | None = None) -> Any:
+    if dim is None:
+        return tt.take_along_axis(tt.reshape(x, (-1,)), tt.reshape(indices, (-1,)), 0)
+    return tt.take_along_axis(x, indices, dim)
+
+
+def _method(name: str) -> Callable[..., Any]:
+    return lambda x, *args, **kwargs: getattr(x, name)(*args, **kwargs)
+
+
+def _matrices(x: Any) -> Any:
+    return x.mT if x.ndim > 1 else x
+
+
+def _shaped(x: Any, shape: Sequence[int]) -> tuple[int, ...]:
+    """The ``shape`` of an expand, in which −1 keeps the size of x."""
+    lead = len(shape) - x.ndim
+    return tuple(x.shape[i - lead] if n == -1 else n for i, n in enumerate(shape))
+
+
+COUNTERPARTS: dict[str, Callable[..., Any]] = {
+    "T": lambda x: tt.permute_dims(x, tuple(range(x.ndim))[::-1]),
+    "H": lambda x: tt.conj(_matrices(x)),
+    "mH": lambda x: tt.conj(x.mT),
+    "mT": lambda x: x.mT,
+    "__rdiv__": lambda x, other: other / x,
+    "rsub": lambda x, other, alpha=1: other - alpha * x,
+    "addbmm": lambda m, a, b, beta=1, alpha=1: beta * m + alpha * tt.sum(a @ b, 0),
+    "addr": lambda m, a, b, beta=1, alpha=1: beta * m + alpha * tt.outer(a, b),
+    "alias_copy": lambda x: tt.copy(x),
+    "all": lambda x, dim=None, keepdim=False: tt.all(x, dim or dim == 0 or None, keepdim),
+    "arange": lambda start, end=None, step=1, **kw: tt.arange(start, end, step, **kw),
+    "argwhere": lambda x: tt.stack(tt.nonzero(x), axis=-1),
+    "einsum": lambda tensors, equation: tt.einsum(equation, *tensors),
+    "equal": _same,
+    "expand": lambda x, shape: tt.broadcast_to(x, _shaped(x, shape)),
+    "expand_as": lambda x, other: tt.broadcast_to(x, other.shape),
+    "expand_copy": lambda x, shape: tt.broadcast_to(x, _shaped(x, shape)),
+    "max.reduction_with_dim": _best("max", "argmax"),
+    "meshgrid.list_of_tensors": lambda tensors, **kw: tt.meshgrid(*tensors, **kw),
+    "min.reduction_with_dim": _best("min", "argmin"),
+    "nn.functional.embedding": lambda weight, indices, **kw: F.embedding(indices, weight, **kw),
+    "nonzero": lambda x, as_tuple=False: (
+        tt.nonzero(x) if as_tuple else tt.stack(tt.nonzero(x), axis=-1)
+    ),
+    "repeat": lambda x, dims: tt.tile(x, dims),
+    "reshape_as": lambda x, other: tt.reshape(x, other.shape),
+    "scatter": _scattered,
+    "scatter_add": lambda x, dim, index, src: _scattered(x, dim, index, src, "add"),
+    "sort": _sorted,
+    "split": _split,
+    "split.list_args": _split,
+    "split_with_sizes": _split,
+    "squeeze": _squeezed,
+    "squeeze.multiple": _squeezed,
+    "std": _spread("std"),
+    "std.unbiased": _spread("std"),
+    "std_mean": _spread_and_mean("std"),
+    "std_mean.unbiased": _spread_and_mean("std"),
+    "t": _matrices,
+    "take_along_dim": _taken_along,
+    "tile": lambda x, dims: tt.tile(x, dims),
+    "transpose": _swapped,
+    "unfold": _method("unfold"),
+    "var": _spread("var"),
+    "var.unbiased": _spread("var"),
+    "var_mean": _spread_and_mean("var"),
+    "var_mean.unbiased": _spread_and_mean("var"),
+    "view_as": lambda x, other: tt.reshape(x, other.shape),
+    "where": lambda x, condition, other: tt.where(condition, x, other),
+    "zero_": lambda x: tt.copy(x).zero_(),
+}
+
+# --- How they are compared -------------------------------------------------------------------
+
+# Outputs that may differ, by the place among the outputs.
+NOT_COMPARED: set[tuple[str, int]] = set()
+
+
+def _hermitian_part(g: np.ndarray) -> np.ndarray:
+    return (g + g.conj().swapaxes(-1, -2)) / 2
+
+
+# What of a gradient counts. Of the factors of a Hermitian matrix the Hermitian part alone does, and
+# PyTorch gives others that have the same one.
+GRADIENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = dict.fromkeys(
+    ("cholesky", "linalg.cholesky", "linalg.cholesky_ex"), _hermitian_part
+)
+
+# What is drawn, or not initialised: the shapes and dtypes are compared.
+SHAPES_ALONE = {
+    "empty",
+    "empty_like",
+    "nn.functional.dropout",
+    "randint",
+    "randn",
+}
+
+# Where the sums of a dtype keep less than the others' digits.
+TOLERANCES: dict[str, dict[str, float]] = {}
+
+# --- Why the others do not agree -------------------------------------------------------------
+
+REASONS: dict[str, str] = {}
