@@ -79,9 +79,14 @@ OTHERWISE: dict[
     "elu": ((2,), "the second derivative at 0 is of the other side"),
     "binary_cross_entropy": ((1, 2), "probabilities alone"),
     **dict.fromkeys(
-        ("log", "log2", "log10", "log_backward", "atanh", "remainder"),
+        ("log", "log2", "log10", "log_backward", "atanh", "remainder", "xlogy"),
         ((1, 2), "outside of the domain ours is NaN"),
     ),
+    **dict.fromkeys(
+        ("digamma", "lgamma", "mvlgamma", "polygamma"),
+        ((1, 2), "at a pole ours is infinite, PyTorch's some 1e32"),
+    ),
+    "logit": ((2,), "at 0 and 1 ours is infinite"),
     "pow": ((2,), "of a negative base aᵇ log a is NaN, and so are its derivatives"),
 }
 OF_OTHER_NUMBERS = {"cholesky", "eigvals", "eigvalsh", "imag", "inv", "matrix_power", "pinv", "qr",

@@ -28,6 +28,7 @@ from . import (  # for their rows
     searching,
     shape,
     softmax,
+    special,
     tensor_products,
     updates,
 )

@@ -29,6 +29,7 @@ from .resample import *
 from .searching import *
 from .shape import *
 from .softmax import *
+from .special import *
 from .tensor_products import *
 from .updates import *
 

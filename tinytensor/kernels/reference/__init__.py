@@ -23,6 +23,7 @@ from . import recurrent as _recurrent
 from . import reduction as _reduction
 from . import softmax as _softmax
 from . import spec as _spec
+from . import special as _special
 from .attention import *
 from .cells import *
 from .conv import *
@@ -39,6 +40,7 @@ from .recurrent import *
 from .reduction import *
 from .softmax import *
 from .spec import *
+from .special import *
 
 if not TYPE_CHECKING:  # a type checker reads no __all__ that is put together
     __all__ = [
@@ -58,4 +60,5 @@ if not TYPE_CHECKING:  # a type checker reads no __all__ that is put together
         *_reduction.__all__,
         *_softmax.__all__,
         *_spec.__all__,
+        *_special.__all__,
     ]
