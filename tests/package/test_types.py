@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import os
 import pydoc
+import re
+import subprocess
+import sys
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any, assert_type
 
 import numpy as np
@@ -12,6 +18,7 @@ import pytest
 import tinytensor as tt
 from tinytensor import Tensor, nn, optim
 from tinytensor.nn import functional as F
+from tools import stubs
 
 
 def test_tensors_and_their_operators() -> None:
@@ -76,6 +83,56 @@ def test_ops_of_users_take_tensors() -> None:
 
     made: Tensor = cube.grad(x=lambda g, x: 3 * g * x**2)(tt.ones(2))
     assert made.tolist() == [1, 1]
+
+
+# --- The stubs -------------------------------------------------------------------------------
+
+ROOT = Path(stubs.__file__).parent.parent
+HERE = Path(__file__).parent
+CHECKERS = {"mypy": ("--config-file=", "--strict", "--no-error-summary"), "pyright": ()}
+
+
+def test_stubs_are_those_of_the_sources() -> None:
+    stale = [path for path, text in stubs.made().items() if stubs.written(path) != text]
+    assert not stale, "write them anew: python -m tools.stubs"
+
+
+def errors_of(checker: str, *files: Path, folder: Path) -> set[tuple[str, int]]:
+    """Where a checker finds errors, as it reads what a user's program imports."""
+    for file in files:
+        (folder / file.name).write_text(file.read_text("utf-8"), "utf-8")
+    names = [file.name for file in files]
+    done = subprocess.run(
+        [sys.executable, "-m", checker, *CHECKERS[checker], *names],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "MYPY_CACHE_DIR": str(folder / "cache")},
+        capture_output=True,
+        text=True,
+    )
+    found = re.findall(r"(\w+\.py):(\d+):.* error: ", done.stdout)
+    assert (done.returncode == 0) == (not found), done.stdout + done.stderr
+    return {(name, int(line)) for name, line in found}
+
+
+@pytest.mark.no_c
+@pytest.mark.slow
+@pytest.mark.parametrize("checker", [name for name in CHECKERS if find_spec(name)])
+def test_checkers_accept_a_program_and_find_mistakes(checker: str, tmp_path: Path) -> None:
+    program, mistakes = HERE / "typed" / "program.py", HERE / "typed" / "mistakes.py"
+    lines = enumerate(mistakes.read_text("utf-8").splitlines(), 1)
+    wrong = {("mistakes.py", line) for line, text in lines if "# wrong: " in text}
+    assert len(wrong) > 10
+    assert errors_of(checker, program, mistakes, folder=tmp_path) == wrong
+
+
+def test_the_program_runs() -> None:
+    spec = spec_from_file_location("program", HERE / "typed" / "program.py")
+    assert spec
+    assert spec.loader
+    program = module_from_spec(spec)
+    spec.loader.exec_module(program)
+    report = program.main()
+    assert report["last"] < report["first"]
 
 
 PLAIN: Any = vars(pydoc)["plaintext"]

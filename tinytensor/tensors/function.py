@@ -63,8 +63,8 @@ class Context:
         self._to_save = tensors
 
     @property
-    def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        """What was saved. GraphError if any of it was changed in place since."""
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """What was saved: tensors, and None. GraphError if any of it was changed in place since."""
         found: list[Tensor | None] = []
         for kept, version, count in self._saved:
             tensor = self._outputs[kept] if isinstance(kept, int) else kept
@@ -133,11 +133,11 @@ class Function:
     """
 
     @staticmethod
-    def forward(*args: Any) -> Any:
+    def forward(*args: Any, **kwargs: Any) -> Any:  # to checkers, a subclass may take anything
         raise NotImplementedError("a Function needs a static method forward(ctx, *args)")
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+    def backward(ctx: Any, *grad_outputs: Any, **kwargs: Any) -> Any:
         raise NotImplementedError("a Function needs a static method backward(ctx, *grad_outputs)")
 
     setup_context: Callable[..., None] | None = None

@@ -42,6 +42,9 @@ from .operators import Gradient, Operators, as_shape, in_place
 
 if TYPE_CHECKING:
     from ..ops.declared import TensorOp
+    from .methods import Methods  # a stub: the operators, and what loops give to the class below
+else:
+    Methods = Operators
 
 Axes = int | tuple[int, ...] | None
 Shape = tuple[int, ...]
@@ -81,7 +84,7 @@ def _plain(data: Any) -> Any:
     return type(data)(map(_plain, data)) if type(data) in (list, tuple) else data
 
 
-class Tensor(Operators):
+class Tensor(Methods):
     """An n-dimensional array that records how it was computed.
 
     ``Tensor(data)`` shares the memory of an ndarray; ``tt.tensor(data)`` copies. Numbers become
@@ -347,8 +350,8 @@ class Tensor(Operators):
             raise ValueError(f"to_device: there is only 'cpu', without streams, not {device!r}")
         return self
 
-    def item(self) -> Any:
-        """The only element, as a Python number."""
+    def item(self) -> _Float:
+        """The only element, as a Python number: a bool, an int, a float, or a complex one."""
         if self.size != 1:
             raise ShapeError(f"item: the tensor has shape {self.shape}, not one element")
         return wide(self.value).item()
