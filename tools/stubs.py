@@ -16,6 +16,7 @@ import ast
 import inspect
 import re
 import sys
+import textwrap
 import typing
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -35,7 +36,11 @@ HEAD = "# Made from the signatures in the sources by `python -m tools.stubs`: ed
 ARRAY_LIKE = "Tensor | np.ndarray | np.generic | complex | list[Any] | tuple[Any, ...]"
 OF_DIMS = ("flip", "permute_dims", "roll", "tensordot")  # PyTorch says dims, not dim
 # What the words mean to a caller; everything else is imported from where the sources have it.
-MEANT = {"Tensor": ("tinytensor.tensors.tensor", "Tensor")}
+METHODS = "tinytensor.tensors.made"
+MEANT = {
+    "ArrayLike": (METHODS, "ArrayLike"),
+    "Tensor": ("tinytensor.tensors.tensor", "Tensor"),
+}
 
 
 class Stub:
@@ -105,9 +110,7 @@ class Stub:
 
     def name(self, name: str, of: str) -> str:
         """The name of a type in module ``of``, under which it is in this stub."""
-        if name == "ArrayLike" and self.package != "tinytensor.ops":
-            self.named("tinytensor.ops", name)
-        elif name == "ArrayLike":
+        if name == "ArrayLike" and self.package == METHODS:
             for needed in (("", "numpy as np"), ("typing", "Any"), ("typing", "TypeAlias")):
                 self.named(*needed)
             self.named(*MEANT["Tensor"])
@@ -280,7 +283,8 @@ def of_functions(namespace: ModuleType) -> str:
 
 def of_methods() -> str:
     """The stub of the class under Tensor that stands for what its source does not spell out."""
-    stub = Stub("tinytensor.tensors")
+    stub = Stub(METHODS)
+    stub.name("ArrayLike", "tinytensor.ops.annotations")
     seen = {name for kind in tt.Tensor.__mro__[:-1] for name in spelled_out(kind)}
     loops = {
         name: value
@@ -298,7 +302,12 @@ def of_methods() -> str:
             )
         elif callable(value):
             stub.function(name, value, "    ")
-    return stub.text("class Methods(Operators):" if stub.lines else "class Methods(Operators): ...")
+            summary = (inspect.getdoc(value) or "").split("\n\n")[0]
+            if summary:  # there is no source beside the stub in which editors would find it
+                *before, last = stub.lines[-1].rpartition(" ...")[0].split("\n")
+                stub.lines[-1] = "\n".join([*before, last])
+                stub.lines += textwrap.indent(f'"""{summary}"""', " " * 8).splitlines()
+    return stub.text("class Made(Operators):" if stub.lines else "class Made(Operators): ...")
 
 
 def spelled_out(kind: type) -> Iterator[str]:
@@ -324,7 +333,7 @@ def spelled_out(kind: type) -> Iterator[str]:
 def made() -> dict[Path, str]:
     """All stubs: where each stands, and its text."""
     spaces = {beside(namespace): of_functions(namespace) for namespace in NAMESPACES}
-    return spaces | {ROOT / "tinytensor" / "tensors" / "methods.pyi": of_methods()}
+    return spaces | {ROOT / "tinytensor" / "tensors" / "made.pyi": of_methods()}
 
 
 def beside(module: ModuleType) -> Path:

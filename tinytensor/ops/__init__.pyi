@@ -1,17 +1,16 @@
 # Made from the signatures in the sources by `python -m tools.stubs`: edit those.
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from tinytensor.ops.annotations import Axes, Axis, Dtype, Nonlinearity, Reduction, Shape, Sizes
+from tinytensor.tensors.made import ArrayLike
 from tinytensor.tensors.tensor import Tensor
 
 from . import fft as fft
 from . import linalg as linalg
-
-ArrayLike: TypeAlias = Tensor | np.ndarray | np.generic | complex | list[Any] | tuple[Any, ...]
 
 class TopK(NamedTuple):
     values: Tensor

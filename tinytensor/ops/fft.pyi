@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from tinytensor.ops import ArrayLike
 from tinytensor.ops.annotations import Norm
+from tinytensor.tensors.made import ArrayLike
 from tinytensor.tensors.tensor import Tensor
 
 def fft(

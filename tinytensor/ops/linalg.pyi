@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from tinytensor.ops import ArrayLike
 from tinytensor.ops.annotations import Dtype
+from tinytensor.tensors.made import ArrayLike
 from tinytensor.tensors.tensor import Tensor
 
 class EigResult(NamedTuple):

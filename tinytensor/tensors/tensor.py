@@ -42,9 +42,9 @@ from .operators import Gradient, Operators, as_shape, in_place
 
 if TYPE_CHECKING:
     from ..ops.declared import TensorOp
-    from .methods import Methods  # a stub: the operators, and what loops give to the class below
+    from .made import Made  # a stub: the operators, and what loops give to the class below
 else:
-    Methods = Operators
+    Made = Operators
 
 Axes = int | tuple[int, ...] | None
 Shape = tuple[int, ...]
@@ -84,7 +84,7 @@ def _plain(data: Any) -> Any:
     return type(data)(map(_plain, data)) if type(data) in (list, tuple) else data
 
 
-class Tensor(Methods):
+class Tensor(Made):
     """An n-dimensional array that records how it was computed.
 
     ``Tensor(data)`` shares the memory of an ndarray; ``tt.tensor(data)`` copies. Numbers become
