@@ -16,6 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from .engine.core import Variable
 from .errors import DtypeError
@@ -325,18 +326,18 @@ def iinfo(type: Any) -> iinfo_object:
     return iinfo_object(int(found.bits), int(found.max), int(found.min), np.dtype(found.dtype))
 
 
-def isdtype(dtype: Any, kind: Any) -> Any:
+def isdtype(dtype: npt.DTypeLike, kind: Any) -> builtins.bool:
     """Whether ``dtype`` is another dtype, of a kind ("bool", "signed integer", "unsigned integer",
     "integral", "real floating", "complex floating", "numeric"), or one of a tuple of these."""
     dtype = np.dtype(dtype)
     if not is_narrow(dtype):
-        return np.isdtype(dtype, kind)
+        return builtins.bool(np.isdtype(dtype, kind))
     # as float32, which is of the same kinds
     kinds = kind if isinstance(kind, tuple) else (kind,)
     return any(dtype == k if isinstance(k, np.dtype) else np.isdtype(float32, k) for k in kinds)
 
 
-def can_cast(from_: Any, to: Any) -> Any:
+def can_cast(from_: Any, to: npt.DTypeLike) -> builtins.bool:
     """Whether promotion can lead from a dtype (or an array's) to the dtype ``to``.
 
     >>> import tinytensor as tt
@@ -344,7 +345,7 @@ def can_cast(from_: Any, to: Any) -> Any:
     (True, False)
     """
     dtype, to = _dtype(from_), _dtype(to)
-    return promoted((dtype, to)) == to
+    return builtins.bool(promoted((dtype, to)) == to)
 
 
 def result_type(*arrays_and_dtypes: Any) -> np.dtype:

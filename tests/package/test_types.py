@@ -157,6 +157,26 @@ def test_help_shows_the_signature(function: Any, first: str) -> None:
     assert (inspect.getdoc(function) or "")[:20] in text
 
 
+# What may be anything.
+UNTYPED = {("einsum", "subscripts"), ("einsum", "operands"), ("scatter_add", "index")}
+OPS = {
+    f"{space.__name__.rpartition('.')[2]}.{name}": getattr(space, name)
+    for space in (tt.ops, tt.linalg, tt.fft)
+    for name in getattr(space, "__all__", vars(space))
+    if name[0] != "_" and not inspect.ismodule(getattr(space, name))
+}
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_every_op_says_what_it_takes_and_gives(name: str) -> None:
+    signature = inspect.signature(OPS[name])
+    words = {(name.partition(".")[2], p.name): p.annotation for p in signature.parameters.values()}
+    untyped = {key for key, word in words.items() if word in (inspect.Parameter.empty, "Any")}
+    assert untyped <= UNTYPED
+    assert signature.return_annotation not in (inspect.Signature.empty, "Any")
+    assert (inspect.getdoc(OPS[name]) or "").strip()
+
+
 def test_an_op_in_a_class_is_no_method() -> None:
     class Layer:
         activation = tt.relu

@@ -107,6 +107,7 @@ class detect_anomaly(Observer, metaclass=Decorating):
     # --- The judgement -----------------------------------------------------------------------
 
     def is_suspect(self, value: Any) -> bool:
+        """Whether a value has NaN or infinities."""
         array = np.asarray(value)
         return is_floating(array) and not np.isfinite(array).all()
 
@@ -125,6 +126,7 @@ class detect_anomaly(Observer, metaclass=Decorating):
     def report(
         self, name: str, given: list[tuple[str, Any]], array: np.ndarray, bad: np.ndarray
     ) -> Iterator[str]:
+        """The lines of the error: where it arose, of which arguments, and at which places."""
         kinds = " and ".join(sorted({str(x) for x in array[bad].tolist()}))
         yield f"{name} made {kinds} in {np.count_nonzero(bad)} of {array.size} elements"
         line = user_line()

@@ -192,12 +192,15 @@ class ModuleDict(Module):
         return iter(self.keys())
 
     def keys(self) -> list[str]:
+        """The names, in the order in which they came."""
         return [name for name, value in vars(self).items() if isinstance(value, Module)]
 
     def values(self) -> list[Module]:
+        """The modules, in the order of their names."""
         return [self[name] for name in self.keys()]
 
     def items(self) -> list[tuple[str, Module]]:
+        """Pairs of a name and its module."""
         return [(name, self[name]) for name in self.keys()]
 
     def pop(self, name: str) -> Module:

@@ -134,10 +134,12 @@ class Function:
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:  # to checkers, a subclass may take anything
+        """What a call computes, of the arguments behind ``ctx``; every subclass defines it."""
         raise NotImplementedError("a Function needs a static method forward(ctx, *args)")
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any, **kwargs: Any) -> Any:
+        """The gradient of each argument, of those of the outputs; every subclass defines it."""
         raise NotImplementedError("a Function needs a static method backward(ctx, *grad_outputs)")
 
     setup_context: Callable[..., None] | None = None
