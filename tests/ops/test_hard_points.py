@@ -76,7 +76,10 @@ OTHERWISE: dict[
 ] = {  # for which orders, and why: most are rows of the page
     "topk": ((1,), "PyTorch promises no order of equals"),
     "scatter": ((1,), "shares of amax and amin are of two at a time"),
-    "elu": ((2,), "the second derivative at 0 is of the other side"),
+    **dict.fromkeys(
+        ("celu", "elu", "selu"), ((2,), "the second derivative at 0 is of the other side")
+    ),
+    "prelu": ((2,), "at 0 the derivatives are of the left side; PyTorch's second ones of neither"),
     "binary_cross_entropy": ((1, 2), "probabilities alone"),
     **dict.fromkeys(
         ("log", "log2", "log10", "log_backward", "atanh", "remainder", "xlogy"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -147,3 +149,22 @@ def test_two_equal_large_logits(isa, dtype):
     x.grad = None
     x.logsumexp().backward()
     np.testing.assert_array_equal(x.grad.numpy().astype(float), [[0.5, 0.5]])
+
+
+@pytest.mark.parametrize("op", [tt.softmax, tt.log_softmax, tt.softmin])
+@pytest.mark.parametrize("of", [np.int64, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("to", [np.float32, np.float64])
+def test_of_what_is_cast_before(op: Any, of: Any, to: Any) -> None:
+    numbers = np.array([[1, 2, 3], [0, 0, 1]], of)
+    x = tt.Tensor(numbers, requires_grad=of is not np.int64)
+    out = op(x, axis=1, dtype=to)
+    assert out.dtype == to
+    cast = tt.Tensor(numbers.astype(to), requires_grad=True)
+    np.testing.assert_array_equal(out.numpy(), op(cast, 1).numpy())
+    if x.requires_grad:
+        out[:, 1].sum().backward()
+        op(cast, 1)[:, 1].sum().backward()
+        assert x.grad.dtype == of
+        np.testing.assert_allclose(
+            x.grad.numpy(), cast.grad.numpy(), 1e-3 if of == np.float16 else 1e-6
+        )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .rows import case, row
-from .samples import apart, maps, off_zero, single, some
+from .samples import apart, maps, normal, off_zero, signed, single, some
 
 maps({"relu": off_zero})
 row(
@@ -48,6 +50,56 @@ row(
     lambda rng: [case(2 * apart(rng, 3, 4)), case(apart(rng, 3, 4), min_val=-0.5, max_val=1.5)],
     torch=lambda torch, x, **k: torch.nn.functional.hardtanh(x, **k),
     elementwise=True,
+)
+
+
+def _functional(name: str) -> Callable[..., Any]:
+    return lambda torch, *args, **kwargs: getattr(torch.nn.functional, name)(*args, **kwargs)
+
+
+def _twice(rng: np.random.Generator) -> Any:
+    """Numbers of up to ±4, none near 0 or ±3."""
+    return 2 * signed(rng, 3, 4, high=1.4)
+
+
+for _name, _settings in {
+    "celu": [{}, {"alpha": 0.7}],
+    "hardshrink": [{}, {"lambd": 1.0}],
+    "hardsigmoid": [{}],
+    "hardswish": [{}],
+    "logsigmoid": [{}],
+    "mish": [{}],
+    "relu6": [{}],
+    "selu": [{}],
+    "softshrink": [{}, {"lambd": 0.1}],
+    "softsign": [{}],
+    "tanhshrink": [{}],
+    "threshold": [{"threshold": 0.1, "value": 2.0}],
+}.items():
+    row(
+        _name,
+        lambda rng, settings=_settings: [case(_twice(rng), **each) for each in settings],
+        torch=_functional(_name),
+        elementwise=True,
+    )
+row(
+    "glu",
+    lambda rng: [case(normal(rng, 3, 4)), case(normal(rng, 4, 3, 2), axis=0)],
+    torch=lambda torch, x, axis=-1: torch.nn.functional.glu(x, axis),
+)
+row(
+    "softmin",
+    lambda rng: [case(normal(rng, 3, 4)), case(normal(rng, 4, 3), axis=0)],
+    torch=lambda torch, x, axis=-1: torch.nn.functional.softmin(x, axis),
+)
+row(
+    "prelu",
+    lambda rng: [
+        case(signed(rng, 2, 3, 4), normal(rng, 3)),
+        case(signed(rng, 2, 3), normal(rng, 1)),
+        case(signed(rng, 4), normal(rng)),
+    ],
+    torch=_functional("prelu"),
 )
 
 

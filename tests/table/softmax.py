@@ -11,7 +11,7 @@ from .rows import case, row
 
 
 def _along(name: str) -> Callable[..., Any]:
-    return lambda torch, x, axis=-1: getattr(torch, name)(x, dim=axis)
+    return lambda torch, x, axis=-1, dtype=None: getattr(torch, name)(x, dim=axis)
 
 
 for _name in ("softmax", "log_softmax"):
@@ -25,6 +25,7 @@ for _name in ("softmax", "log_softmax"):
             case(np.array([[300.0, -300.0, 0.0]])),
             case(rng.normal(size=(3, 1))),
             case(np.zeros((0, 3))),
+            case(rng.normal(size=(2, 3)), dtype=np.float64),
         ],
         torch=_along(_name),
     )

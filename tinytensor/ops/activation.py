@@ -11,21 +11,44 @@ from typing import Literal
 import numpy as np
 
 from .. import kernels
+from ..dtypes import as_array
+from ..engine.core import Variable
 from ..engine.operation import Op
-from .annotations import ArrayLike, Tensor
+from ..errors import ShapeError
+from .annotations import ArrayLike, Dtype, Tensor
+from .arithmetic import abs, negative, sign
 from .batching import elementwise as over_lanes
+from .checks import axis_index, number, real_floats
+from .composed import composed, computed
 from .declared import op
-from .elementary import erf, exp, sigmoid
-from .logic import where
+from .elementary import erf, exp, expm1, logaddexp, sigmoid, tanh
+from .logic import greater, less_equal, where
+from .shape import reshape, split
+from .softmax import softmax
 
 __all__ = [
+    "celu",
     "elu",
     "gelu",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
     "hardtanh",
     "leaky_relu",
+    "logsigmoid",
+    "mish",
+    "prelu",
     "relu",
+    "relu6",
+    "selu",
     "silu",
+    "softmin",
     "softplus",
+    "softshrink",
+    "softsign",
+    "tanhshrink",
+    "threshold",
 ]
 
 
@@ -196,5 +219,151 @@ hardtanh_backward.grad(
     g=lambda gg, x, min_val, max_val: hardtanh_backward(gg, x, min_val, max_val), x=None
 )
 
+# --- Made of other ops -------------------------------------------------------------------------
+# ``inplace`` is taken as PyTorch's, and changes nothing: the output is a new tensor.
+
+
+@computed
+def celu(x: ArrayLike, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where x is positive, otherwise α (exp(x / α) − 1). Barron, 2017.
+
+    >>> import tinytensor as tt
+    >>> tt.celu(tt.tensor([-200.0, 3.0]), alpha=2.0)
+    tensor([-2.,  3.])
+    """
+    real_floats("celu", "x", x)
+    _check_numbers(alpha=alpha)
+    if alpha == 0:
+        raise ValueError("celu: alpha must not be 0")
+    return where(greater(x, 0), x, alpha * expm1(where(greater(x, 0), 0.0, x) / alpha))
+
+
+@computed
+def selu(x: ArrayLike, inplace: bool = False) -> Tensor:
+    """1.0507… times x where x is positive, otherwise times 1.6733… (eˣ − 1): layers of it keep mean
+    0 and variance 1. Klambauer et al., 2017."""
+    real_floats("selu", "x", x)
+    return 1.0507009873554805 * elu(x, 1.6732632423543772)
+
+
+@computed
+def glu(x: ArrayLike, axis: int = -1) -> Tensor:
+    """a sigmoid(b) of the halves a and b of x along ``axis``. Dauphin et al., 2017.
+
+    >>> import tinytensor as tt
+    >>> tt.glu(tt.tensor([1.0, 2.0, 0.0, 100.0]))
+    tensor([0.5, 2. ])
+    """
+    real_floats("glu", "x", x)
+    if not x.ndim:
+        raise ShapeError("glu: x has no axes, to be cut into halves along one")
+    size = x.shape[axis_index("glu", axis, x.ndim)]
+    if size % 2:
+        raise ShapeError(f"glu: {size} elements along axis {axis} of x {x.shape} make no halves")
+    a, b = split(x, 2, axis)
+    return a * sigmoid(b)
+
+
+@computed
+def hardsigmoid(x: ArrayLike, inplace: bool = False) -> Tensor:
+    """x / 6 + 1 / 2 into [0, 1]; the gradient at and beyond the bounds is 0."""
+    real_floats("hardsigmoid", "x", x)
+    return hardtanh(x + 3.0, 0.0, 6.0) / 6.0
+
+
+@computed
+def hardswish(x: ArrayLike, inplace: bool = False) -> Tensor:
+    """x times :func:`hardsigmoid` of x. Howard et al., 2019."""
+    return x * hardsigmoid(x)
+
+
+@computed
+def hardshrink(x: ArrayLike, lambd: float = 0.5) -> Tensor:
+    """x where |x| is above ``lambd``, otherwise 0."""
+    real_floats("hardshrink", "x", x)
+    _check_numbers(lambd=lambd)
+    return where(less_equal(abs(x), lambd), 0.0, x)
+
+
+@computed
+def softshrink(x: ArrayLike, lambd: float = 0.5) -> Tensor:
+    """x moved by ``lambd`` towards 0, and 0 where |x| is at most that."""
+    real_floats("softshrink", "x", x)
+    lambd = number("softshrink", "lambd", lambd, 0)
+    return where(less_equal(abs(x), lambd), 0.0, x - lambd * sign(x))
+
+
+@computed
+def logsigmoid(x: ArrayLike) -> Tensor:
+    """log sigmoid x = −log(1 + exp(−x)).
+
+    >>> import tinytensor as tt
+    >>> tt.logsigmoid(tt.tensor([-1000.0, 1000.0]))
+    tensor([-1000.,    -0.])
+    """
+    real_floats("logsigmoid", "x", x)
+    return -logaddexp(-x, 0.0)
+
+
+@computed
+def mish(x: ArrayLike, inplace: bool = False) -> Tensor:
+    """x tanh(log(1 + eˣ)). Misra, 2019."""
+    real_floats("mish", "x", x)
+    return x * tanh(softplus(x))
+
+
+@computed
+def prelu(x: ArrayLike, weight: ArrayLike) -> Tensor:
+    """x where x is positive, otherwise ``weight`` x: one number, or one for each channel of x
+    (N, C, …). He et al., 2015.
+
+    >>> import tinytensor as tt
+    >>> tt.prelu(tt.tensor([[-1.0, -1.0]]), tt.tensor([0.5, 0.25]))
+    tensor([[-0.5 , -0.25]])
+    """
+    real_floats("prelu", "x", x)
+    weight = weight if isinstance(weight, Variable) else as_array(weight)
+    channels = 1 if x.ndim < 2 else x.shape[1]
+    if weight.ndim > 1 or weight.size not in (1, channels):
+        raise ShapeError(
+            f"prelu: weight must be one number, or one for each of {channels} channels, but is"
+            f" {weight.shape} for x {x.shape}"
+        )
+    weight = reshape(weight, (-1, *(1,) * (x.ndim - 2)) if x.ndim > 1 else (1,) * x.ndim)
+    return where(greater(x, 0), x, weight * x)
+
+
+@computed
+def relu6(x: ArrayLike, inplace: bool = False) -> Tensor:
+    """x into [0, 6]; the gradient at and beyond the bounds is 0."""
+    return hardtanh(x, 0, 6)
+
+
+@composed
+def softmin(x: ArrayLike, axis: int = -1, dtype: Dtype = None) -> Tensor:
+    """exp(−x) over its sum along ``axis``; of x cast to ``dtype``, if one is given."""
+    return softmax(negative(x), axis, dtype)
+
+
+@computed
+def softsign(x: ArrayLike) -> Tensor:
+    """x / (1 + |x|)."""
+    return x / (1.0 + abs(x))
+
+
+@computed
+def tanhshrink(x: ArrayLike) -> Tensor:
+    """x − tanh x."""
+    return x - tanh(x)
+
+
+@computed
+def threshold(x: ArrayLike, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """x where it is above ``threshold``, otherwise ``value``."""
+    _check_numbers(threshold=threshold, value=value)
+    return where(less_equal(x, threshold), value, x)
+
+
 for _op in [one for one in vars().values() if isinstance(one, Op)]:
-    _op.batched(over_lanes)
+    if _op.__module__ == __name__:  # the others have rules of their own
+        _op.batched(over_lanes)

@@ -20,6 +20,12 @@ def floating(op: str, name: str, x: Any) -> np.ndarray:
     return x
 
 
+def real_floats(op: str, name: str, x: Any) -> None:
+    """An error in the name of ``op`` unless ``x``, a tensor or an array, is of real floats."""
+    if not is_real_floating(x):
+        raise DtypeError(f"{op}: {name} must be floating point, but is {x.dtype} of {x.shape}")
+
+
 def integers(op: str, name: str, x: Any) -> np.ndarray:
     """``x`` as a C-contiguous array of int64, or an error in the name of ``op``."""
     x = np.asarray(x)

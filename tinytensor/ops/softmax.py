@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .. import kernels
 from . import reduction
-from .annotations import ArrayLike, Tensor
+from .annotations import ArrayLike, Dtype, Tensor
 from .batching import along_axis
 from .checks import axis_index, floating
 from .declared import op
@@ -17,14 +19,14 @@ __all__ = [
 
 
 @op
-def softmax(x: ArrayLike, axis: int = -1) -> Tensor:
-    """exp(x) / Σ exp(x), the sum along ``axis``.
+def softmax(x: ArrayLike, axis: int = -1, dtype: Dtype = None) -> Tensor:
+    """exp(x) / Σ exp(x), the sum along ``axis``; of x cast to ``dtype``, if one is given.
 
     >>> import tinytensor as tt
     >>> tt.softmax(tt.tensor([0.0, 0.0, 0.0, 0.0]))
     tensor([0.25, 0.25, 0.25, 0.25])
     """
-    x = floating("softmax", "x", x)
+    x = floating("softmax", "x", x if dtype is None else np.asarray(x, dtype))
     return kernels.softmax(x, axis_index("softmax", axis, x.ndim))
 
 
@@ -41,14 +43,15 @@ softmax_backward.batched(along_axis(2)).defined_by(
 
 
 @op
-def log_softmax(x: ArrayLike, axis: int = -1) -> Tensor:
-    """x − log Σ exp(x), the sum along ``axis``; stable where the exponentials are not.
+def log_softmax(x: ArrayLike, axis: int = -1, dtype: Dtype = None) -> Tensor:
+    """x − log Σ exp(x), the sum along ``axis``; stable where the exponentials are not. ``dtype`` as
+    of :func:`softmax`.
 
     >>> import tinytensor as tt
     >>> tt.log_softmax(tt.tensor([1000.0, 0.0]))
     tensor([    0., -1000.])
     """
-    x = floating("log_softmax", "x", x)
+    x = floating("log_softmax", "x", x if dtype is None else np.asarray(x, dtype))
     return kernels.log_softmax(x, axis_index("log_softmax", axis, x.ndim))
 
 
