@@ -50,11 +50,18 @@ TT_LOSS(smooth_l1, vf_select(vf_abs(d) < p, d * d * (0.5f / p), vf_abs(d) - 0.5f
 TT_LOSS(huber, vf_select(vf_abs(d) < p, 0.5f * d * d, p * (vf_abs(d) - 0.5f * p)),
         vf_clip(d, -p, p))
 
-/* Binary cross-entropy of a logit a: -log sigmoid(a) + (1 - b) a = max(-a, 0) + log1p(exp(-|a|)) +
- * (1 - b) a. */
-TT_LOSS(logistic,
-        (1.0f - b) * a + vf_select(a > 0.0f, vf_zero(), -a) + vf_log1p(vf_exp(-vf_abs(a))),
-        vf_sigmoid(a) - b)
+/* Binary cross-entropy of a logit a: (1 - b) max(a, 0) + b max(-a, 0) + log1p(exp(-|a|)). Its slope
+ * sigmoid(a) - b would lose the digits of a small one near b = 1: it is
+ * (1 - b) sigmoid(a) - b sigmoid(-a), both over 1 + exp(-|a|). */
+TT_INLINE vf tt_logistic_slope(vf a, vf b)
+{
+    const vf e = vf_exp(-vf_abs(a)), one = vf_set1(1.0f);
+    const vi below = a < 0.0f;
+    return ((one - b) * vf_select(below, e, one) - b * vf_select(below, one, e)) / (one + e);
+}
+
+TT_LOSS(logistic, vf_fma(a, vf_select(a > 0.0f, 1.0f - b, -b), vf_log1p(vf_exp(-vf_abs(a)))),
+        tt_logistic_slope(a, b))
 
 /* --- Cross-entropy -------------------------------------------------------------------------- */
 

@@ -175,6 +175,29 @@ def test_what_does_not_depend_on_x_has_zeros(f: Any) -> None:
     assert x.grad.tolist() == [0.0, 0.0]
 
 
+def test_the_next_number_moves_with_x() -> None:
+    a = tt.tensor([[1.0], [-2.0]], requires_grad=True)
+    b = tt.tensor([2.0, 1.0, np.inf], requires_grad=True)
+    found = tt.grad(tt.nextafter(a, b).sum(), (a, b))
+    assert [g.tolist() for g in found] == [[[2.0], [3.0]], [0.0] * 3]
+
+
+def test_roots_by_a_power_have_the_derivatives_of_roots() -> None:
+    """x ** 0.5 of the number is √x: NaN below 0, at −∞ too, and −0 at −0."""
+    x = tt.tensor([-np.inf, -1.0, -0.0, 0.0, 4.0, np.inf], requires_grad=True)
+    with np.errstate(all="ignore"):
+        for order in (1, 2):
+            y, z = x**0.5, tt.sqrt(x)
+            for _ in range(order):
+                np.testing.assert_array_equal(y.detach().numpy(), z.detach().numpy())
+                (y,) = tt.grad(y.sum(), x, create_graph=True)
+                (z,) = tt.grad(z.sum(), x, create_graph=True)
+            if order == 1:
+                want = [np.nan, np.nan, -np.inf, np.inf, 0.25, 0.0]
+                np.testing.assert_array_equal(y.detach().numpy(), want)
+            np.testing.assert_array_equal(y.detach().numpy()[4:], z.detach().numpy()[4:])
+
+
 def test_floor_divide_has_zeros_by_both() -> None:
     a = tt.tensor([[7.0], [-7.0]], requires_grad=True)
     b = tt.tensor([2.0, 0.0, 3.0], requires_grad=True)

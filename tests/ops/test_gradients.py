@@ -19,7 +19,16 @@ import pytest
 import tinytensor as tt
 
 from ..table import Case, Row
-from ..table.calls import Key, arguments, as_float32, call, differentiable, each_case, op_of
+from ..table.calls import (
+    Key,
+    arguments,
+    arrays,
+    as_float32,
+    call,
+    differentiable,
+    each_case,
+    op_of,
+)
 
 pytestmark = pytest.mark.no_c
 
@@ -296,3 +305,19 @@ def test_third_derivatives_in_float32(row: Row, case: Case) -> None:
     found = tower(op, single, 3, {})
     assert all(x.dtype.char in "fF" for x in found.at.values())
     assert_equal(found.derivatives(), tower(op, case, 3, {}).derivatives(), FLOAT32, row.op)
+
+
+@pytest.mark.parametrize(("row", "case"), each_case(only=lambda row: not row.differentiable))
+def test_what_has_no_derivative_has_zeros(row: Row, case: Case) -> None:
+    """It has no graph, and the transforms, which know what they differentiate by, say zeros."""
+    case, op = as_float32(case), op_of(row)
+    for key, array in arrays(case).items():
+        if array.dtype.kind != "f":
+            continue
+        x = tt.tensor(array, requires_grad=True)
+        assert not any(o.requires_grad for o in call(op, case, {key: x}))
+        outputs, pull = tt.func.vjp(
+            lambda x, key=key: tuple(call(op, case, {key: x})), tt.tensor(array)
+        )
+        (gradient,) = pull(tuple(tt.ones_like(o) for o in outputs))
+        np.testing.assert_array_equal(gradient.numpy(), np.zeros_like(array), strict=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 
 import tinytensor as tt
 
+from ..table.calls import reference_kernels
 from ..twins import assert_like_twin, normal
 
 
@@ -103,9 +106,9 @@ def test_saturated_probabilities_have_finite_gradients():
     assert np.isfinite(p.grad.value).all()
 
 
-@pytest.mark.parametrize("factors", [{"weight": 2.0}, {"pos_weight": 3.0}])
+@pytest.mark.parametrize("factors", [{}, {"weight": 2.0}, {"pos_weight": 3.0}])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_small_weighted_losses_keep_their_digits(dtype, factors):
+def test_small_losses_keep_their_digits(isa, dtype, factors):
     x = np.array([-80.0, -20.0, -15.0, 0.0, 15.0, 20.0, 80.0])
     least = np.log1p(np.exp(-np.abs(x)))
     far = 1 / (1 + np.exp(np.abs(x)))  # how far σ(x) is from 0 or 1
@@ -124,3 +127,28 @@ def test_small_weighted_losses_keep_their_digits(dtype, factors):
             loss.detach().numpy(), weight * (np.maximum(sign * x, 0) + least), rtol
         )
         np.testing.assert_allclose(logits.grad.numpy(), sign * weight * slope, rtol)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_losses_of_logits_near_soft_targets_keep_their_digits(isa, dtype, compiled):
+    """Each term of value and gradient is made without a difference of what is nearly equal."""
+    x = np.repeat(np.array([-30.0, -15, -8, -1, 1, 8, 15, 30]), 7)
+    y = np.tile(np.array([0, 1e-9, 1e-3, 0.5, 1 - 2.0**-10, 1 - 2.0**-24, 1]), 8).astype(dtype)
+    wide, rest = y.astype(np.longdouble), 1 - y.astype(np.longdouble)
+    far = x.astype(np.longdouble)
+    over, under = 1 / (1 + np.exp(-far)), 1 / (1 + np.exp(far))
+    logits = tt.tensor(x, dtype=dtype, requires_grad=True)
+    with contextlib.nullcontext() if compiled else reference_kernels():
+        loss = tt.binary_cross_entropy_with_logits(logits, tt.tensor(y), reduction="none")
+        (slope,) = tt.grad(loss.sum(), [logits], create_graph=True)
+        (curve,) = tt.grad(slope.sum(), [logits])
+    eps = np.finfo(dtype).eps
+    for got, a, b in (
+        (loss, wide * np.log1p(np.exp(-far)), rest * np.log1p(np.exp(far))),
+        (slope, -wide * under, rest * over),
+    ):
+        error = abs(got.detach().numpy() - (a + b))
+        assert (error <= 8 * eps * (abs(a) + abs(b))).all()
+    right = ((y == 1) & (x > 0)) | ((y == 0) & (x < 0))
+    np.testing.assert_allclose(curve.numpy()[right], (over * under)[right], 16 * eps)

@@ -134,7 +134,9 @@ def pow(a: ArrayLike, b: ArrayLike) -> Tensor:
 
 def _pow_by_base(g, a, b):
     if isinstance(b, int | float):
-        return _no_slope(g) if b == 0 else g * (b * pow(a, b - 1))
+        if b == 0:
+            return _no_slope(g)
+        return 0.5 * g / sqrt(a) if b == 0.5 else g * (b * pow(a, b - 1))
     constant = equal(b, 0)
     b = where(constant, 1.0, b)  # where the derivative is 0, no 0⁻¹ is to be met on the way
     return where(constant, 0.0, g * (b * pow(a, b - 1)))

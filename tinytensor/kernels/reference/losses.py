@@ -115,8 +115,8 @@ LOSSES = {
         lambda x, y, p: np.clip(x - y, -p, p),
     ),
     "logistic": (
-        lambda x, y, p: (1 - y) * x + np.maximum(-x, 0) + np.log1p(np.exp(-np.absolute(x))),
-        lambda x, y, p: sigmoid(x) - y,
+        lambda x, y, p: np.where(x > 0, 1 - y, -y) * x + np.log1p(np.exp(-np.absolute(x))),
+        lambda x, y, p: (1 - y) * sigmoid(x) - y * sigmoid(-x),
     ),
 }
 

@@ -36,7 +36,7 @@ _SLOPES = {
     "l1": lambda x, y, p: sign(x - y),
     "smooth_l1": lambda x, y, p: hardtanh((x - y) / p, -1.0, 1.0),
     "huber": lambda x, y, p: hardtanh(x - y, -p, p),
-    "logistic": lambda x, y, p: sigmoid(x) - y,
+    "logistic": lambda x, y, p: (1 - y) * sigmoid(x) - y * sigmoid(-x),
 }
 
 
