@@ -82,13 +82,17 @@ OTHERWISE: dict[
     "prelu": ((2,), "at 0 the derivatives are of the left side; PyTorch's second ones of neither"),
     "binary_cross_entropy": ((1, 2), "probabilities alone"),
     **dict.fromkeys(
-        ("log", "log2", "log10", "log_backward", "atanh", "remainder", "xlogy"),
+        ("log", "log2", "log10", "log_backward", "atanh", "fmod", "remainder", "xlogy"),
         ((1, 2), "outside of the domain ours is NaN"),
     ),
     **dict.fromkeys(
         ("digamma", "lgamma", "mvlgamma", "polygamma"),
         ((1, 2), "at a pole ours is infinite, PyTorch's some 1e32"),
     ),
+    **dict.fromkeys(("fmax", "fmin"), ((1,), "equals share, as those of maximum and minimum")),
+    "float_power": ((2,), "as pow"),
+    "heaviside": ((1,), "PyTorch has no derivative of it"),
+    "polar": ((1, 2), "PyTorch takes no radius below 0"),
     "logit": ((2,), "at 0 and 1 ours is infinite"),
     "pow": ((2,), "of a negative base aᵇ log a is NaN, and so are its derivatives"),
 }

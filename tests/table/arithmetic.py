@@ -86,3 +86,87 @@ row(
         x + 0 if min is None and max is None else torch.clip(x, min, max)
     ),
 )
+
+
+# --- Beyond the standard ---------------------------------------------------------------------
+
+row(
+    "fmod",
+    pairs,
+    torch=lambda torch, a, b: torch.fmod(torch.as_tensor(a, dtype=getattr(b, "dtype", None)), b),
+)
+maps({"frac": between_whole})
+
+
+for _name in ("fmax", "fmin"):
+    row(
+        _name,
+        _ordered,
+        torch=lambda torch, a, b, name=_name: getattr(torch, name)(
+            a, torch.as_tensor(b, dtype=a.dtype)
+        ),
+        elementwise=True,
+    )
+row(
+    "lerp",
+    lambda rng: [
+        case(some(rng), some(rng), 0.3),
+        case(some(rng), rng.normal(size=(4,)), 0.8),
+        case(some(rng), some(rng), rng.uniform(-1, 2, (3, 4))),
+        case(rng.normal(size=(4,)), rng.normal(size=(3, 1)), rng.uniform(-1, 2, (2, 1, 1))),
+    ],
+    torch=lambda torch, a, b, weight: torch.lerp(a, b, weight),
+    elementwise=True,
+)
+for _name in ("addcmul", "addcdiv"):
+    row(
+        _name,
+        lambda rng: [
+            case(some(rng), some(rng), off_zero(rng)),
+            case(some(rng), rng.normal(size=(4,)), signed(rng, 3, 1), value=-0.5),
+        ],
+        torch=lambda torch, x, a, b, value=1, name=_name: getattr(torch, name)(
+            x, a, b, value=value
+        ),
+    )
+row(
+    "heaviside",
+    lambda rng: [
+        case(off_zero(rng), some(rng)),
+        case(signed(rng, 3), rng.normal(size=(2, 3))),
+    ],  # PyTorch has no derivative of it
+    torch=lambda torch, x, v: torch.heaviside(x.detach(), v.detach()) + 0 * (x + v),
+)
+for _name in ("gcd", "lcm"):
+    row(
+        _name,
+        lambda rng: [
+            case(rng.integers(-20, 20, (3, 4)), rng.integers(-20, 20, (4,))),
+            case(rng.integers(-20, 20, (3, 4)), 6),
+        ],
+        torch=lambda torch, a, b, name=_name: getattr(torch, name)(a, torch.as_tensor(b)),
+        differentiable=False,
+    )
+row(
+    "ldexp",
+    lambda rng: [
+        case(some(rng), rng.integers(-5, 5, (4,))),
+        case(some(rng), rng.normal(size=(4,))),
+        case(some(rng), 3),
+    ],
+    # By integers below 0 PyTorch's gradient is 0.
+    torch=lambda torch, a, b: torch.ldexp(a, torch.as_tensor(b, dtype=torch.float64)),
+)
+row(
+    "frexp",
+    lambda rng: [case(signed(rng, 3, 4)), case(1000 * signed(rng, 5))],
+    torch=lambda torch, x: torch.frexp(x),
+)
+row(
+    "nan_to_num",
+    lambda rng: [
+        case(some(rng)),
+        case(some(rng), 7.0, posinf=8.0, neginf=-9.0),
+    ],
+    torch=lambda torch, x, *args, **kwargs: torch.nan_to_num(x, *args, **kwargs),
+)

@@ -65,3 +65,14 @@ row(
     torch=lambda torch, g, y: g * y * (1 - y),
     elementwise=True,
 )
+
+maps({"deg2rad": some, "rad2deg": some})
+row(
+    "float_power",
+    lambda rng: [
+        case(positive(rng), signed(rng, 3, 4)),
+        case(signed(rng, 3, 4), 2),
+        case(rng.integers(1, 5, (3, 4)), rng.normal(size=(4,))),
+    ],
+    torch=lambda torch, a, b: torch.float_power(a, b),
+)

@@ -85,3 +85,33 @@ row(
     ],
     torch=lambda torch, c, a, b: torch.where(c, a, b),
 )
+for _name in ("isneginf", "isposinf"):
+    row(
+        _name,
+        _special,
+        torch=lambda torch, x, name=_name: getattr(torch, name)(x),
+        differentiable=False,
+        elementwise=True,
+    )
+row(
+    "isreal",
+    lambda rng: [*_special(rng), case(np.array([1.0, 1j, 2 + 0j]))],
+    torch=lambda torch, x: torch.isreal(x),
+    differentiable=False,
+)
+
+
+def _near(rng: np.random.Generator) -> list[Case]:
+    a = np.array([1.0, 2.0, 1e-9, 0.0, np.inf, np.nan])
+    b = np.array([1.000001, 2.1, 0.0, 1e-7, np.inf, np.nan])
+    return [case(a, b), case(b, a, equal_nan=True), case(a, b, 0.1, 0.0), case(a, 2.0, atol=1.0)]
+
+
+row(
+    "isclose",
+    _near,
+    torch=lambda torch, a, b, *tolerances, **kwargs: torch.isclose(
+        a, torch.as_tensor(b, dtype=a.dtype).broadcast_to(a.shape), *tolerances, **kwargs
+    ),
+    differentiable=False,
+)

@@ -42,6 +42,7 @@ NAMES = {
     "neg": "negative",
     "permute_copy": "permute_dims",
     "repeat_interleave": "repeat",
+    "sgn": "sign",
     "sub": "subtract",
     "true_divide": "divide",
     "unbind": "unstack",
@@ -173,6 +174,7 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "nonzero": lambda x, as_tuple=False: (
         tt.nonzero(x) if as_tuple else tt.stack(tt.nonzero(x), axis=-1)
     ),
+    **{f"polygamma.polygamma_n_{n}": lambda x, n: tt.polygamma(n, x) for n in range(5)},
     "repeat": lambda x, dims: tt.tile(x, dims),
     "reshape_as": lambda x, other: tt.reshape(x, other.shape),
     "scatter": _scattered,

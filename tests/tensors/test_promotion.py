@@ -86,7 +86,10 @@ def variants(case: Case) -> Iterator[tuple[str, Case]]:
             yield f"scalar at {key}", replaced(single, {key: kind(value)})
 
 
-@pytest.mark.parametrize("name", ROWS)
+OF_DOUBLES = {"float_power"}
+
+
+@pytest.mark.parametrize("name", sorted(ROWS.keys() - OF_DOUBLES))
 def test_no_op_makes_float64_of_float32_integers_and_numbers(name: str) -> None:
     op = op_of(ROWS[name])
     for case in cases_of(ROWS[name]):

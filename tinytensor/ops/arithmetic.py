@@ -7,30 +7,61 @@ minimum (docs/hard_points.md has all such points, with reasons).
 
 from __future__ import annotations
 
+import math
+from functools import partial
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from .. import kernels
-from ..dtypes import is_complex
+from ..dtypes import finfo, is_complex, is_floating
 from ..engine.operation import Op
+from ..kernels.reference.checks import of_real_numbers
 from ..kernels.reference.promotion import mixing
 from .annotations import ArrayLike, Tensor
 from .batching import elementwise as over_lanes
-from .complex_numbers import conj, conjugate_if_complex, real
+from .complex_numbers import complex, conj, conjugate_if_complex, imag, real
+from .composed import composed, computed
 from .declared import op
-from .logic import equal, greater, greater_equal, isnan, less, less_equal, logical_or, where
+from .logic import (
+    equal,
+    greater,
+    greater_equal,
+    isfinite,
+    isnan,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    where,
+)
 
 __all__ = [
     "abs",
     "add",
+    "addcdiv",
+    "addcmul",
     "ceil",
     "clip",
     "copysign",
     "divide",
     "floor",
     "floor_divide",
+    "fmax",
+    "fmin",
+    "fmod",
+    "frac",
+    "frexp",
+    "gcd",
+    "heaviside",
+    "lcm",
+    "ldexp",
+    "lerp",
     "maximum",
     "minimum",
     "multiply",
+    "nan_to_num",
     "negative",
     "nextafter",
     "positive",
@@ -109,6 +140,51 @@ def reciprocal(x: ArrayLike) -> Tensor:
 
 
 reciprocal.grad(x=lambda g, out: -(g * (out * out)))
+
+
+@partial(mixing, floating=True)
+def _between(a, b, weight):
+    step = kernels.subtract(b, a)
+    near = np.abs(weight) < 0.5  # from the nearer end, so that both ends are exact
+    if near.ndim == 0:
+        if near:
+            return kernels.add(a, kernels.multiply(weight, step))
+        return kernels.subtract(b, kernels.multiply(1 - weight, step))
+    return np.where(near, a + weight * step, b - (1 - weight) * step)
+
+
+@op(kernel=_between)
+def lerp(a: ArrayLike, b: ArrayLike, weight: ArrayLike) -> Tensor:
+    """a + weight (b − a): a where the weight is 0, b where it is 1.
+
+    >>> import tinytensor as tt
+    >>> tt.lerp(tt.tensor([0.0, 10.0]), tt.tensor([4.0, 20.0]), 0.5)
+    tensor([ 2., 15.])
+    """
+
+
+lerp.grad(
+    a=lambda g, weight: g * (1 - weight),
+    b=lambda g, weight: g * weight,
+    weight=lambda g, a, b: g * subtract(b, a),
+)
+
+
+@computed
+def addcmul(x: ArrayLike, tensor1: ArrayLike, tensor2: ArrayLike, value: ArrayLike = 1) -> Tensor:
+    """x + value · tensor1 · tensor2, element by element."""
+    return add(x, _times(value, multiply(tensor1, tensor2)))
+
+
+@computed
+def addcdiv(x: ArrayLike, tensor1: ArrayLike, tensor2: ArrayLike, value: ArrayLike = 1) -> Tensor:
+    """x + value · tensor1 / tensor2, element by element."""
+    return add(x, _times(value, divide(tensor1, tensor2)))
+
+
+def _times(value: Any, x: Any) -> Any:
+    return x if type(value) in (int, float) and value == 1 else multiply(value, x)
+
 
 # --- Signs -----------------------------------------------------------------------------------
 
@@ -218,6 +294,100 @@ def trunc(x: ArrayLike) -> Tensor:
 trunc.grad(x=_no_slope)
 
 
+@computed
+def frac(x: ArrayLike) -> Tensor:
+    """What is behind the point, x − trunc x, which has the sign of x. Its gradient is g.
+
+    >>> import tinytensor as tt
+    >>> tt.frac(tt.tensor([1.5, -2.25]))
+    tensor([ 0.5 , -0.25])
+    """
+    return subtract(x, trunc(x))
+
+
+@op(kernel=mixing(np.fmod))
+def fmod(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """a − b trunc(a / b), which has the sign of a.
+
+    >>> import tinytensor as tt
+    >>> tt.fmod(tt.tensor([-1.0, 5.0]), 3.0)
+    tensor([-1.,  2.])
+    """
+
+
+fmod.grad(
+    a=lambda g, out: where(isnan(out), np.nan, g),
+    b=lambda g, a, b, out: -(g * round(divide(subtract(a, out), b))),
+)
+
+
+@op(kernel=mixing(np.heaviside, floating=True))
+def heaviside(x: ArrayLike, values: ArrayLike) -> Tensor:
+    """0 where x is negative, 1 where it is positive, and otherwise ``values``. By x the gradient is
+    0."""
+
+
+heaviside.grad(x=_no_slope, values=lambda g, x: where(equal(x, 0), g, 0.0))
+
+
+@op
+def gcd(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """The greatest common divisor of integers, ≥ 0."""
+    return np.gcd(a, b)
+
+
+@op
+def lcm(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """The least common multiple of integers, ≥ 0."""
+    return np.lcm(a, b)
+
+
+@partial(mixing, floating=True)
+def _scaled(a, b):
+    if np.iscomplexobj(a) or np.iscomplexobj(b):
+        return kernels.multiply(a, kernels.exp2(b))
+    dtype = np.result_type(a, b)
+    a, b = np.asarray(a, dtype), np.asarray(b, dtype)
+    with np.errstate(invalid="ignore"):
+        whole = np.rint(b)
+        rest = np.where(np.isinf(b), 0, b - whole)  # of most b 0: then the result is exact
+        scaled = np.ldexp(a, np.clip(whole, -20000, 20000).astype(np.int32))
+        return scaled * np.exp2(rest).astype(dtype)
+
+
+@op(kernel=_scaled)
+def ldexp(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """a · 2ᵇ, exact where b is a whole number. Gradient: g 2ᵇ by a, g a 2ᵇ log 2 by b."""
+
+
+ldexp.grad(a=lambda g, b: ldexp(g, b), b=lambda g, out: g * (out * math.log(2)))
+
+
+@op
+def _exponent(x):
+    """The whole e with 0.5 ≤ |x| / 2ᵉ < 1; 0 of 0, infinities and NaN."""
+    return np.asarray(np.frexp(x)[1])
+
+
+class MantissaExponent(NamedTuple):
+    """m and e with m · 2ᵉ = x."""
+
+    mantissa: Any
+    exponent: Any
+
+
+@computed
+def frexp(x: ArrayLike) -> MantissaExponent:
+    """x as m · 2ᵉ, 0.5 ≤ |m| < 1 or m = x, and e an integer. Gradient: by m, g 2⁻ᵉ.
+
+    >>> import tinytensor as tt
+    >>> tt.frexp(tt.tensor([6.0, -0.25]))
+    MantissaExponent(mantissa=tensor([ 0.75, -0.5 ]), exponent=tensor([ 3, -1], dtype=int32))
+    """
+    exponent = _exponent(x)
+    return MantissaExponent(ldexp(x, negative(exponent)), exponent)
+
+
 @op(kernel=mixing(np.nextafter, floating=True))
 def nextafter(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The floating point number next to a, towards b. The gradient goes to a where a ≠ b."""
@@ -258,6 +428,32 @@ minimum.grad(
 )
 
 
+@op(kernel=mixing(of_real_numbers(np.fmax)))
+def fmax(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """The larger of a and b; where one is NaN, the other. Equal operands get half the gradient
+    each."""
+
+
+@op(kernel=mixing(of_real_numbers(np.fmin)))
+def fmin(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """The smaller of a and b; where one is NaN, the other. Equal operands get half the gradient
+    each."""
+
+
+def _loses(a, b, beside):
+    return logical_or(beside(a, b), logical_and(isnan(a), logical_not(isnan(b))))
+
+
+fmax.grad(
+    a=lambda g, a, b: _share(g, _loses(a, b, less), equal(a, b)),
+    b=lambda g, a, b: _share(g, _loses(b, a, less), equal(a, b)),
+)
+fmin.grad(
+    a=lambda g, a, b: _share(g, _loses(a, b, greater), equal(a, b)),
+    b=lambda g, a, b: _share(g, _loses(b, a, greater), equal(a, b)),
+)
+
+
 @op
 def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Tensor:
     """x into [min, max], None being no bound; max where min is above max.
@@ -286,6 +482,36 @@ def _clip_to_max(g, x, min, max):
 
 
 clip.grad(x=_clip_to_x, min=_clip_to_min, max=_clip_to_max)
+
+
+@composed
+def nan_to_num(
+    x: ArrayLike, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
+    """x with ``nan`` for NaN, and the largest and the smallest finite number of its dtype, or what
+    is given, for infinities. Gradient: g, and 0 where x was replaced.
+
+    >>> import tinytensor as tt
+    >>> tt.nan_to_num(tt.tensor([float("nan"), 1.0, float("inf")]), posinf=9.0)
+    tensor([0., 1., 9.])
+    """
+    if is_complex(x):
+        parts = (nan_to_num(part, nan, posinf, neginf) for part in (real(x), imag(x)))
+        return complex(*parts)
+    if not is_floating(x):
+        return positive(x)
+    limits = finfo(x.dtype)
+    return _finite(
+        x, nan, limits.max if posinf is None else posinf, limits.min if neginf is None else neginf
+    )
+
+
+@op
+def _finite(x, nan, posinf, neginf):
+    return np.asarray(np.nan_to_num(x, True, nan, posinf, neginf))
+
+
+_finite.grad(x=lambda g, x: where(isfinite(x), g, 0.0))
 
 for _op in [one for one in vars().values() if isinstance(one, Op)]:
     _op.batched(over_lanes)

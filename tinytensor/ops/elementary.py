@@ -11,17 +11,22 @@ import math
 import numpy as np
 
 from .. import kernels
+from ..dtypes import complex128, float64, is_complex
 from ..engine.operation import Op
 from ..kernels.reference.promotion import mixing
 from .annotations import ArrayLike, Tensor
 from .arithmetic import _no_slope
 from .batching import elementwise as over_lanes
+from .complex_numbers import complex, imag, real
+from .composed import composed, computed
 from .declared import op
 from .logic import equal, greater_equal, isinf, logical_and, where
+from .precision import cast
 
 __all__ = [
     "acos",
     "acosh",
+    "angle",
     "asin",
     "asinh",
     "atan",
@@ -29,16 +34,20 @@ __all__ = [
     "atanh",
     "cos",
     "cosh",
+    "deg2rad",
     "erf",
     "exp",
     "expm1",
+    "float_power",
     "hypot",
     "log",
     "log1p",
     "log2",
     "log10",
     "logaddexp",
+    "polar",
     "pow",
+    "rad2deg",
     "rsqrt",
     "sigmoid",
     "sin",
@@ -152,6 +161,12 @@ def _pow_by_exponent(g, a, b, out):
 pow.grad(a=_pow_by_base, b=_pow_by_exponent)
 
 
+@composed
+def float_power(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """aᵇ in double precision, whatever the dtypes are. Gradients as of :func:`pow`."""
+    return pow(cast(a, complex128 if is_complex(a) else float64), b)
+
+
 @op(kernel=kernels.sqrt)
 def sqrt(x: ArrayLike) -> Tensor:
     """√x; NaN below 0."""
@@ -244,6 +259,37 @@ def _turned_by(a, b):
 
 
 atan2.grad(a=lambda g, a, b: g * _turned_by(b, a), b=lambda g, a, b: -g * _turned_by(a, b))
+
+
+@composed
+def deg2rad(x: ArrayLike) -> Tensor:
+    """x π / 180: degrees in radians."""
+    return x * (math.pi / 180)
+
+
+@composed
+def rad2deg(x: ArrayLike) -> Tensor:
+    """x 180 / π: radians in degrees."""
+    return x * (180 / math.pi)
+
+
+@computed
+def angle(x: ArrayLike) -> Tensor:
+    """The angle of a complex number in (−π, π], in radians; of a real one, 0 or π. The gradient
+    at 0 is 0.
+
+    >>> import tinytensor as tt
+    >>> tt.angle(tt.tensor([1j, -2.0]))
+    tensor([1.5707964, 3.1415927])
+    """
+    return atan2(imag(x), real(x))
+
+
+@composed
+def polar(r: ArrayLike, angle: ArrayLike) -> Tensor:
+    """The complex number with the absolute value r and the angle in radians: r (cos + i sin)."""
+    return complex(r * cos(angle), r * sin(angle))
+
 
 # --- Hyperbolic functions --------------------------------------------------------------------
 

@@ -5,10 +5,13 @@ Operands broadcast as in NumPy. Only ``where`` has a gradient.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .. import kernels
 from ..engine.operation import Op
+from ..kernels.reference.checks import of_real_numbers
 from .annotations import ArrayLike, Tensor
 from .batching import elementwise as over_lanes
 from .declared import op
@@ -23,9 +26,13 @@ __all__ = [
     "equal",
     "greater",
     "greater_equal",
+    "isclose",
     "isfinite",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
+    "isreal",
     "less",
     "less_equal",
     "logical_and",
@@ -150,6 +157,47 @@ def isfinite(x: ArrayLike) -> Tensor:
 def signbit(x: ArrayLike) -> Tensor:
     """Whether the sign bit is set: of negative numbers, −0 and some NaNs."""
     return np.signbit(x)
+
+
+@op
+def isneginf(x: ArrayLike) -> Tensor:
+    """Whether x is −∞."""
+    return _is(x, -math.inf)
+
+
+@op
+def isposinf(x: ArrayLike) -> Tensor:
+    """Whether x is ∞."""
+    return _is(x, math.inf)
+
+
+@of_real_numbers
+def _is(x, infinity):
+    return kernels.equal(x, infinity)
+
+
+@op
+def isreal(x: ArrayLike) -> Tensor:
+    """Whether the imaginary part of x is 0."""
+    return np.isreal(x)
+
+
+@op
+def isclose(
+    a: ArrayLike,
+    b: ArrayLike,
+    rtol: float = 1e-5,
+    atol: float = 1e-8,
+    equal_nan: bool = False,
+) -> Tensor:
+    """Whether |a − b| ≤ atol + rtol |b|, or both are the same infinity; with ``equal_nan`` also
+    whether both are NaN.
+
+    >>> import tinytensor as tt
+    >>> tt.isclose(tt.tensor([1.0, 2.0]), tt.tensor([1.000001, 2.1]))
+    tensor([ True, False])
+    """
+    return np.isclose(a, b, rtol, atol, equal_nan)
 
 
 # --- Choice ----------------------------------------------------------------------------------
