@@ -35,6 +35,7 @@ NAMESPACES = (tt.ops, tt.ops.fft, tt.ops.linalg)
 HEAD = "# Made from the signatures in the sources by `python -m tools.stubs`: edit those.\n"
 ARRAY_LIKE = "Tensor | np.ndarray | np.generic | complex | list[Any] | tuple[Any, ...]"
 OF_DIMS = ("flip", "permute_dims", "roll", "tensordot")  # PyTorch says dims, not dim
+STRANGE = ("index", "axes")  # understood, but no function of PyTorch has it
 # What the words mean to a caller; everything else is imported from where the sources have it.
 METHODS = "tinytensor.tensors.made"
 MEANT = {
@@ -226,13 +227,14 @@ def synonyms_of(function: Any) -> dict[str, str]:
     own, name = spelling.named(function), function.__name__
     beside = {"correction": 0} if "correction" in own else {}  # without it, a spread is refused
     found = {}
-    for keyword in [*spelling.NAMES, *spelling.NAMES_OF.get(name, ())]:
+    for keyword in dict.fromkeys([*spelling.NAMES, *spelling.NAMES_OF.get(name, ())]):
         try:
             meant = spelling.respelled(name, own, {keyword: None, **beside})
         except TypeError:  # it is not one of this function, or has another meaning
             continue
-        if keyword != ("dim" if name in OF_DIMS else "dims"):
-            found[keyword] = next(iter(meant.keys() - beside.keys()))
+        named = next(iter(meant.keys() - beside.keys()))
+        if keyword != ("dim" if name in OF_DIMS else "dims") and (keyword, named) != STRANGE:
+            found[keyword] = named
     return found
 
 

@@ -1,7 +1,7 @@
 # Made from the signatures in the sources by `python -m tools.stubs`: edit those.
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -359,6 +359,7 @@ def matrix_transpose(x: ArrayLike) -> Tensor: ...
 def max(
     x: ArrayLike, axis: Axes = None, keepdims: bool = False, *, keepdim: bool = False
 ) -> Tensor: ...
+@overload
 def max_pool2d(
     x: ArrayLike,
     kernel_size: Sizes,
@@ -366,8 +367,19 @@ def max_pool2d(
     padding: Sizes = 0,
     dilation: Sizes = 1,
     ceil_mode: bool = False,
-    return_indices: bool = False,
+    return_indices: Literal[False] = False,
 ) -> Tensor: ...
+@overload
+def max_pool2d(
+    x: ArrayLike,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    ceil_mode: bool = False,
+    *,
+    return_indices: Literal[True],
+) -> tuple[Tensor, Tensor]: ...
 def max_pool2d_with_indices(
     x: ArrayLike,
     kernel_size: Sizes,
@@ -414,11 +426,7 @@ def pad(
     x: ArrayLike, pad_width: int | Sequence[Any], mode: str = "constant", constant_values: float = 0
 ) -> Tensor: ...
 def permute_dims(
-    x: ArrayLike,
-    axes: Sequence[int] | None = None,
-    *,
-    dims: Sequence[int] | None = None,
-    index: Sequence[int] | None = None,
+    x: ArrayLike, axes: Sequence[int] | None = None, *, dims: Sequence[int] | None = None
 ) -> Tensor: ...
 def polar(r: ArrayLike, angle: ArrayLike) -> Tensor: ...
 def polygamma(n: int, x: ArrayLike) -> Tensor: ...
@@ -541,12 +549,7 @@ def tan(x: ArrayLike) -> Tensor: ...
 def tanh(x: ArrayLike) -> Tensor: ...
 def tanhshrink(x: ArrayLike) -> Tensor: ...
 def tensordot(
-    a: ArrayLike,
-    b: ArrayLike,
-    axes: int | tuple[Any, Any] = 2,
-    *,
-    dims: int | tuple[Any, Any] = 2,
-    index: int | tuple[Any, Any] = 2,
+    a: ArrayLike, b: ArrayLike, axes: int | tuple[Any, Any] = 2, *, dims: int | tuple[Any, Any] = 2
 ) -> Tensor: ...
 def threshold(x: ArrayLike, threshold: float, value: float, inplace: bool = False) -> Tensor: ...
 def tile(x: ArrayLike, repetitions: int | Sequence[int]) -> Tensor: ...

@@ -16,14 +16,9 @@ def fftn(
     norm: Norm = "backward",
     *,
     dim: Sequence[int] | None = None,
-    index: Sequence[int] | None = None,
 ) -> Tensor: ...
 def fftshift(
-    x: ArrayLike,
-    axes: int | Sequence[int] | None = None,
-    *,
-    dim: int | Sequence[int] | None = None,
-    index: int | Sequence[int] | None = None,
+    x: ArrayLike, axes: int | Sequence[int] | None = None, *, dim: int | Sequence[int] | None = None
 ) -> Tensor: ...
 def hfft(
     x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward", *, dim: int = -1
@@ -38,14 +33,9 @@ def ifftn(
     norm: Norm = "backward",
     *,
     dim: Sequence[int] | None = None,
-    index: Sequence[int] | None = None,
 ) -> Tensor: ...
 def ifftshift(
-    x: ArrayLike,
-    axes: int | Sequence[int] | None = None,
-    *,
-    dim: int | Sequence[int] | None = None,
-    index: int | Sequence[int] | None = None,
+    x: ArrayLike, axes: int | Sequence[int] | None = None, *, dim: int | Sequence[int] | None = None
 ) -> Tensor: ...
 def ihfft(
     x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward", *, dim: int = -1
@@ -60,7 +50,6 @@ def irfftn(
     norm: Norm = "backward",
     *,
     dim: Sequence[int] | None = None,
-    index: Sequence[int] | None = None,
 ) -> Tensor: ...
 def rfft(
     x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward", *, dim: int = -1
@@ -72,5 +61,4 @@ def rfftn(
     norm: Norm = "backward",
     *,
     dim: Sequence[int] | None = None,
-    index: Sequence[int] | None = None,
 ) -> Tensor: ...
