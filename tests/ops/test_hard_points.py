@@ -75,7 +75,10 @@ OTHERWISE: dict[
     str, tuple[tuple[int, ...], str]
 ] = {  # for which orders, and why: most are rows of the page
     "topk": ((1,), "PyTorch promises no order of equals"),
-    "scatter": ((1,), "shares of amax and amin are of two at a time"),
+    **dict.fromkeys(
+        ("index_reduce", "scatter", "scatter_reduce"),
+        ((1,), "shares of amax and amin are of two at a time"),
+    ),
     **dict.fromkeys(
         ("celu", "elu", "selu"), ((2,), "the second derivative at 0 is of the other side")
     ),

@@ -35,8 +35,8 @@ LANES = 3
 TOLERANCE = 1e-10  # of the largest element
 
 # The shapes of their results depend on the elements.
-REFUSED = {"nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"}
-INDEXING = {"getitem", "advanced_index", "index_put"}
+REFUSED = {"argwhere", "nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"}
+INDEXING = {"getitem", "advanced_index", "index_put", "masked_select"}
 # What loops over the lanes, and which arguments must have lanes for that. All else works on them at
 # once.
 LOOPING = {

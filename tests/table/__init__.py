@@ -11,6 +11,7 @@ from . import (  # for their rows
     attention,
     complex_numbers,
     conv,
+    diagonals,
     dropout,
     elementary,
     embedding,
@@ -21,6 +22,7 @@ from . import (  # for their rows
     losses,
     matmul,
     norm,
+    places,
     pooling,
     recurrent,
     reduction,
@@ -29,6 +31,7 @@ from . import (  # for their rows
     shape,
     softmax,
     special,
+    stacking,
     tensor_products,
     updates,
 )

@@ -35,7 +35,6 @@ NAMES = {
     "max.binary": "maximum",
     "min.binary": "minimum",
     "mm": "matmul",
-    "movedim": "moveaxis",
     "mul": "multiply",
     "mv": "matmul",
     "ne": "not_equal",
@@ -101,7 +100,9 @@ def _scattered(x: Any, dim: int, index: Any, src: Any, reduce: str | None = None
     if np.ndim(src) < np.ndim(index) or np.ndim(src) == 0 < np.size(index):
         src = tt.broadcast_to(tt.asarray(src, dtype=x.dtype), index.shape)
     src = src[tuple(map(slice, index.shape))] if index.ndim else src
-    return tt.scatter(x, dim, index, src, {"multiply": "multiply"}.get(reduce or "", reduce))
+    return tt.scatter(
+        x, dim, index, src, {"add": "sum", "multiply": "prod"}.get(reduce or "", reduce)
+    )
 
 
 def _sorted(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
@@ -127,12 +128,6 @@ def _swapped(x: Any, dim0: int, dim1: int) -> Any:
 
 def _same(a: Any, b: Any) -> bool:
     return a.shape == b.shape and bool(tt.all(a == b))
-
-
-def _taken_along(x: Any, indices: Any, dim: int | None = None) -> Any:
-    if dim is None:
-        return tt.take_along_axis(tt.reshape(x, (-1,)), tt.reshape(indices, (-1,)), 0)
-    return tt.take_along_axis(x, indices, dim)
 
 
 def _method(name: str) -> Callable[..., Any]:
@@ -161,7 +156,6 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "alias_copy": lambda x: tt.copy(x),
     "all": lambda x, dim=None, keepdim=False: tt.all(x, dim or dim == 0 or None, keepdim),
     "arange": lambda start, end=None, step=1, **kw: tt.arange(start, end, step, **kw),
-    "argwhere": lambda x: tt.stack(tt.nonzero(x), axis=-1),
     "einsum": lambda tensors, equation: tt.einsum(equation, *tensors),
     "equal": _same,
     "expand": lambda x, shape: tt.broadcast_to(x, _shaped(x, shape)),
@@ -182,7 +176,6 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "sort": _sorted,
     "split": _split,
     "split.list_args": _split,
-    "split_with_sizes": _split,
     "squeeze": _squeezed,
     "squeeze.multiple": _squeezed,
     "std": _spread("std"),
@@ -190,7 +183,6 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "std_mean": _spread_and_mean("std"),
     "std_mean.unbiased": _spread_and_mean("std"),
     "t": _matrices,
-    "take_along_dim": _taken_along,
     "tile": lambda x, dims: tt.tile(x, dims),
     "transpose": _swapped,
     "unfold": _method("unfold"),

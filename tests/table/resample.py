@@ -40,3 +40,17 @@ row(
         x, align_corners=align_corners, **kwargs
     ),
 )
+row(
+    "windows_along",
+    lambda rng: [
+        case(normal(rng, 2, 5), 1, 3),
+        case(normal(rng, 5, 2), 0, 2, 3),
+        case(normal(rng, 2, 5), -1, 5, 1),
+    ],
+    torch=lambda torch, x, axis, size, step=1: x.unfold(axis, size, step),
+)
+row(
+    "unfold_axis",
+    lambda rng: [case(normal(rng, 5, 2), 0, 2, 2), case(normal(rng), 0, 1, 1)],
+    torch=lambda torch, x, axis, size, step: x.unfold(axis, size, step),
+)

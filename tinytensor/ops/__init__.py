@@ -14,6 +14,7 @@ from .arithmetic import *
 from .attention import *
 from .complex_numbers import *
 from .conv import *
+from .diagonals import *
 from .dropout import *
 from .elementary import *
 from .embedding import *
@@ -22,6 +23,7 @@ from .logic import *
 from .losses import *
 from .matmul import *
 from .norm import *
+from .places import *
 from .pooling import *
 from .recurrent import *
 from .reduction import *
@@ -30,6 +32,7 @@ from .searching import *
 from .shape import *
 from .softmax import *
 from .special import *
+from .stacking import *
 from .tensor_products import *
 from .updates import *
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -20,6 +20,39 @@ _ABSENT: Any = object()
 
 def composed(function: Callable[P, Out]) -> Callable[P, Out]:
     """Let the first argument be whatever makes an array, and put the name before any error."""
+    return _taking(function, as_array)
+
+
+def joining(function: Callable[P, Out]) -> Callable[P, Out]:
+    """:func:`composed` for a first argument that is a sequence of whatever makes arrays."""
+    return _taking(function, arrays_of)
+
+
+def one_by_one(function: Callable[..., Out]) -> Callable[..., Out]:
+    """:func:`composed` for any number of arrays, which are all the arguments; or one sequence of
+    them."""
+
+    @wraps(function)
+    def of_sequence(arrays: Sequence[Any]) -> Out:
+        return function(*arrays)
+
+    takes = joining(of_sequence)
+
+    @wraps(function)
+    def call(*arrays: Any) -> Out:
+        one: Any = arrays[0] if len(arrays) == 1 else None
+        several = isinstance(one, list | tuple) and any(hasattr(x, "shape") for x in one)
+        return takes(one if several else arrays)
+
+    return call
+
+
+def arrays_of(sequence: Any) -> list[Any]:
+    """Each of a sequence as what has a shape."""
+    return [x if isinstance(x, Variable) else as_array(x) for x in sequence]
+
+
+def _taking(function: Callable[P, Out], ready: Callable[[Any], Any]) -> Callable[P, Out]:
     name, takes = function.__name__, cast(Callable[..., Any], function)
     parameters = named(function)
 
@@ -29,7 +62,7 @@ def composed(function: Callable[P, Out]) -> Callable[P, Out]:
             if x is _ABSENT:
                 kwargs = kwargs if parameters[0] in kwargs else respelled(name, parameters, kwargs)
                 x = kwargs.pop(parameters[0])
-            return takes(x if isinstance(x, Variable) else as_array(x), *args, **kwargs)
+            return takes(x if isinstance(x, Variable) else ready(x), *args, **kwargs)
         except BAD_INPUT as error:
             if not kwargs.keys() <= set(parameters):
                 return call(x, *args, **respelled(name, parameters, kwargs))

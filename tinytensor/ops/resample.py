@@ -15,12 +15,12 @@ from ..errors import DtypeError, ShapeError
 from ..kernels.reference.windows import conv_size, padded, windows
 from .annotations import ArrayLike, Sizes, Tensor
 from .arithmetic import add, multiply, round
-from .batching import folded, unfolded
-from .checks import sizes
-from .composed import computed
+from .batching import folded, shifted, unfolded
+from .checks import axis_index, lined_up, sizes
+from .composed import composed, computed
 from .declared import op
-from .indexing import take
-from .shape import astype
+from .indexing import scatter_add, take
+from .shape import astype, moveaxis
 
 __all__ = [
     "fold",
@@ -122,6 +122,47 @@ fold.grad(
         g, kernel_size, dilation, padding, stride
     )
 )
+
+
+# --- Windows along an axis -------------------------------------------------------------------
+
+
+@op(view=True)
+def windows_along(x: ArrayLike, axis: int, size: int, step: int = 1) -> Tensor:
+    """Windows of ``size`` elements along ``axis``, ``step`` apart, of which there are
+    (n − size) / step + 1; their elements lie along a new last axis. Gradient: the sum of what the
+    windows hold of an element."""
+    axis = axis_index("windows_along", axis, x.ndim, False)
+    if step < 1 or not 0 <= size <= x.shape[axis]:
+        raise ShapeError(
+            f"windows_along: no windows of {size}, {step} apart, in {x.shape[axis]} elements"
+        )
+    every = np.lib.stride_tricks.sliding_window_view(x, size, axis)
+    return every[(slice(None),) * axis + (slice(None, None, step),)]
+
+
+def _windows_backward(g, x_shape, axis, size, step):
+    axis = axis_index("windows_along", axis, len(x_shape))
+    places = step * np.arange(g.shape[axis])[:, np.newaxis] + np.arange(size)
+    index = (*(slice(None),) * axis, places)
+    return scatter_add(moveaxis(g, -1, axis + 1), index, x_shape)
+
+
+windows_along.grad(x=_windows_backward)
+windows_along.batched(
+    lambda op, args, mapped, static: op(args[0], shifted(op, args[1], args[0].ndim - 1), *args[2:])
+)
+
+
+@composed
+def unfold_axis(x: ArrayLike, axis: int, size: int, step: int) -> Tensor:
+    """The windows of ``Tensor.unfold``: :func:`windows_along`, also of a number."""
+    lined, axis = lined_up("unfold", x, axis)
+    found = windows_along(lined, axis, size, step)
+    return found if x.ndim else found[0]
+
+
+# --- Images in another size ------------------------------------------------------------------
 
 
 @computed

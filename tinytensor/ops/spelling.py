@@ -35,13 +35,15 @@ NAMES = {
     "tensors": ("arrays",),
     "index": ("indices", "axes"),
     "src": ("source",),
+    "offset": ("k",),
     "exponent": ("b",),
     "n": ("n_rows",),
     "m": ("n_cols",),
 }
 # Where a function has others for a name.
+_TWO_AXES = {"dim1": "axis1", "dim2": "axis2"}
 NAMES_OF = {
-    "diagonal": {"dim1": "axis1", "dim2": "axis2"},
+    **dict.fromkeys(("diag_embed", "diagonal", "diagonal_scatter"), _TWO_AXES),
     "searchsorted": {"sorted_sequence": "x", "input": "values"},
     "swapaxes": {"axis0": "axis1", "axis1": "axis2"},
     "where": {"input": "a", "other": "b"},

@@ -46,15 +46,15 @@ __all__ = [
 
 
 @op
-def _index_set(x, index, value):
+def index_set(x, index, value):
     """A copy of x with ``value`` at ``[index]``, an index in which no element stands twice."""
     out = np.array(x)
     out[index] = value
     return out
 
 
-_index_set.grad(
-    x=lambda g, index: _index_set(g, index, 0),
+index_set.grad(
+    x=lambda g, index: index_set(g, index, 0),
     value=lambda g, index: getitem(g, index),
 )
 
@@ -65,7 +65,7 @@ def _set_lanes(op, args, mapped, static):
     return op(with_lanes(x, mapped[0], lanes), index, value)
 
 
-_index_set.batched(_set_lanes)
+index_set.batched(_set_lanes)
 
 
 def updated(name: str, x: Any, index: Any, value: Any, change: Callable[..., Any] | None) -> Any:
@@ -91,12 +91,12 @@ def updated(name: str, x: Any, index: Any, value: Any, change: Callable[..., Any
             f"{name}: the value is {value.shape}, but its place {places.shape}"
         ) from error
     if is_basic(index) or not repeats(places):
-        return _index_set(x, index, value if change is None else change(getitem(x, index), value))
+        return index_set(x, index, value if change is None else change(getitem(x, index), value))
     out, values, places = reshape(x, (-1,)), reshape(value, (-1,)), places.reshape(-1)
     for turn in turns(places, last_only=change is None):
         here = places[turn]
         new = advanced_index(values, turn)
-        out = _index_set(out, here, new if change is None else change(out[here], new))
+        out = index_set(out, here, new if change is None else change(out[here], new))
     return reshape(out, x.shape)
 
 
@@ -250,30 +250,30 @@ def scatter(
     smaller than x along the other axes, as in PyTorch; ``source`` has its shape, or broadcasts to
     it.
     """
-    if has_narrow(x) and reduce is not None:
-        wide = scatter(cast(x, float32), axis, index, source, reduce, include_self)
-        return cast(wide, x.dtype)
-    if reduce is not None and reduce not in REDUCTIONS:
-        raise ValueError(f"scatter: reduce is one of {', '.join(REDUCTIONS)}, not {reduce!r}")
     shape = x.shape
     x, place = _along("scatter", x, axis, index)
-    return reshape(_scattered(x, place, source, reduce, include_self), shape)
+    return reshape(joined("scatter", x, place, source, reduce, include_self), shape)
 
 
-def _scattered(x: Any, place: Any, source: Any, reduce: str | None, include_self: bool) -> Any:
+def joined(name: str, x: Any, place: Any, source: Any, reduce: str | None, itself: bool) -> Any:
+    """x with ``source`` at ``place``, joined by ``reduce`` with what is there if ``itself``."""
     if reduce is None:
-        return updated("scatter", x, place, source, None)
+        return updated(name, x, place, source, None)
+    if reduce not in REDUCTIONS:
+        raise ValueError(f"{name}: reduce is one of {', '.join(REDUCTIONS)}, not {reduce!r}")
+    if has_narrow(x):
+        return cast(joined(name, cast(x, float32), place, source, reduce, itself), x.dtype)
     change, neutral = REDUCTIONS[reduce]
-    if not include_self:
+    if not itself:
         if x.dtype.kind in "iu" and np.isinf(neutral):
             limits = np.iinfo(x.dtype)
             neutral = limits.min if neutral < 0 else limits.max
-        x = updated("scatter", x, place, neutral, None)
-    out = updated("scatter", x, place, source, change)
+        x = updated(name, x, place, neutral, None)
+    out = updated(name, x, place, source, change)
     if reduce != "mean":
         return out
-    counts = updated("scatter", np.zeros(x.shape, out.dtype), place, 1, add)
-    counts = counts + 1 if include_self else maximum(counts, 1)
+    counts = updated(name, np.zeros(x.shape, out.dtype), place, 1, add)
+    counts = counts + 1 if itself else maximum(counts, 1)
     return floor_divide(out, counts) if out.dtype.kind in "iu" else divide(out, counts)
 
 

@@ -36,13 +36,15 @@ NAMES_OF_UFUNCS = {
 # fmt: off
 _SHARED_FUNCTIONS = {
     "": {
-        "all", "any", "argmax", "argmin", "argsort", "astype", "broadcast_arrays", "broadcast_to",
-        "clip", "concatenate", "count_nonzero", "cumulative_prod", "cumulative_sum", "diff",
-        "einsum", "expand_dims", "flip", "imag", "isin", "kron", "matrix_transpose", "max", "mean",
-        "meshgrid", "min", "moveaxis", "nonzero", "outer", "pad", "prod", "real", "repeat",
-        "reshape", "roll", "round", "searchsorted", "sort", "split", "squeeze", "stack", "std",
-        "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tile", "transpose", "tril",
-        "triu", "unstack", "var", "where",
+        "all", "any", "argmax", "argmin", "argsort", "astype", "atleast_1d", "atleast_2d",
+        "atleast_3d", "broadcast_arrays", "broadcast_to", "clip", "column_stack", "concatenate",
+        "count_nonzero", "cumulative_prod", "cumulative_sum", "diag", "diagflat", "diff", "dsplit",
+        "dstack", "einsum", "expand_dims", "flip", "fliplr", "flipud", "hsplit", "hstack", "imag",
+        "isin", "kron", "matrix_transpose", "max", "mean", "meshgrid", "min", "moveaxis", "nonzero",
+        "outer", "pad", "prod", "real", "repeat", "reshape", "roll", "rot90", "round",
+        "searchsorted", "sort", "split", "squeeze", "stack", "std", "sum", "swapaxes", "take",
+        "take_along_axis", "tensordot", "tile", "transpose", "tril", "triu", "unstack", "var",
+        "vsplit", "vstack", "where",
     },
     "linalg": {
         "cholesky", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv",
@@ -92,16 +94,6 @@ def _inner(a: Any, b: Any) -> Any:
     return ops.tensordot(a, b, ((-1,), (-1,)))
 
 
-def _raised(x: Any, ndim: int) -> Any:
-    """x with axes of size 1 in front, up to ``ndim`` of them."""
-    return ops.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x)) if np.ndim(x) < ndim else x
-
-
-def _hstack(tup: Any) -> Any:
-    arrays = [_raised(x, 1) for x in tup]
-    return ops.concat(arrays, 0 if arrays[0].ndim == 1 else 1)
-
-
 # Functions of NumPy that are a few of our ops.
 _COMPOSED_FUNCTIONS: dict[str, Any] = {
     "copy": lambda a: ops.clone(a),
@@ -109,12 +101,8 @@ _COMPOSED_FUNCTIONS: dict[str, Any] = {
     "cumprod": _along_all(ops.cumprod),
     "cumsum": _along_all(ops.cumsum),
     "dot": _dot,
-    "fliplr": lambda m: ops.flip(m, 1),
-    "flipud": lambda m: ops.flip(m, 0),
-    "hstack": _hstack,
     "inner": _inner,
     "ravel": lambda a: ops.reshape(a, (-1,)),
-    "vstack": lambda tup: ops.concat([_raised(x, 2) for x in tup], 0),
 }
 
 
