@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import collections
+import inspect
 import itertools
 import math
 import threading
@@ -32,13 +33,6 @@ from tinytensor.kernels import reference
 INTEGERS = ("int64", "int8", "bool")
 # What a call may answer where integers or odd numbers have no meaning: an error, never float64.
 REFUSED = (TypeError, ValueError, LookupError, np.linalg.LinAlgError)
-LOSSES = [
-    tt.nn.MSELoss(),
-    tt.nn.L1Loss(),
-    tt.nn.SmoothL1Loss(),
-    tt.nn.BCELoss(),
-    tt.nn.BCEWithLogitsLoss(),
-]
 
 
 class Watch:
@@ -111,8 +105,6 @@ def test_no_op_makes_float64_of_float32_integers_and_numbers(name: str) -> None:
                                 watch.look("a gradient", g.dtype)
                 except REFUSED:
                     outputs = []
-            if name == "interpolate" and what != "float32":
-                watch.found.clear()  # integers are mixed in float64, and rounded to integers again
             for output in outputs:
                 watch.look("the output", output.dtype)
             assert not watch.found, f"{what} of {variant}: {watch.found}"
@@ -266,36 +258,155 @@ def test_twins_and_fast_kernels_agree_on_mixed_kinds() -> None:
 # --- Layers and losses -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
-def test_losses_of_integers_and_truths(loss: Any) -> None:
-    x = tt.tensor([[0.5, 0.25]], requires_grad=True)
-    for dtype in INTEGERS:
-        target = tt.tensor([[1, 0]]).astype(dtype)
-        try:
-            found = loss(x, target)
-        except TypeError:  # probabilities are floating-point numbers
-            continue
-        assert found.dtype == tt.grad(found, x)[0].dtype == tt.float32
+LAYERS = sorted(
+    name
+    for name, made in vars(tt.nn).items()
+    if isinstance(made, type) and issubclass(made, tt.nn.Module) and made is not tt.nn.Module
+)
+# Arguments of constructors, by name, where one has no default …
+ARGUMENTS: dict[str, Any] = {
+    "in_channels": 4,
+    "out_channels": 4,
+    "num_channels": 4,
+    "num_features": 4,
+    "num_groups": 2,
+    "in_features": 8,
+    "out_features": 3,
+    "normalized_shape": 8,
+    "kernel_size": 2,
+    "output_size": 2,
+    "padding": 1,
+    "input_size": 8,
+    "hidden_size": 3,
+    "num_embeddings": 9,
+    "embedding_dim": 3,
+    "embed_dim": 8,
+    "num_heads": 2,
+    "d_model": 8,
+    "nhead": 2,
+    "args": (),
+}
+# … and what a layer asks for beyond that: numbers that differ from the defaults.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "BCELoss": {"weight": tt.full(8, 0.5)},
+    "BCEWithLogitsLoss": {"weight": tt.full(8, 0.5), "pos_weight": tt.full(8, 2.0)},
+    "BatchNorm1d": {"eps": 1e-3, "momentum": 0.25},
+    "BatchNorm2d": {"eps": 1e-3, "momentum": 0.25},
+    "CrossEntropyLoss": {"weight": tt.full(8, 0.5), "label_smoothing": 0.25},
+    "Dropout": {"p": 0.25},
+    "ELU": {"alpha": 0.5},
+    "Hardtanh": {"min_val": -0.5, "max_val": 0.5},
+    "LSTM": {"num_layers": 2, "dropout": 0.25, "bidirectional": True},
+    "LayerNorm": {"eps": 1e-3},
+    "LeakyReLU": {"negative_slope": 0.25},
+    "LogSoftmax": {"dim": 1},
+    "MultiheadAttention": {"dropout": 0.25},
+    "NLLLoss": {"weight": tt.full(8, 0.5)},
+    "RMSNorm": {"eps": 1e-3},
+    "SmoothL1Loss": {"beta": 0.5},
+    "Softmax": {"dim": 1},
+    "Softplus": {"beta": 0.5, "threshold": 10.0},
+    "TransformerEncoderLayer": {"dim_feedforward": 4, "dropout": 0.25, "layer_norm_eps": 1e-3},
+}
+CONTAINERS: dict[str, Callable[[], Any]] = {
+    "ModuleDict": lambda: tt.nn.ModuleDict({"a": tt.nn.Linear(8, 3)})["a"],
+    "ModuleList": lambda: tt.nn.ModuleList([tt.nn.Linear(8, 3)])[0],
+    "Sequential": lambda: tt.nn.Sequential(tt.nn.Linear(8, 3), tt.nn.Tanh()),
+    "TransformerEncoder": lambda: tt.nn.TransformerEncoder(
+        tt.nn.TransformerEncoderLayer(8, 2, 4), 2, tt.nn.LayerNorm(8)
+    ),
+}
+CLASSES = np.array([0, 1, 2])
+INPUTS: dict[str, tuple[Any, ...]] = {
+    "BCELoss": (np.full((3, 8), 0.25), np.full((3, 8), 0.75)),
+    "CrossEntropyLoss": (np.ones((3, 8)), CLASSES),
+    "Embedding": (CLASSES,),
+    "MultiheadAttention": (np.ones((2, 1, 8)),) * 3,
+    "NLLLoss": (np.full((3, 8), -1.0), CLASSES),
+}
 
 
-def test_layers_of_integers() -> None:
-    made: list[tuple[Any, Any]] = [
-        (tt.nn.Linear(3, 2), tt.arange(6).reshape(2, 3)),
-        (tt.nn.Conv2d(1, 2, 2), tt.arange(16).reshape(1, 1, 4, 4)),
-        (tt.nn.Embedding(6, 2), tt.arange(6)),
-        (tt.nn.BatchNorm1d(3), tt.arange(6).reshape(2, 3).float()),
-        (tt.nn.LayerNorm(3), tt.arange(6).reshape(2, 3).float()),
-        (tt.nn.LSTM(3, 2), tt.ones((4, 1, 3)) * np.sqrt(2.0)),
-        (tt.nn.MultiheadAttention(4, 2), tt.ones((2, 1, 4)) * np.float64(0.5)),
-        (tt.nn.GELU(), tt.arange(3)),
-    ]
-    for layer, x in made:
-        out = layer(x, x, x) if isinstance(layer, tt.nn.MultiheadAttention) else layer(x)
-        out = out[0] if isinstance(out, tuple) else out
-        assert out.dtype == tt.float32, layer
-        for parameter in layer.parameters():
-            (g,) = tt.grad(out.sum(), parameter, retain_graph=True, allow_unused=True)
-            assert g is None or g.dtype == tt.float32
+def scalars_of(settings: dict[str, Any]) -> dict[str, Any]:
+    """The numbers among them as NumPy's."""
+    kinds: dict[type, type] = {int: np.int64, float: np.float64}
+    return {key: kinds.get(type(value), lambda v: v)(value) for key, value in settings.items()}
+
+
+def layers(name: str) -> Iterator[tuple[str, Any]]:
+    """The layer of Python's numbers and of NumPy's, a loss with each reduction."""
+    if name in CONTAINERS:
+        yield "made", CONTAINERS[name]()
+        return
+    kind = getattr(tt.nn, name)
+    found = inspect.signature(kind).parameters
+    needed = {
+        key: ARGUMENTS[key]
+        for key, parameter in found.items()
+        if parameter.default is parameter.empty
+        and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    }
+    settings = needed | SETTINGS.get(name, {})
+    reductions = ("none", "mean", "sum") if "reduction" in found else (None,)
+    for reduction in reductions:
+        how = {} if reduction is None else {"reduction": reduction}
+        yield f"Python's numbers {reduction}", kind(**settings, **how)
+        yield f"NumPy's numbers {reduction}", kind(**scalars_of(settings), **how)
+
+
+def inputs_of(name: str) -> tuple[Any, ...]:
+    """Arrays (N, C, …) with as many axes as the name says, twice for a loss."""
+    if name in INPUTS:
+        return INPUTS[name]
+    rng = np.random.default_rng(0)
+    axes = int(name[-2]) if name[-2:] in ("1d", "2d", "3d") else 0
+    shape = (2, 4, *(8,) * axes) if axes else (3, 8)
+    if name.startswith(("RNN", "GRU", "LSTM", "Transformer")) and not name.endswith("Cell"):
+        shape = (3, 2, 8)
+    count = 2 if name.endswith("Loss") else 1
+    return tuple(rng.normal(size=shape) for _ in range(count))
+
+
+def tensors_in(tree: Any) -> Iterator[Any]:
+    if isinstance(tree, tt.Tensor):
+        yield tree
+    elif isinstance(tree, tuple | list):
+        for part in tree:
+            yield from tensors_in(part)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_no_layer_makes_float64_of_float32_integers_and_numbers(name: str) -> None:
+    given = inputs_of(name)
+    floats = [i for i, array in enumerate(given) if array.dtype.kind == "f"]
+    changes = [{}, *({i: dtype} for i in floats for dtype in INTEGERS)]
+    changes += [dict.fromkeys(floats, dtype) for dtype in INTEGERS if len(floats) > 1]
+    for made, layer in layers(name):
+        for change in changes:
+            arrays = [
+                array.astype(change.get(i, "float32" if i in floats else array.dtype))
+                for i, array in enumerate(given)
+            ]
+            leaves = [tt.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
+            watch = Watch()
+            with np.errstate(all="ignore"), observing(watch):
+                try:
+                    outputs = list(tensors_in(layer(*leaves)))
+                except REFUSED:
+                    assert change, f"{name} refuses float32"
+                    continue
+                for output in outputs:
+                    watch.look("the output", output.dtype)
+                tracked = [o for o in outputs if o.requires_grad]
+                by = [*layer.parameters(), *(leaf for leaf in leaves if leaf.requires_grad)]
+                if tracked and by:
+                    seeds = [tt.ones_like(o) for o in tracked]
+                    for g in tt.grad(tracked, by, seeds, allow_unused=True):
+                        if g is not None:
+                            watch.look("a gradient", g.dtype)
+            assert outputs
+            assert not watch.found, f"{name}, {made}, {change}: {watch.found}"
+            for parameter in [*layer.parameters(), *layer.buffers()]:
+                assert parameter.dtype.name not in ("float64", "float16"), (name, made)
 
 
 def test_a_layer_refuses_what_an_op_promotes() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..ops.checks import number
+from ..ops.norm import trailing_shape
 from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
@@ -149,8 +150,7 @@ class _LastAxesNorm(_Norm):
         bias: bool,
     ) -> None:
         super().__init__()
-        sizes = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
-        self.normalized_shape = tuple(sizes)
+        self.normalized_shape = trailing_shape(normalized_shape)
         if eps is not None:
             number(type(self).__name__, "eps", eps, 0)
         self.eps = eps

@@ -11,6 +11,16 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..dtypes import is_real_floating
 from ..errors import AxisError, DtypeError, RangeError, ShapeError
 
+NUMBERS = (int, float, np.integer, np.floating)
+
+
+def fits_memory(op: str, shape: tuple[int, ...], dtype: Any) -> None:
+    """Refuse what no memory holds at once, before any work goes into it."""
+    try:
+        np.empty(shape, dtype)  # which nobody touches
+    except (MemoryError, ValueError, OverflowError) as error:
+        raise MemoryError(f"{op}: there is no memory for {dtype} of the shape {shape}") from error
+
 
 def floating(op: str, name: str, x: Any) -> np.ndarray:
     """``x`` as an array of floats, or an error in the name of ``op``."""
@@ -79,7 +89,7 @@ def number(
     op: str, name: str, value: Any, least: float = -math.inf, most: float = math.inf
 ) -> float:
     """``value``, from ``least`` to ``most``, as a float, or an error in the name of ``op``."""
-    if not isinstance(value, int | float | np.integer | np.floating):
+    if not isinstance(value, NUMBERS):
         raise DtypeError(f"{op}: {name} must be a number, not {value!r}")
     if not least <= value <= most:  # NaN is nowhere
         wanted = f"at least {least}" if most == math.inf else f"from {least} to {most}"

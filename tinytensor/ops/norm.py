@@ -65,7 +65,7 @@ def layer_norm(
 
 def _layer_norm_lanes(op, args, mapped, static):
     x, normalized_shape, *parameters, eps = args
-    ndim = len(_shape(normalized_shape))
+    ndim = len(trailing_shape(normalized_shape))
     ranks = {rank(p, o) for p, o in zip(parameters, mapped[2:], strict=False) if p is not None}
     if rank(x, mapped[0]) < ndim or ranks - {ndim}:
         return NotImplemented
@@ -77,7 +77,7 @@ def _layer_norm_lanes(op, args, mapped, static):
     return out
 
 
-def _shape(normalized_shape):
+def trailing_shape(normalized_shape):
     """A size alone is the shape of one axis."""
     if isinstance(normalized_shape, int | np.integer):
         return (int(normalized_shape),)
@@ -86,7 +86,7 @@ def _shape(normalized_shape):
 
 def _trailing(name, x, normalized_shape):
     """The shape, with which that of x must end."""
-    shape = _shape(normalized_shape)
+    shape = trailing_shape(normalized_shape)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(
             f"{name}: x must end with normalized_shape, but x is {x.shape} and"
@@ -114,7 +114,7 @@ layer_norm_backward.defined_by(_layer_norm_backward)
 layer_norm.batched(_layer_norm_lanes).grad_all(
     ("x", "weight", "bias"),
     lambda g, x, normalized_shape, weight, mean, rstd, eps: layer_norm_backward(
-        g, x, weight, mean, rstd, len(_shape(normalized_shape)), eps
+        g, x, weight, mean, rstd, len(trailing_shape(normalized_shape)), eps
     ),
 )
 
@@ -166,7 +166,7 @@ rms_norm_backward.defined_by(_rms_norm_backward)
 rms_norm.batched(_layer_norm_lanes).grad_all(
     ("x", "weight"),
     lambda g, x, normalized_shape, weight, rstd, eps: rms_norm_backward(
-        g, x, weight, rstd, len(_shape(normalized_shape)), eps
+        g, x, weight, rstd, len(trailing_shape(normalized_shape)), eps
     ),
 )
 

@@ -14,13 +14,13 @@ from ..dtypes import is_floating
 from ..errors import DtypeError, ShapeError
 from ..kernels.reference.windows import conv_size, padded, windows
 from .annotations import ArrayLike, Sizes, Tensor
-from .arithmetic import add, multiply, round
-from .batching import folded, shifted, unfolded
-from .checks import axis_index, lined_up, sizes
+from .arithmetic import add, multiply
+from .batching import elementwise, folded, shifted, unfolded
+from .checks import NUMBERS, axis_index, fits_memory, lined_up, sizes
 from .composed import composed, computed
 from .declared import op
 from .indexing import scatter_add, take
-from .shape import astype, moveaxis
+from .shape import moveaxis
 
 __all__ = [
     "fold",
@@ -195,29 +195,33 @@ def interpolate(
     if (size is None) == (scale_factor is None):
         raise ShapeError("interpolate: give either size or scale_factor")
     given: Any = size if scale_factor is None else scale_factor
-    each = (given,) * space if isinstance(given, int | float) else tuple(given)
+    each = (given,) * space if isinstance(given, NUMBERS) else tuple(given)
     if len(each) != space:
         raise ShapeError(f"interpolate: {given!r} is not for the {space} axes of x {x.shape}")
-    nearest, dtype = mode.startswith("nearest"), x.dtype
-    if not nearest and not is_floating(dtype):
-        if dtype.kind not in "iu" or dtype.itemsize > 4:
-            raise DtypeError(f"interpolate: {mode!r} mixes floats or short integers, not {dtype}")
-        x = astype(x, np.float64)  # which mixes them without rounding much
+    nearest, whole = mode.startswith("nearest"), not is_floating(x.dtype)
+    if not nearest and whole and (x.dtype.kind not in "iu" or x.dtype.itemsize > 4):
+        raise DtypeError(f"interpolate: {mode!r} mixes floats or short integers, not {x.dtype}")
     if scale_factor is not None and not all(0 < s < math.inf for s in each):
         raise ValueError(f"interpolate: scale_factor must be positive numbers, not {given!r}")
-    for axis, wanted in enumerate(each, 2):
-        old = x.shape[axis]
+    plan = []
+    for axis, (old, wanted) in enumerate(zip(x.shape[2:], each, strict=True), 2):
         new = index(wanted) if scale_factor is None else math.floor(old * wanted)
         if new < 1 or old < 1:
             raise ShapeError(f"interpolate: from {old} to {new} elements along axis {axis}")
-        ratio = Fraction(old, new) if scale_factor is None else 1 / as_fraction(wanted)
+        plan.append((new, Fraction(old, new) if scale_factor is None else 1 / as_fraction(wanted)))
+    fits_memory("interpolate", (*x.shape[:2], *(new for new, _ in plan)), x.dtype)
+    if whole and not nearest:
+        return _mixed_integers(x, tuple(plan), align_corners)
+    for axis, (new, ratio) in enumerate(plan, 2):
         if nearest:
-            half = mode == "nearest-exact"  # ⌊(2i + 1) p / 2q⌋ instead of ⌊i p / q⌋, for p / q
-            at = [(2 * i + half) * ratio.numerator // (2 * ratio.denominator) for i in range(new)]
-            x = take(x, np.minimum(np.array(at, np.int64), old - 1), axis)
+            x = take(x, nearest_places(x.shape[axis], new, ratio, mode == "nearest-exact"), axis)
         else:
-            x = mixed(x, axis, new, float(ratio), align_corners)
-    return x if nearest or is_floating(dtype) else astype(round(x), dtype)
+            low, high, part = neighbours(x.shape[axis], new, ratio, align_corners)
+            precision = np.float64 if x.dtype in (np.float64, np.complex128) else np.float32
+            part = part.astype(precision).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
+            low, high = take(x, low, axis), take(x, high, axis)
+            x = add(multiply(low, 1 - part), multiply(high, part))
+    return x
 
 
 def as_fraction(number: float) -> Fraction:
@@ -225,15 +229,37 @@ def as_fraction(number: float) -> Fraction:
     return Fraction(number).limit_denominator(1 << 20) or Fraction(number)
 
 
-def mixed(x: Any, axis: int, new: int, ratio: float, align_corners: bool) -> Any:
-    """``new`` mixtures of two neighbours along ``axis``, whose places are ``ratio`` apart."""
-    i, old = np.arange(new), x.shape[axis]
+def nearest_places(old: int, new: int, ratio: Fraction, exact: bool) -> np.ndarray:
+    """⌊i p / q⌋, or ⌊(2i + 1) p / 2q⌋ where ``exact``, for the ratio p / q, within ``old``."""
+    p, q = ratio.numerator, 2 * ratio.denominator
+    fits = max(2 * new * p, q) < 1 << 63
+    twice = 2 * np.arange(new, dtype=np.int64 if fits else object) + exact
+    return np.minimum((twice * p // q).astype(np.int64), old - 1)
+
+
+def neighbours(
+    old: int, new: int, ratio: Fraction, align_corners: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For ``new`` places ``ratio`` apart: the elements before and behind, and the share of the
+    second."""
+    i = np.arange(new)
     if align_corners:
         at = i * ((old - 1) / (new - 1) if new > 1 else 0.0)
     else:
-        at = np.maximum((i + 0.5) * ratio - 0.5, 0)
+        at = np.maximum((i + 0.5) * float(ratio) - 0.5, 0)
     low = np.minimum(np.floor(at).astype(np.int64), old - 1)
-    high = np.minimum(low + 1, old - 1)
-    precision = np.float64 if x.dtype in (np.float64, np.complex128) else np.float32
-    part = (at - low).astype(precision).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
-    return add(multiply(take(x, low, axis), 1 - part), multiply(take(x, high, axis), part))
+    return low, np.minimum(low + 1, old - 1), at - low
+
+
+@op
+def _mixed_integers(x, plan, align_corners):
+    """Mixtures along the last axes, made in double and rounded once."""
+    mixed = np.asarray(x, np.float64)
+    for axis, (new, ratio) in enumerate(plan, -len(plan)):
+        low, high, part = neighbours(mixed.shape[axis], new, ratio, align_corners)
+        part = part.reshape((-1,) + (1,) * (-1 - axis))
+        mixed = mixed.take(low, axis) * (1 - part) + mixed.take(high, axis) * part
+    return np.rint(mixed).astype(x.dtype)
+
+
+_mixed_integers.batched(elementwise)
