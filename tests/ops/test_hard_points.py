@@ -99,8 +99,12 @@ OTHERWISE: dict[
     "logit": ((2,), "at 0 and 1 ours is infinite"),
     "pow": ((2,), "of a negative base aᵇ log a is NaN, and so are its derivatives"),
 }
-OF_OTHER_NUMBERS = {"cholesky", "eigvals", "eigvalsh", "imag", "inv", "matrix_power", "pinv", "qr",
-                    "slogdet", "solve"}  # fmt: skip
+# Of matrices that are not singular, or have no equal eigenvalues.
+OF_OTHER_NUMBERS = {
+    "cholesky", "cholesky_ex", "cholesky_inverse", "cholesky_solve", "eigvals", "eigvalsh", "imag",
+    "inv", "inv_ex", "logdet", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve",
+    "matrix_power", "pinv", "qr", "slogdet", "solve", "solve_triangular",
+}  # fmt: skip
 
 
 def each_case_of_few() -> list[Any]:

@@ -164,3 +164,132 @@ def test_a_count_has_a_gradient_of_zeros():
     count = tt.linalg.vector_norm(x, ord=0)
     assert count.item() == 2
     assert tt.grad(count, x)[0].tolist() == [0, 0, 0]
+
+
+# --- Larger than a block of columns, singular, empty, stacked --------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])
+@pytest.mark.parametrize(("rows", "columns"), [(150, 150), (65, 130), (130, 65), (2, 0), (0, 2)])
+def test_lu_and_triangular_systems_of_several_blocks(dtype: Any, rows: int, columns: int) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(2, rows, columns)) + 0.5j * rng.normal(size=(rows, columns))
+    x = (x if np.dtype(dtype).kind == "c" else x.real).astype(dtype)
+    eps = np.finfo(dtype).eps
+    p, lower, upper = linalg.lu(tt.tensor(x))
+    assert p.dtype == lower.dtype == upper.dtype == dtype
+    np.testing.assert_allclose((p @ lower @ upper).numpy(), x, atol=300 * eps)
+    assert np.abs(lower.numpy()).max(initial=0) <= 1.5  # exchanged rows: |Re| + |Im| is at most 1
+    if rows == columns:
+        b = rng.normal(size=(rows, 3)).astype(dtype)
+        factors, pivots = linalg.lu_factor(tt.tensor(x))
+        found = linalg.lu_solve(factors, pivots, tt.tensor(b)).numpy()
+        assert found.dtype == dtype
+        np.testing.assert_allclose(x @ found, np.broadcast_to(b, (2, rows, 3)), atol=2e4 * eps)
+
+
+@pytest.mark.parametrize("upper", [True, False])
+@pytest.mark.parametrize("left", [True, False])
+@pytest.mark.parametrize("unit", [True, False])
+def test_the_other_triangle_is_not_read(upper: bool, left: bool, unit: bool) -> None:
+    rng = np.random.default_rng(2)
+    a = rng.normal(size=(100, 100)) / 20 + np.eye(100)
+    b = rng.normal(size=(100, 100))
+    half = np.triu(a, int(unit)) if upper else np.tril(a, -int(unit))
+    whole = half + np.eye(100) if unit else half
+    hidden = np.where(half == 0, np.nan, half)
+    found = linalg.solve_triangular(hidden, b, upper=upper, left=left, unitriangular=unit).numpy()
+    np.testing.assert_allclose(whole @ found if left else found @ whole, b, atol=1e-10)
+
+
+def test_matrices_that_cannot_be_solved() -> None:
+    zeros, pivots = tt.zeros((2, 2)), tt.tensor([1, 2])
+    for name, call in {
+        "solve_triangular": lambda: linalg.solve_triangular(zeros, zeros, upper=True),
+        "cholesky_solve": lambda: linalg.cholesky_solve(zeros, zeros),
+        "cholesky_inverse": lambda: linalg.cholesky_inverse(zeros),
+        "lu_solve": lambda: linalg.lu_solve(zeros, pivots, zeros),
+        "tensorinv": lambda: linalg.tensorinv(zeros, ind=1),
+        "tensorsolve": lambda: linalg.tensorsolve(zeros, tt.ones(2)),
+    }.items():
+        with pytest.raises(tt.LinAlgError, match=rf"^({name}|solve_triangular): .*Singular"):
+            call()
+    both = tt.tensor([[[2.0, 0.0], [0.0, 4.0]], [[1.0, 2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 1.0]]])
+    inverse, info = linalg.inv_ex(both)
+    assert info.tolist() == [0, 0, 1]
+    assert inverse[0].tolist() == [[0.5, 0], [0, 0.25]]
+    assert np.isnan(inverse[2].numpy()).all()
+    factor, info = linalg.cholesky_ex(both)
+    assert info.tolist() == [0, 2, 1]
+    np.testing.assert_allclose(factor[0].numpy(), [[2**0.5, 0], [0, 2]], rtol=1e-6)
+    assert np.isnan(factor[1:].numpy()).all()
+    for p in (None, 2, 1, "fro", float("inf")):
+        assert linalg.cond(both, p).numpy()[2] == np.inf
+    assert linalg.logdet(both).numpy()[1:].tolist() == pytest.approx([np.nan, -np.inf], nan_ok=True)
+    assert linalg.lu_factor_ex(both).info.tolist() == [0, 0, 1]
+    upper = linalg.lu(tt.zeros((3, 3))).U
+    assert upper.tolist() == np.zeros((3, 3)).tolist()
+    with np.errstate(all="ignore"):  # of a singular U there is no derivative
+        assert np.isnan(gradient(lambda x: linalg.lu(x).L.sum(), np.zeros((2, 2)))).any()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: linalg.solve_triangular(tt.ones((2, 3)), tt.ones((2, 1)), upper=True), "square"),
+        (lambda: linalg.solve_triangular(tt.eye(2), tt.ones((3, 1)), upper=True), r"\(3, 1\)"),
+        (lambda: linalg.solve_triangular(tt.eye(2), tt.ones(2), upper=True), r"matrices: .*\(2,\)"),
+        (lambda: linalg.lstsq(tt.ones((3, 2)), tt.ones((2, 2))), r"sizes differ: a is \(3, 2\)"),
+        (lambda: linalg.lu_factor(tt.ones(3)), "needs matrices"),
+        (lambda: linalg.matrix_exp(tt.ones((2, 3))), "square matrices"),
+        (lambda: linalg.multi_dot([tt.ones((2, 3)), tt.ones((2, 3))]), "inner sizes"),
+        (lambda: linalg.multi_dot([tt.ones((2, 3))]), "needs"),
+        (lambda: linalg.vander(tt.ones(2), 0), "N must be at least 1"),
+        (lambda: linalg.householder_product(tt.ones((2, 3)), tt.ones(2)), "as many rows"),
+        (lambda: linalg.householder_product(tt.ones((3, 2)), tt.ones(3)), r"tau \(3,\)"),
+        (lambda: linalg.tensorinv(tt.ones((2, 3, 4))), "differ in size"),
+        (lambda: linalg.tensorsolve(tt.ones((2, 3)), tt.ones(2)), "no square matrix"),
+        (lambda: linalg.norm(tt.ones((2, 2, 2)), 1), "needs the axis"),
+        (lambda: linalg.norm(tt.ones((2, 2)), "fro", 0), "is of matrices"),
+        (lambda: linalg.matrix_norm(tt.ones((2, 2)), axis=(0, -2)), "one axis twice"),
+        (lambda: linalg.matrix_norm(tt.ones((2, 2)), axis=0), "axis names two axes"),
+        (lambda: linalg.pinv(tt.ones((2, 3)), hermitian=True), "square matrices"),
+    ],
+)
+def test_matrices_that_do_not_fit(call: Any, message: str) -> None:
+    with pytest.raises(tt.ShapeError, match=rf"^\w+: .*{message}"):
+        call()
+
+
+def test_cut_offs_of_each_matrix() -> None:
+    x = np.stack([np.diag([1.0, 0.1]), np.diag([10.0, 0.1])])
+    assert linalg.matrix_rank(x, rtol=np.array([0.2, 0.001])).tolist() == [1, 2]
+    assert linalg.matrix_rank(x, atol=np.array([0.05, 0.5])).tolist() == [2, 1]
+    np.testing.assert_allclose(linalg.pinv(x, atol=0.5).numpy()[0], np.diag([1.0, 0.0]))
+    np.testing.assert_allclose(
+        linalg.pinv(-x, atol=0.5, hermitian=True).numpy()[1], np.diag([-0.1, 0.0])
+    )
+    singular = linalg.lstsq(tt.ones((3, 2)), tt.tensor([2.0, 2.0, 5.0]))
+    np.testing.assert_allclose(singular.solution.numpy(), [1.5, 1.5], rtol=1e-6)
+    assert singular.rank.item() == 1
+    np.testing.assert_allclose(singular.residuals.numpy(), 6.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+def test_exponentials_of_small_and_large_matrices(dtype: Any) -> None:
+    """Against eigenvalues of symmetric matrices, whose exponentials are well conditioned."""
+    rng = np.random.default_rng(3)
+    for size in (0.0, 1e-3, 1.0, 30.0):
+        x = rng.normal(size=(3, 6, 6))
+        values, vectors = np.linalg.eigh(size * (x + x.swapaxes(-1, -2)) / 5)
+        given = (vectors * values[:, None, :]) @ vectors.swapaxes(-1, -2)
+        expected = (vectors * np.exp(values)[:, None, :]) @ vectors.swapaxes(-1, -2)
+        found = linalg.matrix_exp(tt.tensor(given.astype(dtype)))
+        assert found.dtype == dtype
+        for one, other in zip(found.numpy(), expected, strict=True):
+            bound = 50 * (1 + size) * np.finfo(dtype).eps * np.abs(other).max()
+            np.testing.assert_allclose(one, other, rtol=0, atol=bound)
+    turn = np.array([[0.0, -1e3], [1e3, 0.0]])
+    found = linalg.matrix_exp(tt.tensor(turn)).numpy()
+    np.testing.assert_allclose(found[:, 0], [np.cos(1e3), np.sin(1e3)], atol=1e-12)
+    assert np.isnan(linalg.matrix_exp(tt.full((2, 2), np.inf)).numpy()).all()

@@ -29,7 +29,7 @@ Key = tuple[int | str, ...]  # where an array of a case stands: (0,), ("weight",
 @cache
 def families() -> list[ModuleType]:
     """The modules of ops."""
-    packages = {ops.__name__: ops, ops.losses.__name__: ops.losses}
+    packages = {package.__name__: package for package in (ops, ops.losses, ops.linalg)}
     return [
         import_module(f"{name}.{module.name}")
         for name, package in packages.items()

@@ -192,6 +192,27 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "var_mean.unbiased": _spread_and_mean("var"),
     "view_as": lambda x, other: tt.reshape(x, other.shape),
     "where": lambda x, condition, other: tt.where(condition, x, other),
+    **{name: getattr(tt.linalg, name) for name in ("cholesky", "logdet", "matrix_exp")},
+    "linalg.lstsq": lambda a, b, driver="gelsy", **options: tt.linalg.lstsq(
+        a, b, driver=driver, **options
+    ),
+    "linalg.lstsq.grad_oriented": lambda a, b, **options: tt.linalg.lstsq(a, b, **options)[:2],
+    "linalg.pinv.hermitian": lambda x, **options: tt.linalg.pinv(
+        tt.tril(x) + tt.conj(tt.tril(x, -1).mT), **options
+    ),
+    "linalg.pinv.singular": lambda a, b: tt.linalg.pinv(a @ b.mT),
+    "lu": lambda x, pivot=True, get_infos=False: tt.linalg.lu_factor_ex(x, pivot)[: 2 + get_infos],
+    "lu_solve": lambda b, LU, pivots: tt.linalg.lu_solve(LU, pivots, b),
+    "pinverse": tt.linalg.pinv,
+    "svd": lambda x, some=True: (lambda u, s, vh: (u, s, tt.conj(vh.mT)))(
+        *tt.linalg.svd(x, not some)
+    ),
+    "triangular_solve": lambda b, a, upper=True, transpose=False, unitriangular=False: (
+        tt.linalg.solve_triangular(
+            a.mT if transpose else a, b, upper=upper != transpose, unitriangular=unitriangular
+        ),
+        +a,
+    ),
     "zero_": lambda x: tt.copy(x).zero_(),
 }
 
@@ -208,8 +229,17 @@ def _hermitian_part(g: np.ndarray) -> np.ndarray:
 # What of a gradient counts. Of the factors of a Hermitian matrix the Hermitian part alone does, and
 # PyTorch gives others that have the same one.
 GRADIENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = dict.fromkeys(
-    ("cholesky", "linalg.cholesky", "linalg.cholesky_ex"), _hermitian_part
+    (
+        "cholesky",
+        "linalg.cholesky",
+        "linalg.cholesky_ex",
+        "linalg.eigh",
+        "linalg.eigvalsh",
+    ),
+    _hermitian_part,
 )
+# By PyTorch's rule, which takes x itself, not the Hermitian matrix that its lower triangle tells.
+GRADIENTS["linalg.pinv.hermitian"] = np.zeros_like
 
 # What is drawn, or not initialised: the shapes and dtypes are compared.
 SHAPES_ALONE = {
@@ -225,4 +255,7 @@ TOLERANCES: dict[str, dict[str, float]] = {}
 
 # --- Why the others do not agree -------------------------------------------------------------
 
-REASONS: dict[str, str] = {}
+REASONS: dict[str, str] = dict.fromkeys(
+    ("cholesky_inverse", "cholesky_solve"),
+    "the gradient of a factor is triangular, as what is read of it; PyTorch's is not",
+)

@@ -158,8 +158,8 @@ def moveaxis(x: ArrayLike, source: Axis, destination: Axis) -> Tensor:
 
 
 @op(view=True)
-def expand_dims(x: ArrayLike, axis: int = 0) -> Tensor:
-    """x with an axis of size 1 put in at ``axis``."""
+def expand_dims(x: ArrayLike, axis: Axis = 0) -> Tensor:
+    """x with an axis of size 1 put in at ``axis``, or at each of several."""
     return np.expand_dims(x, axis)
 
 

@@ -47,9 +47,10 @@ _SHARED_FUNCTIONS = {
         "vsplit", "vstack", "where",
     },
     "linalg": {
-        "cholesky", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv",
-        "matmul", "matrix_norm", "matrix_power", "matrix_transpose", "outer", "pinv", "qr",
-        "slogdet", "solve", "svd", "svdvals", "tensordot", "trace", "vecdot", "vector_norm",
+        "cholesky", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh",
+        "inv", "lstsq", "matmul", "matrix_norm", "matrix_power", "matrix_transpose", "multi_dot",
+        "norm", "outer", "pinv", "qr", "slogdet", "solve", "svd", "svdvals", "tensordot",
+        "tensorinv", "tensorsolve", "trace", "vecdot", "vector_norm",
     },
     "fft": {
         "fft", "fft2", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft",

@@ -1,111 +1,61 @@
-"""Linear algebra: solving, factorising, eigenvalues, norms and products (Array API, ``linalg``).
+"""Inverses, determinants, factorisations, eigenvalues and singular values.
 
-LAPACK does the work, through NumPy. All functions take stacks of matrices in the last two axes.
-The gradients are those of Giles, "Collected matrix derivative results", 2008, and of PyTorch for
-complex matrices. Where they depend on an arbitrary choice (the phases of complex singular vectors)
-there is an error.
+Where a gradient depends on an arbitrary choice (the phases of complex singular vectors) there is an
+error.
 """
 
 from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Callable
-from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import kernels
-from ..dtypes import get_default_dtype, is_complex, is_floating, is_real_floating
-from ..engine.core import GraphError
-from ..engine.operation import Op
-from ..errors import ShapeError
-from ..kernels.reference.checks import own_axis
-from ..kernels.reference.promotion import promoting
-from ..kernels.reference.scaling import leaves_range, power_of_two
-from .annotations import ArrayLike, Tensor
-from .arithmetic import _no_slope, abs, sign
-from .batching import over_matrices, padded, rank
-from .batching import reduction as over_lanes
-from .complex_numbers import conj, conjugate_if_complex, imag, real
-from .composed import composed, computed
-from .declared import op
-from .elementary import pow
-from .indexing import advanced_index
-from .logic import equal, logical_and, logical_or, where
-from .matmul import matmul
-from .reduction import expand, max, min, sum
-from .searching import count_nonzero
-from .shape import astype, broadcast_to, clone, concat, expand_dims, matrix_transpose, tril, triu
-from .tensor_products import cross, diagonal, outer, tensordot, trace, vecdot
+from ...dtypes import is_complex
+from ...engine.core import GraphError
+from ...engine.operation import Op
+from ...kernels.reference.promotion import promoting
+from ..annotations import ArrayLike, Tensor
+from ..batching import over_matrices, padded, rank
+from ..complex_numbers import conj, imag, real
+from ..composed import composed, computed
+from ..declared import op
+from ..elementary import atan2
+from ..indexing import advanced_index
+from ..logic import equal, less, logical_and, where
+from ..matmul import matmul
+from ..shape import broadcast_to, clone, concat, expand_dims, tril, triu
+from ..tensor_products import diagonal
+from .matrices import (
+    adjoint,
+    as_matrices,
+    hermitian_part,
+    of_gradients,
+    per_matrix,
+    put_on_diagonal,
+)
 
 __all__ = [
     "cholesky",
-    "cross",
+    "cholesky_ex",
     "det",
-    "diagonal",
     "eig",
     "eigh",
     "eigvals",
     "eigvalsh",
     "inv",
-    "matmul",
-    "matrix_norm",
+    "inv_ex",
+    "logdet",
     "matrix_power",
     "matrix_rank",
-    "matrix_transpose",
-    "outer",
     "pinv",
     "qr",
     "slogdet",
     "solve",
     "svd",
     "svdvals",
-    "tensordot",
-    "trace",
-    "vecdot",
-    "vector_norm",
 ]
-
-
-def adjoint(x: Any) -> Any:
-    """xᴴ, the conjugate transpose."""
-    return conjugate_if_complex(x.mT)
-
-
-def of_gradients(rule: Callable[..., Any]) -> Callable[..., Any]:
-    """A rule that is written for gradients, dL/dx + i dL/dy, as the literature has them, as one for
-    cotangents, which are their conjugates."""
-
-    def conjugated(g: Any) -> Any:
-        return (
-            tuple(conjugated(one) for one in g) if isinstance(g, tuple) else conjugate_if_complex(g)
-        )
-
-    @wraps(rule)
-    def of_cotangents(g: Any, *args: Any) -> Any:
-        return conjugated(rule(conjugated(g), *args))
-
-    return of_cotangents
-
-
-def as_matrices(name: str, x: Any, square: bool = False) -> np.ndarray:
-    """``x`` as a stack of matrices of floating point numbers."""
-    x = np.asarray(x)
-    if x.ndim < 2 or (square and x.shape[-1] != x.shape[-2]):
-        raise ShapeError(f"{name}: needs {'square ' * square}matrices, but is given {x.shape}")
-    return x if is_floating(x) else x.astype(get_default_dtype())
-
-
-def hermitian_part(x: Any) -> Any:
-    """(x + xᴴ) / 2: x itself, if it is symmetric or Hermitian, as it has to be."""
-    return 0.5 * x + 0.5 * np.conj(np.swapaxes(x, -1, -2))
-
-
-def put_on_diagonal(x: Any) -> Any:
-    """Matrices with the elements of x on their diagonals and 0 elsewhere."""
-    return expand_dims(x, -1) * np.eye(x.shape[-1], dtype=bool)
 
 
 # --- Inverses and determinants ----------------------------------------------------------------
@@ -152,6 +102,45 @@ def inv(x: ArrayLike) -> Tensor:
 inv.grad(x=lambda g, out: -matmul(out.mT, matmul(g, out.mT)))
 
 
+def _one_by_one(found, x, why):
+    """``found(x)`` of a stack x, and 0 for each matrix; where that fails, of one matrix at a time:
+    NaN and ``why(matrix)``, a number above 0, for those of which it has no result."""
+    try:
+        return found(x), np.zeros(x.shape[:-2], np.int32)
+    except np.linalg.LinAlgError:
+        if x.ndim == 2:
+            return np.full_like(x, np.nan), np.asarray(why(x), np.int32)
+    outputs = [_one_by_one(found, one, why) for one in x.reshape(-1, *x.shape[-2:])]
+    made, failed = (np.stack(column) for column in zip(*outputs, strict=True))
+    return made.reshape(x.shape), failed.reshape(x.shape[:-2])
+
+
+class InvExResult(NamedTuple):
+    inverse: Tensor
+    info: Tensor
+
+
+@op(outputs=2)
+def _inv_ex(x):
+    x = as_matrices("inv_ex", x, square=True)
+    return _one_by_one(np.linalg.inv, x, lambda one: 1)
+
+
+_inv_ex.grad(x=lambda g, out: -matmul(out[0].mT, matmul(g[0], out[0].mT)))
+
+
+@composed
+def inv_ex(x: ArrayLike) -> InvExResult:
+    """x⁻¹ without an error: ``info`` is 0 for each matrix that has an inverse, and 1 where it has
+    none, and NaN stands for it.
+
+    >>> import tinytensor as tt
+    >>> tt.linalg.inv_ex(tt.tensor([[[2.0]], [[0.0]]])).info
+    tensor([0, 1], dtype=int32)
+    """
+    return InvExResult(*_inv_ex(x))
+
+
 @op
 def det(x: ArrayLike) -> Tensor:
     """The determinant. The gradient, of cofactors, is right for singular matrices too; a higher
@@ -187,12 +176,7 @@ _cofactors.defined_by(_signed_minors)
 
 def _det_to_x(g, x, out):
     regular = np.all(np.asarray(out.value) != 0)
-    return _each(g) * (_each(out) * inv(x).mT if regular else _cofactors(x))
-
-
-def _each(x):
-    """A number for each matrix of a stack, in the shape that multiplies matrices."""
-    return expand_dims(expand_dims(x, -1), -1)
+    return per_matrix(g) * (per_matrix(out) * inv(x).mT if regular else _cofactors(x))
 
 
 det.grad(x=_det_to_x)
@@ -214,7 +198,7 @@ def _slogdet_to_x(g, x, out):
     factor = of_logarithm
     if is_complex(x):
         factor = of_logarithm + 1j * imag(of_sign * out[0])
-    return _each(factor) * inv(x).mT
+    return per_matrix(factor) * inv(x).mT
 
 
 _slogdet.grad(x=_slogdet_to_x)
@@ -226,20 +210,74 @@ def slogdet(x: ArrayLike) -> SlogdetResult:
     return SlogdetResult(*_slogdet(x))
 
 
-@op
-def pinv(x: ArrayLike, rtol: ArrayLike | None = None) -> Tensor:
-    """The pseudo-inverse. Singular values up to ``rtol`` times the largest count as 0.
+@computed
+def logdet(x: ArrayLike) -> Tensor:
+    """The logarithm of the determinant: NaN where a real one is negative, −∞ where it is 0; of
+    complex numbers the principal one."""
+    phase, logarithm = _slogdet(x)
+    if is_complex(x):
+        return logarithm + 1j * atan2(imag(phase), real(phase))
+    return where(less(phase, 0), math.nan, logarithm)
 
+
+def cut_off(name, x, rtol, atol=None, hermitian=False):
+    """The parts of each matrix, its singular values, and up to where these count as 0: the larger
+    of ``atol`` and ``rtol`` times the largest, each a number or one for each matrix."""
+    if rtol is None:
+        rtol = builtins.max(x.shape[-2:]) * np.finfo(x.dtype).eps
+        rtol = rtol if atol is None else np.where(np.asarray(atol) > 0, 0, rtol)
+    parts = np.linalg.eigh(x) if hermitian else np.linalg.svd(x, full_matrices=False)
+    s = np.abs(parts[0]) if hermitian else parts[1]
+    least = np.asarray(rtol) * s.max(-1, initial=0)
+    least = least if atol is None else np.maximum(least, atol)
+    if least.shape != x.shape[:-2]:
+        least = np.broadcast_to(least, x.shape[:-2])
+    return parts, s, least.astype(s.dtype)[..., None]
+
+
+def _of_rank(name, x, hermitian):
+    """``x`` as matrices, square and their own Hermitian parts if that is said of them."""
+    x = as_matrices(name, x, square=bool(hermitian))
+    return hermitian_part(x) if hermitian else x
+
+
+@op
+def pinv(
+    x: ArrayLike,
+    rtol: ArrayLike | None = None,
+    hermitian: bool = False,
+    atol: ArrayLike | None = None,
+) -> Tensor:
+    """The pseudo-inverse. Singular values up to the larger of ``atol`` and ``rtol`` times the
+    largest count as 0: numbers, or one for each matrix. Without both, ``rtol`` is the dtype's
+    epsilon times the longer side; beside an ``atol`` above 0 it is 0.
+
+    ``hermitian``: of x its Hermitian part is taken, and eigenvalues are as good as singular ones.
     The gradient is that among matrices of one rank (Golub and Pereyra, 1973).
     """
-    cutoff: Any = rtol  # NumPy's annotation lacks None
-    return np.linalg.pinv(as_matrices("pinv", x), rtol=cutoff)
+    x = _of_rank("pinv", x, hermitian)
+    parts, s, least = cut_off("pinv", x, rtol, atol, hermitian)
+    none = s <= least
+    if hermitian:
+        values, u = parts
+        vh = np.conj(np.swapaxes(u, -1, -2))
+    else:
+        u, values, vh = parts
+    inverse = np.where(none, 0, 1 / np.where(none, 1, values)).astype(values.dtype)
+    left = np.conj(np.swapaxes(vh, -1, -2)) * inverse[..., None, :]
+    return np.matmul(left, np.conj(np.swapaxes(u, -1, -2)))
 
 
 @of_gradients
-def _pinv_to_x(g, x, out):
-    p, gh = out, adjoint(g)
-    ph = adjoint(p)
+def _pinv_to_x(g, x, out, hermitian):
+    x = 0.5 * (x + adjoint(x)) if hermitian else x
+    whole = of_pseudo_inverse(g, x, out)
+    return 0.5 * (whole + adjoint(whole)) if hermitian else whole
+
+
+def of_pseudo_inverse(g, x, p):
+    """The gradient of x from that of its pseudo-inverse p."""
+    gh, ph = adjoint(g), adjoint(p)
     left = matmul(gh, matmul(p, ph))
     right = matmul(matmul(ph, p), gh)
     return (
@@ -255,9 +293,17 @@ pinv.grad(x=_pinv_to_x)
 
 
 @op
-def matrix_rank(x: ArrayLike, rtol: ArrayLike | None = None) -> Tensor:
-    """How many singular values are above ``rtol`` times the largest."""
-    return np.asarray(np.linalg.matrix_rank(as_matrices("matrix_rank", x), rtol=rtol))
+def matrix_rank(
+    x: ArrayLike,
+    rtol: ArrayLike | None = None,
+    hermitian: bool = False,
+    atol: ArrayLike | None = None,
+) -> Tensor:
+    """How many singular values are above the larger of ``atol`` and ``rtol`` times the largest;
+    arguments as of :func:`pinv`."""
+    x = _of_rank("matrix_rank", x, hermitian)
+    _, s, least = cut_off("matrix_rank", x, rtol, atol, hermitian)
+    return np.asarray(np.count_nonzero(s > least, axis=-1))
 
 
 @computed
@@ -302,6 +348,37 @@ def _cholesky_to_x(g, out, upper):
 
 
 cholesky.grad(x=_cholesky_to_x)
+
+
+class CholeskyExResult(NamedTuple):
+    L: Tensor
+    info: Tensor
+
+
+@op(outputs=2)
+def _cholesky_ex(x, upper):
+    x = hermitian_part(as_matrices("cholesky_ex", x, square=True))
+    return _one_by_one(lambda x: np.linalg.cholesky(x, upper=upper), x, _first_indefinite)
+
+
+def _first_indefinite(x):
+    """The order of the first leading minor of x that is not positive definite."""
+    for order in range(1, len(x) + 1):
+        try:
+            np.linalg.cholesky(x[:order, :order])
+        except np.linalg.LinAlgError:
+            break
+    return order
+
+
+_cholesky_ex.grad(x=lambda g, out, upper: _cholesky_to_x(g[0], out[0], upper))
+
+
+@composed
+def cholesky_ex(x: ArrayLike, upper: bool = False) -> CholeskyExResult:
+    """:func:`cholesky` without an error: where a matrix is not positive definite, ``info`` is the
+    order of its first leading minor that is not, and NaN stands for L; otherwise it is 0."""
+    return CholeskyExResult(*_cholesky_ex(x, bool(upper)))
 
 
 class QRResult(NamedTuple):
@@ -421,19 +498,36 @@ def _eigh_to_x(g, out):
 _eigh.grad(x=_eigh_to_x)
 
 
+def _of_triangle(name: str, x: Any, UPLO: str | None) -> Any:
+    """x, or the Hermitian matrix that its lower or upper triangle tells."""
+    if UPLO is None:
+        return x
+    if UPLO not in ("L", "U"):
+        raise ValueError(f'{name}: UPLO must be "L", "U" or None, not {UPLO!r}')
+    half = tril(x) if UPLO == "L" else triu(x)
+    off = half - put_on_diagonal(diagonal(x))
+    return off + adjoint(off) + put_on_diagonal(real(diagonal(x)))
+
+
 @composed
-def eigh(x: ArrayLike) -> EighResult:
+def eigh(x: ArrayLike, UPLO: str | None = None) -> EighResult:
     """The eigenvalues, ascending, and eigenvectors (columns) of a symmetric or Hermitian x.
 
-    Of x its Hermitian part is taken, so the gradient is Hermitian.
+    Of x its Hermitian part is taken, so the gradient is Hermitian; or, where ``UPLO`` is "L" or
+    "U", its lower or upper triangle alone, which then has the gradient.
     """
-    return EighResult(*_eigh(x))
+    return EighResult(*_eigh(_of_triangle("eigh", x, UPLO)))
 
 
 @op
-def eigvalsh(x: ArrayLike) -> Tensor:
-    """The eigenvalues, ascending, of a symmetric or Hermitian x."""
+def _eigvalsh(x):
     return np.linalg.eigvalsh(hermitian_part(as_matrices("eigvalsh", x, square=True)))
+
+
+@composed
+def eigvalsh(x: ArrayLike, UPLO: str | None = None) -> Tensor:
+    """The eigenvalues, ascending, of a symmetric or Hermitian x; ``UPLO`` as in :func:`eigh`."""
+    return _eigvalsh(_of_triangle("eigvalsh", x, UPLO))
 
 
 @of_gradients
@@ -442,7 +536,7 @@ def _eigvalsh_to_x(g, x):
     return matmul(vectors * expand_dims(g, -2), adjoint(vectors))
 
 
-eigvalsh.grad(x=_eigvalsh_to_x)
+_eigvalsh.grad(x=_eigvalsh_to_x)
 
 
 class SVDResult(NamedTuple):
@@ -507,12 +601,12 @@ def svdvals(x: ArrayLike) -> Tensor:
 
 
 @of_gradients
-def _svdvals_to_x(g, x):
+def singular_to_x(g, x):
     u, _, vh = _svd(x, False)
     return matmul(u * expand_dims(g, -2), vh)
 
 
-svdvals.grad(x=_svdvals_to_x)
+svdvals.grad(x=singular_to_x)
 
 
 class EigResult(NamedTuple):
@@ -566,102 +660,10 @@ eigvals.grad(x=_eigvals_to_x)
 # The named tuples are put around these ops by the functions of their names, which errors and reprs
 # shall tell.
 _op: Op
-for _op in (_slogdet, _qr, _eigh, _svd, _eig):
+for _op in (_slogdet, _inv_ex, _cholesky_ex, _qr, _eigh, _eigvalsh, _svd, _eig):
     _op.__name__ = _op.__name__.lstrip("_")
 
-for _op in (_slogdet, _qr, _eigh, _svd, _eig, inv, det, pinv, matrix_rank, cholesky):
+for _op in (_slogdet, _inv_ex, _cholesky_ex, _qr, _eigh, _svd, _eig, inv, det, pinv):
     _op.batched(over_matrices)
-for _op in (eigvalsh, svdvals, eigvals):
+for _op in (matrix_rank, cholesky, _eigvalsh, svdvals, eigvals):
     _op.batched(over_matrices)
-
-# --- Norms -----------------------------------------------------------------------------------
-
-
-@op
-@promoting(floating=True)
-@own_axis
-def _p_norm(x, axis, keepdims, ord):
-    with np.errstate(divide="ignore", over="ignore", under="ignore"):
-        powers = np.asarray(_powers(x, axis, keepdims, ord))
-        if kernels.in_range(powers) or x.size == 0:
-            return _root(powers, ord)
-        bad = leaves_range(powers)
-        if axis is not None and not keepdims:
-            bad = np.expand_dims(bad, axis)
-        scale = power_of_two(x, axis, bad)
-        out = _root(_powers(x / scale, axis, keepdims, ord), ord)
-        return out * (scale if keepdims else np.squeeze(scale, axis))
-
-
-def _powers(x, axis, keepdims, ord):
-    """Σ |x|ᵖ, where p is ``ord``."""
-    if ord == 2 and is_real_floating(x):
-        return kernels.reduce_sum(kernels.square(x), axis, keepdims)
-    return np.sum(np.abs(x) ** ord, axis=axis, keepdims=keepdims)
-
-
-def _root(powers, ord):
-    return kernels.sqrt(powers) if ord == 2 else powers ** (1 / ord)
-
-
-def _p_norm_to_x(g, x, out, axis, keepdims, ord):
-    """g |y|ᵖ⁻² ȳ, where y = x / norm."""
-    g, out = (expand(t, x.shape, axis, keepdims) for t in (g, out))
-    none = equal(out, 0)
-    y = x / where(none, 1.0, out)
-    across = conjugate_if_complex(y)
-    if ord > 0 and ord % 2 == 0:  # a polynomial, whose higher derivatives are not 0 where x is
-        if ord > 2:
-            across = across * pow(real(y * across), ord / 2 - 1)
-        return g * where(none, 0.0, across)
-    gone = logical_or(none, equal(y, 0))
-    share = pow(where(gone, 1.0, abs(y)), ord - 1)
-    return g * (where(gone, 0.0, share) * conjugate_if_complex(sign(y)))
-
-
-_p_norm.batched(over_lanes).grad(x=_p_norm_to_x)
-
-
-@computed
-def vector_norm(
-    x: ArrayLike, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, ord: float = 2
-) -> Tensor:
-    """(Σ |x|ᵖ)^(1/p) over the axes of ``axis``, p = ``ord``; for ∞ the largest |x|, for −∞ the
-    smallest, for 0 how many are not 0. Where x or the norm is 0, so is the gradient."""
-    if ord in (math.inf, -math.inf):
-        return _extreme(abs(x), axis, keepdims, ord > 0)
-    if ord == 0:
-        count = count_nonzero(x, axis, keepdims)
-        if x.dtype.kind in "biu":
-            return count
-        found = astype(count, np.empty(0, x.dtype).real.dtype)
-        return found + sum(_no_slope(abs(x)), axis, keepdims)  # 0, and a gradient of zeros
-    if ord == 1:
-        return sum(abs(x), axis, keepdims)
-    return _p_norm(x, axis, keepdims, ord)
-
-
-def _extreme(x: Any, axis: Any, keepdims: bool, largest: bool) -> Any:
-    """The largest or smallest element; the largest of none is 0, as for a norm it should."""
-    if not largest:
-        return min(x, axis, keepdims)
-    return max(x, axis, keepdims) if x.size else sum(x, axis, keepdims)
-
-
-@computed
-def matrix_norm(x: ArrayLike, keepdims: bool = False, ord: float | str | None = "fro") -> Tensor:
-    """The norm of each matrix. ``ord`` is "fro" (or None) for √Σ|x|², "nuc" for the sum of the
-    singular values, 2 and −2 for the largest and smallest, 1 and −1 for the largest and smallest
-    column sum of |x|, inf and -inf for those of the rows."""
-    if x.ndim < 2:
-        raise ShapeError(f"matrix_norm: needs matrices, but is given {x.shape}")
-    if ord in ("fro", None):
-        return vector_norm(x, (-2, -1), keepdims)
-    if ord not in ("nuc", 2, -2, 1, -1, math.inf, -math.inf):
-        raise ValueError(f"matrix_norm: there is no ord {ord!r}")
-    if ord == "nuc":
-        out = sum(svdvals(x), -1)
-    else:
-        lengths = svdvals(x) if ord in (2, -2) else sum(abs(x), -2 if ord in (1, -1) else -1)
-        out = _extreme(lengths, -1, False, float(ord or 0) > 0)
-    return _each(out) if keepdims else out
