@@ -13,7 +13,7 @@ from ...errors import ShapeError
 from ...kernels.reference.checks import own_axis
 from ...kernels.reference.promotion import promoting
 from ...kernels.reference.scaling import leaves_range, power_of_two
-from ..annotations import ArrayLike, Tensor
+from ..annotations import ArrayLike, Dtype, Tensor
 from ..arithmetic import _no_slope, abs, divide, sign
 from ..batching import reduction as over_lanes
 from ..checks import axis_index
@@ -90,7 +90,7 @@ def vector_norm(
     axis: int | tuple[int, ...] | None = None,
     keepdims: bool = False,
     ord: float = 2,
-    dtype: Any = None,
+    dtype: Dtype = None,
 ) -> Tensor:
     """(Σ |x|ᵖ)^(1/p) over the axes of ``axis``, p = ``ord``; for ∞ the largest |x|, for −∞ the
     smallest, for 0 how many are not 0. Where x or the norm is 0, so is the gradient. With a
@@ -122,7 +122,7 @@ def matrix_norm(
     ord: float | str | None = "fro",
     axis: tuple[int, int] = (-2, -1),
     keepdims: bool = False,
-    dtype: Any = None,
+    dtype: Dtype = None,
 ) -> Tensor:
     """The norm of each matrix, in the two axes of ``axis``. ``ord`` is "fro" (or None) for √Σ|x|²,
     "nuc" for the sum of the singular values, 2 and −2 for the largest and smallest, 1 and −1 for
@@ -156,7 +156,7 @@ def norm(
     ord: float | str | None = None,
     axis: int | tuple[int, ...] | None = None,
     keepdims: bool = False,
-    dtype: Any = None,
+    dtype: Dtype = None,
 ) -> Tensor:
     """The norm of vectors or matrices, as ``axis`` and ``ord`` say.
 
