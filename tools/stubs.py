@@ -332,7 +332,7 @@ def spelled_out(kind: type) -> Iterator[str]:
                     yield item.target.id
 
 
-def made() -> dict[Path, str]:
+def stubs() -> dict[Path, str]:
     """All stubs: where each stands, and its text."""
     spaces = {beside(namespace): of_functions(namespace) for namespace in NAMESPACES}
     return spaces | {ROOT / "tinytensor" / "tensors" / "made.pyi": of_methods()}
@@ -343,21 +343,26 @@ def beside(module: ModuleType) -> Path:
     return ROOT / file.relative_to(Path(tt.__file__ or "").parent.parent).with_suffix(".pyi")
 
 
-def written(path: Path) -> str:
-    """A stub as it stands; nothing, if it does not."""
-    return path.read_text("utf-8") if path.exists() else ""
+def stale() -> dict[Path, str]:
+    """The stubs that are not as they have to be: their texts, none for one of no module any more."""
+    made = stubs()
+    before = {path: path.read_text("utf-8") for path in (ROOT / "tinytensor").rglob("*.pyi")}
+    paths = sorted(made.keys() | before.keys())
+    return {path: made.get(path, "") for path in paths if made.get(path) != before.get(path)}
 
 
 def main() -> int:
-    stale = {path: text for path, text in made().items() if written(path) != text}
-    check = "--check" in sys.argv
-    for path, text in stale.items():
-        print(f"{path.relative_to(ROOT)}: {'not what the sources say' if check else 'written'}")
-        if not check:
+    check, wrong = "--check" in sys.argv, stale()
+    for path, text in wrong.items():
+        done = "not as the sources have it" if check else "written" if text else "removed"
+        print(f"{path.relative_to(ROOT)}: {done}")
+        if text and not check:
             path.write_text(text, "utf-8")
-    if stale and check:
+        elif not check:
+            path.unlink()
+    if wrong and check:
         print("write them anew: python -m tools.stubs")
-    return int(check and bool(stale))
+    return int(check and bool(wrong))
 
 
 if __name__ == "__main__":
