@@ -344,7 +344,7 @@ def beside(module: ModuleType) -> Path:
 
 
 def stale() -> dict[Path, str]:
-    """The stubs that are not as they have to be: their texts, none for one of no module any more."""
+    """The stubs that are not as they have to be, and what is: nothing, where no module is left."""
     made = stubs()
     before = {path: path.read_text("utf-8") for path in (ROOT / "tinytensor").rglob("*.pyi")}
     paths = sorted(made.keys() | before.keys())
