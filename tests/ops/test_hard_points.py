@@ -83,6 +83,9 @@ OTHERWISE: dict[
         ("celu", "elu", "selu"), ((2,), "the second derivative at 0 is of the other side")
     ),
     "prelu": ((2,), "at 0 the derivatives are of the left side; PyTorch's second ones of neither"),
+    "kl_div": ((2,), "of a negative target ours is NaN, as its logarithm"),
+    "gaussian_nll_loss": ((1, 2), "variances alone, which are not negative"),
+    "poisson_nll_loss": ((1, 2), "means alone, which are not negative"),
     "binary_cross_entropy": ((1, 2), "probabilities alone"),
     **dict.fromkeys(
         ("log", "log2", "log10", "log_backward", "atanh", "fmod", "remainder", "xlogy"),

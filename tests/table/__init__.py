@@ -12,6 +12,7 @@ from . import (  # for their rows
     complex_numbers,
     conv,
     diagonals,
+    distances,
     dropout,
     elementary,
     embedding,

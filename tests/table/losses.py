@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .rows import Case, case, row
+from .samples import apart
 
 
 def _functional(name: str) -> Callable[..., Any]:
@@ -123,4 +124,131 @@ row(
         pos_weight=np.array([0.5, 4.0, 2.0], np.float32),
     ),
     torch=_functional("binary_cross_entropy_with_logits"),
+)
+
+# --- Made of other ops -------------------------------------------------------------------------
+
+_REDUCTIONS: list[dict[str, Any]] = [{}, {"reduction": "sum"}, {"reduction": "none"}]
+
+
+def _signs(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.choice(np.array([1, -1]), shape)
+
+
+def _positive(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.uniform(0.3, 1.8, shape)
+
+
+row(
+    "kl_div",
+    lambda rng: [
+        *(case(rng.normal(size=(3, 4)), _positive(rng, 3, 4), **r) for r in _REDUCTIONS),
+        case(rng.normal(size=(3, 4)), _positive(rng, 3, 4), reduction="batchmean"),
+        case(rng.normal(size=(3, 4)), rng.normal(size=(3, 4)), log_target=True),
+    ],
+    torch=_functional("kl_div"),
+)
+row(
+    "poisson_nll_loss",
+    lambda rng: [
+        *(case(rng.normal(size=(3, 4)), _positive(rng, 3, 4), **r) for r in _REDUCTIONS),
+        case(rng.normal(size=5), np.array([0.2, 0.7, 1.5, 2.5, 3.5]), full=True),
+        case(_positive(rng, 5), _positive(rng, 5), log_input=False, eps=0.1),
+    ],
+    torch=_functional("poisson_nll_loss"),
+)
+row(
+    "gaussian_nll_loss",
+    lambda rng: [
+        *(
+            case(_positive(rng, 3, 4), _positive(rng, 3, 4), _positive(rng, 3, 4), **r)
+            for r in _REDUCTIONS
+        ),
+        case(rng.normal(size=(3, 4)), rng.normal(size=(3, 4)), _positive(rng, 3), full=True),
+        case(rng.normal(size=(3, 4)), rng.normal(size=(3, 4)), _positive(rng, 3, 1)),
+    ],
+    torch=_functional("gaussian_nll_loss"),
+)
+row(
+    "soft_margin_loss",
+    lambda rng: [case(rng.normal(size=(3, 4)), _signs(rng, 3, 4), **r) for r in _REDUCTIONS],
+    torch=_functional("soft_margin_loss"),
+)
+row(
+    "hinge_embedding_loss",
+    lambda rng: [
+        *(case(_positive(rng, 3, 4), _signs(rng, 3, 4), **r) for r in _REDUCTIONS),
+        case(_positive(rng, 6), _signs(rng, 6), margin=0.7),
+    ],
+    torch=_functional("hinge_embedding_loss"),
+)
+row(
+    "margin_ranking_loss",
+    lambda rng: [
+        *(case(apart(rng, 6), apart(rng, 6) + 0.1, _signs(rng, 6), **r) for r in _REDUCTIONS),
+        case(rng.normal(size=(3, 4)), rng.normal(size=(3, 4)), _signs(rng, 3, 4), margin=0.5),
+    ],
+    torch=_functional("margin_ranking_loss"),
+)
+row(
+    "cosine_embedding_loss",
+    lambda rng: [
+        *(
+            case(rng.normal(size=(5, 3)), rng.normal(size=(5, 3)), _signs(rng, 5), **r)
+            for r in _REDUCTIONS
+        ),
+        case(rng.normal(size=(5, 3)), rng.normal(size=(5, 3)), _signs(rng, 5), margin=0.3),
+        case(rng.normal(size=3), rng.normal(size=3), np.array(1)),
+    ],
+    torch=_functional("cosine_embedding_loss"),
+)
+row(
+    "multi_margin_loss",
+    lambda rng: [
+        *(case(rng.normal(size=(3, 4)), np.array([0, 3, 1]), **r) for r in _REDUCTIONS),
+        case(rng.normal(size=(3, 4)), np.array([2, 2, 1]), p=2, margin=0.7),
+        case(rng.normal(size=4), np.array(2)),
+    ],
+    torch=_functional("multi_margin_loss"),
+)
+row(
+    "multilabel_margin_loss",
+    lambda rng: [
+        *(
+            case(rng.normal(size=(2, 4)), np.array([[1, 3, -1, 0], [2, -1, 3, 3]]), **r)
+            for r in _REDUCTIONS
+        ),
+        case(rng.normal(size=3), np.array([2, 0, 1])),
+    ],
+    torch=_functional("multilabel_margin_loss"),
+)
+row(
+    "multilabel_soft_margin_loss",
+    lambda rng: [
+        *(case(rng.normal(size=(3, 4)), _positive(rng, 3, 4), **r) for r in _REDUCTIONS),
+        case(rng.normal(size=(3, 4)), _positive(rng, 3, 4), _positive(rng, 4)),
+    ],
+    torch=_functional("multilabel_soft_margin_loss"),
+)
+
+
+def _triplets(rng: np.random.Generator) -> list[np.ndarray]:
+    return [rng.normal(size=(4, 3)) for _ in range(3)]
+
+
+row(
+    "triplet_margin_loss",
+    lambda rng: [
+        *(case(*_triplets(rng), **r) for r in _REDUCTIONS),
+        case(*_triplets(rng), margin=3.0, p=3.0, swap=True),
+    ],
+    torch=_functional("triplet_margin_loss"),
+)
+row(
+    "triplet_margin_with_distance_loss",
+    lambda rng: [
+        case(*_triplets(rng), margin=2.0),
+        case(*_triplets(rng), margin=3.0, distance_function=lambda a, b: ((a - b) ** 2).sum(-1)),
+    ],
+    torch=_functional("triplet_margin_with_distance_loss"),
 )

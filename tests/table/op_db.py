@@ -144,6 +144,13 @@ def _shaped(x: Any, shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(x.shape[i - lead] if n == -1 else n for i, n in enumerate(shape))
 
 
+def _triplets(*args: Any, distance_function: Any = None, **kwargs: Any) -> Any:
+    """The samples' distances are a module of PyTorch's, or a function of one name for both."""
+    if distance_function is not None and type(distance_function).__name__ == "PairwiseDistance":
+        distance_function = F.pairwise_distance
+    return F.triplet_margin_with_distance_loss(*args, distance_function=distance_function, **kwargs)
+
+
 COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "T": lambda x: tt.permute_dims(x, tuple(range(x.ndim))[::-1]),
     "H": lambda x: tt.conj(_matrices(x)),
@@ -165,6 +172,7 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "meshgrid.list_of_tensors": lambda tensors, **kw: tt.meshgrid(*tensors, **kw),
     "min.reduction_with_dim": _best("min", "argmin"),
     "nn.functional.embedding": lambda weight, indices, **kw: F.embedding(indices, weight, **kw),
+    "nn.functional.triplet_margin_with_distance_loss": _triplets,
     "nonzero": lambda x, as_tuple=False: (
         tt.nonzero(x) if as_tuple else tt.stack(tt.nonzero(x), axis=-1)
     ),

@@ -15,6 +15,7 @@ from .attention import *
 from .complex_numbers import *
 from .conv import *
 from .diagonals import *
+from .distances import *
 from .dropout import *
 from .elementary import *
 from .embedding import *

@@ -11,15 +11,13 @@ from typing import Literal
 import numpy as np
 
 from .. import kernels
-from ..dtypes import as_array
-from ..engine.core import Variable
 from ..engine.operation import Op
 from ..errors import ShapeError
 from .annotations import ArrayLike, Dtype, Tensor
 from .arithmetic import abs, negative, sign
 from .batching import elementwise as over_lanes
 from .checks import axis_index, number, real_floats
-from .composed import composed, computed
+from .composed import composed, computed, tensor
 from .declared import op
 from .elementary import erf, exp, expm1, logaddexp, sigmoid, tanh
 from .logic import greater, less_equal, where
@@ -322,7 +320,7 @@ def prelu(x: ArrayLike, weight: ArrayLike) -> Tensor:
     tensor([[-0.5 , -0.25]])
     """
     real_floats("prelu", "x", x)
-    weight = weight if isinstance(weight, Variable) else as_array(weight)
+    weight = tensor(weight)
     channels = 1 if x.ndim < 2 else x.shape[1]
     if weight.ndim > 1 or weight.size not in (1, channels):
         raise ShapeError(

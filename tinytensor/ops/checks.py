@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ..dtypes import is_real_floating
+from ..dtypes import is_floating, is_real_floating
 from ..errors import AxisError, DtypeError, RangeError, ShapeError
 
 NUMBERS = (int, float, np.integer, np.floating)
@@ -30,9 +30,9 @@ def floating(op: str, name: str, x: Any) -> np.ndarray:
     return x
 
 
-def real_floats(op: str, name: str, x: Any) -> None:
+def real_floats(op: str, name: str, x: Any, or_complex: bool = False) -> None:
     """An error in the name of ``op`` unless ``x``, a tensor or an array, is of real floats."""
-    if not is_real_floating(x):
+    if not (is_floating if or_complex else is_real_floating)(x):
         raise DtypeError(f"{op}: {name} must be floating point, but is {x.dtype} of {x.shape}")
 
 

@@ -18,6 +18,11 @@ Out = TypeVar("Out")
 _ABSENT: Any = object()
 
 
+def tensor(x: Any) -> Any:
+    """x itself if it is a tensor, and otherwise an array."""
+    return x if isinstance(x, Variable) else as_array(x)
+
+
 def composed(function: Callable[P, Out]) -> Callable[P, Out]:
     """Let the first argument be whatever makes an array, and put the name before any error."""
     return _taking(function, as_array)
@@ -49,7 +54,7 @@ def one_by_one(function: Callable[..., Out]) -> Callable[..., Out]:
 
 def arrays_of(sequence: Any) -> list[Any]:
     """Each of a sequence as what has a shape."""
-    return [x if isinstance(x, Variable) else as_array(x) for x in sequence]
+    return [*map(tensor, sequence)]
 
 
 def _taking(function: Callable[P, Out], ready: Callable[[Any], Any]) -> Callable[P, Out]:

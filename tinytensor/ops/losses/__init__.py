@@ -3,3 +3,5 @@
 from .binary import *
 from .classes import *
 from .differences import *
+from .likelihoods import *
+from .margins import *

@@ -11,7 +11,8 @@ from ...dtypes import is_complex
 from ...errors import DtypeError
 from .. import reduction as reductions
 from ..batching import lanes_of, padded, rank, shape, with_lanes
-from ..checks import floating
+from ..checks import floating, real_floats
+from ..composed import tensor
 
 
 def check_reduction(name, reduction):
@@ -34,14 +35,43 @@ def checked_pair(name, input, target, reduction):
     if is_complex(target):
         raise DtypeError(f"{name}: target must be real, but is {target.dtype} of {target.shape}")
     check_reduction(name, reduction)
+    warn_of_broadcasting(name, input, target, 5)
+    return input, target
+
+
+def warn_of_broadcasting(name, input, target, level):
     if input.shape != target.shape:
         warnings.warn(
             f"{name}: input is {input.shape} and target {target.shape}: to broadcast them is seldom"
             " meant",
             UserWarning,
-            stacklevel=4,
+            stacklevel=level,
         )
-    return input, target
+
+
+# --- Of losses that are made of ops ------------------------------------------------------------
+
+
+def tensor_pair(name, input, target, reduction, or_complex=False):
+    """The target as a tensor or an array, the input and the reduction being checked."""
+    real_floats(name, "input", input, or_complex)
+    check_reduction(name, reduction)
+    target = tensor(target)
+    if is_complex(target) and not or_complex:
+        raise DtypeError(f"{name}: target must be real, but is {target.dtype} of {target.shape}")
+    warn_of_broadcasting(name, input, target, 6)
+    return target
+
+
+def is_known(x):
+    """Whether the elements can be looked at: those of one lane of a vmap cannot."""
+    return not getattr(x, "level", 0)
+
+
+def reduced(losses, reduction):
+    if reduction == "none":
+        return losses
+    return (reductions.sum if reduction == "sum" else reductions.mean)(losses)
 
 
 def share_of_each(g, losses, reduction):
