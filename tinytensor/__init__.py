@@ -30,13 +30,14 @@ from .ops import *
 from .random import (
     get_rng_state as get_rng_state, manual_seed as manual_seed, set_rng_state as set_rng_state,
 )
+from .tensors import methods as _methods
 from .tensors.creation import *
 from .tensors.function import (
     Function as Function, once_differentiable as once_differentiable,
 )
 from .tensors.namespace_info import (
     ARRAY_API_VERSION as __array_api_version__,
-    __array_namespace_info__ as __array_namespace_info__,
+    __array_namespace_info__ as __array_namespace_info__, device as device,
 )
 from .tensors.tensor import Tensor as Tensor, op as op
 from .version import __version__ as __version__
@@ -56,7 +57,17 @@ _LATER = dict.fromkeys(
     "saved_memory": "debug.saved_memory",
 }
 
+# PyTorch's names of dtypes: no globals, which `from tinytensor import *` would take along.
+_DTYPES = {
+    "cdouble": "complex128", "cfloat": "complex64", "double": "float64", "float": "float32",
+    "half": "float16", "int": "int32", "long": "int64", "short": "int16",
+}  # fmt: skip
+
 if _typing.TYPE_CHECKING:
+    from .dtypes import (
+        complex64 as cfloat, complex128 as cdouble, float16 as half, float32 as float,
+        float64 as double, int16 as short, int32 as int, int64 as long,
+    )  # fmt: skip
     from . import data, func, generation, io, models, nn, optim, scalar, train, viz
     from .debug.anomaly import detect_anomaly as detect_anomaly
     from .debug.saved_memory import saved_memory as saved_memory
@@ -65,8 +76,12 @@ if _typing.TYPE_CHECKING:
 else:
 
     def __getattr__(name):
+        if name in _DTYPES:
+            return globals()[_DTYPES[name]]
         if name not in _LATER:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            from .ops.ways import missing
+
+            raise missing(__name__, name)
         if _LATER[name] is None:
             return _import_module(f"{__name__}.{name}")
         return getattr(_import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .engine.core import Variable
-from .errors import DtypeError
+from .errors import AxisError, DtypeError
 
 __all__ = [
     "bool",
@@ -222,9 +222,31 @@ def _promoted(
     return COMPLEX_OF.get(found, found) if reach == COMPLEX else found
 
 
+class Size(int):
+    """How many elements there are. Called, the sizes along the axes, or along one of them: what
+    PyTorch's ``x.size()`` and ``x.size(0)`` are, while ``x.size`` is the standard's number."""
+
+    shape: tuple[int, ...]
+
+    def __call__(self, dim: int | None = None) -> Any:
+        if dim is None:
+            return self.shape
+        if not -len(self.shape) <= dim < len(self.shape):
+            raise AxisError(f"size: there is no axis {dim} in {len(self.shape)} dimensions")
+        return self.shape[dim]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, (int(self),)
+
+
+SCALARS = (np.generic, Size)
+
+
 def number_of(x: Any) -> Any:
-    """A scalar of NumPy's as Python's number; anything else as it is."""
-    return x.item() if isinstance(x, np.generic) else x
+    """A scalar of NumPy's, or a size, as Python's number; anything else as it is."""
+    if isinstance(x, np.generic):
+        return x.item()
+    return int(x) if type(x) is Size else x
 
 
 def as_array(data: Any, dtype: Any = None) -> np.ndarray:

@@ -67,7 +67,6 @@ def test_what_means_the_same_is_understood(pytorchs, ours):
         (lambda: tt.sort(X, dim=1), r"argsort\(axis=\)"),
         (lambda: tt.split(X, 1, dim=0), "cuts into pieces of that size in PyTorch"),
         (lambda: tt.squeeze(X, dim=0), r"squeeze\(axis=\) raises"),
-        (lambda: tt.repeat(X, 2, dim=0), "repeat_interleave"),
         (lambda: tt.std(X, dim=0), r"divides by n - 1 in PyTorch, by n here"),
         (lambda: tt.equal(input=X, other=X), r"bool\(\(x == y\).all\(\)\)"),
         (lambda: tt.nonzero(X, as_tuple=False), "argwhere"),

@@ -10,6 +10,7 @@ from types import ModuleType as _Module
 from . import fft as _fft
 from . import linalg as _linalg
 from .activation import *
+from .aliases import *
 from .arithmetic import *
 from .attention import *
 from .complex_numbers import *

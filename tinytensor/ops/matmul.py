@@ -73,7 +73,7 @@ def matmul_grad_b(g, a, b_ndim):
     if a.ndim == 2:
         return matmul(transposed(a), g)
     if b_ndim == 1:
-        return matmul(transposed(as_rows(a)), reshape(g, (g.size,)))
+        return matmul(transposed(as_rows(a)), reshape(g, (prod(g.shape),)))
     if b_ndim == 2:  # one matrix for the whole batch: the sum over it is within one product
         return matmul(transposed(as_rows(a)), as_rows(g))
     return matmul(transposed(a), g)

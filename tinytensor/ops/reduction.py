@@ -81,7 +81,7 @@ def _mean_to_x(g, x_shape, axis, keepdims):
 
 def _count(from_shape, reduced):
     """How many elements went into each of ``reduced``."""
-    return math.prod(from_shape) / builtins.max(reduced.size, 1)
+    return math.prod(from_shape) / builtins.max(math.prod(reduced.shape), 1)
 
 
 mean.grad(x=_mean_to_x)

@@ -64,7 +64,6 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
         ("dim",),
         "leaves an axis alone whose size is not 1 in PyTorch; here squeeze(axis=) raises",
     ),
-    "repeat": (("dim",), "is repeat_interleave(x, repeats, dim=); PyTorch's x.repeat is x.tile"),
     "equal": (
         ("input", "other"),
         "asks whether all are equal in PyTorch: bool((x == y).all()); here it compares each",

@@ -79,10 +79,6 @@ class Batched(Tensor):
         return self.value.ndim - 1
 
     @property
-    def size(self) -> int:
-        return int(np.prod(self.shape))
-
-    @property
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import KINDS, defaults
+from ..engine.core import Variable
 
 __all__ = ["__array_namespace_info__"]
 
@@ -56,5 +57,50 @@ def __array_namespace_info__() -> Info:
 
 def check_device(device: Any) -> None:
     """An error for any device but the CPU."""
-    if device not in (None, "cpu"):
+    if device not in (None, "cpu", "cpu:0"):
         raise ValueError(f"device: there is only 'cpu', not {device!r}")
+
+
+class device(str):
+    """A device, of which there is one: the string "cpu", with the attributes of PyTorch's.
+
+    >>> import tinytensor as tt
+    >>> tt.device("cpu") == "cpu", tt.zeros(2).device.type
+    (True, 'cpu')
+    """
+
+    __slots__ = ()
+    type = "cpu"
+    index = None  # type: ignore[assignment]
+
+    def __new__(cls, type: Any = "cpu", index: int | None = None) -> device:
+        check_device(type)
+        return str.__new__(cls, "cpu")
+
+
+CPU = device()
+
+
+def target(name: str, args: tuple[Any, ...], dtype: Any, on: Any) -> np.dtype | None:
+    """The dtype that ``x.to(…)`` asks for, by itself or as that of a tensor; None for that of x.
+    An error if a device is another than the CPU, or an argument is none of these."""
+    check_device(on)
+    for arg in args:
+        if isinstance(arg, Variable):
+            dtype = arg.dtype  # type: ignore[attr-defined]
+        elif isinstance(arg, str) and not _is_dtype(arg):
+            check_device(arg)
+        elif arg is not None and not isinstance(arg, bool):  # a bool is non_blocking
+            dtype = arg
+    try:
+        return None if dtype is None else np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"{name}: takes a dtype, a tensor or 'cpu', not {dtype!r}") from None
+
+
+def _is_dtype(name: str) -> bool:
+    try:
+        np.dtype(name)
+    except TypeError:
+        return False
+    return True

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..dtypes import number_of
 from ..engine.core import Variable, compiled
-from ..engine.operation import BAD_INPUT, would_record
+from ..engine.operation import BAD_INPUT, Op, would_record
 from ..errors import DtypeError, ShapeError, kind_of
 from ..ops import (
     abs,
@@ -63,7 +63,9 @@ def in_place(x, by, op, ufunc, others):
     array = array_of(by, x)
     raw = [other.value if isinstance(other, Variable) else number_of(other) for other in others]
     try:
-        if ufunc is not None and (others or (array.flags.forc and array.dtype.kind not in "biu")):
+        if not isinstance(op, Op):
+            np.copyto(array, op(x.detach(), *others).numpy(), casting="same_kind")
+        elif ufunc is not None and (others or (array.flags.forc and array.dtype.kind not in "biu")):
             ufunc(array, *raw, out=array, casting="same_kind")
         else:
             forward = x.widened(op) if x.narrow else op.forward
@@ -77,6 +79,29 @@ def as_shape(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
     """The sizes of ``f(2, 3)`` and of ``f((2, 3))`` alike."""
     one_sequence = len(sizes) == 1 and isinstance(sizes[0], (tuple, list))
     return tuple(sizes[0]) if one_sequence else sizes
+
+
+def one_of(name: str, axis: Axes, dim: Axes) -> Axes:
+    """What was given of the two names of one argument."""
+    if axis is not None and dim is not None:
+        raise TypeError(f"{name}: argument 'axis' is given twice, once as 'dim'")
+    return axis if dim is None else dim
+
+
+def method_of(function: Any) -> Any:
+    """A function of a tensor as a method: compiled, it goes straight to the op."""
+    if isinstance(function, Op):
+        call = function.call
+
+        def method(self, *args, **kwargs):
+            return call((self, *args), kwargs)
+
+    else:
+
+        def method(self, *args, **kwargs):
+            return function(self, *args, **kwargs)
+
+    return method
 
 
 class Gradient:
@@ -180,10 +205,18 @@ class Operators(Variable):
     def reshape(self, *shape: Any) -> Tensor:
         return reshape_op.call((self, as_shape(shape), None), None)
 
-    def sum(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
-        return sum_op.call((self, axis, keepdims, None), None)
+    def sum(self, axis: Axes = None, keepdims: bool = False, *, dtype: Any = None,
+            dim: Axes = None, keepdim: bool = False) -> Tensor:
+        """The sum over ``axis``, or PyTorch's ``dim``: see :func:`tinytensor.sum`."""
+        if dim is not None or keepdim:
+            return sum_op(self, one_of("sum", axis, dim), keepdim or keepdims, dtype)
+        return sum_op.call((self, axis, keepdims, dtype), None)
 
-    def mean(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    def mean(self, axis: Axes = None, keepdims: bool = False, *,
+             dim: Axes = None, keepdim: bool = False) -> Tensor:
+        """The mean over ``axis``, or PyTorch's ``dim``: see :func:`tinytensor.mean`."""
+        if dim is not None or keepdim:
+            return mean_op(self, one_of("mean", axis, dim), keepdim or keepdims)
         return mean_op.call((self, axis, keepdims), None)
 
     def __iadd__(self, y: Any) -> Self: return in_place(self, "+=", add, np.add, (y,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
@@ -13,6 +14,8 @@ from .. import kernels, ops
 from ..dtypes import (
     COMPLEX,
     FLOAT,
+    SCALARS,
+    Size,
     beside,
     float32,
     get_default_dtype,
@@ -24,6 +27,7 @@ from ..dtypes import (
     promoted,
     wide,
 )
+from ..dtypes import _bfloat16 as bfloat16_dtype
 from ..dtypes import as_array as array_of
 from ..engine import operation
 from ..engine.core import GraphError, Variable, edge, version_of, wrap
@@ -32,13 +36,15 @@ from ..engine.hooks import RemovableHandle
 from ..engine.operation import Op
 from ..errors import DtypeError, RangeError, ShapeError, kind_of
 from ..ops import inplace
+from ..ops.aliases import expand
 from ..ops.indexing import raw_index
 from ..ops.precision import cast
 from ..ops.updates import At
 from .floats16 import widened
-from .namespace_info import ARRAY_API_VERSION
+from .namespace_info import ARRAY_API_VERSION, CPU, target
+from .namespace_info import device as device_of_tensors
 from .numpy_protocol import NAMES_OF_UFUNCS, OF_SHAPES, WRITING, function_of
-from .operators import Gradient, Operators, as_shape, in_place
+from .operators import Gradient, Operators, as_shape, in_place, one_of
 
 if TYPE_CHECKING:
     from ..ops.declared import TensorOp
@@ -52,6 +58,7 @@ Dtype = npt.DTypeLike | None
 Spec = tuple[Any, ...]  # the shape, the dtype of cotangents; the dtype of gradients, if another
 _Bool: TypeAlias = bool  # the class below has methods of these names
 _Float: TypeAlias = float
+_Int: TypeAlias = int
 
 
 def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
@@ -223,7 +230,7 @@ class Tensor(Made):
 
     @classmethod
     def explained(cls, op: Op, error: Exception, values: Sequence[Any]) -> Exception:
-        arrays = all(isinstance(value, np.ndarray | np.generic | int | float) for value in values)
+        arrays = all(isinstance(value, np.ndarray | np.generic | _Int | float) for value in values)
         if op.explain is not None and arrays and isinstance(error, ValueError):
             return ShapeError(f"{op.__name__}: {op.explain(*map(np.shape, values))}")
         message = str(error)
@@ -242,25 +249,44 @@ class Tensor(Made):
         return self.value.shape
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> _Int:
         return self.value.ndim
 
     @property
-    def size(self) -> int:
-        return self.value.size
+    def size(self) -> Size:
+        """How many elements there are; ``x.size()`` is the shape, ``x.size(0)`` its first size."""
+        found = Size(math.prod(self.shape))
+        found.shape = self.shape
+        return found
+
+    def numel(self) -> _Int:
+        """How many elements there are."""
+        return math.prod(self.shape)
+
+    def dim(self) -> _Int:
+        """How many axes there are."""
+        return len(self.shape)
+
+    nelement, ndimension = numel, dim
+
+    def element_size(self) -> _Int:
+        """How many bytes an element takes."""
+        return self.dtype.itemsize
+
+    itemsize = property(element_size)
 
     @property
     def dtype(self) -> np.dtype:
         return self.value.dtype
 
     @property
-    def nbytes(self) -> int:
+    def nbytes(self) -> _Int:
         return self.value.nbytes
 
     @property
-    def device(self) -> str:
-        """Always ``"cpu"``."""
-        return "cpu"
+    def device(self) -> device_of_tensors:
+        """Always ``"cpu"``, a :class:`tinytensor.device`."""
+        return CPU
 
     @property
     def is_leaf(self) -> bool:
@@ -331,8 +357,8 @@ class Tensor(Made):
         self,
         *,
         stream: Any = None,
-        max_version: tuple[int, int] | None = None,
-        dl_device: tuple[int, int] | None = None,
+        max_version: tuple[_Int, _Int] | None = None,
+        dl_device: tuple[_Int, _Int] | None = None,
         copy: bool | None = None,
     ) -> Any:
         """A capsule by which another library shares this memory: ``torch.from_dlpack(t)``."""
@@ -341,7 +367,7 @@ class Tensor(Made):
         options: Any = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
         return self.data.__dlpack__(stream=stream, **options)
 
-    def __dlpack_device__(self) -> tuple[int, int]:
+    def __dlpack_device__(self) -> tuple[_Int, _Int]:
         return self.data.__dlpack_device__()
 
     def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
@@ -349,6 +375,40 @@ class Tensor(Made):
         if device != "cpu" or stream is not None:
             raise ValueError(f"to_device: there is only 'cpu', without streams, not {device!r}")
         return self
+
+    def to(
+        self,
+        *args: Any,
+        dtype: Dtype = None,
+        device: Any = None,
+        copy: _Bool = False,
+        non_blocking: _Bool = False,
+        memory_format: None = None,
+    ) -> Tensor:
+        """This tensor in another dtype, in that of another tensor, or on a device, which is "cpu".
+
+        >>> import tinytensor as tt
+        >>> x = tt.ones(2)
+        >>> x.to(tt.float64).dtype, x.to("cpu") is x, x.to(tt.tensor([1])).dtype
+        (dtype('float64'), True, dtype('int64'))
+        """
+        wanted = target("to", args, dtype, device)
+        made = self if wanted is None else self.astype(wanted)
+        return ops.clone(self) if copy and made is self else made
+
+    def cpu(self) -> Tensor:
+        """This tensor, which is on the only device."""
+        return self
+
+    def type_as(self, other: Any) -> Tensor:
+        """The elements as the dtype of ``other``."""
+        return self.astype(other.dtype)
+
+    def type(self, dtype: Dtype = None) -> Tensor:
+        """The elements as ``dtype``."""
+        if dtype is None:
+            raise TypeError("type: PyTorch's x.type() is the name of a type; here x.dtype says it")
+        return self.astype(dtype)
 
     def item(self) -> _Float:
         """The only element, as a Python number: a bool, an int, a float, or a complex one."""
@@ -387,7 +447,7 @@ class Tensor(Made):
         table = "".join(f"<tr>{row}</tr>" for row in rows)
         return f"<table>{table}</table><p>tensor {self.shape}, {self.dtype}</p>"
 
-    def __len__(self) -> int:
+    def __len__(self) -> _Int:
         if self.ndim == 0:
             raise TypeError("len: a tensor of 0 dimensions has no length")
         return self.shape[0]
@@ -402,10 +462,10 @@ class Tensor(Made):
 
     # fmt: off
     def __bool__(self) -> _Bool: return bool(self.value)
-    def __int__(self) -> int: return int(self.item())
+    def __int__(self) -> _Int: return int(self.item())
     def __float__(self) -> _Float: return float(self.item())
     def __complex__(self) -> complex: return complex(self.item())
-    def __index__(self) -> int: return self.value.__index__()
+    def __index__(self) -> _Int: return self.value.__index__()
     # fmt: on
 
     def __format__(self, spec: str) -> str:
@@ -426,7 +486,7 @@ class Tensor(Made):
             other.node, other.tracked = self.node, True
         return other
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+    def __deepcopy__(self, memo: dict[_Int, Any]) -> Tensor:
         if not self.is_leaf:
             raise GraphError("deepcopy: an op made this tensor; copy a detached one")
         other = type(self).__new__(type(self))
@@ -515,34 +575,6 @@ class Tensor(Made):
         """``self -= alpha * other``"""
         return in_place(self, "sub_", ops.subtract, np.subtract, (_times(alpha, other),))
 
-    def clip_(self, min: Any = None, max: Any = None) -> Tensor:
-        """Bring every element into [min, max]; None is no bound."""
-        return in_place(self, "clip_", ops.clip, None, (min, max))
-
-    clamp_ = clip_
-
-    def mul_(self, other: Any) -> Self:
-        return in_place(self, "mul_", ops.multiply, np.multiply, (other,))
-
-    def div_(self, other: Any) -> Self:
-        return in_place(self, "div_", ops.divide, np.divide, (other,))
-
-    def pow_(self, other: Any) -> Self:
-        return in_place(self, "pow_", ops.pow, np.power, (other,))
-
-    # fmt: off
-    def abs_(self) -> Self: return in_place(self, "abs_", ops.abs, np.abs, ())
-    def exp_(self) -> Self: return in_place(self, "exp_", ops.exp, np.exp, ())
-    def log_(self) -> Self: return in_place(self, "log_", ops.log, np.log, ())
-    def neg_(self) -> Self: return in_place(self, "neg_", ops.negative, np.negative, ())
-    def reciprocal_(self) -> Self: return in_place(self, "reciprocal_", ops.reciprocal, None, ())
-    def relu_(self) -> Self: return in_place(self, "relu_", ops.relu, None, ())
-    def round_(self) -> Self: return in_place(self, "round_", ops.round, np.rint, ())
-    def sigmoid_(self) -> Self: return in_place(self, "sigmoid_", ops.sigmoid, None, ())
-    def sqrt_(self) -> Self: return in_place(self, "sqrt_", ops.sqrt, np.sqrt, ())
-    def tanh_(self) -> Self: return in_place(self, "tanh_", ops.tanh, np.tanh, ())
-    # fmt: on
-
     # --- Methods: each is the op of its name; operators.py has the operators -------------------
 
     # fmt: off
@@ -564,90 +596,139 @@ class Tensor(Made):
     # fmt: off
     def float(self) -> Tensor: return self.astype(np.float32)
     def double(self) -> Tensor: return self.astype(np.float64)
+    def half(self) -> Tensor: return self.astype(np.float16)
+    def bfloat16(self) -> Tensor: return self.astype(bfloat16_dtype())
     def long(self) -> Tensor: return self.astype(np.int64)
+    def int(self) -> Tensor: return self.astype(np.int32)
+    def short(self) -> Tensor: return self.astype(np.int16)
+    def char(self) -> Tensor: return self.astype(np.int8)
+    def byte(self) -> Tensor: return self.astype(np.uint8)
     def bool(self) -> Tensor: return self.astype(np.bool_)
-    def view(self, *shape: Any) -> Tensor: return ops.reshape(self, as_shape(shape))
-    def permute(self, *axes: Any) -> Tensor: return ops.permute_dims(self, as_shape(axes))
-    def swapaxes(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1, axis2)
-    def squeeze(self, axis: Axes = None) -> Tensor: return ops.squeeze(self, axis)
-    def expand_dims(self, axis: int = 0) -> Tensor: return ops.expand_dims(self, axis)
-    def unsqueeze(self, axis: int) -> Tensor: return ops.expand_dims(self, axis)
-    def broadcast_to(self, *shape: Any) -> Tensor: return ops.broadcast_to(self, as_shape(shape))
-    def flip(self, axis: Axes = None) -> Tensor: return ops.flip(self, axis)
-    def roll(self, shift: Any, axis: Axes = None) -> Tensor: return ops.roll(self, shift, axis)
-    def tile(self, *repetitions: Any) -> Tensor: return ops.tile(self, as_shape(repetitions))
-    def unstack(self, axis: int = 0) -> tuple[Tensor, ...]: return ops.unstack(self, axis)
-    def cumsum(self, axis: int = -1) -> Tensor: return ops.cumsum(self, axis)
-    def softmax(self, axis: int = -1) -> Tensor: return ops.softmax(self, axis)
-    def log_softmax(self, axis: int = -1) -> Tensor: return ops.log_softmax(self, axis)
-    def matmul(self, other: Any) -> Tensor: return ops.matmul(self, other)
-    def abs(self) -> Tensor: return ops.abs(self)
-    def sign(self) -> Tensor: return ops.sign(self)
-    def exp(self) -> Tensor: return ops.exp(self)
-    def log(self) -> Tensor: return ops.log(self)
-    def sqrt(self) -> Tensor: return ops.sqrt(self)
-    def rsqrt(self) -> Tensor: return ops.rsqrt(self)
-    def square(self) -> Tensor: return ops.square(self)
-    def reciprocal(self) -> Tensor: return ops.reciprocal(self)
-    def pow(self, exponent: Any) -> Tensor: return ops.pow(self, exponent)
-    def sin(self) -> Tensor: return ops.sin(self)
-    def cos(self) -> Tensor: return ops.cos(self)
-    def tanh(self) -> Tensor: return ops.tanh(self)
-    def sigmoid(self) -> Tensor: return ops.sigmoid(self)
-    def relu(self) -> Tensor: return ops.relu(self)
-    def erf(self) -> Tensor: return ops.erf(self)
-    def clip(self, min: Any = None, max: Any = None) -> Tensor: return ops.clip(self, min, max)
-    def round(self) -> Tensor: return ops.round(self)
+    def cfloat(self) -> Tensor: return self.astype(np.complex64)
+    def cdouble(self) -> Tensor: return self.astype(np.complex128)
     # fmt: on
 
-    def transpose(self, *axes: Any) -> Tensor:
-        """All axes reversed, two of them exchanged, or all in a new order."""
+    def view(self, *shape: Any) -> Tensor:
+        """The elements, in C order, in another shape; a view where that can be."""
+        return ops.reshape(self, as_shape(shape))
+
+    def permute(self, *axes: Any, dims: Sequence[_Int] | None = None) -> Tensor:
+        """The axes in another order, given as one tuple or one by one."""
+        return ops.permute_dims(self, as_shape(axes) if dims is None else dims)
+
+    def broadcast_to(self, *shape: Any) -> Tensor:
+        """Stretched to a shape, without a copy."""
+        return ops.broadcast_to(self, as_shape(shape))
+
+    def expand(self, *sizes: Any) -> Tensor:
+        """Stretched to sizes, of which −1 leaves an axis as it is, without a copy."""
+        return expand(self, as_shape(sizes))
+
+    def expand_as(self, other: Any) -> Tensor:
+        """Stretched to the shape of ``other``."""
+        return ops.broadcast_to(self, other.shape)
+
+    def reshape_as(self, other: Any) -> Tensor:
+        """In the shape of ``other``."""
+        return ops.reshape(self, other.shape)
+
+    view_as = reshape_as
+
+    def flip(self, *axes: Any, axis: Axes = None, dims: Axes = None) -> Tensor:
+        """The elements in reverse order along axes, or along all of them."""
         order = as_shape(axes)
-        if len(order) == 2 and len(axes) == 2:
+        return ops.flip(self, one_of("flip", axis, dims) if order in ((), (None,)) else order)
+
+    def tile(self, *repetitions: Any) -> Tensor:
+        """Laid side by side so often along each axis: PyTorch's ``repeat``."""
+        return ops.tile(self, as_shape(repetitions))
+
+    def repeat(self, *repeats: Any, axis: _Int | None = None) -> Tensor:
+        """Each element along ``axis`` repeated, as ``tt.repeat`` does."""
+        if len(repeats) != 1:
+            raise TypeError(
+                f"repeat: x.repeat{repeats} is x.tile{repeats} if it is PyTorch's;"
+                " x.repeat(repeats, axis=) repeats each element"
+            )
+        return ops.repeat(self, repeats[0], axis)
+
+    def transpose(self, *axes: Any, dim0: _Int | None = None, dim1: _Int | None = None) -> Tensor:
+        """All axes reversed, two of them exchanged, or all in a new order."""
+        order = as_shape((*axes, *(dim for dim in (dim0, dim1) if dim is not None)))
+        if len(order) == 2 and (len(axes) != 1 or dim1 is not None):
             return ops.swapaxes(self, *order)
         return ops.permute_dims(self, None if order in ((), (None,)) else order)
 
-    def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
-        return ops.flatten(self, start_axis, end_axis)
+    def diagonal(self, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
+        """The diagonal of two axes, by default the first two, as NumPy and PyTorch have it."""
+        return ops.diagonal(self, offset, dim1, dim2)
 
-    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
-        return ops.repeat(self, repeats, axis)
+    def where(self, condition: Any, other: Any) -> Tensor:
+        """The elements where ``condition``, elsewhere those of ``other``."""
+        return ops.where(condition, self, other)
 
-    def split(self, indices_or_sections: Any, axis: int = 0) -> tuple[Tensor, ...]:
-        return ops.split(self, indices_or_sections, axis)
-
-    def take(self, indices: Any, axis: int | None = None) -> Tensor:
-        return ops.take(self, indices, axis)
-
-    def prod(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
-        return ops.prod(self, axis, keepdims)
-
-    def max(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
-        return ops.max(self, axis, keepdims)
-
-    def min(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
-        return ops.min(self, axis, keepdims)
-
-    def var(self, axis: Axes = None, correction: _Float = 0, keepdims: _Bool = False) -> Tensor:
-        return ops.var(self, axis, correction, keepdims)
-
-    def std(self, axis: Axes = None, correction: _Float = 0, keepdims: _Bool = False) -> Tensor:
-        return ops.std(self, axis, correction, keepdims)
-
-    def argmax(self, axis: int | None = None, keepdims: _Bool = False) -> Tensor:
-        return ops.argmax(self, axis, keepdims)
-
-    def argmin(self, axis: int | None = None, keepdims: _Bool = False) -> Tensor:
-        return ops.argmin(self, axis, keepdims)
-
-    def any(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
-        return ops.any(self, axis, keepdims)
-
-    def all(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
-        return ops.all(self, axis, keepdims)
-
-    def logsumexp(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor:
-        return ops.logsumexp(self, axis, keepdims)
+    if TYPE_CHECKING:  # ``methods.py`` makes these of the ops of their names
+        # fmt: off
+        def swapaxes(self, axis1: _Int, axis2: _Int) -> Tensor: ...
+        def squeeze(self, axis: Axes = None) -> Tensor: ...
+        def expand_dims(self, axis: _Int = 0) -> Tensor: ...
+        def unsqueeze(self, dim: _Int) -> Tensor: ...
+        def roll(self, shift: Any, axis: Axes = None) -> Tensor: ...
+        def unstack(self, axis: _Int = 0) -> tuple[Tensor, ...]: ...
+        def flatten(self, start_axis: _Int = 0, end_axis: _Int = -1) -> Tensor: ...
+        def split(self, indices_or_sections: Any, axis: _Int = 0) -> tuple[Tensor, ...]: ...
+        def take(self, indices: Any, axis: _Int | None = None) -> Tensor: ...
+        def cumsum(self, axis: _Int | None = None, reverse: _Bool = False) -> Tensor: ...
+        def softmax(self, axis: _Int = -1) -> Tensor: ...
+        def log_softmax(self, axis: _Int = -1) -> Tensor: ...
+        def logsumexp(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor: ...
+        def prod(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor: ...
+        def max(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor: ...
+        def min(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor: ...
+        def var(
+            self, axis: Axes = None, correction: _Float = 0, keepdims: _Bool = False
+        ) -> Tensor: ...
+        def std(
+            self, axis: Axes = None, correction: _Float = 0, keepdims: _Bool = False
+        ) -> Tensor: ...
+        def argmax(self, axis: _Int | None = None, keepdims: _Bool = False) -> Tensor: ...
+        def argmin(self, axis: _Int | None = None, keepdims: _Bool = False) -> Tensor: ...
+        def any(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor: ...
+        def all(self, axis: Axes = None, keepdims: _Bool = False) -> Tensor: ...
+        def matmul(self, other: Any) -> Tensor: ...
+        def abs(self) -> Tensor: ...
+        def sign(self) -> Tensor: ...
+        def exp(self) -> Tensor: ...
+        def log(self) -> Tensor: ...
+        def sqrt(self) -> Tensor: ...
+        def rsqrt(self) -> Tensor: ...
+        def square(self) -> Tensor: ...
+        def reciprocal(self) -> Tensor: ...
+        def pow(self, exponent: Any) -> Tensor: ...
+        def sin(self) -> Tensor: ...
+        def cos(self) -> Tensor: ...
+        def tanh(self) -> Tensor: ...
+        def sigmoid(self) -> Tensor: ...
+        def relu(self) -> Tensor: ...
+        def erf(self) -> Tensor: ...
+        def clip(self, min: Any = None, max: Any = None) -> Tensor: ...
+        def round(self) -> Tensor: ...
+        def abs_(self) -> Self: ...
+        def exp_(self) -> Self: ...
+        def log_(self) -> Self: ...
+        def neg_(self) -> Self: ...
+        def reciprocal_(self) -> Self: ...
+        def relu_(self) -> Self: ...
+        def round_(self) -> Self: ...
+        def sigmoid_(self) -> Self: ...
+        def sqrt_(self) -> Self: ...
+        def tanh_(self) -> Self: ...
+        def mul_(self, other: Any) -> Self: ...
+        def div_(self, other: Any) -> Self: ...
+        def pow_(self, other: Any) -> Self: ...
+        def clip_(self, min: Any = None, max: Any = None) -> Self: ...
+        def clamp_(self, min: Any = None, max: Any = None) -> Self: ...
+        # fmt: on
 
 
 Tensor.family = Tensor
@@ -669,7 +750,7 @@ def settled(op: Op, args: tuple[Any, ...]) -> list[Any]:
     return made
 
 
-operation.scalars, operation.settled = np.generic, settled
+operation.scalars, operation.settled = SCALARS, settled
 
 
 def _identity(x: Any, variable: Any = None) -> Any:

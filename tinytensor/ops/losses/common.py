@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -76,7 +77,7 @@ def reduced(losses, reduction):
 
 def share_of_each(g, losses, reduction):
     """The cotangent of each loss."""
-    return g / losses.size if reduction == "mean" else g
+    return g / math.prod(losses.shape) if reduction == "mean" else g
 
 
 def reduced_lanes(losses, reduction):

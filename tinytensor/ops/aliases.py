@@ -1,0 +1,248 @@
+"""PyTorch's names of what has another name here: the same function, or a line of them.
+
+Only names that mean exactly the same are here. Where a name means something else, ``spelling.py``
+refuses the argument that tells them apart, and ``ways.py`` says what to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import is_complex as _complex
+from ..dtypes import is_real_floating
+from ..errors import ShapeError
+from .annotations import ArrayLike, Axes, Tensor
+from .arithmetic import (
+    abs,
+    clip,
+    divide,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    subtract,
+    trunc,
+)
+from .checks import axis_index
+from .complex_numbers import conj
+from .composed import composed
+from .elementary import acos, acosh, asin, asinh, atan, atan2, atanh
+from .indexing import getitem, take, take_along_axis
+from .linalg import inv
+from .logic import (
+    bitwise_invert,
+    equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    not_equal,
+)
+from .matmul import matmul
+from .reduction import max, min
+from .searching import nonzero, unique_all
+from .shape import (
+    broadcast_to,
+    concat,
+    expand_dims,
+    flatten,
+    matrix_transpose,
+    moveaxis,
+    permute_dims,
+    repeat,
+    reshape,
+    stack,
+    swapaxes,
+    unstack,
+)
+from .tensor_products import outer, tensordot
+
+absolute = abs
+amax, amin = max, min
+arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh = (
+    acos, acosh, asin, asinh, atan, atan2, atanh,
+)  # fmt: skip
+bitwise_not = bitwise_invert
+cat = concatenate = concat
+clamp = clip
+div = true_divide = divide
+eq, ne, lt, le, gt, ge = equal, not_equal, less, less_equal, greater, greater_equal
+fix = trunc
+ger = outer
+inverse = inv
+movedim = moveaxis
+mul = multiply
+neg = negative
+permute = permute_dims
+repeat_interleave = repeat
+sub = subtract
+swapdims = transpose = swapaxes
+unbind = unstack
+unsqueeze = expand_dims
+
+
+def _product(name: str, axes: tuple[int, int]) -> Any:
+    def product(a: ArrayLike, b: ArrayLike) -> Tensor:
+        if (np.ndim(a), np.ndim(b)) != axes:
+            raise ShapeError(
+                f"{name}: takes arrays of {axes[0]} and {axes[1]} axes, not {np.shape(a)} and"
+                f" {np.shape(b)}; matmul takes all"
+            )
+        return matmul(a, b)
+
+    product.__name__ = product.__qualname__ = name
+    product.__doc__ = f"``matmul`` of arrays of {axes[0]} and {axes[1]} axes alone."
+    return composed(product)
+
+
+mm, bmm, mv, dot = (
+    _product(name, axes)
+    for name, axes in {"mm": (2, 2), "bmm": (3, 3), "mv": (2, 1), "dot": (1, 1)}.items()
+)
+
+
+@composed
+def inner(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """Σ a b along the last axes: ``inner(a, b)[i, j] = Σ a[i, k] b[j, k]``; numbers multiply."""
+    if 0 in (np.ndim(a), np.ndim(b)):
+        return multiply(a, b)
+    return tensordot(a, b, ((-1,), (-1,)))
+
+
+@composed
+def t(x: ArrayLike) -> Tensor:
+    """A matrix transposed; x of fewer axes as it is."""
+    if x.ndim > 2:
+        raise ShapeError(f"t: x is {x.shape}, not a matrix; matrix_transpose takes all")
+    return permute_dims(x)
+
+
+@composed
+def adjoint(x: ArrayLike) -> Tensor:
+    """The last two axes exchanged, and conjugated: ``x.mH``."""
+    return conj(matrix_transpose(x)) if _complex(x) else matrix_transpose(x)
+
+
+@composed
+def clamp_min(x: ArrayLike, min: ArrayLike) -> Tensor:
+    """No element below ``min``."""
+    return maximum(x, min)
+
+
+@composed
+def clamp_max(x: ArrayLike, max: ArrayLike) -> Tensor:
+    """No element above ``max``."""
+    return minimum(x, max)
+
+
+@composed
+def ravel(x: ArrayLike) -> Tensor:
+    """The elements in a row."""
+    return flatten(x)
+
+
+@composed
+def index_select(x: ArrayLike, axis: int, index: ArrayLike) -> Tensor:
+    """The elements at ``index`` along ``axis``: ``take(x, index, axis)``."""
+    return take(x, index, axis)
+
+
+@composed
+def select(x: ArrayLike, axis: int, index: int) -> Tensor:
+    """The slice at ``index`` along ``axis``, without that axis: a view."""
+    axis = axis_index("select", axis, x.ndim, of_numbers=False)
+    return getitem(x, (*(slice(None),) * axis, index))
+
+
+@composed
+def narrow(x: ArrayLike, axis: int, start: int, length: int) -> Tensor:
+    """``length`` elements from ``start`` on along ``axis``: a view."""
+    axis = axis_index("narrow", axis, x.ndim, of_numbers=False)
+    size, start = x.shape[axis], int(start)
+    first = start + size if start < 0 else start
+    if not 0 <= first <= first + length <= size:
+        raise ShapeError(f"narrow: {length} elements from {start} on, of {size} along axis {axis}")
+    return getitem(x, (*(slice(None),) * axis, slice(first, first + length)))
+
+
+@composed
+def masked_select(x: ArrayLike, mask: ArrayLike) -> Tensor:
+    """The elements where ``mask`` is true, in a row; x and the mask broadcast."""
+    mask = np.asarray(mask)
+    if mask.dtype != bool:
+        raise TypeError(f"masked_select: mask is {mask.dtype}, not bool")
+    shape = np.broadcast_shapes(x.shape, mask.shape)
+    return getitem(broadcast_to(x, shape), np.broadcast_to(mask, shape))
+
+
+@composed
+def take_along_dim(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Tensor:
+    """``take_along_axis``; without an axis of the elements in a row."""
+    if axis is None:
+        return take_along_axis(reshape(x, (-1,)), reshape(indices, (-1,)), 0)
+    return take_along_axis(x, indices, axis)
+
+
+@composed
+def argwhere(x: ArrayLike) -> Tensor:
+    """The indices of what is not 0, a row for each: what PyTorch's ``nonzero`` returns."""
+    found = nonzero(reshape(x, (-1,)) if x.ndim == 0 else x)
+    return stack(found, 1) if x.ndim else reshape(stack(found, 1), (-1, 1))[:, :0]
+
+
+@composed
+def expand(x: ArrayLike, shape: Sequence[int]) -> Tensor:
+    """``broadcast_to``, where −1 leaves an axis as it is."""
+    lead = len(shape) - x.ndim
+    own = [x.shape[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(map(int, shape))]
+    return broadcast_to(x, tuple(own))
+
+
+@composed
+def unique(
+    x: ArrayLike,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: Axes = None,
+) -> Any:
+    """The different elements, sorted; if asked, with the index of each element's equal, and how
+    often each occurs. The values have no gradient."""
+    if axis is not None:
+        raise ShapeError("unique: along an axis there is unique_values(x, axis)")
+    found = unique_all(x)
+    wanted = [found.values]
+    wanted += [found.inverse_indices] * bool(return_inverse) + [found.counts] * bool(return_counts)
+    return tuple(wanted) if len(wanted) > 1 else wanted[0]
+
+
+def numel(x: ArrayLike) -> int:
+    """How many elements x has."""
+    return int(np.prod(np.shape(x)))
+
+
+def is_floating_point(x: Any) -> bool:
+    """Whether the elements of x are real floating-point numbers."""
+    return is_real_floating(x)
+
+
+def is_complex(x: Any) -> bool:
+    """Whether the elements of x are complex."""
+    return _complex(x)
+
+
+# Not "expand": reduction.py has an op of this name.
+# fmt: off
+__all__ = [
+    "absolute", "adjoint", "amax", "amin", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
+    "arctan2", "arctanh", "argwhere", "bitwise_not", "bmm", "cat", "clamp", "clamp_max",
+    "clamp_min", "concatenate", "div", "dot", "eq", "fix", "ge", "ger", "gt", "index_select",
+    "inner", "inverse", "is_complex", "is_floating_point", "le", "lt", "masked_select", "mm",
+    "movedim", "mul", "mv", "narrow", "ne", "neg", "numel", "permute", "ravel",
+    "repeat_interleave", "select", "sub", "swapdims", "t", "take_along_dim", "transpose",
+    "true_divide", "unbind", "unique", "unsqueeze",
+]
+# fmt: on

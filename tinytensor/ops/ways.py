@@ -1,0 +1,111 @@
+"""PyTorch's names that are not here, and what to write instead."""
+
+from __future__ import annotations
+
+__all__ = ["way_of"]
+
+# By the place where a name is looked for. What ends in a full stop is a sentence, anything else is
+# what to write.
+WAYS: dict[str, dict[str, str]] = {
+    "Tensor": {
+        "H": "x.mH",
+        "apply_": "tt.tensor([f(v) for v in x]), or ops on all elements at once",
+        "as_strided": "numpy.lib.stride_tricks.as_strided of x.numpy()",
+        "cuda": "there is only the device 'cpu'.",
+        "coalesce": "there are no sparse tensors.",
+        "equal": "tt.equal compares element by element; PyTorch's x.equal(y) is"
+        " bool((x == y).all()).",
+        "get_device": "x.device",
+        "grad_fn": "x.node, the recorded call",
+        "is_cuda": "x.device is always 'cpu'.",
+        "nonzero": "tt.nonzero(x) is a tuple of indices along each axis; PyTorch's x.nonzero() is"
+        " x.argwhere().",
+        "pin_memory": "there is only the device 'cpu'.",
+        "register_post_accumulate_grad_hook": "x.register_hook",
+        "resize_": "x = x.reshape(shape)",
+        "set_": "x.data = y",
+        "share_memory_": "a tensor's memory is an ndarray's: multiprocessing.shared_memory",
+        "sort": "tt.sort(x, axis) gives the values, tt.argsort(x, axis) the indices; PyTorch's"
+        " x.sort() gives both.",
+        "squeeze_": "x = x.squeeze(axis)",
+        "swapaxes_": "x = x.swapaxes(axis1, axis2)",
+        "swapdims_": "x = x.swapaxes(axis1, axis2)",
+        "symeig": "tt.linalg.eigh(x)",
+        "t_": "x = x.t()",
+        "to_sparse": "there are no sparse tensors.",
+        "transpose_": "x = x.transpose(dim0, dim1)",
+        "unsqueeze_": "x = x.unsqueeze(dim)",
+        "detach_": "x = x.detach()",
+        "layout": "every tensor is strided.",
+    },
+    "tinytensor": {
+        "BoolTensor": "tt.tensor(data, dtype=tt.bool)",
+        "DoubleTensor": "tt.tensor(data, dtype=tt.float64)",
+        "FloatTensor": "tt.tensor(data, dtype=tt.float32)",
+        "IntTensor": "tt.tensor(data, dtype=tt.int32)",
+        "LongTensor": "tt.tensor(data, dtype=tt.int64)",
+        "Size": "a shape is a tuple.",
+        "amp": "tt.nn.Module.to(tt.float16) stores 16 bits; ops compute in float32.",
+        "array_equal": "bool((x == y).all())",
+        "compile": "there is nothing to compile: ops are compiled.",
+        "distributed": "there is one process.",
+        "from_file": "tt.load",
+        "func": "tt.func",
+        "index_put_": "x[i] = v",
+        "is_nonzero": "bool(x)",
+        "jit": "there is nothing to compile: ops are compiled.",
+        "onnx": "there is no exporter.",
+        "set_default_tensor_type": "tt.set_default_dtype",
+        "set_printoptions": "numpy.set_printoptions",
+        "sparse": "there are no sparse tensors.",
+    },
+    "tinytensor.fft": {},
+    "tinytensor.linalg": {},
+    "tinytensor.nn": {},
+    "tinytensor.nn.functional": {},
+    "tinytensor.optim": {"lr_scheduler": "tt.optim has the schedules itself"},
+    "tinytensor.data": {},
+}
+
+# Methods of PyTorch's that are missing, where nothing else makes them.
+# fmt: off
+MISSING = [
+    "absolute_", "addbmm", "addbmm_", "addcdiv", "addcdiv_", "addcmul", "addcmul_", "addmm",
+    "addmm_", "addmv", "addmv_", "addr", "addr_", "allclose", "aminmax", "angle", "as_strided_",
+    "as_strided_scatter", "baddbmm", "baddbmm_", "bernoulli", "bernoulli_", "bincount",
+    "cauchy_", "chalf", "cholesky_inverse", "cholesky_solve", "chunk", "corrcoef", "cov",
+    "cummax", "cummin", "deg2rad", "deg2rad_", "dense_dim", "diag", "diag_embed", "diagflat",
+    "diagonal_scatter", "digamma", "digamma_", "dist", "dsplit", "erfc", "erfc_", "erfinv",
+    "erfinv_", "exp2", "exp2_", "exponential_", "fill_diagonal_", "fliplr", "flipud",
+    "float_power", "float_power_", "fmax", "fmin", "fmod", "fmod_", "frac", "frac_", "frexp",
+    "gcd", "gcd_", "geometric_", "geqrf", "hardshrink", "heaviside", "heaviside_", "histc",
+    "histogram", "hsplit", "i0", "i0_", "igamma", "igamma_", "igammac", "igammac_", "index",
+    "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_", "index_put_",
+    "index_reduce", "index_reduce_", "is_contiguous", "is_nonzero", "is_same_size", "is_signed",
+    "isclose", "isneginf", "isposinf", "isreal", "istft", "kthvalue", "lcm", "lcm_", "ldexp",
+    "ldexp_", "lerp", "lerp_", "lgamma", "lgamma_", "log_normal_", "logaddexp2", "logcumsumexp",
+    "logdet", "logit", "logit_", "lstsq", "lu", "map2_", "masked_fill", "masked_scatter",
+    "masked_scatter_", "matrix_exp", "median", "mode", "msort", "multinomial", "mvlgamma",
+    "mvlgamma_", "name", "nan_to_num", "nan_to_num_", "nanmean", "nanmedian", "nanquantile",
+    "nansum", "new", "new_empty_strided", "norm", "normal_", "orgqr", "ormqr", "pinverse",
+    "polygamma", "polygamma_", "prelu", "put", "put_", "quantile", "rad2deg", "rad2deg_",
+    "random_", "renorm", "renorm_", "resize", "resize_as", "resize_as_", "rot90", "scatter_",
+    "scatter_add", "scatter_add_", "scatter_reduce", "scatter_reduce_", "select_scatter", "sgn",
+    "sgn_", "sinc", "sinc_", "slice_scatter", "split_with_sizes", "stft", "stride",
+    "sum_to_size", "svd", "tensor_split", "triangular_solve", "unflatten", "unfold", "uniform_",
+    "unique_consecutive", "vdot", "vsplit", "xlogy", "xlogy_",
+]
+# fmt: on
+
+
+def way_of(place: str, name: str) -> str:
+    """What to tell whoever asked ``place`` for ``name``, which it does not have."""
+    way = WAYS.get(place, {}).get(name)
+    if way is None:
+        return f"there is no {name!r}; docs/from_pytorch.md says what there is"
+    return f"`{name}` is not here: {way}" if way[-1] == "." else f"`{name}` is `{way}` here"
+
+
+def missing(place: str, name: str) -> AttributeError:
+    """The error of a module, ``place``, that does not have ``name``."""
+    return AttributeError(f"module {place!r} has no attribute {name!r}: {way_of(place, name)}")
