@@ -307,8 +307,10 @@ def of_methods() -> str:
             summary = (inspect.getdoc(value) or "").split("\n\n")[0]
             if summary:  # there is no source beside the stub in which editors would find it
                 *before, last = stub.lines[-1].rpartition(" ...")[0].split("\n")
-                stub.lines[-1] = "\n".join([*before, last])
-                stub.lines += textwrap.indent(f'"""{summary}"""', " " * 8).splitlines()
+                flat = "".join([*before, last][:1] + [part.strip() for part in [*before, last][1:]])
+                stub.lines[-1] = flat if len(flat) <= WIDTH else "\n".join([*before, last])
+                text = textwrap.fill(" ".join(summary.split()), WIDTH - 14)
+                stub.lines += textwrap.indent(f'"""{text}"""', " " * 8).splitlines()
     return stub.text("class Made(Operators):" if stub.lines else "class Made(Operators): ...")
 
 

@@ -30,7 +30,9 @@ def test_a_method_is_the_function_of_its_name(name):
 
 def arguments(name):
     function = getattr(tt, name)
-    for more in ((), (X.T,), (0,), (X.T, 0.5), (X.T, X), (0, 1)):
+    index, mask = np.array([1, 0]), X > 0.5
+    of_places = ((0, index, X), (0, index, 0.5), (mask, X))
+    for more in ((), (X.T,), (0,), (1,), (X.T, 0.5), (X.T, X), (0, 1), *of_places):
         try:
             function(tt.tensor(X), *more)
         except (TypeError, ValueError, IndexError):

@@ -208,7 +208,7 @@ def unique(
     return_inverse: bool = False,
     return_counts: bool = False,
     axis: Axes = None,
-) -> Any:
+) -> Tensor | tuple[Tensor, ...]:
     """The different elements, sorted; if asked, with the index of each element's equal, and how
     often each occurs. The values have no gradient."""
     if axis is not None:
@@ -224,12 +224,12 @@ def numel(x: ArrayLike) -> int:
     return int(np.prod(np.shape(x)))
 
 
-def is_floating_point(x: Any) -> bool:
+def is_floating_point(x: ArrayLike) -> bool:
     """Whether the elements of x are real floating-point numbers."""
     return is_real_floating(x)
 
 
-def is_complex(x: Any) -> bool:
+def is_complex(x: ArrayLike) -> bool:
     """Whether the elements of x are complex."""
     return _complex(x)
 

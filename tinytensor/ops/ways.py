@@ -102,7 +102,7 @@ def way_of(place: str, name: str) -> str:
     """What to tell whoever asked ``place`` for ``name``, which it does not have."""
     way = WAYS.get(place, {}).get(name)
     if way is None:
-        return f"there is no {name!r}; docs/from_pytorch.md says what there is"
+        return f"`{name}` is not here; docs/from_pytorch.md says what is"
     return f"`{name}` is not here: {way}" if way[-1] == "." else f"`{name}` is `{way}` here"
 
 

@@ -7,7 +7,7 @@ name of PyTorch's that is not here, because it means something else or is missin
 
 from __future__ import annotations
 
-from functools import partial, update_wrapper
+from functools import update_wrapper
 from typing import Any, NoReturn
 
 import numpy as np
@@ -45,7 +45,7 @@ METHODS = [
     "max", "maximum", "median", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort",
     "mul", "multinomial", "multiply", "mv", "mvlgamma", "nan_to_num", "nanmean", "nanmedian",
     "nanquantile", "nansum", "ne", "neg", "negative", "nextafter", "not_equal", "outer",
-    "polygamma", "positive", "pow", "prelu", "prod", "put", "quantile", "rad2deg", "ravel",
+    "positive", "pow", "prelu", "prod", "put", "quantile", "rad2deg", "ravel",
     "reciprocal", "relu", "remainder", "renorm", "repeat_interleave", "roll", "rot90", "round",
     "rsqrt", "scatter", "scatter_reduce", "select", "select_scatter", "sgn", "sigmoid", "sign",
     "signbit", "sin", "sinc", "sinh", "slice_scatter", "softmax", "split", "sqrt", "square",
@@ -67,7 +67,7 @@ IN_PLACE: dict[str, Any] = dict.fromkeys([
     "erfc", "erfinv", "exp2", "fix", "float_power", "floor_divide", "fmod", "frac", "gcd",
     "heaviside", "hypot", "i0", "igamma", "igammac", "index_copy", "index_fill", "lcm", "ldexp",
     "lerp", "lgamma", "logit", "masked_scatter", "mvlgamma", "nan_to_num", "nextafter",
-    "polygamma", "rad2deg", "relu", "remainder", "renorm", "reciprocal", "rsqrt", "sgn",
+    "rad2deg", "relu", "remainder", "renorm", "reciprocal", "rsqrt", "sgn",
     "sigmoid", "sign", "sinc", "tril", "triu", "xlogy", "acos", "asin", "atan", "atan2",
     "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
     "bitwise_xor", "ceil", "copysign", "cos", "cosh", "eq", "expm1", "floor", "ge", "greater",
@@ -106,7 +106,10 @@ def _in_place_of(by: str, function: Any, ufunc: Any) -> Any:
             if static:
                 raise TypeError(f"{by}: takes no {', '.join(static)}")
             return in_place(self, by, function, ufunc, args[1:])
-        return in_place(self, by, partial(function, **kwargs), None, args)
+        # Of several ops: they save a copy, as the memory of x changes below what they would save.
+        return in_place(
+            self, by, lambda x, *more: function(ops.clone(x), *more, **kwargs), None, args
+        )
 
     return method
 
