@@ -20,6 +20,17 @@ class MantissaExponent(NamedTuple):
     mantissa: Any
     exponent: Any
 
+class LstsqResult(NamedTuple):
+    solution: Tensor
+    residuals: Tensor
+    rank: Tensor
+    singular_values: Tensor
+
+class LUResult(NamedTuple):
+    P: Tensor
+    L: Tensor
+    U: Tensor
+
 class QRResult(NamedTuple):
     Q: Tensor
     R: Tensor
@@ -216,6 +227,11 @@ class Made(Operators):
         """The smallest whole number ≥ x. The gradient is 0."""
     def cholesky(self, upper: builtins.bool = False) -> Tensor:
         """The lower triangular L of x = L Lᴴ, for a positive definite x; with ``upper``, Lᴴ."""
+    def cholesky_inverse(self, upper: builtins.bool = False) -> Tensor:
+        """The inverse of a = L Lᴴ from its Cholesky factor L, or with ``upper`` from Lᴴ."""
+    def cholesky_solve(self, factor: ArrayLike, upper: builtins.bool = False) -> Tensor:
+        """The x of a x = b, where ``factor`` is the lower triangular L of a = L Lᴴ, or with
+        ``upper`` Lᴴ. The right sides b (…, n, k) come first, as in PyTorch."""
     def chunk(
         self, chunks: builtins.int, axis: builtins.int = 0, *, dim: builtins.int = 0
     ) -> tuple[Tensor, ...]:
@@ -237,6 +253,8 @@ class Made(Operators):
         """x into [min, max], None being no bound; max where min is above max."""
     def clip_(self, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Tensor:
         """x into [min, max], None being no bound; max where min is above max."""
+    def cond(self, p: builtins.float | str | None = None) -> Tensor:
+        """The condition number ‖x‖ ‖x⁻¹‖ of each matrix, in the :func:`matrix_norm` of order p."""
     def conj(self) -> Tensor:
         """The complex conjugate; of real numbers, themselves."""
     def copysign(self, b: ArrayLike) -> Tensor:
@@ -369,8 +387,8 @@ class Made(Operators):
         """2ˣ. Gradient: g 2ˣ log 2."""
     def exp_(self) -> Tensor:
         """eˣ."""
-    def expand_dims(self, axis: builtins.int = 0, *, dim: builtins.int = 0) -> Tensor:
-        """x with an axis of size 1 put in at ``axis``."""
+    def expand_dims(self, axis: Axis = 0, *, dim: Axis = 0) -> Tensor:
+        """x with an axis of size 1 put in at ``axis``, or at each of several."""
     def expm1(self) -> Tensor:
         """eˣ − 1, exact also near 0."""
     def expm1_(self) -> Tensor:
@@ -573,6 +591,9 @@ class Made(Operators):
         """log(eᵃ + eᵇ), without overflow."""
     def logaddexp2(self, b: ArrayLike) -> Tensor:
         """log₂(2ᵃ + 2ᵇ), without overflow. Gradient: by a, g 2ᵃ / (2ᵃ + 2ᵇ)."""
+    def logdet(self) -> Tensor:
+        """The logarithm of the determinant: NaN where a real one is negative, −∞ where it is 0;
+        of complex numbers the principal one."""
     def logical_and(self, b: ArrayLike) -> Tensor:
         """Whether both are true (not 0)."""
     def logical_and_(self, b: ArrayLike) -> Tensor:
@@ -604,10 +625,19 @@ class Made(Operators):
         keepdim: builtins.bool = False,
     ) -> Tensor:
         """log Σ eˣ, without overflow; −inf where all x are −inf."""
+    def lstsq(
+        self, b: ArrayLike, rcond: builtins.float | None = None, driver: str | None = None
+    ) -> LstsqResult:
+        """The x for which ‖a x − b‖ is least, and among several the shortest: a (…, m, n), b
+        (m,) or (…, m, k)."""
     def lt(self, b: ArrayLike) -> Tensor:
         """a < b, as a tensor of bool."""
     def lt_(self, b: ArrayLike) -> Tensor:
         """a < b, as a tensor of bool."""
+    def lu(self, pivot: builtins.bool = True) -> LUResult:
+        """x = P L U: L (…, m, k) lower triangular with ones on its diagonal, U (…, k, n) upper
+        triangular, k = min(m, n), and a permutation P (…, m, m), the unit matrix if not
+        ``pivot``."""
     def masked_fill(self, mask: ArrayLike, value: ArrayLike) -> Tensor:
         """``value``, one number, where ``mask`` is True, and x elsewhere; x and the mask
         broadcast."""
@@ -621,6 +651,9 @@ class Made(Operators):
         """The elements of x where ``mask`` is True, in C order; x and the mask broadcast."""
     def matmul(self, b: ArrayLike) -> Tensor:
         """The matrix product: out[…, i, j] = Σ_k a[…, i, k] b[…, k, j]."""
+    def matrix_exp(self) -> Tensor:
+        """eˣ = Σ xᵏ / k! of each square matrix, by scaling and squaring (Higham, 2005). NaN for
+        a matrix that is not finite."""
     def matrix_power(self, n: builtins.int) -> Tensor:
         """x multiplied by itself n times, by repeated squaring; for a negative n, x⁻¹."""
     def max(
@@ -703,14 +736,32 @@ class Made(Operators):
         """The floating point number next to a, towards b. The gradient goes to a where a ≠ b."""
     def nextafter_(self, b: ArrayLike) -> Tensor:
         """The floating point number next to a, towards b. The gradient goes to a where a ≠ b."""
+    def norm(
+        self,
+        ord: builtins.float | str | None = None,
+        axis: builtins.int | tuple[builtins.int, ...] | None = None,
+        keepdims: builtins.bool = False,
+        dtype: Dtype = None,
+        *,
+        dim: builtins.int | tuple[builtins.int, ...] | None = None,
+        keepdim: builtins.bool = False,
+    ) -> Tensor:
+        """The norm of vectors or matrices, as ``axis`` and ``ord`` say."""
     def not_equal(self, b: ArrayLike) -> Tensor:
         """a ≠ b, as a tensor of bool."""
     def not_equal_(self, b: ArrayLike) -> Tensor:
         """a ≠ b, as a tensor of bool."""
     def outer(self, b: ArrayLike) -> Tensor:
         """out[i, j] = a[i] b[j], for two vectors."""
-    def pinv(self, rtol: ArrayLike | None = None) -> Tensor:
-        """The pseudo-inverse. Singular values up to ``rtol`` times the largest count as 0."""
+    def pinv(
+        self,
+        rtol: ArrayLike | None = None,
+        hermitian: builtins.bool = False,
+        atol: ArrayLike | None = None,
+    ) -> Tensor:
+        """The pseudo-inverse. Singular values up to the larger of ``atol`` and ``rtol`` times
+        the largest count as 0: numbers, or one for each matrix. Without both, ``rtol`` is the
+        dtype's epsilon times the longer side; beside an ``atol`` above 0 it is 0."""
     def positive(self) -> Tensor:
         """+x, a copy."""
     def pow(self, b: ArrayLike) -> Tensor:
@@ -975,8 +1026,8 @@ class Made(Operators):
     ) -> Tensor | tuple[Tensor, ...]:
         """The different elements, sorted; if asked, with the index of each element's equal, and
         how often each occurs. The values have no gradient."""
-    def unsqueeze(self, axis: builtins.int = 0, *, dim: builtins.int = 0) -> Tensor:
-        """x with an axis of size 1 put in at ``axis``."""
+    def unsqueeze(self, axis: Axis = 0, *, dim: Axis = 0) -> Tensor:
+        """x with an axis of size 1 put in at ``axis``, or at each of several."""
     def unstack(self, axis: builtins.int = 0, *, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """The slices of x along ``axis``, without that axis: views."""
     def var(
