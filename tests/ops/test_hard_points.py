@@ -74,6 +74,7 @@ FEW = np.array([0.0, 0.0, 0.0, 1.0, 1.0, 2.0, -1.0])
 OTHERWISE: dict[
     str, tuple[tuple[int, ...], str]
 ] = {  # for which orders, and why: most are rows of the page
+    "kthvalue": ((1,), "PyTorch promises no order of equals"),
     "topk": ((1,), "PyTorch promises no order of equals"),
     **dict.fromkeys(
         ("index_reduce", "scatter", "scatter_reduce"),
@@ -102,11 +103,11 @@ OTHERWISE: dict[
     "logit": ((2,), "at 0 and 1 ours is infinite"),
     "pow": ((2,), "of a negative base aᵇ log a is NaN, and so are its derivatives"),
 }
-# Of matrices that are not singular, or have no equal eigenvalues.
+# Of matrices that are not singular or have no equal eigenvalues, and of shares up to 1.
 OF_OTHER_NUMBERS = {
     "cholesky", "cholesky_ex", "cholesky_inverse", "cholesky_solve", "eigvals", "eigvalsh", "imag",
     "inv", "inv_ex", "logdet", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve",
-    "matrix_power", "pinv", "qr", "slogdet", "solve", "solve_triangular",
+    "matrix_power", "nanquantile", "pinv", "qr", "quantile", "slogdet", "solve", "solve_triangular",
 }  # fmt: skip
 
 

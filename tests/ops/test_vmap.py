@@ -35,14 +35,19 @@ LANES = 3
 TOLERANCE = 1e-10  # of the largest element
 
 # The shapes of their results depend on the elements.
-REFUSED = {"argwhere", "nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"}
+REFUSED = {
+    "argwhere", "bincount", "nonzero", "unique_all", "unique_counts", "unique_inverse",
+    "unique_values",
+}  # fmt: skip
 INDEXING = {"getitem", "advanced_index", "index_put", "masked_select"}
 # What loops over the lanes, and which arguments must have lanes for that. All else works on them at
 # once.
 LOOPING = {
     "cross_entropy": {"weight"},
     "embedding": {"indices"},  # whose range is checked: in lanes of lanes
+    "_histogram": {"x"},
     "gru": {"w_ih", "w_hh", "b_ih", "b_hh"},
+    "histc": {"x"},
     "isin": {"elements"},
     "lstm": {"w_ih", "w_hh", "b_ih", "b_hh"},
     "nll_loss": {"weight"},

@@ -28,11 +28,13 @@ from . import (  # for their rows
     recurrent,
     reduction,
     resample,
+    scans,
     searching,
     shape,
     softmax,
     special,
     stacking,
+    statistics,
     tensor_products,
     updates,
 )

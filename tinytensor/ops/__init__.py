@@ -30,11 +30,13 @@ from .pooling import *
 from .recurrent import *
 from .reduction import *
 from .resample import *
+from .scans import *
 from .searching import *
 from .shape import *
 from .softmax import *
 from .special import *
 from .stacking import *
+from .statistics import *
 from .tensor_products import *
 from .updates import *
 

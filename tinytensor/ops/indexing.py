@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from operator import index as as_int
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,13 @@ __all__ = [
     "take",
     "take_along_axis",
 ]
+
+
+class Picked(NamedTuple):
+    """Elements of a tensor, and their indices along the axis from which they were picked."""
+
+    values: Any
+    indices: Any
 
 
 def raw_index(index: Any) -> Any:

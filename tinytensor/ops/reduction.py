@@ -24,12 +24,13 @@ from .checks import axis_index
 from .composed import composed, computed
 from .declared import op
 from .elementary import exp
-from .logic import equal, not_equal, where
+from .logic import equal, isclose, not_equal, where
 from .precision import cast
 from .shape import astype, clone, concat, permute_dims, reshape
 
 __all__ = [
     "all",
+    "allclose",
     "any",
     "argmax",
     "argmin",
@@ -176,6 +177,23 @@ def any(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
 def all(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Whether all elements are true (not 0)."""
     return np.all(x, axis=axis, keepdims=keepdims)
+
+
+@composed
+def allclose(
+    a: ArrayLike,
+    b: ArrayLike,
+    rtol: float = 1e-5,
+    atol: float = 1e-8,
+    equal_nan: bool = False,
+) -> bool:
+    """Whether :func:`isclose` is true of all elements, as True or False of Python.
+
+    >>> import tinytensor as tt
+    >>> tt.allclose(tt.tensor([1.0, 2.0]), tt.tensor([1.0, 2.000001]))
+    True
+    """
+    return bool(all(isclose(a, b, rtol, atol, equal_nan)))
 
 
 # --- Spreads ----------------------------------------------------------------------------------

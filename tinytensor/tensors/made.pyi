@@ -2,7 +2,7 @@
 
 import builtins
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,14 @@ from tinytensor.tensors.operators import Operators
 from tinytensor.tensors.tensor import Tensor
 
 ArrayLike: TypeAlias = Tensor | np.ndarray | np.generic | complex | list[Any] | tuple[Any, ...]
+
+class Extremes(NamedTuple):
+    min: Any
+    max: Any
+
+class Picked(NamedTuple):
+    values: Any
+    indices: Any
 
 class EigResult(NamedTuple):
     eigenvalues: Tensor
@@ -84,6 +92,14 @@ class Made(Operators):
         keepdim: builtins.bool = False,
     ) -> Tensor:
         """Whether all elements are true (not 0)."""
+    def allclose(
+        self,
+        b: ArrayLike,
+        rtol: builtins.float = 1e-05,
+        atol: builtins.float = 1e-08,
+        equal_nan: builtins.bool = False,
+    ) -> builtins.bool:
+        """Whether :func:`isclose` is true of all elements, as True or False of Python."""
     def amax(
         self,
         axis: Axes = None,
@@ -102,6 +118,15 @@ class Made(Operators):
         keepdim: builtins.bool = False,
     ) -> Tensor:
         """The smallest element; NaN if one is NaN. Equal smallest elements share the gradient."""
+    def aminmax(
+        self,
+        axis: Axes = None,
+        keepdims: builtins.bool = False,
+        *,
+        dim: Axes = None,
+        keepdim: builtins.bool = False,
+    ) -> Extremes:
+        """The smallest and the largest element; gradients as of :func:`min` and :func:`max`."""
     def angle(self) -> Tensor:
         """The angle of a complex number in (−π, π], in radians; of a real one, 0 or π. The
         gradient at 0 is 0."""
@@ -195,6 +220,9 @@ class Made(Operators):
         """The inverse hyperbolic tangent; NaN outside [−1, 1]."""
     def atanh_(self) -> Tensor:
         """The inverse hyperbolic tangent; NaN outside [−1, 1]."""
+    def bincount(self, weights: ArrayLike | None = None, minlength: builtins.int = 0) -> Tensor:
+        """How often each of the integers 0, 1, … is in x, which has one axis; with ``weights``
+        the sum of these. Gradient: by the weights, g at x."""
     def bitwise_and(self, b: ArrayLike) -> Tensor:
         """The bits that both integers have; of bools, whether both are true."""
     def bitwise_and_(self, b: ArrayLike) -> Tensor:
@@ -280,6 +308,11 @@ class Made(Operators):
         """How many elements are not 0."""
     def cross(self, b: ArrayLike, axis: builtins.int = -1, *, dim: builtins.int = -1) -> Tensor:
         """The cross product of vectors of 3 along ``axis``; the other axes broadcast."""
+    def cummax(self, axis: builtins.int) -> Picked:
+        """The largest element up to each along ``axis``, and its index, the last of equals; NaN
+        from the first NaN on. The gradient goes to the elements at the indices."""
+    def cummin(self, axis: builtins.int) -> Picked:
+        """The smallest element up to each along ``axis``, and its index, as :func:`cummax`."""
     def cumprod(self, axis: builtins.int) -> Tensor:
         """The product of the elements up to each, along one axis."""
     def cumprod_(self, axis: builtins.int) -> Tensor:
@@ -470,6 +503,11 @@ class Made(Operators):
     def heaviside_(self, values: ArrayLike) -> Tensor:
         """0 where x is negative, 1 where it is positive, and otherwise ``values``. By x the
         gradient is 0."""
+    def histc(
+        self, bins: builtins.int = 100, min: builtins.float = 0, max: builtins.float = 0
+    ) -> Tensor:
+        """How many elements are in each of ``bins`` equal parts of [min, max], in the dtype of
+        x; between the smallest and the largest where both bounds are 0. It has no gradient."""
     def hsplit(
         self, indices_or_sections: builtins.int | Sequence[builtins.int]
     ) -> tuple[Tensor, ...]:
@@ -538,6 +576,17 @@ class Made(Operators):
         """Whether the imaginary part of x is 0."""
     def kron(self, b: ArrayLike) -> Tensor:
         """The Kronecker product: each element of a times the whole of b, in its place."""
+    def kthvalue(
+        self,
+        k: builtins.int,
+        axis: builtins.int = -1,
+        keepdims: builtins.bool = False,
+        *,
+        dim: builtins.int = -1,
+        keepdim: builtins.bool = False,
+    ) -> Picked:
+        """The k-th smallest element along ``axis``, k from 1 on, and where it stands; NaN is the
+        largest. The gradient goes to the element at the index."""
     def lcm(self, b: ArrayLike) -> Tensor:
         """The least common multiple of integers, ≥ 0."""
     def lcm_(self, b: ArrayLike) -> Tensor:
@@ -591,6 +640,9 @@ class Made(Operators):
         """log(eᵃ + eᵇ), without overflow."""
     def logaddexp2(self, b: ArrayLike) -> Tensor:
         """log₂(2ᵃ + 2ᵇ), without overflow. Gradient: by a, g 2ᵃ / (2ᵃ + 2ᵇ)."""
+    def logcumsumexp(self, axis: builtins.int) -> Tensor:
+        """log Σ eˣ over the elements up to each along ``axis``, without overflow; −∞ where all
+        are −∞."""
     def logdet(self) -> Tensor:
         """The logarithm of the determinant: NaN where a real one is negative, −∞ where it is 0;
         of complex numbers the principal one."""
@@ -663,6 +715,16 @@ class Made(Operators):
     def maximum(self, b: ArrayLike) -> Tensor:
         """The larger of a and b; NaN if either is. Equal operands get half the gradient each;
         beside a NaN both get all of it."""
+    def median(
+        self,
+        axis: builtins.int | None = None,
+        keepdims: builtins.bool = False,
+        *,
+        dim: builtins.int | None = None,
+        keepdim: builtins.bool = False,
+    ) -> Any:
+        """The lower median, as in PyTorch: of an even number of elements the smaller of the two
+        in the middle, and NaN if there is one. With an axis also where it stands."""
     def min(
         self, axis: Axes = None, keepdims: builtins.bool = False, *, keepdim: builtins.bool = False
     ) -> Tensor:
@@ -672,6 +734,16 @@ class Made(Operators):
         beside a NaN both get all of it."""
     def mm(self, b: ArrayLike) -> Tensor:
         """``matmul`` of arrays of 2 and 2 axes alone."""
+    def mode(
+        self,
+        axis: builtins.int = -1,
+        keepdims: builtins.bool = False,
+        *,
+        dim: builtins.int = -1,
+        keepdim: builtins.bool = False,
+    ) -> Picked:
+        """The most frequent element along ``axis``, of equally frequent ones the smallest, and
+        where the last such stands, to which the gradient goes."""
     def moveaxis(self, source: Axis, destination: Axis) -> Tensor:
         """x with the axes of ``source`` moved to ``destination``; the others keep their order."""
     def movedim(self, source: Axis, destination: Axis) -> Tensor:
@@ -710,6 +782,45 @@ class Made(Operators):
     ) -> Tensor:
         """x with ``nan`` for NaN, and the largest and the smallest finite number of its dtype,
         or what is given, for infinities. Gradient: g, and 0 where x was replaced."""
+    def nanmean(
+        self,
+        axis: Axes = None,
+        keepdims: builtins.bool = False,
+        *,
+        dim: Axes = None,
+        keepdim: builtins.bool = False,
+    ) -> Tensor:
+        """The mean of the elements that are not NaN, to which the gradient goes; NaN of none."""
+    def nanmedian(
+        self,
+        axis: builtins.int | None = None,
+        keepdims: builtins.bool = False,
+        *,
+        dim: builtins.int | None = None,
+        keepdim: builtins.bool = False,
+    ) -> Any:
+        """The :func:`median` of the elements that are not NaN."""
+    def nanquantile(
+        self,
+        q: ArrayLike,
+        axis: builtins.int | None = None,
+        keepdims: builtins.bool = False,
+        interpolation: Literal = "linear",
+        *,
+        dim: builtins.int | None = None,
+        keepdim: builtins.bool = False,
+    ) -> Tensor:
+        """The :func:`quantile` of the elements that are not NaN; NaN of none."""
+    def nansum(
+        self,
+        axis: Axes = None,
+        keepdims: builtins.bool = False,
+        dtype: Dtype = None,
+        *,
+        dim: Axes = None,
+        keepdim: builtins.bool = False,
+    ) -> Tensor:
+        """Σ x of the elements that are not NaN, to which the gradient goes."""
     def ne(self, b: ArrayLike) -> Tensor:
         """a ≠ b, as a tensor of bool."""
     def ne_(self, b: ArrayLike) -> Tensor:
@@ -789,6 +900,19 @@ class Made(Operators):
         ``accumulate``."""
     def qr(self, mode: str = "reduced") -> QRResult:
         """x = Q R, Q with orthonormal columns and R upper triangular."""
+    def quantile(
+        self,
+        q: ArrayLike,
+        axis: builtins.int | None = None,
+        keepdims: builtins.bool = False,
+        interpolation: Literal = "linear",
+        *,
+        dim: builtins.int | None = None,
+        keepdim: builtins.bool = False,
+    ) -> Tensor:
+        """What a share q of the elements, from 0 to 1, is below: the element at q (n − 1) in
+        order or, between two, what ``interpolation`` says. NaN if there is one. Several q
+        make an axis in front."""
     def rad2deg(self) -> Tensor:
         """x 180 / π: radians in degrees."""
     def rad2deg_(self) -> Tensor:
