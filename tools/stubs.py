@@ -169,7 +169,8 @@ class Stub:
             if plain:
                 line = f"from {module} import {', '.join(plain)}"
                 if len(line) > WIDTH:
-                    line = wrapped(f"from {module} import (", plain, ")", "")
+                    each = (f"    {name},\n" for name in plain)  # as ruff sorts them
+                    line = f"from {module} import (\n{''.join(each)})"
                 groups[group].append(line)
             groups[group] += [f"from {module} import {name}" for name in names if name not in plain]
         for i, block in enumerate(block for block in groups.values() if block):

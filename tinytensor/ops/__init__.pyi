@@ -5,7 +5,16 @@ from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
-from tinytensor.ops.annotations import Axes, Axis, Dtype, Nonlinearity, Reduction, Shape, Sizes
+from tinytensor.ops.annotations import (
+    Axes,
+    Axis,
+    Dtype,
+    Interpolation,
+    Nonlinearity,
+    Reduction,
+    Shape,
+    Sizes,
+)
 from tinytensor.tensors.made import ArrayLike
 from tinytensor.tensors.tensor import Tensor
 
@@ -572,7 +581,7 @@ def median(
     *,
     dim: int | None = None,
     keepdim: bool = False,
-) -> Any: ...
+) -> Tensor | Picked: ...
 def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> tuple[Tensor, ...]: ...
 def min(
     x: ArrayLike, axis: Axes = None, keepdims: bool = False, *, keepdim: bool = False
@@ -626,13 +635,13 @@ def nanmedian(
     *,
     dim: int | None = None,
     keepdim: bool = False,
-) -> Any: ...
+) -> Tensor | Picked: ...
 def nanquantile(
     x: ArrayLike,
     q: ArrayLike,
     axis: int | None = None,
     keepdims: bool = False,
-    interpolation: Literal = "linear",
+    interpolation: Interpolation = "linear",
     *,
     dim: int | None = None,
     keepdim: bool = False,
@@ -709,7 +718,7 @@ def quantile(
     q: ArrayLike,
     axis: int | None = None,
     keepdims: bool = False,
-    interpolation: Literal = "linear",
+    interpolation: Interpolation = "linear",
     *,
     dim: int | None = None,
     keepdim: bool = False,

@@ -18,6 +18,7 @@ Axis: TypeAlias = int | tuple[int, ...]
 Axes: TypeAlias = int | tuple[int, ...] | None  # None: all
 Dtype: TypeAlias = npt.DTypeLike | None
 Norm: TypeAlias = Literal["backward", "ortho", "forward"]  # which way a transform is scaled
+Interpolation: TypeAlias = Literal["linear", "lower", "higher", "midpoint", "nearest"]
 Reduction: TypeAlias = Literal["none", "mean", "sum"]
 Nonlinearity: TypeAlias = Literal["tanh", "relu"]
 Shape: TypeAlias = int | Sequence[int]

@@ -6,7 +6,7 @@ axis stays, of size 1.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..dtypes import is_floating, promoted
 from ..engine.core import Variable
 from ..errors import DtypeError, ShapeError
 from ..kernels.reference.checks import of_real_numbers, own_axis
-from .annotations import ArrayLike, Axes, Dtype, Tensor
+from .annotations import ArrayLike, Axes, Dtype, Interpolation, Tensor
 from .arithmetic import floor, lerp, round, subtract
 from .batching import along_axis, refused
 from .checks import axis_index, integers
@@ -171,7 +171,7 @@ def kthvalue(x: ArrayLike, k: int, axis: int = -1, keepdims: bool = False) -> Pi
 
 
 @composed
-def median(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Any:
+def median(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor | Picked:
     """The lower median, as in PyTorch: of an even number of elements the smaller of the two in the
     middle, and NaN if there is one. With an axis also where it stands.
 
@@ -188,7 +188,7 @@ def median(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Any
 
 
 @composed
-def nanmedian(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Any:
+def nanmedian(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor | Picked:
     """The :func:`median` of the elements that are not NaN."""
     return _median("nanmedian", x, axis, keepdims, True)
 
@@ -236,8 +236,6 @@ def mode(x: ArrayLike, axis: int = -1, keepdims: bool = False) -> Picked:
 
 
 # --- Quantiles --------------------------------------------------------------------------------
-
-Interpolation = Literal["linear", "lower", "higher", "midpoint", "nearest"]
 
 
 @computed
@@ -419,5 +417,5 @@ for _op in (_index_of_rank, _index_of_mode):
     _op.batched(along_axis())
 _shared_pick.batched(along_axis(2))
 bincount.batched(refused)
-for _op in (histc, _histogram):
-    _op.batched(_one_by_one)
+histc.batched(_one_by_one)
+_histogram.batched(_one_by_one)

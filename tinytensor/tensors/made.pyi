@@ -2,11 +2,11 @@
 
 import builtins
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from tinytensor.ops.annotations import Axes, Axis, Dtype, Shape
+from tinytensor.ops.annotations import Axes, Axis, Dtype, Interpolation, Shape
 from tinytensor.tensors.operators import Operators
 from tinytensor.tensors.tensor import Tensor
 
@@ -722,7 +722,7 @@ class Made(Operators):
         *,
         dim: builtins.int | None = None,
         keepdim: builtins.bool = False,
-    ) -> Any:
+    ) -> Tensor | Picked:
         """The lower median, as in PyTorch: of an even number of elements the smaller of the two
         in the middle, and NaN if there is one. With an axis also where it stands."""
     def min(
@@ -798,14 +798,14 @@ class Made(Operators):
         *,
         dim: builtins.int | None = None,
         keepdim: builtins.bool = False,
-    ) -> Any:
+    ) -> Tensor | Picked:
         """The :func:`median` of the elements that are not NaN."""
     def nanquantile(
         self,
         q: ArrayLike,
         axis: builtins.int | None = None,
         keepdims: builtins.bool = False,
-        interpolation: Literal = "linear",
+        interpolation: Interpolation = "linear",
         *,
         dim: builtins.int | None = None,
         keepdim: builtins.bool = False,
@@ -905,7 +905,7 @@ class Made(Operators):
         q: ArrayLike,
         axis: builtins.int | None = None,
         keepdims: builtins.bool = False,
-        interpolation: Literal = "linear",
+        interpolation: Interpolation = "linear",
         *,
         dim: builtins.int | None = None,
         keepdim: builtins.bool = False,
