@@ -75,6 +75,8 @@ OTHERWISE: dict[
     str, tuple[tuple[int, ...], str]
 ] = {  # for which orders, and why: most are rows of the page
     "kthvalue": ((1,), "PyTorch promises no order of equals"),
+    "cdist": ((1,), "equals share, as those of maximum"),
+    "cov": ((1, 2), "weights are not negative"),
     "topk": ((1,), "PyTorch promises no order of equals"),
     **dict.fromkeys(
         ("index_reduce", "scatter", "scatter_reduce"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from . import (  # for their rows
     activation,
+    added_products,
     arithmetic,
     attention,
     complex_numbers,
@@ -23,6 +24,7 @@ from . import (  # for their rows
     losses,
     matmul,
     norm,
+    pairs,
     places,
     pooling,
     recurrent,

@@ -13,7 +13,7 @@ from tinytensor.ops.ways import MISSING, WAYS
 from tinytensor.tensors.methods import IN_PLACE, METHODS, Way
 
 X = np.array([[0.3, 0.6], [0.9, 0.2]])
-PLAIN = [name for name in IN_PLACE if hasattr(tt, name)]
+PLAIN = [name for name in IN_PLACE if hasattr(tt, name) and name != "baddbmm"]  # of stacks alone
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if hasattr(tt, name)])
@@ -32,7 +32,8 @@ def arguments(name):
     function = getattr(tt, name)
     index, mask = np.array([1, 0]), X > 0.5
     of_places = ((0, index, X), (0, index, 0.5), (mask, X))
-    for more in ((), (X.T,), (0,), (1,), (X.T, 0.5), (X.T, X), (0, 1), *of_places):
+    products = ((X, X[0]), (X[0], X[1]), (X[None], X[None]))
+    for more in ((), (X.T,), (0,), (1,), (X.T, 0.5), (X.T, X), (0, 1), *of_places, *products):
         try:
             function(tt.tensor(X), *more)
         except (TypeError, ValueError, IndexError):

@@ -10,6 +10,7 @@ from types import ModuleType as _Module
 from . import fft as _fft
 from . import linalg as _linalg
 from .activation import *
+from .added_products import *
 from .aliases import *
 from .arithmetic import *
 from .attention import *
@@ -25,6 +26,7 @@ from .logic import *
 from .losses import *
 from .matmul import *
 from .norm import *
+from .pairs import *
 from .places import *
 from .pooling import *
 from .recurrent import *

@@ -26,11 +26,9 @@ from .arithmetic import (
     subtract,
     trunc,
 )
-from .checks import axis_index
 from .complex_numbers import conj
 from .composed import composed
 from .elementary import acos, acosh, asin, asinh, atan, atan2, atanh
-from .indexing import getitem, take, take_along_axis
 from .linalg import inv
 from .logic import (
     bitwise_invert,
@@ -43,7 +41,7 @@ from .logic import (
 )
 from .matmul import matmul
 from .reduction import max, min
-from .searching import nonzero, unique_all
+from .searching import unique_all
 from .shape import (
     broadcast_to,
     concat,
@@ -53,8 +51,6 @@ from .shape import (
     moveaxis,
     permute_dims,
     repeat,
-    reshape,
-    stack,
     swapaxes,
     unstack,
 )
@@ -145,55 +141,6 @@ def ravel(x: ArrayLike) -> Tensor:
 
 
 @composed
-def index_select(x: ArrayLike, axis: int, index: ArrayLike) -> Tensor:
-    """The elements at ``index`` along ``axis``: ``take(x, index, axis)``."""
-    return take(x, index, axis)
-
-
-@composed
-def select(x: ArrayLike, axis: int, index: int) -> Tensor:
-    """The slice at ``index`` along ``axis``, without that axis: a view."""
-    axis = axis_index("select", axis, x.ndim, of_numbers=False)
-    return getitem(x, (*(slice(None),) * axis, index))
-
-
-@composed
-def narrow(x: ArrayLike, axis: int, start: int, length: int) -> Tensor:
-    """``length`` elements from ``start`` on along ``axis``: a view."""
-    axis = axis_index("narrow", axis, x.ndim, of_numbers=False)
-    size, start = x.shape[axis], int(start)
-    first = start + size if start < 0 else start
-    if not 0 <= first <= first + length <= size:
-        raise ShapeError(f"narrow: {length} elements from {start} on, of {size} along axis {axis}")
-    return getitem(x, (*(slice(None),) * axis, slice(first, first + length)))
-
-
-@composed
-def masked_select(x: ArrayLike, mask: ArrayLike) -> Tensor:
-    """The elements where ``mask`` is true, in a row; x and the mask broadcast."""
-    mask = np.asarray(mask)
-    if mask.dtype != bool:
-        raise TypeError(f"masked_select: mask is {mask.dtype}, not bool")
-    shape = np.broadcast_shapes(x.shape, mask.shape)
-    return getitem(broadcast_to(x, shape), np.broadcast_to(mask, shape))
-
-
-@composed
-def take_along_dim(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Tensor:
-    """``take_along_axis``; without an axis of the elements in a row."""
-    if axis is None:
-        return take_along_axis(reshape(x, (-1,)), reshape(indices, (-1,)), 0)
-    return take_along_axis(x, indices, axis)
-
-
-@composed
-def argwhere(x: ArrayLike) -> Tensor:
-    """The indices of what is not 0, a row for each: what PyTorch's ``nonzero`` returns."""
-    found = nonzero(reshape(x, (-1,)) if x.ndim == 0 else x)
-    return stack(found, 1) if x.ndim else reshape(stack(found, 1), (-1, 1))[:, :0]
-
-
-@composed
 def expand(x: ArrayLike, shape: Sequence[int]) -> Tensor:
     """``broadcast_to``, where −1 leaves an axis as it is."""
     lead = len(shape) - x.ndim
@@ -238,11 +185,10 @@ def is_complex(x: ArrayLike) -> bool:
 # fmt: off
 __all__ = [
     "absolute", "adjoint", "amax", "amin", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
-    "arctan2", "arctanh", "argwhere", "bitwise_not", "bmm", "cat", "clamp", "clamp_max",
-    "clamp_min", "concatenate", "div", "dot", "eq", "fix", "ge", "ger", "gt", "index_select",
-    "inner", "inverse", "is_complex", "is_floating_point", "le", "lt", "masked_select", "mm",
-    "movedim", "mul", "mv", "narrow", "ne", "neg", "numel", "permute", "ravel",
-    "repeat_interleave", "select", "sub", "swapdims", "t", "take_along_dim", "transpose",
-    "true_divide", "unbind", "unique", "unsqueeze",
+    "arctan2", "arctanh", "bitwise_not", "bmm", "cat", "clamp", "clamp_max", "clamp_min",
+    "concatenate", "div", "dot", "eq", "fix", "ge", "ger", "gt", "inner", "inverse", "is_complex",
+    "is_floating_point", "le", "lt", "mm", "movedim", "mul", "mv", "ne", "neg", "numel", "permute",
+    "ravel", "repeat_interleave", "sub", "swapdims", "t", "transpose", "true_divide", "unbind",
+    "unique", "unsqueeze",
 ]
 # fmt: on

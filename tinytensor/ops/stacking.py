@@ -20,7 +20,6 @@ from .shape import (
     concat,
     flip,
     meshgrid,
-    moveaxis,
     reshape,
     split,
     stack,
@@ -42,19 +41,17 @@ __all__ = [
     "flipud",
     "hsplit",
     "hstack",
-    "movedim",
     "msort",
     "rot90",
     "row_stack",
     "split_with_sizes",
-    "swapdims",
     "tensor_split",
     "unflatten",
     "vsplit",
     "vstack",
 ]
 
-broadcast_tensors, movedim, swapdims = broadcast_arrays, moveaxis, swapaxes
+broadcast_tensors = broadcast_arrays
 
 
 # --- Axes ------------------------------------------------------------------------------------

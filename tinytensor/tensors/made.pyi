@@ -73,6 +73,22 @@ class Made(Operators):
         """The inverse hyperbolic cosine; NaN below 1."""
     def acosh_(self) -> Tensor:
         """The inverse hyperbolic cosine; NaN below 1."""
+    def addbmm(
+        self,
+        batch1: ArrayLike,
+        batch2: ArrayLike,
+        beta: builtins.float = 1,
+        alpha: builtins.float = 1,
+    ) -> Tensor:
+        """β input + α Σ batch1[i] batch2[i], of stacks of matrices; see :func:`addmm`."""
+    def addbmm_(
+        self,
+        batch1: ArrayLike,
+        batch2: ArrayLike,
+        beta: builtins.float = 1,
+        alpha: builtins.float = 1,
+    ) -> Tensor:
+        """β input + α Σ batch1[i] batch2[i], of stacks of matrices; see :func:`addmm`."""
     def addcdiv(self, tensor1: ArrayLike, tensor2: ArrayLike, value: ArrayLike = 1) -> Tensor:
         """x + value · tensor1 / tensor2, element by element."""
     def addcdiv_(self, tensor1: ArrayLike, tensor2: ArrayLike, value: ArrayLike = 1) -> Tensor:
@@ -81,6 +97,30 @@ class Made(Operators):
         """x + value · tensor1 · tensor2, element by element."""
     def addcmul_(self, tensor1: ArrayLike, tensor2: ArrayLike, value: ArrayLike = 1) -> Tensor:
         """x + value · tensor1 · tensor2, element by element."""
+    def addmm(
+        self, mat1: ArrayLike, mat2: ArrayLike, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """β input + α mat1 mat2, of matrices; input broadcasts, and ``beta`` 0 leaves it out."""
+    def addmm_(
+        self, mat1: ArrayLike, mat2: ArrayLike, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """β input + α mat1 mat2, of matrices; input broadcasts, and ``beta`` 0 leaves it out."""
+    def addmv(
+        self, mat: ArrayLike, vec: ArrayLike, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """β input + α mat vec, of a matrix and a vector; see :func:`addmm`."""
+    def addmv_(
+        self, mat: ArrayLike, vec: ArrayLike, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """β input + α mat vec, of a matrix and a vector; see :func:`addmm`."""
+    def addr(
+        self, vec1: ArrayLike, vec2: ArrayLike, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """β input + α vec1 vec2ᵀ, of vectors; see :func:`addmm`."""
+    def addr_(
+        self, vec1: ArrayLike, vec2: ArrayLike, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """β input + α vec1 vec2ᵀ, of vectors; see :func:`addmm`."""
     def adjoint(self) -> Tensor:
         """The last two axes exchanged, and conjugated: ``x.mH``."""
     def all(
@@ -220,6 +260,22 @@ class Made(Operators):
         """The inverse hyperbolic tangent; NaN outside [−1, 1]."""
     def atanh_(self) -> Tensor:
         """The inverse hyperbolic tangent; NaN outside [−1, 1]."""
+    def baddbmm(
+        self,
+        batch1: ArrayLike,
+        batch2: ArrayLike,
+        beta: builtins.float = 1,
+        alpha: builtins.float = 1,
+    ) -> Tensor:
+        """β input + α batch1 batch2, of stacks of matrices, one by one; see :func:`addmm`."""
+    def baddbmm_(
+        self,
+        batch1: ArrayLike,
+        batch2: ArrayLike,
+        beta: builtins.float = 1,
+        alpha: builtins.float = 1,
+    ) -> Tensor:
+        """β input + α batch1 batch2, of stacks of matrices, one by one; see :func:`addmm`."""
     def bincount(self, weights: ArrayLike | None = None, minlength: builtins.int = 0) -> Tensor:
         """How often each of the integers 0, 1, … is in x, which has one axis; with ``weights``
         the sum of these. Gradient: by the weights, g at x."""
@@ -289,6 +345,9 @@ class Made(Operators):
         """|a| with the sign of b. By a the gradient is 0 at 0; by b it is 0."""
     def copysign_(self, b: ArrayLike) -> Tensor:
         """|a| with the sign of b. By a the gradient is 0 at 0; by b it is 0."""
+    def corrcoef(self) -> Tensor:
+        """The correlations of the rows of x, which are variables: ``cov`` divided by the
+        standard deviations, and within [−1, 1]."""
     def cos(self) -> Tensor:
         """The cosine."""
     def cos_(self) -> Tensor:
@@ -306,6 +365,14 @@ class Made(Operators):
         keepdim: builtins.bool = False,
     ) -> Tensor:
         """How many elements are not 0."""
+    def cov(
+        self,
+        correction: builtins.float = 1,
+        fweights: ArrayLike | None = None,
+        aweights: ArrayLike | None = None,
+    ) -> Tensor:
+        """The covariances of the rows of x, which are variables; its columns are observations.
+        One row may come as a vector, and gives one number."""
     def cross(self, b: ArrayLike, axis: builtins.int = -1, *, dim: builtins.int = -1) -> Tensor:
         """The cross product of vectors of 3 along ``axis``; the other axes broadcast."""
     def cummax(self, axis: builtins.int) -> Picked:
