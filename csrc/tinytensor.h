@@ -320,20 +320,18 @@ typedef struct {
     int64_t row, column; /* of the first tile's corner, which may be outside */
     int64_t tiles;
     int64_t point_step, tile_step;
+    /* Of image and gradient: is something NaN or above the limit, or would errors be large beside
+     * what some output sees of the planes? */
+    float limit;
+    uint8_t *odd;
 } tt_winograd_args;
 
-/* Of `size` pixels of planes `step` apart, where |p| is the largest |x| of pixel p's channels: |p|
- * (to map, if that is not NULL), the largest and the smallest of them. A NaN is above all. */
+/* The taps of at most one vector of filters, for each of `depth` channels; of each filter the
+ * largest |tap| (a NaN is above all) and their sum. */
 typedef struct {
-    const float *planes;
-    float *map, *largest, *smallest;
-    int64_t channels, step, size;
-} tt_winograd_range_args;
-
-/* The taps of at most one vector of filters, for each of `depth` channels. */
-typedef struct {
-    float *taps;        /* [filter * filter_step + channel * depth_step + tap] */
-    float *transformed; /* [point * point_step + channel * row_step + filter] */
+    float *taps;          /* [filter * filter_step + channel * depth_step + tap] */
+    float *transformed;   /* [point * point_step + channel * row_step + filter] */
+    float *largest, *sum; /* a vector each; not of grad_taps */
     int64_t filters, depth;
     int64_t filter_step, depth_step, point_step, row_step;
     int reversed; /* the last tap first */
@@ -373,7 +371,6 @@ typedef struct {
     X(direct_gather_f32, tt_direct_gather_args)      \
     X(direct_grad_f32, tt_direct_grad_args)          \
     X(direct_sums_f32, tt_direct_sums_args)          \
-    X(winograd_range_f32, tt_winograd_range_args)    \
     X(winograd_image_f32, tt_winograd_args)          \
     X(winograd_gradient_f32, tt_winograd_args)       \
     X(winograd_output_f32, tt_winograd_args)         \

@@ -111,77 +111,52 @@ TT_INLINE void tt_winograd_square(tt_winograd_matrix m, const float *x, int64_t 
     }
 }
 
-/* --- What the method may be used for -------------------------------------------------------- */
-
-/* An error of the method is relative to the largest |x| of a tile, not of the pixels that an output
- * sees. Sizes are compared as integers: as floats of one sign, in the same order, NaN above inf. */
-enum { TT_WINOGRAD_BLOCK = 1024 / VL }; /* vectors of pixels: they stay in the first-level cache */
-
-/* sizes = max(sizes, |x|) over `planes` planes: inlined with constant `planes`. */
-TT_INLINE void tt_winograd_sizes(
-    const float *x, int64_t step, const int planes, int64_t n, vi *sizes)
-{
-    const vi no_sign = vi_set1(INT32_MAX);
-    for (int64_t i = 0; i < n; i += VL) {
-        const int64_t lanes = n - i < VL ? n - i : VL;
-        vi size = sizes[i / VL];
-        TT_UNROLL for (int c = 0; c < planes; c++) {
-            const float *at = x + c * step + i;
-            size = vi_max(size, (vi)(lanes == VL ? vf_load(at) : vf_load_n(at, lanes)) & no_sign);
-        }
-        sizes[i / VL] = size;
-    }
-}
-
-static void tt_winograd_range_f32(const tt_winograd_range_args *s)
-{
-    const vi no_sign = vi_set1(INT32_MAX);
-    vi top = {0}, low = no_sign, sizes[TT_WINOGRAD_BLOCK];
-    for (int64_t p = 0; p < s->size; p += TT_WINOGRAD_BLOCK * VL) {
-        const int64_t left = s->size - p;
-        const int64_t n = left < TT_WINOGRAD_BLOCK * VL ? left : TT_WINOGRAD_BLOCK * VL;
-        const float *x = s->planes + p;
-        int64_t c = 0;
-        for (int64_t v = 0; v * VL < n; v++) sizes[v] = (vi){0};
-        for (; c + 8 <= s->channels; c += 8)
-            tt_winograd_sizes(x + c * s->step, s->step, 8, n, sizes);
-        for (; c < s->channels; c++) tt_winograd_sizes(x + c * s->step, s->step, 1, n, sizes);
-        for (int64_t v = 0; v * VL < n; v++) {
-            const vi unused = n - v * VL < VL ? ~vi_first(n - v * VL) : (vi){0};
-            top = vi_max(top, sizes[v]);
-            low = no_sign - vi_max(no_sign - low, no_sign - (sizes[v] | (unused & no_sign)));
-        }
-        if (s->map) memcpy(s->map + p, sizes, (size_t)n * sizeof(float));
-    }
-    for (int i = 1; i < VL; i++) {
-        top[0] = top[i] > top[0] ? top[i] : top[0];
-        low[0] = low[i] < low[0] ? low[i] : low[0];
-    }
-    *s->largest = ((vf)top)[0];
-    *s->smallest = ((vf)low)[0];
-}
-
 /* --- Planes and strips ---------------------------------------------------------------------- */
 
-enum { TT_WINOGRAD_STRIP = 6 * (4 * TT_WINOGRAD_TILES + 2) }; /* vectors */
+enum {
+    TT_WINOGRAD_COLUMNS = 4 * TT_WINOGRAD_TILES + 2,
+    TT_WINOGRAD_STRIP = 6 * TT_WINOGRAD_COLUMNS,                /* vectors */
+    TT_WINOGRAD_SIZES = 6 * ((TT_WINOGRAD_COLUMNS - 1) / VL + 1) /* vectors */
+};
 
-/* Columns [column, column + columns) of `rows` rows of up to VL planes, from or to a strip: inlined
- * with `store` constant. What is outside the planes is read as 0, and not written. */
-TT_INLINE void tt_winograd_planes(int store, const tt_winograd_args *s, float *planes,
-                                  int64_t channels, const float *bias, float *strip, int64_t rows,
-                                  int64_t columns)
+/* What of a strip's `rows` × `columns` lies within the planes: [top, bottom) and [left, right).
+ * It is read and written by runs: whole rows lie behind one another, and are one. */
+typedef struct {
+    int64_t rows, columns;
+    int64_t top, bottom, left, right;
+    int64_t run, run_rows;
+} tt_winograd_window;
+
+TT_INLINE tt_winograd_window tt_winograd_within(const tt_winograd_args *s, int64_t rows,
+                                                int64_t columns)
 {
-    const int64_t top = s->row < 0 ? -s->row : 0, left = s->column < 0 ? -s->column : 0;
-    const int64_t bottom = s->height - s->row < rows ? s->height - s->row : rows;
-    const int64_t right = s->width - s->column < columns ? s->width - s->column : columns;
-    const int64_t step = s->height * s->width;
-    if (!store && (top > 0 || left > 0 || bottom < rows || right < columns))
-        memset(strip, 0, sizeof(float) * (size_t)(rows * columns * VL));
-    if (left >= right || top >= bottom) return;
-    /* Whole rows lie behind one another, and are one run. */
-    const int whole = s->column + left == 0 && s->column + right == s->width;
-    const int64_t run = whole ? (bottom - top) * s->width : right - left;
-    for (int64_t y = top; y < bottom; y += whole ? bottom - top : 1) {
+    tt_winograd_window w = {.rows = rows, .columns = columns, .run_rows = 1};
+    w.top = s->row < 0 ? -s->row : 0;
+    w.left = s->column < 0 ? -s->column : 0;
+    w.bottom = s->height - s->row < rows ? s->height - s->row : rows;
+    w.right = s->width - s->column < columns ? s->width - s->column : columns;
+    if (w.left >= w.right || w.top >= w.bottom)
+        w.bottom = w.top; /* nothing */
+    else if (s->column + w.left == 0 && s->column + w.right == s->width)
+        w.run_rows = w.bottom - w.top;
+    w.run = w.run_rows * (w.right - w.left);
+    return w;
+}
+
+/* Up to VL planes, from or to a strip: inlined with `store` constant. What is outside the planes is
+ * read as 0, and not written. `sizes` is the largest |x| of each pixel, of the first and all further
+ * planes that are read: run by run, each filled up to whole vectors. Sizes are compared as integers:
+ * as floats of one sign, in the same order, NaN above inf. */
+TT_INLINE void tt_winograd_planes(int store, const tt_winograd_args *s, float *planes,
+                                  int64_t channels, const float *bias, float *strip,
+                                  const tt_winograd_window *w, int first, vi *sizes)
+{
+    const int64_t step = s->height * s->width, columns = w->columns;
+    const int64_t left = w->left, right = w->right, run = w->run;
+    const vi no_sign = vi_set1(INT32_MAX);
+    if (!store && (w->bottom - w->top) * (right - left) < w->rows * columns)
+        memset(strip, 0, sizeof(float) * (size_t)(w->rows * columns * VL));
+    for (int64_t y = w->top; y < w->bottom; y += w->run_rows) {
         float *plane = planes + (s->row + y) * s->width + s->column + left;
         float *at = strip + (y * columns + left) * VL; /* of column x */
         int64_t x = left;
@@ -212,6 +187,9 @@ TT_INLINE void tt_winograd_planes(int store, const tt_winograd_args *s, float *p
                         block[j] = n == VL ? vf_load(plane + j * step + i)
                                            : vf_load_n(plane + j * step + i, n);
                 }
+                vi size = first ? (vi){0} : *sizes;
+                TT_UNROLL for (int j = 0; j < VL; j++) size = vi_max(size, (vi)block[j] & no_sign);
+                *sizes++ = size;
                 vf_transpose(block);
                 TT_UNROLL for (int j = 0; j < VL; j++) {
                     if (j >= n) break;
@@ -224,20 +202,83 @@ TT_INLINE void tt_winograd_planes(int store, const tt_winograd_args *s, float *p
     }
 }
 
+/* An error of the method is relative to the largest |x| of a tile, not of the 3 × 3 pixels that an
+ * output sees. It is exact enough where the largest of these is at least 1 / REACH of the tile's. */
+enum { TT_WINOGRAD_REACH = 16 };
+
+/* Are some outputs of `tiles` tiles of `size` × `size` blind to what is large in their tile? */
+static int tt_winograd_blind(const tt_winograd_window *w, const vi *sizes, int64_t tiles)
+{
+    float map[TT_WINOGRAD_STRIP] = {0}, seen[4 * TT_WINOGRAD_COLUMNS];
+    const int64_t columns = w->columns, windows = w->rows - 2; /* windows of 3 × 3 down, across */
+    for (int64_t y = w->top; y < w->bottom; y += w->run_rows) {
+        const float *size = (const float *)sizes;
+        for (int64_t r = 0; r < w->run_rows; r++, size += w->right - w->left)
+            memcpy(map + (y + r) * columns + w->left, size,
+                   sizeof(float) * (size_t)(w->right - w->left));
+        sizes += (w->run + VL - 1) / VL;
+    }
+    for (int64_t i = 0; i < windows; i++) {
+        for (int64_t x = 0; x < columns - 2; x++) {
+            float largest = 0;
+            for (int64_t y = i; y < i + 3; y++)
+                for (int64_t j = x; j < x + 3; j++)
+                    largest = map[y * columns + j] > largest ? map[y * columns + j] : largest;
+            seen[i * columns + x] = largest;
+        }
+    }
+    for (int64_t t = 0; t < tiles; t++) {
+        float largest = 0, least = INFINITY;
+        for (int64_t y = 0; y < windows; y++) {
+            for (int64_t x = 4 * t; x < 4 * t + windows; x++) {
+                const float size = seen[y * columns + x];
+                largest = size > largest ? size : largest;
+                /* A window outside the planes is no output's. */
+                if (y + 2 < w->top || y >= w->bottom || x + 2 < w->left || x >= w->right) continue;
+                least = size < least ? size : least;
+            }
+        }
+        if (TT_WINOGRAD_REACH * least < largest) return 1;
+    }
+    return 0;
+}
+
+/* May the method be used for these sizes? Most often the largest and the smallest of all do. */
+TT_INLINE int tt_winograd_is_odd(const tt_winograd_args *s, const tt_winograd_window *w,
+                                 const vi *sizes)
+{
+    const vi no_sign = vi_set1(INT32_MAX);
+    const vi *at = sizes;
+    vi top = {0}, below = {0}; /* no_sign - the smallest */
+    for (int64_t y = w->top; y < w->bottom; y += w->run_rows) {
+        for (int64_t i = 0; i < w->run; i += VL, at++) {
+            const vi unused = w->run - i < VL ? ~vi_first(w->run - i) & no_sign : (vi){0};
+            top = vi_max(top, *at);
+            below = vi_max(below, no_sign - (*at | unused));
+        }
+    }
+    const float largest = vf_hmax((vf)top), smallest = vf_hmin((vf)(no_sign - below));
+    if (!(largest <= s->limit)) return 1; /* or NaN */
+    return TT_WINOGRAD_REACH * smallest < largest && tt_winograd_blind(w, sizes, s->tiles);
+}
+
 /* Planes to transformed tiles: of the image or of the gradient of the output. */
 TT_INLINE void tt_winograd_tiles_of(tt_winograd_matrix m, const tt_winograd_args *s)
 {
     float strip[TT_WINOGRAD_STRIP * VL] __attribute__((aligned(TT_VECTOR_BYTES)));
+    vi sizes[TT_WINOGRAD_SIZES];
     const int64_t size = tt_winograd_columns(m), columns = 4 * s->tiles + size - 4;
+    const tt_winograd_window w = tt_winograd_within(s, size, columns);
     for (int64_t c = 0; c < s->channels; c += VL) {
         const int64_t channels = s->channels - c < VL ? s->channels - c : VL;
-        tt_winograd_planes(0, s, s->planes + c * s->height * s->width, channels, NULL, strip, size,
-                           columns);
+        tt_winograd_planes(0, s, s->planes + c * s->height * s->width, channels, NULL, strip, &w,
+                           c == 0, sizes);
         for (int64_t t = 0; t < s->tiles; t++)
             tt_winograd_square(m, strip + 4 * t * VL, columns * VL, VL,
                                s->transformed + t * s->tile_step + c, 6 * s->point_step,
                                s->point_step);
     }
+    *s->odd = (uint8_t)tt_winograd_is_odd(s, &w, sizes);
 }
 
 static void tt_winograd_image_f32(const tt_winograd_args *s)
@@ -254,6 +295,7 @@ static void tt_winograd_output_f32(const tt_winograd_args *s)
 {
     float strip[TT_WINOGRAD_STRIP * VL] __attribute__((aligned(TT_VECTOR_BYTES)));
     const int64_t columns = 4 * s->tiles;
+    const tt_winograd_window w = tt_winograd_within(s, 4, columns);
     for (int64_t c = 0; c < s->channels; c += VL) {
         const int64_t channels = s->channels - c < VL ? s->channels - c : VL;
         for (int64_t t = 0; t < s->tiles; t++)
@@ -261,7 +303,7 @@ static void tt_winograd_output_f32(const tt_winograd_args *s)
                                6 * s->point_step, s->point_step, strip + 4 * t * VL, columns * VL,
                                VL);
         tt_winograd_planes(1, s, s->planes + c * s->height * s->width, channels,
-                           s->bias ? s->bias + c : NULL, strip, 4, columns);
+                           s->bias ? s->bias + c : NULL, strip, &w, 0, NULL);
     }
 }
 
@@ -296,12 +338,22 @@ TT_INLINE void tt_winograd_taps(int store, float *taps, int64_t step, int64_t fi
 static void tt_winograd_taps_f32(const tt_winograd_taps_args *s)
 {
     float strip[9 * VL] __attribute__((aligned(TT_VECTOR_BYTES)));
+    const vi no_sign = vi_set1(INT32_MAX);
+    vi largest = {0};
+    vf sum = vf_zero();
     for (int64_t d = 0; d < s->depth; d++) {
         tt_winograd_taps(0, s->taps + d * s->depth_step, s->filter_step, s->filters, s->reversed,
                          strip);
+        TT_UNROLL for (int i = 0; i < 9; i++) {
+            const vi size = (vi)vf_load(strip + i * VL) & no_sign;
+            largest = vi_max(largest, size);
+            sum += (vf)size;
+        }
         tt_winograd_square(TT_WINOGRAD_TAPS, strip, 3 * VL, VL, s->transformed + d * s->row_step,
                            6 * s->point_step, s->point_step);
     }
+    vf_store(s->largest, (vf)largest);
+    vf_store(s->sum, sum);
 }
 
 static void tt_winograd_grad_taps_f32(const tt_winograd_taps_args *s)

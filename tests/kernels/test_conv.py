@@ -189,10 +189,10 @@ def exact_sums(pad, *odd):
 @pytest.mark.parametrize("value", [np.nan, -np.inf, 100.0, 1e10, 3e38])
 @pytest.mark.parametrize("place", [(1, 3, 9, 11), (0, 0, 0, 0), (1, 5, 27, 14)], ids=str)
 @pytest.mark.parametrize("pad", [0, 1, 2])
-@pytest.mark.parametrize("which", [0, 2], ids=["x", "g"])
-def test_an_odd_pixel_reaches_what_sees_it_and_nothing_more(isa, which, pad, place, value):
-    """Of x and of g, where Winograd's method pays: all that does not see the pixel is as if it
-    were not there."""
+@pytest.mark.parametrize("which", [0, 1, 2], ids=["x", "weight", "g"])
+def test_an_odd_number_reaches_what_sees_it_and_nothing_more(isa, which, pad, place, value):
+    """Of x, weight and g, where Winograd's method pays: all that does not see the number is as if
+    it were not there. A corner of a weight is not seen where it meets padding alone."""
     got = all_three(conv, *odd_arrays(pad, place, value, which), ((pad, pad), (pad, pad)))
     wanted, plain = exact_sums(pad, place, value, which), exact_sums(pad, place, 0.0, None)
     for a, b, c in zip(got, wanted, plain, strict=True):

@@ -46,7 +46,7 @@ from tinytensor.kernels.scratch cimport (
 )
 from tinytensor.kernels.tuning cimport HALF_OF_CACHE, PRODUCTS, ceil_div
 from tinytensor.kernels.winograd cimport (
-    Planes, odd_images, winograd, winograd_grad_w, winograd_pays,
+    Planes, winograd, winograd_grad_w, winograd_pays,
 )
 
 import numpy as np
@@ -119,7 +119,10 @@ cdef bint planes_of(const Geometry *s, Planes *planes) noexcept nogil:
     return (
         s.groups == 1 and conv.kernel_y == 3 and conv.kernel_x == 3
         and conv.stride_y == 1 and conv.stride_x == 1
-        and conv.dilation_y == 1 and conv.dilation_x == 1 and winograd_pays(planes)
+        and conv.dilation_y == 1 and conv.dilation_x == 1
+        and conv.top <= 2 and planes.out_height <= conv.height + conv.top
+        and conv.left <= 2 and planes.out_width <= conv.width + conv.left
+        and winograd_pays(planes)
     )
 
 
@@ -262,10 +265,9 @@ cdef cnp.ndarray output(x, weight, bias, stride, padding, dilation, groups, bint
         pointwise(&s.shape, s.weight, s.shape.taps, 1, s.x, s.out, False, s.bias)
         return out
     if by_tiles and planes_of(&s.shape, &planes):
-        odd = odd_images(&planes, s.x, s.weight)
-        if odd and most(odd, s.shape.images):
+        odd = winograd(&planes, s.x, s.weight, s.shape.taps, 9, False, s.bias, s.out)
+        if most(odd, s.shape.images):
             return output(xs, ws, bias, stride, padding, dilation, groups, False)
-        winograd(&planes, s.x, s.weight, s.shape.taps, 9, False, s.bias, s.out)
         for run in odd:
             out[run] = output(xs[run], ws, bias, stride, padding, dilation, groups, False)
         return out
@@ -442,10 +444,9 @@ cdef cnp.ndarray grad_x(g, weight, size, stride, padding, dilation, groups, bint
         return out
     if by_tiles and planes_of(&s.shape, &planes):
         turn(&planes)
-        odd = odd_images(&planes, s.g, s.weight)
-        if odd and most(odd, s.shape.images):
+        odd = winograd(&planes, s.g, s.weight, 9, s.shape.taps, True, NULL, s.out)
+        if most(odd, s.shape.images):
             return grad_x(gs, ws, size, stride, padding, dilation, groups, False)
-        winograd(&planes, s.g, s.weight, 9, s.shape.taps, True, NULL, s.out)
         for run in odd:
             out[run] = grad_x(gs[run], ws, size, stride, padding, dilation, groups, False)
         return out
@@ -565,14 +566,6 @@ cdef void weights_pieces(Weights *s) noexcept nogil:
     s.slices = ceil_div(s.shape.images, s.slice_images)
 
 
-cdef bint odd_for_weight(Planes planes, const float *x, const float *g):
-    """Is the method not exact for some image, or its g? A tap sees nearly all pixels of a tile."""
-    if odd_images(&planes, x, NULL):
-        return True
-    turn(&planes)
-    return bool(odd_images(&planes, g, NULL))
-
-
 def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
     if g.ndim == 3:
         g, x = g[np.newaxis], x[np.newaxis]
@@ -590,10 +583,10 @@ def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
         return reference.conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups)
     gs, xs = np.ascontiguousarray(g), np.ascontiguousarray(x)
     s.g, s.x = data(gs), data(xs)
-    if planes_of(&s.shape, &planes) and not odd_for_weight(planes, s.x, s.g):
+    if planes_of(&s.shape, &planes):
         out = _core.empty(shape, np.float32)
-        winograd_grad_w(&planes, s.x, s.g, data(out))
-        return out
+        if winograd_grad_w(&planes, s.x, s.g, data(out)):
+            return out
     if direct_grad_w_pays(&s.shape):
         out = _core.empty(shape, np.float32)
         direct_grad_w(&s.shape, s.x, s.g, data(out))

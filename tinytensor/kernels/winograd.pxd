@@ -2,7 +2,8 @@
 from libc.stdint cimport int64_t
 
 # Shapes of the convolution of x (images, channels, height, width) to an output (images, filters,
-# out_height, out_width), with `top` and `left` rows and columns of padding, which may be negative.
+# out_height, out_width), with `top` and `left` rows and columns of padding: 0, 1 or 2 on each side,
+# so that no output sees padding alone.
 cdef struct Planes:
     int64_t images, channels, filters
     int64_t height, width
@@ -12,16 +13,15 @@ cdef struct Planes:
 # Is it faster than a product with the matrix of patches?
 cdef bint winograd_pays(const Planes *s) noexcept nogil
 
-# The images of x, as runs, of which it would not be exact: where pixels are not finite, or some
-# output sees only ones much smaller than others of its tile. All, if the weights are not finite.
-cdef list odd_images(const Planes *s, const float *x, const float *weight)
-
 # The output. Tap t of filter k and channel c is at weight[k * filter_step + c * channel_step + t],
-# or 8 - t if `reversed`. bias may be NULL.
-cdef int winograd(
+# or 8 - t if `reversed`. bias may be NULL. The images of which it is not exact are returned, as
+# runs: where something is not finite or too large, or some output sees only what is small beside
+# the largest of its tile, or of its filter's weights.
+cdef list winograd(
     const Planes *s, const float *x, const float *weight, int64_t filter_step,
     int64_t channel_step, bint reversed, const float *bias, float *out,
-) except -1
+)
 
-# The gradient of the weight (filters, channels, 3, 3), from x and g, of the output's shape.
-cdef int winograd_grad_w(const Planes *s, const float *x, const float *g, float *out) except -1
+# The gradient of the weight (filters, channels, 3, 3), from x and g, of the output's shape. False
+# if it is not exact, and has not been made.
+cdef bint winograd_grad_w(const Planes *s, const float *x, const float *g, float *out) except -1

@@ -7,18 +7,19 @@
                of the weight: a piece transforms tiles of x and g and adds up their 36 products;
                at the end the sums are transformed
 
-It spreads what is not finite over a whole tile, and the rounding error of a large pixel too. So it
-takes images alone in which each output sees a pixel (the largest of its channels) of at least
-1 / REACH of the largest in its tile.
+It spreads what is not finite over a whole tile, and the rounding error of what is large, too: of a
+pixel over outputs that do not see it, of a weight over outputs that multiply it by little. So the
+transforms look at what they read. What comes of an odd image or of odd weights is not to be used;
+the plain sums give it (conv.pyx).
 """
-from libc.math cimport NAN
-from libc.stdint cimport int64_t
+from libc.math cimport INFINITY
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport (
     TT_WINOGRAD_TILES, tt_binary_args, tt_gemm_block_args, tt_kernels, tt_winograd_args,
-    tt_winograd_range_args, tt_winograd_taps_args,
+    tt_winograd_taps_args,
 )
 from tinytensor.kernels.gemm cimport cut_rows, depth_of_blocks
 from tinytensor.kernels.scratch cimport (
@@ -38,13 +39,12 @@ cdef enum:
     POINTS = 36
     SUMS = 1 << 21  # floats of all sums of a gradient
     CHANNELS_OF_PIECE = 64
-    PIXELS_OF_PIECE = 4096
-    MOST_RANGES = 64  # that need no memory of their own
-    REACH = 16
+    SPREAD = 64  # of a filter's largest |weight| above their mean: some 6 where they are random
 
 
-# The transforms multiply by less than 2^12, of which this leaves room.
-cdef float LARGEST = 2.0**112
+# The transforms multiply by less than 2^12, of which this leaves room; and where sums are of
+# products of two things that are transformed, each may be of this size.
+cdef float LARGEST = 2.0**112, LARGEST_FACTOR = 2.0**50
 
 
 cdef inline int64_t row_of(int64_t channels, int64_t lanes) noexcept nogil:
@@ -65,152 +65,6 @@ cdef bint winograd_pays(const Planes *s) noexcept nogil:
         (tiles + 32) * products + tiles * POINTS * 16 * (s.channels + s.filters)
         < 9 * pixels * s.channels * s.filters
     )
-
-
-# --- Images that it is not exact for ---------------------------------------------------------
-
-
-cdef struct Range:
-    const tt_kernels *table
-    Planes shape
-    const float *x
-    float limit  # of what is transformed, so that nothing overflows
-    float *largest  # of each piece of an image, then of the image
-    float *smallest
-    int64_t pieces  # of an image
-    Scratch scratch
-
-
-cdef void run_range(void *context, int64_t piece) noexcept nogil:
-    cdef Range *s = <Range *> context
-    cdef tt_winograd_range_args args
-    cdef int64_t image = piece // s.pieces, pixel = piece % s.pieces * PIXELS_OF_PIECE
-    args.step = s.shape.height * s.shape.width
-    args.channels, args.size = s.shape.channels, min(<int64_t> PIXELS_OF_PIECE, args.step - pixel)
-    args.planes = s.x + image * args.channels * args.step + pixel
-    args.map, args.largest, args.smallest = NULL, s.largest + piece, s.smallest + piece
-    s.table.winograd_range_f32(&args)
-
-
-cdef inline float largest_in(
-    const Planes *s, const float *map, int64_t top, int64_t left, int64_t size
-) noexcept nogil:
-    """The largest pixel of a square that may reach over the image's edges."""
-    cdef float found = 0
-    cdef int64_t y, x
-    for y in range(max(<int64_t> 0, top), min(top + size, s.height)):
-        for x in range(max(<int64_t> 0, left), min(left + size, s.width)):
-            found = max(found, map[y * s.width + x])
-    return found
-
-
-cdef bint all_see(const Planes *s, const float *map) noexcept nogil:
-    """Does each output see a pixel of the size of the largest in its tile?"""
-    cdef int64_t row, column, y, x
-    cdef float largest
-    for row in range(0, s.out_height, 4):
-        for column in range(0, s.out_width, 4):
-            largest = largest_in(s, map, row - s.top, column - s.left, 6)
-            for y in range(row, min(row + 4, s.out_height)):
-                for x in range(column, min(column + 4, s.out_width)):
-                    if REACH * largest_in(s, map, y - s.top, x - s.left, 3) < largest:
-                        return False
-    return True
-
-
-cdef bint is_plain(Range *s, int64_t image) noexcept nogil:
-    """Does a look at the image's largest and smallest pixel do? They come together in its first
-    piece; the largest is NaN if it is too large."""
-    cdef const Planes *shape = &s.shape
-    cdef float *largest = s.largest + image * s.pieces
-    cdef float *smallest = s.smallest + image * s.pieces
-    cdef int64_t piece
-    for piece in range(1, s.pieces):
-        if not largest[piece] <= largest[0]:  # max() may leave a NaN out
-            largest[0] = largest[piece]
-        smallest[0] = min(smallest[0], smallest[piece])
-    if not largest[0] <= s.limit:
-        largest[0] = NAN
-        return True
-    # Each output must see a pixel of the image, and not zeros around it alone.
-    return (
-        largest[0] <= REACH * smallest[0]
-        and shape.top <= 2 and shape.out_height <= shape.height + shape.top
-        and shape.left <= 2 and shape.out_width <= shape.width + shape.left
-    )
-
-
-cdef void run_image(void *context, int64_t image) noexcept nogil:
-    """Go through the tiles of an image that may be odd: if it is, its `largest` becomes NaN."""
-    cdef Range *s = <Range *> context
-    cdef tt_winograd_range_args args
-    cdef int slot
-    cdef float *largest = s.largest + image * s.pieces
-    if largest[0] != largest[0] or s.smallest[image * s.pieces] < 0:
-        return
-    slot = take_slot(&s.scratch)
-    args.channels, args.size = s.shape.channels, s.shape.height * s.shape.width
-    args.step, args.planes = args.size, s.x + image * args.channels * args.size
-    args.map = memory_of(&s.scratch, slot)
-    args.largest, args.smallest = largest, s.smallest + image * s.pieces
-    s.table.winograd_range_f32(&args)
-    if not all_see(&s.shape, args.map):
-        largest[0] = NAN
-    give_back(&s.scratch, slot)
-
-
-cdef list odd_images(const Planes *shape, const float *x, const float *weight):
-    cdef Range s
-    cdef tt_winograd_range_args args
-    cdef float[2 * MOST_RANGES] few
-    cdef float size = 0, unused
-    cdef int64_t image, ranges, first = -1
-    cdef bint plain = True, finite = True
-    keep, runs = [], []
-    s.table, s.shape, s.x = _core.table, shape[0], x
-    if weight == NULL:  # one of two factors, which are summed over the pixels
-        s.limit = 2.0**50
-    else:  # as 9 planes, whatever they are of
-        args.planes, args.channels = weight, 9
-        args.size = args.step = shape.channels * shape.filters
-        args.map, args.largest, args.smallest = NULL, &size, &unused
-        with nogil:
-            s.table.winograd_range_f32(&args)
-        if not size <= LARGEST:
-            return [slice(0, shape.images)]
-        s.limit = LARGEST / max(1, size * shape.channels)
-    s.pieces = ceil_div(shape.height * shape.width, PIXELS_OF_PIECE)
-    ranges = shape.images * s.pieces
-    s.largest = &few[0]
-    if ranges > MOST_RANGES:
-        s.largest = allocate(2 * ranges, keep)
-    s.smallest = s.largest + ranges
-    with nogil:
-        _core.parallel_for(ranges, run_range, &s)
-        for image in range(shape.images):
-            if is_plain(&s, image):
-                s.smallest[image * s.pieces] = -1  # nothing more to look at
-            else:
-                plain = False
-            finite = finite and s.largest[image * s.pieces] == s.largest[image * s.pieces]
-    if plain and finite:
-        return runs
-    if not plain:
-        make_scratch(
-            &s.scratch, shape.height * shape.width, shape.images, core.get_num_threads(), keep
-        )
-        with nogil:
-            _core.parallel_for(shape.images, run_image, &s)
-    for image in range(shape.images):
-        if s.largest[image * s.pieces] != s.largest[image * s.pieces]:
-            if first < 0:
-                first = image
-        elif first >= 0:
-            runs.append(slice(first, image))
-            first = -1
-    if first >= 0:
-        runs.append(slice(first, shape.images))
-    return runs
 
 
 # --- Tiles -----------------------------------------------------------------------------------
@@ -247,6 +101,25 @@ cdef inline int64_t place_segment(
     return segment // t.segments // t.rows
 
 
+cdef list odd_images(const Tiles *t, const uint8_t *odd_segments, int64_t images):
+    """The runs of images that have an odd segment."""
+    cdef int64_t segments = t.rows * t.segments, image, segment, first = -1
+    cdef bint odd
+    runs = []
+    for image in range(images):
+        odd = False
+        for segment in range(image * segments, (image + 1) * segments):
+            odd |= odd_segments[segment]
+        if odd and first < 0:
+            first = image
+        elif not odd and first >= 0:
+            runs.append(slice(first, image))
+            first = -1
+    if first >= 0:
+        runs.append(slice(first, images))
+    return runs
+
+
 # --- Output ----------------------------------------------------------------------------------
 
 
@@ -261,10 +134,14 @@ cdef struct Forward:
     int64_t filter_step, channel_step
     bint reversed
     float *taps  # transformed: for each point a matrix (channels × filters), packed
+    float *largest  # |weight| of each filter, for each block of the channels
+    float *sum  # and the sum of all
     int64_t lanes, filters  # filters filled up to whole vectors
     int64_t block_depth, blocks
     int64_t image_row, out_row
     int64_t piece_segments, panel, most_tiles
+    float limit
+    uint8_t *odd_segments
     Scratch scratch
 
 
@@ -273,7 +150,7 @@ cdef void transform_taps(void *context, int64_t piece) noexcept nogil:
     cdef const Forward *s = <const Forward *> context
     cdef tt_winograd_taps_args args
     cdef int64_t filter_ = piece // s.blocks * s.lanes
-    cdef int64_t channel = piece % s.blocks * s.block_depth
+    cdef int64_t block = piece % s.blocks, channel = block * s.block_depth
     cdef int64_t first = filter_ // (2 * s.lanes) * 2 * s.lanes  # filter of the panel
     args.filters = min(s.lanes, s.shape.filters - filter_)
     args.depth = min(s.block_depth, s.shape.channels - channel)
@@ -282,7 +159,27 @@ cdef void transform_taps(void *context, int64_t piece) noexcept nogil:
     args.point_step = s.shape.channels * s.filters
     args.row_step = min(2 * s.lanes, s.filters - first)
     args.transformed = s.taps + channel * s.filters + first * args.depth + filter_ - first
+    args.largest = s.largest + block * s.filters + filter_
+    args.sum = s.sum + block * s.filters + filter_
     s.table.winograd_taps_f32(&args)
+
+
+cdef float largest_weight(const Forward *s) noexcept nogil:
+    """Infinity, if some filter's largest weight is far above the mean of its others."""
+    cdef int64_t filter_, block, i
+    cdef float found = 0, largest, sum_
+    for filter_ in range(s.shape.filters):
+        largest = sum_ = 0
+        for block in range(s.blocks):
+            i = block * s.filters + filter_
+            if not s.largest[i] <= LARGEST:  # or NaN
+                return INFINITY
+            largest = max(largest, s.largest[i])
+            sum_ += s.sum[i]
+        if largest * (9 * s.shape.channels) > SPREAD * sum_:
+            return INFINITY
+        found = max(found, largest)
+    return found
 
 
 cdef void run_forward(void *context, int64_t piece) noexcept nogil:
@@ -299,7 +196,9 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
 
     args.tile_step, args.point_step = s.image_row, s.most_tiles * s.image_row
     args.channels, args.height, args.width = s.shape.channels, s.shape.height, s.shape.width
+    args.limit = s.limit
     for segment in range(begin, end):
+        args.odd = s.odd_segments + segment
         image = place_segment(&s.tiles, segment, &args)
         args.row -= s.shape.top
         args.column -= s.shape.left
@@ -333,12 +232,13 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     give_back(&s.scratch, slot)
 
 
-cdef int winograd(
+cdef list winograd(
     const Planes *shape, const float *x, const float *weight, int64_t filter_step,
     int64_t channel_step, bint reversed, const float *bias, float *out,
-) except -1:
+):
     cdef Forward s
     cdef int64_t tiles, pieces, unused
+    cdef float largest
     keep = []
     s.table = _core.table
     s.shape, s.tiles = shape[0], cut_tiles(shape)
@@ -361,14 +261,22 @@ cdef int winograd(
     cut_rows(s.piece_segments * s.tiles.segment, s.table.gemm_rows, &s.panel, &unused)
 
     s.taps = allocate(POINTS * shape.channels * s.filters, keep)
+    s.largest = allocate(2 * s.blocks * s.filters, keep)
+    s.sum = s.largest + s.blocks * s.filters
+    s.odd_segments = <uint8_t *> allocate(ceil_div(s.tiles.all_segments, sizeof(float)), keep)
     make_scratch(
         &s.scratch, POINTS * s.most_tiles * (s.image_row + s.out_row), pieces,
         core.get_num_threads(), keep,
     )
     with nogil:
         _core.parallel_for(s.filters // s.lanes * s.blocks, transform_taps, &s)
-        _core.parallel_for(pieces, run_forward, &s)
-    return 0
+        largest = largest_weight(&s)
+        if largest <= LARGEST:
+            s.limit = LARGEST / max(<float> 1, largest * shape.channels)
+            _core.parallel_for(pieces, run_forward, &s)
+    if not largest <= LARGEST:
+        return [slice(0, shape.images)]
+    return odd_images(&s.tiles, s.odd_segments, shape.images)
 
 
 # --- Gradient of the weight ------------------------------------------------------------------
@@ -390,17 +298,20 @@ cdef struct Weights:
     int64_t range_channels, ranges
     int64_t image_row, gradient_row
     int64_t chunk_segments, most_tiles
+    uint8_t *odd  # for each piece
     Scratch scratch
 
 
 cdef int64_t transform_chunk(
     const Weights *s, int64_t begin, int64_t end, int64_t channel, int64_t channels, float *images,
-    float *gradients,
+    float *gradients, uint8_t *odd,
 ) noexcept nogil:
     """The segments [begin, end) of a range of channels, and of g; how many tiles they are."""
+    cdef uint8_t odd_image = 0, odd_gradient = 0
     cdef int64_t before = tiles_before(&s.tiles, begin), segment, tile, image
     cdef int64_t height = s.shape.out_height, width = s.shape.out_width
     cdef tt_winograd_args args
+    args.limit = LARGEST_FACTOR
     for segment in range(begin, end):
         tile = tiles_before(&s.tiles, segment) - before
         image = place_segment(&s.tiles, segment, &args)
@@ -408,6 +319,7 @@ cdef int64_t transform_chunk(
         args.planes = <float *> s.g + image * s.shape.filters * height * width
         args.transformed = gradients + tile * s.gradient_row
         args.tile_step, args.point_step = s.gradient_row, s.most_tiles * s.gradient_row
+        args.odd = &odd_gradient
         s.table.winograd_gradient_f32(&args)
 
         args.row -= s.shape.top
@@ -418,7 +330,9 @@ cdef int64_t transform_chunk(
         )
         args.transformed = images + tile * s.image_row
         args.tile_step, args.point_step = s.image_row, s.most_tiles * s.image_row
+        args.odd = &odd_image
         s.table.winograd_image_f32(&args)
+        odd[0] |= odd_image | odd_gradient
     return tiles_before(&s.tiles, end) - before
 
 
@@ -440,9 +354,12 @@ cdef void run_weights(void *context, int64_t piece) noexcept nogil:
     args.b_depth, args.b_column = s.gradient_row, 1
     args.c_row = s.filters
     cut_rows(args.rows, s.table.gemm_rows, &args.panel, &unused)
-    while begin < last:
+    s.odd[piece] = 0
+    while begin < last and not s.odd[piece]:
         end = min(begin + s.chunk_segments, last)
-        tiles = transform_chunk(s, begin, end, channel, channels, images, gradients)
+        tiles = transform_chunk(
+            s, begin, end, channel, channels, images, gradients, s.odd + piece
+        )
         depth = depth_of_blocks(tiles)
         for point in range(POINTS):
             args.c = sums + point * s.shape.channels * s.filters
@@ -503,10 +420,11 @@ cdef void weights_pieces(Weights *s) noexcept nogil:
     s.most_tiles = s.chunk_segments * s.tiles.segment | 1
 
 
-cdef int winograd_grad_w(
+cdef bint winograd_grad_w(
     const Planes *shape, const float *x, const float *g, float *out
 ) except -1:
     cdef Weights s
+    cdef int64_t piece
     keep = []
     s.table = _core.table
     s.shape, s.tiles = shape[0], cut_tiles(shape)
@@ -515,13 +433,17 @@ cdef int winograd_grad_w(
     s.filters = ceil_div(shape.filters, s.lanes) * s.lanes
     weights_pieces(&s)
     s.sums = allocate(s.slices * s.slice_step, keep)
+    s.odd = <uint8_t *> allocate(ceil_div(s.slices * s.ranges, sizeof(float)), keep)
     make_scratch(
         &s.scratch, POINTS * s.most_tiles * (s.image_row + s.gradient_row), s.slices * s.ranges,
         core.get_num_threads(), keep,
     )
     with nogil:
         _core.parallel_for(s.slices * s.ranges, run_weights, &s)
+        for piece in range(s.slices * s.ranges):
+            if s.odd[piece]:
+                return False
         if s.slices > 1:
             _core.parallel_for(POINTS, add_slices, &s)
         _core.parallel_for(s.filters // s.lanes * s.ranges, transform_sums, &s)
-    return 0
+    return True

@@ -220,19 +220,18 @@ def calls_of_conv() -> Iterator[tuple[str, dict[str, Any]]]:
         padded = (channels + 3) // 4 * 4
         given = {"planes": normal(channels, 9, 11), "transformed": normal(36, 3, padded)}
         given |= {"channels": channels, "height": 9, "width": 11, "tiles": 3, "tile_step": padded}
-        given |= {"point_step": 3 * padded}
+        given |= {"point_step": 3 * padded, "odd": np.zeros(1, np.uint8)}
         for kernel in ("image", "gradient", "output"):
             corner = {"row": -1, "column": -1} if kernel == "image" else {"row": 4, "column": 0}
-            yield f"winograd_{kernel}_f32", given | corner
+            for limit in (1, 9):
+                yield f"winograd_{kernel}_f32", given | corner | {"limit": limit}
+            half = given["planes"] * (np.arange(11) > 5).astype(np.float32)
+            yield f"winograd_{kernel}_f32", given | corner | {"planes": half, "limit": 9}
         yield "winograd_output_f32", given | {"bias": normal(channels)}
-    for channels, size in ((3, 11), (9, 70)):
-        given = {"planes": normal(channels, 80), "channels": channels, "step": 80, "size": size}
-        given |= {"largest": zeros(1), "smallest": zeros(1)}
-        yield "winograd_range_f32", given | {"map": zeros(80)}
-        yield "winograd_range_f32", given
     for kernel, backwards in (("taps", 0), ("taps", 1), ("grad_taps", 0)):
         given = {"taps": normal(3, 5, 9), "transformed": normal(36, 5, 4), "filters": 3, "depth": 5}
         given |= {"filter_step": 45, "depth_step": 9, "point_step": 20, "row_step": 4}
+        given |= {"largest": zeros(4), "sum": zeros(4)}
         yield f"winograd_{kernel}_f32", given | {"reversed": backwards}
 
 
