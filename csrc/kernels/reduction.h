@@ -297,11 +297,10 @@ enum {
     TT_RUNNING_TILE = VL > 8 ? VL : 8,
     TT_RUNNING_ROWS = 8,
 };
-/* Of columns: rows of a run, rows and vectors of them at a time, and columns side by side. */
+/* Of columns: rows of a run, vectors of them at a time, and columns side by side. */
 enum {
-    TT_RUNNING_RUN = 16,
-    TT_RUNNING_DEEP = 2,
-    TT_RUNNING_BESIDE = 4,
+    TT_RUNNING_RUN = 8,
+    TT_RUNNING_BESIDE = VL / 2,
     TT_RUNNING_STRIP = 256,
 };
 
@@ -321,8 +320,10 @@ TT_INLINE void tt_running_exact(const float *x, float *out, int64_t n, int64_t s
     for (int64_t i = 0; i < n; i++) out[i * step] = (float)(sum += x[i * step]);
 }
 
-/* Where the rows of a tile are whole cache lines, they are written as such: of rows that are a
- * power of two apart, the cache keeps too few lines to come back to them. */
+/* Of rows that are a power of two apart, the cache keeps too few lines to come back to them. */
+TT_INLINE int tt_running_collide(int64_t n) { return n % 1024 == 0; }
+
+/* Where the rows of a tile are whole cache lines, they are written as such. */
 TT_INLINE void tt_running_store(float *x, const int64_t row[VL], vf tile[TT_RUNNING_TILE])
 {
     if (VL == 16) {
@@ -340,7 +341,11 @@ TT_INLINE void tt_running_tile(const float *x, float *out, const int64_t row[VL]
     enum { TILE = TT_RUNNING_TILE };
     const vf before = *carry + *rest;
     vf tile[TILE], sum = vf_set1(-0.0f);
-    for (int q = 0; q < TILE; q += 4) vf_load_quads(x + q, row, tile + q);
+    if (VL == 16 && tt_running_collide(row[1])) { /* whole cache lines */
+        for (int r = 0; r < VL; r++) tile[r] = vf_load(x + row[r]);
+        vf_transpose(tile);
+    } else
+        for (int q = 0; q < TILE; q += 4) vf_load_quads(x + q, row, tile + q);
     for (int k = 0; k < TILE; k++) {
         const int c = reverse ? TILE - 1 - k : k;
         sum += tile[c];
@@ -436,12 +441,12 @@ TT_INLINE void tt_running_short(const float *x, float *out, int64_t n, int rever
     }
 }
 
-/* `width` vectors of n rows, from x on, `step` apart; `lanes` are in use. */
+/* A run of n rows, `step` apart: `width` vectors from x on, of which `lanes` are in use. */
 TT_INLINE void tt_running_block(const float *x, float *out, int64_t n, int64_t step,
-                                const int width, int64_t lanes, const vf *before, vf *total)
+                                const int width, int64_t lanes, vf *carry, vf *rest)
 {
-    vf sum[TT_RUNNING_BESIDE];
-    for (int w = 0; w < width; w++) sum[w] = total[w];
+    vf sum[TT_RUNNING_BESIDE], before[TT_RUNNING_BESIDE];
+    for (int w = 0; w < width; w++) sum[w] = vf_set1(-0.0f), before[w] = carry[w] + rest[w];
     for (int64_t i = 0; i < n; i++)
         for (int w = 0; w < width; w++) {
             const int64_t at = i * step + w * VL;
@@ -451,36 +456,29 @@ TT_INLINE void tt_running_block(const float *x, float *out, int64_t n, int64_t s
             else
                 vf_store_n(out + at, before[w] + sum[w], lanes);
         }
-    for (int w = 0; w < width; w++) total[w] = sum[w];
+    for (int w = 0; w < width; w++) tt_running_carry(carry + w, rest + w, sum[w]);
 }
 
 /* Up to TT_RUNNING_STRIP columns of n rows that are `step` apart. */
 TT_INLINE void tt_running_columns(const float *x, float *out, int64_t n, int64_t step, int64_t cols)
 {
-    enum { STRIP = TT_RUNNING_STRIP / VL, BESIDE = TT_RUNNING_BESIDE, DEEP = TT_RUNNING_DEEP };
-    vf carry[STRIP], rest[STRIP], before[STRIP], sum[STRIP];
+    enum { STRIP = TT_RUNNING_STRIP / VL, BESIDE = TT_RUNNING_BESIDE, RUN = TT_RUNNING_RUN };
+    vf carry[STRIP], rest[STRIP];
     const int64_t vectors = (cols + VL - 1) / VL;
-    for (int64_t v = 0; v < vectors; v++)
-        carry[v] = rest[v] = before[v] = sum[v] = vf_set1(-0.0f);
-    for (int64_t i = 0; i < n; i += DEEP) {
+    for (int64_t v = 0; v < vectors; v++) carry[v] = rest[v] = vf_set1(-0.0f);
+    for (int64_t i = 0; i < n; i += RUN) {
         const float *from = x + i * step;
         float *to = out + i * step;
         int64_t v = 0;
-        if (i && i % TT_RUNNING_RUN == 0)
-            for (int64_t u = 0; u < vectors; u++) {
-                tt_running_carry(carry + u, rest + u, sum[u]);
-                before[u] = carry[u] + rest[u];
-                sum[u] = vf_set1(-0.0f);
-            }
-        for (; (v + BESIDE) * VL <= cols && n - i >= DEEP; v += BESIDE)
-            tt_running_block(from + v * VL, to + v * VL, DEEP, step, BESIDE, VL, before + v,
-                             sum + v);
+        for (; (v + BESIDE) * VL <= cols && n - i >= RUN; v += BESIDE)
+            tt_running_block(from + v * VL, to + v * VL, RUN, step, BESIDE, VL, carry + v,
+                             rest + v);
         for (; v < vectors; v++)
-            tt_running_block(from + v * VL, to + v * VL, n - i < DEEP ? n - i : DEEP, step, 1,
-                             cols - v * VL < VL ? cols - v * VL : VL, before + v, sum + v);
+            tt_running_block(from + v * VL, to + v * VL, n - i < RUN ? n - i : RUN, step, 1,
+                             cols - v * VL < VL ? cols - v * VL : VL, carry + v, rest + v);
     }
     for (int64_t v = 0; v < vectors; v++)
-        if (__builtin_expect(tt_running_is_lost(carry[v] + sum[v]), 0))
+        if (__builtin_expect(tt_running_is_lost(carry[v]), 0))
             for (int64_t c = v * VL; c < cols && c < (v + 1) * VL; c++)
                 tt_running_exact(x + c, out + c, n, step, -0.0);
 }
