@@ -71,13 +71,13 @@ static void tt_cross_entropy_f32(const tt_cross_entropy_args *s)
     for (int64_t r = 0; r < s->rows; r++) {
         const float *x = s->x + r * n;
         const int64_t y = s->target[r];
-        const float top = tt_row_max(x, n);
+        const float top = tt_row_max(x, n), exp_sum = tt_row_exp_sum(x, n, top);
+        const float log_sum = logf(exp_sum);
         s->top[r] = top;
-        s->sum[r] = tt_row_exp_sum(x, n, top);
+        s->sum[r] = exp_sum;
         s->losses[r] = 0;
         if (y == s->ignore_index) continue;
         const float own = (1 - s->smoothing) * (s->weight ? s->weight[y] : 1);
-        const float log_sum = logf(s->sum[r]);
         s->losses[r] = own * (top - x[y] + log_sum);
         if (s->smoothing != 0) {
             double sum = 0;
