@@ -249,28 +249,17 @@ def number_of(x: Any) -> Any:
     return int(x) if type(x) is Size else x
 
 
-def as_array(data: Any, dtype: Any = None) -> np.ndarray:
+def as_array(data: Any, dtype: Any = None, beside: Iterable[Any] = ()) -> np.ndarray:
     """An ndarray of ``data``, without a copy where that can be. Arrays, and what has the memory of
-    one, keep their dtype; floating-point numbers alone or in sequences have the default one."""
+    one, keep their dtype. Floating-point numbers alone or in sequences have that of a number beside
+    the arrays among ``beside``, but float32 beside 16-bit ones."""
     found = np.asarray(data, dtype)
     if dtype is not None or not is_floating(found.dtype) or is_array(data):
         return found
-    default = COMPLEX_OF[_default] if found.dtype.kind == "c" else _default
-    return found if found.dtype == default else found.astype(default)
-
-
-def beside(data: Any, arrays: Iterable[Any]) -> Any:
-    """A list or tuple of floats as an array of the dtype that a number has beside ``arrays``, but
-    float32 beside 16-bit ones; anything else as it is, also what makes no array."""
-    try:
-        found = np.asarray(data)
-    except (ValueError, TypeError):
-        return data
-    if not is_floating(found.dtype) or is_array(data) or data == ():
-        return data
-    values: Any = [x for x in arrays if isinstance(x, Variable | np.ndarray)]
+    values: Any = [x for x in beside if isinstance(x, Variable | np.ndarray)]
     dtypes = {float32 if is_narrow(x.dtype) else x.dtype for x in values if is_floating(x.dtype)}
-    return found.astype(promoted(dtypes, COMPLEX if is_complex(found) else FLOAT))
+    kind = promoted(dtypes, COMPLEX if is_complex(found) else FLOAT)
+    return found if found.dtype == kind else found.astype(kind)
 
 
 def is_array(data: Any) -> builtins.bool:

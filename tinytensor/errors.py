@@ -1,5 +1,7 @@
 """The kinds of errors that tinytensor raises, each one a kind of Python's own."""
 
+from typing import Any
+
 import numpy as np
 
 from .engine.core import GraphError as GraphError
@@ -47,3 +49,15 @@ _KINDS: list[tuple[type[Exception], type[Exception]]] = [
 def kind_of(error: Exception) -> type[Exception]:
     """The kind of ours that an error of bad arguments is told as."""
     return next((kind for origin, kind in _KINDS if isinstance(error, origin)), DtypeError)
+
+
+def a_kind_of(value: Any) -> str:
+    """What kind of thing a value is, as a sentence says it: "an int"."""
+    return with_article(type(value).__name__)
+
+
+def with_article(name: str) -> str:
+    """ "an" before a vowel, and before an abbreviation that begins with the sound of one."""
+    vowels = "AEFHILMNORSX" if name[:2].isupper() else "AEIOUaeiou"
+    spelt = name[:2] == "nd"  # of an ndarray
+    return f"{'an' if spelt or name[0] in vowels else 'a'} {name}"

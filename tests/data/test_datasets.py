@@ -211,7 +211,7 @@ def test_any_object_with_length_and_index_is_a_dataset(dataset, batches):
 @pytest.mark.parametrize("dataset", [iter([1]), {1, 2}, 3, None, (i for i in range(3))])
 def test_what_is_no_dataset(dataset):
     for use in (DataLoader, lambda d: Subset(d, [0]), lambda d: random_split(d, [1])):
-        with pytest.raises(TypeError, match=r"dataset is a .*does not have .*__getitem__"):
+        with pytest.raises(TypeError, match=r"dataset is an? .*does not have .*__getitem__"):
             use(dataset)
 
 
@@ -666,3 +666,10 @@ def test_random_affine_is_seeded_and_keeps_dtype():
     assert RandomAffine(5)(images[:0]).shape == (0, 1, 8, 8)
     with pytest.raises(ValueError, match="scale must be in"):
         RandomAffine(scale=1)
+
+
+@pytest.mark.parametrize("dataset", [{"x": 1, "y": 2}, {1: "a", 2: "b"}, {0: "a", 2: "b"}])
+def test_a_dict_by_other_keys_is_no_dataset(dataset):
+    for use in (DataLoader, lambda d: Subset(d, [0]), lambda d: random_split(d, [1, 1])):
+        with pytest.raises(TypeError, match=r"dataset is a dict whose keys .*TensorDataset"):
+            use(dataset)

@@ -98,7 +98,10 @@ def test_a_table_a_hook_and_stand_ins():
     date = datetime.date(2020, 1, 2)
     assert Unpickler(pickle.dumps(date), names).load()[0] == "date"
     assert Unpickler(pickle.dumps(range), names).load() == 17
-    for refused, match in ((range(3), "calls a int"), (datetime.date, "asks for datetime.date it")):
+    for refused, match in (
+        (range(3), "calls an int"),
+        (datetime.date, "asks for datetime.date it"),
+    ):
         with pytest.raises(ValueError, match=match):
             Unpickler(pickle.dumps(refused), names).load()
     for protocol in (0, 2):
@@ -153,7 +156,7 @@ def test_nothing_is_run(how, protocol, names):
         (b"}K\x01a.", "no list"),
         (b"}(K\x01u.", "no value"),
         (b"K\x01(o.", "stack is empty"),
-        (b"K\x01)R.", "calls a int"),
+        (b"K\x01)R.", "calls an int"),
         (b"]}b.", "takes none"),
         (b"N" + b"p1000\n.", "memo 1000 of a pickle of 8 bytes"),
         (b"Np-1\n.", "memo -1"),

@@ -420,11 +420,31 @@ def test_full_backward_pre_hook_replaces_the_gradients_of_outputs():
 
 
 @pytest.mark.parametrize("name", ["register_full_backward_hook", "register_full_backward_pre_hook"])
-def test_an_error_of_a_backward_hook_names_the_module(name):
-    model = nn.Sequential(nn.Linear(2, 2))
-    getattr(model[0], name)(lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError) as caught:
-        model(tt.ones((1, 2), requires_grad=True)).sum().backward()
+@pytest.mark.parametrize(
+    ("hook", "kind", "message"),
+    [
+        (lambda *_: 1 / 0, ZeroDivisionError, "division by zero"),
+        (lambda *_: tt.ones(7), tt.ShapeError, r"a gradient \(7,\) for grad_\w+\[0\], which is"),
+        (lambda *_: (tt.ones(7), tt.ones(7)), ValueError, "2 gradients in the place of 1 of grad_"),
+        (lambda *_: 5, TypeError, r"returned an int for grad_\w+\[0\], no tensor"),
+        (lambda *_: np.ones(2), TypeError, "returned an ndarray for"),
+    ],
+)
+def test_an_error_of_a_backward_hook_names_the_layer(name, hook, kind, message):
+    layer = nn.Linear(2, 2)
+    getattr(layer, name)(hook)
+    model = nn.Sequential(nn.Sequential(nn.ReLU(), layer), nn.ReLU())
+    for module, place in ((model, "Sequential.0.1, a Linear"), (layer, "Linear")):
+        with pytest.raises(kind, match=message) as caught:
+            module(tt.ones((1, 2), requires_grad=True)).sum().backward()
+        assert caught.value.__notes__ == [
+            f"(in a backward hook of {place})",
+            "(in the backward pass of backward_hooks)",
+        ]
+    out = model(tt.ones((1, 2), requires_grad=True)).sum()
+    del model, module  # the gates do not keep it
+    with pytest.raises(kind) as caught:
+        out.backward()
     assert caught.value.__notes__[0] == "(in a backward hook of Linear)"
 
 
@@ -469,7 +489,7 @@ def test_sequential_takes_modules_or_names():
     assert isinstance(model[1], nn.GELU)
     with pytest.raises(IndexError):
         model[4]
-    with pytest.raises(TypeError, match="an item is a int"):
+    with pytest.raises(TypeError, match="an item is an int"):
         nn.Sequential(nn.ReLU(), 3)
 
 

@@ -11,7 +11,9 @@ from tinytensor.kernels import reference
 
 from ..table import ROWS
 from ..table.calls import (
+    arguments,
     as_float32,
+    assert_same,
     call,
     cases_of,
     differentiable,
@@ -20,6 +22,7 @@ from ..table.calls import (
     op_of,
     parameter,
     public_ops,
+    replaced,
 )
 
 
@@ -54,6 +57,19 @@ def test_every_rule_is_tried(name: str) -> None:
     if op.joint is not None:  # a formula's parameters are all listed, axes and flags too
         has_a_rule &= tried | set(op.names[:1])
     assert has_a_rule <= tried, f"no case differentiates by {sorted(has_a_rule - tried)}"
+
+
+@pytest.mark.parametrize("name", sorted(ROWS.keys() - {"getitem"}))  # x[[0, 1]] is not x[0, 1]
+def test_a_tuple_of_axes_or_sizes_may_be_a_list(name: str) -> None:
+    for case in cases_of(ROWS[name]):
+        lists = {
+            key: list(value)
+            for key, value in arguments(case).items()
+            if isinstance(value, tuple) and all(isinstance(n, int) for n in value)
+        }
+        if lists:
+            op = op_of(ROWS[name])
+            assert_same(evaluate(op, replaced(case, lists)), evaluate(op, case), 0, name)
 
 
 def test_every_op_has_a_docstring() -> None:

@@ -266,6 +266,12 @@ def test_no_function_drops_a_graph_without_a_word(call: Any) -> None:
         lambda x: np.putmask(x, A > 2, 9.0),
         lambda x: np.place(x, A > 2, [9.0]),
         lambda x: np.put_along_axis(x, np.zeros((2, 1), int), 9.0, 1),
+        lambda x: np.nan_to_num(x, copy=False, nan=1.0),
+        lambda x: np.median(x, overwrite_input=True),
+        lambda x: np.nanmedian(x, 0, overwrite_input=True),
+        lambda x: np.percentile(x, 50, overwrite_input=True),
+        lambda x: np.median(np.ones((2, 2, 3)), 0, out=x),
+        lambda x: np.choose(np.zeros((2, 3), int), [np.ones((2, 3))] * 2, out=x),
     ],
 )
 def test_functions_that_write_leave_graphs_alone(write: Any) -> None:
@@ -273,7 +279,64 @@ def test_functions_that_write_leave_graphs_alone(write: Any) -> None:
         with pytest.raises(tt.GraphError, match=r"^np\.\w+: writes where no graph sees it"):
             write(x)
         np.testing.assert_array_equal(x.detach().numpy(), A)
-    write(tt.tensor(A))
+    w, constant = tt.tensor(A, requires_grad=True), tt.tensor(A)
+    y = (w * constant).sum()
+    write(constant)
+    if constant.tolist() != A.tolist():  # then the gradient knows
+        with pytest.raises(tt.GraphError, match=r"changed in place by np\.\w+ after the call"):
+            y.backward()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: np.sum(np.ones((2, 2, 3)), 0, out=x),
+        lambda x: np.cumsum(np.ones((2, 3)), 1, out=x),
+        lambda x: np.clip(np.ones((2, 3)), 2, 3, out=x),
+        lambda x: np.concatenate([np.ones((2, 3))], out=x),
+        lambda x: np.add(1.0, 2.0, out=x),
+        lambda x: np.add.at(x, 0, 1.0),
+        lambda x: np.random.default_rng(0).permuted(x, out=x),
+        lambda x: np.random.default_rng(0).standard_normal(out=x),
+        lambda x: np.nditer(x, op_flags=["readwrite"]),
+        lambda x: np.lib.stride_tricks.as_strided(x, (3,), (8,)).fill(0),
+        lambda x: np.asarray(x).sort(),
+        lambda x: np.asarray(x).__setitem__(0, 0.0),
+        lambda x: np.ravel(np.asarray(x)).__iadd__(1),
+    ],
+)
+def test_no_other_call_writes_into_a_graph(call: Any) -> None:
+    for x in (leaf(), leaf() * 1):
+        with pytest.raises((tt.GraphError, TypeError, ValueError)):
+            call(x)
+        np.testing.assert_array_equal(x.detach().numpy(), A)
+
+
+def test_ways_to_write() -> None:
+    x = leaf()
+    for array in (x.numpy(), x.data, np.asarray(x.detach())):
+        array[0] += 1
+    with tt.no_grad():
+        np.asarray(x)[0] += 1
+    assert x.tolist() == [*(A[:1] + 4).tolist(), *A[1:].tolist()]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: np.diff([x[0], x[1]], axis=0),
+        lambda x: np.fft.fft([x[0], x[1]]),
+        lambda x: np.array([x[0], x[1]]),
+        lambda x: np.c_[x[0], x[1]],
+        lambda x: np.median([x[0], x[1]]),
+        lambda x: np.vectorize(lambda value: value * 2)(x),
+    ],
+)
+def test_lists_of_tensors_are_arrays(call: Any) -> None:
+    """NumPy asks tensors in lists for their arrays, as np.asarray does, and for nothing else."""
+    found = call(leaf())
+    assert isinstance(found, np.ndarray | np.generic)
+    np.testing.assert_array_equal(found, call(A))
 
 
 def test_results_that_have_no_gradient_are_given() -> None:

@@ -502,6 +502,12 @@ WITH_A_LIST: dict[str, Callable[[tt.Tensor], Any]] = {
     "kron": lambda x: tt.kron(x, [[0.1, 0.2]]),
     "outer": lambda x: tt.outer(x[0], (0.1, 0.2)),
     "solve": lambda x: tt.linalg.solve([[0.1, 0.0], [0.0, 0.3]], x[:, 0]),
+    "tensordot, first": lambda x: tt.tensordot([0.1, 0.2, 0.3], x, ((0,), (1,))),
+    "kron, first": lambda x: tt.kron([[0.1, 0.2]], x),
+    "cross, first": lambda x: tt.cross([0.1, 0.2, 0.3], x),
+    "remainder": lambda x: x % [0.11, 0.21, 0.31],
+    "nextafter": lambda x: tt.nextafter(x, [0.1, 0.2, 0.3]),
+    "copysign": lambda x: tt.copysign([0.1, 0.2, 0.3], x),
 }
 
 
@@ -526,10 +532,81 @@ def test_a_layer_takes_a_list() -> None:
     assert layer.double()([1.0, 2.0, 3.0]).dtype == tt.float64
 
 
-def test_a_list_of_tracked_tensors_is_refused_where_it_would_lose_them() -> None:
+@pytest.mark.parametrize("dtype", [tt.float32, tt.float64])
+def test_a_list_is_compared_as_a_number_is(dtype: Any) -> None:
+    """Ops without a gradient too: 0.1 is no float32, but equal to what it is rounded to."""
+    x = tt.tensor([0.1, 0.2], dtype=dtype)
+    for function in (tt.equal, tt.less_equal, tt.greater_equal, tt.isin):
+        assert function(x, [0.1, 0.2]).all(), function
+        assert function([0.1, 0.2], x).all(), function
+    for function in (tt.not_equal, tt.less, tt.greater):
+        assert not function(x, [0.1, 0.2]).any(), function
+    assert tt.searchsorted(x, [0.1, 0.2]).tolist() == [0, 1]
+
+
+LISTS: dict[str, Callable[[Any], Any]] = {
+    "exp": tt.exp,
+    "add": lambda pair: tt.ones(2) + pair,
+    "stack": lambda pair: tt.stack([pair, pair]),
+    "einsum": lambda pair: tt.einsum("i,i->", pair, tt.ones(2)),
+    "tensordot": lambda pair: tt.tensordot(pair, tt.ones(2), 1),
+    "outer": lambda pair: tt.outer(tt.ones(2), pair),
+    "kron": lambda pair: tt.kron(pair, tt.ones(2)),
+    "meshgrid": lambda pair: tt.meshgrid(tt.ones(2), pair)[0],
+    "vector_norm": lambda pair: tt.linalg.vector_norm(pair),
+    "svd": lambda pair: tt.linalg.svd(type(pair)([pair]))[1],
+    "cross_entropy": lambda pair: tt.cross_entropy(tt.ones(2, 2), [0, 1], weight=pair),
+    "add_": lambda pair: tt.ones(2).add_(pair),
+    "at": lambda pair: tt.ones(2).at[:].set(pair),
+    "full": lambda pair: tt.full((2,), pair),
+    "Tensor": tt.Tensor,
+    "Parameter": tt.nn.Parameter,
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_of_tracked_tensors_is_refused_where_it_would_lose_them(name: str) -> None:
+    function = LISTS[name]
     y = tt.tensor([1.0, 2.0], requires_grad=True)
-    for function in (tt.exp, lambda pair: tt.ones(2) + pair, lambda pair: tt.stack([pair, pair])):
-        with pytest.raises(tt.GraphError, match=r"a list of tensors .* tt\.stack makes a tensor"):
-            function([y[0], y[1]])
+    for pair in ([y[0], y[1]], (y[0], y[1])):
+        kind = type(pair).__name__
+        with pytest.raises(
+            tt.GraphError, match=rf"a {kind} of tensors .* tt\.stack makes a tensor"
+        ):
+            function(pair)
         with tt.no_grad():
-            assert function([y[0], y[1]]).dtype == tt.float32
+            assert function(pair).dtype == tt.float32
+
+
+@pytest.mark.parametrize("function", [tt.arange, lambda a, b: tt.linspace(a, b, 3)])
+def test_ends_of_ranges_are_numbers(function: Any) -> None:
+    y = tt.tensor([1.0, 2.0], requires_grad=True)
+    for ends in ((y[0], 3.0), (0.0, y[1])):
+        with pytest.raises(tt.GraphError, match=r"would lose their graph; start \+ .* keeps it"):
+            function(*ends)
+        function(*(float(end) for end in ends))
+
+
+def test_lists_are_stacked_where_a_graph_can_keep_them() -> None:
+    y = tt.tensor([1.0, 2.0], requires_grad=True)
+    for write in (
+        lambda x, pair: x.copy_(pair),
+        lambda x, pair: x.fill_(pair),
+        lambda x, pair: x.__setitem__(..., pair),
+    ):
+        x = tt.zeros(2)
+        write(x, [y[0] * 2, y[1] * 3])
+        assert tt.grad(x.sum(), y)[0].tolist() == [2, 3]
+
+
+def test_full_of_a_tracked_tensor() -> None:
+    y = tt.tensor([1.0, 2.0], requires_grad=True)
+    assert tt.grad(tt.full((3, 2), y).sum(), y)[0].tolist() == [3, 3]
+    assert tt.grad(tt.full_like(tt.ones(4), y[1]).sum(), y)[0].tolist() == [0, 4]
+    double = tt.full(2, y[0], tt.float64)
+    assert (double.dtype, double.requires_grad) == (tt.float64, True)
+    assert tt.func.vmap(lambda v: tt.full((2,), v))(y).tolist() == [[1, 1], [2, 2]]
+    with pytest.raises(tt.GraphError, match="full: fill_value has a graph"):
+        tt.full(2, y[0], requires_grad=True)
+    with pytest.raises(tt.ShapeError, match="broadcast"):
+        tt.full((3,), y)

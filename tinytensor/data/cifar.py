@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import a_kind_of
 from ..io.files import read_file
 from ..io.unpickler import NUMPY, PickledArray, Unpickler
 from .dataset import TensorDataset
@@ -104,7 +105,7 @@ def read_cifar_pickle(path: str | Path, field: str = "labels") -> tuple[np.ndarr
 
 def _pixels_and_labels(content: object, field: str) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(content, dict):
-        raise ValueError(f"it holds a {type(content).__name__}")
+        raise ValueError(f"it holds {a_kind_of(content)}")
     # Python 2's strings arrive as bytes.
     named = {k.decode("latin1") if isinstance(k, bytes) else k: v for k, v in content.items()}
     for name in ("data", field):
@@ -112,7 +113,7 @@ def _pixels_and_labels(content: object, field: str) -> tuple[np.ndarray, np.ndar
             raise ValueError(f"it has no {name!r}")
     data, labels = named["data"], named[field]
     if not isinstance(data, PickledArray):
-        raise ValueError(f"its data is a {type(data).__name__}")
+        raise ValueError(f"its data is {a_kind_of(data)}")
     pixels = data.array()
     if pixels.dtype != np.uint8:
         raise ValueError(f"data has dtype {pixels.dtype.str[1:]!r}, not uint8")

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import ShapeError, a_kind_of
 from ..random import seeded
 from ..tensors.tensor import Tensor, as_array
 
@@ -70,8 +70,13 @@ def check_samples(owner: str, dataset: Any) -> None:
     """Raise TypeError unless ``dataset`` has samples by index."""
     lacks = [name for name in ("__len__", "__getitem__") if not hasattr(type(dataset), name)]
     if lacks:
-        kind = type(dataset).__name__
-        raise TypeError(f"{owner}: dataset is a {kind}, which does not have {' and '.join(lacks)}")
+        kind = a_kind_of(dataset)
+        raise TypeError(f"{owner}: dataset is {kind}, which does not have {' and '.join(lacks)}")
+    if isinstance(dataset, Mapping) and not all(i in dataset for i in range(len(dataset))):
+        raise TypeError(
+            f"{owner}: dataset is {a_kind_of(dataset)} whose keys are not the numbers from 0 on;"
+            " pass its values in a list, or TensorDataset(*values) if they are arrays of one length"
+        )
 
 
 def collate(samples: Sequence[Any]) -> Any:

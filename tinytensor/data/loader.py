@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import a_kind_of
 from ..random import seeded
 from .dataset import Samples, batch_of, check_samples
 
@@ -38,7 +39,7 @@ class DataLoader:
         if not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"DataLoader: batch_size must be at least 1, not {batch_size!r}")
         if collate is not None and not callable(collate):
-            raise TypeError(f"DataLoader: collate is a {type(collate).__name__}, not a function")
+            raise TypeError(f"DataLoader: collate is {a_kind_of(collate)}, not a function")
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle

@@ -293,7 +293,7 @@ class Node:
                 cotangents[slot] = got
             else:
                 count = len(cotangents) if plan.picks is None else len(plan.needs)
-                given = len(got) if isinstance(got, (list, tuple)) else f"a {type(got).__name__}"
+                given = len(got) if isinstance(got, (list, tuple)) else f"one {type(got).__name__}"
                 if given != count:
                     wanted = f"its gradient rule must return {count} cotangents, not {given}"
                     raise ValueError(f"{self.op.__name__}: {wanted}")
@@ -305,7 +305,7 @@ class Node:
         op, names = self.op, self.plan.inputs
         name = f"{names[0]}[{i}]" if op.variadic else names[i]
         if not isinstance(cotangent, Variable):
-            error = TypeError(f"a {type(cotangent).__name__}, not a variable")
+            error = TypeError(f"{type(cotangent).__name__}, not a variable")
         error.args = (f"{op.__name__}: its gradient rule for {name!r} returned {error}",)
         return error
 

@@ -22,7 +22,7 @@ BAD_INPUT = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 MANY = 0  # as many outputs as the forward function returns
 SOMETIMES = 2  # of a view: it may be a copy as well
 UNRECORDED = (None,)  # what a view made under no_grad is a view of: a constant
-scalars: Any = ()  # types of numbers that ``settled`` makes Python's; it takes lists too
+scalars: Any = ()  # types of numbers that ``settled`` makes Python's; it makes arrays, too
 settled: Any = None
 observed = 0  # how many ``observing`` contexts are open, in all threads: a call asks no more
 _counting = Lock()
@@ -92,7 +92,7 @@ class Op:
         self.joint = None
         self.plans = {}
         self.batching = self.formula = None
-        self.synonyms, self.operands = {}, 0  # operands: of which arguments rules are, as bits
+        self.synonyms, self.operands = {}, -1  # which arguments have rules, as bits; none: all
         self.__name__ = self.__qualname__ = forward.__name__
         self.__module__ = forward.__module__
         self.__doc__ = forward.__doc__
@@ -117,8 +117,8 @@ class Op:
     def grad(self, **rules: Callable[..., Any] | None) -> Self:
         """Declare a rule for each named parameter; None says that the derivative is zero."""
         for name, rule in rules.items():
-            self.operands |= 1 << self.position(name)
             self.rules[name] = (zero, ()) if rule is None else (rule, self.named_by(rule))
+        self.operands = sum([1 << self.position(name) for name in self.rules])
         return self
 
     def grad_all(self, inputs: Sequence[str], rule: Callable[..., Any]) -> Self:
@@ -218,10 +218,10 @@ class Op:
                 if variable.tracked:
                     needing |= bit
             elif arg is not None and type(arg) is not float and type(arg) is not int:
-                listed = bit & self.operands and (type(arg) is list or type(arg) is tuple)
+                listed = type(arg) is list or (bit & self.operands and type(arg) is tuple)
                 foreign = foreign or listed or (type(arg) is not bool and isinstance(arg, scalars))
             bit <<= not self.variadic
-        if foreign:
+        if foreign or plain:
             args = tuple(settled(self, args))
         if level:
             return type(highest).called(self, args, static, level)

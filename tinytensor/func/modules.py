@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import ops
+from ..errors import a_kind_of
 from ..tensors.tensor import Tensor
 from .trees import find_kind
 
@@ -37,7 +38,7 @@ def functional_call(
     """
     kind = find_kind(type(module))
     if kind is None or not kind.transparent:
-        raise TypeError(f"functional_call: a {type(module).__name__} is no module")
+        raise TypeError(f"functional_call: {a_kind_of(module)} is no module")
     if not isinstance(parameters_and_buffers, Mapping):
         parameters_and_buffers = {k: v for part in parameters_and_buffers for k, v in part.items()}
     args = args if isinstance(args, tuple) else (args,)

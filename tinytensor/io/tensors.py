@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import is_complex
-from ..errors import DtypeError
+from ..errors import DtypeError, a_kind_of
 from ..tensors.tensor import Tensor
 from . import safetensors
 from .files import StrPath, read_file, replaced, short
@@ -55,9 +55,9 @@ def save(
     IncompatibleKeys(missing_keys=[], unexpected_keys=[])
     """
     if not isinstance(state, Mapping):
-        raise TypeError(f"save: state is a {type(state).__name__}, not a dict of tensors")
+        raise TypeError(f"save: state is {a_kind_of(state)}, not a dict of tensors")
     if metadata is not None and not isinstance(metadata, Mapping):
-        raise TypeError(f"save: metadata is a {type(metadata).__name__}, not a dict of strings")
+        raise TypeError(f"save: metadata is {a_kind_of(metadata)}, not a dict of strings")
     header = dict(metadata or {})
     if not all(isinstance(item, str) for pair in header.items() for item in pair):
         raise TypeError("save: metadata are strings by strings")
@@ -97,7 +97,7 @@ def load(path: StrPath) -> dict[Any, Any]:
         tree = json.loads(metadata[max(trees, key=len)])
         state = _unflatten(tree, tensors, DEEPEST)
         if not isinstance(state, dict):
-            raise ValueError(f"it is a {type(state).__name__}, not a dict")
+            raise ValueError(f"it is {a_kind_of(state)}, not a dict")
         return state
     except (ValueError, RecursionError) as error:
         raise ValueError(f"load: {os.fspath(path)!r} has a damaged tree: {error}") from error
@@ -141,9 +141,7 @@ def _flatten(
         return {"tensor": name}
     if _is_scalar(item):
         return {"value": item}
-    raise TypeError(
-        f"save: {_dotted(path)} is a {type(item).__name__}, not a tensor, number or string"
-    )
+    raise TypeError(f"save: {_dotted(path)} is {a_kind_of(item)}, not a tensor, number or string")
 
 
 def _is_scalar(item: Any) -> bool:

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..errors import a_kind_of
 from .files import byte_count, short
 
 __all__ = ["NUMPY", "PickledArray", "StandIn", "Unpickler"]
@@ -41,7 +42,7 @@ class StandIn:
 
     def build(self, state: Any) -> None:
         """Take the state that the pickle gives to the object."""
-        raise ValueError(f"a {type(self).__name__} takes no state")
+        raise ValueError(f"{a_kind_of(self)} takes no state")
 
 
 class _Named(Protocol):
@@ -201,9 +202,9 @@ class Unpickler:
 
     def called(self, function: Any, arguments: Any) -> Any:
         if not isinstance(function, _Function):
-            raise ValueError(f"it calls a {type(function).__name__}")
+            raise ValueError(f"it calls {a_kind_of(function)}")
         if not isinstance(arguments, tuple):
-            raise ValueError(f"it calls {function.name} with a {type(arguments).__name__}")
+            raise ValueError(f"it calls {function.name} with {a_kind_of(arguments)}")
         made = function.call(*arguments)
         self.copied += len(made) if isinstance(made, bytes | str) else 0
         if self.copied > len(self.content):
@@ -444,7 +445,7 @@ def _key(key: Any) -> Any:
     parts = key if type(key) is tuple else (key,)
     for part in parts if len(parts) <= DEEPEST else (parts,):
         if part is not None and type(part) not in (str, bytes, int, float, bool):
-            raise ValueError(f"a key is a {type(part).__name__}")
+            raise ValueError(f"a key is {a_kind_of(part)}")
         if type(part) is int and part.bit_length() > WIDEST_KEY:
             raise ValueError(f"a key is a number of {part.bit_length()} bits")
     return key
@@ -537,7 +538,7 @@ class PickledArray(StandIn):
             raise ValueError("an array has no content")
         _, shape, kept, fortran, content = self.state
         if not isinstance(kept, PickledDtype) or not isinstance(content, bytes):
-            raise ValueError(f"an array of {type(kept).__name__} has a {type(content).__name__}")
+            raise ValueError(f"an array of {type(kept).__name__} has {a_kind_of(content)}")
         if byte_count(shape, kept.dtype.itemsize) != len(content):
             raise ValueError(f"an array of {kept.dtype} {short(shape)} has {len(content)} bytes")
         flat = np.frombuffer(content, kept.dtype)
@@ -547,7 +548,7 @@ class PickledArray(StandIn):
 def _latin1(text: Any, encoding: Any = "latin1") -> bytes:
     """How protocols 0 to 2 write bytes: as text."""
     if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
-        raise ValueError(f"bytes are written as a {type(text).__name__}")
+        raise ValueError(f"bytes are written as {a_kind_of(text)}")
     return text.encode("latin1")
 
 

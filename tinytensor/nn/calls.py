@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import is_floating
-from ..errors import DtypeError
+from ..errors import DtypeError, a_kind_of
 from ..tensors.tensor import Tensor
 
 
@@ -63,7 +63,7 @@ def _is_output_and_state(value: Any) -> bool:
 
 def _advice(value: Any) -> str:
     return (
-        f"the input is a {type(value).__name__} of {len(value)}, not a tensor; LSTM, GRU and RNN"
+        f"the input is {a_kind_of(value)} of {len(value)}, not a tensor; LSTM, GRU and RNN"
         " return (output, state), MultiheadAttention (output, weights): pass on output, its first"
         " item"
     )
@@ -96,14 +96,12 @@ def locate(module: Any, error: Exception, args: tuple[Any, ...]) -> None:
         if args and _is_output_and_state(args[0]) and "(output, state)" not in str(error):
             error.add_note(f"({_advice(args[0])})")
         return
-    paths = (path for path, part in module.named_modules() if part is place.outermost)
-    path = next(paths, "")
+    path = _path(module, place.outermost)
     if not path:  # the same module, or one that is no part of it
         return
     place.outermost = module
     place.path = f"{path}.{place.path}" if place.path else path
-    kind = type(place.innermost).__name__
-    note = f"(in {type(module).__name__}.{place.path}, {_article(kind)} {kind})"
+    note = f"(in {_named(module, place.path, place.innermost)})"
     if place.note in getattr(error, "__notes__", ()):
         error.__notes__[error.__notes__.index(place.note)] = note
     else:
@@ -111,8 +109,18 @@ def locate(module: Any, error: Exception, args: tuple[Any, ...]) -> None:
     place.note = note
 
 
-def _article(name: str) -> str:
-    """ "an" before a vowel, and before an abbreviation that begins with the sound of one."""
-    if name[:2].isupper():
-        return "an" if name[0] in "AEFHILMNORSX" else "a"
-    return "an" if name[0] in "AEIOU" else "a"
+def place_in(outermost: Any, module: Any) -> str:
+    """Where ``module`` stands in another one, such as "Sequential.0, a Linear"; its class, where
+    it does not."""
+    path = _path(outermost, module)
+    return _named(outermost, path, module) if path else type(module).__name__
+
+
+def _path(outermost: Any, module: Any) -> str:
+    if outermost is None:
+        return ""
+    return next((path for path, part in outermost.named_modules() if part is module), "")
+
+
+def _named(outermost: Any, path: str, module: Any) -> str:
+    return f"{type(outermost).__name__}.{path}, {a_kind_of(module)}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import index as as_index
 from typing import Any, Self, overload
 
+from ..errors import a_kind_of
 from .module import Module
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
@@ -23,7 +24,7 @@ class _Numbered(Module):
         for module in modules:
             if not isinstance(module, Module):
                 raise TypeError(
-                    f"{type(self).__name__}: an item is a {type(module).__name__}, not a Module"
+                    f"{type(self).__name__}: an item is {a_kind_of(module)}, not a Module"
                 )
         for name in [name for name, value in vars(self).items() if isinstance(value, Module)]:
             delattr(self, name)

@@ -70,6 +70,7 @@ from ..ops import (
     unfold,
 )
 from ..ops.checks import number
+from ..ops.composed import in_own_name
 from ..ops.precision import once_rounded
 from ..tensors.tensor import Tensor
 
@@ -166,6 +167,7 @@ def max_pool2d(
     return ops.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
+@in_own_name
 def pad(
     input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: float | None = None
 ) -> Tensor:
@@ -246,6 +248,7 @@ def hardtanh(
 
 
 @once_rounded
+@in_own_name
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """x divided by its p-norm along ``dim``, or by ``eps`` where that is larger.
 
@@ -257,6 +260,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     return input / ops.maximum(ops.linalg.vector_norm(input, dim, True, p), eps)
 
 
+@in_own_name
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """int64 of shape (…, num_classes): 1 at the class, 0 elsewhere; -1 means 1 + the largest class.
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..engine.hooks import RemovableHandle
+from ..errors import ShapeError, a_kind_of
 from ..tensors.function import Function
 from ..tensors.tensor import Tensor
-from .calls import check_inputs
+from .calls import check_inputs, place_in
 
 Gradients = tuple[Tensor | None, ...]
 
@@ -94,7 +97,7 @@ class BackwardGates:
     its outputs, pass one place each: there its backward hooks are called."""
 
     def __init__(self, module: Any) -> None:
-        self.module = module
+        self.module, self.outermost = module, outermost_call(module)
         self.grad_output: Gradients = ()
         self.inputs_tracked = False
 
@@ -113,9 +116,7 @@ class BackwardGates:
         def on_backward(g: Gradients) -> Gradients:
             self.grad_output = g
             for hook in list(self.module._backward_pre_hooks.values()):
-                self.grad_output = self.replaced(
-                    self.called(hook, self.grad_output), self.grad_output, "grad_output"
-                )
+                self.grad_output = self.replaced(hook, (self.grad_output,), "grad_output")
             if not self.inputs_tracked:
                 self.run_hooks((None,))
             return self.grad_output
@@ -129,32 +130,52 @@ class BackwardGates:
 
     def run_hooks(self, grad_input: Gradients) -> Gradients:
         for hook in list(self.module._backward_hooks.values()):
-            changed = self.called(hook, grad_input, self.grad_output)
-            grad_input = self.replaced(changed, grad_input, "grad_input")
+            grad_input = self.replaced(hook, (grad_input, self.grad_output), "grad_input")
         return grad_input
 
-    def called(self, hook: Callable[..., Any], *gradients: Gradients) -> Any:
-        """What a hook returns; its error says of which module it is."""
+    def replaced(
+        self, hook: Callable[..., Any], gradients: tuple[Gradients, ...], what: str
+    ) -> Gradients:
+        """The first of the gradients, or what the hook returned in their place. Its error says of
+        which layer it is."""
         try:
-            return hook(self.module, *gradients)
+            changed = hook(self.module, *gradients)
+            return gradients[0] if changed is None else _checked(changed, gradients[0], what)
         except Exception as error:
-            error.add_note(f"(in a backward hook of {type(self.module).__name__})")
+            error.add_note(f"(in a backward hook of {place_in(self.outermost(), self.module)})")
             raise
 
-    def replaced(self, changed: Any, gradients: Gradients, what: str) -> Gradients:
-        """The gradients, or what a hook returned in their place."""
-        if changed is None:
-            return gradients
-        changed = changed if isinstance(changed, tuple) else (changed,)
-        if len(changed) != len(gradients):
-            raise ValueError(
-                f"{type(self.module).__name__}: a backward hook returned {len(changed)} gradients"
-                f" in the place of {len(gradients)} of {what}"
+
+def outermost_call(module: Any) -> Callable[[], Any]:
+    """A weak reference to the module whose call has led to that of ``module``."""
+    code, frame = type(module).__call__.__code__, sys._getframe()
+    found = module
+    while frame := frame.f_back:  # type: ignore[assignment]
+        if frame.f_code is code:
+            found = frame.f_locals["self"]
+    return weakref.ref(found)
+
+
+def _checked(changed: Any, gradients: Gradients, what: str) -> Gradients:
+    """What a hook returned in the place of gradients, of which ``what`` is the name."""
+    changed = changed if isinstance(changed, tuple) else (changed,)
+    if len(changed) != len(gradients):
+        raise ValueError(
+            f"a backward hook returned {len(changed)} gradients in the place of {len(gradients)} of"
+            f" {what}"
+        )
+    for i, (new, old) in enumerate(zip(changed, gradients, strict=True)):
+        if new is not None and not isinstance(new, Tensor):
+            raise TypeError(f"a backward hook returned {a_kind_of(new)} for {what}[{i}], no tensor")
+        if new is not None and old is not None and new.shape != old.shape:
+            raise ShapeError(
+                f"a backward hook returned a gradient {new.shape} for {what}[{i}], which is"
+                f" {old.shape}"
             )
-        return changed
+    return changed
 
 
-class BackwardHookGate(Function):
+class backward_hooks(Function):  # by this name in graphs and errors
     """The same tensors, whose gradients pass ``on_backward`` together."""
 
     @staticmethod
@@ -176,7 +197,7 @@ def _through_gate(
     if not places:
         return values
     passed = list(values)
-    gated = BackwardHookGate.apply(on_backward, *[values[i] for i in places])
+    gated = backward_hooks.apply(on_backward, *[values[i] for i in places])
     for i, tensor in zip(places, gated, strict=True):
         passed[i] = tensor
     return values._make(passed) if hasattr(values, "_make") else tuple(passed)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from ..errors import a_kind_of
 from ..tensors.tensor import Tensor
 
 __all__ = ["array_of", "contradictions", "overwrite", "read_only"]
@@ -24,7 +25,7 @@ def array_of(name: str, value: Any) -> np.ndarray:
         return np.asarray(value.value)
     array = np.asarray(value)
     if array.dtype == object:
-        raise TypeError(f"load_state_dict: {name} is a {type(value).__name__}, not numbers")
+        raise TypeError(f"load_state_dict: {name} is {a_kind_of(value)}, not numbers")
     return array
 
 

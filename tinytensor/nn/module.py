@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..dtypes import is_floating, same_kind
 from ..engine.hooks import RemovableHandle
-from ..errors import ShapeError
+from ..errors import ShapeError, a_kind_of
 from ..tensors.tensor import Tensor
 from .calls import check_inputs, locate
 from .hooks import ForwardHook, call_with_hooks, register
@@ -188,14 +188,14 @@ class Module:
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Set the attribute ``name`` to a parameter, or to None where there is none."""
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"register_parameter: {name!r} is a {type(param).__name__}")
+            raise TypeError(f"register_parameter: {name!r} is {a_kind_of(param)}")
         setattr(self, self._free(name, "register_parameter"), param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Set the attribute ``name`` to a tensor that belongs to the module's state but is not
         learned. Only a ``persistent`` one is in the ``state_dict``."""
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"register_buffer: {name!r} is a {type(tensor).__name__}, not a Tensor")
+            raise TypeError(f"register_buffer: {name!r} is {a_kind_of(tensor)}, not a Tensor")
         if name not in self._buffers:
             self._free(name, "register_buffer")
         setattr(self, name, tensor)
@@ -204,7 +204,7 @@ class Module:
     def add_module(self, name: str, module: Module | None) -> None:
         """Set the attribute ``name`` to a child."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"add_module: {name!r} is a {type(module).__name__}, not a Module")
+            raise TypeError(f"add_module: {name!r} is {a_kind_of(module)}, not a Module")
         if not isinstance(getattr(self, name, None), Module):
             self._free(name, "add_module")
         setattr(self, name, module)
@@ -365,7 +365,7 @@ class Module:
         are given different values.
         """
         if not isinstance(state_dict, Mapping):
-            raise TypeError(f"load_state_dict: a {type(state_dict).__name__} is no state_dict")
+            raise TypeError(f"load_state_dict: {a_kind_of(state_dict)} is no state_dict")
         own = dict(self._named_state())
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]

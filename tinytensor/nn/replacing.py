@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.operation import alias
+from ..errors import a_kind_of
 from ..func import register
 from ..tensors.tensor import Tensor
 from .module import Module
@@ -33,7 +34,7 @@ def replaced(module: Module, tensors: Mapping[str, Any]) -> Module:
             raise KeyError(f"{type(module).__name__} has no parameter or buffer {name!r}")
         if not isinstance(tensor, Tensor | np.ndarray):
             raise TypeError(
-                f"{type(module).__name__}: {name!r} must be a tensor, not a {type(tensor).__name__}"
+                f"{type(module).__name__}: {name!r} must be a tensor, not {a_kind_of(tensor)}"
             )
         key = id(state[name])
         if given.setdefault(key, tensor) is not tensor:

@@ -17,10 +17,11 @@ from .annotations import ArrayLike, Dtype, Tensor
 from .arithmetic import abs, negative, sign
 from .batching import elementwise as over_lanes
 from .checks import axis_index, number, real_floats
-from .composed import composed, computed, tensor
+from .composed import composed, computed
 from .declared import op
 from .elementary import erf, exp, expm1, logaddexp, sigmoid, tanh
 from .logic import greater, less_equal, where
+from .operands import operand
 from .shape import reshape, split
 from .softmax import softmax
 
@@ -320,7 +321,7 @@ def prelu(x: ArrayLike, weight: ArrayLike) -> Tensor:
     tensor([[-0.5 , -0.25]])
     """
     real_floats("prelu", "x", x)
-    weight = tensor(weight)
+    weight = operand("prelu", weight, x)
     channels = 1 if x.ndim < 2 else x.shape[1]
     if weight.ndim > 1 or weight.size not in (1, channels):
         raise ShapeError(

@@ -10,6 +10,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..dtypes import is_floating, is_real_floating
 from ..errors import AxisError, DtypeError, RangeError, ShapeError
+from .operands import keep_graph
 
 NUMBERS = (int, float, np.integer, np.floating)
 
@@ -24,7 +25,7 @@ def fits_memory(op: str, shape: tuple[int, ...], dtype: Any) -> None:
 
 def floating(op: str, name: str, x: Any) -> np.ndarray:
     """``x`` as an array of floats, or an error in the name of ``op``."""
-    x = np.asarray(x)
+    x = np.asarray(keep_graph(op, x))
     if not is_real_floating(x):
         raise DtypeError(f"{op}: {name} must be floating point, but is {x.dtype} of {x.shape}")
     return x
@@ -50,7 +51,7 @@ def parameter(op: str, name: str, x: Any, shape: tuple[int, ...]) -> np.ndarray 
     """An argument that may be None, and otherwise has this very shape."""
     if x is None:
         return None
-    x = np.asarray(x)
+    x = np.asarray(keep_graph(op, x))
     if x.shape != shape:
         raise ShapeError(f"{op}: {name} must have the shape {shape}, but has {x.shape}")
     return x
@@ -97,6 +98,9 @@ def number(
     return float(value)
 
 
+MOST = 2**31 - 1  # of a size, a stride or a padding: C adds up products of two in 64 bits
+
+
 def sizes(op: str, what: str, value: Any, axes: int, least: int) -> tuple[int, ...]:
     """A number for all ``axes``, or one for each, the first axis first; at least ``least``."""
     each = (value,) * axes if isinstance(value, int | np.integer) else value
@@ -107,4 +111,6 @@ def sizes(op: str, what: str, value: Any, axes: int, least: int) -> tuple[int, .
     ):
         wanted = "an integer" if axes == 1 else f"one or {('two', 'three')[axes - 2]} integers"
         raise ShapeError(f"{op}: {what} must be {wanted} ≥ {least}, is {value!r}")
+    if max(each, default=0) > MOST:
+        raise ShapeError(f"{op}: {what} must be at most {MOST}, is {value!r}")
     return tuple(map(int, each))

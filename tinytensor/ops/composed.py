@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
-from ..dtypes import as_array
-from ..engine.core import Variable
 from ..engine.operation import BAD_INPUT
 from ..errors import kind_of
+from .operands import operand
 from .precision import once_rounded
 from .spelling import named, respelled
 
@@ -20,12 +19,37 @@ _ABSENT: Any = object()
 
 def tensor(x: Any) -> Any:
     """x itself if it is a tensor, and otherwise an array."""
-    return x if isinstance(x, Variable) else as_array(x)
+    return operand("tensor", x)
+
+
+def in_own_name(function: Callable[P, Out]) -> Callable[P, Out]:
+    """Let errors begin with the name of the function that was called, not with that of an op in
+    it."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Out:
+        try:
+            return function(*args, **kwargs)
+        except BAD_INPUT as error:
+            _raise_named(function.__name__, error)
+
+    return call
+
+
+def _raise_named(name: str, error: Exception) -> NoReturn:
+    """Raise an error in the name of the function that was called."""
+    message = str(error)
+    inner, colon, rest = message.partition(": ")
+    if colon and inner == name:
+        raise error
+    # Names of ops are identifiers, which sentences with a colon do not begin with.
+    of_op = colon and inner.removesuffix("[index]").isidentifier()
+    raise kind_of(error)(f"{name}: {rest if of_op else message}") from error
 
 
 def composed(function: Callable[P, Out]) -> Callable[P, Out]:
     """Let the first argument be whatever makes an array, and put the name before any error."""
-    return _taking(function, as_array)
+    return _taking(function, operand)
 
 
 def joining(function: Callable[P, Out]) -> Callable[P, Out]:
@@ -52,12 +76,12 @@ def one_by_one(function: Callable[..., Out]) -> Callable[..., Out]:
     return call
 
 
-def arrays_of(sequence: Any) -> list[Any]:
+def arrays_of(name: str, sequence: Any, *others: Any) -> list[Any]:
     """Each of a sequence as what has a shape."""
-    return [*map(tensor, sequence)]
+    return [operand(name, x, *sequence) for x in sequence]
 
 
-def _taking(function: Callable[P, Out], ready: Callable[[Any], Any]) -> Callable[P, Out]:
+def _taking(function: Callable[P, Out], ready: Callable[..., Any]) -> Callable[P, Out]:
     name, takes = function.__name__, cast(Callable[..., Any], function)
     parameters = named(function)
 
@@ -67,15 +91,13 @@ def _taking(function: Callable[P, Out], ready: Callable[[Any], Any]) -> Callable
             if x is _ABSENT:
                 kwargs = kwargs if parameters[0] in kwargs else respelled(name, parameters, kwargs)
                 x = kwargs.pop(parameters[0])
-            return takes(x if isinstance(x, Variable) else ready(x), *args, **kwargs)
+            return takes(ready(name, x, *args), *args, **kwargs)
         except BAD_INPUT as error:
             if not kwargs.keys() <= set(parameters):
                 return call(x, *args, **respelled(name, parameters, kwargs))
             if x is _ABSENT:
                 raise TypeError(f"{name}: argument {parameters[0]!r} is missing") from None
-            if str(error).startswith(f"{name}: "):
-                raise
-            raise kind_of(error)(f"{name}: {error}") from error
+            _raise_named(name, error)
 
     return cast(Callable[P, Out], call)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     class TensorOp(operation.Op, Generic[P, Out]):
         computes: bool  # a view all the same, in some calls
         overwrites: tuple[str, ...]  # arguments that a call changes
+        written: str  # how users write a call, if not by its name: for errors
 
         def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Out: ...
 

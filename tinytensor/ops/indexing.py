@@ -146,6 +146,7 @@ def advanced_index(x, index):
 
 
 advanced_index.grad(x=lambda g, index, x_shape: scatter_add(g, index, x_shape))
+basic_index.written = advanced_index.written = "x[index]"
 
 
 @op

@@ -24,6 +24,7 @@ from ..errors import DtypeError, ShapeError
 from .batching import unchangeable
 from .declared import op
 from .indexing import advanced_index, basic_index, is_basic, own_index
+from .operands import operand
 from .precision import cast
 from .shape import broadcast_to, reshape
 from .updates import repeats, turns
@@ -80,7 +81,7 @@ def assign(by: str, x: Any, index: Any, value: Any) -> None:
     _check_level(by, value)
     root, steps = _root_of(by, x)
     array, index = x.value, own_index(index)
-    value = value if isinstance(value, Variable) else np.asarray(value)
+    value = operand(by, value, x)
     _check_cast(by, value.dtype, array.dtype)
     basic = is_basic(index)
     try:

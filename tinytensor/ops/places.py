@@ -22,9 +22,9 @@ from .composed import composed
 from .declared import op
 from .indexing import getitem, index_array, lookup, raw_index, take, take_along_axis
 from .logic import where
+from .operands import operand
 from .reduction import cumulative_sum
 from .shape import astype, broadcast_shapes, broadcast_to, reshape
-from .tensor_products import as_operand
 from .updates import joined, scatter, updated
 
 __all__ = [
@@ -94,7 +94,7 @@ def masked_scatter(x: ArrayLike, mask: ArrayLike, source: ArrayLike) -> Tensor:
     >>> tt.masked_scatter(tt.zeros(3), [True, False, True], tt.tensor([1.0, 2.0, 3.0]))
     tensor([1., 0., 2.])
     """
-    mask, source = _mask("masked_scatter", mask), as_operand(source, x)
+    mask, source = _mask("masked_scatter", mask), operand("masked_scatter", source, x)
     if source.dtype != x.dtype:
         raise DtypeError(f"masked_scatter: source is {source.dtype}, but x is {x.dtype}")
     shape = broadcast_shapes(x.shape, mask.shape)
@@ -202,7 +202,7 @@ def take_along_dim(x: ArrayLike, indices: ArrayLike, axis: int | None = None) ->
 def put(x: ArrayLike, index: ArrayLike, source: ArrayLike, accumulate: bool = False) -> Tensor:
     """x with the elements of ``source`` at ``index`` of the flattened x; added, if
     ``accumulate``."""
-    index, source = index_array(index).reshape(-1), reshape(as_operand(source, x), (-1,))
+    index, source = index_array(index).reshape(-1), reshape(operand("put", source, x), (-1,))
     flat = updated("put", reshape(x, (-1,)), index, source, add if accumulate else None)
     return reshape(flat, x.shape)
 

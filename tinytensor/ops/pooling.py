@@ -13,6 +13,7 @@ from ..errors import DtypeError, ShapeError
 from . import batching
 from .annotations import ArrayLike, Sizes, Tensor
 from .checks import sizes
+from .composed import in_own_name
 from .declared import op
 from .windows import images, pooling
 
@@ -57,6 +58,7 @@ def max_pool2d(
     *,
     return_indices: Literal[True],
 ) -> tuple[Tensor, Tensor]: ...
+@in_own_name
 def max_pool2d(
     x: ArrayLike,
     kernel_size: Sizes,

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import beside
-from ..engine.core import Variable
 from ..errors import ShapeError
 from ..kernels.reference.checks import of_real_numbers, own_axis
 from ..kernels.reference.promotion import promoting
@@ -18,6 +16,7 @@ from .composed import composed, computed
 from .declared import op
 from .elementary import logaddexp
 from .indexing import Picked, take_along_axis
+from .operands import operand
 from .reduction import cumsum, diff
 from .reduction import sum as total
 from .shape import concat, reshape
@@ -136,7 +135,7 @@ def _trapezoids(name: str, y: Any, x: Any, dx: float, axis: int) -> tuple[Any, i
     twice = y[(*before, slice(1, None))] + y[(*before, slice(None, -1))]
     if x is None:
         return twice * (dx / 2), axis
-    x = x if isinstance(x, Variable | np.ndarray) else np.asarray(beside(x, (y,)))
+    x = operand(name, x, y)
     behind = y.ndim - 1 - axis
     if x.ndim == 1:
         x = reshape(x, (x.shape[0],) + (1,) * behind)

@@ -28,6 +28,7 @@ from .checks import axis_index, counts, lined_up
 from .composed import composed
 from .declared import op
 from .indexing import take
+from .operands import operand
 from .precision import cast
 
 __all__ = [
@@ -319,7 +320,9 @@ def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> tuple[Tensor, ...]:
     if indexing == "xy" and len(arrays) > 1:
         axes[:2] = 1, 0
     along_axis = [
-        reshape(array, tuple(-1 if i == axis else 1 for i in range(len(arrays))))
+        reshape(
+            operand("meshgrid", array), tuple(-1 if i == axis else 1 for i in range(len(arrays)))
+        )
         for axis, array in zip(axes, arrays, strict=True)
     ]
     return tuple(clone(array) for array in broadcast_arrays(*along_axis))

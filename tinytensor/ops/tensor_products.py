@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import beside
-from ..engine.core import Variable
 from ..errors import DtypeError, ShapeError
 from .annotations import ArrayLike, Dtype, Tensor
 from .arithmetic import multiply, subtract
 from .checks import axis_index
 from .complex_numbers import conjugate_if_complex
-from .composed import composed, computed
+from .composed import composed, computed, in_own_name
 from .indexing import advanced_index
 from .matmul import matmul
+from .operands import operand
 from .precision import once_rounded
 from .reduction import sum
 from .shape import broadcast_arrays, expand_dims, moveaxis, permute_dims, reshape, roll, squeeze
@@ -37,18 +36,13 @@ __all__ = [
 ]
 
 
-def as_operand(x: Any, *others: Any) -> Any:
-    """What an op takes and a function can ask for its shape, beside ``others``."""
-    return x if isinstance(x, Variable) else np.asarray(beside(x, others))
-
-
 # --- Of two ----------------------------------------------------------------------------------
 
 
 @composed
 def outer(a: ArrayLike, b: ArrayLike) -> Tensor:
     """out[i, j] = a[i] b[j], for two vectors."""
-    b = as_operand(b, a)
+    b = operand("outer", b, a)
     if a.ndim != 1 or b.ndim != 1:
         raise ShapeError(f"outer: needs two vectors, a is {a.shape}, b is {b.shape}")
     return multiply(expand_dims(a, 1), b)
@@ -57,7 +51,7 @@ def outer(a: ArrayLike, b: ArrayLike) -> Tensor:
 @computed
 def kron(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The Kronecker product: each element of a times the whole of b, in its place."""
-    b = as_operand(b, a)
+    b = operand("kron", b, a)
     ndim = max(a.ndim, b.ndim)
     a = reshape(a, (1,) * (ndim - a.ndim) + tuple(a.shape))
     b = reshape(b, (1,) * (ndim - b.ndim) + tuple(b.shape))
@@ -76,7 +70,7 @@ def vecdot(a: ArrayLike, b: ArrayLike, axis: int = -1) -> Tensor:
     >>> tt.vecdot(tt.tensor([[1.0, 2.0], [3.0, 4.0]]), tt.tensor([1.0, 10.0]))
     tensor([21., 43.])
     """
-    b = as_operand(b, a)
+    b = operand("vecdot", b, a)
     axis_index("vecdot", axis, min(a.ndim, b.ndim), of_numbers=False)
     a, b = moveaxis(a, axis, -1), moveaxis(b, axis, -1)
     if a.shape[-1] != b.shape[-1]:
@@ -88,7 +82,7 @@ def vecdot(a: ArrayLike, b: ArrayLike, axis: int = -1) -> Tensor:
 @computed
 def cross(a: ArrayLike, b: ArrayLike, axis: int = -1) -> Tensor:
     """The cross product of vectors of 3 along ``axis``; the other axes broadcast."""
-    b = as_operand(b, a)
+    b = operand("cross", b, a)
     for x in (a, b):
         if x.shape[axis_index("cross", axis, x.ndim, of_numbers=False)] != 3:
             raise ShapeError(f"cross: needs 3 elements along axis {axis}: {a.shape}, {b.shape}")
@@ -106,7 +100,7 @@ def tensordot(a: ArrayLike, b: ArrayLike, axes: int | tuple[Any, Any] = 2) -> Te
     ``axes`` is a number n, for the last n axes of a with the first n of b, or the axes of a and
     those of b that belong together.
     """
-    b = as_operand(b, a)
+    b = operand("tensordot", b, a)
     if isinstance(axes, int):
         if not 0 <= axes <= min(a.ndim, b.ndim):
             raise ShapeError(f"tensordot: {axes} axes of an a of {a.shape} and a b of {b.shape}")
@@ -156,6 +150,7 @@ def trace(x: ArrayLike, offset: int = 0, dtype: Dtype = None) -> Tensor:
 
 
 @once_rounded
+@in_own_name
 def einsum(subscripts: Any, *operands: Any) -> Tensor:
     """Sums of products by Einstein's convention, such as ``einsum("bij,bjk->bik", a, b)``.
 
@@ -173,7 +168,7 @@ def einsum(subscripts: Any, *operands: Any) -> Tensor:
     if not isinstance(subscripts, str):
         subscripts, operands = from_lists(subscripts, *operands)
     try:
-        operands = tuple(as_operand(x, *operands) for x in operands)
+        operands = tuple(operand("einsum", x, *operands) for x in operands)
     except ValueError as error:
         raise ShapeError(f"einsum: an operand is no array: {error}") from error
     terms, output = parse(subscripts, [len(x.shape) for x in operands])

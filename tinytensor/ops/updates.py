@@ -34,6 +34,7 @@ from .indexing import (
     of_all_lanes,
     own_index,
 )
+from .operands import keep_graph
 from .precision import cast, has_narrow, widened
 from .shape import astype, broadcast_to, reshape
 
@@ -78,7 +79,7 @@ def updated(name: str, x: Any, index: Any, value: Any, change: Callable[..., Any
     except IndexError as error:
         raise IndexError(f"{name}: {error}") from error
     if not isinstance(value, Variable):
-        value = np.asarray(value, x.dtype if isinstance(value, int) else None)
+        value = np.asarray(keep_graph(name, value), x.dtype if isinstance(value, int) else None)
     if not same_kind(value.dtype, x.dtype):
         raise DtypeError(f"{name}: {value.dtype} does not fit into {x.dtype}")
     if change is not None and has_narrow(x):  # an element may change often, but is rounded once

@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..errors import a_kind_of
 from .optimizer import Group, Optimizer
 
 __all__ = ["CosineAnnealingLR", "LRScheduler", "LambdaLR", "LinearLR", "SequentialLR", "StepLR"]
@@ -125,7 +126,7 @@ class LRScheduler:
     def _checked_epoch(self, state_dict: Any, keys: set[str]) -> int:
         """The epoch of a state, which has these keys and no others."""
         if not isinstance(state_dict, Mapping):
-            raise self._refusal(f"a {type(state_dict).__name__} is no state_dict", TypeError)
+            raise self._refusal(f"{a_kind_of(state_dict)} is no state_dict", TypeError)
         for what, names in (
             ("lacks", keys - state_dict.keys()),
             ("has, of another kind of schedule,", state_dict.keys() - keys),

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..dtypes import is_floating, same_kind, wide
 from ..engine.grad_mode import enable_grad
-from ..errors import ShapeError
+from ..errors import ShapeError, a_kind_of
 from ..tensors.tensor import Tensor
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -55,7 +55,7 @@ class Optimizer:
                 remedy = "several tensors: [parameter]"
             elif isinstance(params, set):
                 remedy = "a list: a set has no order that another run would repeat"
-            raise TypeError(f"{kind}: params is a {type(params).__name__}; pass {remedy}")
+            raise TypeError(f"{kind}: params is {a_kind_of(params)}; pass {remedy}")
         return list(params)
 
     def add_param_group(self, param_group: Group) -> None:
@@ -70,7 +70,7 @@ class Optimizer:
         for parameter in params:
             if not isinstance(parameter, Tensor):
                 remedy = "; pass model.parameters()" * hasattr(parameter, "parameters")
-                raise TypeError(f"{kind}: a parameter is a {type(parameter).__name__}{remedy}")
+                raise TypeError(f"{kind}: a parameter is {a_kind_of(parameter)}{remedy}")
             if not parameter.is_leaf or not is_floating(parameter.dtype):
                 raise ValueError(
                     f"{kind}: a parameter must be a leaf of floating point, not {parameter!r}"
@@ -178,13 +178,12 @@ class Optimizer:
     def _checked_groups(self, state_dict: Any) -> tuple[list[Mapping[str, Any]], list[int]]:
         """The groups of a state, and the numbers of their parameters in order."""
         if not isinstance(state_dict, Mapping):
-            raise self._refusal(f"a {type(state_dict).__name__} is no state_dict", TypeError)
+            raise self._refusal(f"{a_kind_of(state_dict)} is no state_dict", TypeError)
         for name, container in (("state", Mapping), ("param_groups", Sequence)):
             if name not in state_dict:
                 raise self._refusal(f"the state has no {name!r}")
             if not isinstance(state_dict[name], container):
-                found = type(state_dict[name]).__name__
-                raise self._refusal(f"{name} is a {found}", TypeError)
+                raise self._refusal(f"{name} is {a_kind_of(state_dict[name])}", TypeError)
         groups = list(state_dict["param_groups"])
         for i, group in enumerate(groups):
             if not isinstance(group, Mapping) or not isinstance(group.get("params"), list | tuple):
@@ -221,7 +220,7 @@ class Optimizer:
     ) -> dict[str, Any]:
         """The state of one parameter, copied."""
         if not isinstance(kept, Mapping):
-            what = f"the state of parameter {number} is a {type(kept).__name__}"
+            what = f"the state of parameter {number} is {a_kind_of(kept)}"
             raise self._refusal(what, TypeError)
         if self.keeps is not None and (unknown := kept.keys() - {*self.keeps}):
             has = ", ".join(map(str, sorted(unknown, key=str)))

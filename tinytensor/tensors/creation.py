@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels, random
+from .. import kernels, ops, random
 from ..dtypes import COMPLEX, FLOAT, get_default_dtype, is_floating, is_real_floating, promoted
 from ..errors import DtypeError, GraphError, RangeError, ShapeError, kind_of
 from ..ops.checks import counts
+from ..ops.composed import in_own_name
+from ..ops.operands import holds_graph, operand
 from .batched import drawn
 from .namespace_info import check_device
 from .tensor import Dtype, Shape, Tensor, _stacked, as_array, as_shape, describe
@@ -70,6 +72,7 @@ def _in_graph(data: Any, dtype: Dtype) -> Tensor | None:
     return stacked if dtype is None else stacked.astype(dtype)
 
 
+@in_own_name
 def asarray(
     obj: Any, dtype: Dtype = None, device: str | None = None, copy: bool | None = None
 ) -> Tensor:
@@ -124,9 +127,13 @@ def _sizes(name: str, shape: Any, more: Any, dtype: Any, requires_grad: bool) ->
         requires_grad = rest.pop(0)
     if rest or not isinstance(requires_grad, bool):
         raise TypeError(f"{name}: takes sizes, a dtype and requires_grad, not {(shape, *more)}")
-    if not all(hasattr(size, "__index__") and index(size) >= 0 for size in sizes):
+    try:
+        whole = tuple(map(index, sizes))
+    except (TypeError, ValueError):
+        whole = (-1,)
+    if min(whole, default=0) < 0:
         raise ShapeError(f"{name}: sizes are integers of at least 0, not {(shape, *more)}")
-    return tuple(map(index, sizes)), get_default_dtype() if dtype is None else dtype, requires_grad
+    return whole, get_default_dtype() if dtype is None else dtype, requires_grad
 
 
 def empty(
@@ -174,6 +181,7 @@ def ones(
     return Tensor(np.ones(shape, dtype), requires_grad=requires_grad)
 
 
+@in_own_name
 def full(
     shape: int | Shape,
     fill_value: Any,
@@ -182,12 +190,26 @@ def full(
     *,
     device: str | None = None,
 ) -> Tensor:
-    """A tensor whose elements all are ``fill_value``."""
+    """A tensor whose elements all are ``fill_value``, a number or what broadcasts to ``shape``. One
+    that requires a gradient gets the sum of those of its copies."""
     check_device(device)
-    return Tensor(_filled("full", shape, fill_value, dtype), requires_grad=requires_grad)
+    return _filled("full", shape, fill_value, dtype, requires_grad)
 
 
-def _filled(name: str, shape: Any, fill_value: Any, dtype: Dtype) -> np.ndarray:
+def _filled(name: str, shape: Any, value: Any, dtype: Dtype, requires_grad: bool) -> Tensor:
+    """``value`` in all places of ``shape``: a tensor with a graph keeps it."""
+    if not isinstance(value, Tensor) or not holds_graph(value):
+        return Tensor(_full(name, shape, value, dtype), requires_grad=requires_grad)
+    if requires_grad:
+        raise GraphError(
+            f"{name}: fill_value has a graph, so the result is no leaf; pass it detached, or leave"
+            " requires_grad out"
+        )
+    sizes = shape if isinstance(shape, tuple | list) else (shape,)
+    return ops.clone(ops.broadcast_to(value.astype(_or(dtype, value)), tuple(sizes)))
+
+
+def _full(name: str, shape: Any, fill_value: Any, dtype: Dtype) -> np.ndarray:
     value = np.asarray(fill_value) if isinstance(fill_value, int) else as_array(fill_value)
     kind = np.dtype(_or(dtype, value))
     try:
@@ -207,27 +229,34 @@ def _or(dtype: Dtype, x: Any) -> Any:
     return x.dtype if dtype is None else dtype  # 0 is no dtype, and no missing one
 
 
+@in_own_name
 def empty_like(
     x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor:
     """A tensor with the shape of x, and its dtype unless another is given; nothing is set."""
+    x = operand("empty_like", x)
     return empty(x.shape, _or(dtype, x), requires_grad, device=device)
 
 
+@in_own_name
 def zeros_like(
     x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor:
     """Zeros with the shape of x, and its dtype unless another is given."""
+    x = operand("zeros_like", x)
     return zeros(x.shape, _or(dtype, x), requires_grad, device=device)
 
 
+@in_own_name
 def ones_like(
     x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor:
     """Ones with the shape of x, and its dtype unless another is given."""
+    x = operand("ones_like", x)
     return ones(x.shape, _or(dtype, x), requires_grad, device=device)
 
 
+@in_own_name
 def full_like(
     x: Any,
     fill_value: Any,
@@ -238,8 +267,8 @@ def full_like(
 ) -> Tensor:
     """``fill_value`` in the shape of x, with its dtype unless another is given."""
     check_device(device)
-    array = _filled("full_like", x.shape, fill_value, _or(dtype, x))
-    return Tensor(array, requires_grad=requires_grad)
+    x = operand("full_like", x)
+    return _filled("full_like", x.shape, fill_value, _or(dtype, x), requires_grad)
 
 
 def arange(
@@ -253,6 +282,7 @@ def arange(
     """Evenly spaced numbers from ``start`` (0 if only a stop is given) up to below ``stop``."""
     check_device(device)
     first, last = (0, start) if stop is None else (start, stop)
+    _numbers("arange", "start + step * tt.arange(n)", first, last, step)
     if step == 0:
         raise ValueError(f"arange: step is 0; no number of steps leads from {first} to {last}")
     whole = all(isinstance(number, int) for number in (first, last, step))
@@ -275,6 +305,7 @@ def arange(
     return Tensor(array.astype(kind, copy=False))
 
 
+@in_own_name
 def linspace(
     start: complex,
     stop: complex,
@@ -292,6 +323,7 @@ def linspace(
     tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
     check_device(device)
+    _numbers("linspace", "start + (stop - start) * tt.linspace(0, 1, num)", start, stop)
     reach = COMPLEX if np.iscomplexobj([start, stop]) else FLOAT
     kind = promoted((), reach) if dtype is None else np.dtype(dtype)
     if not is_floating(kind):
@@ -306,6 +338,11 @@ def linspace(
     if halves:
         return Tensor(2 * np.linspace(first / 2, last / 2, num, endpoint=endpoint), dtype=kind)
     return Tensor(np.linspace(first, last, num, endpoint=endpoint).astype(kind))
+
+
+def _numbers(name: str, instead: str, *ends: Any) -> None:
+    if holds_graph(ends):
+        raise GraphError(f"{name}: takes numbers, and would lose their graph; {instead} keeps it")
 
 
 def eye(
@@ -345,6 +382,7 @@ def randn(
     return x.requires_grad_(requires_grad)
 
 
+@in_own_name
 def randint(
     low: int, high: int, shape: int | Shape, dtype: Dtype = np.int64, generator: Any = None
 ) -> Tensor:

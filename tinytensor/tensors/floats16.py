@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import as_array, common, float32, float64, is_array, is_narrow, wide
+from ..dtypes import common, float32, float64, is_narrow, wide
 from ..engine.operation import Op
 
 __all__ = ["widened"]
@@ -24,11 +24,10 @@ __all__ = ["widened"]
 def widened(op: Op) -> Callable[..., Any]:
     """The forward function of an op for arguments some of which are, or may be, 16-bit arrays."""
     if op.view and not getattr(op, "computes", False):  # memory is to be shared
-        return lambda *values, **static: op.forward(*_of_default_dtype(op, values), **static)
+        return op.forward
     changed = [op.position(name) for name in getattr(op, "overwrites", ())]
 
     def forward(*values: Any, **static: Any) -> Any:
-        values = _of_default_dtype(op, values)
         inputs = values[0] if op.variadic else values
         dtypes = {x.dtype for x in inputs if isinstance(x, np.ndarray | np.generic)}
         to = common(dtypes)
@@ -49,21 +48,6 @@ def widened(op: Op) -> Callable[..., Any]:
         return (*[rounded(out, to) for out in got[:outputs]], *got[outputs:])
 
     return forward
-
-
-def _of_default_dtype(op: Op, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The arguments of a call with a number or a list for an array: where nothing else has a dtype,
-    it gets the default one."""
-    first = values[0] if values else None
-    if not isinstance(first, float | complex | list | tuple):
-        return values
-    if any(isinstance(value, np.ndarray | np.generic) for value in values):
-        return values
-    if isinstance(first, list) and any(map(is_array, first)):  # of a variadic op
-        return values
-    if op.variadic and isinstance(first, list | tuple):
-        return ([as_array(value) for value in first], *values[1:])
-    return (as_array(first), *values[1:])
 
 
 def rounded(value: Any, dtype: np.dtype) -> Any:

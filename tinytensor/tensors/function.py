@@ -12,7 +12,7 @@ from ..dtypes import is_narrow
 from ..engine.core import GraphError, version_of
 from ..engine.grad_mode import is_grad_enabled, no_grad
 from ..engine.operation import MANY, Op
-from ..errors import ShapeError
+from ..errors import ShapeError, a_kind_of
 from ..ops.precision import cast
 from .batched import each_lane
 from .tensor import Tensor
@@ -57,7 +57,7 @@ class Context:
         for tensor in tensors:
             if not isinstance(tensor, Tensor | None):
                 raise TypeError(
-                    f"{self._name}: save_for_backward takes tensors, not a {type(tensor).__name__};"
+                    f"{self._name}: save_for_backward takes tensors, not {a_kind_of(tensor)};"
                     " anything else can be an attribute of ctx"
                 )
         self._to_save = tensors

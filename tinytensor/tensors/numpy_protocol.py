@@ -69,7 +69,7 @@ _BEYOND = {
 # fmt: on
 # Whose results depend on the shape of x alone.
 OF_SHAPES = (np.zeros_like, np.ones_like, np.empty_like, np.full_like)
-# Which return nothing, but change an argument: no graph would know of it.
+# Which return nothing, but change their first argument.
 WRITING = (np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask)
 
 
@@ -132,3 +132,17 @@ def function_of(function: Any) -> tuple[Any, int, int, frozenset[str]] | None:
         most = min(most, len(taken))
     least = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in taken.values())
     return own, least, most, frozenset(taken)
+
+
+def written_by(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    """The arguments that a call of a function of NumPy has written into."""
+    first = args[0] if args else next(iter(kwargs.values()), None)
+    copies = kwargs.get("copy", True) is not False or function is not np.nan_to_num
+    own = function in WRITING or kwargs.get("overwrite_input") or not copies
+    out = kwargs.get("out")
+    return [*([first] if own else []), *(out if isinstance(out, tuple) else (out,))]
+
+
+def name_of(function: Any) -> str:
+    """A function's name as users write it: "np.linalg.norm"."""
+    return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)

@@ -47,6 +47,7 @@ from ..ops import reshape as reshape_op
 from ..ops import sum as sum_op
 from ..ops.indexing import basic_index, getitem
 from ..ops.inplace import array_of, change
+from ..ops.operands import keep_graph
 
 if TYPE_CHECKING:
     from .tensor import Axes, Tensor
@@ -61,7 +62,7 @@ def in_place(x, by, op, ufunc, others):
         change(by, x, op, *others)
         return x
     array = array_of(by, x)
-    raw = [other.value if isinstance(other, Variable) else number_of(other) for other in others]
+    raw = [other.value if isinstance(other, Variable) else single(by, other) for other in others]
     try:
         if not isinstance(op, Op):
             np.copyto(array, op(x.detach(), *others).numpy(), casting="same_kind")
@@ -102,6 +103,11 @@ def method_of(function: Any) -> Any:
             return function(self, *args, **kwargs)
 
     return method
+
+
+def single(by, other):
+    """What is no tensor, beside one that is changed in place."""
+    return number_of(keep_graph(by, other))
 
 
 class Gradient:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -16,7 +17,6 @@ from ..dtypes import (
     FLOAT,
     SCALARS,
     Size,
-    beside,
     float32,
     get_default_dtype,
     is_array,
@@ -38,12 +38,13 @@ from ..errors import DtypeError, RangeError, ShapeError, kind_of
 from ..ops import inplace
 from ..ops.aliases import expand
 from ..ops.indexing import raw_index
+from ..ops.operands import holds_graph, keep_graph, settled
 from ..ops.precision import cast
 from ..ops.updates import At
 from .floats16 import widened
 from .namespace_info import ARRAY_API_VERSION, CPU, target
 from .namespace_info import device as device_of_tensors
-from .numpy_protocol import NAMES_OF_UFUNCS, OF_SHAPES, WRITING, function_of
+from .numpy_protocol import NAMES_OF_UFUNCS, OF_SHAPES, WRITING, function_of, name_of, written_by
 from .operators import Gradient, Operators, as_shape, in_place, one_of
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
     if isinstance(data, np.ndarray):
         return _of_numbers(np.asarray(data, dtype), data)
     try:
-        array = array_of(_plain(data), dtype)
+        array = array_of(_plain(keep_graph("tensor", data)), dtype)
     except (ValueError, TypeError, OverflowError) as error:  # of a ragged list, or 300 as int8
         raise kind_of(error)(f"tensor: {error}") from error
     return _of_numbers(array, data)
@@ -84,11 +85,13 @@ def _of_numbers(array: np.ndarray, data: Any) -> np.ndarray:
     return array
 
 
-def _plain(data: Any) -> Any:
+def _plain(data: Any, array_of: Callable[[Any], Any] = lambda tensor: tensor.numpy()) -> Any:
     """Nested lists with the tensors in them replaced by their arrays."""
     if isinstance(data, Variable):
-        return data.numpy()  # type: ignore[attr-defined]
-    return type(data)(map(_plain, data)) if type(data) in (list, tuple) else data
+        return array_of(data)
+    if type(data) in (list, tuple):
+        return type(data)(_plain(item, array_of) for item in data)
+    return data
 
 
 class Tensor(Made):
@@ -233,14 +236,14 @@ class Tensor(Made):
         arrays = all(isinstance(value, np.ndarray | np.generic | _Int | float) for value in values)
         if op.explain is not None and arrays and isinstance(error, ValueError):
             return ShapeError(f"{op.__name__}: {op.explain(*map(np.shape, values))}")
-        message = str(error)
-        if message.startswith(f"{op.__name__}:"):
+        message, by = str(error), getattr(op, "written", op.__name__)
+        if message.startswith(f"{by}:"):
             return error
         names = op.names * len(values) if op.variadic else op.names
         given = ", ".join(
             f"{name} is {describe(v)}" for name, v in zip(names, values, strict=False)
         )
-        return kind_of(error)(f"{op.__name__}: {message} ({given})")
+        return kind_of(error)(f"{by}: {message} ({given})")
 
     # --- What it is --------------------------------------------------------------------------
 
@@ -299,7 +302,23 @@ class Tensor(Made):
         return np.asarray(self.value)
 
     def __array__(self, dtype: Dtype = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.value, dtype, copy=copy)
+        """What ``np.asarray(t)`` gives: the elements, outside the graph. Of a tensor that requires
+        a gradient they are read-only while gradients are recorded, so that no function of NumPy can
+        change it unseen; :meth:`numpy` and ``t.detach()`` give what can be written to.
+
+        NumPy asks for nothing else of a tensor within a list. So its functions give arrays of
+        lists of tensors, where they keep the graph of a tensor; ``tt.stack`` makes one of a list.
+
+        >>> import numpy as np, tinytensor as tt
+        >>> x = tt.tensor([1.0, 4.0], requires_grad=True)
+        >>> np.diff(tt.stack([x[0], x[1]])), np.diff([x[0], x[1]])
+        (tensor([3.], op=subtract), array([3.], dtype=float32))
+        """
+        array = np.array(self.value, dtype, copy=copy)
+        if array is self.value and is_grad_enabled() and self.requires_grad:
+            array = array.view()
+            array.flags.writeable = False
+        return array
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         # ndarray + tensor and np.exp(tensor) are ours; ndarray += tensor stays NumPy's
@@ -326,26 +345,37 @@ class Tensor(Made):
         # np.sum(tensor) and its like are ours; what is not gives ndarrays, outside the graph
         if function in (np.ndim, np.shape, np.size) and len(args) == 1 and not kwargs:
             return getattr(self, function.__name__)  # one lane of a vmap knows these too
-        shared = function_of(function)
-        tracked = is_grad_enabled() and _any_tracked((args, kwargs))
+        shared, name = function_of(function), name_of(function)
+        tracked = holds_graph((args, kwargs))
         if shared is not None:
             own, least, most, known = shared
-            kwargs = {name: value for name, value in kwargs.items() if value is not None}
-            if least <= len(args) + len(kwargs) and len(args) <= most and kwargs.keys() <= known:
-                return own(*args, **kwargs)
+            given = {key: value for key, value in kwargs.items() if value is not None}
+            if least <= len(args) + len(given) and len(args) <= most and given.keys() <= known:
+                return own(*args, **given)
             if tracked:
                 raise GraphError(
-                    f"{_numpys(function)}: with these arguments it has no gradient; see"
-                    f" tt.{own.__name__}, or pass x.detach()"
+                    f"{name}: with these arguments it has no gradient, only with"
+                    f" {', '.join(signature(own).parameters)}; or pass x.detach()"
                 )
+        unseen = GraphError(
+            f"{name}: writes where no graph sees it; write x[...] = values, or pass x.detach()"
+        )
         if tracked and function in WRITING:
-            raise GraphError(
-                f"{_numpys(function)}: writes where no graph sees it; write x[...] = values, or"
-                " pass x.detach()"
-            )
-        got = function(*_plain(args), **{name: _plain(value) for name, value in kwargs.items()})
+            raise unseen
+        # By __array__, so that what requires a gradient is read-only.
+        raw = [_plain(x, np.asarray) for x in args]
+        raw_kwargs = {key: _plain(value, np.asarray) for key, value in kwargs.items()}
+        try:
+            got = function(*raw, **raw_kwargs)
+        except ValueError as error:
+            if tracked and "read-only" in str(error):
+                raise unseen from error
+            raise
+        for written in written_by(function, args, kwargs):
+            if isinstance(written, Tensor):
+                written.changed(name)
         if tracked and function not in OF_SHAPES and _has_floats(got):
-            raise GraphError(f"{_numpys(function)}: has no gradient here; pass x.detach()")
+            raise GraphError(f"{name}: has no gradient here; pass x.detach()")
         return got
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
@@ -546,6 +576,8 @@ class Tensor(Made):
 
     def copy_(self, other: Any) -> Tensor:
         """Overwrite the elements by those of ``other``, broadcast and cast."""
+        if isinstance(other, list | tuple):
+            other = _stacked(other)
         if operation.would_record((self, other)):
             inplace.assign("copy_", self, ..., other)
         else:
@@ -676,22 +708,6 @@ class Tensor(Made):
 Tensor.family = Tensor
 
 
-def settled(op: Op, args: tuple[Any, ...]) -> list[Any]:
-    """The arguments of an op with Python's numbers for NumPy's scalars; and with an array for a
-    list of floats where an operand is wanted, which is as weak as a single one."""
-    operands = -1 if op.variadic else op.operands
-    made = [*map(number_of, args)]
-    for i, arg in enumerate(args):
-        if type(arg) in (list, tuple) and operands >> i & 1:
-            if is_grad_enabled() and _any_tracked(arg):
-                raise GraphError(
-                    f"{op.__name__}: a {type(arg).__name__} of tensors that require gradients would"
-                    " lose them; tt.stack makes a tensor of them"
-                )
-            made[i] = beside(arg, args)
-    return made
-
-
 operation.scalars, operation.settled = SCALARS, settled
 
 
@@ -713,10 +729,10 @@ def _times(alpha: float, other: Any) -> Any:
 def _stacked(values: Sequence[Any]) -> Any:
     """A nested list as a tensor, if tensors in it require gradients and these are recorded;
     otherwise as it is."""
-    if not (is_grad_enabled() and _any_tracked(values)):
+    if not holds_graph(values):
         return values
     items = [_stacked(item) if isinstance(item, list | tuple) else item for item in values]
-    dtype = next(item.dtype for item in items if isinstance(item, Tensor) and item.requires_grad)
+    dtype = next(item.dtype for item in items if holds_graph(item))
     for i, item in enumerate(items):
         if not isinstance(item, Tensor):
             array = np.asarray(_plain(item))
@@ -732,15 +748,6 @@ def wrapped(array: np.ndarray) -> Tensor:
     tensor = wrap(Tensor, array)
     tensor.narrow = is_narrow(array)
     return tensor
-
-
-def _any_tracked(data: Any) -> bool:
-    """Whether a tensor in nested containers requires a gradient."""
-    if isinstance(data, dict):
-        data = data.values()
-    elif not isinstance(data, list | tuple):
-        return isinstance(data, Tensor) and data.requires_grad
-    return any(map(_any_tracked, data))
 
 
 def _has_floats(data: Any) -> bool:
@@ -763,11 +770,6 @@ def _rebuilt(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tens
     Variable.__init__(tensor, array, requires_grad)
     tensor.narrow = is_narrow(array)
     return tensor
-
-
-def _numpys(function: Any) -> str:
-    """A function's name as users write it: "np.linalg.norm"."""
-    return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
 
 
 def describe(value: Any) -> str:

@@ -15,9 +15,9 @@ from ..composed import computed
 from ..declared import op
 from ..elementary import pow
 from ..matmul import matmul
+from ..operands import operand
 from ..precision import once_rounded
 from ..shape import concat, expand_dims, tril, triu
-from ..tensor_products import as_operand
 from .matrices import adjoint, as_matrices
 from .systems import solve_triangular
 
@@ -88,7 +88,7 @@ def multi_dot(arrays: Sequence[ArrayLike]) -> Tensor:
     (9,)
     """
     try:
-        chain = [as_operand(x, *arrays) for x in arrays]
+        chain = [operand("multi_dot", x, *arrays) for x in arrays]
     except ValueError as error:
         raise ShapeError(f"multi_dot: an operand is no array: {error}") from error
     shapes = [tuple(x.shape) for x in chain]
@@ -154,7 +154,7 @@ def householder_product(x: ArrayLike, tau: ArrayLike) -> Tensor:
 
     The product is 1 − V T Vᴴ for one triangular T (Schreiber and Van Loan, 1989).
     """
-    tau = as_operand(tau, x)
+    tau = operand("householder_product", tau, x)
     if x.ndim < 2 or x.shape[-2] < x.shape[-1]:
         raise ShapeError(f"householder_product: x needs as many rows as columns, not {x.shape}")
     if tau.shape[:-1] != x.shape[:-2] or tau.ndim < 1 or tau.shape[-1] > x.shape[-1]:

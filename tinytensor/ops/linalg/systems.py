@@ -25,6 +25,7 @@ from ..composed import composed, computed
 from ..declared import op
 from ..logic import equal, where
 from ..matmul import matmul
+from ..operands import operand
 from ..reduction import sum
 from ..shape import (
     astype,
@@ -36,7 +37,7 @@ from ..shape import (
     tril,
     triu,
 )
-from ..tensor_products import as_operand, diagonal
+from ..tensor_products import diagonal
 from .factorisations import cut_off, inv, of_pseudo_inverse, pinv, singular_to_x, solve
 from .matrices import adjoint, as_matrices, of_gradients, put_on_diagonal
 
@@ -132,7 +133,7 @@ def solve_triangular(
     Of a the upper triangle is read, or the lower; with ``unitriangular`` its diagonal counts as
     ones. An error if an element of the diagonal is 0. The gradient is triangular as a is.
     """
-    b = as_operand(b, a)
+    b = operand("solve_triangular", b, a)
     check_pair("solve_triangular", a, b, -2 if left else -1)
     if left:
         return _solve_triangular(a, b, bool(upper), bool(unitriangular))
@@ -143,7 +144,7 @@ def solve_triangular(
 def cholesky_solve(b: ArrayLike, factor: ArrayLike, upper: bool = False) -> Tensor:
     """The x of a x = b, where ``factor`` is the lower triangular L of a = L Lᴴ, or with ``upper``
     Lᴴ. The right sides b (…, n, k) come first, as in PyTorch."""
-    factor = as_operand(factor, b)
+    factor = operand("cholesky_solve", factor, b)
     check_pair("cholesky_solve", factor, b)
     return _by_factor(b, factor, upper)
 
@@ -325,7 +326,7 @@ def lu_solve(
 ) -> Tensor:
     """The x of a x = b, or of x a = b if not ``left``, from :func:`lu_factor` of a; with
     ``adjoint``, of aᴴ x = b or x aᴴ = b. An error if a is singular."""
-    b, pivots = as_operand(b, LU), as_operand(pivots)
+    b, pivots = operand("lu_solve", b, LU), operand("lu_solve", pivots)
     check_pair("lu_solve", LU, b, -2 if left else -1)
     if pivots.dtype.kind not in "iu" or pivots.shape != LU.shape[:-1]:
         wanted = f"integers of {LU.shape[:-1]}, not {pivots.dtype} of {pivots.shape}"
@@ -412,7 +413,7 @@ def lstsq(
     ("gels" no rank, and like "gelsy" no singular values). The gradient is that among matrices of
     one rank.
     """
-    b = as_operand(b, a)
+    b = operand("lstsq", b, a)
     if driver not in (None, "gelsd", "gelss", "gelsy", "gels"):
         raise ValueError(f"lstsq: there is no driver {driver!r}")
     columns = expand_dims(b, -1) if b.ndim == 1 else b
@@ -450,7 +451,7 @@ def tensorinv(x: ArrayLike, ind: int = 2) -> Tensor:
 def tensorsolve(a: ArrayLike, b: ArrayLike, axes: int | Sequence[int] | None = None) -> Tensor:
     """The x of ``tensordot(a, x, x.ndim) = b``: a has the axes of b, and then those of x. The axes
     of a in ``axes`` are moved to its end before."""
-    b = as_operand(b, a)
+    b = operand("tensorsolve", b, a)
     if axes is not None:
         last = [axis_index("tensorsolve", axis, a.ndim) for axis in np.atleast_1d(axes)]
         a = permute_dims(a, (*(i for i in range(a.ndim) if i not in last), *last))
