@@ -86,7 +86,7 @@ def test_ufuncs_that_are_not_ours() -> None:
     """Of constants they give tensors; where a gradient would be lost, an error."""
     x = tt.asarray(A)
     for call in (
-        lambda x: np.exp2(x),
+        lambda x: np.spacing(x),
         lambda x: np.cbrt(x),
         lambda x: np.add.reduce(x, axis=0),
         lambda x: np.multiply.accumulate(x),

@@ -10,9 +10,10 @@ from .annotations import ArrayLike, Tensor
 from .arithmetic import add, multiply
 from .composed import computed
 from .matmul import matmul
+from .operands import operand
 from .reduction import sum
 from .shape import broadcast_shapes
-from .tensor_products import as_operand, outer
+from .tensor_products import outer
 
 __all__ = [
     "addbmm",
@@ -34,7 +35,7 @@ def _added(
     """β ``input`` + α times the product of the factors, each with its name and number of axes."""
     operands = []
     for what, x, ndim in factors:
-        operands.append(as_operand(x, input))
+        operands.append(operand(name, x, input))
         if operands[-1].ndim != ndim:
             axes = ("a vector", "a matrix", "a stack of matrices")[ndim - 1]
             raise ShapeError(f"{name}: {what} must be {axes}, but is {operands[-1].shape}")

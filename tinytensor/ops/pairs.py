@@ -18,9 +18,10 @@ from .declared import op
 from .elementary import sqrt
 from .linalg import vector_norm
 from .matmul import matmul
+from .operands import operand
 from .reduction import sum
 from .shape import astype, expand_dims, reshape
-from .tensor_products import as_operand, diagonal
+from .tensor_products import diagonal
 
 __all__ = [
     "cdist",
@@ -118,7 +119,7 @@ def cov(
 def _weights(name: str, weights: Any, x: Any, kinds: str) -> Any:
     if weights is None:
         return None
-    weights = as_operand(weights, x)
+    weights = operand(name, weights, x)
     if weights.shape != (x.shape[1],) or weights.dtype.kind not in kinds:
         what = "floats" if kinds == "f" else "integers"
         raise (DtypeError if weights.dtype.kind not in kinds else ShapeError)(
