@@ -35,7 +35,8 @@ NAMESPACES = (tt.ops, tt.ops.fft, tt.ops.linalg)
 HEAD = "# Made from the signatures in the sources by `python -m tools.stubs`: edit those.\n"
 ARRAY_LIKE = "Tensor | np.ndarray | np.generic | complex | list[Any] | tuple[Any, ...]"
 OF_DIMS = ("flip", "permute_dims", "roll", "tensordot")  # PyTorch says dims, not dim
-STRANGE = ("index", "axes")  # understood, but no function of PyTorch has it
+NEEDED = ("dim", "dim0", "dim1", "input", "other", "shifts", "src")  # these are worth an overload
+RARE = ("exponent", "index", "m", "n", "tensors")  # understood, but of no use
 # What the words mean to a caller; everything else is imported from where the sources have it.
 METHODS = "tinytensor.tensors.made"
 MEANT = {
@@ -57,16 +58,19 @@ class Stub:
 
     def function(self, name: str, function: Callable[..., Any], indent: str = "") -> None:
         """One definition, or its overloads; with ``indent`` that of a method."""
-        of = module_of(function)
-        overloads = typing.get_overloads(inspect.unwrap(function))
-        for one in overloads or [function]:
-            if overloads:
+        of, synonyms = module_of(function), synonyms_of(function)
+        found: list[inspect.Signature] = []
+        for one in typing.get_overloads(inspect.unwrap(function)) or [function]:
+            signature = inspect.signature(one)
+            signature = signature.replace(return_annotation=returns(function, signature))
+            found += spellings(signature, synonyms)
+        for signature in found:
+            if len(found) > 1:
                 self.named("typing", "overload")
                 self.lines.append(f"{indent}@overload")
-            self.lines.append(self.definition(name, one, of, indent))
+            self.lines.append(self.definition(name, signature, of, indent))
 
-    def definition(self, name: str, function: Callable[..., Any], of: str, indent: str) -> str:
-        signature = inspect.signature(function)
+    def definition(self, name: str, signature: inspect.Signature, of: str, indent: str) -> str:
         parameters = list(signature.parameters.values())
         if indent:
             parameters = [parameters[0].replace(name="self", annotation=""), *parameters[1:]]
@@ -80,15 +84,7 @@ class Stub:
             parts.append(self.parameter(p, of))
         if kind == inspect.Parameter.POSITIONAL_ONLY:
             parts.append("/")
-        synonyms = [
-            signature.parameters[own].replace(name=synonym, kind=inspect.Parameter.KEYWORD_ONLY)
-            for synonym, own in synonyms_of(function).items()
-        ]
-        also = [p for p in synonyms if p.default is not p.empty]
-        if also and kind not in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_POSITIONAL):
-            parts.append("*")
-        parts += [self.parameter(p, of) for p in also]
-        returned = self.words(returns(function, signature), of)
+        returned = self.words(signature.return_annotation, of)
         return wrapped(f"{indent}def {name}(", parts, f") -> {returned}: ...", indent)
 
     def parameter(self, p: inspect.Parameter, of: str) -> str:
@@ -233,10 +229,36 @@ def synonyms_of(function: Any) -> dict[str, str]:
             meant = spelling.respelled(name, own, {keyword: None, **beside})
         except TypeError:  # it is not one of this function, or has another meaning
             continue
-        named = next(iter(meant.keys() - beside.keys()))
-        if keyword != ("dim" if name in OF_DIMS else "dims") and (keyword, named) != STRANGE:
-            found[keyword] = named
+        if keyword not in (*RARE, "dim" if name in OF_DIMS else "dims"):
+            found[keyword] = next(iter(meant.keys() - beside.keys()))
     return found
+
+
+def spellings(
+    signature: inspect.Signature, synonyms: dict[str, str]
+) -> Iterator[inspect.Signature]:
+    """A signature with PyTorch's names for what may be left out, as keywords behind the others; and
+    where an argument that must be given has one, a second signature, with that name."""
+    first, *own = signature.parameters.values()
+    also = [
+        signature.parameters[own].replace(name=synonym, kind=inspect.Parameter.KEYWORD_ONLY)
+        for synonym, own in synonyms.items()
+    ]
+    optional = [p for p in also if p.default is not p.empty]
+    most = [p for p in own if p.kind == p.VAR_KEYWORD]
+    plain = [p for p in own if p.kind != p.VAR_KEYWORD]
+    yield signature.replace(parameters=[first, *plain, *optional, *most])
+    names = {
+        synonyms[name]: name for name in NEEDED if synonyms.get(name, first.name) != first.name
+    }
+    needed = [p.name in names and p.default is p.empty for p in plain]
+    if any(needed) and all(p.kind == p.POSITIONAL_OR_KEYWORD for p in plain):
+        at = needed.index(True)
+        renamed = [
+            p.replace(name=names[p.name] if need else p.name, kind=p.KEYWORD_ONLY)
+            for p, need in zip(plain[at:], needed[at:], strict=True)
+        ]
+        yield signature.replace(parameters=[first, *plain[:at], *renamed, *optional, *most])
 
 
 def module_of(function: Any) -> str:
@@ -301,7 +323,9 @@ def of_methods() -> str:
         if isinstance(value, property):
             stub.lines.append("    @property")
             stub.lines.append(
-                stub.definition(name, value.fget or len, module_of(value.fget), "    ")
+                stub.definition(
+                    name, inspect.signature(value.fget or len), module_of(value.fget), "    "
+                )
             )
         elif callable(value):
             stub.function(name, value, "    ")

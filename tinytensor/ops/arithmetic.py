@@ -372,8 +372,8 @@ def _exponent(x):
 class MantissaExponent(NamedTuple):
     """m and e with m · 2ᵉ = x."""
 
-    mantissa: Any
-    exponent: Any
+    mantissa: Tensor
+    exponent: Tensor
 
 
 @computed

@@ -27,8 +27,8 @@ __all__ = [
 class Picked(NamedTuple):
     """Elements of a tensor, and their indices along the axis from which they were picked."""
 
-    values: Any
-    indices: Any
+    values: Tensor
+    indices: Tensor
 
 
 def raw_index(index: Any) -> Any:

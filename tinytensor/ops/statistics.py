@@ -6,7 +6,7 @@ axis stays, of size 1.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -71,8 +71,8 @@ def nanmean(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
 class Extremes(NamedTuple):
     """The smallest and the largest element."""
 
-    min: Any
-    max: Any
+    min: Tensor
+    max: Tensor
 
 
 @composed
@@ -170,6 +170,10 @@ def kthvalue(x: ArrayLike, k: int, axis: int = -1, keepdims: bool = False) -> Pi
     return Picked(*_picked(x, axis, keepdims, lambda x, a: _index_of_rank(x, a, k - 1, False)))
 
 
+@overload
+def median(x: ArrayLike, axis: None = None, keepdims: bool = False) -> Tensor: ...
+@overload
+def median(x: ArrayLike, axis: int, keepdims: bool = False) -> Picked: ...
 @composed
 def median(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor | Picked:
     """The lower median, as in PyTorch: of an even number of elements the smaller of the two in the
@@ -187,6 +191,10 @@ def median(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Ten
     return _median("median", x, axis, keepdims, False)
 
 
+@overload
+def nanmedian(x: ArrayLike, axis: None = None, keepdims: bool = False) -> Tensor: ...
+@overload
+def nanmedian(x: ArrayLike, axis: int, keepdims: bool = False) -> Picked: ...
 @composed
 def nanmedian(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor | Picked:
     """The :func:`median` of the elements that are not NaN."""
@@ -375,8 +383,8 @@ def histc(x: ArrayLike, bins: int = 100, min: float = 0, max: float = 0) -> Tens
 class Histogram(NamedTuple):
     """How many elements are in each bin, and where the bins begin and end."""
 
-    hist: Any
-    bin_edges: Any
+    hist: Tensor
+    bin_edges: Tensor
 
 
 @op(outputs=2)

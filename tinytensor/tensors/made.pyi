@@ -2,7 +2,7 @@
 
 import builtins
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
@@ -13,20 +13,20 @@ from tinytensor.tensors.tensor import Tensor
 ArrayLike: TypeAlias = Tensor | np.ndarray | np.generic | complex | list[Any] | tuple[Any, ...]
 
 class Extremes(NamedTuple):
-    min: Any
-    max: Any
+    min: Tensor
+    max: Tensor
 
 class Picked(NamedTuple):
-    values: Any
-    indices: Any
+    values: Tensor
+    indices: Tensor
 
 class EigResult(NamedTuple):
     eigenvalues: Tensor
     eigenvectors: Tensor
 
 class MantissaExponent(NamedTuple):
-    mantissa: Any
-    exponent: Any
+    mantissa: Tensor
+    exponent: Tensor
 
 class LstsqResult(NamedTuple):
     solution: Tensor
@@ -375,14 +375,26 @@ class Made(Operators):
         One row may come as a vector, and gives one number."""
     def cross(self, b: ArrayLike, axis: builtins.int = -1, *, dim: builtins.int = -1) -> Tensor:
         """The cross product of vectors of 3 along ``axis``; the other axes broadcast."""
-    def cummax(self, axis: builtins.int) -> Picked:
+    @overload
+    def cummax(self, axis: builtins.int) -> Picked: ...
+    @overload
+    def cummax(self, *, dim: builtins.int) -> Picked:
         """The largest element up to each along ``axis``, and its index, the last of equals; NaN
         from the first NaN on. The gradient goes to the elements at the indices."""
-    def cummin(self, axis: builtins.int) -> Picked:
+    @overload
+    def cummin(self, axis: builtins.int) -> Picked: ...
+    @overload
+    def cummin(self, *, dim: builtins.int) -> Picked:
         """The smallest element up to each along ``axis``, and its index, as :func:`cummax`."""
-    def cumprod(self, axis: builtins.int) -> Tensor:
+    @overload
+    def cumprod(self, axis: builtins.int) -> Tensor: ...
+    @overload
+    def cumprod(self, *, dim: builtins.int) -> Tensor:
         """The product of the elements up to each, along one axis."""
-    def cumprod_(self, axis: builtins.int) -> Tensor:
+    @overload
+    def cumprod_(self, axis: builtins.int) -> Tensor: ...
+    @overload
+    def cumprod_(self, *, dim: builtins.int) -> Tensor:
         """The product of the elements up to each, along one axis."""
     def cumsum(
         self,
@@ -538,7 +550,10 @@ class Made(Operators):
         """What is behind the point, x − trunc x, which has the sign of x. Its gradient is g."""
     def frexp(self) -> MantissaExponent:
         """x as m · 2ᵉ, 0.5 ≤ |m| < 1 or m = x, and e an integer. Gradient: by m, g 2⁻ᵉ."""
-    def gather(self, axis: builtins.int, index: ArrayLike) -> Tensor:
+    @overload
+    def gather(self, axis: builtins.int, index: ArrayLike) -> Tensor: ...
+    @overload
+    def gather(self, *, dim: builtins.int, index: ArrayLike) -> Tensor:
         """Element [i, j, …] is x[index[i, j, …], j, …], for ``axis`` 0."""
     def gcd(self, b: ArrayLike) -> Tensor:
         """The greatest common divisor of integers, ≥ 0."""
@@ -587,25 +602,45 @@ class Made(Operators):
         """The modified Bessel function of the first kind, of order 0. Gradient: g I₁(x)."""
     def i0_(self) -> Tensor:
         """The modified Bessel function of the first kind, of order 0. Gradient: g I₁(x)."""
+    @overload
     def index_add(
         self, axis: builtins.int, index: ArrayLike, source: ArrayLike, alpha: builtins.float = 1
+    ) -> Tensor: ...
+    @overload
+    def index_add(
+        self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike, alpha: builtins.float = 1
     ) -> Tensor:
         """x with ``alpha`` times slice i of ``source`` added at ``index[i]`` along ``axis``."""
-    def index_copy(self, axis: builtins.int, index: ArrayLike, source: ArrayLike) -> Tensor:
+    @overload
+    def index_copy(self, axis: builtins.int, index: ArrayLike, source: ArrayLike) -> Tensor: ...
+    @overload
+    def index_copy(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor:
         """x with slice i of ``source`` in place of slice ``index[i]`` along ``axis``; of several
         for one place, the last."""
-    def index_copy_(self, axis: builtins.int, index: ArrayLike, source: ArrayLike) -> Tensor:
+    @overload
+    def index_copy_(self, axis: builtins.int, index: ArrayLike, source: ArrayLike) -> Tensor: ...
+    @overload
+    def index_copy_(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor:
         """x with slice i of ``source`` in place of slice ``index[i]`` along ``axis``; of several
         for one place, the last."""
-    def index_fill(self, axis: builtins.int, index: ArrayLike, value: ArrayLike) -> Tensor:
+    @overload
+    def index_fill(self, axis: builtins.int, index: ArrayLike, value: ArrayLike) -> Tensor: ...
+    @overload
+    def index_fill(self, *, dim: builtins.int, index: ArrayLike, value: ArrayLike) -> Tensor:
         """x with ``value``, one number, in the slices ``index`` along ``axis``."""
-    def index_fill_(self, axis: builtins.int, index: ArrayLike, value: ArrayLike) -> Tensor:
+    @overload
+    def index_fill_(self, axis: builtins.int, index: ArrayLike, value: ArrayLike) -> Tensor: ...
+    @overload
+    def index_fill_(self, *, dim: builtins.int, index: ArrayLike, value: ArrayLike) -> Tensor:
         """x with ``value``, one number, in the slices ``index`` along ``axis``."""
     def index_put(
         self, indices: tuple[ArrayLike, ...], values: ArrayLike, accumulate: builtins.bool = False
     ) -> Tensor:
         """x with ``values`` at ``[indices]``, a tuple of arrays; added, if ``accumulate``."""
-    def index_select(self, axis: builtins.int, index: ArrayLike) -> Tensor:
+    @overload
+    def index_select(self, axis: builtins.int, index: ArrayLike) -> Tensor: ...
+    @overload
+    def index_select(self, *, dim: builtins.int, index: ArrayLike) -> Tensor:
         """The slices of x along ``axis`` with the numbers ``index``, a row of integers."""
     def inner(self, b: ArrayLike) -> Tensor:
         """Σ a b along the last axes: ``inner(a, b)[i, j] = Σ a[i, k] b[j, k]``; numbers
@@ -707,7 +742,10 @@ class Made(Operators):
         """log(eᵃ + eᵇ), without overflow."""
     def logaddexp2(self, b: ArrayLike) -> Tensor:
         """log₂(2ᵃ + 2ᵇ), without overflow. Gradient: by a, g 2ᵃ / (2ᵃ + 2ᵇ)."""
-    def logcumsumexp(self, axis: builtins.int) -> Tensor:
+    @overload
+    def logcumsumexp(self, axis: builtins.int) -> Tensor: ...
+    @overload
+    def logcumsumexp(self, *, dim: builtins.int) -> Tensor:
         """log Σ eˣ over the elements up to each along ``axis``, without overflow; −∞ where all
         are −∞."""
     def logdet(self) -> Tensor:
@@ -760,10 +798,16 @@ class Made(Operators):
     def masked_fill(self, mask: ArrayLike, value: ArrayLike) -> Tensor:
         """``value``, one number, where ``mask`` is True, and x elsewhere; x and the mask
         broadcast."""
-    def masked_scatter(self, mask: ArrayLike, source: ArrayLike) -> Tensor:
+    @overload
+    def masked_scatter(self, mask: ArrayLike, source: ArrayLike) -> Tensor: ...
+    @overload
+    def masked_scatter(self, mask: ArrayLike, *, src: ArrayLike) -> Tensor:
         """x with the first elements of ``source``, in C order, in the places where ``mask``,
         which broadcasts to x, is True."""
-    def masked_scatter_(self, mask: ArrayLike, source: ArrayLike) -> Tensor:
+    @overload
+    def masked_scatter_(self, mask: ArrayLike, source: ArrayLike) -> Tensor: ...
+    @overload
+    def masked_scatter_(self, mask: ArrayLike, *, src: ArrayLike) -> Tensor:
         """x with the first elements of ``source``, in C order, in the places where ``mask``,
         which broadcasts to x, is True."""
     def masked_select(self, mask: ArrayLike) -> Tensor:
@@ -782,14 +826,23 @@ class Made(Operators):
     def maximum(self, b: ArrayLike) -> Tensor:
         """The larger of a and b; NaN if either is. Equal operands get half the gradient each;
         beside a NaN both get all of it."""
+    @overload
     def median(
         self,
-        axis: builtins.int | None = None,
+        axis: None = None,
         keepdims: builtins.bool = False,
         *,
-        dim: builtins.int | None = None,
+        dim: None = None,
         keepdim: builtins.bool = False,
-    ) -> Tensor | Picked:
+    ) -> Tensor: ...
+    @overload
+    def median(
+        self, axis: builtins.int, keepdims: builtins.bool = False, *, keepdim: builtins.bool = False
+    ) -> Picked: ...
+    @overload
+    def median(
+        self, *, dim: builtins.int, keepdims: builtins.bool = False, keepdim: builtins.bool = False
+    ) -> Picked:
         """The lower median, as in PyTorch: of an even number of elements the smaller of the two
         in the middle, and NaN if there is one. With an axis also where it stands."""
     def min(
@@ -811,9 +864,15 @@ class Made(Operators):
     ) -> Picked:
         """The most frequent element along ``axis``, of equally frequent ones the smallest, and
         where the last such stands, to which the gradient goes."""
-    def moveaxis(self, source: Axis, destination: Axis) -> Tensor:
+    @overload
+    def moveaxis(self, source: Axis, destination: Axis) -> Tensor: ...
+    @overload
+    def moveaxis(self, *, src: Axis, destination: Axis) -> Tensor:
         """x with the axes of ``source`` moved to ``destination``; the others keep their order."""
-    def movedim(self, source: Axis, destination: Axis) -> Tensor:
+    @overload
+    def movedim(self, source: Axis, destination: Axis) -> Tensor: ...
+    @overload
+    def movedim(self, *, src: Axis, destination: Axis) -> Tensor:
         """x with the axes of ``source`` moved to ``destination``; the others keep their order."""
     def msort(self) -> Tensor:
         """x sorted along its first axis."""
@@ -858,14 +917,23 @@ class Made(Operators):
         keepdim: builtins.bool = False,
     ) -> Tensor:
         """The mean of the elements that are not NaN, to which the gradient goes; NaN of none."""
+    @overload
     def nanmedian(
         self,
-        axis: builtins.int | None = None,
+        axis: None = None,
         keepdims: builtins.bool = False,
         *,
-        dim: builtins.int | None = None,
+        dim: None = None,
         keepdim: builtins.bool = False,
-    ) -> Tensor | Picked:
+    ) -> Tensor: ...
+    @overload
+    def nanmedian(
+        self, axis: builtins.int, keepdims: builtins.bool = False, *, keepdim: builtins.bool = False
+    ) -> Picked: ...
+    @overload
+    def nanmedian(
+        self, *, dim: builtins.int, keepdims: builtins.bool = False, keepdim: builtins.bool = False
+    ) -> Picked:
         """The :func:`median` of the elements that are not NaN."""
     def nanquantile(
         self,
@@ -962,7 +1030,12 @@ class Made(Operators):
     ) -> Tensor:
         """Π x, of the elements as ``dtype`` if one is given. The gradients are right also where
         elements are 0."""
-    def put(self, index: ArrayLike, source: ArrayLike, accumulate: builtins.bool = False) -> Tensor:
+    @overload
+    def put(
+        self, index: ArrayLike, source: ArrayLike, accumulate: builtins.bool = False
+    ) -> Tensor: ...
+    @overload
+    def put(self, index: ArrayLike, *, src: ArrayLike, accumulate: builtins.bool = False) -> Tensor:
         """x with the elements of ``source`` at ``index`` of the flattened x; added, if
         ``accumulate``."""
     def qr(self, mode: str = "reduced") -> QRResult:
@@ -1006,7 +1079,10 @@ class Made(Operators):
         dim: builtins.int | None = None,
     ) -> Tensor:
         """x with each element along ``axis`` repeated; ``repeats`` is a number or one for each."""
-    def roll(self, shift: Axis, axis: Axes = None, *, dims: Axes = None) -> Tensor:
+    @overload
+    def roll(self, shift: Axis, axis: Axes = None, *, dims: Axes = None) -> Tensor: ...
+    @overload
+    def roll(self, *, shifts: Axis, axis: Axes = None, dims: Axes = None) -> Tensor:
         """x with its elements moved on by ``shift`` along ``axis``, around the end."""
     def rot90(
         self,
@@ -1027,6 +1103,7 @@ class Made(Operators):
         """1 / √x."""
     def rsqrt_(self) -> Tensor:
         """1 / √x."""
+    @overload
     def scatter(
         self,
         axis: builtins.int,
@@ -1034,8 +1111,19 @@ class Made(Operators):
         source: ArrayLike,
         reduce: str | None = None,
         include_self: builtins.bool = True,
+    ) -> Tensor: ...
+    @overload
+    def scatter(
+        self,
+        *,
+        dim: builtins.int,
+        index: ArrayLike,
+        src: ArrayLike,
+        reduce: str | None = None,
+        include_self: builtins.bool = True,
     ) -> Tensor:
         """x with element [i, j, …] of ``source`` at [index[i, j, …], j, …], for ``axis`` 0."""
+    @overload
     def scatter_reduce(
         self,
         axis: builtins.int,
@@ -1043,11 +1131,29 @@ class Made(Operators):
         source: ArrayLike,
         reduce: str,
         include_self: builtins.bool = True,
+    ) -> Tensor: ...
+    @overload
+    def scatter_reduce(
+        self,
+        *,
+        dim: builtins.int,
+        index: ArrayLike,
+        src: ArrayLike,
+        reduce: str,
+        include_self: builtins.bool = True,
     ) -> Tensor:
         """``scatter`` with a ``reduce`` that must be given."""
-    def select(self, axis: builtins.int, index: builtins.int) -> Tensor:
+    @overload
+    def select(self, axis: builtins.int, index: builtins.int) -> Tensor: ...
+    @overload
+    def select(self, *, dim: builtins.int, index: builtins.int) -> Tensor:
         """x[…, index, …], at ``index`` of ``axis``: a view."""
-    def select_scatter(self, source: ArrayLike, axis: builtins.int, index: builtins.int) -> Tensor:
+    @overload
+    def select_scatter(
+        self, source: ArrayLike, axis: builtins.int, index: builtins.int
+    ) -> Tensor: ...
+    @overload
+    def select_scatter(self, *, src: ArrayLike, dim: builtins.int, index: builtins.int) -> Tensor:
         """A copy of x with ``source`` at ``index`` of ``axis``."""
     def sigmoid(self) -> Tensor:
         """1 / (1 + e⁻ˣ)."""
@@ -1071,6 +1177,7 @@ class Made(Operators):
         """(eˣ − e⁻ˣ) / 2."""
     def sinh_(self) -> Tensor:
         """(eˣ − e⁻ˣ) / 2."""
+    @overload
     def slice_scatter(
         self,
         source: ArrayLike,
@@ -1079,6 +1186,17 @@ class Made(Operators):
         end: builtins.int | None = None,
         step: builtins.int = 1,
         *,
+        dim: builtins.int = 0,
+    ) -> Tensor: ...
+    @overload
+    def slice_scatter(
+        self,
+        *,
+        src: ArrayLike,
+        axis: builtins.int = 0,
+        start: builtins.int | None = None,
+        end: builtins.int | None = None,
+        step: builtins.int = 1,
         dim: builtins.int = 0,
     ) -> Tensor:
         """A copy of x with ``source`` in place of the slice ``start:end:step`` along ``axis``."""
@@ -1122,9 +1240,15 @@ class Made(Operators):
     def svd(self, full_matrices: builtins.bool = True) -> SVDResult:
         """x = U diag(S) Vh: orthonormal columns in U, rows in Vh, and singular values,
         descending."""
-    def swapaxes(self, axis1: builtins.int, axis2: builtins.int) -> Tensor:
+    @overload
+    def swapaxes(self, axis1: builtins.int, axis2: builtins.int) -> Tensor: ...
+    @overload
+    def swapaxes(self, *, dim0: builtins.int, dim1: builtins.int) -> Tensor:
         """x with two axes exchanged."""
-    def swapdims(self, axis1: builtins.int, axis2: builtins.int) -> Tensor:
+    @overload
+    def swapdims(self, axis1: builtins.int, axis2: builtins.int) -> Tensor: ...
+    @overload
+    def swapdims(self, *, dim0: builtins.int, dim1: builtins.int) -> Tensor:
         """x with two axes exchanged."""
     def t(self) -> Tensor:
         """A matrix transposed; x of fewer axes as it is."""
@@ -1203,7 +1327,10 @@ class Made(Operators):
         """The nearest whole number towards 0. The gradient is 0."""
     def unbind(self, axis: builtins.int = 0, *, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """The slices of x along ``axis``, without that axis: views."""
-    def unflatten(self, axis: builtins.int, sizes: Shape) -> Tensor:
+    @overload
+    def unflatten(self, axis: builtins.int, sizes: Shape) -> Tensor: ...
+    @overload
+    def unflatten(self, *, dim: builtins.int, sizes: Shape) -> Tensor:
         """x with ``axis`` cut into several of ``sizes``, one of which may be -1: ``flatten``
         undone."""
     def unique(
