@@ -32,6 +32,7 @@ from .random import (
 )
 from .tensors import methods as _methods
 from .tensors.creation import *
+from .tensors.sampling import *
 from .tensors.function import (
     Function as Function, once_differentiable as once_differentiable,
 )

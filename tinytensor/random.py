@@ -104,20 +104,25 @@ def draw_key(generator: np.random.Generator | None = None) -> int:
 def rand(
     shape: Shape, dtype: npt.DTypeLike | None = None, generator: np.random.Generator | None = None
 ) -> np.ndarray:
-    """Uniform numbers from [0, 1)."""
+    """Uniform numbers from [0, 1); of complex ones both parts."""
     return np.asarray(_drawn(resolve(generator).random, shape, dtype))
 
 
 def randn(
     shape: Shape, dtype: npt.DTypeLike | None = None, generator: np.random.Generator | None = None
 ) -> np.ndarray:
-    """Normal numbers of mean 0 and variance 1."""
-    return np.asarray(_drawn(resolve(generator).standard_normal, shape, dtype))
+    """Normal numbers of mean 0 and variance 1; of complex ones each part has the variance ½."""
+    x = np.asarray(_drawn(resolve(generator).standard_normal, shape, dtype))
+    return x / np.asarray(np.sqrt(2), x.real.dtype) if x.dtype.kind == "c" else x
 
 
 def _drawn(draw: Any, shape: Shape, as_dtype: npt.DTypeLike | None) -> Any:
     """Draws in a dtype, by default the default one; of 16 bits, as float32 first."""
     dtype = get_default_dtype() if as_dtype is None else np.dtype(as_dtype)
+    if dtype.kind == "c":  # both parts, one behind the other in memory
+        sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+        parts = draw((*sizes, 2), np.float32 if dtype.itemsize == 8 else np.float64)
+        return parts.view(dtype)[..., 0]
     return draw(shape, np.float32).astype(dtype) if dtype.itemsize == 2 else draw(shape, dtype)
 
 

@@ -371,7 +371,7 @@ def rand(
 def randn(
     *shape: Any, dtype: Dtype = None, requires_grad: bool = False, generator: Any = None
 ) -> Tensor:
-    """Normal numbers of mean 0 and variance 1.
+    """Normal numbers of mean 0 and variance 1, real or complex.
 
     >>> import tinytensor as tt
     >>> _ = tt.manual_seed(0)

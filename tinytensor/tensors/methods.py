@@ -16,7 +16,7 @@ from .. import ops
 from ..engine.operation import Op
 from ..ops import linalg
 from ..ops.ways import MISSING, WAYS, way_of
-from . import creation
+from . import creation, filling, sampling
 from .operators import in_place, method_of
 from .tensor import Tensor
 
@@ -26,7 +26,7 @@ METHODS = [
     "abs", "absolute", "acos", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv",
     "addr", "adjoint", "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "arccos",
     "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin",
-    "argsort", "argwhere", "asin", "asinh", "atan", "atan2", "atanh", "baddbmm", "bernoulli",
+    "argsort", "argwhere", "asin", "asinh", "atan", "atan2", "atanh", "baddbmm",
     "bincount", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "bmm", "bucketize", "ceil", "chunk", "clamp",
     "clamp_max", "clamp_min", "clip", "clone", "conj", "copysign", "corrcoef", "cos", "cosh",
@@ -43,7 +43,7 @@ METHODS = [
     "logaddexp2", "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor",
     "logit", "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul",
     "max", "maximum", "median", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort",
-    "mul", "multinomial", "multiply", "mv", "mvlgamma", "nan_to_num", "nanmean", "nanmedian",
+    "mul", "multiply", "mv", "mvlgamma", "nan_to_num", "nanmean", "nanmedian",
     "nanquantile", "nansum", "ne", "neg", "negative", "nextafter", "not_equal", "outer",
     "positive", "pow", "prelu", "prod", "put", "quantile", "rad2deg", "ravel",
     "reciprocal", "relu", "remainder", "renorm", "repeat_interleave", "roll", "rot90", "round",
@@ -59,13 +59,15 @@ OF_LINALG = [
     "lstsq", "lu", "matrix_exp", "matrix_power", "norm", "pinv", "pinverse", "qr", "slogdet",
     "solve", "svd",
 ]
+DRAWN = ["bernoulli", "multinomial"]
 # Those that have a form in place, with the ufunc that does it without a buffer, if there is one.
 IN_PLACE: dict[str, Any] = dict.fromkeys([
     "absolute", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "arccos",
     "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asinh", "atanh", "baddbmm",
     "clamp", "clamp_max", "clamp_min", "clip", "cumprod", "cumsum", "deg2rad", "digamma", "erf",
     "erfc", "erfinv", "exp2", "fix", "float_power", "floor_divide", "fmod", "frac", "gcd",
-    "heaviside", "hypot", "i0", "igamma", "igammac", "index_copy", "index_fill", "lcm", "ldexp",
+    "heaviside", "hypot", "i0", "igamma", "igammac", "index_add", "index_copy", "index_fill",
+    "index_put", "index_reduce", "lcm", "ldexp", "put", "scatter", "scatter_reduce",
     "lerp", "lgamma", "logit", "masked_scatter", "mvlgamma", "nan_to_num", "nextafter",
     "rad2deg", "relu", "remainder", "renorm", "reciprocal", "rsqrt", "sgn",
     "sigmoid", "sign", "sinc", "tril", "triu", "xlogy", "acos", "asin", "atan", "atan2",
@@ -106,10 +108,13 @@ def _in_place_of(by: str, function: Any, ufunc: Any) -> Any:
             if static:
                 raise TypeError(f"{by}: takes no {', '.join(static)}")
             return in_place(self, by, function, ufunc, args[1:])
+
         # Of several ops: they save a copy, as the memory of x changes below what they would save.
-        return in_place(
-            self, by, lambda x, *more: function(ops.clone(x), *more, **kwargs), None, args
-        )
+        def of_a_copy(x: Any, *more: Any) -> Any:
+            keywords = dict(zip(kwargs, more[len(args) :], strict=True))
+            return function(ops.clone(x), *more[: len(args)], **keywords)
+
+        return in_place(self, by, of_a_copy, None, (*args, *kwargs.values()))
 
     return method
 
@@ -135,7 +140,7 @@ class Way:
         raise AttributeError(f"Tensor: {way_of('Tensor', self.name)}", name=self.name, obj=instance)
 
 
-for _names, _space in ((METHODS, ops), (OF_LINALG, linalg)):
+for _names, _space in ((METHODS, ops), (OF_LINALG, linalg), (DRAWN, sampling)):
     for _name in _names:
         _function = getattr(_space, _name, None)
         if _function is not None and not hasattr(Tensor, _name):
@@ -144,6 +149,8 @@ for _name, _ufunc in IN_PLACE.items():
     _function = getattr(ops, _name, None)
     if _function is not None and not hasattr(Tensor, f"{_name}_"):
         _add(f"{_name}_", _in_place_of(f"{_name}_", _function, _ufunc), _function)
+for _name, _function in filling.IN_PLACE.items():
+    _add(_name, _function, _function)
 for _name in ("empty", "full", "ones", "tensor", "zeros"):
     setattr(Tensor, f"new_{_name}", _new(_name))
 for _name in (*WAYS["Tensor"], *MISSING):
