@@ -20,8 +20,6 @@ from . import tensor
 
 IN_PLACE: dict[str, Callable[..., Tensor]] = {}
 
-Generator = np.random.Generator | None
-
 
 def _filler(draw: Callable[..., Any]) -> Callable[..., Tensor]:
     """The method that overwrites a tensor by what ``draw`` makes for it."""
@@ -32,6 +30,7 @@ def _filler(draw: Callable[..., Any]) -> Callable[..., Tensor]:
         drawn = np.asarray(draw(self, *args, **kwargs))
         return self._assign(name, ..., drawn.astype(self.dtype, copy=False))
 
+    method.__qualname__ = f"Tensor.{name}"
     IN_PLACE[name] = method
     return method
 
@@ -44,7 +43,9 @@ def _floats(name: str, x: Tensor) -> np.dtype:
 
 
 @_filler
-def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator = None) -> Tensor:
+def normal_(
+    x: Tensor, mean: float = 0.0, std: float = 1.0, generator: np.random.Generator | None = None
+) -> Tensor:
     """Overwrite the elements by normal numbers of this mean and standard deviation."""
     kind = _floats("normal_", x)
     mean, std = number("normal_", "mean", mean), number("normal_", "std", std, 0)
@@ -52,7 +53,9 @@ def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator
 
 
 @_filler
-def uniform_(x: Tensor, low: float = 0.0, high: float = 1.0, generator: Generator = None) -> Tensor:
+def uniform_(
+    x: Tensor, low: float = 0.0, high: float = 1.0, generator: np.random.Generator | None = None
+) -> Tensor:
     """Overwrite the elements by uniform numbers from [low, high)."""
     kind = _floats("uniform_", x)
     low = number("uniform_", "low", low)
@@ -63,7 +66,7 @@ def uniform_(x: Tensor, low: float = 0.0, high: float = 1.0, generator: Generato
 
 @_filler
 def log_normal_(
-    x: Tensor, mean: float = 1.0, std: float = 2.0, generator: Generator = None
+    x: Tensor, mean: float = 1.0, std: float = 2.0, generator: np.random.Generator | None = None
 ) -> Tensor:
     """Overwrite the elements by numbers whose logarithms are normal ones."""
     kind = _floats("log_normal_", x)
@@ -72,7 +75,9 @@ def log_normal_(
 
 
 @_filler
-def exponential_(x: Tensor, lambd: float = 1.0, generator: Generator = None) -> Tensor:
+def exponential_(
+    x: Tensor, lambd: float = 1.0, generator: np.random.Generator | None = None
+) -> Tensor:
     """Overwrite the elements by exponential numbers of rate ``lambd``: of mean 1 / lambd."""
     kind = _floats("exponential_", x)
     lambd = number("exponential_", "lambd", lambd, np.finfo(kind).tiny)
@@ -81,7 +86,7 @@ def exponential_(x: Tensor, lambd: float = 1.0, generator: Generator = None) -> 
 
 @_filler
 def cauchy_(
-    x: Tensor, median: float = 0.0, sigma: float = 1.0, generator: Generator = None
+    x: Tensor, median: float = 0.0, sigma: float = 1.0, generator: np.random.Generator | None = None
 ) -> Tensor:
     """Overwrite the elements by numbers of a Cauchy distribution."""
     _floats("cauchy_", x)
@@ -91,7 +96,7 @@ def cauchy_(
 
 
 @_filler
-def geometric_(x: Tensor, p: float, generator: Generator = None) -> Tensor:
+def geometric_(x: Tensor, p: float, generator: np.random.Generator | None = None) -> Tensor:
     """Overwrite the elements by how many trials it takes to succeed once, each with the chance
     ``p``: 1 or more."""
     p = number("geometric_", "p", p, np.finfo(np.float64).tiny, 1)
@@ -104,7 +109,7 @@ def geometric_(x: Tensor, p: float, generator: Generator = None) -> Tensor:
 
 
 @_filler
-def bernoulli_(x: Tensor, p: Any = 0.5, generator: Generator = None) -> Tensor:
+def bernoulli_(x: Tensor, p: Any = 0.5, generator: np.random.Generator | None = None) -> Tensor:
     """Overwrite the elements by 1 with the chance ``p``, a number or an array that broadcasts to
     the tensor, and otherwise by 0."""
     chances = np.asarray(p.detach().numpy() if isinstance(p, tensor.Tensor) else p)
@@ -119,7 +124,7 @@ def bernoulli_(x: Tensor, p: Any = 0.5, generator: Generator = None) -> Tensor:
 
 @_filler
 def random_(
-    x: Tensor, low: int = 0, high: int | None = None, generator: Generator = None
+    x: Tensor, low: int = 0, high: int | None = None, generator: np.random.Generator | None = None
 ) -> Tensor:
     """Overwrite the elements by integers from [low, high); by those below ``low`` if it is given
     alone, and without both by all from 0 on that the dtype has, of floats those without gaps."""

@@ -276,6 +276,14 @@ class Made(Operators):
         alpha: builtins.float = 1,
     ) -> Tensor:
         """β input + α batch1 batch2, of stacks of matrices, one by one; see :func:`addmm`."""
+    def bernoulli(
+        self, p: builtins.float | None = None, *, generator: np.random.Generator | None = None
+    ) -> Tensor:
+        """1 with the probability that x says, element by element, and otherwise 0, in its dtype;
+        with one probability ``p``, for all elements alike. It has no gradient."""
+    def bernoulli_(self, p: Any = 0.5, generator: np.random.Generator | None = None) -> Tensor:
+        """Overwrite the elements by 1 with the chance ``p``, a number or an array that
+        broadcasts to the tensor, and otherwise by 0."""
     def bincount(self, weights: ArrayLike | None = None, minlength: builtins.int = 0) -> Tensor:
         """How often each of the integers 0, 1, … is in x, which has one axis; with ``weights``
         the sum of these. Gradient: by the weights, g at x."""
@@ -305,6 +313,13 @@ class Made(Operators):
         """The bits that exactly one of two integers has; of bools, whether exactly one is true."""
     def bmm(self, b: ArrayLike) -> Tensor:
         """``matmul`` of arrays of 3 and 3 axes alone."""
+    def cauchy_(
+        self,
+        median: builtins.float = 0.0,
+        sigma: builtins.float = 1.0,
+        generator: np.random.Generator | None = None,
+    ) -> Tensor:
+        """Overwrite the elements by numbers of a Cauchy distribution."""
     def ceil(self) -> Tensor:
         """The smallest whole number ≥ x. The gradient is 0."""
     def ceil_(self) -> Tensor:
@@ -505,6 +520,14 @@ class Made(Operators):
         """eˣ − 1, exact also near 0."""
     def expm1_(self) -> Tensor:
         """eˣ − 1, exact also near 0."""
+    def exponential_(
+        self, lambd: builtins.float = 1.0, generator: np.random.Generator | None = None
+    ) -> Tensor:
+        """Overwrite the elements by exponential numbers of rate ``lambd``: of mean 1 / lambd."""
+    def fill_diagonal_(self, value: Any, wrap: builtins.bool = False) -> Tensor:
+        """Overwrite the elements [i, i, …] by ``value``. Those of more than two axes have equal
+        sizes; with ``wrap`` the diagonal of a tall matrix begins anew after each gap of one
+        row."""
     def fix(self) -> Tensor:
         """The nearest whole number towards 0. The gradient is 0."""
     def fix_(self) -> Tensor:
@@ -563,6 +586,9 @@ class Made(Operators):
         """a ≥ b, as a tensor of bool."""
     def ge_(self, b: ArrayLike) -> Tensor:
         """a ≥ b, as a tensor of bool."""
+    def geometric_(self, p: builtins.float, generator: np.random.Generator | None = None) -> Tensor:
+        """Overwrite the elements by how many trials it takes to succeed once, each with the
+        chance ``p``: 1 or more."""
     def ger(self, b: ArrayLike) -> Tensor:
         """out[i, j] = a[i] b[j], for two vectors."""
     def greater(self, b: ArrayLike) -> Tensor:
@@ -612,6 +638,15 @@ class Made(Operators):
     ) -> Tensor:
         """x with ``alpha`` times slice i of ``source`` added at ``index[i]`` along ``axis``."""
     @overload
+    def index_add_(
+        self, axis: builtins.int, index: ArrayLike, source: ArrayLike, alpha: builtins.float = 1
+    ) -> Tensor: ...
+    @overload
+    def index_add_(
+        self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike, alpha: builtins.float = 1
+    ) -> Tensor:
+        """x with ``alpha`` times slice i of ``source`` added at ``index[i]`` along ``axis``."""
+    @overload
     def index_copy(self, axis: builtins.int, index: ArrayLike, source: ArrayLike) -> Tensor: ...
     @overload
     def index_copy(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor:
@@ -637,6 +672,31 @@ class Made(Operators):
         self, indices: tuple[ArrayLike, ...], values: ArrayLike, accumulate: builtins.bool = False
     ) -> Tensor:
         """x with ``values`` at ``[indices]``, a tuple of arrays; added, if ``accumulate``."""
+    def index_put_(
+        self, indices: tuple[ArrayLike, ...], values: ArrayLike, accumulate: builtins.bool = False
+    ) -> Tensor:
+        """x with ``values`` at ``[indices]``, a tuple of arrays; added, if ``accumulate``."""
+    @overload
+    def index_reduce_(
+        self,
+        axis: builtins.int,
+        index: ArrayLike,
+        source: ArrayLike,
+        reduce: str,
+        include_self: builtins.bool = True,
+    ) -> Tensor: ...
+    @overload
+    def index_reduce_(
+        self,
+        *,
+        dim: builtins.int,
+        index: ArrayLike,
+        src: ArrayLike,
+        reduce: str,
+        include_self: builtins.bool = True,
+    ) -> Tensor:
+        """x with slice i of ``source`` joined to slice ``index[i]`` along ``axis``, by "sum",
+        "mean", "prod", "amax" or "amin"; without ``include_self``, to each other alone."""
     @overload
     def index_select(self, axis: builtins.int, index: ArrayLike) -> Tensor: ...
     @overload
@@ -733,6 +793,13 @@ class Made(Operators):
         """The logarithm to base 2."""
     def log_(self) -> Tensor:
         """The natural logarithm; −inf at 0, NaN below."""
+    def log_normal_(
+        self,
+        mean: builtins.float = 1.0,
+        std: builtins.float = 2.0,
+        generator: np.random.Generator | None = None,
+    ) -> Tensor:
+        """Overwrite the elements by numbers whose logarithms are normal ones."""
     def log_softmax(
         self, axis: builtins.int = -1, dtype: Dtype = None, *, dim: builtins.int = -1
     ) -> Tensor:
@@ -880,6 +947,16 @@ class Made(Operators):
         """a · b."""
     def mul_(self, b: ArrayLike) -> Tensor:
         """a · b."""
+    def multinomial(
+        self,
+        num_samples: builtins.int,
+        replacement: builtins.bool = False,
+        *,
+        generator: np.random.Generator | None = None,
+    ) -> Tensor:
+        """``num_samples`` indices of each row of weights x (C) or (N, C), drawn with the chances
+        that the weights have among those of the row; each index once, or any time with
+        ``replacement``."""
     def multiply(self, b: ArrayLike) -> Tensor:
         """a · b."""
     def multiply_(self, b: ArrayLike) -> Tensor:
@@ -993,6 +1070,13 @@ class Made(Operators):
         keepdim: builtins.bool = False,
     ) -> Tensor:
         """The norm of vectors or matrices, as ``axis`` and ``ord`` say."""
+    def normal_(
+        self,
+        mean: builtins.float = 0.0,
+        std: builtins.float = 1.0,
+        generator: np.random.Generator | None = None,
+    ) -> Tensor:
+        """Overwrite the elements by normal numbers of this mean and standard deviation."""
     def not_equal(self, b: ArrayLike) -> Tensor:
         """a ≠ b, as a tensor of bool."""
     def not_equal_(self, b: ArrayLike) -> Tensor:
@@ -1038,6 +1122,16 @@ class Made(Operators):
     def put(self, index: ArrayLike, *, src: ArrayLike, accumulate: builtins.bool = False) -> Tensor:
         """x with the elements of ``source`` at ``index`` of the flattened x; added, if
         ``accumulate``."""
+    @overload
+    def put_(
+        self, index: ArrayLike, source: ArrayLike, accumulate: builtins.bool = False
+    ) -> Tensor: ...
+    @overload
+    def put_(
+        self, index: ArrayLike, *, src: ArrayLike, accumulate: builtins.bool = False
+    ) -> Tensor:
+        """x with the elements of ``source`` at ``index`` of the flattened x; added, if
+        ``accumulate``."""
     def qr(self, mode: str = "reduced") -> QRResult:
         """x = Q R, Q with orthonormal columns and R upper triangular."""
     def quantile(
@@ -1057,6 +1151,15 @@ class Made(Operators):
         """x 180 / π: radians in degrees."""
     def rad2deg_(self) -> Tensor:
         """x 180 / π: radians in degrees."""
+    def random_(
+        self,
+        low: builtins.int = 0,
+        high: builtins.int | None = None,
+        generator: np.random.Generator | None = None,
+    ) -> Tensor:
+        """Overwrite the elements by integers from [low, high); by those below ``low`` if it is
+        given alone, and without both by all from 0 on that the dtype has, of floats those
+        without gaps."""
     def ravel(self) -> Tensor:
         """The elements in a row."""
     def reciprocal(self) -> Tensor:
@@ -1124,6 +1227,26 @@ class Made(Operators):
     ) -> Tensor:
         """x with element [i, j, …] of ``source`` at [index[i, j, …], j, …], for ``axis`` 0."""
     @overload
+    def scatter_(
+        self,
+        axis: builtins.int,
+        index: ArrayLike,
+        source: ArrayLike,
+        reduce: str | None = None,
+        include_self: builtins.bool = True,
+    ) -> Tensor: ...
+    @overload
+    def scatter_(
+        self,
+        *,
+        dim: builtins.int,
+        index: ArrayLike,
+        src: ArrayLike,
+        reduce: str | None = None,
+        include_self: builtins.bool = True,
+    ) -> Tensor:
+        """x with element [i, j, …] of ``source`` at [index[i, j, …], j, …], for ``axis`` 0."""
+    @overload
     def scatter_reduce(
         self,
         axis: builtins.int,
@@ -1134,6 +1257,26 @@ class Made(Operators):
     ) -> Tensor: ...
     @overload
     def scatter_reduce(
+        self,
+        *,
+        dim: builtins.int,
+        index: ArrayLike,
+        src: ArrayLike,
+        reduce: str,
+        include_self: builtins.bool = True,
+    ) -> Tensor:
+        """``scatter`` with a ``reduce`` that must be given."""
+    @overload
+    def scatter_reduce_(
+        self,
+        axis: builtins.int,
+        index: ArrayLike,
+        source: ArrayLike,
+        reduce: str,
+        include_self: builtins.bool = True,
+    ) -> Tensor: ...
+    @overload
+    def scatter_reduce_(
         self,
         *,
         dim: builtins.int,
@@ -1333,6 +1476,13 @@ class Made(Operators):
     def unflatten(self, *, dim: builtins.int, sizes: Shape) -> Tensor:
         """x with ``axis`` cut into several of ``sizes``, one of which may be -1: ``flatten``
         undone."""
+    def uniform_(
+        self,
+        low: builtins.float = 0.0,
+        high: builtins.float = 1.0,
+        generator: np.random.Generator | None = None,
+    ) -> Tensor:
+        """Overwrite the elements by uniform numbers from [low, high)."""
     def unique(
         self,
         sorted: builtins.bool = True,

@@ -150,7 +150,7 @@ for _name, _ufunc in IN_PLACE.items():
     if _function is not None and not hasattr(Tensor, f"{_name}_"):
         _add(f"{_name}_", _in_place_of(f"{_name}_", _function, _ufunc), _function)
 for _name, _function in filling.IN_PLACE.items():
-    _add(_name, _function, _function)
+    setattr(Tensor, _name, _function)
 for _name in ("empty", "full", "ones", "tensor", "zeros"):
     setattr(Tensor, f"new_{_name}", _new(_name))
 for _name in (*WAYS["Tensor"], *MISSING):
