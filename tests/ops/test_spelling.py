@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 
 import numpy as np
 import pytest
@@ -118,3 +119,52 @@ def test_every_function_with_an_axis_knows_dim(name, function):
     with pytest.raises(Exception, match=r"dim=" if refused else None) as error:
         function(*[X] * len(needed), dim=99)
     assert "unknown" not in str(error.value)
+
+
+# --- Settings of a variant of an op -----------------------------------------------------------
+
+
+def test_settings_by_name() -> None:
+    x = tt.tensor([1.5, -2.5, 7.0], requires_grad=True)
+    assert tt.add(x, 1.0, alpha=2).tolist() == [3.5, -0.5, 9]
+    assert tt.subtract(a=x, b=x, alpha=0.5).tolist() == [0.75, -1.25, 3.5]
+    assert x.add(other=x, alpha=2).tolist() == [4.5, -7.5, 21]
+    assert tt.div(x, 2, rounding_mode="floor").tolist() == [0, -2, 3]
+    assert tt.div(x, 2, rounding_mode="trunc").tolist() == [0, -1, 3]
+    assert tt.div(x, 2, rounding_mode=None).tolist() == [0.75, -1.25, 3.5]
+    assert x.round(decimals=-1).tolist() == [0, 0, 10]
+    assert tt.grad(tt.add(2.0, x, alpha=3).sum(), x)[0].tolist() == [3, 3, 3]
+    assert "alpha" in inspect.signature(tt.add).parameters
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint8"])
+def test_quotients_of_integers_are_rounded_to_integers(dtype: str) -> None:
+    a = np.array([7, 6, 0, 100], dtype)
+    b = np.array([2, 3, 5, 9], dtype)
+    signs = (1, -1) if dtype[0] == "i" else (1,)
+    for s, t in itertools.product(signs, signs):
+        for mode, exact in (("floor", np.floor), ("trunc", np.trunc)):
+            found = tt.divide(tt.tensor(a * s), tt.tensor(b * t), rounding_mode=mode)
+            assert found.dtype == dtype
+            assert found.tolist() == exact((a * s) / (b * t).astype(float)).tolist()
+
+
+def test_settings_in_place() -> None:
+    x = tt.tensor([1.26, 9.5])
+    assert x.round_(decimals=1) is x
+    assert x.div_(2, rounding_mode="floor").tolist() == [0, 4]
+    assert x.add_(1, alpha=3).tolist() == [3, 7]
+
+
+def test_settings_that_are_none() -> None:
+    x = tt.ones(2)
+    with pytest.raises(ValueError, match="divide: rounding_mode is 'floor', 'trunc' or None, not"):
+        tt.divide(x, x, rounding_mode="up")
+    with pytest.raises(TypeError, match=r"round: decimals must be an integer, not 0\.5"):
+        tt.round(x, decimals=0.5)
+    with pytest.raises(TypeError, match="add: argument 'beta' is unknown"):
+        tt.add(x, x, beta=1)
+    with pytest.raises(TypeError, match="multiply: argument 'alpha' is unknown"):
+        tt.multiply(x, x, alpha=1)
+    with pytest.raises(TypeError, match="add: "):
+        tt.add(x, x, x, alpha=1)

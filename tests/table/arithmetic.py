@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .rows import Case, case, row
 from .samples import apart, between_whole, maps, maps_of_two, off_zero, pairs, signed, some
 
+_SETTINGS: dict[str, list[dict[str, Any]]] = {
+    "add": [{"alpha": 2}, {"alpha": -0.5}],
+    "subtract": [{"alpha": 2}, {"alpha": -0.5}],
+    "multiply": [],
+    "divide": [{"rounding_mode": way} for way in ("floor", "trunc", None)],
+}
 for _name in ("add", "subtract", "multiply", "divide"):
     row(
         _name,
-        pairs,
-        torch=lambda torch, a, b, name=_name: getattr(torch, name)(
-            torch.as_tensor(a), torch.as_tensor(b)
+        lambda rng, name=_name: [
+            *pairs(rng),
+            *(case(signed(rng, 3, 4), signed(rng, 4), **kwargs) for kwargs in _SETTINGS[name]),
+        ],
+        torch=lambda torch, a, b, name=_name, **kwargs: getattr(torch, name)(
+            torch.as_tensor(a), torch.as_tensor(b), **kwargs
         ),
         elementwise=True,
     )
@@ -50,9 +61,18 @@ maps(
         "reciprocal": off_zero,
         "floor": between_whole,
         "ceil": between_whole,
-        "round": between_whole,
         "trunc": between_whole,
     }
+)
+row(
+    "round",
+    lambda rng: [
+        case(between_whole(rng)),
+        case(between_whole(rng), decimals=-1),
+        case(between_whole(rng) / 100, decimals=2),
+    ],
+    torch=lambda torch, x, **kwargs: torch.round(x, **kwargs),
+    elementwise=True,
 )
 maps_of_two("copysign")
 maps_of_two("nextafter")

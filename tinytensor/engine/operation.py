@@ -178,7 +178,7 @@ class Op:
         return frame.index(name) if name in frame else others[name]
 
     def bind(self, args, kwargs):
-        """All arguments in the order of the parameters, and the static ones by name."""
+        """The op that the call is of, all its arguments in order, and the static ones by name."""
         names = [*self.names, *self.static] if self.variadic else self.names
         if len(args) > len(names):
             raise TypeError(f"{self.__name__}: takes {len(names)} arguments, not {len(args)}")
@@ -186,13 +186,13 @@ class Op:
         for name, value in kwargs.items():
             name = self.synonyms.get(name, name)
             if name in bound or name not in [*self.names, *self.static]:
-                return self.bind(args, respelled(self, kwargs))
+                return respelled(self, args, kwargs)
             bound[name] = value
         for name in [*self.names, *self.static]:
             if name not in bound and name not in self.defaults:
                 raise TypeError(f"{self.__name__}: argument {name!r} is missing")
             bound.setdefault(name, self.defaults.get(name))
-        return tuple([bound[n] for n in self.names]), {n: bound[n] for n in self.static}
+        return self, tuple([bound[n] for n in self.names]), {n: bound[n] for n in self.static}
 
     def call(self, args, kwargs):
         """Run the forward function on the raw values; record the call if it needs a gradient."""
@@ -201,7 +201,7 @@ class Op:
         if 0 < missing <= len(self.tail) and not kwargs:
             args = args + self.tail[-missing:]
         elif missing or kwargs:
-            args, static = self.bind(args, kwargs)
+            self, args, static = self.bind(args, kwargs)
         if self.variadic:
             args = tuple(args[0])
         needing, bit, level = 0, 1, 0  # the arguments that need gradients, as bits
@@ -376,8 +376,8 @@ class Op:
         node.guards = guards
 
 
-def respelled(op: Any, kwargs: Any) -> Any:
-    """Arguments by ``op``'s own names for them. (``ops`` sets a function that finds synonyms.)"""
+def respelled(op: Any, args: Any, kwargs: Any) -> Any:
+    """``bind`` of an unknown keyword. (``ops`` sets one that knows synonyms and variants.)"""
     raise TypeError(f"{op.__name__}: an argument of {[*kwargs]} is unknown or given twice")
 
 

@@ -23,6 +23,7 @@ from .arithmetic import (
     minimum,
     multiply,
     negative,
+    sign,
     subtract,
     trunc,
 )
@@ -41,6 +42,7 @@ from .logic import (
 )
 from .matmul import matmul
 from .reduction import max, min
+from .scans import trapezoid
 from .searching import unique_all
 from .shape import (
     broadcast_to,
@@ -74,8 +76,10 @@ mul = multiply
 neg = negative
 permute = permute_dims
 repeat_interleave = repeat
+sgn = sign
 sub = subtract
 swapdims = transpose = swapaxes
+trapz = trapezoid
 unbind = unstack
 unsqueeze = expand_dims
 
@@ -188,7 +192,7 @@ __all__ = [
     "arctan2", "arctanh", "bitwise_not", "bmm", "cat", "clamp", "clamp_max", "clamp_min",
     "concatenate", "div", "dot", "eq", "fix", "ge", "ger", "gt", "inner", "inverse", "is_complex",
     "is_floating_point", "le", "lt", "mm", "movedim", "mul", "mv", "ne", "neg", "numel", "permute",
-    "ravel", "repeat_interleave", "sub", "swapdims", "t", "transpose", "true_divide", "unbind",
-    "unique", "unsqueeze",
+    "ravel", "repeat_interleave", "sgn", "sub", "swapdims", "t", "transpose", "trapz",
+    "true_divide", "unbind", "unique", "unsqueeze",
 ]
 # fmt: on

@@ -16,6 +16,7 @@ import numpy as np
 from .. import kernels
 from ..dtypes import finfo, is_complex, is_floating
 from ..engine.operation import Op
+from ..errors import DtypeError
 from ..kernels.reference.checks import of_real_numbers
 from ..kernels.reference.promotion import mixing
 from .annotations import ArrayLike, Tensor
@@ -36,6 +37,7 @@ from .logic import (
     logical_or,
     where,
 )
+from .spelling import with_settings
 
 __all__ = [
     "abs",
@@ -79,7 +81,7 @@ __all__ = [
 
 @op(kernel=kernels.add)
 def add(a: ArrayLike, b: ArrayLike) -> Tensor:
-    """a + b."""
+    """a + b, or a + alpha · b."""
 
 
 add.grad(a=lambda g: g, b=lambda g: g)
@@ -87,7 +89,7 @@ add.grad(a=lambda g: g, b=lambda g: g)
 
 @op(kernel=kernels.subtract)
 def subtract(a: ArrayLike, b: ArrayLike) -> Tensor:
-    """a − b."""
+    """a − b, or a − alpha · b."""
 
 
 subtract.grad(a=lambda g: g, b=lambda g: -g)
@@ -103,10 +105,52 @@ multiply.grad(a=lambda g, b: g * b, b=lambda g, a: g * a)
 
 @op(kernel=kernels.divide)
 def divide(a: ArrayLike, b: ArrayLike) -> Tensor:
-    """a / b."""
+    """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
+    towards 0, both of the dtype of a and b and with a gradient of 0."""
 
 
 divide.grad(a=lambda g, b: g / b, b=lambda g, b, out: -(g * (out / b)))
+
+
+@op
+def _add_times(a: ArrayLike, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor:
+    return kernels.add(a, kernels.multiply(alpha, b))
+
+
+@op
+def _subtract_times(a: ArrayLike, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor:
+    return kernels.subtract(a, kernels.multiply(alpha, b))
+
+
+@op
+def _divide_to_whole(a: ArrayLike, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
+    if rounding_mode == "floor":
+        return kernels.floor_divide(a, b)
+    if rounding_mode is None:
+        return kernels.divide(a, b)
+    if rounding_mode != "trunc":
+        raise ValueError(
+            f"divide: rounding_mode is 'floor', 'trunc' or None, not {rounding_mode!r}"
+        )
+    if np.result_type(a, b).kind not in "iu":
+        return np.trunc(kernels.divide(a, b))
+    whole = kernels.floor_divide(a, b)  # below 0 one more, unless nothing is left
+    return whole + ((whole < 0) & (kernels.multiply(whole, b) != a))
+
+
+_add_times.grad(
+    a=lambda g: g, b=lambda g, alpha: multiply(g, alpha), alpha=lambda g, b: multiply(g, b)
+)
+_subtract_times.grad(
+    a=lambda g: g, b=lambda g, alpha: -multiply(g, alpha), alpha=lambda g, b: -multiply(g, b)
+)
+_divide_to_whole.grad(
+    a=lambda g, b, rounding_mode: g / b if rounding_mode is None else _no_slope(g),
+    b=lambda g, b, out, rounding_mode: -(g * (out / b)) if rounding_mode is None else _no_slope(g),
+)
+with_settings(add, _add_times)
+with_settings(subtract, _subtract_times)
+with_settings(divide, _divide_to_whole)
 
 
 @op
@@ -279,10 +323,20 @@ ceil.grad(x=_no_slope)
 
 @op(kernel=kernels.rint)
 def round(x: ArrayLike) -> Tensor:
-    """The nearest whole number, halves to even. The gradient is 0."""
+    """The nearest whole number, halves to even; with ``decimals`` the nearest of so many digits
+    behind the point, or of zeros before it. The gradient is 0."""
+
+
+@op
+def _round_to(x: ArrayLike, decimals: int = 0) -> Tensor:
+    if type(decimals) is not int:
+        raise DtypeError(f"round: decimals must be an integer, not {decimals!r}")
+    return np.asarray(np.round(x, decimals))
 
 
 round.grad(x=_no_slope)
+_round_to.grad(x=_no_slope)
+with_settings(round, _round_to)
 
 
 @op

@@ -285,7 +285,7 @@ def angle(x: ArrayLike) -> Tensor:
     return atan2(imag(x), real(x))
 
 
-@composed
+@computed
 def polar(r: ArrayLike, angle: ArrayLike) -> Tensor:
     """The complex number with the absolute value r and the angle in radians: r (cos + i sin)."""
     return complex(r * cos(angle), r * sin(angle))

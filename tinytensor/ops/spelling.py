@@ -13,7 +13,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
 from ..engine import operation
 
-__all__ = ["named", "respelled", "spelled"]
+__all__ = ["named", "respelled", "spelled", "with_settings"]
 
 P = ParamSpec("P")
 Out = TypeVar("Out")
@@ -153,12 +153,22 @@ def named(function: Callable[..., Any]) -> list[str]:
     return [p.name for p in signature(function).parameters.values() if p.kind not in kinds]
 
 
-def _of_op(op: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+def _of_op(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
     own, name = [*op.names, *op.static], op.__name__
+    variant = vars(op).get("variant")
+    if variant is not None and kwargs.keys() & set(variant.names[len(own) :]):
+        return variant.bind(args, kwargs)
     made = respelled(name, own, kwargs)
     if name not in ("std", "var", *NAMES_OF, *REFUSED):  # by the same names whatever is beside them
         op.synonyms.update({k: _own_name(k, own, {}, {}) for k in kwargs if k not in own})
-    return made
+    return op.bind(args, made)
+
+
+def with_settings(op: Any, variant: Any) -> None:
+    """Let ``op`` be called with the settings that ``variant``, an op of the same arguments, has
+    besides: such a call is one of the variant, and others do not pay for the settings."""
+    variant.__name__ = op.__name__
+    op.variant, op.__wrapped__ = variant, variant.__wrapped__
 
 
 operation.respelled = _of_op

@@ -73,6 +73,8 @@ class Made(Operators):
         """The inverse hyperbolic cosine; NaN below 1."""
     def acosh_(self) -> Tensor:
         """The inverse hyperbolic cosine; NaN below 1."""
+    def add(self, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor:
+        """a + b, or a + alpha · b."""
     def addbmm(
         self,
         batch1: ArrayLike,
@@ -473,14 +475,18 @@ class Made(Operators):
         """ψ(x) = Γ′(x) / Γ(x); NaN at the negative whole numbers. Gradient: g ψ′(x)."""
     def digamma_(self) -> Tensor:
         """ψ(x) = Γ′(x) / Γ(x); NaN at the negative whole numbers. Gradient: g ψ′(x)."""
-    def div(self, b: ArrayLike) -> Tensor:
-        """a / b."""
-    def div_(self, b: ArrayLike) -> Tensor:
-        """a / b."""
-    def divide(self, b: ArrayLike) -> Tensor:
-        """a / b."""
-    def divide_(self, b: ArrayLike) -> Tensor:
-        """a / b."""
+    def div(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
+        """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
+        towards 0, both of the dtype of a and b and with a gradient of 0."""
+    def div_(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
+        """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
+        towards 0, both of the dtype of a and b and with a gradient of 0."""
+    def divide(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
+        """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
+        towards 0, both of the dtype of a and b and with a gradient of 0."""
+    def divide_(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
+        """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
+        towards 0, both of the dtype of a and b and with a gradient of 0."""
     def dot(self, b: ArrayLike) -> Tensor:
         """``matmul`` of arrays of 1 and 1 axes alone."""
     def dsplit(
@@ -1198,10 +1204,12 @@ class Made(Operators):
     ) -> Tensor:
         """x turned ``k`` times by a right angle, from the first of two ``axes`` to the second: a
         view."""
-    def round(self) -> Tensor:
-        """The nearest whole number, halves to even. The gradient is 0."""
-    def round_(self) -> Tensor:
-        """The nearest whole number, halves to even. The gradient is 0."""
+    def round(self, decimals: builtins.int = 0) -> Tensor:
+        """The nearest whole number, halves to even; with ``decimals`` the nearest of so many
+        digits behind the point, or of zeros before it. The gradient is 0."""
+    def round_(self, decimals: builtins.int = 0) -> Tensor:
+        """The nearest whole number, halves to even; with ``decimals`` the nearest of so many
+        digits behind the point, or of zeros before it. The gradient is 0."""
     def rsqrt(self) -> Tensor:
         """1 / √x."""
     def rsqrt_(self) -> Tensor:
@@ -1298,6 +1306,10 @@ class Made(Operators):
     @overload
     def select_scatter(self, *, src: ArrayLike, dim: builtins.int, index: builtins.int) -> Tensor:
         """A copy of x with ``source`` at ``index`` of ``axis``."""
+    def sgn(self) -> Tensor:
+        """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0."""
+    def sgn_(self) -> Tensor:
+        """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0."""
     def sigmoid(self) -> Tensor:
         """1 / (1 + e⁻ˣ)."""
     def sigmoid_(self) -> Tensor:
@@ -1376,10 +1388,10 @@ class Made(Operators):
     ) -> Tensor:
         """The standard deviation, √(Σ (x − mean)² / (n − correction)). Where it is 0, so is the
         gradient."""
-    def sub(self, b: ArrayLike) -> Tensor:
-        """a − b."""
-    def subtract(self, b: ArrayLike) -> Tensor:
-        """a − b."""
+    def sub(self, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor:
+        """a − b, or a − alpha · b."""
+    def subtract(self, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor:
+        """a − b, or a − alpha · b."""
     def svd(self, full_matrices: builtins.bool = True) -> SVDResult:
         """x = U diag(S) Vh: orthonormal columns in U, rows in Vh, and singular values,
         descending."""
@@ -1460,10 +1472,12 @@ class Made(Operators):
         self, k: builtins.int = 0, *, diagonal: builtins.int = 0, offset: builtins.int = 0
     ) -> Tensor:
         """The upper triangle of the last two axes, from diagonal ``k`` on; 0 below."""
-    def true_divide(self, b: ArrayLike) -> Tensor:
-        """a / b."""
-    def true_divide_(self, b: ArrayLike) -> Tensor:
-        """a / b."""
+    def true_divide(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
+        """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
+        towards 0, both of the dtype of a and b and with a gradient of 0."""
+    def true_divide_(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
+        """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
+        towards 0, both of the dtype of a and b and with a gradient of 0."""
     def trunc(self) -> Tensor:
         """The nearest whole number towards 0. The gradient is 0."""
     def trunc_(self) -> Tensor:

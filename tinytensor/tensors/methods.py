@@ -23,7 +23,7 @@ from .tensor import Tensor
 # fmt: off
 # Functions that are methods, where the ops have them.
 METHODS = [
-    "abs", "absolute", "acos", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv",
+    "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv",
     "addr", "adjoint", "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "arccos",
     "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin",
     "argsort", "argwhere", "asin", "asinh", "atan", "atan2", "atanh", "baddbmm",
@@ -104,10 +104,10 @@ def _add(name: str, method: Any, function: Any) -> None:
 def _in_place_of(by: str, function: Any, ufunc: Any) -> Any:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if isinstance(function, Op):
-            args, static = function.bind((self, *args), kwargs)
+            op, args, static = function.bind((self, *args), kwargs)
             if static:
                 raise TypeError(f"{by}: takes no {', '.join(static)}")
-            return in_place(self, by, function, ufunc, args[1:])
+            return in_place(self, by, op, ufunc if op is function else None, args[1:])
 
         # Of several ops: they save a copy, as the memory of x changes below what they would save.
         def of_a_copy(x: Any, *more: Any) -> Any:
