@@ -550,7 +550,7 @@ def test_functions_are_the_ops_and_take_the_names_of_pytorch():
         (lambda: nn.Hardtanh(1, -1), "min_val 1 must be below"),
         (lambda: nn.MSELoss("average"), "'none', 'mean' or 'sum'"),
         (lambda: nn.RNN(2, 3, nonlinearity="gelu"), "'tanh' or 'relu'"),
-        (lambda: nn.LSTM(2, 0), "must be positive"),
+        (lambda: nn.LSTM(2, 0), "hidden_size must be at least 1"),
         (lambda: nn.GRU(2, 3, dropout=2), "dropout must be from 0 to 1"),
         (lambda: nn.MultiheadAttention(6, 4), "a multiple of num_heads"),
         (lambda: nn.TransformerEncoderLayer(4, 2, activation="tanh"), "'relu', 'gelu'"),

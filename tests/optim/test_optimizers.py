@@ -495,9 +495,9 @@ def test_a_state_that_does_not_fit_is_refused_whole(name):
 def test_schedules_need_a_step_or_more():
     optimizer = optim.SGD([one_parameter()])
     for kind in ("StepLR", "CosineAnnealingLR"):
-        with pytest.raises(ValueError, match="is 0, not at least 1"):
+        with pytest.raises(ValueError, match="must be at least 1, not 0"):
             getattr(optim.lr_scheduler, kind)(optimizer, 0)
-    with pytest.raises(ValueError, match="total_iters is 0"):
+    with pytest.raises(ValueError, match="total_iters must be at least 1, not 0"):
         optim.lr_scheduler.LinearLR(optimizer, total_iters=0)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+
+from ..ops.checks import number
 from ..tensors.tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -28,20 +31,25 @@ class _Activation(Module):
     the output is always a new tensor."""
 
     inplace: bool
+    _numbers: tuple[str, ...] = ()  # the attributes that are settings of the function
 
-    def _settings(self) -> list[str]:
-        return []
+    def __init__(self, inplace: bool = False, **numbers: float) -> None:
+        super().__init__()
+        for name, value in numbers.items():
+            number(type(self).__name__, name, value)
+            setattr(self, name, value)
+        self.inplace = inplace
 
     def extra_repr(self) -> str:
-        return ", ".join(self._settings() + ["inplace=True"] * self.inplace)
+        shown = [f"{name}={getattr(self, name)}" for name in self._numbers]
+        return ", ".join(shown + ["inplace=True"] * self.inplace)
 
 
 class ReLU(_Activation):
     """``max(x, 0)``."""
 
     def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
+        super().__init__(inplace)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(input)
@@ -50,40 +58,35 @@ class ReLU(_Activation):
 class LeakyReLU(_Activation):
     """x where x > 0, ``negative_slope * x`` elsewhere."""
 
+    negative_slope: float
+    _numbers = ("negative_slope",)
+
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
-        super().__init__()
-        self.negative_slope = negative_slope
-        self.inplace = inplace
+        super().__init__(inplace, negative_slope=negative_slope)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.leaky_relu(input, self.negative_slope)
-
-    def _settings(self) -> list[str]:
-        return [f"negative_slope={self.negative_slope}"]
 
 
 class ELU(_Activation):
     """x where x > 0, ``alpha * (exp(x) - 1)`` elsewhere. (Clevert, Unterthiner and Hochreiter
     2016.)"""
 
+    alpha: float
+    _numbers = ("alpha",)
+
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        self.alpha = alpha
-        self.inplace = inplace
+        super().__init__(inplace, alpha=alpha)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.elu(input, self.alpha)
-
-    def _settings(self) -> list[str]:
-        return [f"alpha={self.alpha}"]
 
 
 class SiLU(_Activation):
     """``x sigmoid(x)``, also called swish (Elfwing, Uchibe and Doya 2018)."""
 
     def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
+        super().__init__(inplace)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.silu(input)
@@ -92,19 +95,17 @@ class SiLU(_Activation):
 class Hardtanh(_Activation):
     """x into [``min_val``, ``max_val``]."""
 
+    min_val: float
+    max_val: float
+    _numbers = ("min_val", "max_val")
+
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
+        super().__init__(inplace, min_val=min_val, max_val=max_val)
         if not min_val < max_val:
             raise ValueError(f"Hardtanh: min_val {min_val} must be below max_val {max_val}")
-        self.min_val = min_val
-        self.max_val = max_val
-        self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, self.min_val, self.max_val)
-
-    def _settings(self) -> list[str]:
-        return [f"min_val={self.min_val}", f"max_val={self.max_val}"]
 
 
 class GELU(Module):
@@ -130,19 +131,20 @@ class GELU(Module):
         return f"approximate={self.approximate!r}"
 
 
-class Softplus(Module):
+class Softplus(_Activation):
     """``log(1 + exp(beta x)) / beta``; x itself where beta x > ``threshold``."""
 
+    beta: float
+    threshold: float
+    _numbers = ("beta", "threshold")
+
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        super().__init__()
-        self.beta = beta
-        self.threshold = threshold
+        super().__init__(beta=beta, threshold=threshold)
+        if not beta:
+            raise ValueError("Softplus: beta must not be 0")
 
     def forward(self, input: Tensor) -> Tensor:
         return F.softplus(input, self.beta, self.threshold)
-
-    def extra_repr(self) -> str:
-        return f"beta={self.beta}, threshold={self.threshold}"
 
 
 class Sigmoid(Module):
@@ -162,6 +164,8 @@ class Tanh(Module):
 class _AlongAxis(Module):
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
+        if dim is not None and not isinstance(dim, int | np.integer):
+            raise TypeError(f"{type(self).__name__}: dim must be an integer or None, not {dim!r}")
         self.dim = dim
 
     def extra_repr(self) -> str:

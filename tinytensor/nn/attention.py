@@ -10,7 +10,7 @@ from .. import ops
 from ..dtypes import is_real_floating
 from ..errors import DtypeError, ShapeError
 from ..ops.attention import attention_weights
-from ..ops.checks import number
+from ..ops.checks import number, whole
 from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
@@ -57,10 +57,11 @@ class MultiheadAttention(Module):
         batch_first: bool = False,
     ) -> None:
         super().__init__()
-        if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
+        whole("MultiheadAttention", 1, embed_dim=embed_dim, num_heads=num_heads)
+        if embed_dim % num_heads:
             raise ValueError(
                 f"MultiheadAttention: embed_dim {embed_dim} must be a multiple of num_heads"
-                f" {num_heads}, both positive"
+                f" {num_heads}"
             )
         if add_bias_kv or add_zero_attn:
             raise ValueError("MultiheadAttention: add_bias_kv and add_zero_attn are not supported")

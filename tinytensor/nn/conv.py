@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..ops.checks import sizes
+from ..ops.checks import sizes, whole
 from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
@@ -41,7 +41,9 @@ class _Convolution(Module):
     ) -> None:
         super().__init__()
         name, axes = type(self).__name__, self.axes
-        if groups < 1 or in_channels % groups or out_channels % groups:
+        whole(name, 0, in_channels=in_channels, out_channels=out_channels)
+        whole(name, 1, groups=groups)
+        if in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"{name}: groups {groups} must divide in_channels {in_channels} and out_channels"
                 f" {out_channels}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from ..errors import ShapeError
+from ..ops.checks import whole
 from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
@@ -29,6 +30,7 @@ class Embedding(Module):
         self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
     ) -> None:
         super().__init__()
+        whole("Embedding", 0, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
                 raise ValueError(f"Embedding: padding_idx {padding_idx} of {num_embeddings} rows")

@@ -4,6 +4,7 @@ given, otherwise ``tt.manual_seed``."""
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any, Literal
 
 import numpy as np
@@ -35,13 +36,15 @@ Mode = Literal["fan_in", "fan_out"]
 
 def empty(*shape: int) -> Tensor:
     """A tensor of the default dtype for one of these functions to fill."""
-    if min(shape, default=0) < 0:
-        raise ShapeError(f"empty: a size is negative in {shape}")
     return Tensor(np.empty(shape, get_default_dtype()))
 
 
 def _drawn_as(tensor: Tensor) -> Any:
     """The dtype to draw numbers in for a tensor: float32, unless it has more digits."""
+    if tensor.size == 0:
+        warnings.warn(
+            f"init: there is nothing to draw for a tensor of shape {tensor.shape}", stacklevel=3
+        )
     return np.float64 if tensor.dtype == np.float64 else np.float32
 
 
@@ -70,7 +73,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     if nonlinearity in ("linear", "sigmoid") or nonlinearity.startswith("conv"):
         return 1.0
     if nonlinearity == "leaky_relu":
-        slope = 0.01 if param is None else param
+        slope = 0.01 if param is None else number("calculate_gain", "param", param)
         return math.sqrt(2 / (1 + slope**2))
     gains = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
     if nonlinearity not in gains:
@@ -174,7 +177,7 @@ def xavier_uniform_(
     tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None
 ) -> Tensor:
     """Uniform in ±gain √(6 / (fan_in + fan_out)). (Glorot and Bengio 2010.)"""
-    bound = gain * math.sqrt(6 / sum(fans(tensor)))
+    bound = _xavier("xavier_uniform_", tensor, gain, 6)
     return uniform_(tensor, -bound, bound, generator)
 
 
@@ -182,7 +185,13 @@ def xavier_normal_(
     tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None
 ) -> Tensor:
     """Normal with std = gain √(2 / (fan_in + fan_out)). (Glorot and Bengio 2010.)"""
-    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))), generator)
+    return normal_(tensor, 0.0, _xavier("xavier_normal_", tensor, gain, 2), generator)
+
+
+def _xavier(name: str, tensor: Tensor, gain: float, over: int) -> float:
+    """gain √(over / (fan_in + fan_out))"""
+    gain, both = number(name, "gain", gain, 0), sum(fans(tensor))
+    return gain * math.sqrt(over / both) if both else 0.0
 
 
 def kaiming_uniform_(
@@ -212,6 +221,7 @@ def _kaiming_std(tensor: Tensor, a: float, mode: Mode, nonlinearity: str) -> flo
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"kaiming: mode is 'fan_in' or 'fan_out', not {mode!r}")
     fan = fans(tensor)[mode == "fan_out"]
+    number("kaiming", "a", a)
     return calculate_gain(nonlinearity, a) / math.sqrt(fan) if fan else 0.0
 
 

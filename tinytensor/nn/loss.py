@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..ops.checks import number
 from ..tensors.tensor import Tensor
 from . import functional as F
@@ -130,6 +132,8 @@ class BCEWithLogitsLoss(_WeightedLoss):
         pos_weight: Tensor | None = None,
     ) -> None:
         super().__init__(weight, reduction)
+        if pos_weight is not None and not bool((np.asarray(pos_weight) >= 0).all()):
+            raise ValueError("BCEWithLogitsLoss: below a pos_weight of 0 the loss has no bound")
         self.register_buffer("pos_weight", pos_weight)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:

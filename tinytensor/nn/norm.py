@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ShapeError
-from ..ops.checks import number
+from ..ops.checks import number, whole
 from ..ops.norm import trailing_shape
 from ..tensors.tensor import Tensor
 from . import functional as F
@@ -57,6 +57,7 @@ class _BatchNorm(_Norm):
         bias: bool = True,
     ) -> None:
         super().__init__()
+        whole(type(self).__name__, 0, num_features=num_features)
         self.num_features = num_features
         number(type(self).__name__, "eps", eps, 0)
         self.eps = eps

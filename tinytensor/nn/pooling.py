@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..ops.checks import sizes
+from ..ops.windows import divisor, pooling_windows
 from ..tensors.tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -25,18 +26,21 @@ class _Pool(Module):
     function: Callable[..., Any]
 
     def __init__(
-        self, kernel_size: Sizes, stride: Sizes | None, padding: Sizes, ceil_mode: bool
+        self,
+        kernel_size: Sizes,
+        stride: Sizes | None,
+        padding: Sizes,
+        ceil_mode: bool,
+        dilation: Sizes = 1,
     ) -> None:
         super().__init__()
-        self.kernel_size = self._checked("kernel_size", kernel_size, 1)
-        self.stride = self._checked("stride", kernel_size if stride is None else stride, 1)
-        self.padding = self._checked("padding", padding, 0)
+        kind = type(self).__name__
+        pooling_windows(kind, self.axes, kernel_size, stride, padding, dilation, ceil_mode)
+        # As they were given, which is how the representation shows them.
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding = padding
         self.ceil_mode = ceil_mode
-
-    def _checked(self, what: str, value: Sizes, least: int) -> Sizes:
-        """``value`` as it was given, which is how the representation shows it."""
-        sizes(type(self).__name__, what, value, self.axes, least)
-        return value
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -52,10 +56,10 @@ class _MaxPool(_Pool):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, ceil_mode)
+        super().__init__(kernel_size, stride, padding, ceil_mode, dilation)
         if return_indices:
             raise ValueError(f"{type(self).__name__}: return_indices is not supported")
-        self.dilation = self._checked("dilation", dilation, 1)
+        self.dilation = dilation
 
     def forward(self, input: Tensor) -> Tensor:
         return self.function(
@@ -92,6 +96,7 @@ class _AvgPool(_Pool):
         divisor_override: int | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding, ceil_mode)
+        divisor(type(self).__name__, divisor_override)
         self.count_include_pad = count_include_pad
         self.divisor_override = divisor_override
 
@@ -119,6 +124,9 @@ class _AdaptivePool(Module):
 
     def __init__(self, output_size: int | tuple[int | None, ...]) -> None:
         super().__init__()
+        each = output_size if isinstance(output_size, tuple | list) else (output_size,) * self.axes
+        kept = tuple(0 if n is None else n for n in each)
+        sizes(type(self).__name__, "output_size", kept, self.axes, 0)
         self.output_size = output_size
 
     def forward(self, input: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from .. import ops
 from ..errors import ShapeError
 from ..ops.annotations import Nonlinearity
-from ..ops.checks import number
+from ..ops.checks import number, whole
 from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
@@ -140,11 +141,13 @@ class _RecurrentNetwork(_Recurrence):
     ) -> None:
         super().__init__()
         kind = type(self).__name__
-        if hidden_size < 1 or num_layers < 1:
-            raise ValueError(
-                f"{kind}: hidden_size {hidden_size} and num_layers {num_layers} must be positive"
+        whole(kind, 1, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        if number(kind, "dropout", dropout, 0, 1) and num_layers == 1:
+            warnings.warn(
+                f"{kind}: dropout {dropout} does nothing: it stands between layers, of which there"
+                " is one",
+                stacklevel=2 if type(self).__init__ is _RecurrentNetwork.__init__ else 3,
             )
-        number(kind, "dropout", dropout, 0, 1)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -399,6 +402,7 @@ class _Cell(_Recurrence):
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
         super().__init__()
+        whole(type(self).__name__, 0, input_size=input_size, hidden_size=hidden_size)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias

@@ -98,6 +98,15 @@ def number(
     return float(value)
 
 
+def whole(owner: str, least: int, **values: Any) -> None:
+    """An error in the name of ``owner`` for what is no integer of at least ``least``."""
+    for name, value in values.items():
+        if not isinstance(value, int | np.integer):
+            raise DtypeError(f"{owner}: {name} must be an integer, not {value!r}")
+        if value < least:
+            raise ShapeError(f"{owner}: {name} must be at least {least}, not {value}")
+
+
 MOST = 2**31 - 1  # of a size, a stride or a padding: C adds up products of two in 64 bits
 
 

@@ -15,7 +15,7 @@ from .annotations import ArrayLike, Sizes, Tensor
 from .checks import sizes
 from .composed import in_own_name
 from .declared import op
-from .windows import images, pooling
+from .windows import divisor, images, pooling
 
 __all__ = [
     "adaptive_avg_pool2d",
@@ -190,11 +190,10 @@ def avg_arguments(
     stride: Any,
     padding: Any,
     ceil_mode: bool,
-    divisor: Any,
+    divisor_override: Any,
 ) -> tuple[tuple[Any, Any, Any, bool], Sizes]:
     """The arguments of the kernels, and how many windows there are along each axis."""
-    if divisor is not None and divisor == 0:
-        raise ShapeError(f"{name}: divisor_override must not be 0")
+    divisor(name, divisor_override)
     arguments, counts = pooling(name, 2, x, kernel, stride, padding, 1, ceil_mode)
     kernel, stride, padding, _, ceil = arguments
     return (kernel, stride, padding, ceil), counts

@@ -154,20 +154,11 @@ def pooling(
     """The normalised arguments of the kernels, and how many windows there are along each axis, for
     shapes that fit."""
     images(op, axes, x)
-    if not isinstance(ceil_mode, bool | np.bool_):
-        raise TypeError(f"{op}: ceil_mode must be True or False, not {ceil_mode!r}")
-    kernel = sizes(op, "kernel_size", kernel, axes, 1)
-    stride = kernel if stride is None else sizes(op, "stride", stride, axes, 1)
-    padding = sizes(op, "padding", padding, axes, 0)
-    dilation = sizes(op, "dilation", dilation, axes, 1)
+    kernel, stride, padding, dilation = pooling_windows(
+        op, axes, kernel, stride, padding, dilation, ceil_mode
+    )
     counts = []
     for n, k, s, p, d in zip(x[-axes:], kernel, stride, padding, dilation, strict=True):
-        span = d * (k - 1) + 1
-        if 2 * p > span:
-            raise ShapeError(
-                f"{op}: padding may be at most half of the window: padding is {padding},"
-                f" kernel_size {kernel}, dilation {dilation}"
-            )
         counts.append(pool_size(n, k, s, p, d, ceil_mode))
         if n == 0 or counts[-1] < 1:
             raise ShapeError(f"{op}: no window of {kernel} with dilation {dilation} fits x {x}")
@@ -177,6 +168,37 @@ def pooling(
                 f" {padding}: x is {x}"
             )
     return (kernel, stride, padding, dilation, bool(ceil_mode)), tuple(counts)
+
+
+def pooling_windows(
+    op: str,
+    axes: int,
+    kernel: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> tuple[Sizes, Sizes, Sizes, Sizes]:
+    """The normalised arguments of a pooling, as far as they do not depend on x."""
+    if not isinstance(ceil_mode, bool | np.bool_):
+        raise TypeError(f"{op}: ceil_mode must be True or False, not {ceil_mode!r}")
+    kernel = sizes(op, "kernel_size", kernel, axes, 1)
+    stride = kernel if stride is None else sizes(op, "stride", stride, axes, 1)
+    padding = sizes(op, "padding", padding, axes, 0)
+    dilation = sizes(op, "dilation", dilation, axes, 1)
+    for k, p, d in zip(kernel, padding, dilation, strict=True):
+        if 2 * p > d * (k - 1) + 1:
+            raise ShapeError(
+                f"{op}: padding may be at most half of the window: padding is {padding},"
+                f" kernel_size {kernel}, dilation {dilation}"
+            )
+    return kernel, stride, padding, dilation
+
+
+def divisor(op: str, value: Any) -> None:
+    """An error for what cannot take the place of the number of elements of a window."""
+    if value is not None and (not isinstance(value, int | np.integer) or value == 0):
+        raise ShapeError(f"{op}: divisor_override must be an integer other than 0, is {value!r}")
 
 
 def images(op: str, axes: int, x: Sizes) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import a_kind_of
+from ..ops.checks import number
 from .optimizer import Group, Optimizer
 
 __all__ = ["CosineAnnealingLR", "LRScheduler", "LambdaLR", "LinearLR", "SequentialLR", "StepLR"]
@@ -152,8 +153,7 @@ def _initial(group: Group) -> float:
 
 def at_least_one(owner: str, name: str, steps: int) -> int:
     """A number of steps, checked."""
-    if not steps >= 1:
-        raise ValueError(f"{owner}: {name} is {steps}, not at least 1")
+    number(owner, name, steps, 1)
     return steps
 
 
@@ -199,7 +199,7 @@ class StepLR(LRScheduler):
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
         self.step_size = at_least_one("StepLR", "step_size", step_size)
-        self.gamma = gamma
+        self.gamma = number("StepLR", "gamma", gamma, 0)
         super().__init__(optimizer, last_epoch)
 
     def rate(self, base: float, group: int) -> float:
@@ -214,7 +214,7 @@ class CosineAnnealingLR(LRScheduler):
         self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
     ) -> None:
         self.T_max = at_least_one("CosineAnnealingLR", "T_max", T_max)
-        self.eta_min = self.floor = eta_min
+        self.eta_min = self.floor = number("CosineAnnealingLR", "eta_min", eta_min, 0)
         super().__init__(optimizer, last_epoch)
 
     def rate(self, base: float, group: int) -> float:
@@ -234,8 +234,10 @@ class LinearLR(LRScheduler):
         total_iters: int = 5,
         last_epoch: int = -1,
     ) -> None:
-        self.start_factor = start_factor
-        self.end_factor = end_factor
+        self.start_factor = number("LinearLR", "start_factor", start_factor, 0, 1)
+        if not start_factor:
+            raise ValueError("LinearLR: start_factor is 0, from which no factor leads up again")
+        self.end_factor = number("LinearLR", "end_factor", end_factor, 0, 1)
         self.total_iters = at_least_one("LinearLR", "total_iters", total_iters)
         super().__init__(optimizer, last_epoch)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -89,10 +90,18 @@ class Optimizer:
         self.param_groups.append(group)
 
     def check_group(self, group: Group) -> None:
-        """Raise ValueError if a setting makes no sense."""
+        """Raise ValueError if a setting makes no sense, TypeError if it is of another kind than
+        the constructor's default."""
+        kind = type(self).__name__
+        for name, parameter in signature(type(self)).parameters.items():
+            own, default = group.get(name, parameter.default), parameter.default
+            if isinstance(default, bool) and not isinstance(own, bool | np.bool_):
+                raise TypeError(f"{kind}: {name} is {own!r}, not True or False")
+            if isinstance(default, int | float) and not isinstance(own, int | float | np.number):
+                raise TypeError(f"{kind}: {name} is {own!r}, not a number")
         for name in ("lr", "weight_decay", "momentum", "eps"):
             if name in group and not group[name] >= 0:
-                raise ValueError(f"{type(self).__name__}: {name} is {group[name]}, not at least 0")
+                raise ValueError(f"{kind}: {name} is {group[name]}, not at least 0")
 
     def needs(self, group: Group) -> Sequence[str]:
         """Names without which the state of a parameter of this group, if it has any, is broken."""

@@ -57,6 +57,8 @@ class SGD(Optimizer):
         super().check_group(group)
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov needs momentum, and no dampening")
+        if group["dampening"] and not group["momentum"]:
+            raise ValueError("SGD: dampening does nothing without momentum")
 
     def update(self, group: Group, params: list[Tensor]) -> None:
         if not group["momentum"]:

@@ -223,6 +223,9 @@ def logdet(x: ArrayLike) -> Tensor:
 def cut_off(name, x, rtol, atol=None, hermitian=False):
     """The parts of each matrix, its singular values, and up to where these count as 0: the larger
     of ``atol`` and ``rtol`` times the largest, each a number or one for each matrix."""
+    for what, value in (("rtol", rtol), ("atol", atol)):
+        if value is not None and not (np.asarray(value) >= 0).all():  # NaN, too
+            raise ValueError(f"{name}: {what} must be at least 0, not {value!r}")
     if rtol is None:
         rtol = builtins.max(x.shape[-2:]) * np.finfo(x.dtype).eps
         rtol = rtol if atol is None else np.where(np.asarray(atol) > 0, 0, rtol)
