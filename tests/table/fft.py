@@ -18,15 +18,30 @@ for _name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
             torch.fft, name
         )(x, n, axis, norm),
     )
-for _name in ("fftn", "ifftn", "rfftn", "irfftn"):
+for _name in ("fftn", "ifftn", "rfftn", "irfftn", "hfftn", "ihfftn"):
     row(
         _name,
-        lambda rng, draw=normal if _name == "rfftn" else signed_complex: [
+        lambda rng, draw=normal if _name in ("rfftn", "ihfftn") else signed_complex: [
             case(draw(rng, 3, 4)),
             case(draw(rng, 2, 3, 4), s=(5, 2), axes=(0, 2), norm="ortho"),
             case(draw(rng, 2, 3, 4), axes=(1,), norm="forward"),
+            case(draw(rng, 2, 3), axes=0),
+            case(draw(rng, 2, 3), 4),
+            case(draw(rng, 2, 3), (-1, 4), norm="ortho"),
         ],
         torch=lambda torch, x, s=None, axes=None, norm="backward", name=_name: getattr(
+            torch.fft, name
+        )(x, s, axes, norm),
+    )
+for _name in ("fft2", "ifft2", "rfft2", "irfft2", "hfft2", "ihfft2"):
+    row(
+        _name,
+        lambda rng, draw=normal if _name in ("rfft2", "ihfft2") else signed_complex: [
+            case(draw(rng, 2, 3, 4)),
+            case(draw(rng, 3, 4), (2, 6), norm="ortho"),
+            case(draw(rng, 2, 3, 2), axes=(0, 1), norm="forward"),
+        ],
+        torch=lambda torch, x, s=None, axes=(-2, -1), norm="backward", name=_name: getattr(
             torch.fft, name
         )(x, s, axes, norm),
     )

@@ -7,14 +7,14 @@ Fourier matrix is symmetric, so the cotangent of x is the same transform of that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError
 from ..kernels.reference.promotion import promoting
-from .annotations import ArrayLike, Norm, Tensor
+from .annotations import ArrayLike, Norm, Sizes, Tensor
 from .arithmetic import multiply
 from .batching import along_axis
 from .checks import axis_index
@@ -25,16 +25,24 @@ from .shape import pad_constant, roll
 
 __all__ = [
     "fft",
+    "fft2",
     "fftn",
     "fftshift",
     "hfft",
+    "hfft2",
+    "hfftn",
     "ifft",
+    "ifft2",
     "ifftn",
     "ifftshift",
     "ihfft",
+    "ihfft2",
+    "ihfftn",
     "irfft",
+    "irfft2",
     "irfftn",
     "rfft",
+    "rfft2",
     "rfftn",
 ]
 
@@ -154,22 +162,27 @@ for _op in (fft, ifft, rfft, irfft):
 
 
 def each_axis(
-    name: str, x: Any, s: Sequence[int] | None, axes: Sequence[int] | None
+    name: str, x: Any, s: Sizes | None, axes: Sizes | None
 ) -> list[tuple[int, int | None]]:
-    """The axes to transform, with the number of elements wanted along each."""
-    if axes is None:
-        axes = range(x.ndim) if s is None else range(x.ndim - len(s), x.ndim)
-    chosen = [axis_index(name, axis, x.ndim, of_numbers=False) for axis in axes]
-    if s is not None and len(s) != len(chosen):
-        raise ShapeError(f"{name}: s has {len(s)} sizes for {len(chosen)} axes")
-    return list(zip(chosen, [None] * len(chosen) if s is None else s, strict=True))
+    """The axes to transform, with the number of elements wanted along each; −1 is as many as are
+    there. An integer stands for one."""
+    wanted, given = ((n,) if isinstance(n, int | np.integer) else n for n in (s, axes))
+    if given is None:
+        given = range(x.ndim) if wanted is None else range(x.ndim - len(wanted), x.ndim)
+    chosen = [axis_index(name, axis, x.ndim, of_numbers=False) for axis in given]
+    if wanted is not None and len(wanted) != len(chosen):
+        raise ShapeError(f"{name}: s has {len(wanted)} sizes for {len(chosen)} axes of {x.shape}")
+    if not chosen and name.startswith(("r", "ir", "h", "ih")):
+        raise ShapeError(f"{name}: needs an axis to halve, x is {x.shape}, axes are {axes}")
+    counts = [None] * len(chosen) if wanted is None else [None if n == -1 else n for n in wanted]
+    return list(zip(chosen, counts, strict=True))
 
 
 @computed
 def fftn(
     x: ArrayLike,
-    s: Sequence[int] | None = None,
-    axes: Sequence[int] | None = None,
+    s: Sizes | None = None,
+    axes: Sizes | None = None,
     norm: Norm = "backward",
 ) -> Tensor:
     """The transform along all ``axes``, with ``s`` elements along them."""
@@ -181,8 +194,8 @@ def fftn(
 @computed
 def ifftn(
     x: ArrayLike,
-    s: Sequence[int] | None = None,
-    axes: Sequence[int] | None = None,
+    s: Sizes | None = None,
+    axes: Sizes | None = None,
     norm: Norm = "backward",
 ) -> Tensor:
     """The inverse of :func:`fftn`."""
@@ -194,8 +207,8 @@ def ifftn(
 @computed
 def rfftn(
     x: ArrayLike,
-    s: Sequence[int] | None = None,
-    axes: Sequence[int] | None = None,
+    s: Sizes | None = None,
+    axes: Sizes | None = None,
     norm: Norm = "backward",
 ) -> Tensor:
     """:func:`fftn` of real numbers, the half of it along the last axis."""
@@ -209,8 +222,8 @@ def rfftn(
 @computed
 def irfftn(
     x: ArrayLike,
-    s: Sequence[int] | None = None,
-    axes: Sequence[int] | None = None,
+    s: Sizes | None = None,
+    axes: Sizes | None = None,
     norm: Norm = "backward",
 ) -> Tensor:
     """The inverse of :func:`rfftn`; the last axis gets 2 (m − 1) elements where s is None."""
@@ -220,18 +233,64 @@ def irfftn(
     return irfft(x, size, last, norm)
 
 
+@computed
+def hfftn(
+    x: ArrayLike,
+    s: Sizes | None = None,
+    axes: Sizes | None = None,
+    norm: Norm = "backward",
+) -> Tensor:
+    """The transform, which is real, of what has x[−j] = conj x[j] along all ``axes`` together; x
+    has the first half along the last one."""
+    each_axis("hfftn", x, s, axes)
+    return irfftn(conjugate_if_complex(x), s, axes, swapped("hfftn", norm))
+
+
+@computed
+def ihfftn(
+    x: ArrayLike,
+    s: Sizes | None = None,
+    axes: Sizes | None = None,
+    norm: Norm = "backward",
+) -> Tensor:
+    """The inverse of :func:`hfftn`: of real numbers, the first half along the last axis."""
+    each_axis("ihfftn", x, s, axes)
+    return conj(rfftn(x, s, axes, swapped("ihfftn", norm)))
+
+
+def _of_two_axes(every: Callable[..., Any]) -> Callable[..., Any]:
+    """The transform of images, which ``every`` is of all axes."""
+
+    def call(
+        x: ArrayLike,
+        s: Sizes | None = None,
+        axes: Sizes | None = (-2, -1),
+        norm: Norm = "backward",
+    ) -> Tensor:
+        return every(x, s, axes, norm)
+
+    call.__name__ = call.__qualname__ = every.__name__.removesuffix("n") + "2"
+    call.__doc__ = (
+        f":func:`{every.__name__}` along two axes, the last ones unless others are named."
+    )
+    return computed(call)
+
+
+fft2, ifft2, rfft2 = map(_of_two_axes, (fftn, ifftn, rfftn))
+irfft2, hfft2, ihfft2 = map(_of_two_axes, (irfftn, hfftn, ihfftn))
+
 # --- Order -----------------------------------------------------------------------------------
 
 
 @composed
-def fftshift(x: ArrayLike, axes: int | Sequence[int] | None = None) -> Tensor:
+def fftshift(x: ArrayLike, axes: Sizes | None = None) -> Tensor:
     """x with frequency 0 in the middle of the axes of ``axes`` (all if None)."""
     chosen = shifted_axes("fftshift", x, axes)
     return roll(x, tuple(x.shape[axis] // 2 for axis in chosen), chosen)
 
 
 @composed
-def ifftshift(x: ArrayLike, axes: int | Sequence[int] | None = None) -> Tensor:
+def ifftshift(x: ArrayLike, axes: Sizes | None = None) -> Tensor:
     """The inverse of :func:`fftshift`."""
     chosen = shifted_axes("ifftshift", x, axes)
     return roll(x, tuple(-(x.shape[axis] // 2) for axis in chosen), chosen)

@@ -54,7 +54,7 @@ _SHARED_FUNCTIONS = {
     },
     "fft": {
         "fft", "fft2", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft",
-        "irfft", "irfftn", "rfft", "rfftn",
+        "irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftn",
     },
 }
 _NAMES_OF_FUNCTIONS = {
