@@ -52,7 +52,12 @@ _LATER = dict.fromkeys(
     ("data", "func", "generation", "io", "models", "nn", "optim", "scalar", "train", "viz")
 ) | {
     "bfloat16": "dtypes",  # of a package that need not be there
+    "bartlett_window": "tensors.signals",
+    "blackman_window": "tensors.signals",
     "detect_anomaly": "debug.anomaly",
+    "hamming_window": "tensors.signals",
+    "hann_window": "tensors.signals",
+    "kaiser_window": "tensors.signals",
     "load": "io",
     "save": "io",
     "saved_memory": "debug.saved_memory",
@@ -74,6 +79,11 @@ if _typing.TYPE_CHECKING:
     from .debug.saved_memory import saved_memory as saved_memory
     from .dtypes import bfloat16 as bfloat16
     from .io import load as load, save as save
+    from .tensors.signals import (
+        bartlett_window as bartlett_window, blackman_window as blackman_window,
+        hamming_window as hamming_window, hann_window as hann_window,
+        kaiser_window as kaiser_window,
+    )  # fmt: skip
 else:
 
     def __getattr__(name):

@@ -108,7 +108,7 @@ OTHERWISE: dict[
 # Of matrices that are not singular or have no equal eigenvalues, and of shares up to 1.
 OF_OTHER_NUMBERS = {
     "cholesky", "cholesky_ex", "cholesky_inverse", "cholesky_solve", "eigvals", "eigvalsh", "imag",
-    "inv", "inv_ex", "logdet", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve",
+    "inv", "inv_ex", "istft", "logdet", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve",
     "matrix_power", "nanquantile", "pinv", "qr", "quantile", "slogdet", "solve", "solve_triangular",
 }  # fmt: skip
 

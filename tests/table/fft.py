@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .rows import case, row
 from .samples import normal, signed_complex
 
@@ -51,3 +53,41 @@ for _name in ("fftshift", "ifftshift"):
         lambda rng: [case(normal(rng, 5, 4)), case(normal(rng, 5, 4), axes=0)],
         torch=lambda torch, x, axes=None, name=_name: getattr(torch.fft, name)(x, axes),
     )
+
+
+def _bell(rng: np.random.Generator, size: int) -> np.ndarray:
+    return rng.uniform(0.5, 1.5, size)
+
+
+row(
+    "stft",
+    lambda rng: [
+        case(normal(rng, 9), 4),
+        case(normal(rng, 2, 12), 6, 2, 4, _bell(rng, 4), False),
+        case(normal(rng, 8), 4, 3, window=_bell(rng, 4), pad_mode="constant", normalized=True),
+        case(normal(rng, 8), 4, onesided=False, center=False),
+        case(signed_complex(rng, 8), 5, 2, 3, _bell(rng, 3)),
+    ],
+    torch=lambda torch, x, n_fft, hop=None, win=None, window=None, center=True, **options: (
+        torch.stft(x, n_fft, hop, win, window, center, return_complex=True, **options)
+    ),
+)
+row(
+    "istft",
+    lambda rng: [
+        case(signed_complex(rng, 3, 5), 4),
+        case(signed_complex(rng, 2, 4, 3), 6, 2, 4, _bell(rng, 4), length=5),
+        case(signed_complex(rng, 3, 4), 4, 1, window=_bell(rng, 4), center=False, normalized=True),
+        case(signed_complex(rng, 4, 4), 4, 2, onesided=False, length=9, return_complex=True),
+        case(
+            signed_complex(rng, 4, 3),
+            4,
+            1,
+            3,
+            signed_complex(rng, 3),
+            onesided=False,
+            return_complex=True,
+        ),
+    ],
+    torch=lambda torch, x, *args, **options: torch.istft(x, *args, **options),
+)

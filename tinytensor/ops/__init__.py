@@ -35,6 +35,7 @@ from .resample import *
 from .scans import *
 from .searching import *
 from .shape import *
+from .short_time import *
 from .softmax import *
 from .special import *
 from .stacking import *

@@ -532,6 +532,18 @@ def isnan(x: ArrayLike) -> Tensor: ...
 def isneginf(x: ArrayLike) -> Tensor: ...
 def isposinf(x: ArrayLike) -> Tensor: ...
 def isreal(x: ArrayLike) -> Tensor: ...
+def istft(
+    x: ArrayLike,
+    n_fft: int,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: ArrayLike | None = None,
+    center: bool = True,
+    normalized: bool = False,
+    onesided: bool | None = None,
+    length: int | None = None,
+    return_complex: bool = False,
+) -> Tensor: ...
 def kl_div(
     input: ArrayLike, target: ArrayLike, reduction: str = "mean", log_target: bool = False
 ) -> Tensor: ...
@@ -1023,6 +1035,20 @@ def std_mean(
 ) -> tuple[Tensor, Tensor]: ...
 def sub(a: ArrayLike, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor: ...
 def subtract(a: ArrayLike, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor: ...
+def stft(
+    x: ArrayLike,
+    n_fft: int,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: ArrayLike | None = None,
+    center: bool = True,
+    pad_mode: str = "reflect",
+    normalized: bool = False,
+    onesided: bool | None = None,
+    return_complex: bool = True,
+) -> Tensor: ...
+def sub(a: ArrayLike, b: ArrayLike) -> Tensor: ...
+def subtract(a: ArrayLike, b: ArrayLike) -> Tensor: ...
 def sum(
     x: ArrayLike,
     axis: Axes = None,

@@ -1,64 +1,122 @@
 # Made from the signatures in the sources by `python -m tools.stubs`: edit those.
 
-from collections.abc import Sequence
-
-from tinytensor.ops.annotations import Norm
+from tinytensor.ops.annotations import Norm, Sizes
 from tinytensor.tensors.made import ArrayLike
 from tinytensor.tensors.tensor import Tensor
 
 def fft(
     x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward", *, dim: int = -1
 ) -> Tensor: ...
-def fftn(
+def fft2(
     x: ArrayLike,
-    s: Sequence[int] | None = None,
-    axes: Sequence[int] | None = None,
+    s: Sizes | None = None,
+    axes: Sizes | None = (-2, -1),
     norm: Norm = "backward",
     *,
-    dim: Sequence[int] | None = None,
+    dim: Sizes | None = (-2, -1),
 ) -> Tensor: ...
-def fftshift(
-    x: ArrayLike, axes: int | Sequence[int] | None = None, *, dim: int | Sequence[int] | None = None
+def fftn(
+    x: ArrayLike,
+    s: Sizes | None = None,
+    axes: Sizes | None = None,
+    norm: Norm = "backward",
+    *,
+    dim: Sizes | None = None,
 ) -> Tensor: ...
+def fftshift(x: ArrayLike, axes: Sizes | None = None, *, dim: Sizes | None = None) -> Tensor: ...
 def hfft(
     x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward", *, dim: int = -1
+) -> Tensor: ...
+def hfft2(
+    x: ArrayLike,
+    s: Sizes | None = None,
+    axes: Sizes | None = (-2, -1),
+    norm: Norm = "backward",
+    *,
+    dim: Sizes | None = (-2, -1),
+) -> Tensor: ...
+def hfftn(
+    x: ArrayLike,
+    s: Sizes | None = None,
+    axes: Sizes | None = None,
+    norm: Norm = "backward",
+    *,
+    dim: Sizes | None = None,
 ) -> Tensor: ...
 def ifft(
     x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward", *, dim: int = -1
 ) -> Tensor: ...
-def ifftn(
+def ifft2(
     x: ArrayLike,
-    s: Sequence[int] | None = None,
-    axes: Sequence[int] | None = None,
+    s: Sizes | None = None,
+    axes: Sizes | None = (-2, -1),
     norm: Norm = "backward",
     *,
-    dim: Sequence[int] | None = None,
+    dim: Sizes | None = (-2, -1),
 ) -> Tensor: ...
-def ifftshift(
-    x: ArrayLike, axes: int | Sequence[int] | None = None, *, dim: int | Sequence[int] | None = None
+def ifftn(
+    x: ArrayLike,
+    s: Sizes | None = None,
+    axes: Sizes | None = None,
+    norm: Norm = "backward",
+    *,
+    dim: Sizes | None = None,
 ) -> Tensor: ...
+def ifftshift(x: ArrayLike, axes: Sizes | None = None, *, dim: Sizes | None = None) -> Tensor: ...
 def ihfft(
     x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward", *, dim: int = -1
+) -> Tensor: ...
+def ihfft2(
+    x: ArrayLike,
+    s: Sizes | None = None,
+    axes: Sizes | None = (-2, -1),
+    norm: Norm = "backward",
+    *,
+    dim: Sizes | None = (-2, -1),
+) -> Tensor: ...
+def ihfftn(
+    x: ArrayLike,
+    s: Sizes | None = None,
+    axes: Sizes | None = None,
+    norm: Norm = "backward",
+    *,
+    dim: Sizes | None = None,
 ) -> Tensor: ...
 def irfft(
     x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward", *, dim: int = -1
 ) -> Tensor: ...
-def irfftn(
+def irfft2(
     x: ArrayLike,
-    s: Sequence[int] | None = None,
-    axes: Sequence[int] | None = None,
+    s: Sizes | None = None,
+    axes: Sizes | None = (-2, -1),
     norm: Norm = "backward",
     *,
-    dim: Sequence[int] | None = None,
+    dim: Sizes | None = (-2, -1),
+) -> Tensor: ...
+def irfftn(
+    x: ArrayLike,
+    s: Sizes | None = None,
+    axes: Sizes | None = None,
+    norm: Norm = "backward",
+    *,
+    dim: Sizes | None = None,
 ) -> Tensor: ...
 def rfft(
     x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward", *, dim: int = -1
 ) -> Tensor: ...
-def rfftn(
+def rfft2(
     x: ArrayLike,
-    s: Sequence[int] | None = None,
-    axes: Sequence[int] | None = None,
+    s: Sizes | None = None,
+    axes: Sizes | None = (-2, -1),
     norm: Norm = "backward",
     *,
-    dim: Sequence[int] | None = None,
+    dim: Sizes | None = (-2, -1),
+) -> Tensor: ...
+def rfftn(
+    x: ArrayLike,
+    s: Sizes | None = None,
+    axes: Sizes | None = None,
+    norm: Norm = "backward",
+    *,
+    dim: Sizes | None = None,
 ) -> Tensor: ...

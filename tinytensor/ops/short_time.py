@@ -8,15 +8,15 @@ import numpy as np
 
 from ..dtypes import REAL_OF, is_complex
 from ..errors import DtypeError, RangeError, ShapeError
-from .annotations import ArrayLike, Tensor
+from .annotations import ArrayLike, Norm, Tensor
 from .arithmetic import divide
 from .checks import number
-from .complex_numbers import real
+from .complex_numbers import imag, real
 from .composed import computed
 from .fft import fft, ifft, irfft, rfft
 from .indexing import scatter_add
 from .resample import windows_along
-from .shape import astype, broadcast_to, pad, pad_constant, reshape
+from .shape import broadcast_to, pad, pad_constant, stack
 from .tensor_products import as_operand
 
 __all__ = ["istft", "stft"]
@@ -62,10 +62,9 @@ def stft(
     middle of them, and is all ones if None. With ``center`` x is padded before, by ``pad_mode`` of
     :func:`pad`, so that the window's middle is at i · hop_length. Of real numbers, ``onesided``
     keeps the first n_fft // 2 + 1 frequencies, which tell the others; ``normalized`` divides by
-    √n_fft. (PyTorch's ``stft``.)
+    √n_fft. If not ``return_complex``, a last axis has real and imaginary parts. (PyTorch's
+    ``stft``.)
     """
-    if return_complex is not True:
-        raise ValueError("stft: spectra are complex here; tt.view_as_real(spectra) has two numbers")
     if x.ndim < 1:
         raise ShapeError(f"stft: needs signals along an axis, but x is {x.shape}")
     taper, hop = _taper("stft", window, n_fft, hop_length, win_length, x)
@@ -82,9 +81,10 @@ def stft(
     if x.shape[-1] < n_fft:
         raise ShapeError(f"stft: no window of {n_fft} in {x.shape[-1]} elements")
     frames = windows_along(x, x.ndim - 1, n_fft, hop) * taper
-    norm = "ortho" if normalized else "backward"
+    norm: Norm = "ortho" if normalized else "backward"
     halved = not whole and onesided in (None, True)
-    return (rfft if halved else fft)(frames, None, -1, norm).mT
+    out = (rfft if halved else fft)(frames, None, -1, norm).mT
+    return out if return_complex else stack([real(out), imag(out)], -1)
 
 
 def _added(frames: Any, hop: int) -> Any:
@@ -109,13 +109,15 @@ def istft(
     return_complex: bool = False,
 ) -> Tensor:
     """The signals whose :func:`stft` is nearest to x (…, frequencies, windows): the windows'
-    inverse transforms times ``window``, added up and divided by the sum of its squares.
+    inverse transforms times ``window``, added up and divided by the sum of its squares. They are
+    real, and the first half of the frequencies tells them, unless ``return_complex`` says otherwise
+    of spectra that are not ``onesided`` (as those are that have fewer than n_fft frequencies).
 
     The arguments are those of stft; ``length`` cuts the signals, or continues them with zeros. An
     error where no window covers an element. (Griffin and Lim, 1984; PyTorch's ``istft``.)
     """
-    if x.ndim < 2 or 0 in x.shape[-2:] or not is_complex(x):
-        raise ShapeError(f"istft: needs complex (…, frequencies, windows), not {x.dtype} {x.shape}")
+    if x.ndim < 2 or 0 in x.shape[-2:]:
+        raise ShapeError(f"istft: x must be (…, frequencies, windows), but is {x.shape}")
     taper, hop = _taper("istft", window, n_fft, hop_length, win_length, x)
     halved = x.shape[-2] != n_fft if onesided is None else onesided
     if x.shape[-2] != (n_fft // 2 + 1 if halved else n_fft):
@@ -123,12 +125,11 @@ def istft(
         raise ShapeError(f"istft: an n_fft of {n_fft} has {wanted} frequencies, x is {x.shape}")
     if halved and return_complex:
         raise DtypeError("istft: onesided spectra are of real signals; return_complex is of others")
-    norm = "ortho" if normalized else "backward"
-    if halved:
-        frames = irfft(x.mT, n_fft, -1, norm)
-    else:
+    norm: Norm = "ortho" if normalized else "backward"
+    if return_complex:
         frames = ifft(x.mT, None, -1, norm)
-        frames = frames if return_complex else real(frames)
+    else:
+        frames = irfft(x[..., : n_fft // 2 + 1, :].mT, n_fft, -1, norm)
     signals = _added(frames * taper, hop)
     weights = _added(broadcast_to(taper * taper, frames.shape[-2:]), hop)
     first = n_fft // 2 if center else 0

@@ -742,6 +742,23 @@ class Made(Operators):
         """Whether x is ∞."""
     def isreal(self) -> Tensor:
         """Whether the imaginary part of x is 0."""
+    def istft(
+        self,
+        n_fft: builtins.int,
+        hop_length: builtins.int | None = None,
+        win_length: builtins.int | None = None,
+        window: ArrayLike | None = None,
+        center: builtins.bool = True,
+        normalized: builtins.bool = False,
+        onesided: builtins.bool | None = None,
+        length: builtins.int | None = None,
+        return_complex: builtins.bool = False,
+    ) -> Tensor:
+        """The signals whose :func:`stft` is nearest to x (…, frequencies, windows): the windows'
+        inverse transforms times ``window``, added up and divided by the sum of its squares.
+        They are real, and the first half of the frequencies tells them, unless
+        ``return_complex`` says otherwise of spectra that are not ``onesided`` (as those are
+        that have fewer than n_fft frequencies)."""
     def kron(self, b: ArrayLike) -> Tensor:
         """The Kronecker product: each element of a times the whole of b, in its place."""
     def kthvalue(
@@ -1392,6 +1409,23 @@ class Made(Operators):
         """a − b, or a − alpha · b."""
     def subtract(self, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor:
         """a − b, or a − alpha · b."""
+    def stft(
+        self,
+        n_fft: builtins.int,
+        hop_length: builtins.int | None = None,
+        win_length: builtins.int | None = None,
+        window: ArrayLike | None = None,
+        center: builtins.bool = True,
+        pad_mode: str = "reflect",
+        normalized: builtins.bool = False,
+        onesided: builtins.bool | None = None,
+        return_complex: builtins.bool = True,
+    ) -> Tensor:
+        """The spectra of windows of a signal x (…, length): (…, frequencies, windows), complex."""
+    def sub(self, b: ArrayLike) -> Tensor:
+        """a − b."""
+    def subtract(self, b: ArrayLike) -> Tensor:
+        """a − b."""
     def svd(self, full_matrices: builtins.bool = True) -> SVDResult:
         """x = U diag(S) Vh: orthonormal columns in U, rows in Vh, and singular values,
         descending."""

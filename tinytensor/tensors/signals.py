@@ -43,7 +43,7 @@ def _window(bell: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
         found = bell(places, *settings, **named) if count > 1 else np.ones(count)
         return Tensor(found.astype(kind), requires_grad=requires_grad)  # rounded once
 
-    del call.__wrapped__  # type: ignore[attr-defined] # whose signature is not this one's
+    del call.__wrapped__  # whose signature is not this one's
     return call
 
 
