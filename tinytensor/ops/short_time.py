@@ -15,9 +15,9 @@ from .complex_numbers import imag, real
 from .composed import computed
 from .fft import fft, ifft, irfft, rfft
 from .indexing import scatter_add
+from .operands import operand
 from .resample import windows_along
 from .shape import broadcast_to, pad, pad_constant, stack
-from .tensor_products import as_operand
 
 __all__ = ["istft", "stft"]
 
@@ -33,7 +33,7 @@ def _taper(
     number(name, "win_length", length, 1, n_fft)
     if window is None:
         window = np.ones(length, REAL_OF.get(x.dtype, x.dtype))
-    window = as_operand(window, x)
+    window = operand(name, window, x)
     if tuple(window.shape) != (length,):
         raise ShapeError(f"{name}: window must be ({length},), but is {tuple(window.shape)}")
     before = (n_fft - length) // 2
