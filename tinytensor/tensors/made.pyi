@@ -1405,10 +1405,6 @@ class Made(Operators):
     ) -> Tensor:
         """The standard deviation, √(Σ (x − mean)² / (n − correction)). Where it is 0, so is the
         gradient."""
-    def sub(self, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor:
-        """a − b, or a − alpha · b."""
-    def subtract(self, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor:
-        """a − b, or a − alpha · b."""
     def stft(
         self,
         n_fft: builtins.int,
@@ -1422,10 +1418,10 @@ class Made(Operators):
         return_complex: builtins.bool = True,
     ) -> Tensor:
         """The spectra of windows of a signal x (…, length): (…, frequencies, windows), complex."""
-    def sub(self, b: ArrayLike) -> Tensor:
-        """a − b."""
-    def subtract(self, b: ArrayLike) -> Tensor:
-        """a − b."""
+    def sub(self, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor:
+        """a − b, or a − alpha · b."""
+    def subtract(self, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor:
+        """a − b, or a − alpha · b."""
     def svd(self, full_matrices: builtins.bool = True) -> SVDResult:
         """x = U diag(S) Vh: orthonormal columns in U, rows in Vh, and singular values,
         descending."""
