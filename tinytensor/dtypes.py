@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .engine.core import Variable
-from .errors import AxisError, DtypeError
+from .errors import AxisError, DtypeError, RangeError
 
 __all__ = [
     "bool",
@@ -253,13 +253,55 @@ def as_array(data: Any, dtype: Any = None, beside: Iterable[Any] = ()) -> np.nda
     """An ndarray of ``data``, without a copy where that can be. Arrays, and what has the memory of
     one, keep their dtype. Floating-point numbers alone or in sequences have that of a number beside
     the arrays among ``beside``, but float32 beside 16-bit ones."""
-    found = np.asarray(data, dtype)
-    if dtype is not None or not is_floating(found.dtype) or is_array(data):
+    if dtype is not None:
+        return np.asarray(data, dtype) if is_array(data) else fitting(data, np.dtype(dtype))
+    found = np.asarray(data)
+    if not is_floating(found.dtype) or is_array(data):
         return found
     values: Any = [x for x in beside if isinstance(x, Variable | np.ndarray)]
     dtypes = {float32 if is_narrow(x.dtype) else x.dtype for x in values if is_floating(x.dtype)}
     kind = promoted(dtypes, COMPLEX if is_complex(found) else FLOAT)
     return found if found.dtype == kind else found.astype(kind)
+
+
+def fitting(numbers: Any, dtype: np.dtype) -> np.ndarray:
+    """Numbers as an array of ``dtype``: into integers go whole ones in their range, and no others.
+    A bool is the truth of a number."""
+    found = np.asarray(numbers)
+    if is_complex(found) and not (is_complex(dtype) or dtype == bool):
+        raise DtypeError(f"complex numbers do not fit into {dtype}; tt.real(x) would")
+    if dtype.kind in "iu" and (found.dtype.kind in "iuO" or is_real_floating(found)):
+        limits, found = np.iinfo(dtype), wide(found)
+        if found.dtype.kind == "f" and (np.abs(found) >= 2**53).any():
+            found = np.asarray(numbers, object)  # as NumPy makes floats of integers of two dtypes
+        fits = (found >= limits.min) & (found < limits.max + 1)  # a power of two, as a float is
+        if not np.all(fits):
+            wrong = np.extract(~np.asarray(fits, bool), found)[0]
+            raise RangeError(
+                f"{wrong} does not fit into {dtype}, which holds {limits.min} to {limits.max}; a"
+                " wider dtype, or none, takes more"
+            )
+        if found.dtype.kind == "f" and (found != np.trunc(found)).any():
+            wrong = np.extract(found != np.trunc(found), found)[0]
+            raise RangeError(
+                f"{wrong} does not fit into {dtype}, which holds whole numbers; tt.trunc cuts"
+            )
+    return np.asarray(numbers, dtype)
+
+
+def storable(value: Any, dtype: np.dtype) -> Any:
+    """A value that goes into an array of ``dtype``, as an array or a tensor. Numbers must fit
+    (:func:`fitting`); arrays must be of its kind and, into integers, in its range."""
+    if not isinstance(value, Variable):
+        if dtype.kind in "iub" and not is_array(value):
+            return fitting(value, dtype)
+        value = np.asarray(value)
+    whole = dtype.kind in "iu" and value.dtype.kind in "iu"
+    if not whole and not same_kind(value.dtype, dtype):
+        raise DtypeError(f"{value.dtype} does not fit into {dtype}; astype casts")
+    if whole and not np.can_cast(value.dtype, dtype):
+        fitting(getattr(value, "value", value), dtype)
+    return value
 
 
 def is_array(data: Any) -> builtins.bool:

@@ -116,7 +116,7 @@ def test_what_is_out_of_bounds() -> None:
         with pytest.raises(IndexError):
             x[index] = 0
     assert x[:9].shape == x.shape  # slices are cut to fit
-    for value in (tt.ones(3), tt.ones((2, 4))):
+    for value in (tt.ones(3, dtype=x.dtype), tt.ones((2, 4), dtype=x.dtype)):
         with pytest.raises(ValueError, match=r"shape|broadcast"):
             x[0, 0] = value
     with pytest.raises(IndexError):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import same_kind
+from ..dtypes import storable
 from ..engine.core import Variable
 from ..errors import DtypeError, ShapeError
 from ..kernels.reference.checks import own_axis
@@ -67,12 +67,9 @@ def masked_fill(x: ArrayLike, mask: ArrayLike, value: ArrayLike) -> Tensor:
     tensor([1., 0., 0.])
     """
     mask = _mask("masked_fill", mask)
-    if not isinstance(value, Variable):
-        value = np.asarray(value, x.dtype if isinstance(value, int) else None)
+    value = storable(value, x.dtype)
     if value.ndim:
         raise ShapeError(f"masked_fill: value is {value.shape}, not one number; tt.where takes it")
-    if not same_kind(value.dtype, x.dtype):
-        raise DtypeError(f"masked_fill: {value.dtype} does not fit into {x.dtype}")
     return where(mask, value if value.dtype == x.dtype else astype(value, x.dtype), x)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..dtypes import is_complex, is_floating, is_number
+from ..dtypes import is_complex, is_floating, is_number, storable
 from ..engine.operation import MANY, SOMETIMES
 from ..errors import DtypeError, ShapeError
 from ..kernels.reference.checks import own_axis
@@ -334,10 +334,7 @@ def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> tuple[Tensor, ...]:
 @op
 def pad_constant(x, pad_width, value=0):
     """x with ``value`` put before and behind each axis: a pair of lengths for each axis."""
-    if x.dtype.kind in "biu":
-        with np.errstate(invalid="ignore"):
-            if not np.array_equal(np.asarray(value).astype(x.dtype), value):
-                raise DtypeError(f"pad: {value!r} does not fit into {x.dtype}")
+    value = storable(value, x.dtype)
     return np.pad(x, pad_width, constant_values=value)
 
 

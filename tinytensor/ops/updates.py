@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import float32, same_kind
+from ..dtypes import float32, storable
 from ..engine.core import Variable
-from ..errors import DtypeError, ShapeError
+from ..errors import ShapeError, kind_of
 from ..kernels.reference.checks import own_axis
 from .annotations import ArrayLike, Tensor
 from .arithmetic import add, divide, floor_divide, maximum, minimum, multiply, subtract
@@ -78,10 +78,11 @@ def updated(name: str, x: Any, index: Any, value: Any, change: Callable[..., Any
         places = np.arange(x.size).reshape(x.shape)[index]
     except IndexError as error:
         raise IndexError(f"{name}: {error}") from error
-    if not isinstance(value, Variable):
-        value = np.asarray(keep_graph(name, value), x.dtype if isinstance(value, int) else None)
-    if not same_kind(value.dtype, x.dtype):
-        raise DtypeError(f"{name}: {value.dtype} does not fit into {x.dtype}")
+    try:
+        value = value if isinstance(value, Variable) else keep_graph(name, value)
+        value = storable(value, x.dtype)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise kind_of(error)(f"{name}: {error}") from error
     if change is not None and has_narrow(x):  # an element may change often, but is rounded once
         return cast(updated(name, cast(x, float32), index, value, change), x.dtype)
     value = value if value.dtype == x.dtype else astype(value, x.dtype)

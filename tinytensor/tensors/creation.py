@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels, ops, random
-from ..dtypes import COMPLEX, FLOAT, get_default_dtype, is_floating, is_real_floating, promoted
+from ..dtypes import COMPLEX, FLOAT, fitting, get_default_dtype, is_floating, promoted
 from ..errors import DtypeError, GraphError, RangeError, ShapeError, kind_of
 from ..ops.checks import counts
 from ..ops.composed import in_own_name
@@ -213,13 +213,8 @@ def _full(name: str, shape: Any, fill_value: Any, dtype: Dtype) -> np.ndarray:
     value = np.asarray(fill_value) if isinstance(fill_value, int) else as_array(fill_value)
     kind = np.dtype(_or(dtype, value))
     try:
-        if kind.kind in "iu" and (value.dtype.kind in "iuO" or is_real_floating(value)):
-            limits = np.iinfo(kind)
-            if not ((value >= limits.min) & (value <= limits.max)).all():
-                raise OverflowError(
-                    f"{kind} holds {limits.min} to {limits.max}; a wider dtype, or none, takes more"
-                )
-        return np.full(shape, as_array(fill_value, dtype), kind)
+        numbers = value if isinstance(fill_value, Tensor) else fill_value
+        return np.full(shape, fitting(numbers, kind), kind)
     except (ValueError, TypeError, OverflowError) as error:
         shown = f"fill_value {describe(fill_value)} for {shape}"
         raise kind_of(error)(f"{name}: {shown}: {error}") from error

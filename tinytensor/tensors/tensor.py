@@ -25,6 +25,7 @@ from ..dtypes import (
     is_number,
     number_of,
     promoted,
+    storable,
     wide,
 )
 from ..dtypes import _bfloat16 as bfloat16_dtype
@@ -567,8 +568,12 @@ class Tensor(Made):
         if operation.would_record((self, value)):
             inplace.assign(by, self, index, value)
         else:
-            raw, array = raw_index(index), inplace.array_of(by, self)
+            raw, array, kind = raw_index(index), inplace.array_of(by, self), type(value)
             try:
+                fits = kind in (int, float) and array.dtype.kind == "f"
+                fits = fits or (kind is int and 0 <= value < 128)  # as in any dtype
+                if not fits and getattr(value, "dtype", None) is not array.dtype:
+                    value = storable(_plain(value), array.dtype)
                 array[raw] = _plain(value)
             except operation.BAD_INPUT as error:
                 raise kind_of(error)(f"{by}: {error}") from error
@@ -583,7 +588,7 @@ class Tensor(Made):
         else:
             array = inplace.array_of("copy_", self)
             try:
-                np.copyto(array, np.asarray(_plain(other)), casting="same_kind")
+                np.copyto(array, storable(_plain(other), array.dtype), casting="unsafe")
             except operation.BAD_INPUT as error:
                 raise kind_of(error)(f"copy_: {error}") from error
         return self

@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 
+from ...dtypes import storable
 from .checks import of_real_numbers
 from .promotion import mixing, promoting
 
@@ -183,7 +184,7 @@ def clip(x, low, high):
     if low is None and high is None:
         return np.array(x)
     out, own = np.clip(x, low, high), np.asarray(x).dtype
-    return out.astype(own, copy=False) if out.dtype.kind == own.kind else out
+    return storable(out, own).astype(own, copy=False) if out.dtype.kind == own.kind else out
 
 
 @cache
