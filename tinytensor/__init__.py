@@ -70,10 +70,10 @@ _DTYPES = {
 }  # fmt: skip
 
 if _typing.TYPE_CHECKING:
-    from .dtypes import (
-        complex64 as cfloat, complex128 as cdouble, float16 as half, float32 as float,
-        float64 as double, int16 as short, int32 as int, int64 as long,
-    )  # fmt: skip
+    from . import dtypes as _of
+
+    cdouble, cfloat, double, float = _of.complex128, _of.complex64, _of.float64, _of.float32
+    half, int, long, short = _of.float16, _of.int32, _of.int64, _of.int16
     from . import data, func, generation, io, models, nn, optim, scalar, train, viz
     from .debug.anomaly import detect_anomaly as detect_anomaly
     from .debug.saved_memory import saved_memory as saved_memory

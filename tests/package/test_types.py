@@ -107,6 +107,32 @@ def test_every_op_says_what_it_takes_and_gives(name: str) -> None:
     assert (inspect.getdoc(OPS[name]) or "").strip()
 
 
+def test_every_name_of_a_tensor_has_a_docstring() -> None:
+    told = tt.engine.core.Variable.__doc__ or ""  # a table of the slots, which hold no docstrings
+    without = {
+        name
+        for name in dir(Tensor)
+        if name[0] != "_" and hasattr(Tensor, name) and not inspect.getdoc(getattr(Tensor, name))
+    }
+    assert {name for name in without if f"\n    {name} " not in told} == set()
+
+
+METHODS = [
+    name
+    for name in dir(Tensor)
+    if name[0] != "_" and (hasattr(tt.ops, name) or hasattr(tt.linalg, name))
+    if callable(getattr(Tensor, name, None))
+]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_have_signatures(name: str) -> None:
+    own = inspect.signature(getattr(tt.ones(2), name))
+    of_class = list(inspect.signature(getattr(Tensor, name)).parameters)
+    assert list(own.parameters) == of_class[1:]
+    assert own.return_annotation is not inspect.Signature.empty
+
+
 def test_an_op_in_a_class_is_no_method() -> None:
     class Layer:
         activation = tt.relu

@@ -74,6 +74,7 @@ __all__ = [
 
 
 def add_into(total, x):
+    """See :func:`tinytensor.kernels.reference.add_into`."""
     return binary_into(_core.table.add_f32, total, x) or reference.add_into(total, x)
 
 

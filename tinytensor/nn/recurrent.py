@@ -50,7 +50,8 @@ class _Recurrence(Module):
         self, x: Tensor, weight: Tensor, bias: Tensor | None, state_bias: Tensor | None
     ) -> Tensor:
         """The part of a step's gates that needs no state, with both biases, which are added."""
-        return F.linear(x, weight, bias if bias is None else bias + state_bias)
+        both = bias if bias is None or state_bias is None else bias + state_bias
+        return F.linear(x, weight, both)
 
     def _next_state(
         self, x_gates: Tensor, state: State, weight: Tensor, state_bias: Tensor | None

@@ -60,21 +60,22 @@ class Made(Operators):
     def abs(self) -> Tensor:
         """|x|; the gradient at 0 is 0."""
     def abs_(self) -> Tensor:
-        """|x|; the gradient at 0 is 0."""
+        """In place: |x|; the gradient at 0 is 0."""
     def absolute(self) -> Tensor:
         """|x|; the gradient at 0 is 0."""
     def absolute_(self) -> Tensor:
-        """|x|; the gradient at 0 is 0."""
+        """In place: |x|; the gradient at 0 is 0."""
     def acos(self) -> Tensor:
         """The inverse cosine; NaN outside [−1, 1]."""
     def acos_(self) -> Tensor:
-        """The inverse cosine; NaN outside [−1, 1]."""
+        """In place: The inverse cosine; NaN outside [−1, 1]."""
     def acosh(self) -> Tensor:
         """The inverse hyperbolic cosine; NaN below 1."""
     def acosh_(self) -> Tensor:
         """The inverse hyperbolic cosine; NaN below 1."""
     def add(self, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor:
         """a + b, or a + alpha · b."""
+        """In place: The inverse hyperbolic cosine; NaN below 1."""
     def addbmm(
         self,
         batch1: ArrayLike,
@@ -90,15 +91,15 @@ class Made(Operators):
         beta: builtins.float = 1,
         alpha: builtins.float = 1,
     ) -> Tensor:
-        """β input + α Σ batch1[i] batch2[i], of stacks of matrices; see :func:`addmm`."""
+        """In place: β input + α Σ batch1[i] batch2[i], of stacks of matrices; see :func:`addmm`."""
     def addcdiv(self, tensor1: ArrayLike, tensor2: ArrayLike, value: ArrayLike = 1) -> Tensor:
         """x + value · tensor1 / tensor2, element by element."""
     def addcdiv_(self, tensor1: ArrayLike, tensor2: ArrayLike, value: ArrayLike = 1) -> Tensor:
-        """x + value · tensor1 / tensor2, element by element."""
+        """In place: x + value · tensor1 / tensor2, element by element."""
     def addcmul(self, tensor1: ArrayLike, tensor2: ArrayLike, value: ArrayLike = 1) -> Tensor:
         """x + value · tensor1 · tensor2, element by element."""
     def addcmul_(self, tensor1: ArrayLike, tensor2: ArrayLike, value: ArrayLike = 1) -> Tensor:
-        """x + value · tensor1 · tensor2, element by element."""
+        """In place: x + value · tensor1 · tensor2, element by element."""
     def addmm(
         self, mat1: ArrayLike, mat2: ArrayLike, beta: builtins.float = 1, alpha: builtins.float = 1
     ) -> Tensor:
@@ -106,7 +107,8 @@ class Made(Operators):
     def addmm_(
         self, mat1: ArrayLike, mat2: ArrayLike, beta: builtins.float = 1, alpha: builtins.float = 1
     ) -> Tensor:
-        """β input + α mat1 mat2, of matrices; input broadcasts, and ``beta`` 0 leaves it out."""
+        """In place: β input + α mat1 mat2, of matrices; input broadcasts, and ``beta`` 0 leaves
+        it out."""
     def addmv(
         self, mat: ArrayLike, vec: ArrayLike, beta: builtins.float = 1, alpha: builtins.float = 1
     ) -> Tensor:
@@ -114,7 +116,7 @@ class Made(Operators):
     def addmv_(
         self, mat: ArrayLike, vec: ArrayLike, beta: builtins.float = 1, alpha: builtins.float = 1
     ) -> Tensor:
-        """β input + α mat vec, of a matrix and a vector; see :func:`addmm`."""
+        """In place: β input + α mat vec, of a matrix and a vector; see :func:`addmm`."""
     def addr(
         self, vec1: ArrayLike, vec2: ArrayLike, beta: builtins.float = 1, alpha: builtins.float = 1
     ) -> Tensor:
@@ -122,7 +124,7 @@ class Made(Operators):
     def addr_(
         self, vec1: ArrayLike, vec2: ArrayLike, beta: builtins.float = 1, alpha: builtins.float = 1
     ) -> Tensor:
-        """β input + α vec1 vec2ᵀ, of vectors; see :func:`addmm`."""
+        """In place: β input + α vec1 vec2ᵀ, of vectors; see :func:`addmm`."""
     def adjoint(self) -> Tensor:
         """The last two axes exchanged, and conjugated: ``x.mH``."""
     def all(
@@ -184,33 +186,33 @@ class Made(Operators):
     def arccos(self) -> Tensor:
         """The inverse cosine; NaN outside [−1, 1]."""
     def arccos_(self) -> Tensor:
-        """The inverse cosine; NaN outside [−1, 1]."""
+        """In place: The inverse cosine; NaN outside [−1, 1]."""
     def arccosh(self) -> Tensor:
         """The inverse hyperbolic cosine; NaN below 1."""
     def arccosh_(self) -> Tensor:
-        """The inverse hyperbolic cosine; NaN below 1."""
+        """In place: The inverse hyperbolic cosine; NaN below 1."""
     def arcsin(self) -> Tensor:
         """The inverse sine; NaN outside [−1, 1]."""
     def arcsin_(self) -> Tensor:
-        """The inverse sine; NaN outside [−1, 1]."""
+        """In place: The inverse sine; NaN outside [−1, 1]."""
     def arcsinh(self) -> Tensor:
         """The inverse hyperbolic sine."""
     def arcsinh_(self) -> Tensor:
-        """The inverse hyperbolic sine."""
+        """In place: The inverse hyperbolic sine."""
     def arctan(self) -> Tensor:
         """The inverse tangent."""
     def arctan2(self, b: ArrayLike) -> Tensor:
         """The angle in (−π, π] of the point with ordinate a and abscissa b; the gradient at 0 is
         0."""
     def arctan2_(self, b: ArrayLike) -> Tensor:
-        """The angle in (−π, π] of the point with ordinate a and abscissa b; the gradient at 0 is
-        0."""
+        """In place: The angle in (−π, π] of the point with ordinate a and abscissa b; the
+        gradient at 0 is 0."""
     def arctan_(self) -> Tensor:
-        """The inverse tangent."""
+        """In place: The inverse tangent."""
     def arctanh(self) -> Tensor:
         """The inverse hyperbolic tangent; NaN outside [−1, 1]."""
     def arctanh_(self) -> Tensor:
-        """The inverse hyperbolic tangent; NaN outside [−1, 1]."""
+        """In place: The inverse hyperbolic tangent; NaN outside [−1, 1]."""
     def argmax(
         self,
         axis: builtins.int | None = None,
@@ -243,25 +245,25 @@ class Made(Operators):
     def asin(self) -> Tensor:
         """The inverse sine; NaN outside [−1, 1]."""
     def asin_(self) -> Tensor:
-        """The inverse sine; NaN outside [−1, 1]."""
+        """In place: The inverse sine; NaN outside [−1, 1]."""
     def asinh(self) -> Tensor:
         """The inverse hyperbolic sine."""
     def asinh_(self) -> Tensor:
-        """The inverse hyperbolic sine."""
+        """In place: The inverse hyperbolic sine."""
     def atan(self) -> Tensor:
         """The inverse tangent."""
     def atan2(self, b: ArrayLike) -> Tensor:
         """The angle in (−π, π] of the point with ordinate a and abscissa b; the gradient at 0 is
         0."""
     def atan2_(self, b: ArrayLike) -> Tensor:
-        """The angle in (−π, π] of the point with ordinate a and abscissa b; the gradient at 0 is
-        0."""
+        """In place: The angle in (−π, π] of the point with ordinate a and abscissa b; the
+        gradient at 0 is 0."""
     def atan_(self) -> Tensor:
-        """The inverse tangent."""
+        """In place: The inverse tangent."""
     def atanh(self) -> Tensor:
         """The inverse hyperbolic tangent; NaN outside [−1, 1]."""
     def atanh_(self) -> Tensor:
-        """The inverse hyperbolic tangent; NaN outside [−1, 1]."""
+        """In place: The inverse hyperbolic tangent; NaN outside [−1, 1]."""
     def baddbmm(
         self,
         batch1: ArrayLike,
@@ -286,33 +288,36 @@ class Made(Operators):
     def bernoulli_(self, p: Any = 0.5, generator: np.random.Generator | None = None) -> Tensor:
         """Overwrite the elements by 1 with the chance ``p``, a number or an array that
         broadcasts to the tensor, and otherwise by 0."""
+        """In place: β input + α batch1 batch2, of stacks of matrices, one by one; see
+        :func:`addmm`."""
     def bincount(self, weights: ArrayLike | None = None, minlength: builtins.int = 0) -> Tensor:
         """How often each of the integers 0, 1, … is in x, which has one axis; with ``weights``
         the sum of these. Gradient: by the weights, g at x."""
     def bitwise_and(self, b: ArrayLike) -> Tensor:
         """The bits that both integers have; of bools, whether both are true."""
     def bitwise_and_(self, b: ArrayLike) -> Tensor:
-        """The bits that both integers have; of bools, whether both are true."""
+        """In place: The bits that both integers have; of bools, whether both are true."""
     def bitwise_left_shift(self, b: ArrayLike) -> Tensor:
         """The bits of the integer a moved b places to the left: a · 2ᵇ."""
     def bitwise_left_shift_(self, b: ArrayLike) -> Tensor:
-        """The bits of the integer a moved b places to the left: a · 2ᵇ."""
+        """In place: The bits of the integer a moved b places to the left: a · 2ᵇ."""
     def bitwise_not(self) -> Tensor:
         """The bits that an integer has not; of bools, whether x is false."""
     def bitwise_not_(self) -> Tensor:
-        """The bits that an integer has not; of bools, whether x is false."""
+        """In place: The bits that an integer has not; of bools, whether x is false."""
     def bitwise_or(self, b: ArrayLike) -> Tensor:
         """The bits that one of two integers has; of bools, whether one is true."""
     def bitwise_or_(self, b: ArrayLike) -> Tensor:
-        """The bits that one of two integers has; of bools, whether one is true."""
+        """In place: The bits that one of two integers has; of bools, whether one is true."""
     def bitwise_right_shift(self, b: ArrayLike) -> Tensor:
         """The bits of the integer a moved b places to the right: ⌊a / 2ᵇ⌋."""
     def bitwise_right_shift_(self, b: ArrayLike) -> Tensor:
-        """The bits of the integer a moved b places to the right: ⌊a / 2ᵇ⌋."""
+        """In place: The bits of the integer a moved b places to the right: ⌊a / 2ᵇ⌋."""
     def bitwise_xor(self, b: ArrayLike) -> Tensor:
         """The bits that exactly one of two integers has; of bools, whether exactly one is true."""
     def bitwise_xor_(self, b: ArrayLike) -> Tensor:
-        """The bits that exactly one of two integers has; of bools, whether exactly one is true."""
+        """In place: The bits that exactly one of two integers has; of bools, whether exactly one
+        is true."""
     def bmm(self, b: ArrayLike) -> Tensor:
         """``matmul`` of arrays of 3 and 3 axes alone."""
     def cauchy_(
@@ -322,10 +327,20 @@ class Made(Operators):
         generator: np.random.Generator | None = None,
     ) -> Tensor:
         """Overwrite the elements by numbers of a Cauchy distribution."""
+    def bool(self) -> Tensor:
+        """The elements as bool."""
+    def byte(self) -> Tensor:
+        """The elements as uint8."""
+    def cdouble(self) -> Tensor:
+        """The elements as complex128."""
     def ceil(self) -> Tensor:
         """The smallest whole number ≥ x. The gradient is 0."""
     def ceil_(self) -> Tensor:
-        """The smallest whole number ≥ x. The gradient is 0."""
+        """In place: The smallest whole number ≥ x. The gradient is 0."""
+    def cfloat(self) -> Tensor:
+        """The elements as complex64."""
+    def char(self) -> Tensor:
+        """The elements as int8."""
     def cholesky(self, upper: builtins.bool = False) -> Tensor:
         """The lower triangular L of x = L Lᴴ, for a positive definite x; with ``upper``, Lᴴ."""
     def cholesky_inverse(self, upper: builtins.bool = False) -> Tensor:
@@ -341,19 +356,19 @@ class Made(Operators):
     def clamp(self, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Tensor:
         """x into [min, max], None being no bound; max where min is above max."""
     def clamp_(self, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Tensor:
-        """x into [min, max], None being no bound; max where min is above max."""
+        """In place: x into [min, max], None being no bound; max where min is above max."""
     def clamp_max(self, max: ArrayLike) -> Tensor:
         """No element above ``max``."""
     def clamp_max_(self, max: ArrayLike) -> Tensor:
-        """No element above ``max``."""
+        """In place: No element above ``max``."""
     def clamp_min(self, min: ArrayLike) -> Tensor:
         """No element below ``min``."""
     def clamp_min_(self, min: ArrayLike) -> Tensor:
-        """No element below ``min``."""
+        """In place: No element below ``min``."""
     def clip(self, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Tensor:
         """x into [min, max], None being no bound; max where min is above max."""
     def clip_(self, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Tensor:
-        """x into [min, max], None being no bound; max where min is above max."""
+        """In place: x into [min, max], None being no bound; max where min is above max."""
     def cond(self, p: builtins.float | str | None = None) -> Tensor:
         """The condition number ‖x‖ ‖x⁻¹‖ of each matrix, in the :func:`matrix_norm` of order p."""
     def conj(self) -> Tensor:
@@ -361,18 +376,18 @@ class Made(Operators):
     def copysign(self, b: ArrayLike) -> Tensor:
         """|a| with the sign of b. By a the gradient is 0 at 0; by b it is 0."""
     def copysign_(self, b: ArrayLike) -> Tensor:
-        """|a| with the sign of b. By a the gradient is 0 at 0; by b it is 0."""
+        """In place: |a| with the sign of b. By a the gradient is 0 at 0; by b it is 0."""
     def corrcoef(self) -> Tensor:
         """The correlations of the rows of x, which are variables: ``cov`` divided by the
         standard deviations, and within [−1, 1]."""
     def cos(self) -> Tensor:
         """The cosine."""
     def cos_(self) -> Tensor:
-        """The cosine."""
+        """In place: The cosine."""
     def cosh(self) -> Tensor:
         """(eˣ + e⁻ˣ) / 2."""
     def cosh_(self) -> Tensor:
-        """(eˣ + e⁻ˣ) / 2."""
+        """In place: (eˣ + e⁻ˣ) / 2."""
     def count_nonzero(
         self,
         axis: Axes = None,
@@ -412,7 +427,7 @@ class Made(Operators):
     def cumprod_(self, axis: builtins.int) -> Tensor: ...
     @overload
     def cumprod_(self, *, dim: builtins.int) -> Tensor:
-        """The product of the elements up to each, along one axis."""
+        """In place: The product of the elements up to each, along one axis."""
     def cumsum(
         self,
         axis: builtins.int | None = None,
@@ -429,12 +444,12 @@ class Made(Operators):
         *,
         dim: builtins.int | None = None,
     ) -> Tensor:
-        """The sum of the elements up to each, along one axis; with ``reverse`` from each to the
-        end."""
+        """In place: The sum of the elements up to each, along one axis; with ``reverse`` from
+        each to the end."""
     def deg2rad(self) -> Tensor:
         """x π / 180: degrees in radians."""
     def deg2rad_(self) -> Tensor:
-        """x π / 180: degrees in radians."""
+        """In place: x π / 180: degrees in radians."""
     def det(self) -> Tensor:
         """The determinant. The gradient, of cofactors, is right for singular matrices too; a
         higher derivative makes the n² minors of such."""
@@ -487,8 +502,19 @@ class Made(Operators):
     def divide_(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
         """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
         towards 0, both of the dtype of a and b and with a gradient of 0."""
+        """In place: ψ(x) = Γ′(x) / Γ(x); NaN at the negative whole numbers. Gradient: g ψ′(x)."""
+    def div(self, b: ArrayLike) -> Tensor:
+        """a / b."""
+    def div_(self, b: ArrayLike) -> Tensor:
+        """In place: a / b."""
+    def divide(self, b: ArrayLike) -> Tensor:
+        """a / b."""
+    def divide_(self, b: ArrayLike) -> Tensor:
+        """In place: a / b."""
     def dot(self, b: ArrayLike) -> Tensor:
         """``matmul`` of arrays of 1 and 1 axes alone."""
+    def double(self) -> Tensor:
+        """The elements as float64."""
     def dsplit(
         self, indices_or_sections: builtins.int | Sequence[builtins.int]
     ) -> tuple[Tensor, ...]:
@@ -499,27 +525,28 @@ class Made(Operators):
     def eq(self, b: ArrayLike) -> Tensor:
         """a = b, as a tensor of bool."""
     def eq_(self, b: ArrayLike) -> Tensor:
-        """a = b, as a tensor of bool."""
+        """In place: a = b, as a tensor of bool."""
     def erf(self) -> Tensor:
         """The error function, 2/√π ∫₀ˣ exp(−t²) dt."""
     def erf_(self) -> Tensor:
-        """The error function, 2/√π ∫₀ˣ exp(−t²) dt."""
+        """In place: The error function, 2/√π ∫₀ˣ exp(−t²) dt."""
     def erfc(self) -> Tensor:
         """1 − erf x, with all digits where that is small. Gradient: −2/√π g exp(−x²)."""
     def erfc_(self) -> Tensor:
-        """1 − erf x, with all digits where that is small. Gradient: −2/√π g exp(−x²)."""
+        """In place: 1 − erf x, with all digits where that is small. Gradient: −2/√π g exp(−x²)."""
     def erfinv(self) -> Tensor:
         """The inverse of erf: ±∞ at ±1, NaN beyond. Gradient: √π/2 g exp(y²), y the result."""
     def erfinv_(self) -> Tensor:
-        """The inverse of erf: ±∞ at ±1, NaN beyond. Gradient: √π/2 g exp(y²), y the result."""
+        """In place: The inverse of erf: ±∞ at ±1, NaN beyond. Gradient: √π/2 g exp(y²), y the
+        result."""
     def exp(self) -> Tensor:
         """eˣ."""
     def exp2(self) -> Tensor:
         """2ˣ. Gradient: g 2ˣ log 2."""
     def exp2_(self) -> Tensor:
-        """2ˣ. Gradient: g 2ˣ log 2."""
+        """In place: 2ˣ. Gradient: g 2ˣ log 2."""
     def exp_(self) -> Tensor:
-        """eˣ."""
+        """In place: eˣ."""
     def expand_dims(self, axis: Axis = 0, *, dim: Axis = 0) -> Tensor:
         """x with an axis of size 1 put in at ``axis``, or at each of several."""
     def expm1(self) -> Tensor:
@@ -534,10 +561,11 @@ class Made(Operators):
         """Overwrite the elements [i, i, …] by ``value``. Those of more than two axes have equal
         sizes; with ``wrap`` the diagonal of a tall matrix begins anew after each gap of one
         row."""
+        """In place: eˣ − 1, exact also near 0."""
     def fix(self) -> Tensor:
         """The nearest whole number towards 0. The gradient is 0."""
     def fix_(self) -> Tensor:
-        """The nearest whole number towards 0. The gradient is 0."""
+        """In place: The nearest whole number towards 0. The gradient is 0."""
     def flatten(
         self,
         start_axis: builtins.int = 0,
@@ -551,18 +579,21 @@ class Made(Operators):
         """x with its second axis reversed: a view."""
     def flipud(self) -> Tensor:
         """x with its first axis reversed: a view."""
+    def float(self) -> Tensor:
+        """The elements as float32."""
     def float_power(self, b: ArrayLike) -> Tensor:
         """aᵇ in double precision, whatever the dtypes are. Gradients as of :func:`pow`."""
     def float_power_(self, b: ArrayLike) -> Tensor:
-        """aᵇ in double precision, whatever the dtypes are. Gradients as of :func:`pow`."""
+        """In place: aᵇ in double precision, whatever the dtypes are. Gradients as of
+        :func:`pow`."""
     def floor(self) -> Tensor:
         """The largest whole number ≤ x. The gradient is 0."""
     def floor_(self) -> Tensor:
-        """The largest whole number ≤ x. The gradient is 0."""
+        """In place: The largest whole number ≤ x. The gradient is 0."""
     def floor_divide(self, b: ArrayLike) -> Tensor:
         """The largest whole number ≤ a / b, at infinities too. The gradient is 0."""
     def floor_divide_(self, b: ArrayLike) -> Tensor:
-        """The largest whole number ≤ a / b, at infinities too. The gradient is 0."""
+        """In place: The largest whole number ≤ a / b, at infinities too. The gradient is 0."""
     def fmax(self, b: ArrayLike) -> Tensor:
         """The larger of a and b; where one is NaN, the other. Equal operands get half the
         gradient each."""
@@ -572,11 +603,12 @@ class Made(Operators):
     def fmod(self, b: ArrayLike) -> Tensor:
         """a − b trunc(a / b), which has the sign of a."""
     def fmod_(self, b: ArrayLike) -> Tensor:
-        """a − b trunc(a / b), which has the sign of a."""
+        """In place: a − b trunc(a / b), which has the sign of a."""
     def frac(self) -> Tensor:
         """What is behind the point, x − trunc x, which has the sign of x. Its gradient is g."""
     def frac_(self) -> Tensor:
-        """What is behind the point, x − trunc x, which has the sign of x. Its gradient is g."""
+        """In place: What is behind the point, x − trunc x, which has the sign of x. Its gradient
+        is g."""
     def frexp(self) -> MantissaExponent:
         """x as m · 2ᵉ, 0.5 ≤ |m| < 1 or m = x, and e an integer. Gradient: by m, g 2⁻ᵉ."""
     @overload
@@ -587,7 +619,7 @@ class Made(Operators):
     def gcd(self, b: ArrayLike) -> Tensor:
         """The greatest common divisor of integers, ≥ 0."""
     def gcd_(self, b: ArrayLike) -> Tensor:
-        """The greatest common divisor of integers, ≥ 0."""
+        """In place: The greatest common divisor of integers, ≥ 0."""
     def ge(self, b: ArrayLike) -> Tensor:
         """a ≥ b, as a tensor of bool."""
     def ge_(self, b: ArrayLike) -> Tensor:
@@ -595,28 +627,31 @@ class Made(Operators):
     def geometric_(self, p: builtins.float, generator: np.random.Generator | None = None) -> Tensor:
         """Overwrite the elements by how many trials it takes to succeed once, each with the
         chance ``p``: 1 or more."""
+        """In place: a ≥ b, as a tensor of bool."""
     def ger(self, b: ArrayLike) -> Tensor:
         """out[i, j] = a[i] b[j], for two vectors."""
     def greater(self, b: ArrayLike) -> Tensor:
         """a > b, as a tensor of bool."""
     def greater_(self, b: ArrayLike) -> Tensor:
-        """a > b, as a tensor of bool."""
+        """In place: a > b, as a tensor of bool."""
     def greater_equal(self, b: ArrayLike) -> Tensor:
         """a ≥ b, as a tensor of bool."""
     def greater_equal_(self, b: ArrayLike) -> Tensor:
-        """a ≥ b, as a tensor of bool."""
+        """In place: a ≥ b, as a tensor of bool."""
     def gt(self, b: ArrayLike) -> Tensor:
         """a > b, as a tensor of bool."""
     def gt_(self, b: ArrayLike) -> Tensor:
-        """a > b, as a tensor of bool."""
+        """In place: a > b, as a tensor of bool."""
+    def half(self) -> Tensor:
+        """The elements as float16."""
     def hardshrink(self, lambd: builtins.float = 0.5) -> Tensor:
         """x where |x| is above ``lambd``, otherwise 0."""
     def heaviside(self, values: ArrayLike) -> Tensor:
         """0 where x is negative, 1 where it is positive, and otherwise ``values``. By x the
         gradient is 0."""
     def heaviside_(self, values: ArrayLike) -> Tensor:
-        """0 where x is negative, 1 where it is positive, and otherwise ``values``. By x the
-        gradient is 0."""
+        """In place: 0 where x is negative, 1 where it is positive, and otherwise ``values``. By
+        x the gradient is 0."""
     def histc(
         self, bins: builtins.int = 100, min: builtins.float = 0, max: builtins.float = 0
     ) -> Tensor:
@@ -629,11 +664,12 @@ class Made(Operators):
     def hypot(self, b: ArrayLike) -> Tensor:
         """√(a² + b²), without overflow; the gradient at 0 is 0."""
     def hypot_(self, b: ArrayLike) -> Tensor:
-        """√(a² + b²), without overflow; the gradient at 0 is 0."""
+        """In place: √(a² + b²), without overflow; the gradient at 0 is 0."""
     def i0(self) -> Tensor:
         """The modified Bessel function of the first kind, of order 0. Gradient: g I₁(x)."""
     def i0_(self) -> Tensor:
-        """The modified Bessel function of the first kind, of order 0. Gradient: g I₁(x)."""
+        """In place: The modified Bessel function of the first kind, of order 0. Gradient: g
+        I₁(x)."""
     @overload
     def index_add(
         self, axis: builtins.int, index: ArrayLike, source: ArrayLike, alpha: builtins.float = 1
@@ -662,8 +698,8 @@ class Made(Operators):
     def index_copy_(self, axis: builtins.int, index: ArrayLike, source: ArrayLike) -> Tensor: ...
     @overload
     def index_copy_(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor:
-        """x with slice i of ``source`` in place of slice ``index[i]`` along ``axis``; of several
-        for one place, the last."""
+        """In place: x with slice i of ``source`` in place of slice ``index[i]`` along ``axis``;
+        of several for one place, the last."""
     @overload
     def index_fill(self, axis: builtins.int, index: ArrayLike, value: ArrayLike) -> Tensor: ...
     @overload
@@ -673,7 +709,7 @@ class Made(Operators):
     def index_fill_(self, axis: builtins.int, index: ArrayLike, value: ArrayLike) -> Tensor: ...
     @overload
     def index_fill_(self, *, dim: builtins.int, index: ArrayLike, value: ArrayLike) -> Tensor:
-        """x with ``value``, one number, in the slices ``index`` along ``axis``."""
+        """In place: x with ``value``, one number, in the slices ``index`` along ``axis``."""
     def index_put(
         self, indices: tuple[ArrayLike, ...], values: ArrayLike, accumulate: builtins.bool = False
     ) -> Tensor:
@@ -711,6 +747,8 @@ class Made(Operators):
     def inner(self, b: ArrayLike) -> Tensor:
         """Σ a b along the last axes: ``inner(a, b)[i, j] = Σ a[i, k] b[j, k]``; numbers
         multiply."""
+    def int(self) -> Tensor:
+        """The elements as int32."""
     def inv(self) -> Tensor:
         """x⁻¹. An error if x is singular."""
     def inverse(self) -> Tensor:
@@ -775,45 +813,47 @@ class Made(Operators):
     def lcm(self, b: ArrayLike) -> Tensor:
         """The least common multiple of integers, ≥ 0."""
     def lcm_(self, b: ArrayLike) -> Tensor:
-        """The least common multiple of integers, ≥ 0."""
+        """In place: The least common multiple of integers, ≥ 0."""
     def ldexp(self, b: ArrayLike) -> Tensor:
         """a · 2ᵇ, exact where b is a whole number. Gradient: g 2ᵇ by a, g a 2ᵇ log 2 by b."""
     def ldexp_(self, b: ArrayLike) -> Tensor:
-        """a · 2ᵇ, exact where b is a whole number. Gradient: g 2ᵇ by a, g a 2ᵇ log 2 by b."""
+        """In place: a · 2ᵇ, exact where b is a whole number. Gradient: g 2ᵇ by a, g a 2ᵇ log 2
+        by b."""
     def le(self, b: ArrayLike) -> Tensor:
         """a ≤ b, as a tensor of bool."""
     def le_(self, b: ArrayLike) -> Tensor:
-        """a ≤ b, as a tensor of bool."""
+        """In place: a ≤ b, as a tensor of bool."""
     def lerp(self, b: ArrayLike, weight: ArrayLike) -> Tensor:
         """a + weight (b − a): a where the weight is 0, b where it is 1."""
     def lerp_(self, b: ArrayLike, weight: ArrayLike) -> Tensor:
-        """a + weight (b − a): a where the weight is 0, b where it is 1."""
+        """In place: a + weight (b − a): a where the weight is 0, b where it is 1."""
     def less(self, b: ArrayLike) -> Tensor:
         """a < b, as a tensor of bool."""
     def less_(self, b: ArrayLike) -> Tensor:
-        """a < b, as a tensor of bool."""
+        """In place: a < b, as a tensor of bool."""
     def less_equal(self, b: ArrayLike) -> Tensor:
         """a ≤ b, as a tensor of bool."""
     def less_equal_(self, b: ArrayLike) -> Tensor:
-        """a ≤ b, as a tensor of bool."""
+        """In place: a ≤ b, as a tensor of bool."""
     def lgamma(self) -> Tensor:
         """log |Γ(x)|; ∞ at 0 and the negative whole numbers. Gradient: g times :func:`digamma`."""
     def lgamma_(self) -> Tensor:
-        """log |Γ(x)|; ∞ at 0 and the negative whole numbers. Gradient: g times :func:`digamma`."""
+        """In place: log |Γ(x)|; ∞ at 0 and the negative whole numbers. Gradient: g times
+        :func:`digamma`."""
     def log(self) -> Tensor:
         """The natural logarithm; −inf at 0, NaN below."""
     def log10(self) -> Tensor:
         """The logarithm to base 10."""
     def log10_(self) -> Tensor:
-        """The logarithm to base 10."""
+        """In place: The logarithm to base 10."""
     def log1p(self) -> Tensor:
         """log(1 + x), exact also near 0."""
     def log1p_(self) -> Tensor:
-        """log(1 + x), exact also near 0."""
+        """In place: log(1 + x), exact also near 0."""
     def log2(self) -> Tensor:
         """The logarithm to base 2."""
     def log2_(self) -> Tensor:
-        """The logarithm to base 2."""
+        """In place: The logarithm to base 2."""
     def log_(self) -> Tensor:
         """The natural logarithm; −inf at 0, NaN below."""
     def log_normal_(
@@ -823,6 +863,7 @@ class Made(Operators):
         generator: np.random.Generator | None = None,
     ) -> Tensor:
         """Overwrite the elements by numbers whose logarithms are normal ones."""
+        """In place: The natural logarithm; −inf at 0, NaN below."""
     def log_softmax(
         self, axis: builtins.int = -1, dtype: Dtype = None, *, dim: builtins.int = -1
     ) -> Tensor:
@@ -844,25 +885,26 @@ class Made(Operators):
     def logical_and(self, b: ArrayLike) -> Tensor:
         """Whether both are true (not 0)."""
     def logical_and_(self, b: ArrayLike) -> Tensor:
-        """Whether both are true (not 0)."""
+        """In place: Whether both are true (not 0)."""
     def logical_not(self) -> Tensor:
         """Whether x is false (0)."""
     def logical_not_(self) -> Tensor:
-        """Whether x is false (0)."""
+        """In place: Whether x is false (0)."""
     def logical_or(self, b: ArrayLike) -> Tensor:
         """Whether one is true (not 0)."""
     def logical_or_(self, b: ArrayLike) -> Tensor:
-        """Whether one is true (not 0)."""
+        """In place: Whether one is true (not 0)."""
     def logical_xor(self, b: ArrayLike) -> Tensor:
         """Whether exactly one is true (not 0)."""
     def logical_xor_(self, b: ArrayLike) -> Tensor:
-        """Whether exactly one is true (not 0)."""
+        """In place: Whether exactly one is true (not 0)."""
     def logit(self, eps: builtins.float | None = None) -> Tensor:
         """log(x / (1 − x)), the inverse of sigmoid; NaN outside of [0, 1]. With ``eps`` x is
         brought into [eps, 1 − eps] first. Gradient: g / (x (1 − x)); 0 where x was moved."""
     def logit_(self, eps: builtins.float | None = None) -> Tensor:
-        """log(x / (1 − x)), the inverse of sigmoid; NaN outside of [0, 1]. With ``eps`` x is
-        brought into [eps, 1 − eps] first. Gradient: g / (x (1 − x)); 0 where x was moved."""
+        """In place: log(x / (1 − x)), the inverse of sigmoid; NaN outside of [0, 1]. With
+        ``eps`` x is brought into [eps, 1 − eps] first. Gradient: g / (x (1 − x)); 0 where x
+        was moved."""
     def logsumexp(
         self,
         axis: Axes = None,
@@ -872,6 +914,8 @@ class Made(Operators):
         keepdim: builtins.bool = False,
     ) -> Tensor:
         """log Σ eˣ, without overflow; −inf where all x are −inf."""
+    def long(self) -> Tensor:
+        """The elements as int64."""
     def lstsq(
         self, b: ArrayLike, rcond: builtins.float | None = None, driver: str | None = None
     ) -> LstsqResult:
@@ -880,7 +924,7 @@ class Made(Operators):
     def lt(self, b: ArrayLike) -> Tensor:
         """a < b, as a tensor of bool."""
     def lt_(self, b: ArrayLike) -> Tensor:
-        """a < b, as a tensor of bool."""
+        """In place: a < b, as a tensor of bool."""
     def lu(self, pivot: builtins.bool = True) -> LUResult:
         """x = P L U: L (…, m, k) lower triangular with ones on its diagonal, U (…, k, n) upper
         triangular, k = min(m, n), and a permutation P (…, m, m), the unit matrix if not
@@ -898,8 +942,8 @@ class Made(Operators):
     def masked_scatter_(self, mask: ArrayLike, source: ArrayLike) -> Tensor: ...
     @overload
     def masked_scatter_(self, mask: ArrayLike, *, src: ArrayLike) -> Tensor:
-        """x with the first elements of ``source``, in C order, in the places where ``mask``,
-        which broadcasts to x, is True."""
+        """In place: x with the first elements of ``source``, in C order, in the places where
+        ``mask``, which broadcasts to x, is True."""
     def masked_select(self, mask: ArrayLike) -> Tensor:
         """The elements of x where ``mask`` is True, in C order; x and the mask broadcast."""
     def matmul(self, b: ArrayLike) -> Tensor:
@@ -980,18 +1024,19 @@ class Made(Operators):
         """``num_samples`` indices of each row of weights x (C) or (N, C), drawn with the chances
         that the weights have among those of the row; each index once, or any time with
         ``replacement``."""
+        """In place: a · b."""
     def multiply(self, b: ArrayLike) -> Tensor:
         """a · b."""
     def multiply_(self, b: ArrayLike) -> Tensor:
-        """a · b."""
+        """In place: a · b."""
     def mv(self, b: ArrayLike) -> Tensor:
         """``matmul`` of arrays of 2 and 1 axes alone."""
     def mvlgamma(self, p: builtins.int) -> Tensor:
         """The logarithm of the gamma function of p dimensions, p (p − 1) / 4 log π + Σ log Γ(x −
         j / 2) over j < p; its domain is x > (p − 1) / 2."""
     def mvlgamma_(self, p: builtins.int) -> Tensor:
-        """The logarithm of the gamma function of p dimensions, p (p − 1) / 4 log π + Σ log Γ(x −
-        j / 2) over j < p; its domain is x > (p − 1) / 2."""
+        """In place: The logarithm of the gamma function of p dimensions, p (p − 1) / 4 log π + Σ
+        log Γ(x − j / 2) over j < p; its domain is x > (p − 1) / 2."""
     def nan_to_num(
         self,
         nan: builtins.float = 0.0,
@@ -1006,8 +1051,8 @@ class Made(Operators):
         posinf: builtins.float | None = None,
         neginf: builtins.float | None = None,
     ) -> Tensor:
-        """x with ``nan`` for NaN, and the largest and the smallest finite number of its dtype,
-        or what is given, for infinities. Gradient: g, and 0 where x was replaced."""
+        """In place: x with ``nan`` for NaN, and the largest and the smallest finite number of
+        its dtype, or what is given, for infinities. Gradient: g, and 0 where x was replaced."""
     def nanmean(
         self,
         axis: Axes = None,
@@ -1059,15 +1104,15 @@ class Made(Operators):
     def ne(self, b: ArrayLike) -> Tensor:
         """a ≠ b, as a tensor of bool."""
     def ne_(self, b: ArrayLike) -> Tensor:
-        """a ≠ b, as a tensor of bool."""
+        """In place: a ≠ b, as a tensor of bool."""
     def neg(self) -> Tensor:
         """−x."""
     def neg_(self) -> Tensor:
-        """−x."""
+        """In place: −x."""
     def negative(self) -> Tensor:
         """−x."""
     def negative_(self) -> Tensor:
-        """−x."""
+        """In place: −x."""
     def new_empty(self, *args: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
         """``tt.empty`` with the dtype of this tensor, unless another is given."""
     def new_full(self, *args: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
@@ -1081,7 +1126,8 @@ class Made(Operators):
     def nextafter(self, b: ArrayLike) -> Tensor:
         """The floating point number next to a, towards b. The gradient goes to a where a ≠ b."""
     def nextafter_(self, b: ArrayLike) -> Tensor:
-        """The floating point number next to a, towards b. The gradient goes to a where a ≠ b."""
+        """In place: The floating point number next to a, towards b. The gradient goes to a where
+        a ≠ b."""
     def norm(
         self,
         ord: builtins.float | str | None = None,
@@ -1103,7 +1149,7 @@ class Made(Operators):
     def not_equal(self, b: ArrayLike) -> Tensor:
         """a ≠ b, as a tensor of bool."""
     def not_equal_(self, b: ArrayLike) -> Tensor:
-        """a ≠ b, as a tensor of bool."""
+        """In place: a ≠ b, as a tensor of bool."""
     def outer(self, b: ArrayLike) -> Tensor:
         """out[i, j] = a[i] b[j], for two vectors."""
     def pinv(
@@ -1121,8 +1167,8 @@ class Made(Operators):
         """aᵇ. By a the gradient is b aᵇ⁻¹, 0 where b is 0; by b it is aᵇ log a, 0 where a is 0 ≤
         b."""
     def pow_(self, b: ArrayLike) -> Tensor:
-        """aᵇ. By a the gradient is b aᵇ⁻¹, 0 where b is 0; by b it is aᵇ log a, 0 where a is 0 ≤
-        b."""
+        """In place: aᵇ. By a the gradient is b aᵇ⁻¹, 0 where b is 0; by b it is aᵇ log a, 0
+        where a is 0 ≤ b."""
     def prelu(self, weight: ArrayLike) -> Tensor:
         """x where x is positive, otherwise ``weight`` x: one number, or one for each channel of
         x (N, C, …). He et al., 2015."""
@@ -1183,20 +1229,21 @@ class Made(Operators):
         """Overwrite the elements by integers from [low, high); by those below ``low`` if it is
         given alone, and without both by all from 0 on that the dtype has, of floats those
         without gaps."""
+        """In place: x 180 / π: radians in degrees."""
     def ravel(self) -> Tensor:
         """The elements in a row."""
     def reciprocal(self) -> Tensor:
         """1 / x."""
     def reciprocal_(self) -> Tensor:
-        """1 / x."""
+        """In place: 1 / x."""
     def relu(self) -> Tensor:
         """max(x, 0); the gradient at 0 is 0."""
     def relu_(self) -> Tensor:
-        """max(x, 0); the gradient at 0 is 0."""
+        """In place: max(x, 0); the gradient at 0 is 0."""
     def remainder(self, b: ArrayLike) -> Tensor:
         """a − b ⌊a / b⌋, which has the sign of b."""
     def remainder_(self, b: ArrayLike) -> Tensor:
-        """a − b ⌊a / b⌋, which has the sign of b."""
+        """In place: a − b ⌊a / b⌋, which has the sign of b."""
     def repeat_interleave(
         self,
         repeats: ArrayLike,
@@ -1227,10 +1274,14 @@ class Made(Operators):
     def round_(self, decimals: builtins.int = 0) -> Tensor:
         """The nearest whole number, halves to even; with ``decimals`` the nearest of so many
         digits behind the point, or of zeros before it. The gradient is 0."""
+    def round(self) -> Tensor:
+        """The nearest whole number, halves to even. The gradient is 0."""
+    def round_(self) -> Tensor:
+        """In place: The nearest whole number, halves to even. The gradient is 0."""
     def rsqrt(self) -> Tensor:
         """1 / √x."""
     def rsqrt_(self) -> Tensor:
-        """1 / √x."""
+        """In place: 1 / √x."""
     @overload
     def scatter(
         self,
@@ -1327,28 +1378,31 @@ class Made(Operators):
         """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0."""
     def sgn_(self) -> Tensor:
         """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0."""
+    def short(self) -> Tensor:
+        """The elements as int16."""
     def sigmoid(self) -> Tensor:
         """1 / (1 + e⁻ˣ)."""
     def sigmoid_(self) -> Tensor:
-        """1 / (1 + e⁻ˣ)."""
+        """In place: 1 / (1 + e⁻ˣ)."""
     def sign(self) -> Tensor:
         """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0."""
     def sign_(self) -> Tensor:
-        """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0."""
+        """In place: −1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is
+        0."""
     def signbit(self) -> Tensor:
         """Whether the sign bit is set: of negative numbers, −0 and some NaNs."""
     def sin(self) -> Tensor:
         """The sine."""
     def sin_(self) -> Tensor:
-        """The sine."""
+        """In place: The sine."""
     def sinc(self) -> Tensor:
         """sin πx / πx, and 1 at 0."""
     def sinc_(self) -> Tensor:
-        """sin πx / πx, and 1 at 0."""
+        """In place: sin πx / πx, and 1 at 0."""
     def sinh(self) -> Tensor:
         """(eˣ − e⁻ˣ) / 2."""
     def sinh_(self) -> Tensor:
-        """(eˣ − e⁻ˣ) / 2."""
+        """In place: (eˣ − e⁻ˣ) / 2."""
     @overload
     def slice_scatter(
         self,
@@ -1387,11 +1441,11 @@ class Made(Operators):
     def sqrt(self) -> Tensor:
         """√x; NaN below 0."""
     def sqrt_(self) -> Tensor:
-        """√x; NaN below 0."""
+        """In place: √x; NaN below 0."""
     def square(self) -> Tensor:
         """x²."""
     def square_(self) -> Tensor:
-        """x²."""
+        """In place: x²."""
     def squeeze(self, axis: Axes = None) -> Tensor:
         """x without the axes of ``axis``, which must have size 1; without all such if None."""
     def std(
@@ -1457,11 +1511,11 @@ class Made(Operators):
     def tan(self) -> Tensor:
         """The tangent."""
     def tan_(self) -> Tensor:
-        """The tangent."""
+        """In place: The tangent."""
     def tanh(self) -> Tensor:
         """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)."""
     def tanh_(self) -> Tensor:
-        """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)."""
+        """In place: (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)."""
     def tensor_split(
         self,
         indices_or_sections: builtins.int | Sequence[builtins.int],
@@ -1493,7 +1547,7 @@ class Made(Operators):
     def tril_(
         self, k: builtins.int = 0, *, diagonal: builtins.int = 0, offset: builtins.int = 0
     ) -> Tensor:
-        """The lower triangle of the last two axes, up to diagonal ``k``; 0 above."""
+        """In place: The lower triangle of the last two axes, up to diagonal ``k``; 0 above."""
     def triu(
         self, k: builtins.int = 0, *, diagonal: builtins.int = 0, offset: builtins.int = 0
     ) -> Tensor:
@@ -1508,10 +1562,15 @@ class Made(Operators):
     def true_divide_(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
         """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
         towards 0, both of the dtype of a and b and with a gradient of 0."""
+        """In place: The upper triangle of the last two axes, from diagonal ``k`` on; 0 below."""
+    def true_divide(self, b: ArrayLike) -> Tensor:
+        """a / b."""
+    def true_divide_(self, b: ArrayLike) -> Tensor:
+        """In place: a / b."""
     def trunc(self) -> Tensor:
         """The nearest whole number towards 0. The gradient is 0."""
     def trunc_(self) -> Tensor:
-        """The nearest whole number towards 0. The gradient is 0."""
+        """In place: The nearest whole number towards 0. The gradient is 0."""
     def unbind(self, axis: builtins.int = 0, *, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """The slices of x along ``axis``, without that axis: views."""
     @overload
@@ -1559,4 +1618,5 @@ class Made(Operators):
     def xlogy(self, b: ArrayLike) -> Tensor:
         """a log b, and 0 where a is 0 and b no NaN. Where a = 0 ≥ b, both gradients are 0."""
     def xlogy_(self, b: ArrayLike) -> Tensor:
-        """a log b, and 0 where a is 0 and b no NaN. Where a = 0 ≥ b, both gradients are 0."""
+        """In place: a log b, and 0 where a is 0 and b no NaN. Where a = 0 ≥ b, both gradients
+        are 0."""

@@ -96,9 +96,26 @@ IN_PLACE: dict[str, Any] = dict.fromkeys([
 # fmt: on
 
 
+CASTS = {
+    "bool": "bool",
+    "byte": "uint8",
+    "cdouble": "complex128",
+    "cfloat": "complex64",
+    "char": "int8",
+    "double": "float64",
+    "float": "float32",
+    "half": "float16",
+    "int": "int32",
+    "long": "int64",
+    "short": "int16",
+}
+
+
 def _add(name: str, method: Any, function: Any) -> None:
     update_wrapper(method, function, updated=())
     method.__name__, method.__qualname__ = name, f"Tensor.{name}"
+    if name.endswith("_"):
+        method.__doc__ = f"In place: {function.__doc__}"
     setattr(Tensor, name, method)
 
 
@@ -131,6 +148,17 @@ def _new(name: str) -> Any:
     return method
 
 
+def _cast(name: str, dtype: str) -> Any:
+    to = np.dtype(dtype)
+
+    def method(self: Tensor) -> Tensor:
+        return self.astype(to)
+
+    method.__doc__ = f"The elements as {dtype}."
+    method.__name__, method.__qualname__ = name, f"Tensor.{name}"
+    return method
+
+
 class Way:
     """A name that is not here: whoever asks for it is told what to write."""
 
@@ -152,6 +180,8 @@ for _name, _ufunc in IN_PLACE.items():
         _add(f"{_name}_", _in_place_of(f"{_name}_", _function, _ufunc), _function)
 for _name, _function in filling.IN_PLACE.items():
     setattr(Tensor, _name, _function)
+for _name, _dtype in CASTS.items():
+    setattr(Tensor, _name, _cast(_name, _dtype))
 for _name in ("empty", "full", "ones", "tensor", "zeros"):
     setattr(Tensor, f"new_{_name}", _new(_name))
 for _name in (*WAYS["Tensor"], *MISSING):

@@ -50,6 +50,7 @@ from ..ops.inplace import array_of, change
 from ..ops.operands import keep_graph
 
 if TYPE_CHECKING:
+    from .made import ArrayLike
     from .tensor import Axes, Tensor
 
 
@@ -157,36 +158,38 @@ class Operators(Variable):
     __slots__ = ()
 
     # fmt: off
-    def __add__(self, other: Any) -> Tensor: return add.call((self, other), None)
-    def __radd__(self, other: Any) -> Tensor: return add.call((other, self), None)
-    def __sub__(self, other: Any) -> Tensor: return subtract.call((self, other), None)
-    def __rsub__(self, other: Any) -> Tensor: return subtract.call((other, self), None)
-    def __mul__(self, other: Any) -> Tensor: return multiply.call((self, other), None)
-    def __rmul__(self, other: Any) -> Tensor: return multiply.call((other, self), None)
-    def __truediv__(self, other: Any) -> Tensor: return divide.call((self, other), None)
-    def __rtruediv__(self, other: Any) -> Tensor: return divide.call((other, self), None)
-    def __pow__(self, other: Any) -> Tensor: return pow.call((self, other), None)
-    def __rpow__(self, other: Any) -> Tensor: return pow.call((other, self), None)
-    def __matmul__(self, other: Any) -> Tensor: return matmul.call((self, other), None)
-    def __rmatmul__(self, other: Any) -> Tensor: return matmul.call((other, self), None)
-    def __floordiv__(self, other: Any) -> Tensor: return floor_divide.call((self, other), None)
-    def __rfloordiv__(self, other: Any) -> Tensor: return floor_divide.call((other, self), None)
-    def __mod__(self, other: Any) -> Tensor: return remainder.call((self, other), None)
-    def __rmod__(self, other: Any) -> Tensor: return remainder.call((other, self), None)
-    def __and__(self, other: Any) -> Tensor: return bitwise_and.call((self, other), None)
-    def __rand__(self, other: Any) -> Tensor: return bitwise_and.call((other, self), None)
-    def __or__(self, other: Any) -> Tensor: return bitwise_or.call((self, other), None)
-    def __ror__(self, other: Any) -> Tensor: return bitwise_or.call((other, self), None)
-    def __xor__(self, other: Any) -> Tensor: return bitwise_xor.call((self, other), None)
-    def __rxor__(self, other: Any) -> Tensor: return bitwise_xor.call((other, self), None)
+    def __add__(self, other: ArrayLike) -> Tensor: return add.call((self, other), None)
+    def __radd__(self, other: ArrayLike) -> Tensor: return add.call((other, self), None)
+    def __sub__(self, other: ArrayLike) -> Tensor: return subtract.call((self, other), None)
+    def __rsub__(self, other: ArrayLike) -> Tensor: return subtract.call((other, self), None)
+    def __mul__(self, other: ArrayLike) -> Tensor: return multiply.call((self, other), None)
+    def __rmul__(self, other: ArrayLike) -> Tensor: return multiply.call((other, self), None)
+    def __truediv__(self, other: ArrayLike) -> Tensor: return divide.call((self, other), None)
+    def __rtruediv__(self, other: ArrayLike) -> Tensor: return divide.call((other, self), None)
+    def __pow__(self, other: ArrayLike) -> Tensor: return pow.call((self, other), None)
+    def __rpow__(self, other: ArrayLike) -> Tensor: return pow.call((other, self), None)
+    def __matmul__(self, other: ArrayLike) -> Tensor: return matmul.call((self, other), None)
+    def __rmatmul__(self, other: ArrayLike) -> Tensor: return matmul.call((other, self), None)
+    def __floordiv__(self, other: ArrayLike) -> Tensor:
+        return floor_divide.call((self, other), None)
+    def __rfloordiv__(self, other: ArrayLike) -> Tensor:
+        return floor_divide.call((other, self), None)
+    def __mod__(self, other: ArrayLike) -> Tensor: return remainder.call((self, other), None)
+    def __rmod__(self, other: ArrayLike) -> Tensor: return remainder.call((other, self), None)
+    def __and__(self, other: ArrayLike) -> Tensor: return bitwise_and.call((self, other), None)
+    def __rand__(self, other: ArrayLike) -> Tensor: return bitwise_and.call((other, self), None)
+    def __or__(self, other: ArrayLike) -> Tensor: return bitwise_or.call((self, other), None)
+    def __ror__(self, other: ArrayLike) -> Tensor: return bitwise_or.call((other, self), None)
+    def __xor__(self, other: ArrayLike) -> Tensor: return bitwise_xor.call((self, other), None)
+    def __rxor__(self, other: ArrayLike) -> Tensor: return bitwise_xor.call((other, self), None)
     def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
         return equal.call((self, other), None)
     def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
         return not_equal.call((self, other), None)
-    def __lt__(self, other: Any) -> Tensor: return less.call((self, other), None)
-    def __le__(self, other: Any) -> Tensor: return less_equal.call((self, other), None)
-    def __gt__(self, other: Any) -> Tensor: return greater.call((self, other), None)
-    def __ge__(self, other: Any) -> Tensor: return greater_equal.call((self, other), None)
+    def __lt__(self, other: ArrayLike) -> Tensor: return less.call((self, other), None)
+    def __le__(self, other: ArrayLike) -> Tensor: return less_equal.call((self, other), None)
+    def __gt__(self, other: ArrayLike) -> Tensor: return greater.call((self, other), None)
+    def __ge__(self, other: ArrayLike) -> Tensor: return greater_equal.call((self, other), None)
     def __invert__(self) -> Tensor: return bitwise_invert.call((self,), None)
     def __neg__(self) -> Tensor: return negative.call((self,), None)
     def __abs__(self) -> Tensor: return abs.call((self,), None)
@@ -209,6 +212,7 @@ class Operators(Variable):
         return matrix_transpose.call((self,), None)
 
     def reshape(self, *shape: Any) -> Tensor:
+        """The elements, in C order, in another shape: ``reshape(2, 3)`` or ``reshape((2, 3))``."""
         return reshape_op.call((self, as_shape(shape), None), None)
 
     def sum(self, axis: Axes = None, keepdims: bool = False, *, dtype: Any = None,
@@ -225,22 +229,28 @@ class Operators(Variable):
             return mean_op(self, one_of("mean", axis, dim), keepdim or keepdims)
         return mean_op.call((self, axis, keepdims), None)
 
-    def __iadd__(self, y: Any) -> Self: return in_place(self, "+=", add, np.add, (y,))
-    def __isub__(self, y: Any) -> Self: return in_place(self, "-=", subtract, np.subtract, (y,))
-    def __imul__(self, y: Any) -> Self: return in_place(self, "*=", multiply, np.multiply, (y,))
-    def __itruediv__(self, y: Any) -> Self: return in_place(self, "/=", divide, np.divide, (y,))
-    def __ifloordiv__(self, y: Any) -> Self:
+    def __iadd__(self, y: ArrayLike) -> Self: return in_place(self, "+=", add, np.add, (y,))
+    def __isub__(self, y: ArrayLike) -> Self:
+        return in_place(self, "-=", subtract, np.subtract, (y,))
+    def __imul__(self, y: ArrayLike) -> Self:
+        return in_place(self, "*=", multiply, np.multiply, (y,))
+    def __itruediv__(self, y: ArrayLike) -> Self:
+        return in_place(self, "/=", divide, np.divide, (y,))
+    def __ifloordiv__(self, y: ArrayLike) -> Self:
         return in_place(self, "//=", floor_divide, None, (y,))
-    def __imod__(self, y: Any) -> Self: return in_place(self, "%=", remainder, np.remainder, (y,))
-    def __ipow__(self, y: Any) -> Self: return in_place(self, "**=", pow, np.power, (y,))
-    def __imatmul__(self, y: Any) -> Self: return in_place(self, "@=", matmul, np.matmul, (y,))
-    def __iand__(self, y: Any) -> Self:
+    def __imod__(self, y: ArrayLike) -> Self:
+        return in_place(self, "%=", remainder, np.remainder, (y,))
+    def __ipow__(self, y: ArrayLike) -> Self: return in_place(self, "**=", pow, np.power, (y,))
+    def __imatmul__(self, y: ArrayLike) -> Self:
+        return in_place(self, "@=", matmul, np.matmul, (y,))
+    def __iand__(self, y: ArrayLike) -> Self:
         return in_place(self, "&=", bitwise_and, np.bitwise_and, (y,))
-    def __ior__(self, y: Any) -> Self: return in_place(self, "|=", bitwise_or, np.bitwise_or, (y,))
-    def __ixor__(self, y: Any) -> Self:
+    def __ior__(self, y: ArrayLike) -> Self:
+        return in_place(self, "|=", bitwise_or, np.bitwise_or, (y,))
+    def __ixor__(self, y: ArrayLike) -> Self:
         return in_place(self, "^=", bitwise_xor, np.bitwise_xor, (y,))
-    def __ilshift__(self, y: Any) -> Self:
+    def __ilshift__(self, y: ArrayLike) -> Self:
         return in_place(self, "<<=", bitwise_left_shift, np.left_shift, (y,))
-    def __irshift__(self, y: Any) -> Self:
+    def __irshift__(self, y: ArrayLike) -> Self:
         return in_place(self, ">>=", bitwise_right_shift, np.right_shift, (y,))
     # fmt: on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -50,7 +51,10 @@ from .operators import Gradient, Operators, as_shape, in_place, one_of
 
 if TYPE_CHECKING:
     from ..ops.declared import TensorOp
-    from .made import Made  # a stub: the operators, and what loops give to the class below
+    from .made import (
+        ArrayLike,
+        Made,
+    )  # a stub: the operators, and what loops give to the class below
 else:
     Made = Operators
 
@@ -157,9 +161,11 @@ class Tensor(Made):
 
     @classmethod
     def is_differentiable(cls, value: np.ndarray) -> bool:
+        """Whether values of this dtype can have gradients: floating-point and complex ones."""
         return is_floating(value.dtype)
 
     def conjugated(self, of: Any = None) -> Tensor:
+        """This cotangent as a gradient and the other way round, cast to the dtype of ``of``."""
         # The gradient of z = x + iy is dL/dx + i dL/dy, as in PyTorch. Rules pass on its conjugate:
         # that of f(z) is then the derivative f'(z) times it, whether numbers are complex or not.
         # And they pass on float32 where numbers have 16 bits: only what is handed out is rounded.
@@ -170,10 +176,12 @@ class Tensor(Made):
         return ops.conj(cotangent) if dtype.kind == "c" else cotangent
 
     def wide(self) -> Tensor:
+        """This tensor as ops compute with it: 16-bit floats as float32."""
         # As ops compute with it.
         return cast(self, float32) if self.narrow else self
 
     def seed(self, cotangent: Any) -> Tensor:
+        """The cotangent from which backward starts: 1, or the conjugate of what is given."""
         if cotangent is None:
             number = kernels.one(self.value)
             if number is None:
@@ -215,9 +223,11 @@ class Tensor(Made):
         return cotangent if cotangent.dtype == dtype else ops.astype(cotangent, dtype)
 
     def copied(self) -> Tensor:
+        """A constant with a copy of the elements."""
         return wrapped(kernels.copy(self.value))
 
     def again(self) -> Tensor:
+        """This view made again of what it is a view of, as the recorded changes left that."""
         root, steps = inplace.steps_of(self.view_of)
         is_leaf = self.tracked and self.node is None  # requires_grad was set on the view itself
         if root is None or is_leaf or not self.shares(self.data, root.data):
@@ -230,10 +240,12 @@ class Tensor(Made):
 
     @classmethod
     def zeros(cls, spec: Spec) -> Tensor:
+        """A constant of zeros, of the shape and dtype of a spec."""
         return wrapped(np.zeros(*spec[:2]))
 
     @classmethod
     def explained(cls, op: Op, error: Exception, values: Sequence[Any]) -> Exception:
+        """An error of a forward function with the op's name and what it was given."""
         arrays = all(isinstance(value, np.ndarray | np.generic | _Int | float) for value in values)
         if op.explain is not None and arrays and isinstance(error, ValueError):
             return ShapeError(f"{op.__name__}: {op.explain(*map(np.shape, values))}")
@@ -250,10 +262,12 @@ class Tensor(Made):
 
     @property
     def shape(self) -> Shape:
+        """The sizes along the axes."""
         return self.value.shape
 
     @property
     def ndim(self) -> _Int:
+        """How many axes there are."""
         return self.value.ndim
 
     @property
@@ -282,10 +296,12 @@ class Tensor(Made):
 
     @property
     def dtype(self) -> np.dtype:
+        """What the elements are: a dtype of NumPy, such as ``tt.float32``."""
         return self.value.dtype
 
     @property
     def nbytes(self) -> _Int:
+        """How many bytes the elements take."""
         return self.value.nbytes
 
     @property
@@ -442,7 +458,7 @@ class Tensor(Made):
             raise TypeError("type: PyTorch's x.type() is the name of a type; here x.dtype says it")
         return self.astype(dtype)
 
-    def item(self) -> _Float:
+    def item(self) -> builtins.float:
         """The only element, as a Python number: a bool, an int, a float, or a complex one."""
         if self.size != 1:
             raise ShapeError(f"item: the tensor has shape {self.shape}, not one element")
@@ -616,10 +632,10 @@ class Tensor(Made):
     # --- Methods: each is the op of its name; operators.py has the operators -------------------
 
     # fmt: off
-    def __lshift__(self, other: Any) -> Tensor: return ops.bitwise_left_shift(self, other)
-    def __rlshift__(self, other: Any) -> Tensor: return ops.bitwise_left_shift(other, self)
-    def __rshift__(self, other: Any) -> Tensor: return ops.bitwise_right_shift(self, other)
-    def __rrshift__(self, other: Any) -> Tensor: return ops.bitwise_right_shift(other, self)
+    def __lshift__(self, other: ArrayLike) -> Tensor: return ops.bitwise_left_shift(self, other)
+    def __rlshift__(self, other: ArrayLike) -> Tensor: return ops.bitwise_left_shift(other, self)
+    def __rshift__(self, other: ArrayLike) -> Tensor: return ops.bitwise_right_shift(self, other)
+    def __rrshift__(self, other: ArrayLike) -> Tensor: return ops.bitwise_right_shift(other, self)
     # fmt: on
 
     @property
@@ -631,20 +647,9 @@ class Tensor(Made):
         """The elements as ``dtype``; this very tensor if it has that dtype already."""
         return self if self.dtype == dtype else ops.astype(self, dtype)
 
-    # fmt: off
-    def float(self) -> Tensor: return self.astype(np.float32)
-    def double(self) -> Tensor: return self.astype(np.float64)
-    def half(self) -> Tensor: return self.astype(np.float16)
-    def bfloat16(self) -> Tensor: return self.astype(bfloat16_dtype())
-    def long(self) -> Tensor: return self.astype(np.int64)
-    def int(self) -> Tensor: return self.astype(np.int32)
-    def short(self) -> Tensor: return self.astype(np.int16)
-    def char(self) -> Tensor: return self.astype(np.int8)
-    def byte(self) -> Tensor: return self.astype(np.uint8)
-    def bool(self) -> Tensor: return self.astype(np.bool_)
-    def cfloat(self) -> Tensor: return self.astype(np.complex64)
-    def cdouble(self) -> Tensor: return self.astype(np.complex128)
-    # fmt: on
+    def bfloat16(self) -> Tensor:
+        """The elements as bfloat16."""
+        return self.astype(bfloat16_dtype())
 
     def view(self, *shape: Any) -> Tensor:
         """The elements, in C order, in another shape; a view where that can be."""
@@ -717,6 +722,7 @@ operation.scalars, operation.settled = SCALARS, settled
 
 
 def _identity(x: Any, variable: Any = None) -> Any:
+    """x itself, and one more node of the graph; ``variable`` becomes a parent of it."""
     return x
 
 

@@ -26,6 +26,18 @@ def test_tensors_and_their_operators() -> None:
     assert_type(y, Tensor)
 
 
+def test_names_of_pytorch() -> None:
+    x = tt.zeros(2, 3, dtype=tt.float).to(tt.double)
+    assert_type(x, Tensor)
+    assert_type(x.sum(dim=0, keepdim=True) + tt.sum(x, dim=0), Tensor)
+    assert_type(tt.gather(x, dim=1, index=tt.zeros((2, 1), dtype=tt.long)), Tensor)
+    assert_type(x.gather(1, tt.zeros((2, 1), dtype=tt.int64)).unsqueeze(0).long(), Tensor)
+    assert_type(F.softmax(x, dim=-1).clamp_(0, 1).eq(1), Tensor)
+    assert_type(x.item() if x.numel() == 1 else x.mean().item(), float)
+    assert_type(tt.median(x), Tensor)
+    assert_type(tt.median(x, dim=0).values, Tensor)
+
+
 def test_parameters_make_tensors() -> None:
     weight = nn.Linear(2, 3).weight
     assert_type(weight * 2, Tensor)
