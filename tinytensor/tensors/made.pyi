@@ -72,10 +72,9 @@ class Made(Operators):
     def acosh(self) -> Tensor:
         """The inverse hyperbolic cosine; NaN below 1."""
     def acosh_(self) -> Tensor:
-        """The inverse hyperbolic cosine; NaN below 1."""
+        """In place: The inverse hyperbolic cosine; NaN below 1."""
     def add(self, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor:
         """a + b, or a + alpha · b."""
-        """In place: The inverse hyperbolic cosine; NaN below 1."""
     def addbmm(
         self,
         batch1: ArrayLike,
@@ -279,7 +278,8 @@ class Made(Operators):
         beta: builtins.float = 1,
         alpha: builtins.float = 1,
     ) -> Tensor:
-        """β input + α batch1 batch2, of stacks of matrices, one by one; see :func:`addmm`."""
+        """In place: β input + α batch1 batch2, of stacks of matrices, one by one; see
+        :func:`addmm`."""
     def bernoulli(
         self, p: builtins.float | None = None, *, generator: np.random.Generator | None = None
     ) -> Tensor:
@@ -288,8 +288,6 @@ class Made(Operators):
     def bernoulli_(self, p: Any = 0.5, generator: np.random.Generator | None = None) -> Tensor:
         """Overwrite the elements by 1 with the chance ``p``, a number or an array that
         broadcasts to the tensor, and otherwise by 0."""
-        """In place: β input + α batch1 batch2, of stacks of matrices, one by one; see
-        :func:`addmm`."""
     def bincount(self, weights: ArrayLike | None = None, minlength: builtins.int = 0) -> Tensor:
         """How often each of the integers 0, 1, … is in x, which has one axis; with ``weights``
         the sum of these. Gradient: by the weights, g at x."""
@@ -320,6 +318,10 @@ class Made(Operators):
         is true."""
     def bmm(self, b: ArrayLike) -> Tensor:
         """``matmul`` of arrays of 3 and 3 axes alone."""
+    def bool(self) -> Tensor:
+        """The elements as bool."""
+    def byte(self) -> Tensor:
+        """The elements as uint8."""
     def cauchy_(
         self,
         median: builtins.float = 0.0,
@@ -327,10 +329,6 @@ class Made(Operators):
         generator: np.random.Generator | None = None,
     ) -> Tensor:
         """Overwrite the elements by numbers of a Cauchy distribution."""
-    def bool(self) -> Tensor:
-        """The elements as bool."""
-    def byte(self) -> Tensor:
-        """The elements as uint8."""
     def cdouble(self) -> Tensor:
         """The elements as complex128."""
     def ceil(self) -> Tensor:
@@ -489,28 +487,19 @@ class Made(Operators):
     def digamma(self) -> Tensor:
         """ψ(x) = Γ′(x) / Γ(x); NaN at the negative whole numbers. Gradient: g ψ′(x)."""
     def digamma_(self) -> Tensor:
-        """ψ(x) = Γ′(x) / Γ(x); NaN at the negative whole numbers. Gradient: g ψ′(x)."""
+        """In place: ψ(x) = Γ′(x) / Γ(x); NaN at the negative whole numbers. Gradient: g ψ′(x)."""
     def div(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
         """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
         towards 0, both of the dtype of a and b and with a gradient of 0."""
     def div_(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
-        """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
-        towards 0, both of the dtype of a and b and with a gradient of 0."""
+        """In place: a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc"
+        rounded towards 0, both of the dtype of a and b and with a gradient of 0."""
     def divide(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
         """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
         towards 0, both of the dtype of a and b and with a gradient of 0."""
     def divide_(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
-        """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
-        towards 0, both of the dtype of a and b and with a gradient of 0."""
-        """In place: ψ(x) = Γ′(x) / Γ(x); NaN at the negative whole numbers. Gradient: g ψ′(x)."""
-    def div(self, b: ArrayLike) -> Tensor:
-        """a / b."""
-    def div_(self, b: ArrayLike) -> Tensor:
-        """In place: a / b."""
-    def divide(self, b: ArrayLike) -> Tensor:
-        """a / b."""
-    def divide_(self, b: ArrayLike) -> Tensor:
-        """In place: a / b."""
+        """In place: a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc"
+        rounded towards 0, both of the dtype of a and b and with a gradient of 0."""
     def dot(self, b: ArrayLike) -> Tensor:
         """``matmul`` of arrays of 1 and 1 axes alone."""
     def double(self) -> Tensor:
@@ -552,7 +541,7 @@ class Made(Operators):
     def expm1(self) -> Tensor:
         """eˣ − 1, exact also near 0."""
     def expm1_(self) -> Tensor:
-        """eˣ − 1, exact also near 0."""
+        """In place: eˣ − 1, exact also near 0."""
     def exponential_(
         self, lambd: builtins.float = 1.0, generator: np.random.Generator | None = None
     ) -> Tensor:
@@ -561,7 +550,6 @@ class Made(Operators):
         """Overwrite the elements [i, i, …] by ``value``. Those of more than two axes have equal
         sizes; with ``wrap`` the diagonal of a tall matrix begins anew after each gap of one
         row."""
-        """In place: eˣ − 1, exact also near 0."""
     def fix(self) -> Tensor:
         """The nearest whole number towards 0. The gradient is 0."""
     def fix_(self) -> Tensor:
@@ -623,11 +611,10 @@ class Made(Operators):
     def ge(self, b: ArrayLike) -> Tensor:
         """a ≥ b, as a tensor of bool."""
     def ge_(self, b: ArrayLike) -> Tensor:
-        """a ≥ b, as a tensor of bool."""
+        """In place: a ≥ b, as a tensor of bool."""
     def geometric_(self, p: builtins.float, generator: np.random.Generator | None = None) -> Tensor:
         """Overwrite the elements by how many trials it takes to succeed once, each with the
         chance ``p``: 1 or more."""
-        """In place: a ≥ b, as a tensor of bool."""
     def ger(self, b: ArrayLike) -> Tensor:
         """out[i, j] = a[i] b[j], for two vectors."""
     def greater(self, b: ArrayLike) -> Tensor:
@@ -687,7 +674,8 @@ class Made(Operators):
     def index_add_(
         self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike, alpha: builtins.float = 1
     ) -> Tensor:
-        """x with ``alpha`` times slice i of ``source`` added at ``index[i]`` along ``axis``."""
+        """In place: x with ``alpha`` times slice i of ``source`` added at ``index[i]`` along
+        ``axis``."""
     @overload
     def index_copy(self, axis: builtins.int, index: ArrayLike, source: ArrayLike) -> Tensor: ...
     @overload
@@ -717,7 +705,8 @@ class Made(Operators):
     def index_put_(
         self, indices: tuple[ArrayLike, ...], values: ArrayLike, accumulate: builtins.bool = False
     ) -> Tensor:
-        """x with ``values`` at ``[indices]``, a tuple of arrays; added, if ``accumulate``."""
+        """In place: x with ``values`` at ``[indices]``, a tuple of arrays; added, if
+        ``accumulate``."""
     @overload
     def index_reduce_(
         self,
@@ -737,8 +726,9 @@ class Made(Operators):
         reduce: str,
         include_self: builtins.bool = True,
     ) -> Tensor:
-        """x with slice i of ``source`` joined to slice ``index[i]`` along ``axis``, by "sum",
-        "mean", "prod", "amax" or "amin"; without ``include_self``, to each other alone."""
+        """In place: x with slice i of ``source`` joined to slice ``index[i]`` along ``axis``, by
+        "sum", "mean", "prod", "amax" or "amin"; without ``include_self``, to each other
+        alone."""
     @overload
     def index_select(self, axis: builtins.int, index: ArrayLike) -> Tensor: ...
     @overload
@@ -855,7 +845,7 @@ class Made(Operators):
     def log2_(self) -> Tensor:
         """In place: The logarithm to base 2."""
     def log_(self) -> Tensor:
-        """The natural logarithm; −inf at 0, NaN below."""
+        """In place: The natural logarithm; −inf at 0, NaN below."""
     def log_normal_(
         self,
         mean: builtins.float = 1.0,
@@ -863,7 +853,6 @@ class Made(Operators):
         generator: np.random.Generator | None = None,
     ) -> Tensor:
         """Overwrite the elements by numbers whose logarithms are normal ones."""
-        """In place: The natural logarithm; −inf at 0, NaN below."""
     def log_softmax(
         self, axis: builtins.int = -1, dtype: Dtype = None, *, dim: builtins.int = -1
     ) -> Tensor:
@@ -1013,7 +1002,7 @@ class Made(Operators):
     def mul(self, b: ArrayLike) -> Tensor:
         """a · b."""
     def mul_(self, b: ArrayLike) -> Tensor:
-        """a · b."""
+        """In place: a · b."""
     def multinomial(
         self,
         num_samples: builtins.int,
@@ -1024,7 +1013,6 @@ class Made(Operators):
         """``num_samples`` indices of each row of weights x (C) or (N, C), drawn with the chances
         that the weights have among those of the row; each index once, or any time with
         ``replacement``."""
-        """In place: a · b."""
     def multiply(self, b: ArrayLike) -> Tensor:
         """a · b."""
     def multiply_(self, b: ArrayLike) -> Tensor:
@@ -1199,7 +1187,7 @@ class Made(Operators):
     def put_(
         self, index: ArrayLike, *, src: ArrayLike, accumulate: builtins.bool = False
     ) -> Tensor:
-        """x with the elements of ``source`` at ``index`` of the flattened x; added, if
+        """In place: x with the elements of ``source`` at ``index`` of the flattened x; added, if
         ``accumulate``."""
     def qr(self, mode: str = "reduced") -> QRResult:
         """x = Q R, Q with orthonormal columns and R upper triangular."""
@@ -1219,7 +1207,7 @@ class Made(Operators):
     def rad2deg(self) -> Tensor:
         """x 180 / π: radians in degrees."""
     def rad2deg_(self) -> Tensor:
-        """x 180 / π: radians in degrees."""
+        """In place: x 180 / π: radians in degrees."""
     def random_(
         self,
         low: builtins.int = 0,
@@ -1229,7 +1217,6 @@ class Made(Operators):
         """Overwrite the elements by integers from [low, high); by those below ``low`` if it is
         given alone, and without both by all from 0 on that the dtype has, of floats those
         without gaps."""
-        """In place: x 180 / π: radians in degrees."""
     def ravel(self) -> Tensor:
         """The elements in a row."""
     def reciprocal(self) -> Tensor:
@@ -1272,12 +1259,8 @@ class Made(Operators):
         """The nearest whole number, halves to even; with ``decimals`` the nearest of so many
         digits behind the point, or of zeros before it. The gradient is 0."""
     def round_(self, decimals: builtins.int = 0) -> Tensor:
-        """The nearest whole number, halves to even; with ``decimals`` the nearest of so many
-        digits behind the point, or of zeros before it. The gradient is 0."""
-    def round(self) -> Tensor:
-        """The nearest whole number, halves to even. The gradient is 0."""
-    def round_(self) -> Tensor:
-        """In place: The nearest whole number, halves to even. The gradient is 0."""
+        """In place: The nearest whole number, halves to even; with ``decimals`` the nearest of
+        so many digits behind the point, or of zeros before it. The gradient is 0."""
     def rsqrt(self) -> Tensor:
         """1 / √x."""
     def rsqrt_(self) -> Tensor:
@@ -1321,7 +1304,8 @@ class Made(Operators):
         reduce: str | None = None,
         include_self: builtins.bool = True,
     ) -> Tensor:
-        """x with element [i, j, …] of ``source`` at [index[i, j, …], j, …], for ``axis`` 0."""
+        """In place: x with element [i, j, …] of ``source`` at [index[i, j, …], j, …], for
+        ``axis`` 0."""
     @overload
     def scatter_reduce(
         self,
@@ -1361,7 +1345,7 @@ class Made(Operators):
         reduce: str,
         include_self: builtins.bool = True,
     ) -> Tensor:
-        """``scatter`` with a ``reduce`` that must be given."""
+        """In place: ``scatter`` with a ``reduce`` that must be given."""
     @overload
     def select(self, axis: builtins.int, index: builtins.int) -> Tensor: ...
     @overload
@@ -1377,7 +1361,8 @@ class Made(Operators):
     def sgn(self) -> Tensor:
         """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0."""
     def sgn_(self) -> Tensor:
-        """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0."""
+        """In place: −1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is
+        0."""
     def short(self) -> Tensor:
         """The elements as int16."""
     def sigmoid(self) -> Tensor:
@@ -1555,18 +1540,13 @@ class Made(Operators):
     def triu_(
         self, k: builtins.int = 0, *, diagonal: builtins.int = 0, offset: builtins.int = 0
     ) -> Tensor:
-        """The upper triangle of the last two axes, from diagonal ``k`` on; 0 below."""
+        """In place: The upper triangle of the last two axes, from diagonal ``k`` on; 0 below."""
     def true_divide(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
         """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
         towards 0, both of the dtype of a and b and with a gradient of 0."""
     def true_divide_(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
-        """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
-        towards 0, both of the dtype of a and b and with a gradient of 0."""
-        """In place: The upper triangle of the last two axes, from diagonal ``k`` on; 0 below."""
-    def true_divide(self, b: ArrayLike) -> Tensor:
-        """a / b."""
-    def true_divide_(self, b: ArrayLike) -> Tensor:
-        """In place: a / b."""
+        """In place: a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc"
+        rounded towards 0, both of the dtype of a and b and with a gradient of 0."""
     def trunc(self) -> Tensor:
         """The nearest whole number towards 0. The gradient is 0."""
     def trunc_(self) -> Tensor:
