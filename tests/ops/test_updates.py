@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinytensor as tt
+from tinytensor.ops import indexing
 
 CHANGES: dict[str, Any] = {
     "set": lambda old, new: new,
@@ -159,7 +160,7 @@ def test_scatter_add_of_rows_is_numpys(index: Any, shape: tuple[int, ...], dtype
     g = (8 * np.random.default_rng(0).normal(size=picked)).astype(dtype)
     expected = np.zeros(shape, dtype)
     np.add.at(expected, index, g)
-    got = tt.ops.scatter_add(tt.tensor(g), index, shape).numpy()
+    got = indexing.added_at(tt.tensor(g), index, shape).numpy()
     assert got.dtype == expected.dtype
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-4)
 
@@ -167,8 +168,8 @@ def test_scatter_add_of_rows_is_numpys(index: Any, shape: tuple[int, ...], dtype
 @pytest.mark.parametrize("place", [5, -6])
 def test_scatter_add_out_of_range(place: int) -> None:
     index = np.full(300, place)
-    with pytest.raises(IndexError, match=f"scatter_add: index {place} is out of bounds"):
-        tt.ops.scatter_add(tt.zeros((300, 3)), index, (5, 3))
+    with pytest.raises(IndexError, match=f"added_at: index {place} is out of bounds"):
+        indexing.added_at(tt.zeros((300, 3)), index, (5, 3))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bool"])

@@ -52,7 +52,7 @@ LOOPING = {
     "lstm": {"w_ih", "w_hh", "b_ih", "b_hh"},
     "nll_loss": {"weight"},
     "rnn": {"w_ih", "w_hh", "b_ih", "b_hh"},
-    "scatter_add": {"index"},  # in lanes of lanes
+    "added_at": {"index"},  # in lanes of lanes
     "searchsorted": {"x"},
 }
 
@@ -70,7 +70,7 @@ def choices(row: Row, case: Case) -> list[tuple[Key, ...]]:
         key
         for key, array in arrays(case).items()
         if not (row.op in INDEXING and array.dtype == bool)
-        and not (row.op in ("advanced_index", "scatter_add") and len(key) > 1)
+        and not (row.op in ("advanced_index", "added_at") and len(key) > 1)
         and (row.op, key) != ("repeat", (1,))
     ]
     if not keys:

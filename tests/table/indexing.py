@@ -41,7 +41,7 @@ row(
     ],
 )
 row(
-    "scatter_add",
+    "added_at",
     lambda rng: [
         case(normal(rng, 3, 3), np.array([0, 0, 3]), (4, 3)),
         case(normal(rng, 2, 3), slice(1, 3), (4, 3)),

@@ -66,7 +66,7 @@ CALLS: dict[str, list[Case]] = {
         case([normal(130, 99), normal(130, 517)], 1),
     ],
     "take": [case(normal(300, 65), rng.integers(0, 300, 999), axis=0)],
-    "scatter_add": [case(normal(999, 65), rng.integers(0, 300, 999), (300, 65))],
+    "added_at": [case(normal(999, 65), rng.integers(0, 300, 999), (300, 65))],
     "matmul": [
         case(normal(150, 700), normal(700, 300)),
         case(normal(700, 150).T, normal(300, 700).T),

@@ -179,7 +179,6 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "repeat": lambda x, dims: tt.tile(x, dims),
     "reshape_as": lambda x, other: tt.reshape(x, other.shape),
     "scatter": _scattered,
-    "scatter_add": lambda x, dim, index, src: _scattered(x, dim, index, src, "add"),
     "sort": _sorted,
     "split": _split,
     "split.list_args": _split,

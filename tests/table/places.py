@@ -73,6 +73,14 @@ row(
     ),
 )
 row(
+    "scatter_add",
+    lambda rng: [
+        case(normal(rng, 4, 3), 0, np.array([[0, 2, 1], [3, 0, 1]]), normal(rng, 2, 3)),
+        case(normal(rng, 4, 3), -1, np.array([[0, 0], [2, 1]]), normal(rng, 2, 2)),
+    ],
+    torch=lambda torch, x, axis, index, source: torch.scatter_add(x, axis, index, source),
+)
+row(
     "scatter_reduce",
     lambda rng: [
         case(apart(rng, 4, 3), -1, np.array([[0, 0], [2, 1]]), apart(rng, 2, 2) + 0.1, "amax"),

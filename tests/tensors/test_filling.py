@@ -176,6 +176,7 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "masked_scatter": (np.eye(3, dtype=bool), SOURCE),
     "put": (INDEX, SOURCE[0]),
     "scatter": (1, np.array([[0], [2], [1]]), SOURCE[:, :1]),
+    "scatter_add": (1, np.array([[0], [2], [1]]), SOURCE[:, :1]),
     "scatter_reduce": (1, np.array([[0], [2], [1]]), SOURCE[:, :1], "amax"),
     "addmv": (SOURCE @ SOURCE.T, SOURCE[:, 0]),
     "addr": (SOURCE[:, 0], SOURCE[:, 1]),

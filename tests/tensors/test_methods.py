@@ -22,6 +22,7 @@ ELSEWHERE = {
     "index_reduce",
     "put",
     "scatter",
+    "scatter_add",
     "scatter_reduce",
 }
 PLAIN = [name for name in IN_PLACE if hasattr(tt, name) and name not in ELSEWHERE]

@@ -18,7 +18,6 @@ from .composed import composed
 from .declared import op
 
 __all__ = [
-    "scatter_add",
     "take",
     "take_along_axis",
 ]
@@ -94,7 +93,7 @@ def basic_index(x, index):
     """``x[index]`` for an index of integers, slices, None and ``...``: a view."""
 
 
-basic_index.grad(x=lambda g, index, x_shape: scatter_add(g, index, x_shape))
+basic_index.grad(x=lambda g, index, x_shape: added_at(g, index, x_shape))
 
 
 # Elements from which on it is worth the look at an index, to copy rows and to add them up.
@@ -145,12 +144,12 @@ def advanced_index(x, index):
     return x[index]
 
 
-advanced_index.grad(x=lambda g, index, x_shape: scatter_add(g, index, x_shape))
+advanced_index.grad(x=lambda g, index, x_shape: added_at(g, index, x_shape))
 basic_index.written = advanced_index.written = "x[index]"
 
 
 @op
-def scatter_add(g: ArrayLike, index: Any, shape: tuple[int, ...]) -> Tensor:
+def added_at(g: ArrayLike, index: Any, shape: tuple[int, ...]) -> Tensor:
     """Zeros of ``shape`` with g added at ``[index]``; where an index repeats, all are added."""
     if is_basic(index):
         return kernels.place(g, index, shape)
@@ -171,7 +170,7 @@ def scatter_add(g: ArrayLike, index: Any, shape: tuple[int, ...]) -> Tensor:
     return kernels.embedding_backward(g, numbers, rows, None).reshape(shape)
 
 
-scatter_add.grad(g=lambda gg, index: getitem(gg, index))
+added_at.grad(g=lambda gg, index: getitem(gg, index))
 
 
 @composed
@@ -314,4 +313,4 @@ def _scatter_lanes(op, args, mapped, static):
 _pick.batched(_pick_lanes)
 basic_index.batched(lambda op, args, mapped, static: op(args[0], of_all_lanes(args[1], (), 0)))
 advanced_index.batched(_index_lanes, formula=lookup)
-scatter_add.batched(_scatter_lanes)
+added_at.batched(_scatter_lanes)

@@ -38,6 +38,7 @@ __all__ = [
     "masked_select",
     "narrow",
     "put",
+    "scatter_add",
     "scatter_reduce",
     "select",
     "select_scatter",
@@ -171,6 +172,13 @@ def index_reduce(
     "prod", "amax" or "amin"; without ``include_self``, to each other alone."""
     place = _along("index_reduce", x, axis, index)
     return joined("index_reduce", x, place, source, reduce, include_self)
+
+
+@composed
+def scatter_add(x: ArrayLike, axis: int, index: ArrayLike, source: ArrayLike) -> Tensor:
+    """x with element [i, j, …] of ``source`` added at [index[i, j, …], j, …], for ``axis`` 0:
+    ``scatter`` by "sum"."""
+    return scatter(x, axis, index, source, "sum")
 
 
 @composed

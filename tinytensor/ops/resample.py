@@ -19,7 +19,7 @@ from .batching import elementwise, folded, shifted, unfolded
 from .checks import NUMBERS, axis_index, fits_memory, lined_up, sizes
 from .composed import composed, computed
 from .declared import op
-from .indexing import scatter_add, take
+from .indexing import added_at, take
 from .shape import moveaxis
 
 __all__ = [
@@ -145,7 +145,7 @@ def _windows_backward(g, x_shape, axis, size, step):
     axis = axis_index("windows_along", axis, len(x_shape))
     places = step * np.arange(g.shape[axis])[:, np.newaxis] + np.arange(size)
     index = (*(slice(None),) * axis, places)
-    return scatter_add(moveaxis(g, -1, axis + 1), index, x_shape)
+    return added_at(moveaxis(g, -1, axis + 1), index, x_shape)
 
 
 windows_along.grad(x=_windows_backward)

@@ -14,7 +14,7 @@ from .checks import number
 from .complex_numbers import imag, real
 from .composed import computed
 from .fft import fft, ifft, irfft, rfft
-from .indexing import scatter_add
+from .indexing import added_at
 from .operands import operand
 from .resample import windows_along
 from .shape import broadcast_to, pad, pad_constant, stack
@@ -92,7 +92,7 @@ def _added(frames: Any, hop: int) -> Any:
     count, size = frames.shape[-2:]
     places = hop * np.arange(count)[:, np.newaxis] + np.arange(size)
     length = size + hop * (count - 1)
-    return scatter_add(frames, (..., places), (*frames.shape[:-2], length))
+    return added_at(frames, (..., places), (*frames.shape[:-2], length))
 
 
 @computed

@@ -11,6 +11,7 @@ WAYS: dict[str, dict[str, str]] = {
         "H": "x.mH",
         "apply_": "tt.tensor([f(v) for v in x]), or ops on all elements at once",
         "as_strided": "numpy.lib.stride_tricks.as_strided of x.numpy()",
+        "data_ptr": "x.numpy().ctypes.data",
         "cuda": "there is only the device 'cpu'.",
         "coalesce": "there are no sparse tensors.",
         "equal": "tt.equal compares element by element; PyTorch's x.equal(y) is"
@@ -28,6 +29,8 @@ WAYS: dict[str, dict[str, str]] = {
         "sort": "tt.sort(x, axis) gives the values, tt.argsort(x, axis) the indices; PyTorch's"
         " x.sort() gives both.",
         "squeeze_": "x = x.squeeze(axis)",
+        "storage_offset": "there are no storages: a tensor's memory is that of x.numpy().",
+        "untyped_storage": "there are no storages: a tensor's memory is that of x.numpy().",
         "swapaxes_": "x = x.swapaxes(axis1, axis2)",
         "swapdims_": "x = x.swapaxes(axis1, axis2)",
         "symeig": "tt.linalg.eigh(x)",

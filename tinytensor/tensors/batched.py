@@ -22,7 +22,7 @@ import numpy as np
 from .. import ops, random
 from ..engine.core import GraphError, Variable, wrap
 from ..engine.operation import Op
-from ..errors import VmapError
+from ..errors import ShapeError, VmapError
 from ..ops.batching import lanes_of, unchangeable
 from ..ops.precision import has_narrow, once_rounded
 from .tensor import Dtype, Shape, Tensor
@@ -104,6 +104,14 @@ class Batched(Tensor):
 
     def contiguous(self) -> Tensor:
         return self
+
+    def is_contiguous(self) -> bool:
+        return True
+
+    def _as_bytes_of(self, dtype: np.dtype) -> Tensor:
+        if self.ndim == 0 and dtype.itemsize != self.dtype.itemsize:
+            raise ShapeError(f"view: a number of {self.dtype} cannot be seen as {dtype}")
+        return lane_of(self.value._as_bytes_of(dtype), self.level)
 
     # --- What a lane cannot do -----------------------------------------------------------------
 

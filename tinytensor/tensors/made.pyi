@@ -473,6 +473,35 @@ class Made(Operators):
         self, k: builtins.int = 0, *, diagonal: builtins.int = 0, offset: builtins.int = 0
     ) -> Tensor:
         """A matrix with all elements of x, in C order, on its diagonal ``k`` and 0 elsewhere."""
+    @overload
+    def diagonal_scatter(
+        self,
+        source: ArrayLike,
+        offset: builtins.int = 0,
+        axis1: builtins.int = 0,
+        axis2: builtins.int = 1,
+        *,
+        dim0: builtins.int = 0,
+        dim1: builtins.int = 0,
+        diagonal: builtins.int = 0,
+        dim2: builtins.int = 1,
+    ) -> Tensor: ...
+    @overload
+    def diagonal_scatter(
+        self,
+        *,
+        src: ArrayLike,
+        offset: builtins.int = 0,
+        axis1: builtins.int = 0,
+        axis2: builtins.int = 1,
+        dim0: builtins.int = 0,
+        dim1: builtins.int = 0,
+        diagonal: builtins.int = 0,
+        dim2: builtins.int = 1,
+    ) -> Tensor:
+        """A copy of x with ``source`` on the diagonals ``offset`` of the matrices in two axes:
+        what ``diagonal`` with these arguments then gives, and other shapes that broadcast to
+        it."""
     def diff(
         self,
         n: builtins.int = 1,
@@ -707,6 +736,27 @@ class Made(Operators):
     ) -> Tensor:
         """In place: x with ``values`` at ``[indices]``, a tuple of arrays; added, if
         ``accumulate``."""
+    @overload
+    def index_reduce(
+        self,
+        axis: builtins.int,
+        index: ArrayLike,
+        source: ArrayLike,
+        reduce: str,
+        include_self: builtins.bool = True,
+    ) -> Tensor: ...
+    @overload
+    def index_reduce(
+        self,
+        *,
+        dim: builtins.int,
+        index: ArrayLike,
+        src: ArrayLike,
+        reduce: str,
+        include_self: builtins.bool = True,
+    ) -> Tensor:
+        """x with slice i of ``source`` joined to slice ``index[i]`` along ``axis``, by "sum",
+        "mean", "prod", "amax" or "amin"; without ``include_self``, to each other alone."""
     @overload
     def index_reduce_(
         self,
@@ -1307,6 +1357,18 @@ class Made(Operators):
         """In place: x with element [i, j, …] of ``source`` at [index[i, j, …], j, …], for
         ``axis`` 0."""
     @overload
+    def scatter_add(self, axis: builtins.int, index: ArrayLike, source: ArrayLike) -> Tensor: ...
+    @overload
+    def scatter_add(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor:
+        """x with element [i, j, …] of ``source`` added at [index[i, j, …], j, …], for ``axis``
+        0: ``scatter`` by "sum"."""
+    @overload
+    def scatter_add_(self, axis: builtins.int, index: ArrayLike, source: ArrayLike) -> Tensor: ...
+    @overload
+    def scatter_add_(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor:
+        """In place: x with element [i, j, …] of ``source`` added at [index[i, j, …], j, …], for
+        ``axis`` 0: ``scatter`` by "sum"."""
+    @overload
     def scatter_reduce(
         self,
         axis: builtins.int,
@@ -1423,6 +1485,10 @@ class Made(Operators):
         self, indices_or_sections: builtins.int | Sequence[builtins.int], axis: builtins.int = 0
     ) -> tuple[Tensor, ...]:
         """Views of x along ``axis``: that many equal pieces, or cut before the given indices."""
+    def split_with_sizes(
+        self, sizes: Sequence[builtins.int], axis: builtins.int = 0, *, dim: builtins.int = 0
+    ) -> tuple[Tensor, ...]:
+        """Views of x along ``axis``, of these sizes, which add up to its own."""
     def sqrt(self) -> Tensor:
         """√x; NaN below 0."""
     def sqrt_(self) -> Tensor:

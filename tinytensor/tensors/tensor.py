@@ -39,9 +39,11 @@ from ..engine.operation import Op
 from ..errors import DtypeError, RangeError, ShapeError, kind_of
 from ..ops import inplace
 from ..ops.aliases import expand
+from ..ops.checks import axis_index
 from ..ops.indexing import raw_index
 from ..ops.operands import holds_graph, keep_graph, settled
 from ..ops.precision import cast
+from ..ops.resample import unfold_axis
 from ..ops.updates import At
 from .floats16 import widened
 from .namespace_info import ARRAY_API_VERSION, CPU, target
@@ -651,9 +653,47 @@ class Tensor(Made):
         """The elements as bfloat16."""
         return self.astype(bfloat16_dtype())
 
-    def view(self, *shape: Any) -> Tensor:
-        """The elements, in C order, in another shape; a view where that can be."""
+    def view(self, *shape: Any, dtype: Dtype = None) -> Tensor:
+        """The elements, in C order, in another shape; a view where that can be. Or, given a dtype,
+        the bytes as elements of that: a constant on the same memory.
+
+        >>> import tinytensor as tt
+        >>> hex(tt.tensor(1.0).view(tt.int32))
+        '0x3f800000'
+        """
+        kind = shape[0] if len(shape) == 1 and dtype is None else dtype
+        if isinstance(kind, np.dtype | type):
+            return self._as_bytes_of(np.dtype(kind))
         return ops.reshape(self, as_shape(shape))
+
+    def _as_bytes_of(self, dtype: np.dtype) -> Tensor:
+        if dtype == self.dtype:
+            return self
+        if not is_number(dtype) or dtype.kind == "b":
+            raise DtypeError(f"view: bytes of {self.dtype} are no {dtype}; astype(dtype) casts")
+        made = self.detach()
+        try:
+            made.value = made.value.view(dtype)
+        except ValueError as error:
+            raise ShapeError(
+                f"view: {self.dtype} {self.shape} cannot be seen as {dtype}: {error}"
+            ) from error
+        made.narrow = is_narrow(made.value)
+        return made
+
+    def unfold(self, axis: _Int, size: _Int, step: _Int) -> Tensor:
+        """Windows of ``size`` elements along ``axis``, ``step`` apart, of which there are
+        (n − size) / step + 1: a view. Their elements lie along a new last axis."""
+        return unfold_axis(self, axis, size, step)
+
+    def is_contiguous(self) -> _Bool:
+        """Whether the memory holds the elements side by side in C order."""
+        return self.data.flags.c_contiguous
+
+    def stride(self, axis: _Int | None = None) -> _Int | tuple[_Int, ...]:
+        """How many elements lie between neighbours along ``axis``, or along each."""
+        steps = tuple(step // self.dtype.itemsize for step in self.data.strides)
+        return steps if axis is None else steps[axis_index("stride", axis, self.ndim, False)]
 
     def permute(self, *axes: Any, dims: Sequence[_Int] | None = None) -> Tensor:
         """The axes in another order, given as one tuple or one by one."""
