@@ -173,9 +173,11 @@ class Stub:
             yield from ["", *block] if i else block
 
 
-def import_order(name: str) -> tuple[int, str]:
-    """Constants, classes, and then the others."""
-    return 0 if name.isupper() else 1 if name[0].isupper() else 2, name
+def import_order(name: str) -> tuple[int, list[tuple[bool, int, str]]]:
+    """Constants, classes, and then the others; log2 before log10."""
+    parts = re.findall(r"\d+|\D+", name)
+    natural = [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+    return 0 if name.isupper() else 1 if name[0].isupper() else 2, natural
 
 
 def wrapped(start: str, parts: list[str], end: str, indent: str) -> str:
@@ -290,7 +292,7 @@ def imports_of(module: str) -> dict[str, tuple[str, str]]:
 def of_functions(namespace: ModuleType) -> str:
     """The stub of a module of ops: its public names."""
     stub = Stub(namespace.__name__)
-    names = sorted(namespace.__all__)
+    names = sorted(namespace.__all__, key=import_order)
     for name in names:
         value = getattr(namespace, name)
         if inspect.isclass(value):
@@ -303,7 +305,8 @@ def of_functions(namespace: ModuleType) -> str:
         package, _, name = inner.__name__.rpartition(".")
         if package == namespace.__name__:
             stub.named(".", f"{name} as {name}")
-    return stub.text()
+    listed = "\n".join(["__all__ = [", *(f'    "{name}",' for name in names), "]"])
+    return stub.text(f"{listed}\n")
 
 
 def of_methods() -> str:

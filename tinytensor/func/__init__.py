@@ -5,7 +5,7 @@ trees of tensors (:func:`tree_flatten`), and an argument may be a module.
 """
 
 from .checking import *
-from .checkpointing import checkpoint
+from .checkpointing import checkpoint as checkpoint
 from .gradients import *
 from .jacobians import *
 from .linearization import *

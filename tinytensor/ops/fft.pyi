@@ -4,6 +4,29 @@ from tinytensor.ops.annotations import Norm, Sizes
 from tinytensor.tensors.made import ArrayLike
 from tinytensor.tensors.tensor import Tensor
 
+__all__ = [
+    "fft",
+    "fft2",
+    "fftn",
+    "fftshift",
+    "hfft",
+    "hfft2",
+    "hfftn",
+    "ifft",
+    "ifft2",
+    "ifftn",
+    "ifftshift",
+    "ihfft",
+    "ihfft2",
+    "ihfftn",
+    "irfft",
+    "irfft2",
+    "irfftn",
+    "rfft",
+    "rfft2",
+    "rfftn",
+]
+
 def fft(
     x: ArrayLike, n: int | None = None, axis: int = -1, norm: Norm = "backward", *, dim: int = -1
 ) -> Tensor: ...

@@ -56,6 +56,53 @@ class SVDResult(NamedTuple):
     S: Tensor
     Vh: Tensor
 
+__all__ = [
+    "cholesky",
+    "cholesky_ex",
+    "cholesky_inverse",
+    "cholesky_solve",
+    "cond",
+    "cross",
+    "det",
+    "diagonal",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "householder_product",
+    "inv",
+    "inv_ex",
+    "logdet",
+    "lstsq",
+    "lu",
+    "lu_factor",
+    "lu_factor_ex",
+    "lu_solve",
+    "matmul",
+    "matrix_exp",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "matrix_transpose",
+    "multi_dot",
+    "norm",
+    "outer",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "solve_triangular",
+    "svd",
+    "svdvals",
+    "tensordot",
+    "tensorinv",
+    "tensorsolve",
+    "trace",
+    "vander",
+    "vecdot",
+    "vector_norm",
+]
+
 def cholesky(x: ArrayLike, upper: bool = False) -> Tensor: ...
 def cholesky_ex(x: ArrayLike, upper: bool = False) -> CholeskyExResult: ...
 def cholesky_inverse(factor: ArrayLike, upper: bool = False) -> Tensor: ...
