@@ -37,7 +37,7 @@ TOLERANCE = 1e-10  # of the largest element
 # The shapes of their results depend on the elements.
 REFUSED = {
     "argwhere", "bincount", "nonzero", "unique_all", "unique_counts", "unique_inverse",
-    "unique_values",
+    "unique_consecutive", "unique_slices", "unique_values",
 }  # fmt: skip
 INDEXING = {"getitem", "advanced_index", "index_put", "masked_select"}
 # What loops over the lanes, and which arguments must have lanes for that. All else works on them at
@@ -53,7 +53,6 @@ LOOPING = {
     "nll_loss": {"weight"},
     "rnn": {"w_ih", "w_hh", "b_ih", "b_hh"},
     "added_at": {"index"},  # in lanes of lanes
-    "searchsorted": {"x"},
 }
 
 

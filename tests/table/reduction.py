@@ -120,8 +120,10 @@ row(
         case(rng.normal(size=(3, 4)), axis=0),
         case(rng.normal(size=(2, 3, 4)), axis=-2),
         case(rng.normal(size=(3, 4)), axis=1, reverse=True),
+        case(rng.normal(size=(3, 4)), axis=1, dtype="float64"),
+        case(rng.integers(0, 99, (3, 4)).astype(np.int8), axis=0, dtype="int64"),
     ],
-    torch=lambda torch, x, axis=0, reverse=False: (
+    torch=lambda torch, x, axis=0, reverse=False, dtype=None: (
         x.flip(axis).cumsum(axis).flip(axis) if reverse else x.cumsum(axis)
     ),
 )
@@ -151,8 +153,9 @@ row(
         case(signed(rng, 5), 0),
         case(signed(rng, 2, 3, 4), -2),
         case(_with_zeros(rng, 1, 6, 7), 1),
+        case(signed(rng, 3, 4), 1, dtype="float64"),
     ],
-    torch=lambda torch, x, axis: torch.cumprod(x, axis),
+    torch=lambda torch, x, axis, dtype=None: torch.cumprod(x, axis),
 )
 for _name in ("cumulative_sum", "cumulative_prod"):
     row(

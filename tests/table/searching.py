@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .rows import case, row
-from .samples import apart
+from .samples import apart, some
 
 _SORTS: list[dict[str, Any]] = [{}, {"axis": 0}, {"axis": 0, "descending": True}]
 for _name in ("sort", "argsort"):
@@ -42,13 +42,52 @@ row(
     torch=lambda torch, x, axis=None: torch.count_nonzero(x, dim=axis),
     differentiable=False,
 )
+
+
+def _unsorted(rng: np.random.Generator) -> tuple[Any, ...]:
+    x = apart(rng, 3, 4)
+    return x, rng.normal(size=(3, 2)), "left", np.argsort(x)
+
+
+row(
+    "bucketize",
+    lambda rng: [
+        case(some(rng), np.sort(rng.normal(size=5))),
+        case(rng.integers(0, 4, (3, 4)), np.array([1, 2, 2]), right=True),
+    ],
+    torch=lambda torch, x, boundaries, right=False: torch.bucketize(x, boundaries, right=right),
+    differentiable=False,
+)
+row(
+    "unique_consecutive",
+    lambda rng: [
+        case(rng.integers(0, 2, 9)),
+        case(rng.integers(0, 2, (3, 4)).astype(np.float64), True, True),
+        case(rng.integers(0, 2, (5, 1)), return_counts=True, axis=0),
+    ],
+    torch=lambda torch, x, *args, axis=None, **kwargs: torch.unique_consecutive(
+        x.detach(), *args, dim=axis, **kwargs
+    ),
+    differentiable=False,
+)
+row(
+    "unique_slices",
+    lambda rng: [case(rng.integers(0, 2, (5, 2)), 0), case(rng.integers(0, 2, (2, 5)), axis=-1)],
+    torch=lambda torch, x, axis: torch.unique(x, dim=axis, return_inverse=True, return_counts=True),
+    differentiable=False,
+)
 row(
     "searchsorted",
     lambda rng: [
         case(np.sort(rng.normal(size=5)), rng.normal(size=(3, 4))),
         case(np.array([1.0, 2.0, 2.0, 3.0]), np.array([2.0, 9.0]), side="right"),
+        case(np.array([1.0, 2.0, 2.0, 3.0]), np.array([2.0, 9.0]), right=True),
+        case(np.sort(rng.normal(size=(3, 2, 5))), rng.normal(size=(3, 2, 4))),
+        case(*_unsorted(rng)),
     ],
-    torch=lambda torch, x, values, **kwargs: torch.searchsorted(x, values, **kwargs),
+    torch=lambda torch, x, values, side="left", sorter=None, right=False: torch.searchsorted(
+        x, values, side="right" if right else side, sorter=sorter
+    ),
     differentiable=False,
 )
 row(
@@ -59,8 +98,12 @@ row(
 )
 row(
     "unique_values",
-    lambda rng: [case(rng.integers(0, 5, (3, 4)).astype(np.float64))],
-    torch=lambda torch, x: torch.unique(x),
+    lambda rng: [
+        case(rng.integers(0, 5, (3, 4)).astype(np.float64)),
+        case(rng.integers(0, 2, (5, 2)).astype(np.float64), axis=0),
+        case(rng.integers(0, 2, (2, 5)), -1),
+    ],
+    torch=lambda torch, x, axis=None: torch.unique(x, dim=axis),
     differentiable=False,
 )
 for _name in ("unique_all", "unique_counts", "unique_inverse"):

@@ -115,6 +115,7 @@ __all__ = [
     "broadcast_shapes",
     "broadcast_tensors",
     "broadcast_to",
+    "bucketize",
     "cartesian_prod",
     "cat",
     "cdist",
@@ -411,6 +412,7 @@ __all__ = [
     "unfold",
     "unique",
     "unique_all",
+    "unique_consecutive",
     "unique_counts",
     "unique_inverse",
     "unique_values",
@@ -569,6 +571,9 @@ def broadcast_arrays(*arrays: ArrayLike) -> tuple[Tensor, ...]: ...
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]: ...
 def broadcast_tensors(*arrays: ArrayLike) -> tuple[Tensor, ...]: ...
 def broadcast_to(x: ArrayLike, shape: Sequence[int]) -> Tensor: ...
+def bucketize(
+    x: ArrayLike, boundaries: ArrayLike, right: bool = False, out_int32: bool = False
+) -> Tensor: ...
 def cartesian_prod(*arrays: ArrayLike) -> Tensor: ...
 def cat(arrays: Sequence[ArrayLike], axis: int = 0, *, dim: int = 0) -> Tensor: ...
 def cdist(
@@ -653,11 +658,16 @@ def cummin(x: ArrayLike, axis: int) -> Picked: ...
 @overload
 def cummin(x: ArrayLike, *, dim: int) -> Picked: ...
 @overload
-def cumprod(x: ArrayLike, axis: int) -> Tensor: ...
+def cumprod(x: ArrayLike, axis: int, dtype: Dtype = None) -> Tensor: ...
 @overload
-def cumprod(x: ArrayLike, *, dim: int) -> Tensor: ...
+def cumprod(x: ArrayLike, *, dim: int, dtype: Dtype = None) -> Tensor: ...
 def cumsum(
-    x: ArrayLike, axis: int | None = None, reverse: bool = False, *, dim: int | None = None
+    x: ArrayLike,
+    axis: int | None = None,
+    reverse: bool = False,
+    dtype: Dtype = None,
+    *,
+    dim: int | None = None,
 ) -> Tensor: ...
 def cumulative_prod(
     x: ArrayLike,
@@ -1318,6 +1328,8 @@ def searchsorted(
     values: ArrayLike,
     side: Literal["left", "right"] = "left",
     sorter: ArrayLike | None = None,
+    right: bool = False,
+    out_int32: bool = False,
 ) -> Tensor: ...
 @overload
 def searchsorted(
@@ -1326,6 +1338,8 @@ def searchsorted(
     input: ArrayLike,
     side: Literal["left", "right"] = "left",
     sorter: ArrayLike | None = None,
+    right: bool = False,
+    out_int32: bool = False,
 ) -> Tensor: ...
 @overload
 def select(x: ArrayLike, axis: int, index: int) -> Tensor: ...
@@ -1515,14 +1529,22 @@ def unique(
     sorted: bool = True,
     return_inverse: bool = False,
     return_counts: bool = False,
-    axis: Axes = None,
+    axis: int | None = None,
     *,
-    dim: Axes = None,
+    dim: int | None = None,
 ) -> Tensor | tuple[Tensor, ...]: ...
 def unique_all(x: ArrayLike) -> UniqueAllResult: ...
+def unique_consecutive(
+    x: ArrayLike,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    *,
+    dim: int | None = None,
+) -> Tensor | tuple[Tensor, ...]: ...
 def unique_counts(x: ArrayLike) -> UniqueCountsResult: ...
 def unique_inverse(x: ArrayLike) -> UniqueInverseResult: ...
-def unique_values(x: ArrayLike) -> Tensor: ...
+def unique_values(x: ArrayLike, axis: int | None = None, *, dim: int | None = None) -> Tensor: ...
 def unsqueeze(x: ArrayLike, axis: Axis = 0, *, dim: Axis = 0) -> Tensor: ...
 def unstack(x: ArrayLike, axis: int = 0, *, dim: int = 0) -> tuple[Tensor, ...]: ...
 def var(

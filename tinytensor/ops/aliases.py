@@ -14,7 +14,7 @@ import numpy as np
 from ..dtypes import is_complex as _complex
 from ..dtypes import is_real_floating
 from ..errors import ShapeError
-from .annotations import ArrayLike, Axes, Tensor
+from .annotations import ArrayLike, Tensor
 from .arithmetic import (
     abs,
     clip,
@@ -43,7 +43,7 @@ from .logic import (
 from .matmul import matmul
 from .reduction import max, min
 from .scans import trapezoid
-from .searching import unique_all
+from .searching import unique_all, unique_slices
 from .shape import (
     broadcast_to,
     concat,
@@ -158,15 +158,15 @@ def unique(
     sorted: bool = True,
     return_inverse: bool = False,
     return_counts: bool = False,
-    axis: Axes = None,
+    axis: int | None = None,
 ) -> Tensor | tuple[Tensor, ...]:
-    """The different elements, sorted; if asked, with the index of each element's equal, and how
-    often each occurs. The values have no gradient."""
-    if axis is not None:
-        raise ShapeError("unique: along an axis there is unique_values(x, axis)")
-    found = unique_all(x)
-    wanted = [found.values]
-    wanted += [found.inverse_indices] * bool(return_inverse) + [found.counts] * bool(return_counts)
+    """The different elements, or slices along an ``axis``, sorted; if asked, with the index of each
+    one's equal, and how often each occurs. The values have no gradient."""
+    if axis is None:
+        values, _, inverse, counts = unique_all(x)
+    else:
+        values, inverse, counts = unique_slices(x, axis)
+    wanted = [values] + [inverse] * bool(return_inverse) + [counts] * bool(return_counts)
     return tuple(wanted) if len(wanted) > 1 else wanted[0]
 
 

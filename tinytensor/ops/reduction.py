@@ -303,8 +303,11 @@ logsumexp_backward.defined_by(_logsumexp_backward)
 
 
 @op
-def cumsum(x: ArrayLike, axis: int | None = None, reverse: bool = False) -> Tensor:
+def cumsum(
+    x: ArrayLike, axis: int | None = None, reverse: bool = False, dtype: Dtype = None
+) -> Tensor:
     """The sum of the elements up to each, along one axis; with ``reverse`` from each to the end.
+    They are added up as ``dtype``, if one is given.
 
     ``axis`` may be left out where x has one axis.
 
@@ -316,21 +319,29 @@ def cumsum(x: ArrayLike, axis: int | None = None, reverse: bool = False) -> Tens
         if np.ndim(x) != 1:
             raise ShapeError(f"cumsum: axis must be given, x is {np.shape(x)}")
         axis = -1
-    return kernels.cumsum(x, axis, reverse)
+    if dtype is None:
+        return kernels.cumsum(x, axis, reverse)
+    x = np.asarray(x).astype(dtype, copy=False)
+    return kernels.cumsum(x, axis, reverse).astype(dtype, copy=False)
 
 
 cumsum.grad(x=lambda g, axis, reverse: cumsum(g, axis, not reverse))
 
 
 @op
-def cumprod(x: ArrayLike, axis: int) -> Tensor:
-    """The product of the elements up to each, along one axis."""
-    return kernels.cumprod(x, axis_index("cumprod", axis, np.ndim(x)))
+def cumprod(x: ArrayLike, axis: int, dtype: Dtype = None) -> Tensor:
+    """The product of the elements up to each, along one axis, of the elements as ``dtype`` if one
+    is given."""
+    axis = axis_index("cumprod", axis, np.ndim(x))
+    if dtype is None:
+        return kernels.cumprod(x, axis)
+    return kernels.cumprod(np.asarray(x).astype(dtype, copy=False), axis).astype(dtype, copy=False)
 
 
 @own_axis
-def _cumprod_by_doubling(x, axis):
+def _cumprod_by_doubling(x, axis, dtype):
     """Products of runs of 1, 2, 4 … elements that end at each: no division, so zeros are right."""
+    x = x if dtype is None else cast(x, dtype)
     axis %= x.ndim
     before, run = (slice(None),) * axis, 1
     while run < x.shape[axis]:
@@ -451,10 +462,10 @@ def _index_of_lanes(op, args, mapped, static):
 
 
 def _cumsum_of_lanes(op, args, mapped, static):
-    x, axis, reverse = args
+    x, axis, reverse, dtype = args
     if axis is None and rank(x, True) != 1:
         return NotImplemented
-    return op(x, shifted(op, -1 if axis is None else axis, x.ndim - 1), reverse)
+    return op(x, shifted(op, -1 if axis is None else axis, x.ndim - 1), reverse, dtype)
 
 
 expand.batched(_expand_lanes)

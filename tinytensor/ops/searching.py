@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..engine.operation import MANY
 from ..errors import ShapeError
 from ..kernels.reference.checks import own_axis
 from .annotations import ArrayLike, Axes, Tensor
-from .batching import along_axis, refused
+from .batching import along_axis, lanes_of, refused, with_lanes
 from .batching import reduction as over_lanes
 from .checks import axis_index, integers
 from .composed import composed
@@ -19,6 +20,7 @@ from .indexing import take_along_axis
 
 __all__ = [
     "argsort",
+    "bucketize",
     "count_nonzero",
     "isin",
     "nonzero",
@@ -26,6 +28,7 @@ __all__ = [
     "sort",
     "topk",
     "unique_all",
+    "unique_consecutive",
     "unique_counts",
     "unique_inverse",
     "unique_values",
@@ -113,15 +116,49 @@ def searchsorted(
     values: ArrayLike,
     side: Literal["left", "right"] = "left",
     sorter: ArrayLike | None = None,
+    right: bool = False,
+    out_int32: bool = False,
 ) -> Tensor:
-    """Where ``values`` would have to be put into the sorted x, which has one axis.
+    """Where ``values`` would have to be put into the sorted x, which has one axis; or into each row
+    of x, along its last axis, what stands in the same place of ``values``.
 
-    ``side`` "left" is before equal elements, "right" behind them; ``sorter`` are the indices that
-    sort x.
+    ``side`` "left" is before equal elements, "right" behind them, as is ``right``; ``sorter`` are
+    the indices that sort x. The result is int64, or int32 with ``out_int32``.
+
+    >>> import tinytensor as tt
+    >>> tt.searchsorted(tt.tensor([1.0, 2.0, 3.0]), [2.0, 2.5])
+    tensor([1, 2])
     """
+    side, dtype = "right" if right else side, np.int32 if out_int32 else np.int64
     if sorter is not None:
         sorter = integers("searchsorted", "sorter", sorter)
-    return np.searchsorted(x, values, side, sorter)
+    if np.ndim(x) < 2:
+        return np.searchsorted(x, values, side, sorter).astype(dtype)
+    values = np.asarray(values)
+    if x.shape[:-1] != values.shape[:-1]:
+        raise ShapeError(f"searchsorted: x is {x.shape}, values {values.shape}, of other rows")
+    x = x if sorter is None else np.take_along_axis(x, sorter, -1)
+    out = np.empty(values.shape, dtype)
+    for row in np.ndindex(x.shape[:-1]):
+        out[row] = np.searchsorted(x[row], values[row], side)
+    return out
+
+
+@composed
+def bucketize(
+    x: ArrayLike, boundaries: ArrayLike, right: bool = False, out_int32: bool = False
+) -> Tensor:
+    """The number of the interval that each element of x is in, where ``boundaries``, sorted, cut
+    them: that is ``searchsorted(boundaries, x)``. An element at a boundary is before it, or
+    behind it if ``right``.
+
+    >>> import tinytensor as tt
+    >>> tt.bucketize(tt.tensor([0.5, 1.0, 7.0]), [1.0, 2.0])
+    tensor([0, 0, 2])
+    """
+    if np.ndim(boundaries) != 1:
+        raise ShapeError(f"boundaries must have one axis, but are {np.shape(boundaries)}")
+    return searchsorted(boundaries, x, "left", None, right, out_int32)
 
 
 @op
@@ -179,21 +216,79 @@ def unique_inverse(x: ArrayLike) -> UniqueInverseResult:
 
 
 @op
-def unique_values(x: ArrayLike) -> Tensor:
-    """The different elements, sorted."""
-    return np.unique(x, equal_nan=False)
+@own_axis
+def unique_values(x: ArrayLike, axis: int | None = None) -> Tensor:
+    """The different elements, sorted; with an ``axis`` the different slices along it."""
+    if axis is not None:
+        axis_index("unique_values", axis, np.ndim(x))
+    return np.unique(x, axis=axis, equal_nan=False)
+
+
+@op(outputs=3)
+@own_axis
+def unique_slices(x: ArrayLike, axis: int = 0) -> tuple[Tensor, ...]:
+    """The different slices along ``axis``, sorted; for each slice of x the index of its equal; and
+    how often each occurs."""
+    axis_index("unique", axis, np.ndim(x))
+    return np.unique(x, return_inverse=True, return_counts=True, axis=axis, equal_nan=False)
+
+
+@op(outputs=3)
+def _runs(x, axis):
+    """The first of each run of equal slices; for each slice the number of its run; the lengths."""
+    if axis is None:
+        rows = x.reshape(-1, 1)
+    else:
+        axis = axis_index("unique_consecutive", axis, x.ndim)
+        rows = np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
+    starts = np.ones(len(rows), bool)
+    starts[1:] = (rows[1:] != rows[:-1]).any(1)
+    values = x.reshape(-1)[starts] if axis is None else x.compress(starts, axis)
+    runs = np.cumsum(starts) - 1
+    ends = np.append(np.flatnonzero(starts), len(rows))
+    return values, runs.reshape(x.shape) if axis is None else runs, np.diff(ends)
+
+
+@composed
+def unique_consecutive(
+    x: ArrayLike,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+) -> Tensor | tuple[Tensor, ...]:
+    """x without those elements that equal the one before; with an ``axis`` without such slices. If
+    asked, for each the number of its run, and how long each run is. The values have no gradient.
+
+    >>> import tinytensor as tt
+    >>> tt.unique_consecutive(tt.tensor([1, 1, 2, 2, 1]), return_counts=True)
+    (tensor([1, 2, 1]), tensor([2, 2, 1]))
+    """
+    x = x if x.ndim or axis is None else x.reshape((1,))
+    values, inverse, lengths = _runs(x, axis)
+    found = [values] + [inverse] * bool(return_inverse) + [lengths] * bool(return_counts)
+    return tuple(found) if len(found) > 1 else values
 
 
 # --- Lanes of a vmap --------------------------------------------------------------------------
 
 argsort.batched(along_axis())
 count_nonzero.batched(over_lanes)
-for _op in (nonzero, _unique, unique_values):
+for _op in (nonzero, unique_values):
     _op.batched(refused)
+for _op_of_several in (_unique, unique_slices, _runs):
+    _op_of_several.batched(refused)
 
 
 def _searchsorted_lanes(op, args, mapped, static):
-    return NotImplemented if mapped[0] or mapped[3] else op(*args)
+    if not (mapped[0] or mapped[3] or np.ndim(args[0]) > 1):
+        return op(*args)
+    lanes = lanes_of(args, mapped)
+    x, values = (with_lanes(args[i], mapped[i], lanes) for i in (0, 1))
+    sorter = with_lanes(args[3], mapped[3], lanes)
+    if x.ndim > 2:
+        return op(x, values, args[2], sorter, *args[4:])
+    row = values.reshape(lanes, math.prod(values.shape[1:]))
+    return op(x, row, args[2], sorter, *args[4:]).reshape(values.shape)
 
 
 def _isin_lanes(op, args, mapped, static):

@@ -320,6 +320,12 @@ class Made(Operators):
         """``matmul`` of arrays of 3 and 3 axes alone."""
     def bool(self) -> Tensor:
         """The elements as bool."""
+    def bucketize(
+        self, boundaries: ArrayLike, right: builtins.bool = False, out_int32: builtins.bool = False
+    ) -> Tensor:
+        """The number of the interval that each element of x is in, where ``boundaries``, sorted,
+        cut them: that is ``searchsorted(boundaries, x)``. An element at a boundary is before
+        it, or behind it if ``right``."""
     def byte(self) -> Tensor:
         """The elements as uint8."""
     def cauchy_(
@@ -417,33 +423,37 @@ class Made(Operators):
     def cummin(self, *, dim: builtins.int) -> Picked:
         """The smallest element up to each along ``axis``, and its index, as :func:`cummax`."""
     @overload
-    def cumprod(self, axis: builtins.int) -> Tensor: ...
+    def cumprod(self, axis: builtins.int, dtype: Dtype = None) -> Tensor: ...
     @overload
-    def cumprod(self, *, dim: builtins.int) -> Tensor:
-        """The product of the elements up to each, along one axis."""
+    def cumprod(self, *, dim: builtins.int, dtype: Dtype = None) -> Tensor:
+        """The product of the elements up to each, along one axis, of the elements as ``dtype``
+        if one is given."""
     @overload
-    def cumprod_(self, axis: builtins.int) -> Tensor: ...
+    def cumprod_(self, axis: builtins.int, dtype: Dtype = None) -> Tensor: ...
     @overload
-    def cumprod_(self, *, dim: builtins.int) -> Tensor:
-        """In place: The product of the elements up to each, along one axis."""
+    def cumprod_(self, *, dim: builtins.int, dtype: Dtype = None) -> Tensor:
+        """In place: The product of the elements up to each, along one axis, of the elements as
+        ``dtype`` if one is given."""
     def cumsum(
         self,
         axis: builtins.int | None = None,
         reverse: builtins.bool = False,
+        dtype: Dtype = None,
         *,
         dim: builtins.int | None = None,
     ) -> Tensor:
         """The sum of the elements up to each, along one axis; with ``reverse`` from each to the
-        end."""
+        end. They are added up as ``dtype``, if one is given."""
     def cumsum_(
         self,
         axis: builtins.int | None = None,
         reverse: builtins.bool = False,
+        dtype: Dtype = None,
         *,
         dim: builtins.int | None = None,
     ) -> Tensor:
         """In place: The sum of the elements up to each, along one axis; with ``reverse`` from
-        each to the end."""
+        each to the end. They are added up as ``dtype``, if one is given."""
     def deg2rad(self) -> Tensor:
         """x π / 180: degrees in radians."""
     def deg2rad_(self) -> Tensor:
@@ -1637,12 +1647,23 @@ class Made(Operators):
         sorted: builtins.bool = True,
         return_inverse: builtins.bool = False,
         return_counts: builtins.bool = False,
-        axis: Axes = None,
+        axis: builtins.int | None = None,
         *,
-        dim: Axes = None,
+        dim: builtins.int | None = None,
     ) -> Tensor | tuple[Tensor, ...]:
-        """The different elements, sorted; if asked, with the index of each element's equal, and
-        how often each occurs. The values have no gradient."""
+        """The different elements, or slices along an ``axis``, sorted; if asked, with the index
+        of each one's equal, and how often each occurs. The values have no gradient."""
+    def unique_consecutive(
+        self,
+        return_inverse: builtins.bool = False,
+        return_counts: builtins.bool = False,
+        axis: builtins.int | None = None,
+        *,
+        dim: builtins.int | None = None,
+    ) -> Tensor | tuple[Tensor, ...]:
+        """x without those elements that equal the one before; with an ``axis`` without such
+        slices. If asked, for each the number of its run, and how long each run is. The values
+        have no gradient."""
     def unsqueeze(self, axis: Axis = 0, *, dim: Axis = 0) -> Tensor:
         """x with an axis of size 1 put in at ``axis``, or at each of several."""
     def unstack(self, axis: builtins.int = 0, *, dim: builtins.int = 0) -> tuple[Tensor, ...]:
