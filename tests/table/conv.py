@@ -54,3 +54,60 @@ row(
         **kwargs,
     ),
 )
+
+
+# --- Along one axis and along three ------------------------------------------------------------
+
+for _axes in (1, 3):
+    row(
+        f"conv{_axes}d",
+        lambda rng, axes=_axes: [
+            case(
+                normal(rng, 2, 3, *(5, 4, 3)[:axes]),
+                normal(rng, 4, 3, *(3, 2, 2)[:axes]),
+                normal(rng, 4),
+            ),
+            case(
+                normal(rng, 2, 4, *(6, 5, 4)[:axes]),
+                normal(rng, 2, 2, *(2,) * axes),
+                stride=2,
+                padding=1,
+                groups=2,
+            ),
+            case(
+                normal(rng, 2, *(5, 4, 3)[:axes]),
+                normal(rng, 2, 2, *(2, 3, 2)[:axes]),
+                padding="same",
+                dilation=(1, 2, 1)[:axes],
+            ),
+        ],
+        torch=lambda torch, x, weight, bias=None, axes=_axes, **kwargs: getattr(
+            torch.nn.functional, f"conv{axes}d"
+        )(x, weight, bias, **kwargs),
+    )
+    row(
+        f"conv_transpose{_axes}d",
+        lambda rng, axes=_axes: [
+            case(
+                normal(rng, 2, 3, *(3, 2, 2)[:axes]),
+                normal(rng, 3, 4, *(3, 2, 2)[:axes]),
+                normal(rng, 4),
+            ),
+            case(
+                normal(rng, 2, 4, *(3, 2, 2)[:axes]),
+                normal(rng, 4, 2, *(3, 2, 2)[:axes]),
+                stride=2,
+                padding=1,
+                output_padding=1,
+                groups=2,
+            ),
+            case(
+                normal(rng, 2, *(3, 2, 2)[:axes]),
+                normal(rng, 2, 2, *(2, 2, 2)[:axes]),
+                dilation=2,
+            ),
+        ],
+        torch=lambda torch, x, weight, bias=None, axes=_axes, **kwargs: getattr(
+            torch.nn.functional, f"conv_transpose{axes}d"
+        )(x, weight, bias, **kwargs),
+    )

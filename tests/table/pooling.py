@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from .rows import Case, case, row
@@ -95,3 +98,79 @@ row(
     ],
     why_no_torch="PyTorch has it only inside its backward pass, where its forward's row meets it",
 )
+
+
+# --- Along one axis and along three ------------------------------------------------------------
+
+
+def _functional(name: str) -> Callable[..., Any]:
+    return lambda torch, *args, **kwargs: getattr(torch.nn.functional, name)(*args, **kwargs)
+
+
+def _max_cases(axes: int, with_indices: bool) -> Callable[..., list[Case]]:
+    def cases(rng: np.random.Generator) -> list[Case]:
+        space = (5, 4, 6)[:axes]
+        more = [case(normal(rng, 2, *space), 2, return_indices=True)] if with_indices else []
+        return [
+            case(normal(rng, 2, 3, *space), 2),
+            case(normal(rng, 2, *space), 3, 2, 1, ceil_mode=True),
+            case(normal(rng, 1, 2, *(7,) * axes), 3, stride=2, padding=1, dilation=2),
+            *more,
+        ]
+
+    return cases
+
+
+for _axes in (1, 3):
+    row(f"max_pool{_axes}d", _max_cases(_axes, True), torch=_functional(f"max_pool{_axes}d"))
+    row(
+        f"avg_pool{_axes}d",
+        lambda rng, axes=_axes: [
+            case(normal(rng, 2, 3, *(5, 4, 6)[:axes]), 2),
+            case(normal(rng, 2, *(5, 4, 6)[:axes]), 3, 2, 1, ceil_mode=True),
+            case(normal(rng, 1, 2, *(5, 4, 6)[:axes]), 3, 2, 1, count_include_pad=False),
+            *([case(normal(rng, 1, 4, 3, 3), 2, divisor_override=5)] if axes == 3 else []),
+        ],
+        torch=_functional(f"avg_pool{_axes}d"),
+    )
+    row(
+        f"adaptive_avg_pool{_axes}d",
+        lambda rng, axes=_axes: [
+            case(normal(rng, 2, 3, *(5, 4, 6)[:axes]), 3),
+            case(normal(rng, 2, *(5, 4, 6)[:axes]), 1),
+        ],
+        torch=_functional(f"adaptive_avg_pool{_axes}d"),
+    )
+for _axes in (1, 2, 3):
+    row(
+        f"adaptive_max_pool{_axes}d",
+        lambda rng, axes=_axes: [
+            case(normal(rng, 2, 3, *(5, 4, 6)[:axes]), 3),
+            case(normal(rng, 2, *(5, 4, 6)[:axes]), 2, return_indices=True),
+        ],
+        torch=_functional(f"adaptive_max_pool{_axes}d"),
+    )
+    row(
+        f"max_unpool{_axes}d",
+        lambda rng, axes=_axes: [
+            case(
+                normal(rng, 2, 3, *(2,) * axes),
+                np.stack([rng.permutation(4**axes)[: 2**axes] for _ in range(6)]).reshape(
+                    2, 3, *(2,) * axes
+                ),
+                2,
+            ),
+            case(
+                normal(rng, 2, *(2,) * axes),
+                np.stack([rng.permutation(5**axes)[: 2**axes] for _ in range(2)]).reshape(
+                    2, *(2,) * axes
+                ),
+                2,
+                2,
+                output_size=(5,) * axes,
+            ),
+        ],
+        torch=lambda torch, x, indices, *args, axes=_axes, **kwargs: getattr(
+            torch.nn.functional, f"max_unpool{axes}d"
+        )(x, torch.as_tensor(indices), *args, **kwargs),
+    )

@@ -13,13 +13,24 @@ import numpy as np
 from .. import ops
 from ..errors import DtypeError
 from ..ops import (
+    adaptive_avg_pool1d,
     adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    avg_pool1d,
     avg_pool2d,
+    avg_pool3d,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     celu,
+    conv1d,
     conv2d,
+    conv3d,
+    conv_transpose1d,
     conv_transpose2d,
+    conv_transpose3d,
     cosine_embedding_loss,
     cosine_similarity,
     cross_entropy,
@@ -40,6 +51,12 @@ from ..ops import (
     log_softmax,
     logsigmoid,
     margin_ranking_loss,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
     mish,
     mse_loss,
     multi_margin_loss,
@@ -75,14 +92,25 @@ from ..ops.precision import once_rounded
 from ..tensors.tensor import Tensor
 
 __all__ = [
+    "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "avg_pool1d",
     "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "conv1d",
     "conv2d",
+    "conv3d",
+    "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
@@ -108,7 +136,12 @@ __all__ = [
     "log_softmax",
     "logsigmoid",
     "margin_ranking_loss",
+    "max_pool1d",
     "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mish",
     "mse_loss",
     "multi_margin_loss",
@@ -148,23 +181,6 @@ Sizes = int | tuple[int, ...]
 Reduction = Literal["none", "mean", "sum"]
 
 # --- Layers ----------------------------------------------------------------------------------
-
-
-def max_pool2d(
-    input: Tensor,
-    kernel_size: Sizes,
-    stride: Sizes | None = None,
-    padding: Sizes = 0,
-    dilation: Sizes = 1,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """The largest element in each window of (…, H, W); ``stride`` is ``kernel_size`` if None.
-
-    >>> import tinytensor as tt
-    >>> tt.nn.functional.max_pool2d(tt.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 2)
-    tensor([[[4.]]])
-    """
-    return ops.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 @in_own_name

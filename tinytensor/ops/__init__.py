@@ -42,6 +42,7 @@ from .stacking import *
 from .statistics import *
 from .tensor_products import *
 from .updates import *
+from .volumes import *
 
 if not _typing.TYPE_CHECKING:  # where the program runs, a star import would take the modules along
     __all__ = [

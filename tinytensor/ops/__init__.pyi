@@ -60,7 +60,12 @@ __all__ = [
     "absolute",
     "acos",
     "acosh",
+    "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "add",
     "addbmm",
     "addcdiv",
@@ -96,7 +101,9 @@ __all__ = [
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "avg_pool1d",
     "avg_pool2d",
+    "avg_pool3d",
     "baddbmm",
     "batch_norm",
     "binary_cross_entropy",
@@ -133,8 +140,12 @@ __all__ = [
     "concat",
     "concatenate",
     "conj",
+    "conv1d",
     "conv2d",
+    "conv3d",
+    "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "copysign",
     "corrcoef",
     "cos",
@@ -278,8 +289,13 @@ __all__ = [
     "matmul",
     "matrix_transpose",
     "max",
+    "max_pool1d",
     "max_pool2d",
     "max_pool2d_with_indices",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "maximum",
     "mean",
     "median",
@@ -431,7 +447,18 @@ def abs(x: ArrayLike) -> Tensor: ...
 def absolute(x: ArrayLike) -> Tensor: ...
 def acos(x: ArrayLike) -> Tensor: ...
 def acosh(x: ArrayLike) -> Tensor: ...
+def adaptive_avg_pool1d(x: ArrayLike, output_size: Sizes) -> Tensor: ...
 def adaptive_avg_pool2d(x: ArrayLike, output_size: Sizes) -> Tensor: ...
+def adaptive_avg_pool3d(x: ArrayLike, output_size: Sizes) -> Tensor: ...
+def adaptive_max_pool1d(
+    x: ArrayLike, output_size: Sizes, return_indices: bool = False
+) -> Tensor: ...
+def adaptive_max_pool2d(
+    x: ArrayLike, output_size: Sizes, return_indices: bool = False
+) -> Tensor: ...
+def adaptive_max_pool3d(
+    x: ArrayLike, output_size: Sizes, return_indices: bool = False
+) -> Tensor: ...
 def add(a: ArrayLike, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor: ...
 def addbmm(
     input: ArrayLike, batch1: ArrayLike, batch2: ArrayLike, beta: float = 1, alpha: float = 1
@@ -522,6 +549,14 @@ def atanh(x: ArrayLike) -> Tensor: ...
 def atleast_1d(*arrays: ArrayLike) -> Tensor: ...
 def atleast_2d(*arrays: ArrayLike) -> Tensor: ...
 def atleast_3d(*arrays: ArrayLike) -> Tensor: ...
+def avg_pool1d(
+    x: ArrayLike,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor: ...
 def avg_pool2d(
     x: ArrayLike,
     kernel_size: Sizes,
@@ -530,6 +565,15 @@ def avg_pool2d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
+) -> Tensor: ...
+def avg_pool3d(
+    x: ArrayLike,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: float | None = None,
 ) -> Tensor: ...
 def baddbmm(
     input: ArrayLike, batch1: ArrayLike, batch2: ArrayLike, beta: float = 1, alpha: float = 1
@@ -593,6 +637,15 @@ def complex(real: ArrayLike, imag: ArrayLike) -> Tensor: ...
 def concat(arrays: Sequence[ArrayLike], axis: int = 0, *, dim: int = 0) -> Tensor: ...
 def concatenate(arrays: Sequence[ArrayLike], axis: int = 0, *, dim: int = 0) -> Tensor: ...
 def conj(x: ArrayLike) -> Tensor: ...
+def conv1d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: Sizes = 1,
+    padding: Sizes | str = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> Tensor: ...
 def conv2d(
     x: ArrayLike,
     weight: ArrayLike,
@@ -602,8 +655,37 @@ def conv2d(
     dilation: Sizes = 1,
     groups: int = 1,
 ) -> Tensor: ...
+def conv3d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: Sizes = 1,
+    padding: Sizes | str = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> Tensor: ...
+def conv_transpose1d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    groups: int = 1,
+    dilation: Sizes = 1,
+) -> Tensor: ...
 def conv_transpose2d(
     input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    groups: int = 1,
+    dilation: Sizes = 1,
+) -> Tensor: ...
+def conv_transpose3d(
+    x: ArrayLike,
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: Sizes = 1,
@@ -1010,6 +1092,15 @@ def matrix_transpose(x: ArrayLike) -> Tensor: ...
 def max(
     x: ArrayLike, axis: Axes = None, keepdims: bool = False, *, keepdim: bool = False
 ) -> Tensor: ...
+def max_pool1d(
+    x: ArrayLike,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor: ...
 @overload
 def max_pool2d(
     x: ArrayLike,
@@ -1039,6 +1130,39 @@ def max_pool2d_with_indices(
     dilation: Sizes = 1,
     ceil_mode: bool = False,
 ) -> tuple[Tensor, Tensor]: ...
+def max_pool3d(
+    x: ArrayLike,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor: ...
+def max_unpool1d(
+    x: ArrayLike,
+    indices: ArrayLike,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    output_size: Sizes | None = None,
+) -> Tensor: ...
+def max_unpool2d(
+    x: ArrayLike,
+    indices: ArrayLike,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    output_size: Sizes | None = None,
+) -> Tensor: ...
+def max_unpool3d(
+    x: ArrayLike,
+    indices: ArrayLike,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    output_size: Sizes | None = None,
+) -> Tensor: ...
 def maximum(a: ArrayLike, b: ArrayLike) -> Tensor: ...
 def mean(
     x: ArrayLike,

@@ -111,8 +111,11 @@ MOST = 2**31 - 1  # of a size, a stride or a padding: C adds up products of two 
 
 
 def sizes(op: str, what: str, value: Any, axes: int, least: int) -> tuple[int, ...]:
-    """A number for all ``axes``, or one for each, the first axis first; at least ``least``."""
+    """A number for all ``axes``, also in a tuple, or one for each, the first axis first; at least
+    ``least``."""
     each = (value,) * axes if isinstance(value, int | np.integer) else value
+    if isinstance(each, tuple | list) and len(each) == 1:
+        each = (each[0],) * axes
     if (
         not isinstance(each, tuple | list)
         or len(each) != axes

@@ -13,7 +13,7 @@ from .annotations import ArrayLike, Sizes, Tensor
 from .batching import folded, lanes_of, rank, unfolded, with_lanes
 from .checks import sizes
 from .declared import op
-from .shape import expand_dims, moveaxis, reshape
+from .shape import expand_dims, moveaxis, pad_constant, reshape
 from .windows import convolution, transposed
 
 __all__ = ["conv2d", "conv_transpose2d"]
@@ -108,7 +108,8 @@ def conv_transpose2d(
     weight is (C, K / groups, R, S), bias (K,) is added, the output is (N, K, H', W') with
     ``H' = (H − 1) stride − 2 padding + dilation (R − 1) + output_padding + 1``: the sizes that a
     convolution with these arguments takes to H; ``output_padding``, less than the stride, chooses
-    among them. It is :func:`conv2d_grad_x`, with its gradients. (PyTorch's ``conv_transpose2d``.)
+    among them. (Where it is less than the dilation alone, it adds zeros.) It is
+    :func:`conv2d_grad_x`, with its gradients. (PyTorch's ``conv_transpose2d``.)
 
     >>> import tinytensor as tt
     >>> tt.conv_transpose2d(tt.ones((1, 3, 4, 4)), tt.ones((3, 8, 2, 2)), stride=2).shape
@@ -118,7 +119,23 @@ def conv_transpose2d(
     size = transposed(
         name, 2, np.shape(input), shape, stride, padding, output_padding, dilation, groups
     )
-    out = conv2d_grad_x(input, weight, size, stride, padding, dilation, groups)
+    around, steps, more = (
+        sizes(name, what, value, 2, least)
+        for what, value, least in (
+            ("padding", padding, 0),
+            ("stride", stride, 1),
+            ("output_padding", output_padding, 0),
+        )
+    )
+    if any(m >= s for m, s in zip(more, steps, strict=True)):  # of no convolution's size: cut out
+        reached = tuple(n + 2 * p - m for n, p, m in zip(size, around, more, strict=True))
+        out = conv2d_grad_x(input, weight, reached, stride, 0, dilation, groups)
+        behind = tuple((0, max(m - p, 0)) for m, p in zip(more, around, strict=True))
+        out = pad_constant(out, ((0, 0),) * (out.ndim - 2) + behind, 0)
+        (top, left), (height, width) = around, size
+        out = out[..., top : top + height, left : left + width]
+    else:
+        out = conv2d_grad_x(input, weight, size, stride, padding, dilation, groups)
     if bias is None:
         return out
     if np.shape(bias) != (shape[1] * groups,):

@@ -13,7 +13,7 @@ from ..errors import DtypeError, ShapeError
 from . import batching
 from .annotations import ArrayLike, Sizes, Tensor
 from .checks import sizes
-from .composed import in_own_name
+from .composed import composed
 from .declared import op
 from .windows import divisor, images, pooling
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def check_floating(name: str, x: Any) -> None:
-    dtype = np.asarray(x).dtype
+    dtype = x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype
     if not is_floating(dtype):
         raise DtypeError(f"{name}: averages are of floating-point numbers, x is {dtype}")
 
@@ -58,7 +58,7 @@ def max_pool2d(
     *,
     return_indices: Literal[True],
 ) -> tuple[Tensor, Tensor]: ...
-@in_own_name
+@composed
 def max_pool2d(
     x: ArrayLike,
     kernel_size: Sizes,

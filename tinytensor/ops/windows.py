@@ -128,10 +128,10 @@ def transposed(
     padding = sizes(op, "padding", padding, axes, 0)
     dilation = sizes(op, "dilation", dilation, axes, 1)
     more = sizes(op, "output_padding", output_padding, axes, 0)
-    if any(m >= s for m, s in zip(more, stride, strict=True)):
+    if any(m >= max(s, d) for m, s, d in zip(more, stride, dilation, strict=True)):
         raise ShapeError(
-            f"{op}: output_padding must be smaller than the stride: it is {more}, stride is"
-            f" {stride}"
+            f"{op}: output_padding must be smaller than the stride or the dilation: it is {more},"
+            f" stride is {stride}, dilation {dilation}"
         )
     each = zip(x[-axes:], weight[2:], stride, padding, dilation, more, strict=True)
     out = tuple((n - 1) * s - 2 * p + d * (k - 1) + m + 1 for n, k, s, p, d, m in each)
@@ -183,7 +183,7 @@ def pooling_windows(
     if not isinstance(ceil_mode, bool | np.bool_):
         raise TypeError(f"{op}: ceil_mode must be True or False, not {ceil_mode!r}")
     kernel = sizes(op, "kernel_size", kernel, axes, 1)
-    stride = kernel if stride is None else sizes(op, "stride", stride, axes, 1)
+    stride = kernel if stride is None or stride == () else sizes(op, "stride", stride, axes, 1)
     padding = sizes(op, "padding", padding, axes, 0)
     dilation = sizes(op, "dilation", dilation, axes, 1)
     for k, p, d in zip(kernel, padding, dilation, strict=True):
