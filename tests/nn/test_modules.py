@@ -541,7 +541,6 @@ def test_functions_are_the_ops_and_take_the_names_of_pytorch():
         (lambda: nn.Conv2d(3, 4, 3, padding_mode="reflect"), "padding_mode"),
         (lambda: nn.Conv2d(3, 4, (3, 3, 3)), "Conv2d: kernel_size must be one or two integers"),
         (lambda: nn.ConvTranspose2d(3, 4, 3, padding="same"), "padding is a size, not 'same'"),
-        (lambda: nn.MaxPool2d(2, return_indices=True), "return_indices"),
         (lambda: nn.MaxPool2d((2, 2, 2)), "MaxPool2d: kernel_size must be one or two integers ≥ 1"),
         (lambda: nn.AvgPool2d(2, padding=-1), "AvgPool2d: padding must be .* ≥ 0, is -1"),
         (lambda: nn.Dropout(1.5), "p must be from 0 to 1"),

@@ -593,6 +593,12 @@ def test_nested_representation():
         (((1, 2),), {"mode": "reflect"}),
         (((1, 2),), {"mode": "replicate"}),
         (((2, 1),), {"mode": "circular"}),
+        (((-1, 2, 1, -2),), {"value": 2.5}),
+        *(
+            ((lengths,), {"mode": mode})
+            for mode in ("reflect", "replicate", "circular")
+            for lengths in ((-1, 2), (2, -2), (-2, 2), (-2, -1))
+        ),
     ],
 )
 def test_pad(args, kwargs):
@@ -603,6 +609,50 @@ def test_pad(args, kwargs):
     (ours * ours).sum().backward()
     (theirs * theirs).sum().backward()
     close(a.grad, b.grad, "gradient")
+
+
+@pytest.mark.parametrize("lengths", [(-3, -2), (-5, 0), (0, -5)])
+def test_pad_takes_no_more_than_there_is(lengths):
+    x = normal(2, 3, 4)
+    for mode in ("constant", "reflect", "replicate", "circular"):
+        with pytest.raises((RuntimeError, ValueError)):
+            tnn.functional.pad(to_torch(x), lengths, mode)
+        with pytest.raises(
+            tt.ShapeError, match=r"^pad: \(-?\d, -?\d\) takes more elements than axis 2"
+        ):
+            nn.functional.pad(to_ours(x), lengths, mode)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (0, 3, 4), (2, 3, 0), (0, 3, 2, 2)])
+def test_a_batch_without_elements(shape):
+    pairs = [
+        (getattr(m, f"BatchNorm{max(len(shape) - 2, 1)}d")(3), make)
+        for m, make in ((nn, to_ours), (tnn, to_torch))
+    ]
+    results = []
+    for layer, make in pairs:
+        x = make(np.zeros(shape, np.float32))
+        out = layer(x)
+        out.sum().backward()
+        layer.eval()(x)
+        results.append((out, x, layer))
+    (ours, a, layer), (theirs, b, its) = results
+    assert ours.shape == tuple(theirs.shape)
+    assert a.grad.shape == tuple(b.grad.shape)
+    for name in ("weight", "bias"):
+        assert getattr(layer, name).grad.tolist() == getattr(its, name).grad.tolist() == [0, 0, 0]
+    assert layer.running_mean.tolist() == its.running_mean.tolist()
+    assert layer.running_var.tolist() == its.running_var.tolist()
+    assert layer.num_batches_tracked.item() == its.num_batches_tracked.item() == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_second_derivatives_of_a_batch_without_elements():
+    x = tt.zeros(0, 3, requires_grad=True)
+    weight = tt.ones(3, requires_grad=True)
+    out = tt.batch_norm(x, None, None, weight, None, training=True)
+    (first,) = tt.grad((out * out).sum(), weight, create_graph=True)
+    assert tt.grad(first.sum(), weight)[0].tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("kwargs", [{}, {"p": 1.0, "dim": 0}, {"p": 3.0, "dim": -1}])

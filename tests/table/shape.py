@@ -130,6 +130,9 @@ row(
         case(normal(rng, 4, 3), ((2, 1), (1, 2)), "edge"),
         case(normal(rng, 4, 3), ((2, 1), (1, 2)), "wrap"),
         case(normal(rng, 4, 3), ((2, 1), (1, 2)), "symmetric"),
+        case(normal(rng, 4, 3), ((2, -1), (-1, -1)), constant_values=0.5),
+        case(normal(rng, 4, 3), ((2, -3), (-1, 0)), "reflect"),
+        case(normal(rng, 4, 3), ((-2, 1), (0, -2)), "wrap"),
     ],
     why_no_torch="torch pads the last axes only, in another order; NumPy is the oracle of pad",
 )

@@ -57,14 +57,14 @@ class _MaxPool(_Pool):
         ceil_mode: bool = False,
     ) -> None:
         super().__init__(kernel_size, stride, padding, ceil_mode, dilation)
-        if return_indices:
-            raise ValueError(f"{type(self).__name__}: return_indices is not supported")
         self.dilation = dilation
+        self.return_indices = return_indices
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return self.function(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
-        )
+            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode,
+            return_indices=self.return_indices,
+        )  # fmt: skip
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, dilation={self.dilation}, ceil_mode={self.ceil_mode}"
@@ -74,7 +74,8 @@ class MaxPool2d(_MaxPool):
     """The largest element of each window: (N, C, H, W) becomes (N, C, H', W').
 
     ``H' = (H + 2 padding - dilation (kernel_size - 1) - 1) / stride + 1``, rounded down, or up with
-    ``ceil_mode``. ``stride`` is ``kernel_size`` if None.
+    ``ceil_mode``. ``stride`` is ``kernel_size`` if None. With ``return_indices`` also the index of
+    each within its plane H W.
 
     >>> import tinytensor as tt
     >>> tt.nn.MaxPool2d(2)(tt.zeros((1, 3, 8, 8))).shape

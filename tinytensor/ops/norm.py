@@ -189,7 +189,8 @@ def batch_norm(
 
     In training mean and (biased) variance are those of the batch; the running ones, where given,
     are moved towards them (the variance unbiased) in place: running += momentum (batch − running).
-    Outside training the running ones are taken. All parameters are (C,). (Ioffe and Szegedy 2015.)
+    Outside training the running ones are taken. A batch without elements moves nothing. All
+    parameters are (C,). (Ioffe and Szegedy 2015.)
     """
     x = floating("batch_norm", "x", x)
     if x.ndim < 2:
@@ -206,12 +207,14 @@ def batch_norm(
     )
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm: outside training it needs running_mean and running_var")
-    if training and x.size <= x.shape[1]:
+    if training and 0 < x.size <= x.shape[1]:
         raise ShapeError(
             f"batch_norm: training needs more than one value for each channel, but x is {x.shape}"
         )
     momentum = number("batch_norm", "momentum", momentum, 0, 1)
     eps = number("batch_norm", "eps", eps, 0)
+    if training and not x.size:
+        return x.copy(), np.zeros(channels, x.dtype), np.ones(channels, x.dtype)
     return kernels.batch_norm(
         x, running_mean, running_var, weight, bias, bool(training), momentum, eps
     )
@@ -220,12 +223,14 @@ def batch_norm(
 @op(outputs=3)
 def batch_norm_backward(g, x, weight, mean, rstd, training, eps):
     """The cotangents of x, weight and bias, from the mean and 1 / √(var + eps) that were used."""
+    if not np.size(x):
+        return np.empty_like(x), np.zeros_like(mean), np.zeros_like(mean)
     return kernels.batch_norm_backward(g, x, weight, mean, rstd, training)
 
 
 def _batch_norm_backward(g, x, weight, mean, rstd, training, eps):
     axes, channels = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
-    if training:
+    if training and x.size:
         xhat, factor = _normalised(x, axes, eps, reshape(rstd, channels))
         centred = g - reduction.mean(g, axes, keepdims=True)
         dx = centred - xhat * reduction.mean(g * xhat, axes, keepdims=True)

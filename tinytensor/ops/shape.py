@@ -27,7 +27,7 @@ from .batching import (
 from .checks import axis_index, counts, lined_up
 from .composed import composed
 from .declared import op
-from .indexing import take
+from .indexing import getitem, take
 from .operands import operand
 from .precision import cast
 
@@ -352,15 +352,26 @@ def pad(
     """x with elements put before and behind along each axis.
 
     ``pad_width`` is NumPy's: a number, a pair, or a pair for each axis. ``mode`` is "constant",
-    "edge", "reflect", "symmetric" or "wrap".
+    "edge", "reflect", "symmetric" or "wrap". What is below 0 takes elements away instead: at the
+    end, so that others may still be their mirror images; but around the end goes what is left.
     """
     try:
         widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
     except ValueError:
         raise ShapeError(f"pad: pad_width {pad_width} does not fit an x of {x.shape}") from None
-    if widths.dtype.kind not in "iu" or (widths < 0).any():
-        raise ShapeError(f"pad: pad_width must be integers of at least 0, not {pad_width}")
+    if widths.dtype.kind not in "iu":
+        raise ShapeError(f"pad: pad_width must be integers, not {pad_width}")
     pairs = tuple((int(before), int(after)) for before, after in widths)
+    if (widths < 0).any():
+        for axis, (size, pair) in enumerate(zip(x.shape, pairs, strict=True)):
+            if sum(min(n, 0) for n in pair) < -size:
+                raise ShapeError(
+                    f"pad: {pair} takes more elements than axis {axis} of {x.shape} has"
+                )
+        longer = tuple((max(before, 0), max(after, 0)) for before, after in pairs)
+        if mode in ("constant", "wrap"):
+            return pad(_cropped(x, pairs), longer, mode, constant_values)
+        return _cropped(pad(x, longer, mode, constant_values), pairs)
     if mode == "constant":
         return pad_constant(x, pairs, constant_values)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
@@ -370,6 +381,14 @@ def pad(
             indices = np.pad(np.arange(x.shape[axis]), pair, mode)  # type: ignore[call-overload]
             x = take(x, indices, axis)
     return x
+
+
+def _cropped(x: Any, pairs: tuple[tuple[int, int], ...]) -> Any:
+    """x without as many elements before and behind as the pairs have below 0: a view."""
+    kept = []
+    for size, (before, after) in zip(x.shape, pairs, strict=True):
+        kept.append(slice(max(-before, 0), size - max(-after, 0)))
+    return getitem(x, tuple(kept))
 
 
 @composed
