@@ -51,16 +51,24 @@ e, inf, nan, newaxis, pi = _math.e, _math.inf, _math.nan, None, _math.pi
 _LATER = dict.fromkeys(
     ("data", "func", "generation", "io", "models", "nn", "optim", "scalar", "train", "viz")
 ) | {
+    "Generator": "random",
+    "accelerator": "tensors.surroundings",
+    "autograd": "tensors.surroundings",
+    "backends": "tensors.surroundings",
     "bfloat16": "dtypes",  # of a package that need not be there
     "bartlett_window": "tensors.signals",
     "blackman_window": "tensors.signals",
+    "cuda": "tensors.surroundings",
     "detect_anomaly": "debug.anomaly",
     "hamming_window": "tensors.signals",
     "hann_window": "tensors.signals",
+    "inference_mode": "tensors.surroundings",
     "kaiser_window": "tensors.signals",
     "load": "io",
+    "mps": "tensors.surroundings",
     "save": "io",
     "saved_memory": "debug.saved_memory",
+    "xpu": "tensors.surroundings",
 }
 
 # PyTorch's names of dtypes: no globals, which `from tinytensor import *` would take along.
@@ -84,11 +92,25 @@ if _typing.TYPE_CHECKING:
         hamming_window as hamming_window, hann_window as hann_window,
         kaiser_window as kaiser_window,
     )  # fmt: skip
+    from .random import Generator as Generator
+    from .tensors.surroundings import (
+        accelerator as accelerator, autograd as autograd, backends as backends, cuda as cuda,
+        inference_mode as inference_mode, mps as mps, xpu as xpu,
+    )  # fmt: skip
+
+    class utils:
+        """PyTorch's place of ``data``."""
+
+        data = data
 else:
 
     def __getattr__(name):
         if name in _DTYPES:
             return globals()[_DTYPES[name]]
+        if name == "utils":
+            from types import SimpleNamespace
+
+            return SimpleNamespace(data=_import_module(f"{__name__}.data"))
         if name not in _LATER:
             from .ops.ways import missing
 

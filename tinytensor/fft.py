@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import typing as _typing
+
 import numpy as np
 
 from .dtypes import get_default_dtype
 from .ops import fft as _transforms
 from .ops.fft import *
+from .ops.ways import tells as _tells
 from .tensors.namespace_info import check_device
 from .tensors.tensor import Dtype, Tensor
 
@@ -23,3 +26,7 @@ def rfftfreq(n: int, d: float = 1.0, dtype: Dtype = None, device: str | None = N
     """The frequencies of :func:`rfft`'s n // 2 + 1 elements; arguments as of :func:`fftfreq`."""
     check_device(device)
     return Tensor(np.fft.rfftfreq(n, d).astype(dtype or get_default_dtype()))
+
+
+if not _typing.TYPE_CHECKING:
+    __getattr__ = _tells(__name__)

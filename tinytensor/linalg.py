@@ -3,6 +3,10 @@
 import typing as _typing
 
 from .ops.linalg import *
+from .ops.ways import tells as _tells
 
 if not _typing.TYPE_CHECKING:
     from .ops.linalg import __all__ as __all__
+
+if not _typing.TYPE_CHECKING:
+    __getattr__ = _tells(__name__)

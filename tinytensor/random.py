@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,61 @@ in_lanes: ContextVar[tuple[str, ...]] = ContextVar("in_lanes", default=())
 
 def generator(seed: int | None = None) -> np.random.Generator:
     """A new generator; without a seed, seeded by the system."""
-    return np.random.Generator(np.random.Philox(seed))
+    made = _generators()()
+    return made if seed is None else made.manual_seed(seed)
+
+
+@cache
+def _generators() -> Any:
+    """The class of generators: NumPy's, with PyTorch's methods. (numpy.random loads late.)"""
+
+    class Generator(np.random.Generator):
+        """A source of random numbers, for ``generator=``: NumPy's, with PyTorch's methods.
+
+        >>> import tinytensor as tt
+        >>> g = tt.Generator().manual_seed(0)
+        >>> tt.rand(2, generator=g).tolist() == tt.rand(2, generator=g.manual_seed(0)).tolist()
+        True
+        """
+
+        device = "cpu"
+
+        def __init__(self, device: str = "cpu") -> None:
+            if device != "cpu":
+                raise ValueError(f"Generator: there is only the device 'cpu', not {device!r}")
+            super().__init__(np.random.Philox())
+
+        def manual_seed(self, seed: int) -> Generator:
+            """Begin anew from ``seed``."""
+            self.bit_generator.state = np.random.Philox(seed).state
+            return self
+
+        def seed(self) -> int:
+            """Begin anew from a seed of the system's, which is returned."""
+            seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+            self.manual_seed(seed)
+            return seed
+
+        def get_state(self) -> dict[str, Any]:
+            """The state, for ``set_state``."""
+            return dict(self.bit_generator.state)
+
+        def set_state(self, state: dict[str, Any]) -> None:
+            """Go on from a state that ``get_state`` gave."""
+            self.bit_generator.state = state
+
+    Generator.__module__, Generator.__qualname__ = __name__, "Generator"
+    return Generator
+
+
+if TYPE_CHECKING:
+    Generator: Any
+else:
+
+    def __getattr__(name):
+        if name == "Generator":
+            return _generators()
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @cache

@@ -30,6 +30,7 @@ class Value(Variable):
 
     __slots__ = ()
     identity: ClassVar[Any]
+    data: Any = Variable.storage  # the float; assigning another one counts as a change in place
 
     def __init__(self, data: Number, requires_grad: bool = True) -> None:
         if not isinstance(data, Number):

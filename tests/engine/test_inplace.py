@@ -85,7 +85,7 @@ def test_an_operator_is_its_op(name: str, tracked: str) -> None:
     assert y is before
     assert y.value is memory
     expected = OPERATORS[name](x * 1, w)
-    np.testing.assert_array_equal(y.data, expected.data)
+    np.testing.assert_array_equal(y.numpy(), expected.numpy())
     assert y.requires_grad == expected.requires_grad
     if expected.requires_grad:
         inputs = [t for t in (x, w) if t.requires_grad]
@@ -104,7 +104,7 @@ def test_a_method_is_its_op(name: str, tracked: bool) -> None:
     row = y[0]
     assert getattr(row, name)() is row
     expected = tt.concat([METHODS[name](x[:1]), x[1:]])
-    np.testing.assert_array_equal(y.data, expected.data)
+    np.testing.assert_array_equal(y.numpy(), expected.numpy())
     if tracked:
         assert gradients(y * y, x) == gradients(expected * expected, x)
 
@@ -206,8 +206,8 @@ def test_an_assignment_equals_numpy_and_at(index: Any, of: str) -> None:
     target[index] = w
     expected = array.copy()
     expected[raw] = numbers
-    np.testing.assert_array_equal(y.data, expected)
-    np.testing.assert_array_equal(target.data, expected)
+    np.testing.assert_array_equal(y.numpy(), expected)
+    np.testing.assert_array_equal(target.numpy(), expected)
     inputs = [w] if of == "buffer" else [w, x]
     copied = x.at[raw].set(w)
     for got, right in zip(
@@ -302,20 +302,20 @@ def test_kinds_of_views(name: str, order: str) -> None:
     x, w = tt.tensor(array, requires_grad=True), leaf(3.0)[0]
     y = x * 1 if order == "C" else (x.T.clone() * 1).T
     view, other = VIEWS[name](y), VIEWS[name](y)
-    places = VIEWS[name](tt.tensor(np.arange(6).reshape(2, 3))).data
-    np.testing.assert_array_equal(view.data, array.reshape(-1)[places])
+    places = VIEWS[name](tt.tensor(np.arange(6).reshape(2, 3))).numpy()
+    np.testing.assert_array_equal(view.numpy(), array.reshape(-1)[places])
     view *= w
     y += w
     mask = np.isin(np.arange(6).reshape(2, 3), places)
     expected = tt.where(tt.tensor(mask), x * w, x) + w
-    np.testing.assert_array_equal(y.data, expected.data)
+    np.testing.assert_array_equal(y.numpy(), expected.numpy())
     weight = tt.tensor(np.arange(2.0, 8.0).reshape(2, 3))
     for got, right in (
         (y * weight, expected * weight),
         (view * view, expected.reshape(6)[places] ** 2),
         (other * 2, expected.reshape(6)[places] * 2),
     ):
-        np.testing.assert_array_equal(got.data, right.data)
+        np.testing.assert_array_equal(got.numpy(), right.numpy())
         for a, b in zip(gradients(got, x, w), gradients(right, x, w), strict=True):
             np.testing.assert_array_equal(a, b)
 
@@ -325,7 +325,7 @@ def test_a_view_that_is_one_only_in_the_layout_of_its_root() -> None:
     y = tt.Tensor(np.zeros((3, 2)).T)  # in Fortran's order: its transpose is one row in memory
     y += x
     flat = y.T.reshape(6)
-    assert np.shares_memory(flat.data, y.data)
+    assert np.shares_memory(flat.numpy(), y.numpy())
     flat[:2] = w
     assert y.tolist() == [[10.0, 1.0, 2.0], [10.0, 4.0, 5.0]]
     assert gradients(y, x, w) == [[[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]], [2.0]]
@@ -717,7 +717,7 @@ def test_no_op_misses_a_change(row: Row, case: Case, what: str) -> None:
     outputs = tuple(out for out in outputs if out.requires_grad)
     with tt.no_grad():
         for tensor in given.values() if what == "inputs" else outputs:
-            if tensor.data.flags.writeable:
+            if tensor.numpy().flags.writeable:
                 tensor.copy_(~tensor if tensor.dtype == bool else 1 - tensor)
     try:
         found = tt.grad(outputs, tuple(leaves.values()), tuple(cotangents), allow_unused=True)
@@ -726,7 +726,7 @@ def test_no_op_misses_a_change(row: Row, case: Case, what: str) -> None:
         return
     for key, got in zip(keys, found, strict=True):
         if got is not None:
-            assert_close(got.data, expected[key], 1e-12, f"the gradient of argument {key!r}")
+            assert_close(got.numpy(), expected[key], 1e-12, f"the gradient of argument {key!r}")
 
 
 ALONE = ("abs", "exp", "log", "neg", "reciprocal", "relu", "round", "sigmoid", "sqrt", "tanh")

@@ -1,5 +1,8 @@
 """Datasets and loaders: real data in standard formats, in batches."""
 
+import typing as _typing
+
+from ..ops.ways import tells as _tells
 from .augment import RandomAffine, affine
 from .cifar import cifar10, cifar100, read_cifar_binary, read_cifar_pickle
 from .dataset import Dataset, Subset, TensorDataset, collate, random_split
@@ -28,3 +31,6 @@ __all__ = [
     "stdlib_sources",
     "stdlib_text",
 ]
+
+if not _typing.TYPE_CHECKING:
+    __getattr__ = _tells(__name__)

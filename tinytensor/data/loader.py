@@ -18,7 +18,8 @@ class DataLoader:
     ``dataset`` is any object with ``__len__`` and ``__getitem__``: a `Dataset`, a list, an array.
     ``drop_last`` leaves out a last batch that is not full. ``generator`` (a NumPy generator or a
     seed; otherwise that of ``tt.manual_seed``) draws the orders. ``collate`` makes a batch of a
-    list of samples; without one a `Dataset`'s own ``batch`` does, or `tinytensor.data.collate`.
+    list of samples, under PyTorch's name ``collate_fn`` too; without one a `Dataset`'s own
+    ``batch`` does, or `tinytensor.data.collate`.
 
     >>> from tinytensor.data import TensorDataset
     >>> loader = DataLoader(TensorDataset(np.arange(5)), batch_size=2)
@@ -34,7 +35,10 @@ class DataLoader:
         drop_last: bool = False,
         generator: np.random.Generator | int | None = None,
         collate: Callable[[list[Any]], Any] | None = None,
+        *,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
     ) -> None:
+        collate = collate_fn if collate is None else collate
         check_samples("DataLoader", dataset)
         if not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"DataLoader: batch_size must be at least 1, not {batch_size!r}")

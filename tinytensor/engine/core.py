@@ -72,12 +72,12 @@ class Variable:
             self.requires_grad = True
 
     @property
-    def data(self) -> Any:
+    def storage(self) -> Any:
         """The raw value, as views share it. Assigning another one counts as a change in place."""
         return self.value
 
-    @data.setter
-    def data(self, value: Any) -> None:
+    @storage.setter
+    def storage(self, value: Any) -> None:
         self.value = value
         self.changed("an assignment to data")
 
@@ -103,7 +103,7 @@ class Variable:
 
     def detach(self) -> Any:
         """The same value outside the graph; it shares the storage, and so the version."""
-        other = wrap(type(self).family, self.data)
+        other = wrap(type(self).family, self.storage)
         other.version, other.narrow = version_of(self), self.narrow
         other.as_of = other.version.recorded
         return other

@@ -294,7 +294,7 @@ class Op:
             return
         source = first
         if type(view.value) is not type(source.value):  # of a number; give it storage to share
-            got = self.forward(source.data, *args[1:], **(static or {}))
+            got = self.forward(source.storage, *args[1:], **(static or {}))
             view.value = got[0] if self.residuals else got
         if self.may_copy and not self.family.shares(view.value, source.value):
             view.unshared = True
@@ -467,5 +467,5 @@ def op(forward: Callable[..., Any] | None = None, **options: Any) -> Any:
 def alias(variable: Any) -> Any:
     """The same value behind a node of its own."""
     if not variable.level:
-        variable.value = variable.data  # also a number as both can share it
+        variable.value = variable.storage  # also a number as both can share it
     return type(variable).family.identity(variable)

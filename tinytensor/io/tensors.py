@@ -22,6 +22,7 @@ import numpy as np
 
 from ..dtypes import is_complex
 from ..errors import DtypeError, a_kind_of
+from ..tensors.namespace_info import check_device
 from ..tensors.tensor import Tensor
 from . import safetensors
 from .files import StrPath, read_file, replaced, short
@@ -33,9 +34,13 @@ DEEPEST = 100  # dicts and lists in one another: far below Python's limit of rec
 
 
 def save(
-    path: StrPath, state: Mapping[Any, Any], metadata: Mapping[str, str] | None = None
+    path: StrPath | Mapping[Any, Any],
+    state: Mapping[Any, Any] | StrPath,
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write a ``state_dict``, or nested dicts and lists of tensors, numbers and strings.
+
+    ``save(state, path)``, PyTorch's order, is understood by the types.
 
     Keys are strings, numbers, bools or None. ``metadata`` (strings) goes into the file's header.
 
@@ -54,6 +59,8 @@ def save(
     ...     model.load_state_dict(tt.load(path))
     IncompatibleKeys(missing_keys=[], unexpected_keys=[])
     """
+    if isinstance(state, str | bytes | os.PathLike) and not isinstance(path, str | bytes):
+        path, state = state, path
     if not isinstance(state, Mapping):
         raise TypeError(f"save: state is {a_kind_of(state)}, not a dict of tensors")
     if metadata is not None and not isinstance(metadata, Mapping):
@@ -70,18 +77,21 @@ def save(
     if taken or any(key != branch.get("tensor") for key, branch in tree["dict"]):
         header[name] = json.dumps(tree)
     content = safetensors.to_bytes(arrays, header)
-    with replaced(path, "save") as file:
+    with replaced(path, "save") as file:  # type: ignore[arg-type]
         file.write(content)
 
 
-def load(path: StrPath) -> dict[Any, Any]:
+def load(path: StrPath, map_location: Any = None, weights_only: bool = True) -> dict[Any, Any]:
     """Read what :func:`save` wrote; of another safetensors file, its tensors by name.
 
-    The tensors are copies: nothing that happens to the file later changes them.
+    The tensors are copies: nothing that happens to the file later changes them. PyTorch's
+    ``map_location`` may be "cpu"; no file holds code, so ``weights_only`` is always true.
 
     Raises FileNotFoundError; ValueError, which names the file, if it is not in the format, damaged,
     or no file; DtypeError for a dtype that NumPy does not have.
     """
+    if not callable(map_location):
+        check_device(map_location)
     content = read_file(path, "load")
     try:
         arrays, metadata = safetensors.from_bytes(content)

@@ -1,5 +1,8 @@
 """Modules, their functions and their initial values: names, defaults, layouts as in PyTorch."""
 
+import typing as _typing
+
+from ..ops.ways import tells as _tells
 from . import functional, init, replacing, utils
 from .activation import *
 from .attention import *
@@ -15,3 +18,6 @@ from .parameter import *
 from .pooling import *
 from .recurrent import *
 from .transformer import *
+
+if not _typing.TYPE_CHECKING:
+    __getattr__ = _tells(__name__)

@@ -6,6 +6,7 @@ the arrays' own names ``x`` and ``axis``. The others are a few lines of ops.
 
 from __future__ import annotations
 
+import typing as _typing
 from typing import Literal
 
 import numpy as np
@@ -89,6 +90,7 @@ from ..ops import (
 from ..ops.checks import number
 from ..ops.composed import in_own_name
 from ..ops.precision import once_rounded
+from ..ops.ways import tells as _tells
 from ..tensors.tensor import Tensor
 
 __all__ = [
@@ -313,3 +315,7 @@ def interpolate(
 ) -> Tensor:
     """The input (N, C, …) in another size; ``mode`` is "nearest", "linear" or "bilinear"."""
     return ops.interpolate(input, size, scale_factor, mode, bool(align_corners))
+
+
+if not _typing.TYPE_CHECKING:
+    __getattr__ = _tells(__name__)

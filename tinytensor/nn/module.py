@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, Self, Ty
 import numpy as np
 import numpy.typing as npt
 
-from ..dtypes import is_floating, same_kind
+from ..dtypes import _bfloat16, is_floating, same_kind
 from ..engine.hooks import RemovableHandle
 from ..errors import ShapeError, a_kind_of
+from ..tensors.namespace_info import target
 from ..tensors.tensor import Tensor
 from .calls import check_inputs, locate
 from .hooks import ForwardHook, call_with_hooks, register
@@ -433,9 +434,18 @@ class Module:
         """Forget the gradients of all parameters, or overwrite them by zeros."""
         zero_grad(self.parameters(), set_to_none)
 
-    def to(self, dtype: npt.DTypeLike) -> Self:
-        """Cast parameters, their gradients, and buffers of floating point to ``dtype``."""
-        dtype = np.dtype(dtype)
+    def to(
+        self,
+        *args: Any,
+        dtype: npt.DTypeLike | None = None,
+        device: Any = None,
+        non_blocking: bool = False,
+    ) -> Self:
+        """Cast parameters, their gradients, and buffers of floating point to a dtype, or to that of
+        a tensor. The only device is "cpu", where they are."""
+        dtype = target("to", args, dtype, device)
+        if dtype is None:
+            return self
         if not is_floating(dtype):
             raise TypeError(f"to: parameters can be of floating point, not {dtype}")
         for tensor in (*self.parameters(), *self.buffers()):
@@ -452,6 +462,22 @@ class Module:
     def double(self) -> Self:
         """``to("float64")``: for checks of gradients."""
         return self.to(np.float64)
+
+    def half(self) -> Self:
+        """``to("float16")``: stored so, computed in float32."""
+        return self.to(np.float16)
+
+    def bfloat16(self) -> Self:
+        """``to(tt.bfloat16)``: stored so, computed in float32."""
+        return self.to(_bfloat16())
+
+    def type(self, dst_type: npt.DTypeLike) -> Self:
+        """``to(dst_type)``."""
+        return self.to(dst_type)
+
+    def cpu(self) -> Self:
+        """This module, which is on the only device."""
+        return self
 
     # --- Representation ----------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ _INSTEADS |= {
 
 def array_of(by: str, x: Any) -> np.ndarray:
     """The array of x, to be changed by ``by``, which is counted and noted for error messages."""
-    array = x.value if isinstance(x.value, np.ndarray) else x.data
+    array = x.value if isinstance(x.value, np.ndarray) else x.storage
     if not array.flags.writeable:
         raise ValueError(f"{by}: the tensor's memory is read-only")
     x.changed(by, _INSTEADS.get(by, _INSTEAD))
@@ -119,7 +119,7 @@ def _root_of(by: str, x: Any) -> tuple[Any, Steps]:
             f"{by}: this view was made under no_grad, so a recorded change would not reach what it"
             " is a view of; make the view where gradients are recorded, or change it under no_grad"
         )
-    if root is not x and not x.shares(x.data, root.data):  # another array was assigned to data
+    if root is not x and not x.shares(x.storage, root.storage):  # data was assigned to
         x.view_of, root, steps = None, x, []
     for operation, args, _, _ in steps:
         if args is None:
@@ -170,7 +170,7 @@ def _is_view_of(root: Any, place: np.ndarray, value: Any) -> bool:
         return False
     if (value if value.view_of is None else steps_of(value.view_of)[0]) is not root:
         return False
-    return _layout(value.data) == _layout(place)
+    return _layout(value.storage) == _layout(place)
 
 
 def _layout(array: np.ndarray) -> tuple[Any, ...]:

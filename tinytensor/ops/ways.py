@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["way_of"]
+from collections.abc import Callable
+from typing import NoReturn
+
+__all__ = ["missing", "tells", "way_of"]
 
 # By the place where a name is looked for. What ends in a full stop is a sentence, anything else is
 # what to write.
@@ -88,7 +91,7 @@ WAYS: dict[str, dict[str, str]] = {
     "tinytensor.linalg": {},
     "tinytensor.nn": {},
     "tinytensor.nn.functional": {},
-    "tinytensor.optim": {"lr_scheduler": "tt.optim has the schedules itself"},
+    "tinytensor.optim": {},
     "tinytensor.data": {},
 }
 
@@ -134,3 +137,12 @@ def way_of(place: str, name: str) -> str:
 def missing(place: str, name: str) -> AttributeError:
     """The error of a module, ``place``, that does not have ``name``."""
     return AttributeError(f"module {place!r} has no attribute {name!r}: {way_of(place, name)}")
+
+
+def tells(place: str) -> Callable[[str], NoReturn]:
+    """The ``__getattr__`` of a module: for a name that it does not have, the way."""
+
+    def tell(name: str) -> NoReturn:
+        raise missing(place, name)
+
+    return tell

@@ -136,9 +136,13 @@ class Batched(Tensor):
     def __dlpack__(self, **options: Any) -> Any:
         raise self._unknown("__dlpack__")
 
+    @property  # type: ignore[misc]
+    def storage(self) -> Any:
+        raise self._unknown("storage")
+
     @property
-    def data(self) -> Any:
-        raise self._unknown("data")
+    def data(self) -> Tensor:
+        return self.detach()
 
     @data.setter
     def data(self, value: Any) -> None:

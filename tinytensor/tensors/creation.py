@@ -13,12 +13,14 @@ from ..errors import DtypeError, GraphError, RangeError, ShapeError, kind_of
 from ..ops.checks import counts
 from ..ops.composed import in_own_name
 from ..ops.operands import holds_graph, operand
+from ..ops.spelling import spelled
 from .batched import drawn
 from .namespace_info import check_device
 from .tensor import Dtype, Shape, Tensor, _stacked, as_array, as_shape, describe
 
 __all__ = [
     "arange",
+    "as_tensor",
     "asarray",
     "empty",
     "empty_like",
@@ -27,6 +29,7 @@ __all__ = [
     "from_numpy",
     "full",
     "full_like",
+    "is_tensor",
     "linspace",
     "ones",
     "ones_like",
@@ -40,7 +43,9 @@ __all__ = [
 ]
 
 
-def tensor(data: Any, dtype: Dtype = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
+) -> Tensor:
     """A tensor with a copy of ``data`` in C order: numbers, nested lists, an array or a tensor.
 
     Floating-point numbers, Python's or NumPy's scalars, become float32 (the default dtype, see
@@ -52,6 +57,7 @@ def tensor(data: Any, dtype: Dtype = None, requires_grad: bool = False) -> Tenso
     tensor([[1., 2.],
             [3., 4.]])
     """
+    check_device(device)
     stacked = _in_graph(data, dtype)
     if stacked is not None:
         if requires_grad:
@@ -89,6 +95,14 @@ def asarray(
     if copy is False and not np.may_share_memory(array, getattr(obj, "value", obj)):
         raise ValueError(f"asarray: cannot make a {array.dtype} tensor of this without a copy")
     return Tensor(array)
+
+
+as_tensor = asarray
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether ``obj`` is a tensor."""
+    return isinstance(obj, Tensor)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -136,6 +150,7 @@ def _sizes(name: str, shape: Any, more: Any, dtype: Any, requires_grad: bool) ->
     return whole, get_default_dtype() if dtype is None else dtype, requires_grad
 
 
+@spelled
 def empty(
     shape: int | Shape,
     *more: Any,
@@ -149,6 +164,7 @@ def empty(
     return Tensor(np.empty(shape, dtype), requires_grad=requires_grad)
 
 
+@spelled
 def zeros(
     shape: int | Shape,
     *more: Any,
@@ -168,6 +184,7 @@ def zeros(
     return Tensor(np.zeros(shape, dtype), requires_grad=requires_grad)
 
 
+@spelled
 def ones(
     shape: int | Shape,
     *more: Any,
@@ -182,6 +199,7 @@ def ones(
 
 
 @in_own_name
+@spelled
 def full(
     shape: int | Shape,
     fill_value: Any,
@@ -225,6 +243,7 @@ def _or(dtype: Dtype, x: Any) -> Any:
 
 
 @in_own_name
+@spelled
 def empty_like(
     x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor:
@@ -234,6 +253,7 @@ def empty_like(
 
 
 @in_own_name
+@spelled
 def zeros_like(
     x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor:
@@ -243,6 +263,7 @@ def zeros_like(
 
 
 @in_own_name
+@spelled
 def ones_like(
     x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor:
@@ -252,6 +273,7 @@ def ones_like(
 
 
 @in_own_name
+@spelled
 def full_like(
     x: Any,
     fill_value: Any,
@@ -266,6 +288,7 @@ def full_like(
     return _filled("full_like", x.shape, fill_value, _or(dtype, x), requires_grad)
 
 
+@spelled
 def arange(
     start: float,
     stop: float | None = None,
@@ -273,6 +296,7 @@ def arange(
     dtype: Dtype = None,
     *,
     device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Evenly spaced numbers from ``start`` (0 if only a stop is given) up to below ``stop``."""
     check_device(device)
@@ -297,10 +321,11 @@ def arange(
         for end in (array[0], array[-1]):
             if not np.iinfo(kind).min <= end <= np.iinfo(kind).max:
                 raise RangeError(f"arange: {end} does not fit into {kind}")
-    return Tensor(array.astype(kind, copy=False))
+    return Tensor(array.astype(kind, copy=False), requires_grad=requires_grad)
 
 
 @in_own_name
+@spelled
 def linspace(
     start: complex,
     stop: complex,
@@ -309,6 +334,7 @@ def linspace(
     endpoint: bool = True,
     *,
     device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """``num`` evenly spaced numbers from ``start`` to ``stop``, which is the last of them unless
     ``endpoint`` is False. They are rounded to ``dtype``, of real or complex floats, once.
@@ -331,8 +357,11 @@ def linspace(
     with np.errstate(over="ignore"):
         halves = not np.isfinite(last - first) and np.isfinite(last) and np.isfinite(first)
     if halves:
-        return Tensor(2 * np.linspace(first / 2, last / 2, num, endpoint=endpoint), dtype=kind)
-    return Tensor(np.linspace(first, last, num, endpoint=endpoint).astype(kind))
+        halved = np.linspace(first / 2, last / 2, num, endpoint=endpoint)
+        return Tensor(2 * halved, dtype=kind, requires_grad=requires_grad)
+    return Tensor(
+        np.linspace(first, last, num, endpoint=endpoint).astype(kind), requires_grad=requires_grad
+    )
 
 
 def _numbers(name: str, instead: str, *ends: Any) -> None:
@@ -340,6 +369,7 @@ def _numbers(name: str, instead: str, *ends: Any) -> None:
         raise GraphError(f"{name}: takes numbers, and would lose their graph; {instead} keeps it")
 
 
+@spelled
 def eye(
     n_rows: int,
     n_cols: int | None = None,
@@ -347,24 +377,39 @@ def eye(
     dtype: Dtype = None,
     *,
     device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A matrix with ones on its diagonal ``k`` and zeros elsewhere."""
     check_device(device)
     rows = int(counts("eye", "n_rows", n_rows))
     columns = rows if n_cols is None else int(counts("eye", "n_cols", n_cols))
-    return Tensor(np.eye(rows, columns, k, dtype or get_default_dtype()))
+    return Tensor(
+        np.eye(rows, columns, k, dtype or get_default_dtype()), requires_grad=requires_grad
+    )
 
 
 def rand(
-    *shape: Any, dtype: Dtype = None, requires_grad: bool = False, generator: Any = None
+    *shape: Any,
+    size: Any = (),
+    dtype: Dtype = None,
+    requires_grad: bool = False,
+    generator: Any = None,
+    device: str | None = None,
 ) -> Tensor:
     """Uniform numbers from [0, 1), from the default generator unless another is given."""
-    x = drawn(lambda sizes: random.rand(sizes, dtype, generator), as_shape(shape))
+    check_device(device)
+    sizes = as_shape(shape or (size,))
+    x = drawn(lambda sizes: random.rand(sizes, dtype, generator), sizes)
     return x.requires_grad_(requires_grad)
 
 
 def randn(
-    *shape: Any, dtype: Dtype = None, requires_grad: bool = False, generator: Any = None
+    *shape: Any,
+    size: Any = (),
+    dtype: Dtype = None,
+    requires_grad: bool = False,
+    generator: Any = None,
+    device: str | None = None,
 ) -> Tensor:
     """Normal numbers of mean 0 and variance 1, real or complex.
 
@@ -373,15 +418,35 @@ def randn(
     >>> tt.randn(2, 3).shape
     (2, 3)
     """
-    x = drawn(lambda sizes: random.randn(sizes, dtype, generator), as_shape(shape))
+    check_device(device)
+    sizes = as_shape(shape or (size,))
+    x = drawn(lambda sizes: random.randn(sizes, dtype, generator), sizes)
     return x.requires_grad_(requires_grad)
 
 
 @in_own_name
+@spelled
 def randint(
-    low: int, high: int, shape: int | Shape, dtype: Dtype = np.int64, generator: Any = None
+    low: int,
+    high: int | Shape | None = None,
+    shape: int | Shape | None = None,
+    dtype: Dtype = np.int64,
+    generator: Any = None,
+    *,
+    device: str | None = None,
 ) -> Tensor:
-    """Integers from [low, high)."""
+    """Integers from [low, high); from [0, low) if no ``high`` is given.
+
+    >>> import tinytensor as tt
+    >>> tt.randint(5, (2, 3)).shape
+    (2, 3)
+    """
+    check_device(device)
+    if isinstance(high, tuple | list) and shape is None:
+        high, shape = None, high
+    if shape is None or isinstance(high, tuple | list):
+        raise TypeError("randint: argument 'shape' is missing")
+    low, high = (0, low) if high is None else (low, high)
     sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
 
     def draw(shape: Shape) -> np.ndarray:
@@ -394,6 +459,7 @@ def randint(
     return drawn(draw, sizes)
 
 
-def randperm(n: int, generator: Any = None) -> Tensor:
+def randperm(n: int, generator: Any = None, *, device: str | None = None) -> Tensor:
     """The integers below n in random order."""
+    check_device(device)
     return Tensor(random.randperm(int(counts("randperm", "n", n)), generator))

@@ -145,13 +145,25 @@ class Tensor(Made):
         if isinstance(data, Variable) and self.value is data.value:
             self.version = version_of(data)
 
-    @property
-    def data(self) -> np.ndarray:
-        """The ndarray. Assigning another one, or a tensor, counts as a change in place."""
+    @property  # type: ignore[misc]
+    def storage(self) -> np.ndarray:
         array = self.value
         if not isinstance(array, np.ndarray):  # NumPy gave a number, of which there are no views
             self.value = array = np.array(array)
         return array
+
+    @property
+    def data(self) -> Tensor:
+        """A constant on the same memory: ``detach()``. Assigning another tensor, or an array,
+        counts as a change in place.
+
+        >>> import tinytensor as tt
+        >>> p = tt.tensor([1.0, 2.0], requires_grad=True)
+        >>> _ = p.data.add_(1)
+        >>> p
+        tensor([2., 3.], requires_grad=True)
+        """
+        return self.detach()
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -232,11 +244,11 @@ class Tensor(Made):
         """This view made again of what it is a view of, as the recorded changes left that."""
         root, steps = inplace.steps_of(self.view_of)
         is_leaf = self.tracked and self.node is None  # requires_grad was set on the view itself
-        if root is None or is_leaf or not self.shares(self.data, root.data):
+        if root is None or is_leaf or not self.shares(self.storage, root.storage):
             return self  # a constant, or the root has another array now
         with enable_grad():
             made = inplace.replayed(steps, root)
-        if made.shape != self.shape or made.data.ctypes.data != self.value.ctypes.data:
+        if made.shape != self.shape or made.storage.ctypes.data != self.value.ctypes.data:
             raise GraphError(f"{steps[-1][0].__name__}: an argument that made a view has changed")
         return made
 
@@ -415,10 +427,10 @@ class Tensor(Made):
         if self.requires_grad:
             raise GraphError("__dlpack__: this tensor needs a gradient; hand out t.detach()")
         options: Any = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
-        return self.data.__dlpack__(stream=stream, **options)
+        return self.storage.__dlpack__(stream=stream, **options)
 
     def __dlpack_device__(self) -> tuple[_Int, _Int]:
-        return self.data.__dlpack_device__()
+        return self.storage.__dlpack_device__()
 
     def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
         """This tensor: the only device is ``"cpu"``."""
@@ -526,7 +538,7 @@ class Tensor(Made):
     def __copy__(self) -> Tensor:
         """Another tensor with this one's memory and history."""
         other = type(self).__new__(type(self))
-        Variable.__init__(other, self.data)
+        Variable.__init__(other, self.storage)
         other.version, other.narrow = version_of(self), self.narrow
         if self.is_leaf:
             other.requires_grad = self.tracked
