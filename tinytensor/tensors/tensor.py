@@ -700,11 +700,11 @@ class Tensor(Made):
 
     def is_contiguous(self) -> _Bool:
         """Whether the memory holds the elements side by side in C order."""
-        return self.data.flags.c_contiguous
+        return self.storage.flags.c_contiguous
 
     def stride(self, axis: _Int | None = None) -> _Int | tuple[_Int, ...]:
         """How many elements lie between neighbours along ``axis``, or along each."""
-        steps = tuple(step // self.dtype.itemsize for step in self.data.strides)
+        steps = tuple(step // self.dtype.itemsize for step in self.storage.strides)
         return steps if axis is None else steps[axis_index("stride", axis, self.ndim, False)]
 
     def permute(self, *axes: Any, dims: Sequence[_Int] | None = None) -> Tensor:
