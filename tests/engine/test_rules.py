@@ -54,7 +54,7 @@ def test_a_cotangent_that_is_no_variable(wrong: Any) -> None:
 
     added.grad(a=lambda g: g, b=lambda g: wrong)
     with pytest.raises(
-        TypeError, match=f"added: .* for 'b' returned a {type(wrong).__name__}, not"
+        TypeError, match=f"added: .* for 'b' returned {type(wrong).__name__}, not"
     ):
         backward_of(added, *leaves())
     with pytest.raises(TypeError, match="for 'b' returned"):
