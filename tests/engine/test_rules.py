@@ -66,8 +66,8 @@ def test_a_cotangent_that_is_no_variable(wrong: Any) -> None:
     [
         (lambda g: (g,), "1"),
         (lambda g: (g, g, g), "3"),
-        (lambda g: g, "a Tensor"),
-        (lambda g: None, "a NoneType"),
+        (lambda g: g, "one Tensor"),
+        (lambda g: None, "one NoneType"),
     ],
 )
 def test_the_wrong_number_of_cotangents(rule: Any, given: str) -> None:
