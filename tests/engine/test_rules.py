@@ -53,9 +53,7 @@ def test_a_cotangent_that_is_no_variable(wrong: Any) -> None:
         return a + b
 
     added.grad(a=lambda g: g, b=lambda g: wrong)
-    with pytest.raises(
-        TypeError, match=f"added: .* for 'b' returned {type(wrong).__name__}, not"
-    ):
+    with pytest.raises(TypeError, match=f"added: .* for 'b' returned {type(wrong).__name__}, not"):
         backward_of(added, *leaves())
     with pytest.raises(TypeError, match="for 'b' returned"):
         backward_of(added, leaves()[0].detach(), leaves()[1])

@@ -87,7 +87,7 @@ from ..ops import (
     triplet_margin_with_distance_loss,
     unfold,
 )
-from ..ops.checks import number
+from ..ops.checks import fits_memory, number
 from ..ops.composed import in_own_name
 from ..ops.precision import once_rounded
 from ..ops.ways import tells as _tells
@@ -300,6 +300,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     count = num_classes if num_classes >= 0 else int(classes.max(initial=-1)) + 1
     if classes.size and not (classes.min() >= 0 and classes.max() < count):
         raise ValueError(f"one_hot: classes from {classes.min()} to {classes.max()} of {count}")
+    fits_memory("one_hot", (*classes.shape, count), np.int64)
     return Tensor((classes[..., None] == np.arange(count)).astype(np.int64))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from .. import ops
 from ..errors import ShapeError
 from ..ops.annotations import Nonlinearity
-from ..ops.checks import number, whole
+from ..ops.checks import fits_memory, number, whole
 from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
@@ -157,6 +157,7 @@ class _RecurrentNetwork(_Recurrence):
         self.dropout = float(dropout)
         self.bidirectional = bidirectional
         rows, directions = self.gates * hidden_size, 1 + bidirectional
+        fits_memory(type(self).__name__, (num_layers, directions, rows, hidden_size), np.float32)
         for layer in range(num_layers):
             size = input_size if layer == 0 else directions * hidden_size
             for direction in range(directions):

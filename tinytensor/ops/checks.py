@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,25 @@ NUMBERS = (int, float, np.integer, np.floating)
 
 def fits_memory(op: str, shape: tuple[int, ...], dtype: Any) -> None:
     """Refuse what no memory holds at once, before any work goes into it."""
+    few = max(shape, default=0) < 1 << 62 and math.prod(shape) * np.dtype(dtype).itemsize < 1 << 24
+    if few:
+        return
     try:
         np.empty(shape, dtype)  # which nobody touches
     except (MemoryError, ValueError, OverflowError) as error:
         raise MemoryError(f"{op}: there is no memory for {dtype} of the shape {shape}") from error
+
+
+def shape_of(op: str, sizes: Any, dtype: Any) -> tuple[int, ...]:
+    """Sizes, or one alone, as a shape of which there is memory for an array of ``dtype``."""
+    try:
+        shape = tuple(map(index, sizes if isinstance(sizes, tuple | list) else (sizes,)))
+    except (TypeError, ValueError):
+        shape = (-1,)
+    if min(shape, default=0) < 0:
+        raise ShapeError(f"{op}: sizes are integers of at least 0, not {sizes!r}")
+    fits_memory(op, shape, dtype)
+    return shape
 
 
 def floating(op: str, name: str, x: Any) -> np.ndarray:
@@ -96,6 +112,14 @@ def number(
         wanted = f"at least {least}" if most == math.inf else f"from {least} to {most}"
         raise ValueError(f"{op}: {name} must be {wanted}, not {value!r}")
     return float(value)
+
+
+def integer(op: str, name: str, value: Any) -> int:
+    """An integer, of any kind that has one, or an error in the name of ``op``."""
+    try:
+        return index(value)
+    except (TypeError, ValueError):
+        raise DtypeError(f"{op}: {name} must be an integer, not {value!r}") from None
 
 
 def whole(owner: str, least: int, **values: Any) -> None:

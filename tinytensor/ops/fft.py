@@ -17,7 +17,7 @@ from ..kernels.reference.promotion import promoting
 from .annotations import ArrayLike, Norm, Sizes, Tensor
 from .arithmetic import multiply
 from .batching import along_axis
-from .checks import axis_index
+from .checks import axis_index, fits_memory, whole
 from .complex_numbers import conj, conjugate_if_complex, real
 from .composed import composed, computed
 from .declared import op
@@ -68,8 +68,9 @@ def transformed(name: str, x: Any, n: Any, axis: Any, norm: Any) -> np.ndarray:
         raise ShapeError(
             f"{name}: n must be given for {size} elements along axis {axis} of {x.shape}"
         )
-    if n is not None and n < 1:
-        raise ShapeError(f"{name}: n must be at least 1, not {n}")
+    if n is not None:
+        whole(name, 1, n=n)
+        fits_memory(name, (*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype)
     if not size:
         x = np.zeros((*x.shape[:axis], 1, *x.shape[axis + 1 :]), x.dtype)
     return getattr(np.fft, name)(x, n, axis, norm)

@@ -424,7 +424,7 @@ def diff(
         x = concat(parts, axis)
     before = (slice(None),) * axis
     minus = not_equal if x.dtype == bool else subtract  # as NumPy has it
-    for _ in range(n):
+    for _ in range(builtins.min(n, x.shape[axis])):  # then there is nothing left
         x = minus(x[(*before, slice(1, None))], x[(*before, slice(None, -1))])
     return x
 

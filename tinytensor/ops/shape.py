@@ -24,7 +24,7 @@ from .batching import (
     with_lanes,
     with_own_axis,
 )
-from .checks import axis_index, counts, lined_up
+from .checks import axis_index, counts, fits_memory, integer, lined_up
 from .composed import composed
 from .declared import op
 from .indexing import getitem, take
@@ -208,6 +208,8 @@ flip.grad(x=lambda g, axis: flip(g, axis))
 @own_axis
 def roll(x: ArrayLike, shift: Axis, axis: Axes = None) -> Tensor:
     """x with its elements moved on by ``shift`` along ``axis``, around the end."""
+    for step in shift if isinstance(shift, tuple | list) else (shift,):
+        integer("roll", "shift", step)
     return np.roll(x, shift, axis)
 
 
@@ -221,7 +223,7 @@ roll.grad(
 @op
 def tril(x: ArrayLike, k: int = 0) -> Tensor:
     """The lower triangle of the last two axes, up to diagonal ``k``; 0 above."""
-    return np.tril(x, k)
+    return np.tril(x, integer("tril", "k", k))
 
 
 tril.grad(x=lambda g, k: tril(g, k))
@@ -230,7 +232,7 @@ tril.grad(x=lambda g, k: tril(g, k))
 @op
 def triu(x: ArrayLike, k: int = 0) -> Tensor:
     """The upper triangle of the last two axes, from diagonal ``k`` on; 0 below."""
-    return np.triu(x, k)
+    return np.triu(x, integer("triu", "k", k))
 
 
 triu.grad(x=lambda g, k: triu(g, k))
@@ -275,6 +277,8 @@ def split(
 ) -> tuple[Tensor, ...]:
     """Views of x along ``axis``: that many equal pieces, or cut before the given indices."""
     axis_index("split", axis, np.ndim(x), of_numbers=False)
+    if isinstance(indices_or_sections, float):
+        raise DtypeError(f"split: sections must be an integer, not {indices_or_sections!r}")
     if isinstance(indices_or_sections, int) and indices_or_sections < 1:
         raise ShapeError(f"split: cannot cut into {indices_or_sections} sections")
     return tuple(np.split(x, indices_or_sections, axis))
@@ -372,6 +376,8 @@ def pad(
         if mode in ("constant", "wrap"):
             return pad(_cropped(x, pairs), longer, mode, constant_values)
         return _cropped(pad(x, longer, mode, constant_values), pairs)
+    sizes = zip(x.shape, pairs, strict=True)
+    fits_memory("pad", tuple(n + before + after for n, (before, after) in sizes), x.dtype)
     if mode == "constant":
         return pad_constant(x, pairs, constant_values)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
@@ -403,6 +409,8 @@ def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Tensor:
             f"repeat: {each.size} counts for the {x.shape[axis]} elements along axis {axis} of"
             f" {x.shape}"
         )
+    total = each.item() * x.shape[axis] if each.size == 1 else sum(each.tolist())
+    fits_memory("repeat", (*x.shape[:axis], total, *x.shape[axis + 1 :]), x.dtype)
     return take(x, np.repeat(np.arange(x.shape[axis]), each), axis)
 
 
@@ -415,8 +423,9 @@ def tile(x: ArrayLike, repetitions: int | Sequence[int]) -> Tensor:
     shape = (1,) * (ndim - x.ndim) + x.shape
     pairs = [size for r, n in zip(reps, shape, strict=True) for size in (r, n)]
     ones = [size for n in shape for size in (1, n)]
-    stretched = broadcast_to(reshape(x, tuple(ones)), tuple(pairs))
-    return reshape(stretched, tuple(r * n for r, n in zip(reps, shape, strict=True)))
+    sizes = tuple(r * n for r, n in zip(reps, shape, strict=True))
+    fits_memory("tile", sizes, x.dtype)
+    return reshape(broadcast_to(reshape(x, tuple(ones)), tuple(pairs)), sizes)
 
 
 # --- Lanes of a vmap --------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from .annotations import ArrayLike, Shape, Tensor
-from .checks import axis_index, counts
+from .checks import axis_index, counts, fits_memory
 from .composed import composed, joining, one_by_one
 from .indexing import raw_index, take
 from .searching import sort
@@ -209,6 +209,7 @@ def tensor_split(
         pieces, count = int(cuts), x.shape[axis]
         if pieces < 1:
             raise ShapeError(f"tensor_split: cannot cut into {pieces} pieces")
+        fits_memory("tensor_split", (pieces,), "V256")  # at least, of each
         shorter, longer = divmod(count, pieces)
         cuts = np.cumsum([shorter + (i < longer) for i in range(pieces - 1)], dtype=np.int64)
     return split(x, cuts.tolist(), axis)

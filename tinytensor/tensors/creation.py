@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from operator import index
+import math
 from typing import Any
 
 import numpy as np
 
 from .. import kernels, ops, random
 from ..dtypes import COMPLEX, FLOAT, fitting, get_default_dtype, is_floating, promoted
-from ..errors import DtypeError, GraphError, RangeError, ShapeError, kind_of
-from ..ops.checks import counts
+from ..errors import DtypeError, GraphError, RangeError, kind_of
+from ..ops.checks import counts, fits_memory, integer, shape_of
 from ..ops.composed import in_own_name
 from ..ops.operands import holds_graph, operand
 from ..ops.spelling import spelled
@@ -141,13 +141,8 @@ def _sizes(name: str, shape: Any, more: Any, dtype: Any, requires_grad: bool) ->
         requires_grad = rest.pop(0)
     if rest or not isinstance(requires_grad, bool):
         raise TypeError(f"{name}: takes sizes, a dtype and requires_grad, not {(shape, *more)}")
-    try:
-        whole = tuple(map(index, sizes))
-    except (TypeError, ValueError):
-        whole = (-1,)
-    if min(whole, default=0) < 0:
-        raise ShapeError(f"{name}: sizes are integers of at least 0, not {(shape, *more)}")
-    return whole, get_default_dtype() if dtype is None else dtype, requires_grad
+    dtype = get_default_dtype() if dtype is None else dtype
+    return shape_of(name, sizes, dtype), dtype, requires_grad
 
 
 @spelled
@@ -230,6 +225,7 @@ def _filled(name: str, shape: Any, value: Any, dtype: Dtype, requires_grad: bool
 def _full(name: str, shape: Any, fill_value: Any, dtype: Dtype) -> np.ndarray:
     value = np.asarray(fill_value) if isinstance(fill_value, int) else as_array(fill_value)
     kind = np.dtype(_or(dtype, value))
+    shape = shape_of(name, shape, kind)
     try:
         numbers = value if isinstance(fill_value, Tensor) else fill_value
         return np.full(shape, fitting(numbers, kind), kind)
@@ -302,8 +298,7 @@ def arange(
     check_device(device)
     first, last = (0, start) if stop is None else (start, stop)
     _numbers("arange", "start + step * tt.arange(n)", first, last, step)
-    if step == 0:
-        raise ValueError(f"arange: step is 0; no number of steps leads from {first} to {last}")
+    _check_steps(first, last, step)
     whole = all(isinstance(number, int) for number in (first, last, step))
     if whole and max(first, last) >= 2**63:  # NumPy would take to floats if the step is negative
         turns = np.arange(len(range(int(first), int(last), int(step))), dtype=np.uint64)
@@ -317,11 +312,34 @@ def arange(
     if dtype is None and array.dtype.kind == "f":
         dtype = get_default_dtype()
     kind = np.dtype(_or(dtype, array))
-    if kind.kind in "iu" and array.size:
-        for end in (array[0], array[-1]):
-            if not np.iinfo(kind).min <= end <= np.iinfo(kind).max:
-                raise RangeError(f"arange: {end} does not fit into {kind}")
-    return Tensor(array.astype(kind, copy=False), requires_grad=requires_grad)
+    if array.dtype == kind:
+        return Tensor(array, requires_grad=requires_grad)
+    try:
+        return Tensor(fitting(array, kind), requires_grad=requires_grad)
+    except RangeError as error:
+        raise RangeError(f"arange: {error}") from None
+
+
+def _check_steps(first: Any, last: Any, step: Any) -> None:
+    """Whether a number of steps that memory holds leads from first to last."""
+    for name, number in (("start", first), ("stop", last), ("step", step)):
+        if number is None:
+            raise DtypeError(f"arange: {name} must be a number, not None")
+        if number != number:
+            raise ValueError(f"arange: {name} is {number}, so there are no steps to count")
+    if step == 0:
+        raise ValueError(f"arange: step is 0; no number of steps leads from {first} to {last}")
+    try:
+        steps = math.ceil((last - first) / step)
+    except (OverflowError, ValueError):  # infinitely many, or nearly
+        if last == first or (last > first) != (step > 0):
+            return
+        if not all(map(math.isfinite, (first, last))):
+            raise ValueError(f"arange: no number of steps leads from {first} to {last}") from None
+        steps = 1 << 63
+    except TypeError:
+        return  # no real numbers: NumPy says so
+    fits_memory("arange", (max(steps, 0),), np.int64)
 
 
 @in_own_name
@@ -352,6 +370,7 @@ def linspace(
             f"linspace: dtype must be of floats, not {kind}; astype rounds to integers"
         )
     num = int(counts("linspace", "num", num))
+    fits_memory("linspace", (num,), kind)
     # as float64, in which float32 numbers have no rounding to speak of
     first, last = (np.asarray(end, np.result_type(end, np.float64)) for end in (start, stop))
     with np.errstate(over="ignore"):
@@ -383,9 +402,10 @@ def eye(
     check_device(device)
     rows = int(counts("eye", "n_rows", n_rows))
     columns = rows if n_cols is None else int(counts("eye", "n_cols", n_cols))
-    return Tensor(
-        np.eye(rows, columns, k, dtype or get_default_dtype()), requires_grad=requires_grad
-    )
+    dtype = dtype or get_default_dtype()
+    fits_memory("eye", (rows, columns), dtype)
+    k = max(-rows, min(integer("eye", "k", k), columns))
+    return Tensor(np.eye(rows, columns, k, dtype), requires_grad=requires_grad)
 
 
 def rand(
@@ -398,7 +418,7 @@ def rand(
 ) -> Tensor:
     """Uniform numbers from [0, 1), from the default generator unless another is given."""
     check_device(device)
-    sizes = as_shape(shape or (size,))
+    sizes = shape_of("rand", as_shape(shape or (size,)), dtype or get_default_dtype())
     x = drawn(lambda sizes: random.rand(sizes, dtype, generator), sizes)
     return x.requires_grad_(requires_grad)
 
@@ -419,7 +439,7 @@ def randn(
     (2, 3)
     """
     check_device(device)
-    sizes = as_shape(shape or (size,))
+    sizes = shape_of("randn", as_shape(shape or (size,)), dtype or get_default_dtype())
     x = drawn(lambda sizes: random.randn(sizes, dtype, generator), sizes)
     return x.requires_grad_(requires_grad)
 
@@ -447,7 +467,7 @@ def randint(
     if shape is None or isinstance(high, tuple | list):
         raise TypeError("randint: argument 'shape' is missing")
     low, high = (0, low) if high is None else (low, high)
-    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    sizes = shape_of("randint", shape, dtype or np.int64)
 
     def draw(shape: Shape) -> np.ndarray:
         try:
@@ -462,4 +482,6 @@ def randint(
 def randperm(n: int, generator: Any = None, *, device: str | None = None) -> Tensor:
     """The integers below n in random order."""
     check_device(device)
-    return Tensor(random.randperm(int(counts("randperm", "n", n)), generator))
+    n = int(counts("randperm", "n", n))
+    fits_memory("randperm", (n,), np.int64)
+    return Tensor(random.randperm(n, generator))

@@ -18,6 +18,7 @@ from ...engine.operation import Op
 from ...kernels.reference.promotion import promoting
 from ..annotations import ArrayLike, Tensor
 from ..batching import over_matrices, padded, rank
+from ..checks import integer
 from ..complex_numbers import conj, imag, real
 from ..composed import composed, computed
 from ..declared import op
@@ -313,6 +314,7 @@ def matrix_rank(
 def matrix_power(x: ArrayLike, n: int) -> Tensor:
     """x multiplied by itself n times, by repeated squaring; for a negative n, x⁻¹."""
     as_matrices("matrix_power", np.broadcast_to(np.zeros((), x.dtype), x.shape), square=True)
+    n = integer("matrix_power", "n", n)
     if n < 0:
         x, n = inv(x), -n
     if n == 0:
