@@ -144,9 +144,9 @@ TT_INLINE tt_winograd_window tt_winograd_within(const tt_winograd_args *s, int64
 }
 
 /* Up to VL planes, from or to a strip: inlined with `store` constant. What is outside the planes is
- * read as 0, and not written. `sizes` is the largest |x| of each pixel, of the first and all further
- * planes that are read: run by run, each filled up to whole vectors. Sizes are compared as integers:
- * as floats of one sign, in the same order, NaN above inf. */
+ * read as 0, and not written. `sizes` is the largest |x| of each pixel, of the first planes and all
+ * further ones: run by run, each filled up to whole vectors. Sizes are compared as integers: as
+ * floats of one sign, in the same order, NaN above inf. */
 TT_INLINE void tt_winograd_planes(int store, const tt_winograd_args *s, float *planes,
                                   int64_t channels, const float *bias, float *strip,
                                   const tt_winograd_window *w, int first, vi *sizes)
@@ -203,7 +203,7 @@ TT_INLINE void tt_winograd_planes(int store, const tt_winograd_args *s, float *p
 }
 
 /* An error of the method is relative to the largest |x| of a tile, not of the 3 × 3 pixels that an
- * output sees. It is exact enough where the largest of these is at least 1 / REACH of the tile's. */
+ * output sees. It is exact enough where the largest of these is 1 / REACH of the tile's or more. */
 enum { TT_WINOGRAD_REACH = 16 };
 
 /* Are some outputs of `tiles` tiles of `size` × `size` blind to what is large in their tile? */
