@@ -19,8 +19,12 @@ from inspect import (
     signature,
 )
 from types import FunctionType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
+T = TypeVar("T")
+Out = TypeVar("Out")
+P = ParamSpec("P")
+Decorated = TypeVar("Decorated")
 Context = Callable[[], AbstractContextManager[Any]]
 
 
@@ -62,6 +66,12 @@ class Decorating(type):
 
     decorates_alone = True
 
+    @overload
+    def __call__(cls: type[T], *args: bool, **options: Any) -> T: ...
+    @overload
+    def __call__(cls, function: Callable[P, Out], /) -> Callable[P, Out]: ...
+    @overload
+    def __call__(cls, *args: Any, **options: Any) -> Any: ...
     def __call__(cls, *args: Any, **options: Any) -> Any:
         alone = cls.decorates_alone and len(args) == 1
         if alone and (callable(args[0]) or isinstance(args[0], classmethod)):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Any
 
-from ..decorating import Decorating, decorated
+from ..decorating import Decorated, Decorating, decorated
 
 grad_enabled = ContextVar("grad_enabled", default=True)
 
@@ -30,7 +29,7 @@ class _GradMode(metaclass=Decorating):
     def __exit__(self, *error: object) -> None:
         grad_enabled.set(self.before.pop())
 
-    def __call__(self, function: Any) -> Any:
+    def __call__(self, function: Decorated) -> Decorated:
         return decorated(function, lambda: _GradMode(self.enabled))
 
 
@@ -44,7 +43,7 @@ class set_grad_enabled(_GradMode):
     def __enter__(self) -> _GradMode:  # the constructor has switched already
         return self
 
-    def __call__(self, function: Any) -> Any:  # a decorator acts in the calls, not where it stands
+    def __call__(self, function: Decorated) -> Decorated:  # acts in calls, not where it stands
         grad_enabled.set(self.before[0])
         return super().__call__(function)
 

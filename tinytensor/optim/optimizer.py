@@ -16,7 +16,7 @@ from ..engine.grad_mode import enable_grad
 from ..errors import ShapeError, a_kind_of
 from ..tensors.tensor import Tensor
 
-Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+Params = Iterable[Tensor | dict[str, Any] | tuple[str, Tensor]]
 Group = dict[str, Any]
 
 

@@ -13,6 +13,11 @@ class Both(nn.Module):
         return x, -x
 
 
+@tt.no_grad()
+def evaluate(model: nn.Module, x: Tensor) -> Tensor:
+    return F.softmax(model(x), dim=-1)
+
+
 def mistakes() -> int:
     x = tt.ones((2, 3, 8, 8))
     model = nn.Linear(8, 4)
@@ -27,6 +32,8 @@ def mistakes() -> int:
     (x + 1).shape.append(3)  # wrong: a shape is a tuple
     F.cross_entropy(x, x, reduction="avg")  # wrong: no such reduction
     Both()(x).sum()  # wrong: two tensors
+    evaluate(model, 2.0)  # wrong: a decorated function takes what it took
+    x @ "1"  # wrong: no array
     nn.Conv2d(3, 4)  # wrong: without the size of its kernel
     optim.SGD(model.parameters(), lr="0.1")  # wrong: a rate is a number
     DataLoader([1, 2], batch_sizes=2)  # wrong: an argument of another name
