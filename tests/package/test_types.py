@@ -20,6 +20,7 @@ from tools import stubs
 
 ROOT = Path(stubs.__file__).parent.parent
 HERE = Path(__file__).parent
+USERS = ("mistakes.py", "program.py", "test_like_pytorch.py", "test_tensors.py")
 CHECKERS = {"mypy": ("--config-file=", "--strict", "--no-error-summary"), "pyright": ()}
 
 
@@ -64,7 +65,7 @@ def naming_all() -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("checker", [name for name in CHECKERS if find_spec(name)])
 def test_checkers_accept_a_program_and_find_mistakes(checker: str, tmp_path: Path) -> None:
-    files = [HERE / "typed" / name for name in ("mistakes.py", "program.py", "test_tensors.py")]
+    files = [HERE / "typed" / name for name in USERS]
     names = tmp_path / "names.py"
     names.write_text(naming_all(), "utf-8")
     lines = enumerate(files[0].read_text("utf-8").splitlines(), 1)
