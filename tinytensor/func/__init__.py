@@ -4,6 +4,9 @@ Each transform takes a function and nests with every other, in any order. Argume
 trees of tensors (:func:`tree_flatten`), and an argument may be a module.
 """
 
+import typing as _typing
+
+from ..ops.ways import tells as _tells
 from .checking import *
 from .checkpointing import checkpoint as checkpoint
 from .gradients import *
@@ -12,3 +15,6 @@ from .linearization import *
 from .modules import *
 from .trees import *
 from .vmap import *
+
+if not _typing.TYPE_CHECKING:
+    __getattr__ = _tells(__name__)

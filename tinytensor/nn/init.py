@@ -4,6 +4,7 @@ given, otherwise ``tt.manual_seed``."""
 from __future__ import annotations
 
 import math
+import typing as _typing
 import warnings
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from .. import random
 from ..dtypes import get_default_dtype
 from ..errors import ShapeError
 from ..ops.checks import number
+from ..ops.ways import tells as _tells
 from ..tensors.tensor import Tensor
 
 __all__ = [
@@ -255,3 +257,7 @@ def fan_in_uniform_(weight: Tensor, bias: Tensor | None) -> None:
         fan_in = fans(weight)[0]
         bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
         uniform_(bias, -bound, bound)
+
+
+if not _typing.TYPE_CHECKING:
+    __getattr__ = _tells(__name__)

@@ -11,12 +11,14 @@ from the rate it came with. ``LambdaLR`` alone always sets ``initial_lr * lr_lam
 from __future__ import annotations
 
 import math
+import typing as _typing
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import a_kind_of
 from ..ops.checks import number
+from ..ops.ways import tells as _tells
 from .optimizer import Group, Optimizer
 
 __all__ = ["CosineAnnealingLR", "LRScheduler", "LambdaLR", "LinearLR", "SequentialLR", "StepLR"]
@@ -321,3 +323,7 @@ class SequentialLR(LRScheduler):
         self.last_epoch, stands = stand
         for scheduler, own in zip(self.schedulers, stands, strict=True):
             scheduler._take(own)
+
+
+if not _typing.TYPE_CHECKING:
+    __getattr__ = _tells(__name__)

@@ -643,6 +643,8 @@ class Tensor(Made):
         """``self -= alpha * other``"""
         return in_place(self, "sub_", ops.subtract, np.subtract, (_times(alpha, other),))
 
+    subtract_ = sub_
+
     # --- Methods: each is the op of its name; operators.py has the operators -------------------
 
     # fmt: off
@@ -757,6 +759,28 @@ class Tensor(Made):
     def diagonal(self, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
         """The diagonal of two axes, by default the first two, as NumPy and PyTorch have it."""
         return ops.diagonal(self, offset, dim1, dim2)
+
+    @property
+    def mH(self) -> Tensor:
+        """The last two axes exchanged, and conjugated."""
+        return ops.adjoint(self)
+
+    @property
+    def H(self) -> Tensor:
+        """A matrix transposed and conjugated."""
+        if self.ndim > 2:
+            raise ShapeError(f"H: x is {self.shape}, not a matrix; x.mH takes all")
+        return ops.conj(self.T)
+
+    @property
+    def real(self) -> Tensor:
+        """The real parts."""
+        return ops.real(self)
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary parts."""
+        return ops.imag(self)
 
     def polygamma(self, n: _Int) -> Tensor:
         """The derivative of order n of the logarithmic derivative of the gamma function."""
