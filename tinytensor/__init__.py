@@ -49,7 +49,19 @@ e, inf, nan, newaxis, pi = _math.e, _math.inf, _math.nan, None, _math.pi
 
 # The rest is imported when it is first asked for: which modules, and which names of which modules.
 _LATER = dict.fromkeys(
-    ("data", "func", "generation", "io", "models", "nn", "optim", "scalar", "train", "viz")
+    [
+        "data",
+        "distributions",
+        "func",
+        "generation",
+        "io",
+        "models",
+        "nn",
+        "optim",
+        "scalar",
+        "train",
+        "viz",
+    ]
 ) | {
     "Generator": "random",
     "accelerator": "tensors.surroundings",
@@ -82,7 +94,7 @@ if _typing.TYPE_CHECKING:
 
     cdouble, cfloat, double, float = _of.complex128, _of.complex64, _of.float64, _of.float32
     half, int, long, short = _of.float16, _of.int32, _of.int64, _of.int16
-    from . import data, func, generation, io, models, nn, optim, scalar, train, viz
+    from . import data, distributions, func, generation, io, models, nn, optim, scalar, train, viz
     from .debug.anomaly import detect_anomaly as detect_anomaly
     from .debug.saved_memory import saved_memory as saved_memory
     from .dtypes import bfloat16 as bfloat16
