@@ -49,19 +49,8 @@ e, inf, nan, newaxis, pi = _math.e, _math.inf, _math.nan, None, _math.pi
 
 # The rest is imported when it is first asked for: which modules, and which names of which modules.
 _LATER = dict.fromkeys(
-    [
-        "data",
-        "distributions",
-        "func",
-        "generation",
-        "io",
-        "models",
-        "nn",
-        "optim",
-        "scalar",
-        "train",
-        "viz",
-    ]
+    ("data", "distributions", "func", "generation", "io", "models", "nn", "optim", "scalar")
+    + ("train", "viz")
 ) | {
     "Generator": "random",
     "accelerator": "tensors.surroundings",
