@@ -48,10 +48,11 @@ from .version import __version__ as __version__
 e, inf, nan, newaxis, pi = _math.e, _math.inf, _math.nan, None, _math.pi
 
 # The rest is imported when it is first asked for: which modules, and which names of which modules.
-_LATER = dict.fromkeys(
-    ("data", "distributions", "func", "generation", "io", "models", "nn", "optim", "scalar")
-    + ("train", "viz")
-) | {
+_MODULES = (
+    "data", "distributions", "func", "generation", "io", "models", "nn", "optim", "scalar", "train",
+    "viz",
+)  # fmt: skip
+_LATER = dict.fromkeys(_MODULES) | {
     "Generator": "random",
     "accelerator": "tensors.surroundings",
     "autograd": "tensors.surroundings",
