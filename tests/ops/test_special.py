@@ -35,6 +35,8 @@ RANGES: dict[str, tuple[Callable[..., Any], np.ndarray]] = {
     "i0": (lambda m, x: m.i0(x), np.concatenate([EVERYWHERE, RNG.uniform(-700, 700, 50)])),
     "sinc": (lambda m, x: m.sinc(x), np.concatenate([RNG.uniform(-30, 30, 200), NEAR_ZERO])),
     "logit": (lambda m, x: m.logit(x), RNG.uniform(0, 1, 200)),
+    "igamma": (lambda m, x: m.igamma(0.3 + 0 * x, x), POSITIVE),
+    "igammac": (lambda m, x: m.igammac(15 + 0 * x, x), POSITIVE),  # above 20 PyTorch has 9 digits
     "logaddexp2": (lambda m, x: m.logaddexp2(x, 2 * x), EVERYWHERE),
     "xlogy": (lambda m, x: m.xlogy(x, x), POSITIVE),
 }
@@ -60,6 +62,8 @@ KNOWN = [
     (lambda x: tt.polygamma(2, x), -0.5, -0.8287966442343199956),
     (lambda x: tt.polygamma(3, x), 1e3, 2.0030019999990000013e-9),
     (tt.i0, 713.0, 6.7051282636709966729e307),
+    (lambda x: tt.igamma(1e4, x), 9800.0, 0.022207543813969693862),
+    (lambda x: tt.igammac(3.0, x), 700.0, 2.4225323864783194593e-299),
     (tt.sinc, 1e-9, 1.0),
     (tt.sinc, 7.0, 0.0),
     (tt.exp2, -1074.0, 5e-324),

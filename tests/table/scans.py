@@ -42,3 +42,21 @@ for _name in ("trapezoid", "cumulative_trapezoid"):
             else getattr(torch, name)(y, dim=axis, **kwargs)
         ),
     )
+row(
+    "gradient",
+    lambda rng: [
+        case(rng.normal(size=5)),
+        case(some(rng), 0.5),
+        case(some(rng), axis=1, edge_order=2),
+        case(some(rng), spacing=[2.0, 0.5], edge_order=2),
+        case(some(rng), spacing=[[0.0, 1.0, 1.5, 4.0]], axis=-1),
+    ],
+    torch=lambda torch, x, spacing=1.0, axis=None, edge_order=1: torch.gradient(
+        x,
+        spacing=[torch.tensor(s, dtype=x.dtype) for s in spacing]
+        if isinstance(spacing, list) and isinstance(spacing[0], list)
+        else spacing,
+        dim=axis,
+        edge_order=edge_order,
+    ),
+)

@@ -49,3 +49,14 @@ row(
     ],
     torch=lambda torch, x, eps=None: torch.logit(x, eps),
 )
+for _name in ("igamma", "igammac"):
+    row(
+        _name,
+        lambda rng: [
+            case(rng.integers(1, 6, (3, 4)), rng.uniform(0.1, 8, (3, 4))),
+            case(1.5, rng.uniform(0.1, 8, (3, 4))),
+        ],
+        torch=lambda torch, a, x, name=_name: getattr(torch, name)(
+            torch.as_tensor(a, dtype=x.dtype), x
+        ),
+    )

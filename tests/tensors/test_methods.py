@@ -13,11 +13,14 @@ from tinytensor.ops.ways import MISSING, WAYS
 from tinytensor.tensors.methods import IN_PLACE, METHODS, Way
 
 X = np.array([[0.3, 0.6], [0.9, 0.2]])
-# The others are in test_filling.py: they want places, or other shapes.
+# The others are in test_filling.py: they want places, or other shapes. (igamma has no gradient by
+# its first argument.)
 ELSEWHERE = {
     "addmv",
     "addr",
     "baddbmm",
+    "igamma",
+    "igammac",
     "index_put",
     "index_reduce",
     "put",
@@ -45,7 +48,8 @@ def arguments(name):
     index, mask = np.array([1, 0]), X > 0.5
     of_places = ((0, index, X), (0, index, 0.5), (mask, X))
     products = ((X, X[0]), (X[0], X[1]), (X[None], X[None]))
-    for more in ((), (X.T,), (0,), (1,), (X.T, 0.5), (X.T, X), (0, 1), *of_places, *products):
+    others = (*of_places, *products, (2, 0, 1.0))
+    for more in ((), (X.T,), (0,), (1,), (X.T, 0.5), (X.T, X), (0, 1), *others):
         try:
             function(tt.tensor(X), *more)
         except (TypeError, ValueError, IndexError):

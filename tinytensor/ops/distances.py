@@ -1,4 +1,4 @@
-"""How far vectors are from each other, and the cosine between them."""
+"""How far vectors are from each other, the cosine between them, and bounds of their lengths."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from ..errors import ShapeError
 from . import reduction
 from .annotations import ArrayLike, Tensor
 from .arithmetic import maximum, square
-from .checks import number, real_floats
+from .checks import axis_index, number, real_floats
 from .composed import computed, tensor
 from .elementary import sqrt
 from .indexing import take
 from .linalg import vector_norm
+from .logic import greater, where
 from .shape import broadcast_to
 
 __all__ = [
     "cosine_similarity",
+    "dist",
     "pairwise_distance",
     "pdist",
+    "renorm",
 ]
 
 
@@ -92,3 +95,36 @@ def pdist(x: ArrayLike, p: float = 2.0) -> Tensor:
     p = number("pdist", "p", p, 0)
     first, second = np.triu_indices(x.shape[0], 1)
     return vector_norm(take(x, first, 0) - take(x, second, 0), -1, False, p)
+
+
+@computed
+def dist(a: ArrayLike, b: ArrayLike, p: float = 2.0) -> Tensor:
+    """The p-norm of a − b, which broadcast, over all elements.
+
+    >>> import tinytensor as tt
+    >>> tt.dist(tt.tensor([3.0, 0.0]), tt.tensor([0.0, 4.0]))
+    tensor(5.)
+    """
+    difference = a - tensor(b)
+    real_floats("dist", "a - b", difference, or_complex=True)
+    return vector_norm(difference, ord=number("dist", "p", p))
+
+
+@computed
+def renorm(x: ArrayLike, p: float, axis: int, maxnorm: float) -> Tensor:
+    """x with each of its slices along ``axis`` whose p-norm is above ``maxnorm`` scaled down to it.
+
+    >>> import tinytensor as tt
+    >>> tt.renorm(tt.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1.0).round(decimals=4)
+    tensor([[0.6, 0.8],
+            [0.3, 0.4]])
+    """
+    real_floats("renorm", "x", x, or_complex=True)
+    p, maxnorm = number("renorm", "p", p, 0), number("renorm", "maxnorm", maxnorm, 0)
+    axis = axis_index("renorm", axis, x.ndim, of_numbers=False)
+    if x.ndim < 2:
+        raise ShapeError(f"renorm: x needs two axes at least, but is {x.shape}")
+    lengths = vector_norm(x, tuple(a for a in range(x.ndim) if a != axis), True, p)
+    above = greater(lengths, maxnorm)
+    # PyTorch adds the same 10⁻⁷, which keeps what is rounded from being above.
+    return x * where(above, maxnorm / (where(above, lengths, 1.0) + 1e-7), 1.0)

@@ -1,15 +1,18 @@
-"""Running extremes and log-sums along an axis, and integrals by the trapezoidal rule."""
+"""Running extremes and log-sums along an axis, slopes, and integrals by the trapezoidal rule."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ..dtypes import REAL_OF, promoted
+from ..engine.core import Variable
 from ..errors import ShapeError
 from ..kernels.reference.checks import of_real_numbers, own_axis
 from ..kernels.reference.promotion import promoting
-from .annotations import ArrayLike, Tensor
+from .annotations import ArrayLike, Axes, Tensor
 from .batching import along_axis
 from .checks import axis_index
 from .composed import composed, computed
@@ -25,6 +28,7 @@ __all__ = [
     "cummax",
     "cummin",
     "cumulative_trapezoid",
+    "gradient",
     "logcumsumexp",
     "trapezoid",
 ]
@@ -103,6 +107,75 @@ def _by_doubling(x, axis):
 
 
 logcumsumexp.defined_by(_by_doubling)
+
+# --- Slopes -----------------------------------------------------------------------------------
+
+
+@computed
+def gradient(
+    x: ArrayLike,
+    spacing: float | Sequence[ArrayLike] | None = None,
+    axis: Axes = None,
+    edge_order: int = 1,
+) -> tuple[Tensor, ...]:
+    """The slopes of x along each ``axis``, all of them unless some are given: the derivative of the
+    parabola through each element and its neighbours, and at the ends of the line, or with
+    ``edge_order`` 2 of the parabola, through the next ones.
+
+    ``spacing`` is the distance of neighbours, None for 1; or for each axis a distance, or the
+    places of the elements.
+
+    >>> import tinytensor as tt
+    >>> tt.gradient(tt.tensor([0.0, 1.0, 4.0, 9.0]))
+    (tensor([1., 2., 4., 5.]),)
+    """
+    if edge_order not in (1, 2):
+        raise ValueError(f"gradient: edge_order must be 1 or 2, not {edge_order!r}")
+    given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
+    axes = [axis_index("gradient", a, x.ndim, of_numbers=False) for a in given]
+    spacing = 1.0 if spacing is None else spacing
+    spacings = spacing if isinstance(spacing, tuple | list) else [spacing] * len(axes)
+    if len(spacings) != len(axes):
+        raise ShapeError(f"gradient: {len(spacings)} spacings for {len(axes)} axes")
+    return tuple(_slopes(x, s, a, edge_order) for s, a in zip(spacings, axes, strict=True))
+
+
+def _slopes(x: Any, spacing: Any, axis: int, edge_order: int) -> Any:
+    count = x.shape[axis]
+    if count <= edge_order:
+        raise ShapeError(f"gradient: x is {x.shape}, of {count} elements along axis {axis}")
+    places = np.asarray(spacing.detach() if isinstance(spacing, Variable) else spacing, float)
+    places = places * np.arange(count) if places.ndim == 0 else places
+    if places.shape != (count,):
+        raise ShapeError(f"gradient: spacing is {places.shape}, and x {x.shape} along axis {axis}")
+    before = (slice(None),) * axis
+    dtype = promoted([x.dtype], floating=True)
+
+    def weighted(part: slice, numbers: Any) -> Any:
+        along = np.asarray(numbers, REAL_OF.get(dtype, dtype))
+        return x[(*before, part)] * along.reshape((-1,) + (1,) * (x.ndim - 1 - axis))
+
+    def end(first: int, at: int) -> Any:
+        p = places[first : first + edge_order + 1]
+        numbers = (
+            _parabola(places[at], *p) if edge_order == 2 else np.array([-1, 1]) / (p[1] - p[0])
+        )
+        return total(weighted(slice(first, first + edge_order + 1), numbers), axis, True)
+
+    parts = [end(0, 0), end(count - 1 - edge_order, -1)]
+    if count > 2:
+        a, b, c = places[:-2], places[1:-1], places[2:]
+        left, middle, right = _parabola(b, a, b, c)
+        inner = weighted(slice(0, -2), left) + weighted(slice(1, -1), middle)
+        parts.insert(1, inner + weighted(slice(2, None), right))
+    return concat(parts, axis)
+
+
+def _parabola(at: Any, a: Any, b: Any, c: Any) -> list[Any]:
+    """What the slope at a place multiplies the elements at three places by."""
+    thirds = ((a, b, c), (b, a, c), (c, a, b))
+    return [((at - q) + (at - r)) / ((p - q) * (p - r)) for p, q, r in thirds]
+
 
 # --- Integrals --------------------------------------------------------------------------------
 

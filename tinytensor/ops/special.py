@@ -29,6 +29,8 @@ __all__ = [
     "erfinv",
     "exp2",
     "i0",
+    "igamma",
+    "igammac",
     "lgamma",
     "logaddexp2",
     "logit",
@@ -174,6 +176,29 @@ def mvlgamma(x: ArrayLike, p: int) -> Tensor:
         total = total + lgamma(x - j / 2)
     return total
 
+
+@op
+def igamma(a: ArrayLike, x: ArrayLike) -> Tensor:
+    """The share of Γ(a) = ∫ tᵃ⁻¹ e⁻ᵗ dt that is below x: the cumulative distribution of Gamma(a).
+    Gradient: by x, g xᵃ⁻¹ e⁻ˣ / Γ(a); by a there is none."""
+    return kernels.gamma_share(False, a, x)
+
+
+@op
+def igammac(a: ArrayLike, x: ArrayLike) -> Tensor:
+    """1 − :func:`igamma`, with all digits where that is small. Gradient: by x,
+    −g xᵃ⁻¹ e⁻ˣ / Γ(a); by a there is none."""
+    return kernels.gamma_share(True, a, x)
+
+
+@op(kernel=kernels.gamma_density)
+def _density(a, x):
+    """xᵃ⁻¹ e⁻ˣ / Γ(a)."""
+
+
+_density.grad(x=lambda g, a, x, out: g * (((a - 1) / x - 1) * out))
+igamma.grad(x=lambda g, a, x: g * _density(a, x))
+igammac.grad(x=lambda g, a, x: -(g * _density(a, x)))
 
 # --- Bessel functions, and sin πx / πx --------------------------------------------------------
 

@@ -527,6 +527,8 @@ class Made(Operators):
         """ψ(x) = Γ′(x) / Γ(x); NaN at the negative whole numbers. Gradient: g ψ′(x)."""
     def digamma_(self) -> Tensor:
         """In place: ψ(x) = Γ′(x) / Γ(x); NaN at the negative whole numbers. Gradient: g ψ′(x)."""
+    def dist(self, b: ArrayLike, p: builtins.float = 2.0) -> Tensor:
+        """The p-norm of a − b, which broadcast, over all elements."""
     def div(self, b: ArrayLike, rounding_mode: str | None = None) -> Tensor:
         """a / b. With ``rounding_mode`` "floor" as :func:`floor_divide`, with "trunc" rounded
         towards 0, both of the dtype of a and b and with a gradient of 0."""
@@ -696,6 +698,18 @@ class Made(Operators):
     def i0_(self) -> Tensor:
         """In place: The modified Bessel function of the first kind, of order 0. Gradient: g
         I₁(x)."""
+    def igamma(self, x: ArrayLike) -> Tensor:
+        """The share of Γ(a) = ∫ tᵃ⁻¹ e⁻ᵗ dt that is below x: the cumulative distribution of
+        Gamma(a). Gradient: by x, g xᵃ⁻¹ e⁻ˣ / Γ(a); by a there is none."""
+    def igamma_(self, x: ArrayLike) -> Tensor:
+        """In place: The share of Γ(a) = ∫ tᵃ⁻¹ e⁻ᵗ dt that is below x: the cumulative
+        distribution of Gamma(a). Gradient: by x, g xᵃ⁻¹ e⁻ˣ / Γ(a); by a there is none."""
+    def igammac(self, x: ArrayLike) -> Tensor:
+        """1 − :func:`igamma`, with all digits where that is small. Gradient: by x, −g xᵃ⁻¹ e⁻ˣ /
+        Γ(a); by a there is none."""
+    def igammac_(self, x: ArrayLike) -> Tensor:
+        """In place: 1 − :func:`igamma`, with all digits where that is small. Gradient: by x, −g
+        xᵃ⁻¹ e⁻ˣ / Γ(a); by a there is none."""
     @overload
     def index_add(
         self, axis: builtins.int, index: ArrayLike, source: ArrayLike, alpha: builtins.float = 1
@@ -1291,6 +1305,18 @@ class Made(Operators):
         """a − b ⌊a / b⌋, which has the sign of b."""
     def remainder_(self, b: ArrayLike) -> Tensor:
         """In place: a − b ⌊a / b⌋, which has the sign of b."""
+    @overload
+    def renorm(self, p: builtins.float, axis: builtins.int, maxnorm: builtins.float) -> Tensor: ...
+    @overload
+    def renorm(self, p: builtins.float, *, dim: builtins.int, maxnorm: builtins.float) -> Tensor:
+        """x with each of its slices along ``axis`` whose p-norm is above ``maxnorm`` scaled down
+        to it."""
+    @overload
+    def renorm_(self, p: builtins.float, axis: builtins.int, maxnorm: builtins.float) -> Tensor: ...
+    @overload
+    def renorm_(self, p: builtins.float, *, dim: builtins.int, maxnorm: builtins.float) -> Tensor:
+        """In place: x with each of its slices along ``axis`` whose p-norm is above ``maxnorm``
+        scaled down to it."""
     def repeat_interleave(
         self,
         repeats: ArrayLike,
