@@ -31,11 +31,12 @@ from tinytensor.ops import spelling
 
 ROOT = Path(__file__).parent.parent
 WIDTH = 100
-NAMESPACES = (tt.ops, tt.ops.fft, tt.ops.linalg)
+NAMESPACES = (tt.ops, tt.ops.fft, tt.ops.linalg, tt.tensors.creation, tt.tensors.sampling)
 HEAD = "# Made from the signatures in the sources by `python -m tools.stubs`: edit those.\n"
 ARRAY_LIKE = "Tensor | np.ndarray | np.generic | complex | list[Any] | tuple[Any, ...]"
 OF_DIMS = ("flip", "permute_dims", "roll", "tensordot")  # PyTorch says dims, not dim
-NEEDED = ("dim", "dim0", "dim1", "input", "other", "shifts", "src")  # these are worth an overload
+# Those that are worth an overload where they must be given.
+NEEDED = ("dim", "dim0", "dim1", "end", "input", "other", "shifts", "size", "src", "steps")
 RARE = ("exponent", "index", "m", "n", "tensors")  # understood, but of no use
 # What the words mean to a caller; everything else is imported from where the sources have it.
 METHODS = "tinytensor.tensors.made"
@@ -240,27 +241,27 @@ def spellings(
     signature: inspect.Signature, synonyms: dict[str, str]
 ) -> Iterator[inspect.Signature]:
     """A signature with PyTorch's names for what may be left out, as keywords behind the others; and
-    where an argument that must be given has one, a second signature, with that name."""
-    first, *own = signature.parameters.values()
+    for each argument that must be given and has one, a signature with the names from there on."""
+    own = list(signature.parameters.values())
     also = [
-        signature.parameters[own].replace(name=synonym, kind=inspect.Parameter.KEYWORD_ONLY)
-        for synonym, own in synonyms.items()
+        signature.parameters[meant].replace(name=synonym, kind=inspect.Parameter.KEYWORD_ONLY)
+        for synonym, meant in synonyms.items()
     ]
     optional = [p for p in also if p.default is not p.empty]
     most = [p for p in own if p.kind == p.VAR_KEYWORD]
     plain = [p for p in own if p.kind != p.VAR_KEYWORD]
-    yield signature.replace(parameters=[first, *plain, *optional, *most])
-    names = {
-        synonyms[name]: name for name in NEEDED if synonyms.get(name, first.name) != first.name
-    }
+    yield signature.replace(parameters=[*plain, *optional, *most])
+    names = {synonyms[name]: name for name in NEEDED if name in synonyms}
+    if plain and plain[0].annotation == "ArrayLike":  # given by its place, as in PyTorch
+        names = {p: n for p, n in names.items() if p != plain[0].name and n != "size"}
     needed = [p.name in names and p.default is p.empty for p in plain]
-    if any(needed) and all(p.kind == p.POSITIONAL_OR_KEYWORD for p in plain):
-        at = needed.index(True)
+    for at in (i for i, need in enumerate(needed) if need):
         renamed = [
             p.replace(name=names[p.name] if need else p.name, kind=p.KEYWORD_ONLY)
             for p, need in zip(plain[at:], needed[at:], strict=True)
+            if p.kind != p.VAR_POSITIONAL
         ]
-        yield signature.replace(parameters=[first, *plain[:at], *renamed, *optional, *most])
+        yield signature.replace(parameters=[*plain[:at], *renamed, *optional, *most])
 
 
 def module_of(function: Any) -> str:

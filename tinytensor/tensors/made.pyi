@@ -717,6 +717,10 @@ class Made(Operators):
     @overload
     def index_add(
         self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike, alpha: builtins.float = 1
+    ) -> Tensor: ...
+    @overload
+    def index_add(
+        self, axis: builtins.int, index: ArrayLike, *, src: ArrayLike, alpha: builtins.float = 1
     ) -> Tensor:
         """x with ``alpha`` times slice i of ``source`` added at ``index[i]`` along ``axis``."""
     @overload
@@ -726,19 +730,27 @@ class Made(Operators):
     @overload
     def index_add_(
         self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike, alpha: builtins.float = 1
+    ) -> Tensor: ...
+    @overload
+    def index_add_(
+        self, axis: builtins.int, index: ArrayLike, *, src: ArrayLike, alpha: builtins.float = 1
     ) -> Tensor:
         """In place: x with ``alpha`` times slice i of ``source`` added at ``index[i]`` along
         ``axis``."""
     @overload
     def index_copy(self, axis: builtins.int, index: ArrayLike, source: ArrayLike) -> Tensor: ...
     @overload
-    def index_copy(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor:
+    def index_copy(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor: ...
+    @overload
+    def index_copy(self, axis: builtins.int, index: ArrayLike, *, src: ArrayLike) -> Tensor:
         """x with slice i of ``source`` in place of slice ``index[i]`` along ``axis``; of several
         for one place, the last."""
     @overload
     def index_copy_(self, axis: builtins.int, index: ArrayLike, source: ArrayLike) -> Tensor: ...
     @overload
-    def index_copy_(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor:
+    def index_copy_(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor: ...
+    @overload
+    def index_copy_(self, axis: builtins.int, index: ArrayLike, *, src: ArrayLike) -> Tensor:
         """In place: x with slice i of ``source`` in place of slice ``index[i]`` along ``axis``;
         of several for one place, the last."""
     @overload
@@ -778,6 +790,16 @@ class Made(Operators):
         src: ArrayLike,
         reduce: str,
         include_self: builtins.bool = True,
+    ) -> Tensor: ...
+    @overload
+    def index_reduce(
+        self,
+        axis: builtins.int,
+        index: ArrayLike,
+        *,
+        src: ArrayLike,
+        reduce: str,
+        include_self: builtins.bool = True,
     ) -> Tensor:
         """x with slice i of ``source`` joined to slice ``index[i]`` along ``axis``, by "sum",
         "mean", "prod", "amax" or "amin"; without ``include_self``, to each other alone."""
@@ -796,6 +818,16 @@ class Made(Operators):
         *,
         dim: builtins.int,
         index: ArrayLike,
+        src: ArrayLike,
+        reduce: str,
+        include_self: builtins.bool = True,
+    ) -> Tensor: ...
+    @overload
+    def index_reduce_(
+        self,
+        axis: builtins.int,
+        index: ArrayLike,
+        *,
         src: ArrayLike,
         reduce: str,
         include_self: builtins.bool = True,
@@ -1369,6 +1401,16 @@ class Made(Operators):
         src: ArrayLike,
         reduce: str | None = None,
         include_self: builtins.bool = True,
+    ) -> Tensor: ...
+    @overload
+    def scatter(
+        self,
+        axis: builtins.int,
+        index: ArrayLike,
+        *,
+        src: ArrayLike,
+        reduce: str | None = None,
+        include_self: builtins.bool = True,
     ) -> Tensor:
         """x with element [i, j, …] of ``source`` at [index[i, j, …], j, …], for ``axis`` 0."""
     @overload
@@ -1389,19 +1431,33 @@ class Made(Operators):
         src: ArrayLike,
         reduce: str | None = None,
         include_self: builtins.bool = True,
+    ) -> Tensor: ...
+    @overload
+    def scatter_(
+        self,
+        axis: builtins.int,
+        index: ArrayLike,
+        *,
+        src: ArrayLike,
+        reduce: str | None = None,
+        include_self: builtins.bool = True,
     ) -> Tensor:
         """In place: x with element [i, j, …] of ``source`` at [index[i, j, …], j, …], for
         ``axis`` 0."""
     @overload
     def scatter_add(self, axis: builtins.int, index: ArrayLike, source: ArrayLike) -> Tensor: ...
     @overload
-    def scatter_add(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor:
+    def scatter_add(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor: ...
+    @overload
+    def scatter_add(self, axis: builtins.int, index: ArrayLike, *, src: ArrayLike) -> Tensor:
         """x with element [i, j, …] of ``source`` added at [index[i, j, …], j, …], for ``axis``
         0: ``scatter`` by "sum"."""
     @overload
     def scatter_add_(self, axis: builtins.int, index: ArrayLike, source: ArrayLike) -> Tensor: ...
     @overload
-    def scatter_add_(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor:
+    def scatter_add_(self, *, dim: builtins.int, index: ArrayLike, src: ArrayLike) -> Tensor: ...
+    @overload
+    def scatter_add_(self, axis: builtins.int, index: ArrayLike, *, src: ArrayLike) -> Tensor:
         """In place: x with element [i, j, …] of ``source`` added at [index[i, j, …], j, …], for
         ``axis`` 0: ``scatter`` by "sum"."""
     @overload
@@ -1419,6 +1475,16 @@ class Made(Operators):
         *,
         dim: builtins.int,
         index: ArrayLike,
+        src: ArrayLike,
+        reduce: str,
+        include_self: builtins.bool = True,
+    ) -> Tensor: ...
+    @overload
+    def scatter_reduce(
+        self,
+        axis: builtins.int,
+        index: ArrayLike,
+        *,
         src: ArrayLike,
         reduce: str,
         include_self: builtins.bool = True,
@@ -1442,6 +1508,16 @@ class Made(Operators):
         src: ArrayLike,
         reduce: str,
         include_self: builtins.bool = True,
+    ) -> Tensor: ...
+    @overload
+    def scatter_reduce_(
+        self,
+        axis: builtins.int,
+        index: ArrayLike,
+        *,
+        src: ArrayLike,
+        reduce: str,
+        include_self: builtins.bool = True,
     ) -> Tensor:
         """In place: ``scatter`` with a ``reduce`` that must be given."""
     @overload
@@ -1454,7 +1530,13 @@ class Made(Operators):
         self, source: ArrayLike, axis: builtins.int, index: builtins.int
     ) -> Tensor: ...
     @overload
-    def select_scatter(self, *, src: ArrayLike, dim: builtins.int, index: builtins.int) -> Tensor:
+    def select_scatter(
+        self, *, src: ArrayLike, dim: builtins.int, index: builtins.int
+    ) -> Tensor: ...
+    @overload
+    def select_scatter(
+        self, source: ArrayLike, *, dim: builtins.int, index: builtins.int
+    ) -> Tensor:
         """A copy of x with ``source`` at ``index`` of ``axis``."""
     def sgn(self) -> Tensor:
         """−1, 0 or 1, as x is negative, zero or positive; NaN for NaN. The gradient is 0."""
@@ -1569,12 +1651,16 @@ class Made(Operators):
     @overload
     def swapaxes(self, axis1: builtins.int, axis2: builtins.int) -> Tensor: ...
     @overload
-    def swapaxes(self, *, dim0: builtins.int, dim1: builtins.int) -> Tensor:
+    def swapaxes(self, *, dim0: builtins.int, dim1: builtins.int) -> Tensor: ...
+    @overload
+    def swapaxes(self, axis1: builtins.int, *, dim1: builtins.int) -> Tensor:
         """x with two axes exchanged."""
     @overload
     def swapdims(self, axis1: builtins.int, axis2: builtins.int) -> Tensor: ...
     @overload
-    def swapdims(self, *, dim0: builtins.int, dim1: builtins.int) -> Tensor:
+    def swapdims(self, *, dim0: builtins.int, dim1: builtins.int) -> Tensor: ...
+    @overload
+    def swapdims(self, axis1: builtins.int, *, dim1: builtins.int) -> Tensor:
         """x with two axes exchanged."""
     def t(self) -> Tensor:
         """A matrix transposed; x of fewer axes as it is."""

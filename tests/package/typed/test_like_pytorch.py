@@ -38,7 +38,7 @@ def mean_of(net: Net, x: Tensor) -> float:
 
 def test_training() -> None:
     torch.manual_seed(0)
-    net = Net().train()
+    net = Net().to("cpu").train()
     x = torch.randn(5, 2)
     assert_type(net(x), tuple[Tensor, Tensor])
     recurrent, rest = list(net.rnn.parameters()), list(net.attention.parameters())
@@ -77,6 +77,11 @@ def test_arithmetic() -> None:
     values, indices = torch.topk(torch.tensor([3.0, 1.0, 2.0]), 2)
     for made in (b, c, d, e, lo, hi, values, indices, torch.cat([a, a], dim=0)):
         assert_type(made, Tensor)
+    assert torch.linspace(0, 1, steps=3).tolist() == [0, 0.5, 1]
+    assert (
+        torch.zeros(size=(2, 3), device="cpu").shape == torch.full(size=(2, 3), fill_value=1).shape
+    )
+    assert torch.scatter(a, 1, torch.zeros((3, 1)).long(), src=-a).shape == (3, 4)
     assert bool((a == a).all())
     assert a.float().mean().item() == 5.5
     assert a.size(0) == a.shape[0] == len(a) == 3
