@@ -167,7 +167,7 @@ def randn(
 ) -> np.ndarray:
     """Normal numbers of mean 0 and variance 1; of complex ones each part has the variance ½."""
     x = np.asarray(_drawn(resolve(generator).standard_normal, shape, dtype))
-    return x / np.asarray(np.sqrt(2), x.real.dtype) if x.dtype.kind == "c" else x
+    return np.asarray(x / x.real.dtype.type(np.sqrt(2))) if x.dtype.kind == "c" else x
 
 
 def _drawn(draw: Any, shape: Shape, as_dtype: npt.DTypeLike | None) -> Any:

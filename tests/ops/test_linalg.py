@@ -293,3 +293,17 @@ def test_exponentials_of_small_and_large_matrices(dtype: Any) -> None:
     found = linalg.matrix_exp(tt.tensor(turn)).numpy()
     np.testing.assert_allclose(found[:, 0], [np.cos(1e3), np.sin(1e3)], atol=1e-12)
     assert np.isnan(linalg.matrix_exp(tt.full((2, 2), np.inf)).numpy()).all()
+
+
+def test_the_method_norm_is_of_all_elements() -> None:
+    """PyTorch's ``x.norm``, of which 2 is no spectral norm; ``linalg.norm`` is NumPy's."""
+    x = tt.tensor([[3.0, 0.0], [0.0, 4.0]])
+    assert x.norm().item() == x.norm(2).item() == x.norm(p="fro").item() == 5
+    assert x.norm("nuc").item() == 7
+    assert x.norm(1, dim=1, keepdim=True).tolist() == [[3], [4]]
+    assert x.norm(float("inf"), dim=(0, 1)).item() == 4
+    with pytest.raises(ValueError, match='p must be a number, "fro" or "nuc"'):
+        x.norm("nothing")
+    for name in ("svd", "lu"):  # which give something else in PyTorch
+        with pytest.raises(AttributeError, match=f"tt.linalg.{name}"):
+            getattr(x, name)

@@ -18,14 +18,16 @@ F = tt.nn.functional
 
 NAMES = {
     "H": "mH",
-    "amax": "max",
-    "amin": "min",
     "bitwise_not": "bitwise_invert",
     "bmm": "matmul",
     "cat": "concat",
     "clamp": "clip",
     "conj_physical": "conj",
+    "diagonal_copy": "diagonal",
     "dot": "matmul",
+    "narrow_copy": "narrow",
+    "unsafe_chunk": "chunk",
+    "vdot": "vecdot",
     "eq": "equal",
     "expand_copy": "broadcast_to",
     "ge": "greater_equal",
@@ -131,6 +133,27 @@ def _same(a: Any, b: Any) -> bool:
     return a.shape == b.shape and bool(tt.all(a == b))
 
 
+def _counted(x: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """PyTorch adds integers up as float64, here they have the default dtype."""
+    if weights is not None and weights.dtype.kind == "i":
+        weights = weights.astype(np.float64)
+    return tt.bincount(x, weights, minlength)
+
+
+def _filled(name: str) -> Callable[..., Any]:
+    """A copy that is filled in place."""
+    return lambda x, *args, **kwargs: getattr(tt.clone(x.detach()), name)(*args, **kwargs)
+
+
+def _maybe_all(function: str) -> Callable[..., Any]:
+    """A reduction of all elements where ``dim`` is empty."""
+
+    def call(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+        return getattr(tt, function)(x, axis=None if dim == () else dim, keepdims=keepdim)
+
+    return call
+
+
 def _method(name: str) -> Callable[..., Any]:
     return lambda x, *args, **kwargs: getattr(x, name)(*args, **kwargs)
 
@@ -159,7 +182,20 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "mT": lambda x: x.mT,
     "__rdiv__": lambda x, other: other / x,
     "rsub": lambda x, other, alpha=1: other - alpha * x,
-    "alias_copy": lambda x: tt.copy(x),
+    "alias_copy": lambda x: tt.clone(x),
+    "amax": _maybe_all("max"),
+    "amin": _maybe_all("min"),
+    "bincount": _counted,
+    "cauchy": _filled("cauchy_"),
+    "exponential": _filled("exponential_"),
+    "geometric": _filled("geometric_"),
+    "log_normal": _filled("log_normal_"),
+    "norm": _method("norm"),
+    "norm.fro": _method("norm"),
+    "norm.inf": _method("norm"),
+    "norm.nuc": _method("norm"),
+    "normal.in_place": _filled("normal_"),
+    "uniform": _filled("uniform_"),
     "all": lambda x, dim=None, keepdim=False: tt.all(x, dim or dim == 0 or None, keepdim),
     "arange": lambda start, end=None, step=1, **kw: tt.arange(start, end, step, **kw),
     "einsum": lambda tensors, equation: tt.einsum(equation, *tensors),
@@ -173,7 +209,7 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "nn.functional.embedding": lambda weight, indices, **kw: F.embedding(indices, weight, **kw),
     "nn.functional.triplet_margin_with_distance_loss": _triplets,
     "nonzero": lambda x, as_tuple=False: (
-        tt.nonzero(x) if as_tuple else tt.stack(tt.nonzero(x), axis=-1)
+        tt.nonzero(x if x.ndim else x.reshape((1,))) if as_tuple else tt.argwhere(x)
     ),
     **{f"polygamma.polygamma_n_{n}": lambda x, n: tt.polygamma(n, x) for n in range(5)},
     "repeat": lambda x, dims: tt.tile(x, dims),
@@ -219,7 +255,13 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
         ),
         +a,
     ),
-    "zero_": lambda x: tt.copy(x).zero_(),
+    "squeeze_copy": _squeezed,
+    "t_copy": _matrices,
+    "transpose_copy": _swapped,
+    "unfold_copy": _method("unfold"),
+    "unsafe_split": _split,
+    "split_with_sizes_copy": _split,
+    "zero_": lambda x: tt.clone(x).zero_(),
 }
 
 # --- How they are compared -------------------------------------------------------------------
@@ -228,40 +270,54 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
 NOT_COMPARED: set[tuple[str, int]] = set()
 
 
-def _hermitian_part(g: np.ndarray) -> np.ndarray:
+def _hermitian_part(g: np.ndarray, place: int, sample: Any) -> np.ndarray:
     return (g + g.conj().swapaxes(-1, -2)) / 2
 
 
-# What of a gradient counts. Of the factors of a Hermitian matrix the Hermitian part alone does, and
-# PyTorch gives others that have the same one.
-GRADIENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = dict.fromkeys(
-    (
-        "cholesky",
-        "linalg.cholesky",
-        "linalg.cholesky_ex",
-        "linalg.eigh",
-        "linalg.eigvalsh",
-    ),
-    _hermitian_part,
-)
-# By PyTorch's rule, which takes x itself, not the Hermitian matrix that its lower triangle tells.
-GRADIENTS["linalg.pinv.hermitian"] = np.zeros_like
-# PyTorch gives None for some windows, those of its samples; our own rows compare the others.
-GRADIENTS["istft"] = np.zeros_like
+def _of_factor(factor: int) -> Callable[..., np.ndarray]:
+    def triangle(g: np.ndarray, place: int, sample: Any) -> np.ndarray:
+        upper = sample.kwargs.get("upper", False)
+        return (np.triu if upper else np.tril)(g) if place == factor else g
+
+    return triangle
+
+
+# What of a gradient counts. Of the factors of a Hermitian matrix its Hermitian part alone does, and
+# PyTorch gives others that have the same one. Of a triangular matrix the triangle does.
+GRADIENTS: dict[str, Callable[..., np.ndarray]] = {
+    **dict.fromkeys(("cholesky", "linalg.cholesky", "linalg.cholesky_ex"), _hermitian_part),
+    "cholesky_inverse": _of_factor(0),
+    "cholesky_solve": _of_factor(1),
+}
 
 # What is drawn, or not initialised: the shapes and dtypes are compared.
 SHAPES_ALONE = {
+    "bernoulli",
+    "cauchy",
     "empty",
     "empty_like",
+    "exponential",
+    "geometric",
+    "log_normal",
+    "multinomial",
+    "new_empty",
     "nn.functional.dropout",
+    "normal",
+    "normal.in_place",
+    "normal.number_mean",
+    "rand_like",
     "randint",
+    "randint_like",
     "randn",
+    "randn_like",
+    "uniform",
 }
 
 # Where the sums of a dtype keep less than the others' digits.
 TOLERANCES: dict[str, dict[str, float]] = {
     "logcumsumexp": {"float32": 1e-3},  # of numbers near 10⁴, where float32 has 3 digits behind
-    "cov": {"float64": 1e-6},  # its weights are float32, which PyTorch adds up as such
+    # Of weights that are float32, and that PyTorch adds up as such.
+    "cov": {"float64": 1e-4, "complex128": 1e-4},
 }
 
 # --- Why the others do not agree -------------------------------------------------------------

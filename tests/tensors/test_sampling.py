@@ -189,3 +189,14 @@ def test_complex_numbers(dtype: str, generator: np.random.Generator) -> None:
 def test_what_is_refused(call: Any, message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=f"^{message}"):
         call()
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (0, 2)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+def test_draws_have_the_dtype_asked_for(shape: Any, dtype: str) -> None:
+    for draw in (tt.rand, tt.randn):
+        x = draw(shape, dtype=dtype)
+        assert (x.shape, x.dtype) == (shape, dtype)
+    for like in (tt.rand_like, tt.randn_like):
+        y = like(tt.zeros(shape, dtype=dtype))
+        assert (y.shape, y.dtype) == (shape, dtype)

@@ -34,11 +34,6 @@ class LstsqResult(NamedTuple):
     rank: Tensor
     singular_values: Tensor
 
-class LUResult(NamedTuple):
-    P: Tensor
-    L: Tensor
-    U: Tensor
-
 class QRResult(NamedTuple):
     Q: Tensor
     R: Tensor
@@ -46,11 +41,6 @@ class QRResult(NamedTuple):
 class SlogdetResult(NamedTuple):
     sign: Tensor
     logabsdet: Tensor
-
-class SVDResult(NamedTuple):
-    U: Tensor
-    S: Tensor
-    Vh: Tensor
 
 class TopK(NamedTuple):
     values: Tensor
@@ -1020,10 +1010,6 @@ class Made(Operators):
         """a < b, as a tensor of bool."""
     def lt_(self, b: ArrayLike) -> Tensor:
         """In place: a < b, as a tensor of bool."""
-    def lu(self, pivot: builtins.bool = True) -> LUResult:
-        """x = P L U: L (…, m, k) lower triangular with ones on its diagonal, U (…, k, n) upper
-        triangular, k = min(m, n), and a permutation P (…, m, m), the unit matrix if not
-        ``pivot``."""
     def masked_fill(self, mask: ArrayLike, value: ArrayLike) -> Tensor:
         """``value``, one number, where ``mask`` is True, and x elsewhere; x and the mask
         broadcast."""
@@ -1224,7 +1210,7 @@ class Made(Operators):
         a ≠ b."""
     def norm(
         self,
-        ord: builtins.float | str | None = None,
+        p: builtins.float | str | None = "fro",
         axis: builtins.int | tuple[builtins.int, ...] | None = None,
         keepdims: builtins.bool = False,
         dtype: Dtype = None,
@@ -1232,7 +1218,9 @@ class Made(Operators):
         dim: builtins.int | tuple[builtins.int, ...] | None = None,
         keepdim: builtins.bool = False,
     ) -> Tensor:
-        """The norm of vectors or matrices, as ``axis`` and ``ord`` say."""
+        """(Σ |x|ᵖ)^(1/p) over the axes of ``axis``, or over all: p = 2 of a matrix is its
+        Frobenius norm, and not its largest singular value. ``p`` "nuc" is the sum of the
+        singular values of matrices. (PyTorch's ``x.norm``.)"""
     def normal_(
         self,
         mean: builtins.float = 0.0,
@@ -1645,9 +1633,6 @@ class Made(Operators):
         """a − b, or a − alpha · b."""
     def subtract(self, b: ArrayLike, alpha: ArrayLike = 1) -> Tensor:
         """a − b, or a − alpha · b."""
-    def svd(self, full_matrices: builtins.bool = True) -> SVDResult:
-        """x = U diag(S) Vh: orthonormal columns in U, rows in Vh, and singular values,
-        descending."""
     @overload
     def swapaxes(self, axis1: builtins.int, axis2: builtins.int) -> Tensor: ...
     @overload

@@ -15,6 +15,7 @@ import numpy as np
 from .. import ops
 from ..engine.operation import Op
 from ..ops import linalg
+from ..ops.linalg.norms import norm_of_elements
 from ..ops.ways import MISSING, WAYS, way_of
 from . import creation, filling, sampling
 from .operators import in_place, method_of
@@ -56,8 +57,8 @@ METHODS = [
 ]
 OF_LINALG = [
     "cholesky", "cholesky_inverse", "cholesky_solve", "cond", "det", "eig", "inv", "logdet",
-    "lstsq", "lu", "matrix_exp", "matrix_power", "norm", "pinv", "pinverse", "qr", "slogdet",
-    "solve", "svd",
+    "lstsq", "matrix_exp", "matrix_power", "pinv", "pinverse", "qr", "slogdet",
+    "solve",
 ]
 DRAWN = ["bernoulli", "multinomial"]
 # Those that have a form in place, with the ufunc that does it without a buffer, if there is one.
@@ -173,6 +174,7 @@ for _names, _space in ((METHODS, ops), (OF_LINALG, linalg), (DRAWN, sampling)):
         _function = getattr(_space, _name, None)
         if _function is not None and not hasattr(Tensor, _name):
             _add(_name, method_of(_function), _function)
+_add("norm", method_of(norm_of_elements), norm_of_elements)
 for _name, _ufunc in IN_PLACE.items():
     _function = getattr(ops, _name, None)
     if _function is not None and not hasattr(Tensor, f"{_name}_"):

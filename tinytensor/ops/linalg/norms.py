@@ -198,3 +198,28 @@ def cond(x: ArrayLike, p: float | str | None = None) -> Tensor:
     inverse, failed = inv_ex(x)
     product = matrix_norm(x, ord=p) * matrix_norm(inverse, ord=p)
     return where(greater(failed, 0), math.inf, product)
+
+
+@computed
+def norm_of_elements(
+    x: ArrayLike,
+    p: float | str | None = "fro",
+    axis: int | tuple[int, ...] | None = None,
+    keepdims: bool = False,
+    dtype: Dtype = None,
+) -> Tensor:
+    """(Σ |x|ᵖ)^(1/p) over the axes of ``axis``, or over all: p = 2 of a matrix is its Frobenius
+    norm, and not its largest singular value. ``p`` "nuc" is the sum of the singular values of
+    matrices. (PyTorch's ``x.norm``.)
+
+    >>> import tinytensor as tt
+    >>> tt.tensor([[3.0, 0.0], [0.0, 4.0]]).norm(2)
+    tensor(5.)
+    """
+    axes: Any = tuple(axis) if isinstance(axis, list) else axis
+    if p == "nuc":
+        return matrix_norm(x, "nuc", axes or (-2, -1), keepdims, dtype)
+    if isinstance(p, str) and p != "fro":
+        raise ValueError(f'norm: p must be a number, "fro" or "nuc", not {p!r}')
+    order = 2 if p is None or isinstance(p, str) else p
+    return vector_norm(x, None if axes == () else axes, keepdims, order, dtype)
