@@ -272,6 +272,7 @@ def fitting(numbers: Any, dtype: np.dtype) -> np.ndarray:
         raise DtypeError(f"complex numbers do not fit into {dtype}; tt.real(x) would")
     if dtype.kind in "iu" and (found.dtype.kind in "iuO" or is_real_floating(found)):
         limits, found = np.iinfo(dtype), wide(found)
+        cut = (found != np.trunc(found)) & np.isfinite(found) if found.dtype.kind == "f" else False
         if found.dtype.kind == "f" and (np.abs(found) >= 2**53).any():
             found = np.asarray(numbers, object)  # as NumPy makes floats of integers of two dtypes
         fits = (found >= limits.min) & (found < limits.max + 1)  # a power of two, as a float is
@@ -281,8 +282,8 @@ def fitting(numbers: Any, dtype: np.dtype) -> np.ndarray:
                 f"{wrong} does not fit into {dtype}, which holds {limits.min} to {limits.max}; a"
                 " wider dtype, or none, takes more"
             )
-        if found.dtype.kind == "f" and (found != np.trunc(found)).any():
-            wrong = np.extract(found != np.trunc(found), found)[0]
+        if np.any(cut):
+            wrong = np.extract(cut, found)[0]
             raise RangeError(
                 f"{wrong} does not fit into {dtype}, which holds whole numbers; tt.trunc cuts"
             )

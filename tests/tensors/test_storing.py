@@ -115,6 +115,9 @@ def test_integers_of_many_digits_keep_them() -> None:
     """NumPy makes floats of lists of what no dtype of integers holds together."""
     assert tt.tensor([2**64 - 1, 0], dtype=tt.uint64).tolist() == [2**64 - 1, 0]
     assert tt.tensor([2**63 - 1, 1.0], dtype=tt.int64).tolist()[1] == 1
+    for pair in ([2**63 - 1, 0.5], [-(2**63), np.float32(1.5)]):
+        with pytest.raises(tt.errors.RangeError, match=r"\.5 does not fit into int64"):
+            tt.tensor(pair, dtype=tt.int64)
     with pytest.raises(tt.errors.RangeError, match="into int64, which holds"):
         tt.tensor([2**63, -1], dtype=tt.int64)
     with pytest.raises(tt.errors.RangeError, match="into uint64, which holds"):
