@@ -211,8 +211,9 @@ def test_a_seed_repeats_the_dropped_weights():
     [
         (((3, 4), (5, 6), (5, 6)), {}, "query is"),
         (((3, 4), (5, 4), (6, 4)), {}, "query is"),
-        (((4,), (4,), (4,)), {}, "number of axes"),
-        (((1, 3, 4), (5, 4), (5, 4)), {}, "number of axes"),
+        (((4,), (4,), (4,)), {}, "at least 2 axes"),
+        (((2, 3, 4), (3, 5, 4), (5, 4)), {}, "query is"),
+        (((2, 3, 4), (5, 4), (3, 5, 4)), {}, "query is"),
         (((4, 3, 4), (2, 5, 4), (2, 5, 4)), {}, "leading axes"),
         (((3, 3, 4), (2, 5, 4), (2, 5, 4)), {"enable_gqa": True}, "leading axes"),
         (((3, 4), (5, 4), (5, 4)), {"attn_mask": np.ones((2, 5), bool)}, "attn_mask is"),
@@ -222,6 +223,31 @@ def test_shapes_that_do_not_fit(shapes, kwargs, message):
     q, k, v = (tt.zeros(shape) for shape in shapes)
     with pytest.raises(tt.ShapeError, match=rf"^scaled_dot_product_attention: .*{message}"):
         tt.scaled_dot_product_attention(q, k, v, **kwargs)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_leading_axes_broadcast(training):
+    """As if each had been stretched, also in the gradients."""
+    shapes = ((2, 1, 3, 4), (5, 6, 4), (6, 4))
+    seeds = np.random.default_rng(2)
+    leaves = [tt.tensor(seeds.normal(size=s), requires_grad=True) for s in shapes]
+    stretched = [
+        tt.tensor(np.broadcast_to(leaf.numpy(), (2, 5, *leaf.shape[-2:])), requires_grad=True)
+        for leaf in leaves
+    ]
+    results = []
+    for inputs in (leaves, stretched):
+        generator = np.random.Generator(np.random.Philox(3))
+        out = tt.scaled_dot_product_attention(*inputs, None, 0.3 * training, generator=generator)
+        (out * out).sum().backward()
+        results.append(out.detach().numpy())
+    np.testing.assert_allclose(*results, rtol=1e-12)
+    for leaf, full in zip(leaves, stretched, strict=True):
+        over = tuple(range(4 - leaf.ndim))
+        summed = full.grad.numpy().sum(over)
+        if leaf.ndim == 4:
+            summed = summed.sum(1, keepdims=True)
+        np.testing.assert_allclose(leaf.grad.numpy(), summed, rtol=1e-10)
 
 
 def test_other_bad_arguments():

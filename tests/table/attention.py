@@ -30,6 +30,9 @@ def _attention_cases(rng: np.random.Generator) -> list[Case]:
         case(*qkv(1, 2), rng.normal(size=(2, 1, 4))),
         case(*qkv(1, 1, 2), some),
         case(q, k, v, enable_gqa=True),
+        case(*(rng.normal(size=(*lead, 3, 4)) for lead in ((2, 2), (1, 2), (2, 1)))),
+        case(rng.normal(size=(1, 3, 5)), *qkv(2)[1:], some),
+        case(q, rng.normal(size=(1, 2, 4, 5)), rng.normal(size=(3, 2, 4, 5)), enable_gqa=True),
         case(rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 5, 4)), rng.normal(size=(2, 5, 3))),
     ]
 

@@ -35,6 +35,17 @@ row(
         case(normal(rng, 1, 2, 4), size=9, mode="linear"),
         case(normal(rng, 1, 2, 4, 3), size=(7, 5), mode="nearest-exact"),
         case(normal(rng, 1, 1, 2, 3, 2), size=(3, 2, 4), mode="trilinear"),
+        case(normal(rng, 1, 2, 4, 3), size=(7, 2), mode="bicubic"),
+        case(normal(rng, 1, 2, 4, 3), scale_factor=(1.6, 2), mode="bicubic"),
+        case(normal(rng, 1, 2, 4, 3), size=(3, 5), mode="bicubic", align_corners=True),
+        case(normal(rng, 1, 2, 6, 3), size=(4, 2), mode="area"),
+        case(normal(rng, 1, 2, 7), scale_factor=0.5, mode="area"),
+        case(normal(rng, 1, 1, 2, 3, 2), size=(3, 2, 1), mode="area"),
+        case(normal(rng, 1, 2, 7, 3), size=(3, 5), mode="bilinear", antialias=True),
+        case(normal(rng, 1, 2, 7, 3), size=(3, 5), mode="bicubic", antialias=True),
+        case(
+            normal(rng, 1, 1, 5, 4), scale_factor=1.7, mode="bilinear", recompute_scale_factor=True
+        ),
     ],
     torch=lambda torch, x, align_corners=None, **kwargs: torch.nn.functional.interpolate(
         x, align_corners=align_corners, **kwargs

@@ -313,9 +313,14 @@ def interpolate(
     scale_factor: float | tuple[float, ...] | None = None,
     mode: str = "nearest",
     align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> Tensor:
-    """The input (N, C, …) in another size; ``mode`` is "nearest", "linear" or "bilinear"."""
-    return ops.interpolate(input, size, scale_factor, mode, bool(align_corners))
+    """The input (N, C, …) in another size; ``mode`` is "nearest", "nearest-exact", "linear",
+    "bilinear", "trilinear", "bicubic" or "area"."""
+    return ops.interpolate(
+        input, size, scale_factor, mode, bool(align_corners), recompute_scale_factor, antialias
+    )
 
 
 if not _typing.TYPE_CHECKING:

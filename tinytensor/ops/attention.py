@@ -20,7 +20,7 @@ from .checks import floating, number
 from .declared import op
 from .dropout import dropout, keyed_dropout, ones_of_lane
 from .logic import equal, logical_and, logical_not, where
-from .shape import reshape
+from .shape import broadcast_to, reshape
 from .softmax import softmax
 
 __all__ = [
@@ -45,6 +45,7 @@ def scaled_dot_product_attention(
     """softmax(scale · query keyᵀ + mask) value, without ever holding the matrix of weights.
 
     query (…, L, E), key (…, S, E) and value (…, S, V) give (…, L, V); ``scale`` is 1/√E if None.
+    The axes in front broadcast.
     ``attn_mask`` broadcasts to (…, L, S): a bool one is True where a query may look, another one is
     added. With ``is_causal`` query i looks at the keys up to i, too. A query that may look nowhere
     gets 0, and so do its gradients. ``dropout_p`` drops weights, by ``generator`` or
@@ -64,11 +65,12 @@ def scaled_dot_product_attention(
         floating(NAME, "key", key),
         floating(NAME, "value", value),
     )
-    if q.ndim < 2 or q.ndim != k.ndim or q.ndim != v.ndim:
+    if min(q.ndim, k.ndim, v.ndim) < 2:
         raise ShapeError(
-            f"{NAME}: query, key and value must have the same number of axes, at least 2, but are"
-            f" {q.shape}, {k.shape} and {v.shape}"
+            f"{NAME}: query, key and value must have at least 2 axes, but are {q.shape}, {k.shape}"
+            f" and {v.shape}"
         )
+    q, k, v = _side_by_side(q, k, v, enable_gqa, np.broadcast_to)
     if q.shape[-1] != k.shape[-1] or k.shape[:-1] != v.shape[:-1]:
         raise ShapeError(
             f"{NAME}: query is (…, L, E), key (…, S, E) and value (…, S, V), but they are"
@@ -88,6 +90,21 @@ def scaled_dot_product_attention(
         bool(is_causal), factor, dropout_p, dropout_key,
     )  # fmt: skip
     return out.reshape(*q.shape[:-1], v.shape[-1]), lse, dropout_key, factor
+
+
+def _side_by_side(q, k, v, enable_gqa, broadcast):
+    """The three with the same axes in front, where these broadcast; but for the heads of key and
+    value with ``enable_gqa``."""
+    if q.shape[:-2] == k.shape[:-2] == v.shape[:-2]:
+        return q, k, v
+    own = 3 if enable_gqa and min(q.ndim, k.ndim, v.ndim) > 2 else 2  # axes that stay
+    try:
+        front = np.broadcast_shapes(*(x.shape[:-own] for x in (q, k, v)))
+    except ValueError:
+        return q, k, v  # which is refused
+    return tuple(
+        x if x.shape[:-own] == front else broadcast(x, (*front, *x.shape[-own:])) for x in (q, k, v)
+    )
 
 
 def _in_four(x):
@@ -202,8 +219,21 @@ def _attention_backward(
 
 
 def _attention_rule(
-    g, query, key, value, attn_mask, out, lse, is_causal, factor, dropout_p, dropout_key, needs
+    g,
+    query,
+    key,
+    value,
+    attn_mask,
+    out,
+    lse,
+    is_causal,
+    factor,
+    dropout_p,
+    dropout_key,
+    enable_gqa,
+    needs,
 ):
+    query, key, value = _side_by_side(query, key, value, enable_gqa, broadcast_to)
     how = (bool(is_causal), factor, dropout_p, dropout_key)
     dmask = None
     if needs[3]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 from operator import index
 from typing import Any
 
@@ -20,6 +21,7 @@ from .checks import NUMBERS, axis_index, fits_memory, lined_up, sizes
 from .composed import composed, computed
 from .declared import op
 from .indexing import added_at, take
+from .pooling import adaptive_avg_pool2d
 from .shape import moveaxis
 
 __all__ = [
@@ -28,7 +30,7 @@ __all__ = [
     "unfold",
 ]
 
-MODES = ("nearest", "nearest-exact", "linear", "bilinear", "trilinear")
+MODES = ("nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bicubic", "area")
 
 
 def windows_of(
@@ -172,28 +174,41 @@ def interpolate(
     scale_factor: float | Sequence[float] | None = None,
     mode: str = "nearest",
     align_corners: bool = False,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> Tensor:
     """x (N, C, …) in another size along the axes behind the second.
 
     ``size`` or ``scale_factor`` is one number or one for each axis; ``scale_factor`` s gives
-    ⌊s · old⌋ elements, and 1 / s stands for old / new below. ``mode`` "nearest" takes the element
-    at ⌊i · old / new⌋, "nearest-exact" the one at ⌊(i + ½) · old / new⌋, of whole numbers without
-    rounding; "linear", "bilinear" and "trilinear" mix two neighbours along each axis, of which the
-    first and last elements of x are the corners (``align_corners``) or, as pixels are areas, half a
-    pixel away from them. Mixtures of integers of up to 32 bits are rounded to the nearest, those of
-    bools and longer integers refused. (PyTorch's ``interpolate``.)
+    ⌊s · old⌋ elements, and 1 / s stands for old / new below, unless ``recompute_scale_factor``.
+
+    - "nearest" takes the element at ⌊i · old / new⌋, "nearest-exact" the one at
+      ⌊(i + ½) · old / new⌋, of whole numbers without rounding.
+    - "linear", "bilinear" and "trilinear" mix two neighbours along each axis, "bicubic" four by
+      Keys's polynomials, with a = −¾, of images (N, C, H, W). The first and last elements of x are
+      the corners (``align_corners``) or, as pixels are areas, half a pixel away from them.
+      ``antialias`` widens these mixtures of images to all elements that a smaller image merges;
+      then a = −½.
+    - "area" takes the averages of :func:`adaptive_avg_pool2d`.
+
+    Mixtures of integers of up to 32 bits are rounded to the nearest that there is, those of bools
+    and longer integers refused. (PyTorch's ``interpolate``; Keys 1981.)
 
     >>> import tinytensor as tt
     >>> tt.interpolate(tt.tensor([[[1.0, 2.0]]]), 4, mode="linear")
     tensor([[[1.  , 1.25, 1.75, 2.  ]]])
     """
     space = x.ndim - 2
-    if space < 1 or mode not in MODES:
+    if space < 1 or mode not in MODES or (mode == "bicubic" and space != 2):
         raise ShapeError(f"interpolate: no {mode!r} for {x.shape}; {', '.join(MODES)}")
-    if align_corners and mode.startswith("nearest"):
+    if align_corners and (mode.startswith("nearest") or mode == "area"):
         raise ValueError(f"interpolate: align_corners is not for {mode!r}")
+    if antialias and (mode not in ("bilinear", "bicubic") or space != 2):
+        raise ValueError(f"interpolate: antialias is for 'bilinear' and 'bicubic', not {mode!r}")
     if (size is None) == (scale_factor is None):
         raise ShapeError("interpolate: give either size or scale_factor")
+    if recompute_scale_factor and scale_factor is None:
+        raise ValueError("interpolate: recompute_scale_factor is for scale_factor, not for size")
     given: Any = size if scale_factor is None else scale_factor
     each = (given,) * space if isinstance(given, NUMBERS) else tuple(given)
     if len(each) != space:
@@ -208,20 +223,31 @@ def interpolate(
         new = index(wanted) if scale_factor is None else math.floor(old * wanted)
         if new < 1 or old < 1:
             raise ShapeError(f"interpolate: from {old} to {new} elements along axis {axis}")
-        plan.append((new, Fraction(old, new) if scale_factor is None else 1 / as_fraction(wanted)))
+        by_size = scale_factor is None or recompute_scale_factor
+        plan.append((new, Fraction(old, new) if by_size else 1 / as_fraction(wanted)))
     fits_memory("interpolate", (*x.shape[:2], *(new for new, _ in plan)), x.dtype)
+    if mode == "area" and space == 2 and not whole:
+        return adaptive_avg_pool2d(x, [new for new, _ in plan])
+    how = (mode, bool(align_corners), bool(antialias))
     if whole and not nearest:
-        return _mixed_integers(x, tuple(plan), align_corners)
+        return _mixed_integers(x, tuple(plan), how)
     for axis, (new, ratio) in enumerate(plan, 2):
         if nearest:
             x = take(x, nearest_places(x.shape[axis], new, ratio, mode == "nearest-exact"), axis)
         else:
-            low, high, part = neighbours(x.shape[axis], new, ratio, align_corners)
-            precision = np.float64 if x.dtype in (np.float64, np.complex128) else np.float32
-            part = part.astype(precision).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
-            low, high = take(x, low, axis), take(x, high, axis)
-            x = add(multiply(low, 1 - part), multiply(high, part))
+            x = mixture(x, axis, *mixed_places(x.shape[axis], new, ratio, *how))
     return x
+
+
+def mixture(x: Any, axis: int, places: np.ndarray, shares: np.ndarray) -> Any:
+    """Σₖ shares[k] times the elements of x at places[k] along ``axis``."""
+    precision = np.float64 if x.dtype in (np.float64, np.complex128) else np.float32
+    shares = shares.astype(precision).reshape((*shares.shape, *(1,) * (x.ndim - 1 - axis)))
+    total: Any = None
+    for at, share in zip(places, shares, strict=True):
+        part = multiply(take(x, at, axis), share)
+        total = part if total is None else add(total, part)
+    return total
 
 
 def as_fraction(number: float) -> Fraction:
@@ -237,29 +263,62 @@ def nearest_places(old: int, new: int, ratio: Fraction, exact: bool) -> np.ndarr
     return np.minimum((twice * p // q).astype(np.int64), old - 1)
 
 
-def neighbours(
-    old: int, new: int, ratio: Fraction, align_corners: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For ``new`` places ``ratio`` apart: the elements before and behind, and the share of the
-    second."""
-    i = np.arange(new)
+def mixed_places(
+    old: int, new: int, ratio: Fraction, mode: str, align_corners: bool, antialias: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is mixed for ``new`` places, ``ratio`` apart, along an axis of ``old`` elements: places
+    (k, new) and their shares, which add up to 1."""
+    i, cubic = np.arange(new), mode == "bicubic"
+    apart = float(ratio)
     if align_corners:
-        at = i * ((old - 1) / (new - 1) if new > 1 else 0.0)
-    else:
-        at = np.maximum((i + 0.5) * float(ratio) - 0.5, 0)
-    low = np.minimum(np.floor(at).astype(np.int64), old - 1)
-    return low, np.minimum(low + 1, old - 1), at - low
+        apart = (old - 1) / (new - 1) if new > 1 else 0.0
+    if mode == "area":
+        return _spans(i * old // new, -(-(i + 1) * old // new), old, lambda at: np.ones(at.shape))
+    if antialias:
+        wide, middle = max(apart, 1.0), apart * (i + 0.5)
+        reach = (2.0 if cubic else 1.0) * wide
+        first = np.maximum((middle - reach + 0.5).astype(np.int64), 0)
+        last = np.minimum((middle + reach + 0.5).astype(np.int64), old)
+        share = partial(_cubic, a=-0.5) if cubic else lambda t: np.maximum(1 - np.abs(t), 0)
+        return _spans(first, last, old, lambda at: share((at - middle + 0.5) / wide))
+    at = i * apart if align_corners else (i + 0.5) * apart - 0.5
+    if not cubic:
+        at = np.maximum(at, 0)
+        low = np.minimum(np.floor(at).astype(np.int64), old - 1)
+        part = at - low
+        return np.stack([low, np.minimum(low + 1, old - 1)]), np.stack([1 - part, part])
+    around = np.floor(at).astype(np.int64) + np.arange(-1, 3)[:, np.newaxis]
+    return np.clip(around, 0, old - 1), _cubic(around - at, a=-0.75)
+
+
+def _spans(first: Any, last: Any, old: int, share: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The elements from ``first`` to before ``last``, with shares that are made to add up to 1.
+    Where there are fewer than elsewhere, the first stands again, with nothing."""
+    k = np.arange(max(1, int((last - first).max(initial=1))))[:, np.newaxis]
+    at, there = first + k, k < last - first
+    shares = np.where(there, share(at), 0.0)
+    total = shares.sum(0)
+    return np.where(there, at, np.minimum(first, old - 1)), shares / np.where(total, total, 1.0)
+
+
+def _cubic(t: np.ndarray, a: float) -> np.ndarray:
+    """Keys's kernel: what an element counts that is ``t`` away."""
+    t = np.abs(t)
+    near = ((a + 2) * t - (a + 3)) * t * t + 1
+    far = ((t - 5) * t + 8) * t * a - 4 * a
+    return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
 
 
 @op
-def _mixed_integers(x, plan, align_corners):
+def _mixed_integers(x, plan, how):
     """Mixtures along the last axes, made in double and rounded once."""
     mixed = np.asarray(x, np.float64)
     for axis, (new, ratio) in enumerate(plan, -len(plan)):
-        low, high, part = neighbours(mixed.shape[axis], new, ratio, align_corners)
-        part = part.reshape((-1,) + (1,) * (-1 - axis))
-        mixed = mixed.take(low, axis) * (1 - part) + mixed.take(high, axis) * part
-    return np.rint(mixed).astype(x.dtype)
+        places, shares = mixed_places(mixed.shape[axis], new, ratio, *how)
+        shares = shares.reshape((*shares.shape, *(1,) * (-1 - axis)))
+        mixed = sum(mixed.take(at, axis) * share for at, share in zip(places, shares, strict=True))
+    limits = np.iinfo(x.dtype)
+    return np.clip(np.rint(mixed), limits.min, limits.max).astype(x.dtype)
 
 
 _mixed_integers.batched(elementwise)
