@@ -11,6 +11,10 @@
 
 #include <stdint.h>
 
+/* ⌈n / by⌉, and n up to a multiple of `to`. */
+static inline int64_t tt_ceil_div(int64_t n, int64_t by) { return (n + by - 1) / by; }
+static inline int64_t tt_round_up(int64_t n, int64_t to) { return tt_ceil_div(n, to) * to; }
+
 /* --- Element-wise maps (kernels/maps.h) ----------------------------------------------------- */
 
 /* out[i] = f(x[i]; p, q) */
@@ -513,11 +517,11 @@ typedef struct {
  * needs: see the pointers into it at the head of the kernels. */
 static inline int64_t tt_attention_depth(int64_t depth)
 {
-    return (depth + TT_ATTENTION_LANES - 1) / TT_ATTENTION_LANES * TT_ATTENTION_LANES;
+    return tt_round_up(depth, TT_ATTENTION_LANES);
 }
 static inline int64_t tt_attention_queries(int64_t queries)
 {
-    return (queries + TT_ATTENTION_QUERIES - 1) / TT_ATTENTION_QUERIES * TT_ATTENTION_QUERIES;
+    return tt_round_up(queries, TT_ATTENTION_QUERIES);
 }
 static inline int64_t tt_attention_scratch(int64_t queries, int64_t depth)
 {
@@ -647,8 +651,8 @@ enum {
 static inline int64_t tt_step_operand_size(int64_t rows, int64_t gates, int64_t hidden,
                                            int64_t inputs)
 {
-    int64_t depth = gates * ((hidden + 15) / 16 * 16) + (inputs + 15) / 16 * 16;
-    return (depth + TT_STEP_DEPTH - 1) / TT_STEP_DEPTH * rows * TT_STEP_ROW;
+    int64_t depth = gates * tt_round_up(hidden, 16) + tt_round_up(inputs, 16);
+    return tt_ceil_div(depth, TT_STEP_DEPTH) * rows * TT_STEP_ROW;
 }
 
 #define TT_RECURRENT_KERNELS(X)                  \

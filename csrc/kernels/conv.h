@@ -41,11 +41,11 @@ TT_INLINE void tt_conv_walk(int add, const tt_conv_args *s, int64_t pixel, int64
     for (int64_t kx = 0; kx < s->kernel_x; kx++) {
         /* The output columns [first, last) for which this tap is inside the image. */
         const int64_t shift = kx * s->dilation_x - s->left; /* image column of output column 0 */
-        const int64_t first = shift < 0 ? (-shift + s->stride_x - 1) / s->stride_x : 0;
+        const int64_t first = shift < 0 ? tt_ceil_div(-shift, s->stride_x) : 0;
         const int64_t last = shift < s->width ? (s->width - 1 - shift) / s->stride_x + 1 : 0;
         /* The rows k = (c R + r) S + kx of this tap among those asked for. */
-        const int64_t begin = (s->tap - kx + s->kernel_x - 1) / s->kernel_x;
-        const int64_t end = (s->tap + s->taps - kx + s->kernel_x - 1) / s->kernel_x;
+        const int64_t begin = tt_ceil_div(s->tap - kx, s->kernel_x);
+        const int64_t end = tt_ceil_div(s->tap + s->taps - kx, s->kernel_x);
         for (int64_t done = 0; done < pixels;) { /* one output row, or a part of it, at a time */
             const int64_t y = (pixel + done) / s->out_width;
             const int64_t x = (pixel + done) % s->out_width;
@@ -86,7 +86,7 @@ static void tt_conv_panels_f32(const tt_conv_args *s)
 {
     for (int64_t j = 0; j < s->pixels; j += TT_GEMM_COLUMNS) {
         int64_t columns = s->pixels - j < TT_GEMM_COLUMNS ? s->pixels - j : TT_GEMM_COLUMNS;
-        int64_t padded = (columns + VL - 1) / VL * VL;
+        int64_t padded = tt_round_up(columns, VL);
         float *panel = s->patches + j * s->taps;
         if (columns < padded)
             for (int64_t k = 0; k < s->taps; k++)

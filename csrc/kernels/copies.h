@@ -46,7 +46,7 @@ static void tt_copy_rows_f32(const tt_copy_args *s)
 {
     const int stream = s->stream && tt_can_stream(s->out, s->rows == 1 ? 0 : s->out_step);
     /* Where rows are short and far apart, the processor's own prefetchers find none of the next. */
-    const int64_t ahead = (TT_COPIED_AHEAD + s->cols - 1) / s->cols * s->x_step;
+    const int64_t ahead = tt_ceil_div(TT_COPIED_AHEAD, s->cols) * s->x_step;
     for (int64_t r = 0; r < s->rows; r++) {
         const float *x = s->x + r * s->x_step;
         float *out = s->out + r * s->out_step;

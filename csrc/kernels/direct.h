@@ -46,8 +46,8 @@ TT_INLINE void tt_direct_deal_row(int back, const tt_band_args *s, float *image,
     for (int64_t remainder = 0; remainder < stride; remainder++, band += pitch) {
         /* Columns [begin, end) of the band are inside the image. */
         const int64_t first = s->left - remainder, last = first + s->width;
-        int64_t begin = first > 0 ? (first + stride - 1) / stride : 0;
-        int64_t end = last > 0 ? (last + stride - 1) / stride : 0;
+        int64_t begin = first > 0 ? tt_ceil_div(first, stride) : 0;
+        int64_t end = last > 0 ? tt_ceil_div(last, stride) : 0;
         end = end < pitch ? end : pitch;
         begin = begin < end ? begin : end;
         for (int64_t x = begin; x < end; x++) {
@@ -356,7 +356,7 @@ TT_INLINE void tt_direct_grad_tile(int filters, int taps, const tt_direct_grad_a
 
 TT_INLINE void tt_direct_grad_filters(int filters, const tt_direct_grad_args *s, int64_t f)
 {
-    const int64_t tiles = (s->taps + TT_DIRECT_TAPS - 1) / TT_DIRECT_TAPS;
+    const int64_t tiles = tt_ceil_div(s->taps, TT_DIRECT_TAPS);
     for (int64_t tile = 0; tile < tiles; tile++) {
         const int64_t k = tile * s->taps / tiles, taps = (tile + 1) * s->taps / tiles - k;
         if (taps == 1) tt_direct_grad_tile(filters, 1, s, f, k);

@@ -121,7 +121,7 @@ static void TT_OF(tt_pack_adjacent)(const tt_gemm_pack_args *s, int64_t panel,
             __builtin_prefetch(from + i + (k + 8) * s->depth_step);
         for (int64_t i = 0; i < s->width; i += panel) {
             const int64_t width = s->width - i < panel ? s->width - i : panel;
-            const int64_t padded = (width + lanes - 1) / lanes * lanes;
+            const int64_t padded = tt_round_up(width, lanes);
             const tt_real *x = from + i + k * s->depth_step;
             tt_real *out = to + i * s->depth + k * padded;
             for (int64_t c = 0; c < width; c += TT_LANES) {
@@ -169,7 +169,7 @@ TT_INLINE void TT_OF(tt_pack)(const tt_gemm_pack_args *s, int64_t panel, int64_t
     }
     for (int64_t i = 0; i < s->width; i += panel) {
         const int64_t width = s->width - i < panel ? s->width - i : panel;
-        const int64_t padded = (width + lanes - 1) / lanes * lanes;
+        const int64_t padded = tt_round_up(width, lanes);
         const tt_real *x = from + i * s->width_step;
         tt_real *out = to + i * s->depth;
         if (s->depth_step == 1 && s->depth >= 4) {
@@ -288,7 +288,7 @@ static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
     if (s->c_by_columns) t.c_row = TT_COLUMNS, t.accumulate = 0;
     for (int64_t j = 0; j < s->columns; j += TT_COLUMNS) {
         t.columns = s->columns - j < TT_COLUMNS ? s->columns - j : TT_COLUMNS;
-        const int64_t columns = t.columns, vectors = (columns + TT_LANES - 1) / TT_LANES;
+        const int64_t columns = t.columns, vectors = tt_ceil_div(columns, TT_LANES);
         int copies = 0;
         if (s->b_packed) {
             t.b = all_of_b + j * s->depth;

@@ -464,7 +464,7 @@ TT_INLINE void tt_running_columns(const float *x, float *out, int64_t n, int64_t
 {
     enum { STRIP = TT_RUNNING_STRIP / VL, BESIDE = TT_RUNNING_BESIDE, RUN = TT_RUNNING_RUN };
     vf carry[STRIP], rest[STRIP];
-    const int64_t vectors = (cols + VL - 1) / VL;
+    const int64_t vectors = tt_ceil_div(cols, VL);
     for (int64_t v = 0; v < vectors; v++) carry[v] = rest[v] = vf_set1(-0.0f);
     for (int64_t i = 0; i < n; i += RUN) {
         const float *from = x + i * step;

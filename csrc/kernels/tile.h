@@ -13,8 +13,6 @@
 #endif
 #define TT_TILE_ROWS 8 /* rows of every product are padded to a multiple of this */
 
-TT_INLINE int64_t tt_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-
 /* c[mr x nv vectors] (+)= a b, where a(m, k) = a[m * a_row + k * a_step]. */
 TT_INLINE void tt_tile_block(
     const int mr, const int nv, float *c, int64_t c_row, const float *a, int64_t a_row,

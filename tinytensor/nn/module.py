@@ -14,7 +14,7 @@ from ..errors import ShapeError, a_kind_of
 from ..tensors.namespace_info import target
 from ..tensors.tensor import Tensor
 from .calls import check_inputs, locate
-from .hooks import ForwardHook, call_with_hooks, register
+from .module_hooks import ForwardHook, call_with_hooks, register
 from .loading import array_of, contradictions, overwrite, read_only
 from .parameter import Parameter
 

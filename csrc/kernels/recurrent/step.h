@@ -99,7 +99,7 @@ static void tt_step_tile(int64_t rows, const float *a, const float *b, int64_t d
 #undef TT_STEP_TILE
 }
 
-TT_INLINE int64_t tt_step_padded(int64_t n) { return (n + VL - 1) / VL * VL; }
+TT_INLINE int64_t tt_step_padded(int64_t n) { return tt_round_up(n, VL); }
 
 /* Element [row][column] of an operand. */
 TT_INLINE float *tt_operand_at(const tt_step_args *s, float *operand, int64_t row, int64_t column)
@@ -124,10 +124,10 @@ TT_INLINE void tt_step_fetch(tt_step_lines *lines, const tt_step_args *s, const 
 static void tt_step_product(const tt_step_args *s, const float *panel, int64_t depth, float *sums,
                             const tt_step_lines *lines)
 {
-    const int64_t blocks = (depth + TT_STEP_DEPTH - 1) / TT_STEP_DEPTH;
-    const int64_t tiles = (s->rows + TT_GEMM_ROWS - 1) / TT_GEMM_ROWS;
-    const int64_t height = (s->rows + tiles - 1) / tiles;
-    const int64_t share = (lines->count + blocks * tiles - 1) / (blocks * tiles);
+    const int64_t blocks = tt_ceil_div(depth, TT_STEP_DEPTH);
+    const int64_t tiles = tt_ceil_div(s->rows, TT_GEMM_ROWS);
+    const int64_t height = tt_ceil_div(s->rows, tiles);
+    const int64_t share = tt_ceil_div(lines->count, blocks * tiles);
     int64_t line = 0;
     if (!s->product.operand) {
         memset(sums, 0, sizeof(float) * (size_t)(s->rows * 2 * VL));
@@ -170,7 +170,7 @@ TT_INLINE void tt_step_put_back(const tt_step_args *s, int64_t row, int64_t gate
 TT_INLINE void tt_operand_inputs(const tt_step_args *s, int64_t unit)
 {
     const tt_step_product_args *p = &s->product;
-    const int64_t n = s->hidden, of_groups = (n + 2 * VL - 1) / (2 * VL) * 2 * VL;
+    const int64_t n = s->hidden, of_groups = tt_round_up(n, 2 * VL);
     if (!p->x) return;
     for (int64_t begin = unit; begin < p->inputs; begin += of_groups)
         for (int64_t row = s->first_row; row < s->first_row + s->rows; row++)
@@ -194,7 +194,7 @@ static void tt_step_pack_back(float *panel, const float *weight, int64_t n, int6
 static void tt_step_pack_f32(const tt_step_pack_args *s)
 {
     const int64_t n = s->hidden, padded = tt_step_padded(n), inputs = tt_step_padded(s->inputs);
-    const int64_t of_units = (n + 2 * VL - 1) / (2 * VL);
+    const int64_t of_units = tt_ceil_div(n, 2 * VL);
     for (int64_t group = s->first; group < s->first + s->groups; group++) {
         if (s->backward) {
             float *panel = s->out + group * s->gates * padded * 2 * VL;

@@ -62,10 +62,10 @@ def _targets(name, input, target):
     return target.reshape(-1)
 
 
-def _per_class(shape, target, weight, ignore_index, label_smoothing, dtype):
+def _per_class(name, shape, target, weight, ignore_index, label_smoothing, dtype):
     """A constant A such that the loss is −Σ A log softmax(input), the sum along the classes."""
     classes = shape[1 if len(shape) > 1 else 0]
-    target = integers("cross_entropy", "target", target).reshape(-1)
+    target = integers(name, "target", target).reshape(-1)
     weight = None if weight is None else np.asarray(weight)
     y, w, own, _, spread = target_factors(
         target, classes, weight, ignore_index, label_smoothing, np.dtype(dtype)
@@ -147,7 +147,7 @@ def cross_entropy_backward(g, input, target, weight, ignore_index, label_smoothi
         np.asarray(g).reshape(-1) if g.ndim else g,
         _rows(input),
         lse,
-        integers("cross_entropy", "target", target).reshape(-1),
+        integers("cross_entropy_backward", "target", target).reshape(-1),
         weight,
         ignore_index,
         label_smoothing,
@@ -164,7 +164,8 @@ def _logits_backward(g, input, per_class, divisor):
 
 
 def _cross_entropy_backward(g, input, target, weight, ignore_index, label_smoothing, lse, divisor):
-    per_class = _per_class(input.shape, target, weight, ignore_index, label_smoothing, input.dtype)
+    how = weight, ignore_index, label_smoothing, input.dtype
+    per_class = _per_class("cross_entropy", input.shape, target, *how)
     return _logits_backward(g, input, per_class, divisor)
 
 
@@ -217,7 +218,7 @@ def nll_loss(
 @op
 def nll_loss_backward(g, target, weight, ignore_index, shape, dtype, divisor):
     """The cotangent of the log-probabilities."""
-    g, target = np.asarray(g), integers("nll_loss", "target", target).reshape(-1)
+    g, target = np.asarray(g), integers("nll_loss_backward", "target", target).reshape(-1)
     axis = 1 if len(shape) > 1 else 0
     rows = (target.size, shape[axis])
     dx = kernels.nll_loss_backward(
@@ -227,7 +228,8 @@ def nll_loss_backward(g, target, weight, ignore_index, shape, dtype, divisor):
 
 
 def _nll_loss_backward(g, target, weight, ignore_index, shape, dtype, divisor):
-    per_class = _per_class(shape, target, weight, ignore_index, 0.0, dtype)
+    how = weight, ignore_index, 0.0, dtype
+    per_class = _per_class("nll_loss", shape, target, *how)
     return _to_classes(g, per_class, divisor) * -per_class
 
 
