@@ -38,14 +38,14 @@ def test_python_blocks_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_op_that_is_added_holds_what_a_row_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     """CONTRIBUTING's op, as somebody who copies it into the package would find it."""
-    softsign = run(ROOT / "CONTRIBUTING.md", monkeypatch)["softsign_"]
+    squash = run(ROOT / "CONTRIBUTING.md", monkeypatch)["squash_"]
     x = tt.tensor([[-1.5, 0.5], [2.0, -3.0]], dtype=tt.float64)
-    func.check_grad(softsign, x, order=3)
-    lanes = func.vmap(func.grad(lambda row: softsign(row).sum()))(x)
+    func.check_grad(squash, x, order=3)
+    lanes = func.vmap(func.grad(lambda row: squash(row).sum()))(x)
     np.testing.assert_allclose(lanes, 1 / (1 + np.abs(np.asarray(x))) ** 2, rtol=1e-15)
-    assert softsign.batching
-    with pytest.raises(tt.DtypeError, match="softsign"):
-        softsign(tt.asarray([1j]))
+    assert squash.batching
+    with pytest.raises(tt.DtypeError, match="squash"):
+        squash(tt.asarray([1j]))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -39,7 +39,8 @@ CLEAR = (ValueError, TypeError, IndexError, GraphError)
 def assert_clear(error: Exception, name: str) -> None:
     """The message begins with the name of what was called, and names no op within it."""
     start, _, rest = str(error).partition(": ")
-    assert start == ("x[index]" if name == "getitem" else name), f"not clear: {error!r}"
+    written = "x[index]" if name == "getitem" else getattr(op_of(ROWS[name]), "written", name)
+    assert start == written, f"not clear: {error!r}"
     assert rest.partition(":")[0] not in public_ops(), f"two names: {error!r}"
 
 

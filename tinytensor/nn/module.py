@@ -14,8 +14,8 @@ from ..errors import ShapeError, a_kind_of
 from ..tensors.namespace_info import target
 from ..tensors.tensor import Tensor
 from .calls import check_inputs, locate
-from .module_hooks import ForwardHook, call_with_hooks, register
 from .loading import array_of, contradictions, overwrite, read_only
+from .module_hooks import ForwardHook, call_with_hooks, register
 from .parameter import Parameter
 
 __all__ = ["Module"]
