@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import ShapeError
 from ..annotations import ArrayLike, Tensor
 from ..batching import over_matrices
-from ..composed import computed
+from ..composed import computed, in_own_name
 from ..declared import op
 from ..elementary import pow
 from ..matmul import matmul
@@ -79,6 +79,7 @@ matrix_exp.batched(over_matrices).grad(x=_matrix_exp_to_x)
 
 
 @once_rounded
+@in_own_name
 def multi_dot(arrays: Sequence[ArrayLike]) -> Tensor:
     """The product of two or more matrices, in the order that takes the fewest multiplications. The
     first may be a vector, which is a row, and the last one, which is a column.
