@@ -107,12 +107,18 @@ def test_help_shows_the_signature(function: Any, first: str) -> None:
 
 
 # What may be anything.
-UNTYPED = {("einsum", "subscripts"), ("einsum", "operands"), ("added_at", "index")}
+UNTYPED = {
+    *(("einsum", name) for name in ("subscripts", "operands")),
+    *(("from_dlpack", name) for name in ("x", "device")),
+    *((name, "more") for name in ("empty", "ones", "zeros")),  # sizes, and what comes behind them
+    ("is_tensor", "obj"),
+}
+SPACES = (tt.ops, tt.linalg, tt.fft, tt.nn.functional, tt.tensors.creation, tt.tensors.sampling)
 OPS = {
     f"{space.__name__.rpartition('.')[2]}.{name}": getattr(space, name)
-    for space in (tt.ops, tt.linalg, tt.fft)
-    for name in getattr(space, "__all__", vars(space))
-    if name[0] != "_" and not inspect.ismodule(getattr(space, name))
+    for space in SPACES
+    for name in space.__all__
+    if not inspect.ismodule(getattr(space, name))
 }
 
 

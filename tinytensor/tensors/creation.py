@@ -6,10 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .. import kernels, ops, random
 from ..dtypes import COMPLEX, FLOAT, fitting, get_default_dtype, is_floating, promoted
 from ..errors import DtypeError, GraphError, RangeError, kind_of
+from ..ops.annotations import ArrayLike
 from ..ops.checks import counts, fits_memory, integer, shape_of
 from ..ops.composed import in_own_name
 from ..ops.operands import holds_graph, operand
@@ -44,7 +46,11 @@ __all__ = [
 
 
 def tensor(
-    data: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
+    data: npt.ArrayLike,
+    dtype: Dtype = None,
+    requires_grad: bool = False,
+    *,
+    device: str | None = None,
 ) -> Tensor:
     """A tensor with a copy of ``data`` in C order: numbers, nested lists, an array or a tensor.
 
@@ -80,7 +86,7 @@ def _in_graph(data: Any, dtype: Dtype) -> Tensor | None:
 
 @in_own_name
 def asarray(
-    obj: Any, dtype: Dtype = None, device: str | None = None, copy: bool | None = None
+    obj: npt.ArrayLike, dtype: Dtype = None, device: str | None = None, copy: bool | None = None
 ) -> Tensor:
     """``obj`` as a tensor. An ndarray's memory is shared, unless ``copy`` or a cast forbids it."""
     check_device(device)
@@ -197,7 +203,7 @@ def ones(
 @spelled
 def full(
     shape: int | Shape,
-    fill_value: Any,
+    fill_value: ArrayLike,
     dtype: Dtype = None,
     requires_grad: bool = False,
     *,
@@ -241,7 +247,7 @@ def _or(dtype: Dtype, x: Any) -> Any:
 @in_own_name
 @spelled
 def empty_like(
-    x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
+    x: ArrayLike, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor:
     """A tensor with the shape of x, and its dtype unless another is given; nothing is set."""
     x = operand("empty_like", x)
@@ -251,7 +257,7 @@ def empty_like(
 @in_own_name
 @spelled
 def zeros_like(
-    x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
+    x: ArrayLike, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor:
     """Zeros with the shape of x, and its dtype unless another is given."""
     x = operand("zeros_like", x)
@@ -261,7 +267,7 @@ def zeros_like(
 @in_own_name
 @spelled
 def ones_like(
-    x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
+    x: ArrayLike, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor:
     """Ones with the shape of x, and its dtype unless another is given."""
     x = operand("ones_like", x)
@@ -271,8 +277,8 @@ def ones_like(
 @in_own_name
 @spelled
 def full_like(
-    x: Any,
-    fill_value: Any,
+    x: ArrayLike,
+    fill_value: ArrayLike,
     dtype: Dtype = None,
     requires_grad: bool = False,
     *,
@@ -409,11 +415,11 @@ def eye(
 
 
 def rand(
-    *shape: Any,
-    size: Any = (),
+    *shape: int | Shape,
+    size: int | Shape = (),
     dtype: Dtype = None,
     requires_grad: bool = False,
-    generator: Any = None,
+    generator: np.random.Generator | None = None,
     device: str | None = None,
 ) -> Tensor:
     """Uniform numbers from [0, 1), from the default generator unless another is given."""
@@ -424,11 +430,11 @@ def rand(
 
 
 def randn(
-    *shape: Any,
-    size: Any = (),
+    *shape: int | Shape,
+    size: int | Shape = (),
     dtype: Dtype = None,
     requires_grad: bool = False,
-    generator: Any = None,
+    generator: np.random.Generator | None = None,
     device: str | None = None,
 ) -> Tensor:
     """Normal numbers of mean 0 and variance 1, real or complex.
@@ -451,7 +457,7 @@ def randint(
     high: int | Shape | None = None,
     shape: int | Shape | None = None,
     dtype: Dtype = np.int64,
-    generator: Any = None,
+    generator: np.random.Generator | None = None,
     *,
     device: str | None = None,
 ) -> Tensor:
@@ -479,7 +485,9 @@ def randint(
     return drawn(draw, sizes)
 
 
-def randperm(n: int, generator: Any = None, *, device: str | None = None) -> Tensor:
+def randperm(
+    n: int, generator: np.random.Generator | None = None, *, device: str | None = None
+) -> Tensor:
     """The integers below n in random order."""
     check_device(device)
     n = int(counts("randperm", "n", n))

@@ -3,7 +3,9 @@
 from typing import Any, overload
 
 import numpy as np
+import numpy.typing as npt
 
+from tinytensor.tensors.made import ArrayLike
 from tinytensor.tensors.tensor import Dtype, Shape, Tensor
 
 __all__ = [
@@ -41,10 +43,10 @@ def arange(
     end: float | None = None,
 ) -> Tensor: ...
 def as_tensor(
-    obj: Any, dtype: Dtype = None, device: str | None = None, copy: bool | None = None
+    obj: npt.ArrayLike, dtype: Dtype = None, device: str | None = None, copy: bool | None = None
 ) -> Tensor: ...
 def asarray(
-    obj: Any, dtype: Dtype = None, device: str | None = None, copy: bool | None = None
+    obj: npt.ArrayLike, dtype: Dtype = None, device: str | None = None, copy: bool | None = None
 ) -> Tensor: ...
 @overload
 def empty(
@@ -63,7 +65,7 @@ def empty(
     device: str | None = None,
 ) -> Tensor: ...
 def empty_like(
-    x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
+    x: ArrayLike, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor: ...
 def eye(
     n_rows: int,
@@ -81,7 +83,7 @@ def from_numpy(array: np.ndarray) -> Tensor: ...
 @overload
 def full(
     shape: int | Shape,
-    fill_value: Any,
+    fill_value: ArrayLike,
     dtype: Dtype = None,
     requires_grad: bool = False,
     *,
@@ -91,14 +93,14 @@ def full(
 def full(
     *,
     size: int | Shape,
-    fill_value: Any,
+    fill_value: ArrayLike,
     dtype: Dtype = None,
     requires_grad: bool = False,
     device: str | None = None,
 ) -> Tensor: ...
 def full_like(
-    x: Any,
-    fill_value: Any,
+    x: ArrayLike,
+    fill_value: ArrayLike,
     dtype: Dtype = None,
     requires_grad: bool = False,
     *,
@@ -155,14 +157,14 @@ def ones(
     device: str | None = None,
 ) -> Tensor: ...
 def ones_like(
-    x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
+    x: ArrayLike, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor: ...
 def rand(
-    *shape: Any,
-    size: Any = (),
+    *shape: int | Shape,
+    size: int | Shape = (),
     dtype: Dtype = None,
     requires_grad: bool = False,
-    generator: Any = None,
+    generator: np.random.Generator | None = None,
     device: str | None = None,
 ) -> Tensor: ...
 def randint(
@@ -170,22 +172,28 @@ def randint(
     high: int | Shape | None = None,
     shape: int | Shape | None = None,
     dtype: Dtype = ...,
-    generator: Any = None,
+    generator: np.random.Generator | None = None,
     *,
     device: str | None = None,
     size: int | Shape | None = None,
 ) -> Tensor: ...
 def randn(
-    *shape: Any,
-    size: Any = (),
+    *shape: int | Shape,
+    size: int | Shape = (),
     dtype: Dtype = None,
     requires_grad: bool = False,
-    generator: Any = None,
+    generator: np.random.Generator | None = None,
     device: str | None = None,
 ) -> Tensor: ...
-def randperm(n: int, generator: Any = None, *, device: str | None = None) -> Tensor: ...
+def randperm(
+    n: int, generator: np.random.Generator | None = None, *, device: str | None = None
+) -> Tensor: ...
 def tensor(
-    data: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
+    data: npt.ArrayLike,
+    dtype: Dtype = None,
+    requires_grad: bool = False,
+    *,
+    device: str | None = None,
 ) -> Tensor: ...
 @overload
 def zeros(
@@ -204,5 +212,5 @@ def zeros(
     device: str | None = None,
 ) -> Tensor: ...
 def zeros_like(
-    x: Any, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
+    x: ArrayLike, dtype: Dtype = None, requires_grad: bool = False, *, device: str | None = None
 ) -> Tensor: ...

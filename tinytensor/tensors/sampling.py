@@ -159,7 +159,7 @@ def rand_like(
     dtype: Dtype = None,
     requires_grad: bool = False,
     *,
-    generator: Any = None,
+    generator: np.random.Generator | None = None,
     device: str | None = None,
 ) -> Tensor:
     """Uniform numbers from [0, 1) in the shape of x, with its dtype unless another is given."""
@@ -171,7 +171,7 @@ def randn_like(
     dtype: Dtype = None,
     requires_grad: bool = False,
     *,
-    generator: Any = None,
+    generator: np.random.Generator | None = None,
     device: str | None = None,
 ) -> Tensor:
     """Normal numbers of mean 0 and variance 1 in the shape of x, with its dtype unless another is
@@ -195,7 +195,7 @@ def randint_like(
     high: int | None = None,
     dtype: Dtype = None,
     *,
-    generator: Any = None,
+    generator: np.random.Generator | None = None,
     device: str | None = None,
 ) -> Tensor:
     """Integers from [low, high), or from [0, low), in the shape of x and, unless another is given,

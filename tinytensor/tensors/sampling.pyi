@@ -1,7 +1,5 @@
 # Made from the signatures in the sources by `python -m tools.stubs`: edit those.
 
-from typing import Any
-
 import numpy as np
 
 from tinytensor.tensors.made import ArrayLike
@@ -41,7 +39,7 @@ def rand_like(
     dtype: Dtype = None,
     requires_grad: bool = False,
     *,
-    generator: Any = None,
+    generator: np.random.Generator | None = None,
     device: str | None = None,
 ) -> Tensor: ...
 def randint_like(
@@ -50,7 +48,7 @@ def randint_like(
     high: int | None = None,
     dtype: Dtype = None,
     *,
-    generator: Any = None,
+    generator: np.random.Generator | None = None,
     device: str | None = None,
 ) -> Tensor: ...
 def randn_like(
@@ -58,6 +56,6 @@ def randn_like(
     dtype: Dtype = None,
     requires_grad: bool = False,
     *,
-    generator: Any = None,
+    generator: np.random.Generator | None = None,
     device: str | None = None,
 ) -> Tensor: ...
