@@ -246,6 +246,11 @@ def test_how_they_show_themselves() -> None:
             "lower triangular with a positive diagonal",
         ),
         (lambda: D.Independent(D.Normal(0.0, 1.0), 1), "must be from 0 to 0"),
+        (lambda: D.TransformedDistribution(D.Normal(0.0, 1.0), [tt.exp]), "is no Transform"),
+        (
+            lambda: D.TransformedDistribution(D.Normal(0.0, 1.0), D.ExpTransform()).log_prob(-1.0),
+            "value must be positive",
+        ),
         (lambda: D.Normal(1j * tt.ones(2), 1.0), "parameters are real numbers, not complex64"),
     ],
 )

@@ -291,6 +291,62 @@ def test_independent() -> None:
     assert found.tolist() == [0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        (),
+        ("ExpTransform",),
+        ("TanhTransform",),
+        ("SigmoidTransform", "AffineTransform"),
+        ("AffineTransform", "ExpTransform"),
+    ],
+)
+@pytest.mark.parametrize("axes", [0, 1])
+def test_transformed(names: tuple[str, ...], axes: int) -> None:
+    made = []
+    for library, tensor in ((tt, tt.tensor), (torch, torch.tensor)):
+        leaves = {
+            "loc": tensor(REAL[0], requires_grad=True),
+            "scale": tensor(COLUMNS, requires_grad=True),
+            "by": tensor(-COLUMNS, requires_grad=True),
+        }
+        space = library.distributions
+        where = space if library is tt else space.transforms
+        base = space.Normal(leaves["loc"], leaves["scale"])
+        base = space.Independent(base, axes) if axes else base
+        maps = [
+            getattr(where, name)(*((0.25, leaves["by"]) if name == "AffineTransform" else ()))
+            for name in names
+        ]
+        made.append((space.TransformedDistribution(base, maps), leaves))
+    (mine, a), (theirs, b) = made
+    assert mine.batch_shape == tuple(theirs.batch_shape)
+    assert mine.event_shape == tuple(theirs.event_shape)
+    value = mine.sample((2,)).numpy()
+    compare(mine.log_prob(tt.tensor(value)), theirs.log_prob(torch.tensor(value)), a, b)
+    assert mine.rsample((2,)).requires_grad
+    assert mine.expand((5, *mine.batch_shape)).sample().shape == (5, 3, 4)
+    if not axes:
+        compare(mine.cdf(tt.tensor(value)), theirs.cdf(torch.tensor(value)), a, b)
+        chances = RNG.uniform(0.05, 0.95, (2, 3, 4))
+        compare(mine.icdf(tt.tensor(chances)), theirs.icdf(torch.tensor(chances)), a, b)
+
+
+def test_inverses_of_transforms() -> None:
+    x = tt.tensor(REAL)
+    for one in (
+        distributions.ExpTransform(),
+        distributions.TanhTransform(),
+        distributions.SigmoidTransform(),
+        distributions.AffineTransform(1.0, -2.0),
+    ):
+        y = one(x)
+        np.testing.assert_allclose(one.inv(y).numpy(), REAL, rtol=1e-8)
+        forth, back = one.log_abs_det_jacobian(x, y), one.inv.log_abs_det_jacobian(y, x)
+        np.testing.assert_array_equal((forth + back).numpy(), 0)
+        assert one.inv.inv is one
+
+
 # --- Draws that gradients go through -----------------------------------------------------------
 
 

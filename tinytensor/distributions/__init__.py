@@ -34,8 +34,17 @@ from .distribution import Distribution
 from .gammas import Beta, Chi2, Dirichlet, Gamma, StudentT
 from .joint import Independent, MultivariateNormal
 from .kl import kl_divergence, register_kl
+from .transforms import (
+    AffineTransform,
+    ExpTransform,
+    SigmoidTransform,
+    TanhTransform,
+    Transform,
+    TransformedDistribution,
+)
 
 __all__ = [
+    "AffineTransform",
     "Bernoulli",
     "Beta",
     "Binomial",
@@ -44,6 +53,7 @@ __all__ = [
     "Chi2",
     "Dirichlet",
     "Distribution",
+    "ExpTransform",
     "Exponential",
     "Gamma",
     "Geometric",
@@ -57,7 +67,11 @@ __all__ = [
     "Normal",
     "OneHotCategorical",
     "Poisson",
+    "SigmoidTransform",
     "StudentT",
+    "TanhTransform",
+    "Transform",
+    "TransformedDistribution",
     "Uniform",
     "constraints",
     "kl_divergence",
