@@ -451,3 +451,26 @@ def test_truth_and_membership() -> None:
     for f in (len, iter, list):
         with pytest.raises(TypeError, match="0 dimensions"):
             f(tt.asarray(1.0))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m, x: m.nansum(x, 0),
+        lambda m, x: m.nanmean(x, axis=1, keepdims=True),
+        lambda m, x: m.quantile(x, 0.3, 1),
+        lambda m, x: m.nanquantile(x, [0.3, 0.6], axis=0),
+        lambda m, x: m.trapezoid(x, None, 0.5, 0),
+        lambda m, x: m.sinc(x),
+        lambda m, x: m.i0(x),
+        lambda m, x: m.angle(x),
+    ],
+)
+def test_statistics_and_special_functions_of_numpy_are_ours(call: Any) -> None:
+    x = leaf()
+    found = call(np, x)
+    assert isinstance(found, tt.Tensor)
+    assert found.requires_grad
+    np.testing.assert_allclose(found.detach().numpy(), call(np, A), rtol=1e-12, atol=1e-15)
+    assert np.allclose(x, A + 1e-9) is True
+    assert np.isclose(x, A).all()

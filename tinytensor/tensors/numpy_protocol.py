@@ -36,15 +36,17 @@ NAMES_OF_UFUNCS = {
 # fmt: off
 _SHARED_FUNCTIONS = {
     "": {
-        "all", "any", "argmax", "argmin", "argsort", "astype", "atleast_1d", "atleast_2d",
-        "atleast_3d", "broadcast_arrays", "broadcast_to", "clip", "column_stack", "concatenate",
-        "count_nonzero", "cumulative_prod", "cumulative_sum", "diag", "diagflat", "diff", "dsplit",
-        "dstack", "einsum", "expand_dims", "flip", "fliplr", "flipud", "hsplit", "hstack", "imag",
-        "isin", "kron", "matrix_transpose", "max", "mean", "meshgrid", "min", "moveaxis", "nonzero",
-        "outer", "pad", "prod", "real", "repeat", "reshape", "roll", "rot90", "round",
-        "searchsorted", "sort", "split", "squeeze", "stack", "std", "sum", "swapaxes", "take",
-        "take_along_axis", "tensordot", "tile", "transpose", "tril", "triu", "unstack", "var",
-        "vsplit", "vstack", "where",
+        "all", "allclose", "angle", "any", "argmax", "argmin", "argsort", "astype", "atleast_1d",
+        "atleast_2d", "atleast_3d", "bincount", "broadcast_arrays", "broadcast_to", "clip",
+        "column_stack", "concatenate", "count_nonzero", "cumulative_prod", "cumulative_sum", "diag",
+        "diagflat", "diff", "dsplit", "dstack", "einsum", "expand_dims", "flip", "fliplr", "flipud",
+        "hsplit", "hstack", "i0", "imag", "isclose", "isin", "isneginf", "isposinf", "isreal",
+        "kron", "matrix_transpose", "max", "mean", "meshgrid", "min", "moveaxis",
+        "nanmean", "nanquantile", "nansum", "nonzero", "outer", "pad", "prod", "quantile", "real",
+        "repeat", "reshape", "roll", "rot90", "round", "searchsorted", "sinc", "sort", "split",
+        "squeeze", "stack", "std", "sum", "swapaxes", "take", "take_along_axis", "tensordot",
+        "tile", "transpose", "trapezoid", "tril", "triu", "unstack", "var", "vsplit", "vstack",
+        "where",
     },
     "linalg": {
         "cholesky", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh",
