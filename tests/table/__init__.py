@@ -10,6 +10,7 @@ from . import (  # for their rows
     added_products,
     arithmetic,
     attention,
+    channels,
     complex_numbers,
     conv,
     diagonals,

@@ -128,6 +128,7 @@ __all__ = [
     "cdist",
     "ceil",
     "celu",
+    "channel_shuffle",
     "chunk",
     "clamp",
     "clamp_max",
@@ -214,6 +215,7 @@ __all__ = [
     "gradient",
     "greater",
     "greater_equal",
+    "group_norm",
     "gru",
     "gru_cell",
     "gt",
@@ -268,6 +270,7 @@ __all__ = [
     "lgamma",
     "linear",
     "linear_relu",
+    "local_response_norm",
     "log",
     "log1p",
     "log2",
@@ -340,6 +343,8 @@ __all__ = [
     "pdist",
     "permute",
     "permute_dims",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "polar",
     "polygamma",
@@ -630,6 +635,7 @@ def cdist(
 ) -> Tensor: ...
 def ceil(x: ArrayLike) -> Tensor: ...
 def celu(x: ArrayLike, alpha: float = 1.0, inplace: bool = False) -> Tensor: ...
+def channel_shuffle(x: ArrayLike, groups: int) -> Tensor: ...
 def chunk(x: ArrayLike, chunks: int, axis: int = 0, *, dim: int = 0) -> tuple[Tensor, ...]: ...
 def clamp(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Tensor: ...
 def clamp_max(x: ArrayLike, max: ArrayLike) -> Tensor: ...
@@ -910,6 +916,13 @@ def gradient(
 ) -> tuple[Tensor, ...]: ...
 def greater(a: ArrayLike, b: ArrayLike) -> Tensor: ...
 def greater_equal(a: ArrayLike, b: ArrayLike) -> Tensor: ...
+def group_norm(
+    x: ArrayLike,
+    num_groups: int,
+    weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
+    eps: float = 1e-05,
+) -> Tensor: ...
 def gru(
     x: ArrayLike,
     h0: ArrayLike,
@@ -1071,6 +1084,16 @@ def less_equal(a: ArrayLike, b: ArrayLike) -> Tensor: ...
 def lgamma(x: ArrayLike) -> Tensor: ...
 def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Tensor: ...
 def linear_relu(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Tensor: ...
+def local_response_norm(
+    x: ArrayLike,
+    size: int,
+    alpha: float = 0.0001,
+    beta: float = 0.75,
+    k: float = 1.0,
+    *,
+    diagonal: float = 1.0,
+    offset: float = 1.0,
+) -> Tensor: ...
 def log(x: ArrayLike) -> Tensor: ...
 def log1p(x: ArrayLike) -> Tensor: ...
 def log2(x: ArrayLike) -> Tensor: ...
@@ -1345,6 +1368,8 @@ def permute(
 def permute_dims(
     x: ArrayLike, axes: Sequence[int] | None = None, *, dims: Sequence[int] | None = None
 ) -> Tensor: ...
+def pixel_shuffle(x: ArrayLike, upscale_factor: int) -> Tensor: ...
+def pixel_unshuffle(x: ArrayLike, downscale_factor: int) -> Tensor: ...
 def poisson_nll_loss(
     input: ArrayLike,
     target: ArrayLike,
