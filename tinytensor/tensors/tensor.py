@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import builtins
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from inspect import signature
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -64,9 +63,6 @@ Axes = int | tuple[int, ...] | None
 Shape = tuple[int, ...]
 Dtype = npt.DTypeLike | None
 Spec = tuple[Any, ...]  # the shape, the dtype of cotangents; the dtype of gradients, if another
-_Bool: TypeAlias = bool  # the class below has methods of these names
-_Float: TypeAlias = float
-_Int: TypeAlias = int
 
 
 def as_array(data: Any, dtype: Dtype = None) -> np.ndarray:
@@ -260,7 +256,7 @@ class Tensor(Made):
     @classmethod
     def explained(cls, op: Op, error: Exception, values: Sequence[Any]) -> Exception:
         """An error of a forward function with the op's name and what it was given."""
-        arrays = all(isinstance(value, np.ndarray | np.generic | _Int | float) for value in values)
+        arrays = all(isinstance(value, np.ndarray | np.generic | int | float) for value in values)
         if op.explain is not None and arrays and isinstance(error, ValueError):
             return ShapeError(f"{op.__name__}: {op.explain(*map(np.shape, values))}")
         message, by = str(error), getattr(op, "written", op.__name__)
@@ -280,7 +276,7 @@ class Tensor(Made):
         return self.value.shape
 
     @property
-    def ndim(self) -> _Int:
+    def ndim(self) -> int:
         """How many axes there are."""
         return self.value.ndim
 
@@ -291,18 +287,18 @@ class Tensor(Made):
         found.shape = self.shape
         return found
 
-    def numel(self) -> _Int:
+    def numel(self) -> int:
         """How many elements there are."""
         return math.prod(self.shape)
 
-    def dim(self) -> _Int:
+    def dim(self) -> int:
         """How many axes there are."""
         return len(self.shape)
 
     nelement = numel
     ndimension = dim
 
-    def element_size(self) -> _Int:
+    def element_size(self) -> int:
         """How many bytes an element takes."""
         return self.dtype.itemsize
 
@@ -314,7 +310,7 @@ class Tensor(Made):
         return self.value.dtype
 
     @property
-    def nbytes(self) -> _Int:
+    def nbytes(self) -> int:
         """How many bytes the elements take."""
         return self.value.nbytes
 
@@ -419,8 +415,8 @@ class Tensor(Made):
         self,
         *,
         stream: Any = None,
-        max_version: tuple[_Int, _Int] | None = None,
-        dl_device: tuple[_Int, _Int] | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
         copy: bool | None = None,
     ) -> Any:
         """A capsule by which another library shares this memory: ``torch.from_dlpack(t)``."""
@@ -429,7 +425,7 @@ class Tensor(Made):
         options: Any = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
         return self.storage.__dlpack__(stream=stream, **options)
 
-    def __dlpack_device__(self) -> tuple[_Int, _Int]:
+    def __dlpack_device__(self) -> tuple[int, int]:
         return self.storage.__dlpack_device__()
 
     def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
@@ -443,8 +439,8 @@ class Tensor(Made):
         *args: Any,
         dtype: Dtype = None,
         device: Any = None,
-        copy: _Bool = False,
-        non_blocking: _Bool = False,
+        copy: bool = False,
+        non_blocking: bool = False,
         memory_format: None = None,
     ) -> Tensor:
         """This tensor in another dtype, in that of another tensor, or on a device, which is "cpu".
@@ -472,7 +468,7 @@ class Tensor(Made):
             raise TypeError("type: PyTorch's x.type() is the name of a type; here x.dtype says it")
         return self.astype(dtype)
 
-    def item(self) -> builtins.float:
+    def item(self) -> float:
         """The only element, as a Python number: a bool, an int, a float, or a complex one."""
         if self.size != 1:
             raise ShapeError(f"item: the tensor has shape {self.shape}, not one element")
@@ -509,7 +505,7 @@ class Tensor(Made):
         table = "".join(f"<tr>{row}</tr>" for row in rows)
         return f"<table>{table}</table><p>tensor {self.shape}, {self.dtype}</p>"
 
-    def __len__(self) -> _Int:
+    def __len__(self) -> int:
         if self.ndim == 0:
             raise TypeError("len: a tensor of 0 dimensions has no length")
         return self.shape[0]
@@ -523,11 +519,11 @@ class Tensor(Made):
         return bool((self.value == number_of(_plain(item))).any())
 
     # fmt: off
-    def __bool__(self) -> _Bool: return bool(self.value)
-    def __int__(self) -> _Int: return int(self.item())
-    def __float__(self) -> _Float: return float(self.item())
+    def __bool__(self) -> bool: return bool(self.value)
+    def __int__(self) -> int: return int(self.item())
+    def __float__(self) -> float: return float(self.item())
     def __complex__(self) -> complex: return complex(self.item())
-    def __index__(self) -> _Int: return self.value.__index__()
+    def __index__(self) -> int: return self.value.__index__()
     # fmt: on
 
     def __format__(self, spec: str) -> str:
@@ -548,7 +544,7 @@ class Tensor(Made):
             other.node, other.tracked = self.node, True
         return other
 
-    def __deepcopy__(self, memo: dict[_Int, Any]) -> Tensor:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise GraphError("deepcopy: an op made this tensor; copy a detached one")
         other = type(self).__new__(type(self))
@@ -635,11 +631,11 @@ class Tensor(Made):
         """Overwrite the elements where ``mask``, which broadcasts to this shape, by ``value``."""
         return self._assign("masked_fill_", np.broadcast_to(raw_index(mask), self.shape), value)
 
-    def add_(self, other: Any, alpha: _Float = 1) -> Tensor:
+    def add_(self, other: Any, alpha: float = 1) -> Tensor:
         """``self += alpha * other``"""
         return in_place(self, "add_", ops.add, np.add, (_times(alpha, other),))
 
-    def sub_(self, other: Any, alpha: _Float = 1) -> Tensor:
+    def sub_(self, other: Any, alpha: float = 1) -> Tensor:
         """``self -= alpha * other``"""
         return in_place(self, "sub_", ops.subtract, np.subtract, (_times(alpha, other),))
 
@@ -695,21 +691,21 @@ class Tensor(Made):
         made.narrow = is_narrow(made.value)
         return made
 
-    def unfold(self, axis: _Int, size: _Int, step: _Int) -> Tensor:
+    def unfold(self, axis: int, size: int, step: int) -> Tensor:
         """Windows of ``size`` elements along ``axis``, ``step`` apart, of which there are
         (n − size) / step + 1: a view. Their elements lie along a new last axis."""
         return unfold_axis(self, axis, size, step)
 
-    def is_contiguous(self) -> _Bool:
+    def is_contiguous(self) -> bool:
         """Whether the memory holds the elements side by side in C order."""
         return self.storage.flags.c_contiguous
 
-    def stride(self, axis: _Int | None = None) -> _Int | tuple[_Int, ...]:
+    def stride(self, axis: int | None = None) -> int | tuple[int, ...]:
         """How many elements lie between neighbours along ``axis``, or along each."""
         steps = tuple(step // self.dtype.itemsize for step in self.storage.strides)
         return steps if axis is None else steps[axis_index("stride", axis, self.ndim, False)]
 
-    def permute(self, *axes: Any, dims: Sequence[_Int] | None = None) -> Tensor:
+    def permute(self, *axes: Any, dims: Sequence[int] | None = None) -> Tensor:
         """The axes in another order, given as one tuple or one by one."""
         return ops.permute_dims(self, as_shape(axes) if dims is None else dims)
 
@@ -740,7 +736,7 @@ class Tensor(Made):
         """Laid side by side so often along each axis: PyTorch's ``repeat``."""
         return ops.tile(self, as_shape(repetitions))
 
-    def repeat(self, *repeats: Any, axis: _Int | None = None) -> Tensor:
+    def repeat(self, *repeats: Any, axis: int | None = None) -> Tensor:
         """Each element along ``axis`` repeated, as ``tt.repeat`` does."""
         if len(repeats) != 1:
             raise TypeError(
@@ -749,14 +745,14 @@ class Tensor(Made):
             )
         return ops.repeat(self, repeats[0], axis)
 
-    def transpose(self, *axes: Any, dim0: _Int | None = None, dim1: _Int | None = None) -> Tensor:
+    def transpose(self, *axes: Any, dim0: int | None = None, dim1: int | None = None) -> Tensor:
         """All axes reversed, two of them exchanged, or all in a new order."""
         order = as_shape((*axes, *(dim for dim in (dim0, dim1) if dim is not None)))
         if len(order) == 2 and (len(axes) != 1 or dim1 is not None):
             return ops.swapaxes(self, *order)
         return ops.permute_dims(self, None if order in ((), (None,)) else order)
 
-    def diagonal(self, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
+    def diagonal(self, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
         """The diagonal of two axes, by default the first two, as NumPy and PyTorch have it."""
         return ops.diagonal(self, offset, dim1, dim2)
 
@@ -782,7 +778,7 @@ class Tensor(Made):
         """The imaginary parts."""
         return ops.imag(self)
 
-    def polygamma(self, n: _Int) -> Tensor:
+    def polygamma(self, n: int) -> Tensor:
         """The derivative of order n of the logarithmic derivative of the gamma function."""
         return ops.polygamma(n, self)
 
