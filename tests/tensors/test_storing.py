@@ -16,7 +16,7 @@ def assigned(x: tt.Tensor, index: Any, value: Any) -> tt.Tensor:
     return x
 
 
-MASK = np.array([True, True])
+MASK, BOTH = np.array([True, True]), np.array([0, 1])
 # Ways into a tensor of two integers of a dtype, of numbers …
 MADE: dict[str, Callable[[Any, Any], Any]] = {
     "tensor": lambda v, dtype: tt.tensor([v, v], dtype=dtype),
@@ -35,8 +35,10 @@ STORED: dict[str, Callable[[Any, Any], Any]] = {
     "copy_": lambda v, dtype: tt.zeros(2, dtype=dtype).copy_(v),
     "masked_fill_": lambda v, dtype: tt.zeros(2, dtype=dtype).masked_fill_(MASK, v),
     "masked_fill": lambda v, dtype: tt.masked_fill(tt.zeros(2, dtype=dtype), MASK, v),
+    "index_fill": lambda v, dtype: tt.index_fill(tt.zeros(2, dtype=dtype), 0, BOTH, v),
+    "scatter": lambda v, dtype: tt.scatter(tt.zeros(2, dtype=dtype), 0, BOTH, v),
     "at.set": lambda v, dtype: tt.zeros(2, dtype=dtype).at[:].set(v),
-    "at.add": lambda v, dtype: tt.zeros(2, dtype=dtype).at[np.array([0, 1])].add(v),
+    "at.add": lambda v, dtype: tt.zeros(2, dtype=dtype).at[BOTH].add(v),
     "pad": lambda v, dtype: tt.pad(tt.zeros(0, dtype=dtype), 1, constant_values=v),
 }
 WAYS = MADE | STORED
