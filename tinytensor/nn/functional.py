@@ -6,13 +6,15 @@ the arrays' own names ``x`` and ``axis``. The others are a few lines of ops.
 
 from __future__ import annotations
 
+import math
 import typing as _typing
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from .. import ops
-from ..errors import DtypeError
+from ..engine.grad_mode import no_grad
+from ..errors import DtypeError, ShapeError
 from ..ops import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -96,6 +98,7 @@ from ..ops.checks import fits_memory, number
 from ..ops.composed import in_own_name
 from ..ops.precision import once_rounded
 from ..ops.ways import tells as _tells
+from ..tensors.sampling import rand_like
 from ..tensors.tensor import Tensor
 
 __all__ = [
@@ -105,10 +108,12 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
@@ -123,8 +128,12 @@ __all__ = [
     "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "embedding",
+    "feature_alpha_dropout",
     "fold",
     "gaussian_nll_loss",
     "gelu",
@@ -136,6 +145,7 @@ __all__ = [
     "hardtanh",
     "hinge_embedding_loss",
     "huber_loss",
+    "instance_norm",
     "interpolate",
     "kl_div",
     "l1_loss",
@@ -170,6 +180,7 @@ __all__ = [
     "relu",
     "relu6",
     "rms_norm",
+    "rrelu",
     "scaled_dot_product_attention",
     "selu",
     "sigmoid",
@@ -200,7 +211,8 @@ def pad(
     input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: float | None = None
 ) -> Tensor:
     """Elements put before and behind the last axes: ``pad`` is (last axis before, behind, the axis
-    before it before, behind, …). ``mode``: "constant", "reflect", "replicate" or "circular".
+    before it before, behind, …). ``mode``: "constant", "reflect", "replicate" or "circular". A
+    negative length takes elements away.
 
     >>> import tinytensor as tt
     >>> tt.nn.functional.pad(tt.tensor([1.0, 2.0]), (1, 2), value=9.0)
@@ -215,7 +227,21 @@ def pad(
         raise ValueError(f"pad: pad has {len(pad)} lengths, input has {input.ndim} axes")
     pairs = [(0, 0)] * (input.ndim - len(pad) // 2)
     pairs += [(pad[i], pad[i + 1]) for i in range(len(pad) - 2, -1, -2)]
-    return ops.pad(input, tuple(pairs), modes[mode], 0 if value is None else value)
+    more = tuple((max(before, 0), max(behind, 0)) for before, behind in pairs)
+    fewer = [(max(-before, 0), max(-behind, 0)) for before, behind in pairs]
+    with_number = 0 if value is None else value
+    if not any(map(any, fewer)):
+        return ops.pad(input, more, modes[mode], with_number)
+    if mode == "circular":  # what is left goes round
+        return ops.pad(_without_ends(input, fewer), more, "wrap")
+    return _without_ends(ops.pad(input, more, modes[mode], with_number), fewer)
+
+
+def _without_ends(x: Tensor, ends: list[tuple[int, int]]) -> Tensor:
+    for n, cut in zip(x.shape, ends, strict=True):
+        if sum(cut) > n:
+            raise ShapeError(f"pad: {cut} elements are taken away where there are {n}: {x.shape}")
+    return x[tuple(slice(a, n - b) for n, (a, b) in zip(x.shape, ends, strict=True))]
 
 
 def batch_norm(
@@ -243,6 +269,146 @@ def batch_norm(
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """In training, zeros with probability ``p`` and the other elements times 1 / (1 - p)."""
     return ops.dropout(input, p, training)
+
+
+def dropout1d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    """:func:`dropout` of whole channels of (N, C, L) or (C, L). (Tompson et al. 2015.)"""
+    return _dropout_of_channels("dropout1d", input, p, training, 1)
+
+
+def dropout2d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    """:func:`dropout` of whole channels of (N, C, H, W); of (C, H, W) as PyTorch's, whose first
+    axis it takes for N. Any x (N, C, …) may be given."""
+    return _dropout_of_channels("dropout2d", input, p, training)
+
+
+def dropout3d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    """:func:`dropout` of whole channels of (N, C, D, H, W) or any (N, C, …)."""
+    return _dropout_of_channels("dropout3d", input, p, training)
+
+
+def _dropout_of_channels(
+    name: str, input: Tensor, p: float, training: bool, axes: int | None = None
+) -> Tensor:
+    p = number(name, "p", p, 0, 1)
+    if input.ndim < 2:
+        raise ShapeError(f"{name}: input must be (N, C, …), but is {input.shape}")
+    if not training or p == 0:
+        return input
+    return input * ops.dropout(_ones_of_channels(input, axes), p)
+
+
+def _ones_of_channels(input: Tensor, axes: int | None = None) -> Tensor:
+    """1 for each channel, as one lane of a vmap sees them; the last ``axes`` are no channels."""
+    first = 2 if axes is None else input.ndim - axes
+    index = (slice(None),) * first + (slice(0, 1),) * (input.ndim - first)
+    return ops.where(False, input.detach()[index], 1.0)
+
+
+def alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """Dropout that keeps mean 0 and variance 1 behind a :func:`selu`: elements are set to its least
+    value, and the result is scaled and moved. (Klambauer et al. 2017.)"""
+    return _alpha_dropout("alpha_dropout", input, p, training, lambda x: ops.where(False, x, 1.0))
+
+
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """:func:`alpha_dropout` of whole channels of (N, C, …)."""
+    if training and input.ndim < 2:
+        raise ShapeError(f"feature_alpha_dropout: input is {input.shape}, not (N, C, …)")
+    return _alpha_dropout("feature_alpha_dropout", input, p, training, _ones_of_channels)
+
+
+def _alpha_dropout(name: str, input: Tensor, p: float, training: bool, ones: Any) -> Tensor:
+    p = number(name, "p", p, 0, 1)
+    if not training or p == 0:
+        return input
+    if p == 1:
+        return input * 0
+    least = -1.0507009873554805 * 1.6732632423543772
+    scale = 1 / math.sqrt((1 - p) * (1 + p * least * least))
+    kept = ops.greater(ops.dropout(ones(input.detach()), p), 0)
+    return ops.where(kept, input, least) * scale - scale * p * least
+
+
+def rrelu(
+    input: Tensor,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """x where x > 0, elsewhere x times a number drawn from [``lower``, ``upper``), in training one
+    for each element, and their middle otherwise. (Xu et al. 2015.)"""
+    if not training:
+        return ops.leaky_relu(input, (lower + upper) / 2)
+    slopes = lower + (upper - lower) * rand_like(input.detach())
+    return ops.where(ops.greater(input, 0), input, input * slopes)
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """out[…, k] = Σ input1[…, i] weight[k, i, j] input2[…, j] + bias[k].
+
+    >>> import tinytensor as tt
+    >>> tt.nn.functional.bilinear(tt.ones(5, 2), tt.ones(5, 3), tt.ones(4, 2, 3)).shape
+    (5, 4)
+    """
+    shapes = input1.shape, input2.shape, np.shape(weight)
+    if (
+        len(shapes[2]) != 3
+        or shapes[0][:-1] != shapes[1][:-1]
+        or (shapes[0][-1:], shapes[1][-1:]) != (shapes[2][1:2], shapes[2][2:])
+    ):
+        raise ShapeError(
+            f"bilinear: needs (…, I), (…, J) and weight (K, I, J): input1 is {shapes[0]}, input2"
+            f" {shapes[1]}, weight {shapes[2]}"
+        )
+    out = ops.einsum("...i,kij,...j->...k", input1, weight, input2)
+    return out if bias is None else out + bias
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """``(input - mean) / sqrt(var + eps) * weight + bias`` of each channel of each of (N, C, …).
+
+    The running statistics are moved towards the means of these over N by ``momentum``, in place;
+    without ``use_input_stats`` they are taken instead. (Ulyanov, Vedaldi and Lempitsky 2016.)
+    """
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if input.ndim < 3 or math.prod(input.shape[2:]) < 2:
+        raise ShapeError(
+            f"instance_norm: needs (N, C, …) with two elements of a channel: input is {input.shape}"
+        )
+    if running_mean is not None or running_var is not None:
+        with no_grad():
+            axes = tuple(range(2, input.ndim))
+            found = (
+                (running_mean, ops.mean(input, axes)),
+                (running_var, ops.var(input, axes, correction=1)),
+            )
+            for running, each in found:
+                if running is not None:
+                    moved = ops.mean(each, 0) - running
+                    running += momentum * moved
+    return ops.group_norm(input, input.shape[1], weight, bias, eps)
 
 
 # --- Activations -----------------------------------------------------------------------------
