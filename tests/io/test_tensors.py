@@ -1,8 +1,10 @@
 """Files of tensors: what is saved comes back, and what is damaged is told."""
 
 import fcntl
+import io
 import json
 import os
+import pickle
 import random
 import socket
 import stat
@@ -554,3 +556,21 @@ def test_a_path_may_be_relative_and_of_bytes(tmp_path, monkeypatch):
     assert tt.load(Path("x")) == {"a": 1}
     tt.save(b"y", {"a": 2})
     assert tt.load(b"y") == {"a": 2}
+
+
+def test_files_of_other_programs_are_told_by_name(tmp_path):
+    path, stream = tmp_path / "model", io.BytesIO()
+    np.savez(stream, a=np.ones(2))
+    array = io.BytesIO()
+    np.save(array, np.ones(2))
+    for content, what in (
+        (
+            pickle.dumps(tt.nn.Linear(1, 1)),
+            "it is a pickle. .* by the version that wrote it",
+        ),
+        (stream.getvalue(), "it is a zip archive, as torch.save and np.savez write"),
+        (array.getvalue(), "it is an array of np.save"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=f"load: '{path}' is not a safetensors file: {what}"):
+            tt.load(path)

@@ -98,7 +98,8 @@ def load(path: StrPath, map_location: Any = None, weights_only: bool = True) -> 
     except DtypeError as error:
         raise DtypeError(f"load: {os.fspath(path)!r}: {error}") from error
     except ValueError as error:
-        raise ValueError(f"load: {os.fspath(path)!r} is not a safetensors file: {error}") from error
+        why = _other_format(content) or error
+        raise ValueError(f"load: {os.fspath(path)!r} is not a safetensors file: {why}") from error
     trees = [key for key in metadata if key.rstrip("_") == TREE]
     tensors = {name: Tensor(array) for name, array in arrays.items()}
     if not trees:
@@ -111,6 +112,18 @@ def load(path: StrPath, map_location: Any = None, weights_only: bool = True) -> 
         return state
     except (ValueError, RecursionError) as error:
         raise ValueError(f"load: {os.fspath(path)!r} has a damaged tree: {error}") from error
+
+
+def _other_format(content: bytes) -> str:
+    """What a file is that another program, or pickle, wrote; "" where that is not known."""
+    if content[:1] == b"\x80" and content[1:2] <= b"\x05":
+        return (
+            "it is a pickle. tt.save writes a model's state_dict; pickle.load reads a whole model,"
+            " by the version that wrote it, as modules move between versions"
+        )
+    if content[:4] == b"PK\x03\x04":
+        return "it is a zip archive, as torch.save and np.savez write"
+    return "it is an array of np.save" if content[:6] == b"\x93NUMPY" else ""
 
 
 def _flatten(
