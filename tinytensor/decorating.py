@@ -89,6 +89,8 @@ def decorated(function: Any, context: Context) -> Any:
     """``function`` with a new context around each piece of a call that runs without a break."""
     if isinstance(function, staticmethod | classmethod):
         return type(function)(decorated(function.__func__, context))
+    if isinstance(function, type):
+        raise TypeError(f"a decorator is for functions: of {function.__name__}, for its methods")
     if not callable(function):
         raise TypeError(f"a decorator is for functions, not {type(function).__name__}")
 

@@ -673,3 +673,22 @@ def test_a_dict_by_other_keys_is_no_dataset(dataset):
     for use in (DataLoader, lambda d: Subset(d, [0]), lambda d: random_split(d, [1, 1])):
         with pytest.raises(TypeError, match=r"dataset is a dict whose keys .*TensorDataset"):
             use(dataset)
+
+
+def test_collate_promotes_as_lists_and_ops_do():
+    assert collate([1, 2.5]).dtype == tt.float32
+    assert collate([(1, True), (2.5, False)])[0].tolist() == [1, 2.5]
+    assert collate([1j, 2]).dtype == tt.complex64
+    assert collate([True, 2]).dtype == tt.int64
+    assert collate([np.int64(1), np.float64(2.5)]).dtype == tt.float32
+    assert collate([np.ones(2, np.float32), np.ones(2, np.int64)]).dtype == tt.float32
+    assert collate([np.ones(2, np.float32), np.ones(2)]).dtype == tt.float64
+    assert collate([np.ones(2, np.float16), np.ones(2, np.float16)]).dtype == tt.float16
+
+
+def test_collate_keeps_a_graph():
+    x = tt.tensor([1.0, 2.0], requires_grad=True)
+    batch = collate([(x * 2, 0), (tt.ones(2), 1)])[0]
+    assert tt.grad(batch.sum(), x)[0].tolist() == [2, 2]
+    with tt.no_grad():
+        assert not collate([x, x]).requires_grad

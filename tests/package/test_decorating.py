@@ -281,3 +281,13 @@ def test_saved_memory_adds_up_what_decorated_calls_record() -> None:
     assert (x.sin(), ledger.total)[1] == 1600
     with pytest.raises(tt.GraphError, match="it needs a tensor"):
         tt.saved_memory(lambda: None)
+
+
+@pytest.mark.parametrize("context", [tt.no_grad, tt.no_grad(), tt.enable_grad, tt.detect_anomaly])
+def test_a_class_is_not_decorated(context: Any) -> None:
+    """It would hold while an object is made, and not in its methods."""
+    with pytest.raises(TypeError, match="for functions: of Model, for its methods"):
+
+        @context
+        class Model:
+            pass

@@ -8,7 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .. import ops
+from ..dtypes import is_array, promoted
 from ..errors import ShapeError, a_kind_of
+from ..ops.operands import holds_graph
 from ..random import seeded
 from ..tensors.tensor import Tensor, as_array
 
@@ -135,7 +138,11 @@ def _collated(samples: list[Any], where: str) -> Any:
 
 
 def _stacked(samples: list[Any], where: str) -> Tensor:
+    """Samples as one batch: numbers as in a list, arrays of several dtypes as ops promote them, and
+    tensors of a graph in it."""
     try:
+        if not any(hasattr(sample, "__len__") or is_array(sample) for sample in samples):
+            return Tensor(as_array(samples))
         arrays = [as_array(sample) for sample in samples]
     except TypeError as error:
         raise TypeError(
@@ -145,7 +152,10 @@ def _stacked(samples: list[Any], where: str) -> Tensor:
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
         raise ShapeError(f"collate: {where} has different shapes: {sorted(shapes)}")
-    return Tensor(np.stack(arrays))
+    if holds_graph(samples):
+        return ops.stack(samples)
+    dtypes = {array.dtype for array in arrays}
+    return Tensor(np.stack(arrays).astype(promoted(dtypes) if len(dtypes) > 1 else arrays[0].dtype))
 
 
 def _types(samples: list[Any]) -> str:

@@ -75,7 +75,10 @@ class LRScheduler:
         lrs, bases, rates = self.get_last_lr(), list(self.base_lrs), list(self._set_lrs)
         if len(lrs) < len(bases):
             kind = type(self).__name__
-            raise ValueError(f"{kind}: {len(bases) - len(lrs)} groups have left the optimizer")
+            raise ValueError(
+                f"{kind}: groups have left the optimizer: it has {len(lrs)}, the schedule"
+                f" {len(bases)}"
+            )
         if len(lrs) > len(bases):
             bases += map(_initial, self.optimizer.param_groups[len(bases) :])
             rates += self._rates(bases, self.last_epoch)[len(rates) :]

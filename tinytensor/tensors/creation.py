@@ -333,6 +333,8 @@ def _check_steps(first: Any, last: Any, step: Any) -> None:
             raise DtypeError(f"arange: {name} must be a number, not None")
         if number != number:
             raise ValueError(f"arange: {name} is {number}, so there are no steps to count")
+    if any(isinstance(number, complex | np.complexfloating) for number in (first, last, step)):
+        raise DtypeError(f"arange: complex numbers have no order: from {first} to {last} by {step}")
     if step == 0:
         raise ValueError(f"arange: step is 0; no number of steps leads from {first} to {last}")
     try:
