@@ -27,12 +27,15 @@ class Transform:
     sign: Any = 1  # of f′: whether f rises or falls
 
     def forward(self, x: Tensor) -> Tensor:
+        """y = f(x)."""
         raise NotImplementedError(f"{type(self).__name__}: has no forward")
 
     def inverse(self, y: Tensor) -> Tensor:
+        """The x of y = f(x)."""
         raise NotImplementedError(f"{type(self).__name__}: has no inverse")
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        """log |f′(x)|, where y = f(x)."""
         raise NotImplementedError(f"{type(self).__name__}: has no log_abs_det_jacobian")
 
     def forward_shape(self, shape: Shape) -> Shape:

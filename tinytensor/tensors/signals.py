@@ -24,7 +24,7 @@ def _window(bell: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
     """The function of a user, from the bell at the places t, whose settings it takes too."""
     name = bell.__name__
 
-    @wraps(bell)
+    @wraps(bell, ("__module__", "__name__", "__qualname__", "__doc__"))  # not its signature
     def call(
         window_length: int,
         periodic: bool = True,
@@ -43,7 +43,7 @@ def _window(bell: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
         found = bell(places, *settings, **named) if count > 1 else np.ones(count)
         return Tensor(found.astype(kind), requires_grad=requires_grad)  # rounded once
 
-    del call.__wrapped__  # whose signature is not this one's
+    del call.__wrapped__
     return call
 
 
