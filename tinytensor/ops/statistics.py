@@ -393,7 +393,7 @@ def _histogram(x, bins, range, weight, density):
     return found.astype(x.dtype), edges.astype(x.dtype)
 
 
-@composed
+@computed
 def histogram(
     x: ArrayLike,
     bins: ArrayLike = 10,

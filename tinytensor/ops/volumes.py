@@ -120,7 +120,7 @@ def conv3d(
     return moveaxis(reshape(flat, (n, depth, *flat.shape[1:])), 1, 2)
 
 
-@composed
+@computed
 def conv_transpose1d(
     x: ArrayLike,
     weight: ArrayLike,

@@ -140,7 +140,7 @@ def solve_triangular(
     return _solve_triangular(a.mT, b.mT, not upper, bool(unitriangular)).mT
 
 
-@composed
+@computed
 def cholesky_solve(b: ArrayLike, factor: ArrayLike, upper: bool = False) -> Tensor:
     """The x of a x = b, where ``factor`` is the lower triangular L of a = L Lᴴ, or with ``upper``
     Lᴴ. The right sides b (…, n, k) come first, as in PyTorch."""
@@ -155,7 +155,7 @@ def _by_factor(b: Any, factor: Any, upper: bool) -> Any:
     return _solve_triangular(adjoint(lower), half, True, False)
 
 
-@composed
+@computed
 def cholesky_inverse(factor: ArrayLike, upper: bool = False) -> Tensor:
     """The inverse of a = L Lᴴ from its Cholesky factor L, or with ``upper`` from Lᴴ."""
     check_pair("cholesky_inverse", factor, factor)
@@ -320,7 +320,7 @@ def lu(x: ArrayLike, pivot: bool = True) -> LUResult:
     return LUResult(astype(_permutation(pivots, x.shape[-2]), factors.dtype), *_parts(factors))
 
 
-@composed
+@computed
 def lu_solve(
     LU: ArrayLike, pivots: ArrayLike, b: ArrayLike, *, left: bool = True, adjoint: bool = False
 ) -> Tensor:
