@@ -119,6 +119,10 @@ def test_gradients_are_rounded_once(name: str, dtype: np.dtype) -> None:
             wanted = gradients(cast(narrow, np.float32), keys)
         except tt.AnomalyError:
             continue
+        with np.errstate(over="ignore"):
+            rounded = [want.numpy().real.astype(dtype) for want in wanted if want is not None]
+        if not all(np.isfinite(x).all() for x in rounded):
+            continue  # the dtype has no such numbers
         found = gradients(narrow, keys)
         for key, got, want in zip(keys, found, wanted, strict=True):
             assert (got is None) == (want is None)
