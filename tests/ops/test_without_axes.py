@@ -54,6 +54,17 @@ SINGLE: dict[str, tuple[Any, ...]] = {  # ops that take no tuple
     "scatter sum": (lambda x, axis: tt.scatter(x, axis, start(x), x, "sum"), 2 * X, 2, 0),
     "scatter prod": (lambda x, axis: tt.scatter(x, axis, start(x), x, "prod"), X * X, 2 * X, 2),
     "index_add": (lambda x, axis: tt.index_add(x, axis, start(x), x), 2 * X, 2, 0),
+    "index_select": (lambda x, axis: tt.index_select(x, axis, start(x)), X, 1, 0),
+    "index_copy": (lambda x, axis: tt.index_copy(x, axis, start(x), x + x), 2 * X, 2, 0),
+    "index_fill": (lambda x, axis: tt.index_fill(x, axis, start(x), 2), 2, 0, 0),
+    "index_reduce": (
+        lambda x, axis: tt.index_reduce(x, axis, start(x), x, "prod"),
+        X * X,
+        2 * X,
+        2,
+    ),
+    "scatter_add": (lambda x, axis: tt.scatter_add(x, axis, start(x), x), 2 * X, 2, 0),
+    "take_along_dim": (lambda x, axis: tt.take_along_dim(x, start(x), axis), X, 1, 0),
 }
 ALL: dict[str, tuple[Any, ...]] = {
     **SINGLE,
@@ -95,7 +106,7 @@ def test_values(name: str, axis: Any, dtype: str, isa: str) -> None:
         with pytest.raises(tt.errors.DtypeError):
             op(tt.Tensor(x), axis)
         return
-    if name == "scatter prod" and dtype == "uint8":
+    if name in ("scatter prod", "index_reduce") and dtype == "uint8":
         value = np.uint8(value)
     got, beside = op(tt.Tensor(x), axis), op(tt.Tensor(x.reshape(1)), axis)
     same(got, value)

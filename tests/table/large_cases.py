@@ -67,6 +67,11 @@ CALLS: dict[str, list[Case]] = {
     ],
     "take": [case(normal(300, 65), rng.integers(0, 300, 999), axis=0)],
     "added_at": [case(normal(999, 65), rng.integers(0, 300, 999), (300, 65))],
+    "cdist": [case(normal(130, 40), normal(300, 40)), case(normal(3, 65, 7), normal(99, 7), 1.0)],
+    "interpolate": [
+        case(normal(4, 3, 65, 70), (130, 33), mode="bicubic"),
+        case(normal(4, 3, 65, 70), (13, 33), mode="bilinear", antialias=True),
+    ],
     "matmul": [
         case(normal(150, 700), normal(700, 300)),
         case(normal(700, 150).T, normal(300, 700).T),
