@@ -91,7 +91,18 @@ OTHERWISE: dict[
     "poisson_nll_loss": ((1, 2), "means alone, which are not negative"),
     "binary_cross_entropy": ((1, 2), "probabilities alone"),
     **dict.fromkeys(
-        ("log", "log2", "log10", "log_backward", "atanh", "fmod", "remainder", "xlogy"),
+        (
+            "log",
+            "log2",
+            "log10",
+            "log_backward",
+            "atanh",
+            "entr",
+            "fmod",
+            "remainder",
+            "xlog1py",
+            "xlogy",
+        ),
         ((1, 2), "outside of the domain ours is NaN"),
     ),
     **dict.fromkeys(

@@ -37,6 +37,11 @@ RANGES: dict[str, tuple[Callable[..., Any], np.ndarray]] = {
     "logit": (lambda m, x: m.logit(x), RNG.uniform(0, 1, 200)),
     "igamma": (lambda m, x: m.igamma(0.3 + 0 * x, x), POSITIVE),
     "igammac": (lambda m, x: m.igammac(15 + 0 * x, x), POSITIVE),  # above 20 PyTorch has 9 digits
+    **{
+        name: (lambda m, x, name=name: getattr(m if m is tt else m.special, name)(x), EVERYWHERE)
+        for name in ("erfcx", "ndtr", "log_ndtr", "i0e", "i1e", "entr")
+    },
+    "xlog1py": (lambda m, x: (m if m is tt else m.special).xlog1py(x, x), POSITIVE),
     "logaddexp2": (lambda m, x: m.logaddexp2(x, 2 * x), EVERYWHERE),
     "xlogy": (lambda m, x: m.xlogy(x, x), POSITIVE),
 }
@@ -64,6 +69,11 @@ KNOWN = [
     (tt.i0, 713.0, 6.7051282636709966729e307),
     (lambda x: tt.igamma(1e4, x), 9800.0, 0.022207543813969693862),
     (lambda x: tt.igammac(3.0, x), 700.0, 2.4225323864783194593e-299),
+    (tt.erfcx, 1e5, 5.6418958351954680777e-6),
+    (tt.erfcx, 25.1, 0.022459875817581388236),
+    (tt.log_ndtr, -1e3, -500007.82669481218431),
+    (tt.log_ndtr, 8.0, -6.2209605742717860585e-16),
+    (tt.i1e, 1e4, 0.0039892731959836622645),
     (tt.sinc, 1e-9, 1.0),
     (tt.sinc, 7.0, 0.0),
     (tt.exp2, -1074.0, 5e-324),

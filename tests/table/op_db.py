@@ -268,7 +268,9 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
 # --- How they are compared -------------------------------------------------------------------
 
 # Outputs that may differ, by the place among the outputs.
-NOT_COMPARED: set[tuple[str, int]] = set()
+NOT_COMPARED: set[tuple[str, int]] = {
+    ("special.ndtr", 0),  # in float32 PyTorch's is 0 from −6 on; test_special.py compares float64
+}
 
 
 def _hermitian_part(g: np.ndarray, place: int, sample: Any) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .rows import case, row
-from .samples import maps, maps_of_two, positive, signed, some, within_one
+from .samples import maps, maps_of_two, off_zero, positive, signed, single, some, within_one
 
 maps(
     {
@@ -60,3 +60,31 @@ for _name in ("igamma", "igammac"):
             torch.as_tensor(a, dtype=x.dtype), x
         ),
     )
+for _name, _sample in {
+    "entr": positive,
+    "erfcx": some,
+    "i0e": off_zero,
+    "i1": some,
+    "i1e": off_zero,
+    "log_ndtr": some,
+    "ndtr": some,
+}.items():
+    row(
+        _name,
+        single(_sample),
+        torch=lambda torch, x, name=_name: getattr(torch.special, name)(x),
+        elementwise=True,
+    )
+row(
+    "xlog1py",
+    lambda rng: [
+        case(some(rng), within_one(rng)),
+        case(np.zeros(3), rng.uniform(0.5, 2, 3)),
+        case(1.5, within_one(rng)),
+        case(some(rng), 2.0),
+    ],
+    torch=lambda torch, a, b: torch.special.xlog1py(
+        torch.as_tensor(a, dtype=torch.float64), torch.as_tensor(b, dtype=torch.float64)
+    ),
+    elementwise=True,
+)

@@ -16,27 +16,36 @@ from ..engine.operation import Op
 from ..errors import DtypeError
 from ..kernels.reference.promotion import mixing
 from .annotations import ArrayLike, Tensor
+from .arithmetic import sign
 from .batching import elementwise as over_lanes
 from .checks import number
 from .composed import computed
 from .declared import op
-from .elementary import _weight, exp, log, log_backward
+from .elementary import _weight, exp, log, log1p, log_backward
 from .logic import equal, greater_equal, less_equal, logical_and, where
 
 __all__ = [
     "digamma",
+    "entr",
     "erfc",
+    "erfcx",
     "erfinv",
     "exp2",
     "i0",
+    "i0e",
+    "i1",
+    "i1e",
     "igamma",
     "igammac",
     "lgamma",
+    "log_ndtr",
     "logaddexp2",
     "logit",
     "mvlgamma",
+    "ndtr",
     "polygamma",
     "sinc",
+    "xlog1py",
     "xlogy",
 ]
 
@@ -76,18 +85,46 @@ def xlogy(a: ArrayLike, b: ArrayLike) -> Tensor:
     """
 
 
-def _by_factor(g, a, b):
-    b = np.asarray(b, g.dtype) if isinstance(b, int | float) else b  # two numbers have no dtype
-    flat = logical_and(equal(a, 0), less_equal(b, 0))
-    return where(flat, 0.0, g * log(where(flat, 1.0, b)))
+def _by_factor(log, pole):
+    """The rule by a of a log b, whose logarithm has its pole where b is ``pole``."""
+
+    def rule(g, a, b):
+        b = np.asarray(b, g.dtype) if isinstance(b, int | float) else b  # two numbers have no dtype
+        flat = logical_and(equal(a, 0), less_equal(b, pole))
+        return where(flat, 0.0, g * log(where(flat, 1.0, b)))
+
+    return rule
 
 
-def _by_number(g, a, b):
-    flat = logical_and(equal(a, 0), less_equal(b, 0))
-    return where(flat, 0.0, log_backward(g * a, where(flat, 1.0, b)))
+def _by_number(pole):
+    """And by b."""
+
+    def rule(g, a, b):
+        flat = logical_and(equal(a, 0), less_equal(b, pole))
+        return where(flat, 0.0, log_backward(g * a, where(flat, 1.0, b) - pole))
+
+    return rule
 
 
-xlogy.grad(a=_by_factor, b=_by_number)
+xlogy.grad(a=_by_factor(log, 0), b=_by_number(0))
+
+
+@op(kernel=kernels.xlog1py)
+def xlog1py(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """a log(1 + b), exact also near b = 0, and 0 where a is 0 and b no NaN. Where a = 0 and b ≤ −1,
+    both gradients are 0."""
+
+
+xlog1py.grad(a=_by_factor(log1p, -1), b=_by_number(-1))
+
+
+@op
+def entr(x: ArrayLike) -> Tensor:
+    """−x log x, the share of x in an entropy: 0 at 0, −∞ below. Gradient: −g (log x + 1)."""
+    return np.where(np.less(x, 0), -np.inf, -kernels.xlogy(x, x))
+
+
+entr.grad(x=lambda g, x: -(g * (log(x) + 1)))
 
 
 @op
@@ -119,6 +156,34 @@ def erfc(x: ArrayLike) -> Tensor:
 
 
 erfc.grad(x=lambda g, x: g * (-2 / math.sqrt(math.pi) * exp(-(x * x))))
+
+
+@op(kernel=kernels.erfcx)
+def erfcx(x: ArrayLike) -> Tensor:
+    """exp(x²) erfc x, with all digits where erfc has none left. Gradient: g (2 x y − 2/√π), y the
+    result."""
+
+
+erfcx.grad(x=lambda g, x, out: g * (2 * x * out - 2 / math.sqrt(math.pi)))
+
+
+@computed
+def ndtr(x: ArrayLike) -> Tensor:
+    """The share of the normal distribution that is below x, erfc(−x / √2) / 2."""
+    return 0.5 * erfc(x * -math.sqrt(0.5))
+
+
+@op
+def log_ndtr(x: ArrayLike) -> Tensor:
+    """The logarithm of :func:`ndtr`, with all digits far below 0, too. Gradient:
+    g √(2/π) / erfcx(−x / √2)."""
+    below = kernels.multiply(kernels.minimum(x, -1.0), -math.sqrt(0.5))
+    tail = kernels.log(0.5 * kernels.erfcx(below)) - below * below
+    rest = kernels.log1p(-0.5 * kernels.erfc(kernels.multiply(x, math.sqrt(0.5))))
+    return np.where(np.less(x, -1), tail, rest)
+
+
+log_ndtr.grad(x=lambda g, x: g * (math.sqrt(2 / math.pi) / erfcx(x * -math.sqrt(0.5))))
 
 
 @op(kernel=kernels.erfinv)
@@ -206,17 +271,43 @@ igammac.grad(x=lambda g, a, x: -(g * _density(a, x)))
 @op
 def i0(x: ArrayLike) -> Tensor:
     """The modified Bessel function of the first kind, of order 0. Gradient: g I₁(x)."""
-    return kernels.bessel_i(0, x)
+    return kernels.bessel_i(0, False, x)
 
 
 @op
-def _bessel_i(n, x):
-    """Iₙ(x), of which the derivative is (Iₙ₋₁ + Iₙ₊₁) / 2."""
-    return kernels.bessel_i(n, x)
+def i1(x: ArrayLike) -> Tensor:
+    """The modified Bessel function of the first kind, of order 1. Gradient: g (I₀ + I₂)(x) / 2."""
+    return kernels.bessel_i(1, False, x)
 
 
-i0.grad(x=lambda g, x: g * _bessel_i(1, x))
-_bessel_i.grad(x=lambda g, n, x: g * (0.5 * (_bessel_i(abs(n - 1), x) + _bessel_i(n + 1, x))))
+@op
+def i0e(x: ArrayLike) -> Tensor:
+    """e^−|x| I₀(x), which stays in range."""
+    return kernels.bessel_i(0, True, x)
+
+
+@op
+def i1e(x: ArrayLike) -> Tensor:
+    """e^−|x| I₁(x), which stays in range."""
+    return kernels.bessel_i(1, True, x)
+
+
+@op
+def _bessel_i(n, scaled, x):
+    """Iₙ(x), of which the derivative is (Iₙ₋₁ + Iₙ₊₁) / 2; ``scaled``, times e^−|x|."""
+    return kernels.bessel_i(n, scaled, x)
+
+
+def _bessel_slope(n, scaled, x):
+    slope = 0.5 * (_bessel_i(abs(n - 1), scaled, x) + _bessel_i(n + 1, scaled, x))
+    return slope - sign(x) * _bessel_i(n, True, x) if scaled else slope
+
+
+i0.grad(x=lambda g, x: g * _bessel_slope(0, False, x))
+i1.grad(x=lambda g, x: g * _bessel_slope(1, False, x))
+i0e.grad(x=lambda g, x: g * _bessel_slope(0, True, x))
+i1e.grad(x=lambda g, x: g * _bessel_slope(1, True, x))
+_bessel_i.grad(x=lambda g, n, scaled, x: g * _bessel_slope(n, scaled, x))
 
 
 @op

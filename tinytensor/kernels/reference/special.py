@@ -12,6 +12,7 @@ from .promotion import mixing
 __all__ = [
     "bessel_i",
     "erfc",
+    "erfcx",
     "erfinv",
     "exp2",
     "gamma_density",
@@ -19,6 +20,7 @@ __all__ = [
     "lgamma",
     "polygamma",
     "sinc",
+    "xlog1py",
     "xlogy",
 ]
 
@@ -46,14 +48,20 @@ def exp2(x):
     return np.exp(x * math.log(2)) if np.iscomplexobj(x) else np.exp2(x)
 
 
-@partial(mixing, floating=True)
-@of_real_numbers
-def xlogy(a, b):
-    """a log b, and 0 where a is 0, but for a b that is NaN."""
-    b = np.asarray(b, np.result_type(a, b))  # the logarithm of a number would be no number
-    with np.errstate(divide="ignore", invalid="ignore"):
-        product = np.multiply(a, np.log(b))
-    return np.where(np.equal(a, 0) & ~np.isnan(b), 0, product)
+def _times_log(log):
+    @partial(mixing, floating=True)
+    @of_real_numbers
+    def product(a, b):
+        """a log b, and 0 where a is 0, but for a b that is NaN."""
+        b = np.asarray(b, np.result_type(a, b))  # the logarithm of a number would be no number
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.multiply(a, log(b))
+        return np.where(np.equal(a, 0) & ~np.isnan(b), 0, found)
+
+    return product
+
+
+xlogy, xlog1py = _times_log(np.log), _times_log(np.log1p)
 
 
 # --- The error function ----------------------------------------------------------------------
@@ -63,6 +71,17 @@ def xlogy(a, b):
 def erfc(x):
     """1 − erf x, by the C library, element by element: as fast as the passes of a series."""
     return np.fromiter(map(math.erfc, x.ravel().tolist()), np.float64, x.size).reshape(x.shape)
+
+
+@_in_double
+def erfcx(x):
+    """exp(x²) erfc x, which falls as 1 / √π x does: far out by its asymptotic series."""
+    near = np.minimum(x, 25.0)
+    head = near.astype(np.float32).astype(np.float64)  # whose square is exact
+    found = np.exp(head * head) * np.exp((near - head) * (near + head)) * erfc(near)
+    far = 0.5 / np.square(np.maximum(x, 25.0))
+    series = 1 - far * (1 - 3 * far * (1 - 5 * far * (1 - 7 * far * (1 - 9 * far))))
+    return np.where(x > 25, series / (x * math.sqrt(math.pi)), found)
 
 
 @_in_double
@@ -244,10 +263,10 @@ _FAR = 25.0  # from where on the asymptotic series has all digits, for small ord
 
 
 @_in_double
-def bessel_i(n, x):
+def bessel_i(n, scaled, x):
     """The modified Bessel function of the first kind, Iₙ(x) = Σ (x/2)²ᵏ⁺ⁿ / (k! (k + n)!), of which
     all terms have one sign. Above by eˣ / √(2πx) Σ aₖ x⁻ᵏ, a₀ = 1 and
-    aₖ₊₁ / aₖ = ((2k + 1)² − 4n²) / (8k + 8)."""
+    aₖ₊₁ / aₖ = ((2k + 1)² − 4n²) / (8k + 8). ``scaled``: times e^−|x|."""
     size = np.abs(x)
     near = np.minimum(size, _FAR)
     term = total = (near / 2) ** n / math.factorial(n)
@@ -260,9 +279,10 @@ def bessel_i(n, x):
     for k in range(30):
         term = term * (((2 * k + 1) ** 2 - 4 * n * n) / (8 * (k + 1))) / far
         rest = rest + term
-    half = np.exp(far / 2)  # eˣ leaves the range before the value does
+    half = 1.0 if scaled else np.exp(far / 2)  # eˣ leaves the range before the value does
     beyond = half / np.sqrt(2 * math.pi * far) * rest * half
-    beyond = np.where(np.isinf(size), np.inf, beyond)
+    beyond = np.where(np.isinf(size), 0.0 if scaled else np.inf, beyond)
+    total = total * np.exp(-near) if scaled else total
     found = np.where(size > _FAR, beyond, total)
     return np.copysign(found, x) if n % 2 else found
 
