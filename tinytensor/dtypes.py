@@ -138,6 +138,17 @@ def common(dtypes: set[np.dtype]) -> np.dtype | None:
 _default: np.dtype = float32
 
 
+def meant(by: str, dtype: Any) -> np.dtype:
+    """The dtype that is named, or an error in the name of ``by``. None is no dtype: NumPy takes it
+    for float64."""
+    try:
+        if dtype is not None:
+            return np.dtype(dtype)
+    except TypeError:
+        pass
+    raise DtypeError(f"{by}: {dtype!r} is no dtype")
+
+
 def get_default_dtype() -> np.dtype:
     """The dtype of floating-point numbers that have none: of Python's floats, of what creation
     functions and random draws make, of layers' parameters, and of the quotient of two integers."""
@@ -161,7 +172,7 @@ class set_default_dtype:
 
     def __init__(self, dtype: Any) -> None:
         global _default
-        wanted = np.dtype(dtype)
+        wanted = meant("set_default_dtype", dtype)
         if wanted not in COMPLEX_OF:
             raise DtypeError(f"set_default_dtype: needs float32 or float64, not {wanted}")
         self.before, _default = _default, wanted
@@ -342,7 +353,7 @@ def _dtype(of: Any) -> np.dtype:
     """The dtype that is meant, or that of an array."""
     while isinstance(of, Variable):  # of a lane, whose value is a tensor
         of = of.value
-    return of.dtype if isinstance(of, np.ndarray | np.generic) else np.dtype(of)
+    return of.dtype if isinstance(of, np.ndarray | np.generic) else meant("dtype", of)
 
 
 def finfo(type: Any) -> finfo_object:
@@ -383,7 +394,7 @@ def iinfo(type: Any) -> iinfo_object:
 def isdtype(dtype: npt.DTypeLike, kind: Any) -> builtins.bool:
     """Whether ``dtype`` is another dtype, of a kind ("bool", "signed integer", "unsigned integer",
     "integral", "real floating", "complex floating", "numeric"), or one of a tuple of these."""
-    dtype = np.dtype(dtype)
+    dtype = meant("isdtype", dtype)
     if not is_narrow(dtype):
         return builtins.bool(np.isdtype(dtype, kind))
     # as float32, which is of the same kinds

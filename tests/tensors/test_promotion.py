@@ -610,3 +610,21 @@ def test_full_of_a_tracked_tensor() -> None:
         tt.full(2, y[0], requires_grad=True)
     with pytest.raises(tt.ShapeError, match="broadcast"):
         tt.full((3,), y)
+
+
+@pytest.mark.parametrize("dtype", [None, "text", 5])
+def test_what_is_no_dtype(dtype: Any) -> None:
+    """None least of all, which NumPy takes for float64."""
+    for function in (
+        tt.set_default_dtype,
+        tt.ones(2).astype,
+        tt.ones(2, dtype=tt.float64).astype,
+        lambda dtype: tt.astype(tt.ones(2), dtype),
+        lambda dtype: tt.can_cast(tt.ones(2), dtype),
+        lambda dtype: tt.isdtype(dtype, "real floating"),
+        tt.finfo,
+        tt.iinfo,
+    ):
+        with pytest.raises(tt.DtypeError, match=f"{dtype!r} is no dtype"):
+            function(dtype)
+    assert tt.get_default_dtype() == tt.float32

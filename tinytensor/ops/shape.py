@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..dtypes import is_complex, is_floating, is_number, storable
+from ..dtypes import is_complex, is_floating, is_number, meant, storable
 from ..engine.operation import MANY, SOMETIMES
 from ..errors import DtypeError, ShapeError
 from ..kernels.reference.checks import own_axis
@@ -78,7 +78,7 @@ def astype(x: ArrayLike, dtype: Dtype, copy: bool = True, device: str | None = N
 
     To integers or bools, no gradient flows back. Complex numbers become real ones by ``tt.real``.
     """
-    dtype = np.dtype(dtype)
+    dtype = meant("astype", dtype)
     if not is_number(dtype):
         raise DtypeError(f"astype: {dtype} is no dtype of numbers")
     if device not in (None, "cpu"):

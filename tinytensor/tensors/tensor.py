@@ -657,7 +657,8 @@ class Tensor(Made):
 
     def astype(self, dtype: Dtype) -> Tensor:
         """The elements as ``dtype``; this very tensor if it has that dtype already."""
-        return self if self.dtype == dtype else ops.astype(self, dtype)
+        same = dtype is not None and self.dtype == dtype  # float64 == None
+        return self if same else ops.astype(self, dtype)
 
     def bfloat16(self) -> Tensor:
         """The elements as bfloat16."""
