@@ -97,6 +97,10 @@ section(
     Point("`sort(x)[1]`, the median", "[2, 2, 2]", ([2.0, 2.0, 2.0],), lambda m, x: m.sort(x)[1],
           ([0, 1, 0],), mygrad=NONE, why="`torch.median` shares: 1/3 each",
           torch_call=lambda torch, x: torch.sort(x, stable=True)[0][1]),
+    Point("`median(x)`", "[2, 2, 2]", ([2.0, 2.0, 2.0],), lambda m, x: m.median(x),
+          ([1 / 3, 1 / 3, 1 / 3],), hips=NONE, mygrad=NONE, why=SHARES),
+    Point("`fmax(a, b)`, `fmin`", "a = b = 1", (1.0, 1.0), lambda m, a, b: m.fmax(a, b),
+          (0.5, 0.5), (1, 0), mygrad=NONE, why=HALVES),
     Point("`topk(x, 1)`", "[2, 2]", ([2.0, 2.0],), lambda m, x: m.topk(x, 1)[0], ([1, 0],),
           "either", NONE, NONE, "the first of equals; PyTorch promises no order"),
     Point("`vector_norm(x, ord=inf)`", "[1, −1]", ([1.0, -1.0],),
@@ -227,6 +231,10 @@ section(
     Point("`layer_norm(x)[0]`", "[2, 2]", ([2.0, 2.0],),
           lambda m, x: functional(m).layer_norm(x, (2,), eps=0.25)[0], ([1, -1],), hips=NONE,
           mygrad=NONE, why="eps holds the scale; with eps = 0 it is NaN"),
+    Point("`sinc(x)`", "0", (0.0,), lambda m, x: m.sinc(x), (0,), hips=(nan,),
+          why="a power series, of every order"),
+    Point("`xlogy(a, b)`", "a = 0, b = 0", (0.0, 0.0), lambda m, a, b: m.xlogy(a, b), (0, 0),
+          (0, nan), NONE, NONE, "0 log 0 counts nothing"),
 )  # fmt: skip
 
 # --- Infinity --------------------------------------------------------------------------------
