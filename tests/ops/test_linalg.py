@@ -247,6 +247,8 @@ def test_matrices_that_cannot_be_solved() -> None:
         (lambda: linalg.vander(tt.ones(2), 0), "N must be at least 1"),
         (lambda: linalg.householder_product(tt.ones((2, 3)), tt.ones(2)), "as many rows"),
         (lambda: linalg.householder_product(tt.ones((3, 2)), tt.ones(3)), r"tau \(3,\)"),
+        (lambda: linalg.ormqr(tt.ones((3, 2)), tt.ones(2), tt.ones((2, 3))), r"other \(2, 3\)"),
+        (lambda: linalg.lu_unpack(tt.eye(3), tt.tensor([1, 2])), r"do not fit an LU of \(3, 3\)"),
         (lambda: linalg.tensorinv(tt.ones((2, 3, 4))), "differ in size"),
         (lambda: linalg.tensorsolve(tt.ones((2, 3)), tt.ones(2)), "no square matrix"),
         (lambda: linalg.norm(tt.ones((2, 2, 2)), 1), "needs the axis"),

@@ -397,3 +397,48 @@ row(
     torch=lambda torch, a, b, axes=None: torch.linalg.tensorsolve(a, b, axes),
     float32_tolerance=1e-3,
 )
+row(
+    "geqrf",
+    lambda rng: [
+        case(normal(rng, 3, 3)),
+        case(normal(rng, 2, 4, 2)),
+        case(signed_complex(rng, 2, 3)),
+    ],
+    torch=lambda torch, x: tuple(torch.geqrf(x.detach())),
+    differentiable=False,
+    float32_tolerance=1e-4,
+)
+row(
+    "ormqr",
+    lambda rng: [
+        case(normal(rng, 4, 2), normal(rng, 2), normal(rng, 4, 3)),
+        case(normal(rng, 2, 3, 3), normal(rng, 2, 2), normal(rng, 2, 3, 2), transpose=True),
+        case(signed_complex(rng, 3, 2), signed_complex(rng, 2), signed_complex(rng, 2, 3), False),
+        case(normal(rng, 3, 2), normal(rng, 2), normal(rng, 1, 3), False, True),
+    ],
+    torch=lambda torch, x, tau, other, left=True, transpose=False: _ormqr_in_torch(
+        torch, x, tau, other, left, transpose
+    ),
+    float32_tolerance=1e-4,
+)
+
+
+def _ormqr_in_torch(torch: Any, x: Any, tau: Any, other: Any, left: bool, transpose: bool) -> Any:
+    """By Q itself: PyTorch's ormqr has no gradient."""
+    rows, columns = x.shape[-2:]
+    whole = torch.nn.functional.pad(x, (0, rows - columns))
+    tau = torch.nn.functional.pad(tau, (0, rows - tau.shape[-1]))
+    q = torch.linalg.householder_product(whole, tau)
+    q = q.mH if transpose else q
+    return q @ other if left else other @ q
+
+
+row(
+    "lu_unpack",
+    lambda rng: [
+        case(normal(rng, 3, 3), np.array([2, 3, 3], np.int32)),
+        case(normal(rng, 2, 4, 2), np.array([[3, 2], [1, 4]], np.int32)),
+        case(normal(rng, 2, 3), np.array([2, 2], np.int32)),
+    ],
+    torch=lambda torch, LU, pivots: tuple(torch.lu_unpack(LU, pivots)),
+)

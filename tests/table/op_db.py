@@ -246,7 +246,19 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "linalg.pinv.singular": lambda a, b: tt.linalg.pinv(a @ b.mT),
     "lu": lambda x, pivot=True, get_infos=False: tt.linalg.lu_factor_ex(x, pivot)[: 2 + get_infos],
     "lu_solve": lambda b, LU, pivots: tt.linalg.lu_solve(LU, pivots, b),
+    "geqrf": tt.linalg.geqrf,
+    "lu_unpack": tt.linalg.lu_unpack,
+    "ormqr": tt.linalg.ormqr,
     "pinverse": tt.linalg.pinv,
+    **{
+        f"signal.windows.{name}": lambda size, sym=True, name=name, **options: getattr(
+            tt, f"{name}_window"
+        )(size, not sym, **options)
+        for name in ("bartlett", "hamming", "hann", "kaiser")
+    },
+    "signal.windows.general_hamming": lambda size, sym=True, alpha=0.54, **options: (
+        tt.hamming_window(size, not sym, alpha, 1 - alpha, **options)
+    ),
     "svd": lambda x, some=True: (lambda u, s, vh: (u, s, tt.conj(vh.mT)))(
         *tt.linalg.svd(x, not some)
     ),
@@ -288,9 +300,23 @@ def _of_factor(factor: int) -> Callable[..., np.ndarray]:
 # What of a gradient counts. Of the factors of a Hermitian matrix its Hermitian part alone does, and
 # PyTorch gives others that have the same one. Of a triangular matrix the triangle does.
 GRADIENTS: dict[str, Callable[..., np.ndarray]] = {
-    **dict.fromkeys(("cholesky", "linalg.cholesky", "linalg.cholesky_ex"), _hermitian_part),
+    **dict.fromkeys(
+        (
+            "cholesky",
+            "linalg.cholesky",
+            "linalg.cholesky_ex",
+            "linalg.eigh",  # whose UPLO here has the gradient of the triangle
+            "linalg.eigvalsh",
+        ),
+        _hermitian_part,
+    ),
+    # PyTorch's rule takes x itself, not the Hermitian matrix that its lower triangle tells.
+    "linalg.pinv.hermitian": lambda g, place, sample: np.zeros_like(g),
     "cholesky_inverse": _of_factor(0),
     "cholesky_solve": _of_factor(1),
+    "istft": lambda g, place, sample: (
+        np.zeros_like(g) if place else g
+    ),  # PyTorch's, of some windows
 }
 
 # What is drawn, or not initialised: the shapes and dtypes are compared.
@@ -330,4 +356,6 @@ TOLERANCES: dict[str, dict[str, float]] = {
 
 # --- Why the others do not agree -------------------------------------------------------------
 
-REASONS: dict[str, str] = {}
+REASONS: dict[str, str] = {
+    "signal.windows.blackman": "tt.blackman_window is rounded once: near 0 it has other digits",
+}

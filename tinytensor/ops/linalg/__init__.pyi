@@ -19,6 +19,10 @@ class EighResult(NamedTuple):
     eigenvalues: Tensor
     eigenvectors: Tensor
 
+class GeqrfResult(NamedTuple):
+    a: Tensor
+    tau: Tensor
+
 class InvExResult(NamedTuple):
     inverse: Tensor
     info: Tensor
@@ -69,6 +73,7 @@ __all__ = [
     "eigh",
     "eigvals",
     "eigvalsh",
+    "geqrf",
     "householder_product",
     "inv",
     "inv_ex",
@@ -78,6 +83,7 @@ __all__ = [
     "lu_factor",
     "lu_factor_ex",
     "lu_solve",
+    "lu_unpack",
     "matmul",
     "matrix_exp",
     "matrix_norm",
@@ -86,6 +92,7 @@ __all__ = [
     "matrix_transpose",
     "multi_dot",
     "norm",
+    "ormqr",
     "outer",
     "pinv",
     "qr",
@@ -125,6 +132,7 @@ def eig(x: ArrayLike) -> EigResult: ...
 def eigh(x: ArrayLike, UPLO: str | None = None) -> EighResult: ...
 def eigvals(x: ArrayLike) -> Tensor: ...
 def eigvalsh(x: ArrayLike, UPLO: str | None = None) -> Tensor: ...
+def geqrf(x: ArrayLike) -> GeqrfResult: ...
 def householder_product(x: ArrayLike, tau: ArrayLike) -> Tensor: ...
 def inv(x: ArrayLike) -> Tensor: ...
 def inv_ex(x: ArrayLike) -> InvExResult: ...
@@ -138,6 +146,7 @@ def lu_factor_ex(x: ArrayLike, pivot: bool = True) -> LUFactorExResult: ...
 def lu_solve(
     LU: ArrayLike, pivots: ArrayLike, b: ArrayLike, *, left: bool = True, adjoint: bool = False
 ) -> Tensor: ...
+def lu_unpack(LU: ArrayLike, pivots: ArrayLike) -> LUResult: ...
 def matmul(a: ArrayLike, b: ArrayLike) -> Tensor: ...
 def matrix_exp(x: ArrayLike) -> Tensor: ...
 def matrix_norm(
@@ -168,6 +177,9 @@ def norm(
     *,
     dim: int | tuple[int, ...] | None = None,
     keepdim: bool = False,
+) -> Tensor: ...
+def ormqr(
+    x: ArrayLike, tau: ArrayLike, other: ArrayLike, left: bool = True, transpose: bool = False
 ) -> Tensor: ...
 def outer(a: ArrayLike, b: ArrayLike) -> Tensor: ...
 def pinv(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...errors import ShapeError
 from ..annotations import ArrayLike, Tensor
 from ..batching import over_matrices
-from ..composed import computed, in_own_name
+from ..complex_numbers import conjugate_if_complex
+from ..composed import composed, computed, in_own_name
 from ..declared import op
 from ..elementary import pow
 from ..matmul import matmul
@@ -22,9 +23,11 @@ from .matrices import adjoint, as_matrices
 from .systems import solve_triangular
 
 __all__ = [
+    "geqrf",
     "householder_product",
     "matrix_exp",
     "multi_dot",
+    "ormqr",
     "vander",
 ]
 
@@ -147,23 +150,75 @@ def vander(x: ArrayLike, N: int | None = None) -> Tensor:
     return pow(expand_dims(x, -1), np.arange(count, dtype=np.int64))
 
 
+class GeqrfResult(NamedTuple):
+    a: Tensor
+    tau: Tensor
+
+
+@op(outputs=2)
+def _geqrf(x):
+    found, tau = np.linalg.qr(as_matrices("geqrf", x), "raw")
+    return np.ascontiguousarray(np.swapaxes(found, -1, -2)), tau
+
+
+_geqrf.__name__ = "geqrf"
+_geqrf.batched(over_matrices)
+
+
+@composed
+def geqrf(x: ArrayLike) -> GeqrfResult:
+    """The factorisation x = Q R as LAPACK has it: R on and above the diagonal of ``a``, and below
+    it, with ``tau``, what :func:`householder_product` and :func:`ormqr` make Q of. It has no
+    gradient; :func:`qr` has."""
+    return GeqrfResult(*_geqrf(x))
+
+
+def _reflected(v: Any, tau: Any, x: Any, adjoined: bool) -> Any:
+    """H₁ H₂ … H_k x, or its adjoint times x, for H_i = 1 − tau_i v_i v_iᴴ: it is 1 − V T Vᴴ for one
+    triangular T (Schreiber and Van Loan, 1989), T = D (1 + S)⁻¹, where D has tau on its diagonal
+    and S what is above that of Vᴴ V D."""
+    vh, scales = adjoint(v), expand_dims(tau, -1)
+    between = triu(matmul(vh, v), 1) * expand_dims(tau, -2)
+    part = matmul(vh, x)
+    if adjoined:
+        part = conjugate_if_complex(scales) * part
+        part = solve_triangular(adjoint(between), part, upper=False, unitriangular=True)
+    else:
+        part = scales * solve_triangular(between, part, upper=True, unitriangular=True)
+    return x - matmul(v, part)
+
+
+def _reflections(name: str, x: Any, tau: Any) -> Any:
+    """The vectors v_i as columns, from what stands below the diagonal of x."""
+    if x.ndim < 2 or (name == "householder_product" and x.shape[-2] < x.shape[-1]):
+        raise ShapeError(f"{name}: x needs as many rows as columns, not {x.shape}")
+    most = builtins.min(x.shape[-2:])
+    if tau.shape[:-1] != x.shape[:-2] or tau.ndim < 1 or tau.shape[-1] > most:
+        raise ShapeError(f"{name}: tau {tau.shape} does not fit an x of {x.shape}")
+    count = tau.shape[-1]
+    return tril(x[..., :count], -1) + np.eye(x.shape[-2], count, dtype=x.dtype)
+
+
 @computed
 def householder_product(x: ArrayLike, tau: ArrayLike) -> Tensor:
     """The first n columns of H₁ H₂ … H_k, where H_i = 1 − tau_i v_i v_iᴴ: x (…, m, n), m ≥ n, holds
-    below its diagonal what stands below the 1 of v_i; tau (…, k), k ≤ n. So a factorisation x = Q R
-    of LAPACK's ``geqrf`` tells its Q.
-
-    The product is 1 − V T Vᴴ for one triangular T (Schreiber and Van Loan, 1989).
-    """
+    below its diagonal what stands below the 1 of v_i; tau (…, k), k ≤ n. So :func:`geqrf` tells
+    the Q of Q R."""
     tau = operand("householder_product", tau, x)
-    if x.ndim < 2 or x.shape[-2] < x.shape[-1]:
-        raise ShapeError(f"householder_product: x needs as many rows as columns, not {x.shape}")
-    if tau.shape[:-1] != x.shape[:-2] or tau.ndim < 1 or tau.shape[-1] > x.shape[-1]:
-        raise ShapeError(f"householder_product: tau {tau.shape} does not fit an x of {x.shape}")
-    (rows, columns), count = x.shape[-2:], tau.shape[-1]
-    v = tril(x[..., :count], -1) + np.eye(rows, count, dtype=x.dtype)
-    vh, scales = adjoint(v), expand_dims(tau, -2)
-    between = triu(matmul(vh, v), 1) * scales
-    part = solve_triangular(between, vh[..., :columns], upper=True, unitriangular=True)
-    unit = np.eye(rows, columns, dtype=x.dtype)
-    return unit - matmul(v * scales, part)
+    v = _reflections("householder_product", x, tau)
+    return _reflected(v, tau, np.eye(*x.shape[-2:], dtype=x.dtype), False)
+
+
+@computed
+def ormqr(
+    x: ArrayLike, tau: ArrayLike, other: ArrayLike, left: bool = True, transpose: bool = False
+) -> Tensor:
+    """Q ``other``, or ``other`` Q if not ``left``, with Qᴴ for Q if ``transpose``; Q (m, m) is the
+    product of reflections that :func:`householder_product` makes of x and tau. Q is not formed."""
+    tau, other = operand("ormqr", tau, x), operand("ormqr", other, x)
+    v = _reflections("ormqr", x, tau)
+    if other.ndim < 2 or other.shape[-2 if left else -1] != x.shape[-2]:
+        raise ShapeError(f"ormqr: other {other.shape} does not fit an x of {x.shape}")
+    if left:
+        return _reflected(v, tau, other, bool(transpose))
+    return adjoint(_reflected(v, tau, adjoint(other), not transpose))

@@ -49,6 +49,7 @@ __all__ = [
     "lu_factor",
     "lu_factor_ex",
     "lu_solve",
+    "lu_unpack",
     "solve_triangular",
     "tensorinv",
     "tensorsolve",
@@ -318,6 +319,17 @@ def lu(x: ArrayLike, pivot: bool = True) -> LUResult:
     """
     factors, pivots = _lu_factor(x, bool(pivot))
     return LUResult(astype(_permutation(pivots, x.shape[-2]), factors.dtype), *_parts(factors))
+
+
+@composed
+def lu_unpack(LU: ArrayLike, pivots: ArrayLike) -> LUResult:
+    """P, L and U, as :func:`lu` gives them, from what :func:`lu_factor` gives."""
+    pivots = operand("lu_unpack", pivots)
+    least = builtins.min(LU.shape[-2:]) if LU.ndim > 1 else -1
+    if pivots.dtype.kind not in "iu" or pivots.shape != (*LU.shape[:-2], least):
+        shown = f"pivots {pivots.dtype} {pivots.shape}"
+        raise ShapeError(f"lu_unpack: {shown} do not fit an LU of {LU.shape}")
+    return LUResult(astype(_permutation(pivots, LU.shape[-2]), LU.dtype), *_parts(LU))
 
 
 @computed
