@@ -168,3 +168,17 @@ def test_settings_that_are_none() -> None:
         tt.multiply(x, x, alpha=1)
     with pytest.raises(TypeError, match="add: "):
         tt.add(x, x, x, alpha=1)
+
+
+def test_means_with_their_spreads_are_pytorchs() -> None:
+    """Whose corrections are 1 unless something is said."""
+    for function, spread in ((tt.var_mean, tt.var), (tt.std_mean, tt.std)):
+        for keywords, correction in (
+            ({}, 1),
+            ({"unbiased": False}, 0),
+            ({"unbiased": True}, 1),
+            ({"correction": 2}, 2),
+        ):
+            found, mean = function(X, dim=1, **keywords)
+            assert found.tolist() == spread(X, 1, correction).tolist()
+            assert mean.tolist() == X.mean(1).tolist()

@@ -82,7 +82,7 @@ def respelled(name: str, parameters: Iterable[str], given: dict[str, Any]) -> di
     for keyword in keywords:
         if keyword in given and not (keyword == "as_tuple" and given[keyword]):
             raise TypeError(f"{name}: {name}({keyword}=) {way}")
-    if name in ("std", "var"):
+    if name in ("std", "var", "std_mean", "var_mean"):
         given = _of_spread(name, given)
     others = NAMES_OF.get(name, {})
     made: dict[str, Any] = {}
@@ -116,7 +116,7 @@ def _of_spread(name: str, given: dict[str, Any]) -> dict[str, Any]:
     given = dict(given)
     if "unbiased" in given:
         given["correction"] = int(bool(given.pop("unbiased")))
-    if "dim" in given and "correction" not in given:
+    if name in ("std", "var") and "dim" in given and "correction" not in given:
         raise TypeError(
             f"{name}: {name}(dim=) divides by n - 1 in PyTorch, by n here; say correction=1 or 0"
             f" with it, or {name}(axis=)"

@@ -28,6 +28,10 @@ class MantissaExponent(NamedTuple):
     mantissa: Tensor
     exponent: Tensor
 
+class Histogram(NamedTuple):
+    hist: Tensor
+    bin_edges: Tensor
+
 class LstsqResult(NamedTuple):
     solution: Tensor
     residuals: Tensor
@@ -675,6 +679,16 @@ class Made(Operators):
     ) -> Tensor:
         """How many elements are in each of ``bins`` equal parts of [min, max], in the dtype of
         x; between the smallest and the largest where both bounds are 0. It has no gradient."""
+    def histogram(
+        self,
+        bins: ArrayLike = 10,
+        range: tuple[builtins.float, builtins.float] | None = None,
+        weight: ArrayLike | None = None,
+        density: builtins.bool = False,
+    ) -> Histogram:
+        """How many elements, or how much of ``weight``, is in each of ``bins`` equal parts of
+        ``range``, or between edges that are given, in the dtype of x; with ``density`` so
+        that the integral is 1. Also the edges. It has no gradient."""
     def hsplit(
         self, indices_or_sections: builtins.int | Sequence[builtins.int]
     ) -> tuple[Tensor, ...]:

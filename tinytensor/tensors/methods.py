@@ -36,7 +36,7 @@ METHODS = [
     "eq", "erf", "erfc", "erfinv", "exp", "exp2", "expand_dims", "expm1", "fix", "flatten",
     "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac",
     "frexp", "gather", "gcd", "ge", "ger", "greater", "greater_equal", "gt", "hardshrink",
-    "heaviside", "histc", "hsplit", "hypot", "i0", "igamma", "igammac", "index_add",
+    "heaviside", "histc", "histogram", "hsplit", "hypot", "i0", "igamma", "igammac", "index_add",
     "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inner", "inverse",
     "is_complex", "is_floating_point", "isclose", "isfinite", "isin", "isinf", "isnan",
     "isneginf", "isposinf", "isreal", "istft", "kron", "kthvalue", "lcm", "ldexp", "le", "lerp",
