@@ -19,6 +19,11 @@ row(
     torch=lambda torch, x, mask, value: torch.masked_fill(x, mask, value),
 )
 row(
+    "fill",
+    lambda rng: [case(normal(rng, 2, 4), normal(rng)), case(normal(rng), 1.5)],
+    torch=lambda torch, x, value: torch.fill(x, value),
+)
+row(
     "masked_select",
     lambda rng: [case(normal(rng, 2, 4), MASK), case(normal(rng, 4), MASK)],
     torch=lambda torch, x, mask: torch.masked_select(x, mask),

@@ -109,6 +109,19 @@ def test_all_integers_without_gaps_are_drawn() -> None:
         assert 0.9 * most < float(x.max()) <= most
 
 
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_both_parts_of_complex_numbers(dtype: str) -> None:
+    x = tt.zeros(200, 200, dtype=dtype)
+    found = x.uniform_(-1, 3).numpy()
+    for part in (found.real, found.imag):
+        assert -1 <= part.min() <= part.max() < 3
+        assert abs(part.mean() - 1) < 0.05
+    found = x.normal_(2, 4).numpy()
+    assert abs(found.mean() - 2) < 0.2
+    for part in (found.real, found.imag):
+        assert abs(part.var() - 8) < 0.5
+
+
 def test_a_chance_for_each() -> None:
     x = tt.zeros(2, 3).bernoulli_(tt.tensor([0.0, 1.0, 0.0]))
     assert x.tolist() == [[0, 1, 0]] * 2

@@ -29,6 +29,7 @@ from .updates import joined, scatter, updated
 
 __all__ = [
     "argwhere",
+    "fill",
     "index_copy",
     "index_fill",
     "index_reduce",
@@ -72,6 +73,14 @@ def masked_fill(x: ArrayLike, mask: ArrayLike, value: ArrayLike) -> Tensor:
     if value.ndim:
         raise ShapeError(f"masked_fill: value is {value.shape}, not one number; tt.where takes it")
     return where(mask, value if value.dtype == x.dtype else astype(value, x.dtype), x)
+
+
+@composed
+def fill(x: ArrayLike, value: ArrayLike) -> Tensor:
+    """``value``, one number, in the shape and dtype of x, which gets a gradient of zeros."""
+    if np.ndim(value):
+        raise ShapeError(f"fill: value is {np.shape(value)}, not one number")
+    return updated("fill", x, ..., value, None)
 
 
 @composed

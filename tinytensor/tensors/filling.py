@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..dtypes import is_real_floating
+from ..dtypes import is_complex, is_real_floating
 from ..errors import DtypeError, RangeError, ShapeError
 from ..ops.annotations import Tensor
 from ..ops.checks import number
@@ -35,8 +35,10 @@ def _filler(draw: Callable[..., Any]) -> Callable[..., Tensor]:
     return method
 
 
-def _floats(name: str, x: Tensor) -> np.dtype:
-    """The dtype to draw in for a tensor of real floats: of 16 bits, float32."""
+def _floats(name: str, x: Tensor, complex_too: bool = False) -> np.dtype:
+    """The dtype to draw in for a tensor of floats: of 16 bits, float32."""
+    if complex_too and is_complex(x):
+        return x.dtype
     if not is_real_floating(x):
         raise DtypeError(f"{name}: draws floats, but the tensor is {x.dtype} of {x.shape}")
     return np.dtype(np.float64 if x.dtype == np.float64 else np.float32)
@@ -46,8 +48,9 @@ def _floats(name: str, x: Tensor) -> np.dtype:
 def normal_(
     x: Tensor, mean: float = 0.0, std: float = 1.0, generator: np.random.Generator | None = None
 ) -> Tensor:
-    """Overwrite the elements by normal numbers of this mean and standard deviation."""
-    kind = _floats("normal_", x)
+    """Overwrite the elements by normal numbers of this mean and standard deviation; of complex ones
+    each part has half the variance."""
+    kind = _floats("normal_", x, complex_too=True)
     mean, std = number("normal_", "mean", mean), number("normal_", "std", std, 0)
     return random.randn(x.shape, kind, generator) * kind.type(std) + kind.type(mean)
 
@@ -56,12 +59,17 @@ def normal_(
 def uniform_(
     x: Tensor, low: float = 0.0, high: float = 1.0, generator: np.random.Generator | None = None
 ) -> Tensor:
-    """Overwrite the elements by uniform numbers from [low, high)."""
-    kind = _floats("uniform_", x)
+    """Overwrite the elements, of complex ones both parts, by uniform numbers from [low, high)."""
+    kind = _floats("uniform_", x, complex_too=True)
     low = number("uniform_", "low", low)
     high = number("uniform_", "high", high, low)
-    drawn = random.rand(x.shape, kind, generator) * kind.type(high - low) + kind.type(low)
-    return np.minimum(drawn, np.nextafter(kind.type(high), kind.type(low)))  # if it was rounded up
+    drawn = random.rand(x.shape, kind, generator)
+    parts = drawn.reshape(-1).view(drawn.real.dtype)
+    real = parts.dtype.type
+    parts *= real(high - low)
+    parts += real(low)
+    np.minimum(parts, np.nextafter(real(high), real(low)), out=parts)  # if it was rounded up
+    return drawn
 
 
 @_filler

@@ -1241,7 +1241,8 @@ class Made(Operators):
         std: builtins.float = 1.0,
         generator: np.random.Generator | None = None,
     ) -> Tensor:
-        """Overwrite the elements by normal numbers of this mean and standard deviation."""
+        """Overwrite the elements by normal numbers of this mean and standard deviation; of
+        complex ones each part has half the variance."""
     def not_equal(self, b: ArrayLike) -> Tensor:
         """a ≠ b, as a tensor of bool."""
     def not_equal_(self, b: ArrayLike) -> Tensor:
@@ -1752,7 +1753,8 @@ class Made(Operators):
         high: builtins.float = 1.0,
         generator: np.random.Generator | None = None,
     ) -> Tensor:
-        """Overwrite the elements by uniform numbers from [low, high)."""
+        """Overwrite the elements, of complex ones both parts, by uniform numbers from [low,
+        high)."""
     def unique(
         self,
         sorted: builtins.bool = True,
