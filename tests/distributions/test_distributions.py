@@ -288,6 +288,33 @@ def test_the_nearest_formula_is_taken() -> None:
 # --- Under transforms ----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", [*DRAWN, "Categorical"])
+def test_draws_of_lanes(name: str) -> None:
+    """Of lanes that draw others, of lanes that draw the same, and of parameters without lanes."""
+    make = DRAWN[name][0] if name in DRAWN else lambda: D.Categorical(tt.ones(9))
+    if name in ("Gamma", "Chi2", "Poisson", "Normal", "Exponential"):
+        kind, more = getattr(D, name), (2.0,) if name in ("Gamma", "Normal") else ()
+        made = {
+            how: vmap(lambda x: kind(x, *more).sample((20,)), randomness=how)(tt.ones(3)).numpy()
+            for how in ("same", "different")
+        }
+        np.testing.assert_array_equal(made["same"][0], made["same"][2])
+        assert not np.array_equal(made["different"][0], made["different"][2])
+        slopes = vmap(grad(lambda x: kind(x, *more).log_prob(1.0)))(tt.ones(3))
+        assert slopes.shape == (3,)
+    plain = vmap(lambda x: make().sample((20,)) + 0 * x, randomness="different")(tt.ones(3))
+    assert not np.array_equal(plain[0].numpy(), plain[1].numpy())
+    same = vmap(lambda x: make().sample((20,)) + 0 * x, randomness="same")(tt.ones(3))
+    np.testing.assert_array_equal(same[0].numpy(), same[1].numpy())
+    with pytest.raises(RuntimeError, match="a random draw within vmap"):
+        vmap(lambda x: make().sample() + 0 * x)(tt.ones(3))
+
+
+def test_gradients_of_draws_in_lanes() -> None:
+    slopes = vmap(grad(lambda a: D.Gamma(a, 1.0).rsample()), randomness="different")(tt.ones(4))
+    assert (slopes.numpy() > 0).all()
+
+
 def test_lanes_and_second_derivatives() -> None:
     scale = tt.tensor([0.5, 1.0, 2.0])
 

@@ -15,7 +15,7 @@ from ..dtypes import finfo
 from ..errors import ShapeError
 from ..ops.annotations import ArrayLike
 from ..tensors.creation import arange, eye, full_like
-from ..tensors.sampling import bernoulli, multinomial, poisson
+from ..tensors.sampling import bernoulli, draws_of_lanes, multinomial, poisson, with_lanes_that_draw
 from ..tensors.tensor import Shape, Tensor, op
 from . import constraints
 from .distribution import Distribution, Generator, lazy, together
@@ -114,6 +114,9 @@ def _binomial(count, probs, generator):
     return np.asarray(drawn, probs.dtype)
 
 
+_binomial.batched(draws_of_lanes)
+
+
 class Binomial(_OfChances):
     """How many of ``total_count`` draws of :class:`Bernoulli` are 1."""
 
@@ -155,7 +158,7 @@ class Binomial(_OfChances):
     def sample(self, sample_shape: Any = (), *, generator: Generator = None) -> Tensor:
         shape = self._extended_shape(sample_shape)
         count, p = (ops.broadcast_to(x.detach(), shape) for x in (self.total_count, self.probs))
-        return _binomial(count, p, generator)
+        return _binomial(count, with_lanes_that_draw(p), generator)
 
     def log_prob(self, value: ArrayLike) -> Tensor:
         x, n = self._value(value), self.total_count

@@ -15,7 +15,9 @@ import numpy as np
 from .. import kernels, ops, random
 from ..errors import ShapeError
 from ..ops.annotations import ArrayLike
+from ..ops.batching import elementwise
 from ..tensors.creation import full_like
+from ..tensors.sampling import draws_of_lanes, with_lanes_that_draw
 from ..tensors.tensor import Tensor, op
 from . import constraints
 from .continuous import _Univariate
@@ -29,6 +31,10 @@ def _standard_gamma(concentration, generator):
     drawn = random.resolve(generator).standard_gamma(np.asarray(concentration, np.float64))
     least = np.finfo(concentration.dtype).smallest_normal  # 0 would have no logarithm
     return np.maximum(drawn, least).astype(concentration.dtype)
+
+
+def _drawn(concentration: Tensor, generator: Generator) -> Tensor:
+    return _standard_gamma(with_lanes_that_draw(concentration), generator)
 
 
 @op
@@ -71,6 +77,8 @@ def _slope_by_tail(alpha: np.ndarray, x: np.ndarray) -> np.ndarray:
     return (weights * bend * gaps).sum(-1) / c
 
 
+_slope_of_draw.batched(elementwise)
+_standard_gamma.batched(draws_of_lanes)
 _standard_gamma.grad(
     concentration=lambda g, concentration, out: g * _slope_of_draw(concentration, out)
 )
@@ -104,7 +112,7 @@ class Gamma(_Univariate):
 
     def rsample(self, sample_shape: Any = (), *, generator: Generator = None) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        return _standard_gamma(ops.broadcast_to(self.concentration, shape), generator) / self.rate
+        return _drawn(ops.broadcast_to(self.concentration, shape), generator) / self.rate
 
     def log_prob(self, value: ArrayLike) -> Tensor:
         x, a = self._value(value), self.concentration
@@ -168,7 +176,7 @@ class StudentT(_Univariate):
     def rsample(self, sample_shape: Any = (), *, generator: Generator = None) -> Tensor:
         shape = self._extended_shape(sample_shape)
         normal = self._normal(shape, generator)
-        squares = 2 * _standard_gamma(ops.broadcast_to(0.5 * self.df, shape), generator)
+        squares = 2 * _drawn(ops.broadcast_to(0.5 * self.df, shape), generator)
         return self.loc + self.scale * (normal * ops.rsqrt(squares / self.df))
 
     def log_prob(self, value: ArrayLike) -> Tensor:
@@ -223,7 +231,7 @@ class Dirichlet(Distribution):
 
     def rsample(self, sample_shape: Any = (), *, generator: Generator = None) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        parts = _standard_gamma(ops.broadcast_to(self.concentration, shape), generator)
+        parts = _drawn(ops.broadcast_to(self.concentration, shape), generator)
         return parts / ops.sum(parts, -1, keepdims=True)
 
     def log_prob(self, value: ArrayLike) -> Tensor:

@@ -10,7 +10,7 @@ from .. import ops, random
 from ..dtypes import is_floating, is_real_floating
 from ..errors import DtypeError, ShapeError
 from ..ops.annotations import ArrayLike
-from ..ops.batching import over_leading_axes
+from ..ops.batching import lanes_of, over_leading_axes, padded, rank
 from ..ops.checks import counts, number
 from .batched import drawn
 from .creation import asarray, rand, randint, randn
@@ -88,16 +88,49 @@ def normal(
     return ops.astype(given[0] + given[1] * x, x.dtype)
 
 
+def draws_of_lanes(op: Any, args: Any, mapped: Any, static: Any) -> Any:
+    """The batching rule of ops that draw by parameters, behind which the generator stands. Where
+    the lanes draw the same, each has a generator of one seed."""
+    *others, how = random.in_lanes.get()
+    *parameters, generator = args
+    key = random.draw_key(generator) if how == "same" else 0
+    if how == "error":
+        random.resolve(generator)  # which says so
+    token = random.in_lanes.set(tuple(others))
+    try:
+        if how == "different":
+            ndim = max(map(rank, parameters, mapped))
+            return op(*map(padded, parameters, mapped, [ndim] * len(parameters)), generator)
+        lanes = [
+            op(*(x[i] if o else x for x, o in zip(args[:-1], mapped, strict=False)), seeded)
+            for i in range(lanes_of(args, mapped))
+            for seeded in [random.seeded(key)]
+        ]
+        return ops.stack(lanes)
+    finally:
+        random.in_lanes.reset(token)
+
+
+def with_lanes_that_draw(x: Tensor) -> Tensor:
+    """x, in each lane of a vmap that draws others: what has no lanes could draw but once."""
+    if "different" not in random.in_lanes.get():
+        return x
+    return x + drawn(lambda shape: np.zeros(shape, x.dtype), ())
+
+
 @op
 def _poisson(rates, generator):
     return random.resolve(generator).poisson(rates).astype(np.asarray(rates).dtype)
+
+
+_poisson.batched(draws_of_lanes)
 
 
 def poisson(rates: ArrayLike, *, generator: np.random.Generator | None = None) -> Tensor:
     """Numbers of events of which ``rates`` says how many there are on average, in its dtype."""
     x = _floats("poisson", "rates", rates)
     _check("poisson", "rates", x, "at least 0", lambda a: ~(a >= 0))
-    return _poisson(x, generator)
+    return _poisson(with_lanes_that_draw(x), generator)
 
 
 @op
