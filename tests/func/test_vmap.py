@@ -162,7 +162,6 @@ def test_a_lane_sees_its_own_shape() -> None:
         (lambda x: tt.arange(3.0)[x > 0], r"x\[mask\]: under vmap"),
         (lambda x: tt.nonzero(x[None]), "nonzero: the shape of its result"),
         (lambda x: x.fill_(1.0), r"fill_: .*x\.at"),
-        (lambda x: x.data, "data: under vmap"),
     ],
 )
 def test_what_a_lane_cannot_do(f: Callable[..., Any], message: str) -> None:
