@@ -20,8 +20,8 @@ cdef class Op:
     cdef public bint variadic, may_copy
     cdef public long long operands
     cdef public tuple residuals, tail
-    cdef public list names, static
-    cdef public dict rules, plans, defaults
+    cdef public list names, static, known
+    cdef public dict rules, plans, defaults, synonyms
     cdef public object joint
     @cython.locals(
         needing=cython.longlong, bit=cython.longlong, variable=Variable, highest=Variable,
@@ -29,6 +29,8 @@ cdef class Op:
         foreign=bint, listed=bint,
     )
     cpdef call(self, tuple args, dict kwargs)
+    @cython.locals(bound=dict, names=list)
+    cpdef tuple bind(self, tuple args, dict kwargs)
     @cython.locals(variable=Variable)
     cpdef wrap_all(self, tuple args, static, long long needing, got, bint narrow)
     @cython.locals(source=Variable)

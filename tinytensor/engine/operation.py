@@ -102,6 +102,7 @@ class Op:
         self.names = names + rest
         if variadic:  # the inputs stand in the call's frame as one thing
             self.names, self.static = self.names[:1], self.names[1:] + self.static
+        self.known = [*self.names, *self.static]
         self.arity = -1 if self.static else len(self.names)
         self.tail = tuple([d for n, d in self.defaults.items() if n in self.names])
         self.dtype_at = self.names.index("dtype") if "dtype" in self.names else -1
@@ -177,19 +178,19 @@ class Op:
 
     def bind(self, args, kwargs):
         """The op that the call is of, all its arguments in order, and the static ones by name."""
-        names = [*self.names, *self.static] if self.variadic else self.names
+        names = self.known if self.variadic else self.names
         if len(args) > len(names):
             raise TypeError(f"{self.__name__}: takes {len(names)} arguments, not {len(args)}")
         bound = dict(zip(names, args))
         for name, value in kwargs.items():
             name = self.synonyms.get(name, name)
-            if name in bound or name not in [*self.names, *self.static]:
+            if name in bound or name not in self.known:
                 return respelled(self, args, kwargs)
             bound[name] = value
-        for name in [*self.names, *self.static]:
-            if name not in bound and name not in self.defaults:
-                raise TypeError(f"{self.__name__}: argument {name!r} is missing")
-            bound.setdefault(name, self.defaults.get(name))
+        bound = {**self.defaults, **bound}
+        if len(bound) < len(self.known):
+            missing = [name for name in self.known if name not in bound]
+            raise TypeError(f"{self.__name__}: argument {missing[0]!r} is missing")
         return self, tuple([bound[n] for n in self.names]), {n: bound[n] for n in self.static}
 
     def call(self, args, kwargs):

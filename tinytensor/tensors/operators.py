@@ -215,17 +215,17 @@ class Operators(Variable):
         """The elements, in C order, in another shape: ``reshape(2, 3)`` or ``reshape((2, 3))``."""
         return reshape_op.call((self, as_shape(shape), None), None)
 
-    def sum(self, axis: Axes = None, keepdims: bool = False, *, dtype: Any = None,
-            dim: Axes = None, keepdim: bool = False) -> Tensor:
+    def sum(self, axis: Axes = None, keepdims: bool = False, *, dim: Axes = None,
+            keepdim: bool = False) -> Tensor:
         """The sum over ``axis``, or PyTorch's ``dim``: see :func:`tinytensor.sum`."""
-        if dim is not None or keepdim:
-            return sum_op(self, one_of("sum", axis, dim), keepdim or keepdims, dtype)
-        return sum_op.call((self, axis, keepdims, dtype), None)
+        if dim is not None or keepdim is not False:
+            return sum_op(self, one_of("sum", axis, dim), keepdim or keepdims)
+        return sum_op.call((self, axis, keepdims, None), None)
 
     def mean(self, axis: Axes = None, keepdims: bool = False, *,
              dim: Axes = None, keepdim: bool = False) -> Tensor:
         """The mean over ``axis``, or PyTorch's ``dim``: see :func:`tinytensor.mean`."""
-        if dim is not None or keepdim:
+        if dim is not None or keepdim is not False:
             return mean_op(self, one_of("mean", axis, dim), keepdim or keepdims)
         return mean_op.call((self, axis, keepdims), None)
 
