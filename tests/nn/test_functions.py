@@ -28,7 +28,7 @@ def test_pad_takes_elements_away(torch: Any, mode: str, lengths: tuple[int, ...]
 
 
 def test_pad_takes_no_more_than_there_is() -> None:
-    with pytest.raises(tt.ShapeError, match=r"pad: .* are taken away where there are 2"):
+    with pytest.raises(tt.ShapeError, match=r"pad: \(-2, -1\) takes more elements than axis 0"):
         F.pad(tt.ones(2), (-2, -1))
 
 

@@ -227,21 +227,7 @@ def pad(
         raise ValueError(f"pad: pad has {len(pad)} lengths, input has {input.ndim} axes")
     pairs = [(0, 0)] * (input.ndim - len(pad) // 2)
     pairs += [(pad[i], pad[i + 1]) for i in range(len(pad) - 2, -1, -2)]
-    more = tuple((max(before, 0), max(behind, 0)) for before, behind in pairs)
-    fewer = [(max(-before, 0), max(-behind, 0)) for before, behind in pairs]
-    with_number = 0 if value is None else value
-    if not any(map(any, fewer)):
-        return ops.pad(input, more, modes[mode], with_number)
-    if mode == "circular":  # what is left goes round
-        return ops.pad(_without_ends(input, fewer), more, "wrap")
-    return _without_ends(ops.pad(input, more, modes[mode], with_number), fewer)
-
-
-def _without_ends(x: Tensor, ends: list[tuple[int, int]]) -> Tensor:
-    for n, cut in zip(x.shape, ends, strict=True):
-        if sum(cut) > n:
-            raise ShapeError(f"pad: {cut} elements are taken away where there are {n}: {x.shape}")
-    return x[tuple(slice(a, n - b) for n, (a, b) in zip(x.shape, ends, strict=True))]
+    return ops.pad(input, tuple(pairs), modes[mode], 0 if value is None else value)
 
 
 def batch_norm(
