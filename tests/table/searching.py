@@ -50,6 +50,12 @@ def _unsorted(rng: np.random.Generator) -> tuple[Any, ...]:
 
 
 row(
+    "unravel_index",
+    lambda rng: [case(rng.integers(0, 24, (3, 4)), (2, 3, 4)), case(rng.integers(0, 6, 5), (6,))],
+    torch=lambda torch, indices, shape: torch.unravel_index(indices, shape),
+    differentiable=False,
+)
+row(
     "bucketize",
     lambda rng: [
         case(some(rng), np.sort(rng.normal(size=5))),

@@ -56,7 +56,7 @@ from .shape import (
     swapaxes,
     unstack,
 )
-from .tensor_products import outer, tensordot
+from .tensor_products import outer, tensordot, vecdot
 
 absolute = abs
 amax, amin = max, min
@@ -102,6 +102,16 @@ mm, bmm, mv, dot = (
     _product(name, axes)
     for name, axes in {"mm": (2, 2), "bmm": (3, 3), "mv": (2, 1), "dot": (1, 1)}.items()
 )
+
+
+@composed
+def vdot(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """Σ ā b of arrays of one axis."""
+    if (np.ndim(a), np.ndim(b)) != (1, 1) or np.shape(a) != np.shape(b):
+        raise ShapeError(
+            f"vdot: takes two arrays of one axis and size, not {np.shape(a)} and {np.shape(b)}"
+        )
+    return vecdot(a, b)
 
 
 @composed
@@ -193,6 +203,6 @@ __all__ = [
     "concatenate", "div", "dot", "eq", "fix", "ge", "ger", "gt", "inner", "inverse", "is_complex",
     "is_floating_point", "le", "lt", "mm", "movedim", "mul", "mv", "ne", "neg", "numel", "permute",
     "ravel", "repeat_interleave", "sgn", "sub", "swapdims", "t", "transpose", "trapz",
-    "true_divide", "unbind", "unique", "unsqueeze",
+    "true_divide", "unbind", "unique", "unsqueeze", "vdot",
 ]
 # fmt: on

@@ -11,7 +11,7 @@ from ..engine.operation import MANY
 from ..errors import ShapeError
 from ..kernels.reference.checks import own_axis
 from .annotations import ArrayLike, Axes, Tensor
-from .batching import along_axis, lanes_of, refused, with_lanes
+from .batching import along_axis, elementwise, lanes_of, refused, with_lanes
 from .batching import reduction as over_lanes
 from .checks import axis_index, integers
 from .composed import composed
@@ -32,6 +32,7 @@ __all__ = [
     "unique_counts",
     "unique_inverse",
     "unique_values",
+    "unravel_index",
 ]
 
 # --- Sorting ---------------------------------------------------------------------------------
@@ -159,6 +160,18 @@ def bucketize(
     if np.ndim(boundaries) != 1:
         raise ShapeError(f"boundaries must have one axis, but are {np.shape(boundaries)}")
     return searchsorted(boundaries, x, "left", None, right, out_int32)
+
+
+@op(outputs=MANY)
+def unravel_index(indices: ArrayLike, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """The index along each axis of an array of ``shape`` of those elements that have the numbers
+    ``indices`` in C order.
+
+    >>> import tinytensor as tt
+    >>> tt.unravel_index(tt.tensor([5, 0]), (2, 3))
+    (tensor([1, 0]), tensor([2, 0]))
+    """
+    return np.unravel_index(integers("unravel_index", "indices", indices), shape)
 
 
 @op
@@ -295,5 +308,6 @@ def _isin_lanes(op, args, mapped, static):
     return NotImplemented if mapped[1] else op(*args)
 
 
+unravel_index.batched(elementwise)
 searchsorted.batched(_searchsorted_lanes)
 isin.batched(_isin_lanes)

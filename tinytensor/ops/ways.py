@@ -54,7 +54,6 @@ WAYS: dict[str, dict[str, str]] = {
         "triangular_solve": "tt.linalg.solve_triangular",
         "unsqueeze_": "x = x.unsqueeze(dim)",
         "untyped_storage": "there are no storages: a tensor's memory is that of x.numpy().",
-        "vdot": "tt.vecdot(x, y)",
     },
     "tinytensor": {
         "BoolTensor": "tt.tensor(data, dtype=tt.bool)",
@@ -113,9 +112,7 @@ WAYS: dict[str, dict[str, str]] = {
         "svd_lowrank": "tt.linalg.svd",
         "symeig": "tt.linalg.eigh",
         "triangular_solve": "tt.linalg.solve_triangular",
-        "unravel_index": "numpy.unravel_index",
         "vander": "tt.linalg.vander(x), whose powers ascend; tt.flip(…, -1) has torch.vander's.",
-        "vdot": "tt.vecdot",
     },
     "tinytensor.fft": {},
     "tinytensor.linalg": {},

@@ -1791,6 +1791,8 @@ class Made(Operators):
         keepdim: builtins.bool = False,
     ) -> Tensor:
         """The variance, Σ (x − mean)² / (n − correction). NumPy's default is 0, PyTorch's 1."""
+    def vdot(self, b: ArrayLike) -> Tensor:
+        """Σ ā b of arrays of one axis."""
     def vsplit(
         self, indices_or_sections: builtins.int | Sequence[builtins.int]
     ) -> tuple[Tensor, ...]:
