@@ -223,6 +223,13 @@ def test_matrices_that_cannot_be_solved() -> None:
     assert info.tolist() == [0, 2, 1]
     np.testing.assert_allclose(factor[0].numpy(), [[2**0.5, 0], [0, 2]], rtol=1e-6)
     assert np.isnan(factor[1:].numpy()).all()
+    for failing in (linalg.inv_ex, linalg.cholesky_ex, linalg.lu_factor_ex):
+        with pytest.raises(tt.LinAlgError, match=rf"^{failing.__name__}: no result"):
+            failing(both, check_errors=True)
+        failing(both[:1], check_errors=True)
+    q, r = linalg.qr(both, "r")
+    assert q.shape == (0,)
+    np.testing.assert_array_equal(r.numpy(), linalg.qr(both).R.numpy())
     for p in (None, 2, 1, "fro", float("inf")):
         assert linalg.cond(both, p).numpy()[2] == np.inf
     assert linalg.logdet(both).numpy()[1:].tolist() == pytest.approx([np.nan, -np.inf], nan_ok=True)
@@ -241,6 +248,7 @@ def test_matrices_that_cannot_be_solved() -> None:
         (lambda: linalg.solve_triangular(tt.eye(2), tt.ones(2), upper=True), r"matrices: .*\(2,\)"),
         (lambda: linalg.lstsq(tt.ones((3, 2)), tt.ones((2, 2))), r"sizes differ: a is \(3, 2\)"),
         (lambda: linalg.lu_factor(tt.ones(3)), "needs matrices"),
+        (lambda: linalg.solve(tt.eye(2), tt.ones(2), left=False), "needs matrices if not left"),
         (lambda: linalg.matrix_exp(tt.ones((2, 3))), "square matrices"),
         (lambda: linalg.multi_dot([tt.ones((2, 3)), tt.ones((2, 3))]), "inner sizes"),
         (lambda: linalg.multi_dot([tt.ones((2, 3))]), "needs"),

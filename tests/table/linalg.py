@@ -31,9 +31,12 @@ row(
         case(_regular(rng, 3, 3), normal(rng, 3)),
         case(_regular(rng, 2, 3, 3), normal(rng, 3, 2)),
         case(_regular(rng, 2, 2, 2), normal(rng, 2)),
+        case(_regular(rng, 3, 3), normal(rng, 2, 3), left=False),
     ],
-    torch=lambda torch, a, b: (
-        torch.linalg.solve(a, b[:, None])[..., 0] if b.ndim == 1 else torch.linalg.solve(a, b)
+    torch=lambda torch, a, b, left=True: (
+        torch.linalg.solve(a, b[:, None])[..., 0]
+        if b.ndim == 1
+        else torch.linalg.solve(a, b, left=left)
     ),
     float32_tolerance=1e-4,
 )

@@ -1600,8 +1600,9 @@ class Made(Operators):
         self, axis: builtins.int = -1, dtype: Dtype = None, *, dim: builtins.int = -1
     ) -> Tensor:
         """exp(x) / Σ exp(x), the sum along ``axis``; of x cast to ``dtype``, if one is given."""
-    def solve(self, b: ArrayLike) -> Tensor:
-        """The x of a x = b: a (…, n, n), b (n,) or (…, n, k). Errors if a is singular."""
+    def solve(self, b: ArrayLike, left: builtins.bool = True) -> Tensor:
+        """The x of a x = b, or of x a = b if not ``left``: a (…, n, n), b (n,) or (…, n, k), or
+        (…, k, n). An error if a is singular."""
     def split(
         self, indices_or_sections: builtins.int | Sequence[builtins.int], axis: builtins.int = 0
     ) -> tuple[Tensor, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 from ...dtypes import is_complex
 from ...engine.core import GraphError
 from ...engine.operation import Op
+from ...errors import LinAlgError, ShapeError
 from ...kernels.reference.promotion import promoting
 from ..annotations import ArrayLike, Tensor
 from ..batching import over_matrices, padded, rank
@@ -26,6 +27,7 @@ from ..elementary import atan2
 from ..indexing import advanced_index
 from ..logic import equal, less, logical_and, where
 from ..matmul import matmul
+from ..operands import operand
 from ..shape import broadcast_to, clone, concat, expand_dims, tril, triu
 from ..tensor_products import diagonal
 from .matrices import (
@@ -64,14 +66,13 @@ __all__ = [
 
 @op
 @promoting(floating=True)
-def solve(a: ArrayLike, b: ArrayLike) -> Tensor:
-    """The x of a x = b: a (…, n, n), b (n,) or (…, n, k). Errors if a is singular."""
+def _solve(a, b):
     return np.linalg.solve(as_matrices("solve", a, square=True), b)
 
 
 def _transposed_solve(g, a, b):
     """Where b is a vector, g is one for each matrix."""
-    return solve(a.mT, g) if b.ndim > 1 else solve(a.mT, expand_dims(g, -1))[..., 0]
+    return _solve(a.mT, g) if b.ndim > 1 else _solve(a.mT, expand_dims(g, -1))[..., 0]
 
 
 def _solve_to_a(g, a, b, out):
@@ -87,11 +88,29 @@ def _solve_lanes(op, args, mapped, static):
         return NotImplemented
     b = expand_dims(b, -1) if of_b == 1 else b
     ndim = builtins.max(of_a, of_b)
-    out = solve(padded(a, mapped[0], ndim), padded(b, mapped[1], ndim))
+    out = _solve(padded(a, mapped[0], ndim), padded(b, mapped[1], ndim))
     return out[..., 0] if of_b == 1 else out
 
 
-solve.batched(_solve_lanes).grad(a=_solve_to_a, b=_transposed_solve)
+_solve.batched(_solve_lanes).grad(a=_solve_to_a, b=_transposed_solve)
+
+
+@composed
+def solve(a: ArrayLike, b: ArrayLike, left: bool = True) -> Tensor:
+    """The x of a x = b, or of x a = b if not ``left``: a (…, n, n), b (n,) or (…, n, k), or
+    (…, k, n). An error if a is singular."""
+    if left:
+        return _solve(a, b)
+    b = operand("solve", b, a)
+    if a.ndim < 2 or b.ndim < 2:
+        raise ShapeError(f"solve: needs matrices if not left: a is {a.shape}, b {b.shape}")
+    return _solve(a.mT, b.mT).mT
+
+
+def raise_if(name: str, check_errors: bool, info: Any) -> None:
+    """An error where ``info`` tells of a matrix that has no result, if that is asked for."""
+    if check_errors and not info.level and info.value.any():
+        raise LinAlgError(f"{name}: no result for some matrices: info is {info.value.tolist()}")
 
 
 @op
@@ -131,15 +150,17 @@ _inv_ex.grad(x=lambda g, out: -matmul(out[0].mT, matmul(g[0], out[0].mT)))
 
 
 @composed
-def inv_ex(x: ArrayLike) -> InvExResult:
+def inv_ex(x: ArrayLike, check_errors: bool = False) -> InvExResult:
     """x⁻¹ without an error: ``info`` is 0 for each matrix that has an inverse, and 1 where it has
-    none, and NaN stands for it.
+    none, and NaN stands for it. With ``check_errors`` it is an error after all.
 
     >>> import tinytensor as tt
     >>> tt.linalg.inv_ex(tt.tensor([[[2.0]], [[0.0]]])).info
     tensor([0, 1], dtype=int32)
     """
-    return InvExResult(*_inv_ex(x))
+    found = InvExResult(*_inv_ex(x))
+    raise_if("inv_ex", check_errors, found.info)
+    return found
 
 
 @op
@@ -380,10 +401,13 @@ _cholesky_ex.grad(x=lambda g, out, upper: _cholesky_to_x(g[0], out[0], upper))
 
 
 @composed
-def cholesky_ex(x: ArrayLike, upper: bool = False) -> CholeskyExResult:
+def cholesky_ex(x: ArrayLike, upper: bool = False, check_errors: bool = False) -> CholeskyExResult:
     """:func:`cholesky` without an error: where a matrix is not positive definite, ``info`` is the
-    order of its first leading minor that is not, and NaN stands for L; otherwise it is 0."""
-    return CholeskyExResult(*_cholesky_ex(x, bool(upper)))
+    order of its first leading minor that is not, and NaN stands for L; otherwise it is 0. With
+    ``check_errors`` it is an error after all."""
+    found = CholeskyExResult(*_cholesky_ex(x, bool(upper)))
+    raise_if("cholesky_ex", check_errors, found.info)
+    return found
 
 
 class QRResult(NamedTuple):
@@ -421,7 +445,7 @@ def _qr_square(gq, gr, q, r):
     middle = triu(matmul(triu(gr), adjoint(r)) - matmul(adjoint(q), gq))
     off = triu(middle, 1)
     middle = off + adjoint(off) + put_on_diagonal(real(diagonal(middle)))
-    return adjoint(solve(r, adjoint(gq + matmul(q, middle))))
+    return adjoint(_solve(r, adjoint(gq + matmul(q, middle))))
 
 
 _qr.grad(x=_qr_to_x)
@@ -432,11 +456,13 @@ def qr(x: ArrayLike, mode: str = "reduced") -> QRResult:
     """x = Q R, Q with orthonormal columns and R upper triangular.
 
     ``mode`` "reduced" gives Q (…, m, k) and R (…, k, n), k = min(m, n); "complete" a square Q,
-    whose columns beyond the k first have no gradient: they are any basis of the rest.
+    whose columns beyond the k first have no gradient: they are any basis of the rest; "r" the R of
+    "reduced", and nothing (0,) for Q.
     """
-    if mode not in ("reduced", "complete"):
-        raise ValueError(f'qr: mode must be "reduced" or "complete", not {mode!r}')
-    return QRResult(*_qr(x, mode == "complete"))
+    if mode not in ("reduced", "complete", "r"):
+        raise ValueError(f'qr: mode must be "reduced", "complete" or "r", not {mode!r}')
+    found = QRResult(*_qr(x, mode == "complete"))
+    return QRResult(found.Q.reshape(-1)[:0], found.R) if mode == "r" else found
 
 
 # --- Eigenvalues and singular values ----------------------------------------------------------
@@ -636,7 +662,7 @@ def _eig_to_x(g, out):
     # Vectors have length 1: what lengthens them is no matter.
     lengths = matmul(adjoint(vectors), vectors) * expand_dims(real(diagonal(turned)), -2)
     middle = over_gaps(turned - lengths, conj(values)) + put_on_diagonal(of_values)
-    return solve(adjoint(vectors), matmul(middle, adjoint(vectors)))
+    return _solve(adjoint(vectors), matmul(middle, adjoint(vectors)))
 
 
 _eig.grad(x=_eig_to_x)
@@ -657,7 +683,7 @@ def eigvals(x: ArrayLike) -> Tensor:
 @of_gradients
 def _eigvals_to_x(g, x):
     vectors = _eig(x)[1]
-    return solve(adjoint(vectors), expand_dims(g, -1) * adjoint(vectors))
+    return _solve(adjoint(vectors), expand_dims(g, -1) * adjoint(vectors))
 
 
 eigvals.grad(x=_eigvals_to_x)
@@ -665,7 +691,7 @@ eigvals.grad(x=_eigvals_to_x)
 # The named tuples are put around these ops by the functions of their names, which errors and reprs
 # shall tell.
 _op: Op
-for _op in (_slogdet, _inv_ex, _cholesky_ex, _qr, _eigh, _eigvalsh, _svd, _eig):
+for _op in (_solve, _slogdet, _inv_ex, _cholesky_ex, _qr, _eigh, _eigvalsh, _svd, _eig):
     _op.__name__ = _op.__name__.lstrip("_")
 
 for _op in (_slogdet, _inv_ex, _cholesky_ex, _qr, _eigh, _svd, _eig, inv, det, pinv):

@@ -38,7 +38,15 @@ from ..shape import (
     triu,
 )
 from ..tensor_products import diagonal
-from .factorisations import cut_off, inv, of_pseudo_inverse, pinv, singular_to_x, solve
+from .factorisations import (
+    cut_off,
+    inv,
+    of_pseudo_inverse,
+    pinv,
+    raise_if,
+    singular_to_x,
+    solve,
+)
 from .matrices import adjoint, as_matrices, of_gradients, put_on_diagonal
 
 __all__ = [
@@ -291,11 +299,13 @@ def lu_factor(x: ArrayLike, pivot: bool = True) -> LUFactorResult:
 
 
 @composed
-def lu_factor_ex(x: ArrayLike, pivot: bool = True) -> LUFactorExResult:
+def lu_factor_ex(x: ArrayLike, pivot: bool = True, check_errors: bool = False) -> LUFactorExResult:
     """:func:`lu_factor`, and in ``info`` which element of U's diagonal, counted from 1, is the
-    first that is 0; 0 if none is."""
+    first that is 0; 0 if none is. With ``check_errors`` it is an error."""
     factors, pivots = _lu_factor(x, bool(pivot))
-    return LUFactorExResult(factors, pivots, _first_zero(diagonal(factors.detach())))
+    info = _first_zero(diagonal(factors.detach()))
+    raise_if("lu_factor_ex", check_errors, info)
+    return LUFactorExResult(factors, pivots, info)
 
 
 @op
