@@ -95,7 +95,7 @@ PLAIN: Any = vars(pydoc)["plaintext"]
         (tt.matmul, "matmul(a: 'ArrayLike', b: 'ArrayLike') -> 'Tensor'"),
         (tt.sum, "sum(x: 'ArrayLike', axis: 'Axes' = None, keepdims: 'bool' = False, dtype:"),
         (tt.pad, "pad(x: 'ArrayLike', pad_width: 'int | Sequence[Any]', mode:"),
-        (Tensor.sum, "sum(self, axis: 'Axes' = None, keepdims: 'bool' = False, *, dtype:"),
+        (Tensor.sum, "sum(self, axis: 'Axes' = None, keepdims: 'bool' = False, *, dim:"),
         (Tensor.exp_, "exp_(x: 'ArrayLike') -> 'Tensor'"),
         (tt.engine.Op.batched, "batched(self, rule: 'Any' = None, formula: 'Any' = None)"),
     ],
