@@ -151,6 +151,27 @@ def test_a_row_that_stands_twice_gets_the_gradient_once() -> None:
     assert grad(put_in)(source).tolist() == [[0.0], [1.0], [1.0]]
 
 
+def test_scatter_in_the_words_of_pytorch(torch: Any) -> None:
+    index = np.array([[0, 2], [1, 1]])
+    for m, make in ((tt, tt.tensor), (torch, torch.tensor)):
+        x, at = make(X[:2, :3]), make(index)
+        found = [
+            x.clone().scatter_(1, at, value=2.0),
+            x.clone().scatter_(1, at, 2.0, reduce="multiply"),
+            x.clone().scatter_(1, at, make(X), reduce="add"),
+            m.scatter(x, dim=1, index=at, src=make(X)),
+            m.scatter_add(x, 1, at, make(X)),
+            m.scatter_reduce(x, 1, at, make(X), "amax"),
+        ]
+        if m is tt:
+            ours = [one.tolist() for one in found]
+    assert ours == [one.tolist() for one in found]
+    source = tt.ones(3, 3, requires_grad=True)  # of which PyTorch has no gradient, as it is larger
+    tt.scatter(tt.zeros(2, 3), 1, index, source).sum().backward()
+    assert source.grad is not None
+    assert source.grad.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+
+
 def test_names_of_pytorch() -> None:
     x = tt.Tensor(X)
     for ours, theirs in (

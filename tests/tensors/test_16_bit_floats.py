@@ -95,7 +95,7 @@ def test_every_op_rounds_what_it_computes_in_float32_once(name: str, dtype: np.d
         for want, got in zip(wanted, found, strict=True):
             rounded = has_narrow and want.dtype == np.float32
             assert got.dtype == (dtype if rounded else want.dtype)
-            assert got.narrow == (got.dtype == dtype)
+            assert got.rounded == (got.dtype == dtype)
             np.testing.assert_array_equal(got.data, want.data.astype(got.dtype))
 
 
@@ -432,7 +432,7 @@ def test_creation(dtype: np.dtype) -> None:
         tt.exp(np.ones(3, dtype)),
     ]
     for x in [*made, *map(tt.ones_like, made), *[x.detach() for x in made]]:
-        assert (x.dtype, x.shape, x.narrow) == (dtype, (3,), True)
+        assert (x.dtype, x.shape, x.rounded) == (dtype, (3,), True)
     assert tt.finfo(dtype).bits == 16
     assert tt.finfo(dtype).eps == EPS[dtype.name]
     assert tt.isdtype(dtype, "real floating")
@@ -450,7 +450,7 @@ def test_text_copies_and_python_numbers(dtype: np.dtype) -> None:
     assert f"{x[0, 0]:.3f}" == "1.500"
     assert 1.5 in x
     for other in (pickle.loads(pickle.dumps(x)), copy.copy(x), copy.deepcopy(x)):
-        assert (other.dtype, other.narrow, other.requires_grad) == (dtype, True, True)
+        assert (other.dtype, other.rounded, other.requires_grad) == (dtype, True, True)
         assert other.tolist() == x.tolist()
     y = x.detach().clone()
     y += 1
@@ -464,7 +464,7 @@ def test_saving_and_loading(dtype: np.dtype, tmp_path: Path) -> None:
     tt.save(tmp_path / "x.safetensors", {"x": x, "nested": {"y": [x, 1]}})
     found = tt.load(tmp_path / "x.safetensors")
     for got in (found["x"], found["nested"]["y"][0]):
-        assert (got.dtype, got.narrow, got.tolist()) == (dtype, True, [1.5, -2.0])
+        assert (got.dtype, got.rounded, got.tolist()) == (dtype, True, [1.5, -2.0])
 
 
 @pytest.mark.parametrize("make", [tt.optim.SGD, tt.optim.Adam, tt.optim.AdamW])
@@ -493,7 +493,7 @@ def test_training(make: Any, dtype: np.dtype) -> None:
         assert loss.dtype == dtype
     for parameter in model.parameters():
         assert parameter.grad is not None
-        assert (parameter.dtype, parameter.grad.dtype, parameter.narrow) == (dtype, dtype, True)
+        assert (parameter.dtype, parameter.grad.dtype, parameter.rounded) == (dtype, dtype, True)
         kept = [v for v in optimizer.state[parameter].values() if isinstance(v, np.ndarray)]
         assert kept
         assert all(array.dtype == np.float32 for array in kept)

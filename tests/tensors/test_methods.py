@@ -184,7 +184,7 @@ def test_methods_in_the_words_of_pytorch():
     assert x.select(1, 0).tolist() == [0, 3]
     assert x.masked_select(x > 3).tolist() == [4, 5]
     assert x.index_select(1, tt.tensor([0, 2])).tolist() == [[0, 2], [3, 5]]
-    assert tt.narrow(x, 1, 1, 2).tolist() == [[1, 2], [4, 5]]
+    assert x.narrow(1, 1, 2).tolist() == tt.narrow(x, 1, 1, 2).tolist() == [[1, 2], [4, 5]]
     assert x.diagonal().tolist() == [0, 4]
     assert x.where(x > 2, -1.0)[0].tolist() == [-1] * 3
     assert x.repeat(2, axis=0).shape == (4, 3) == x.repeat_interleave(2, dim=0).shape

@@ -389,7 +389,7 @@ def test_dlpack_with_pytorch_both_ways(dtype: str, torch: Any) -> None:
     back = tt.from_dlpack(theirs)
     assert theirs.shape == x.shape == back.shape
     assert back.dtype == x.dtype
-    assert back.narrow == (dtype == "float16")
+    assert back.rounded == (dtype == "float16")
     assert np.shares_memory(back.numpy(), x.numpy())
     x[0, 1] = 0
     assert theirs[0, 1].item() == 0

@@ -16,7 +16,7 @@ cdef class Variable:
     cdef public Version version
     cdef public list hooks
     cdef public tuple view_of
-    cdef public bint tracked, unshared, narrow
+    cdef public bint tracked, unshared, rounded
     cdef public long long as_of
     cdef public int level
     cdef object __weakref__

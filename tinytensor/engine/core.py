@@ -56,18 +56,18 @@ class Variable:
     view_of    the call of which this is a view, or None      calls of view ops     refresh
     as_of      the version's ``recorded`` for its node        calls, refresh        edge, calls
     unshared   an op made it; nobody else holds the storage   calls                 owned
-    narrow     ops compute in more bits than it has           families              calls
+    rounded    ops compute in more bits than it has           families              calls
     level      0; above, the class says how ops are called    vmap                  calls
     """
 
-    __slots__ = ("__weakref__", "as_of", "grad", "hooks", "level", "narrow", "node", "tracked",
+    __slots__ = ("__weakref__", "as_of", "grad", "hooks", "level", "node", "rounded", "tracked",
                  "unshared", "value", "version", "view_of")  # fmt: skip
 
     def __init__(self, value: Any, requires_grad: bool = False) -> None:
         self.value, self.level, self.as_of = value, 0, 0
         self.grad = self.node = self.version = self.hooks = self.view_of = None  # type: Any
         version_of(self)  # now: several threads may share a leaf
-        self.tracked = self.unshared = self.narrow = False
+        self.tracked = self.unshared = self.rounded = False
         if requires_grad:
             self.requires_grad = True
 
@@ -104,7 +104,7 @@ class Variable:
     def detach(self) -> Any:
         """The same value outside the graph; it shares the storage, and so the version."""
         other = wrap(type(self).family, self.storage)
-        other.version, other.narrow = version_of(self), self.narrow
+        other.version, other.rounded = version_of(self), self.rounded
         other.as_of = other.version.recorded
         return other
 
@@ -167,7 +167,7 @@ def wrap(family: Any, value: Any) -> Any:
     variable.value = value
     if not starts_empty:
         variable.grad = variable.node = variable.hooks = variable.version = variable.view_of = None
-        variable.tracked = variable.unshared = variable.narrow = False
+        variable.tracked = variable.unshared = variable.rounded = False
         variable.level = variable.as_of = 0
     return variable
 
@@ -268,7 +268,7 @@ class Node:
             restored, out = list(restored), []
             for value, version, narrow in restored[self.plan.out_at]:
                 out.append(wrap(self.op.family, value))
-                out[-1].version, out[-1].narrow = version, narrow
+                out[-1].version, out[-1].rounded = version, narrow
             self.attach(out)
             restored[self.plan.out_at] = out[0] if self.op.outputs == 1 else tuple(out)
         return restored
@@ -417,7 +417,7 @@ class BackwardPass:
                 raise node.misfit(i, pulled[i], error) from None
         for leaf, g in self.pending.items():
             if self.useful is None or leaf in self.wanted:
-                as_is = leaf.hooks is None and not leaf.narrow
+                as_is = leaf.hooks is None and not leaf.rounded
                 kept[leaf] = g if as_is else run_hooks(leaf.hooks or [], g.conjugated(leaf))
         return kept
 

@@ -134,7 +134,7 @@ class Op:
             with enable_grad():
                 # At its aliases the inner backward pass stops, and the graph of a derivative goes
                 # on through them into the outer graph.
-                own = [alias(a.wide() if a.narrow else a) if is_tracked(a) else a for a in args]
+                own = [alias(a.wide() if a.rounded else a) if is_tracked(a) else a for a in args]
                 inputs = [a for a in own if is_tracked(a)]
                 out = as_tuple(formula(*own))
             # An output of several may depend on nothing but what wants no gradient.
@@ -213,7 +213,7 @@ class Op:
                 if variable.level > level:
                     level, highest = variable.level, variable
                 plain = False
-                narrow = narrow or variable.narrow
+                narrow = narrow or variable.rounded
                 if variable.tracked:
                     needing |= bit
             elif arg is not None and type(arg) is not float and type(arg) is not int:
@@ -262,7 +262,7 @@ class Op:
         else:
             variable.unshared = True
         if narrow:
-            variable.narrow = self.family.is_narrow(got)
+            variable.rounded = self.family.is_narrow(got)
         if needing > 0:
             variable.node = self.record(args, static, needing, residuals, variable)
             variable.tracked = True
@@ -280,7 +280,7 @@ class Op:
             else:
                 variable.unshared = True
             if narrow:
-                variable.narrow = self.family.is_narrow(variable.value)
+                variable.rounded = self.family.is_narrow(variable.value)
         if needing > 0:
             self.record(args, static, needing, got[len(out) :], out).attach(out)
         if observed:
@@ -345,7 +345,7 @@ class Op:
         first_note = first_residual + len(self.residuals)
         for slot, position in enumerate(plan.positions):
             if position == OUT:
-                saved.append([(v.value, version_of(v), v.narrow) for v in as_tuple(out)])
+                saved.append([(v.value, version_of(v), v.rounded) for v in as_tuple(out)])
                 guards += [guard(variable, "out") for variable in as_tuple(out)]
             elif position == NEEDS:
                 saved.append(plan.needs)
@@ -395,7 +395,7 @@ def stand_in(variable: Any, family: Any) -> Any:
         return variable
     other = wrap(family, variable.value)
     other.node, other.tracked = variable.node, variable.tracked
-    other.version, other.narrow = version_of(variable), variable.narrow
+    other.version, other.rounded = version_of(variable), variable.rounded
     other.as_of = other.version.recorded
     return other
 

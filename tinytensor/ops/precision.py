@@ -48,7 +48,7 @@ def once_rounded(function: Callable[..., Any]) -> Callable[..., Any]:
 def has_narrow(value: Any) -> bool:
     """Whether an argument is of 16-bit floats, or a sequence with such in it."""
     if isinstance(value, Variable):
-        return value.narrow
+        return value.rounded
     if type(value) in (list, tuple):
         return any(map(has_narrow, value))
     return isinstance(value, ARRAYS) and is_narrow(value)

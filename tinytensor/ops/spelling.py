@@ -44,6 +44,7 @@ NAMES = {
 _TWO_AXES = {"dim1": "axis1", "dim2": "axis2"}
 NAMES_OF = {
     **dict.fromkeys(("diag_embed", "diagonal", "diagonal_scatter"), _TWO_AXES),
+    "scatter": {"value": "source"},
     "searchsorted": {"sorted_sequence": "x", "input": "values"},
     "swapaxes": {"axis0": "axis1", "axis1": "axis2"},
     "where": {"input": "a", "other": "b"},

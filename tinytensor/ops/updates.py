@@ -234,6 +234,7 @@ REDUCTIONS: dict[str, tuple[Callable[..., Any], float]] = {
     "amax": (maximum, -np.inf),
     "amin": (minimum, np.inf),
 }
+REDUCTIONS |= {"add": REDUCTIONS["sum"], "multiply": REDUCTIONS["prod"]}  # as scatter calls them
 
 
 @composed
@@ -249,10 +250,14 @@ def scatter(
 
     ``reduce`` "sum", "mean", "prod", "amax" or "amin" joins it with what is there, or, without
     ``include_self``, with the other elements of ``source`` for that place alone. ``index`` may be
-    smaller than x along the other axes, as in PyTorch; ``source`` has its shape, or broadcasts to
-    it.
+    smaller than x along the other axes, as in PyTorch, and than ``source``, of which the first
+    elements are taken; otherwise that broadcasts to it.
     """
     shape = x.shape
+    if np.ndim(source) and np.ndim(source) == np.ndim(index):
+        pairs = [*zip(np.shape(source), np.shape(index), strict=True)]
+        if any(given > wanted for given, wanted in pairs) and all(g >= w for g, w in pairs):
+            source = getitem(source, tuple(slice(0, wanted) for _, wanted in pairs))
     x, place = _along("scatter", x, axis, index)
     return reshape(joined("scatter", x, place, source, reduce, include_self), shape)
 

@@ -301,7 +301,7 @@ def gradients(params: list[Tensor]) -> list[np.ndarray]:
             raise ShapeError(
                 f"step: a parameter is {parameter.shape}, its gradient {parameter.grad.shape}"
             )
-        found.append(wide(parameter.grad.value) if parameter.grad.narrow else parameter.grad.value)
+        found.append(wide(parameter.grad.value) if parameter.grad.rounded else parameter.grad.value)
     return found
 
 
@@ -309,7 +309,7 @@ def gradients(params: list[Tensor]) -> list[np.ndarray]:
 def values(params: list[Tensor]) -> Iterator[list[np.ndarray]]:
     """The parameters' arrays, for a change in place; in the place of 16-bit ones, float32 copies,
     which are rounded back."""
-    arrays = [wide(p.value) if p.narrow else p.value for p in params]
+    arrays = [wide(p.value) if p.rounded else p.value for p in params]
     yield arrays
     for parameter, array in zip(params, arrays, strict=True):
         if array is not parameter.value:

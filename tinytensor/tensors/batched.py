@@ -188,7 +188,7 @@ class Batched(Tensor):
 def lane_of(value: Tensor, level: int) -> Batched:
     """One lane of ``value``, along whose axis 0 they lie."""
     lane = wrap(Batched, value)
-    lane.level, lane.tracked, lane.narrow = level, value.tracked, value.narrow
+    lane.level, lane.tracked, lane.rounded = level, value.tracked, value.rounded
     return lane
 
 

@@ -1195,6 +1195,11 @@ class Made(Operators):
         keepdim: builtins.bool = False,
     ) -> Tensor:
         """Σ x of the elements that are not NaN, to which the gradient goes."""
+    @overload
+    def narrow(self, axis: builtins.int, start: builtins.int, length: builtins.int) -> Tensor: ...
+    @overload
+    def narrow(self, *, dim: builtins.int, start: builtins.int, length: builtins.int) -> Tensor:
+        """The ``length`` slices of x along ``axis`` from ``start`` on: a view."""
     def ne(self, b: ArrayLike) -> Tensor:
         """a ≠ b, as a tensor of bool."""
     def ne_(self, b: ArrayLike) -> Tensor:

@@ -70,7 +70,7 @@ def in_place(x, by, op, ufunc, others):
         elif ufunc is not None and (others or (array.flags.forc and array.dtype.kind not in "biu")):
             ufunc(array, *raw, out=array, casting="same_kind")
         else:
-            forward = x.widened(op) if x.narrow else op.forward
+            forward = x.widened(op) if x.rounded else op.forward
             np.copyto(array, forward(array, *raw), casting="same_kind")
     except BAD_INPUT as error:
         raise kind_of(error)(f"{by}: {error}") from error
@@ -126,7 +126,7 @@ class Gradient:
                     " one of an array"
                 )
             levels = variable.level or gradient.level
-            apart = levels or variable.narrow  # whose spec is that of cotangents
+            apart = levels or variable.rounded  # whose spec is that of cotangents
             if apart or not variable.has_spec(gradient.value, variable.spec(variable.value)):
                 for error, name in ((ShapeError, "shape"), (DtypeError, "dtype")):
                     own, given = getattr(variable, name), getattr(gradient, name)

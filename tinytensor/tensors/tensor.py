@@ -137,7 +137,7 @@ class Tensor(Made):
 
     def __init__(self, data: Any, dtype: Dtype = None, requires_grad: bool = False) -> None:
         super().__init__(as_array(data, dtype), requires_grad)
-        self.narrow = is_narrow(self.value)
+        self.rounded = is_narrow(self.value)
         if isinstance(data, Variable) and self.value is data.value:
             self.version = version_of(data)
 
@@ -164,7 +164,7 @@ class Tensor(Made):
     @data.setter
     def data(self, value: Any) -> None:
         self.value = np.asarray(value) if isinstance(value, np.generic) else as_array(value)
-        self.narrow = is_narrow(self.value)
+        self.rounded = is_narrow(self.value)
         self.changed("an assignment to data")
 
     # --- What the engine asks ----------------------------------------------------------------
@@ -188,7 +188,7 @@ class Tensor(Made):
     def wide(self) -> Tensor:
         """This tensor as ops compute with it: 16-bit floats as float32."""
         # As ops compute with it.
-        return cast(self, float32) if self.narrow else self
+        return cast(self, float32) if self.rounded else self
 
     def seed(self, cotangent: Any) -> Tensor:
         """The cotangent from which backward starts: 1, or the conjugate of what is given."""
@@ -200,7 +200,7 @@ class Tensor(Made):
                     " must be given; only for a single number it is 1"
                 )
             one = wrap(Tensor, number)
-            one.narrow = self.narrow
+            one.rounded = self.rounded
             return one
         if not isinstance(cotangent, Tensor):
             cotangent = wrapped(as_array(cotangent, self.dtype))
@@ -535,7 +535,7 @@ class Tensor(Made):
         """Another tensor with this one's memory and history."""
         other = type(self).__new__(type(self))
         Variable.__init__(other, self.storage)
-        other.version, other.narrow = version_of(self), self.narrow
+        other.version, other.rounded = version_of(self), self.rounded
         if self.is_leaf:
             other.requires_grad = self.tracked
         else:  # as a view, so that changes in place reach both
@@ -549,7 +549,7 @@ class Tensor(Made):
             raise GraphError("deepcopy: an op made this tensor; copy a detached one")
         other = type(self).__new__(type(self))
         Variable.__init__(other, np.array(self.value))
-        other.narrow = self.narrow
+        other.rounded = self.rounded
         other.requires_grad = self.tracked
         other.grad = None if self.grad is None else self.grad.copied()
         memo[id(self)] = other
@@ -689,7 +689,7 @@ class Tensor(Made):
             raise ShapeError(
                 f"view: {self.dtype} {self.shape} cannot be seen as {dtype}: {error}"
             ) from error
-        made.narrow = is_narrow(made.value)
+        made.rounded = is_narrow(made.value)
         return made
 
     def unfold(self, axis: int, size: int, step: int) -> Tensor:
@@ -830,7 +830,7 @@ def _stacked(values: Sequence[Any]) -> Any:
 def wrapped(array: np.ndarray) -> Tensor:
     """A new constant around an array."""
     tensor = wrap(Tensor, array)
-    tensor.narrow = is_narrow(array)
+    tensor.rounded = is_narrow(array)
     return tensor
 
 
@@ -852,7 +852,7 @@ sys.modules["tinytensor.tensor"] = sys.modules[__name__]  # where pickles of 0.1
 def _rebuilt(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:
     tensor = kind.__new__(kind)
     Variable.__init__(tensor, array, requires_grad)
-    tensor.narrow = is_narrow(array)
+    tensor.rounded = is_narrow(array)
     return tensor
 
 
