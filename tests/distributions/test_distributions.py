@@ -130,6 +130,28 @@ def test_gradients_of_draws_of_gamma_and_its_relatives() -> None:
     np.testing.assert_allclose(slope.numpy().mean(0), [6 / 49, -1 / 49, -1 / 49], atol=3e-3)
 
 
+@pytest.mark.parametrize("alpha", [0.3, 1.0, 4.0, 60.0])
+def test_the_cdf_of_gamma(alpha: float, torch: Any) -> None:
+    x = np.linspace(0.05, 1.7, 9)[:, None] * np.array([alpha, alpha + 1])
+    rate = np.array([0.5, 2.0])
+    leaf = tt.tensor(x, requires_grad=True)
+    other = torch.tensor(x, requires_grad=True)
+    found = D.Gamma(alpha, tt.tensor(rate)).cdf(leaf)
+    wanted = torch.distributions.Gamma(torch.tensor(alpha + 0 * rate), torch.tensor(rate)).cdf(
+        other
+    )
+    # PyTorch's incomplete gamma function has some nine digits
+    np.testing.assert_allclose(found.detach().numpy(), wanted.detach().numpy(), rtol=1e-8)
+    (g,), (h,) = tt.grad(found.sum(), leaf), torch.autograd.grad(wanted.sum(), other)
+    np.testing.assert_allclose(g.numpy(), h.numpy(), rtol=1e-8)
+    both = tt.tensor(np.full(2, alpha), requires_grad=True)
+    (slope,) = tt.grad(D.Gamma(both, rate).cdf(x).sum(), both)
+    step = 1e-6 * alpha
+    ends = [D.Gamma(alpha + s, rate).cdf(x).numpy().sum(0) for s in (step, -step)]
+    np.testing.assert_allclose(slope.numpy(), (ends[0] - ends[1]) / (2 * step), rtol=1e-6)
+    assert D.Gamma(2.0, 1.0).cdf(0.0).item() == 0
+
+
 def test_slopes_of_gamma_draws_keep_their_digits() -> None:
     """By series and by the tail, where both hold; and for α = 1, where P is 1 − e⁻ˣ."""
     for alpha in (0.05, 1.0, 7.0, 300.0):

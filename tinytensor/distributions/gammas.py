@@ -84,9 +84,28 @@ _standard_gamma.grad(
 )
 
 
+@op
+def _share(concentration, x):
+    """The probability of draws up to x."""
+    return kernels.gamma_share(False, concentration, x)
+
+
+def _density(a: Tensor, x: Tensor) -> Tensor:
+    return ops.exp(ops.xlogy(a - 1, x) - x - ops.lgamma(a))
+
+
+_share.batched(elementwise).grad(
+    concentration=lambda g, concentration, x: (
+        -g * (_slope_of_draw(concentration, x) * _density(concentration, x))
+    ),
+    x=lambda g, concentration, x: g * _density(concentration, x),
+)
+
+
 class Gamma(_Univariate):
     """The time to ``concentration`` events that come at a ``rate``: density
-    rateᵅ xᵅ⁻¹ e^(−rate x) / Γ(α), α = concentration. Gradients of draws are of first order."""
+    rateᵅ xᵅ⁻¹ e^(−rate x) / Γ(α), α = concentration. Gradients of draws, and by α of
+    ``cdf``, are of first order."""
 
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.nonnegative
@@ -117,6 +136,11 @@ class Gamma(_Univariate):
     def log_prob(self, value: ArrayLike) -> Tensor:
         x, a = self._value(value), self.concentration
         return ops.xlogy(a, self.rate) + ops.xlogy(a - 1, x) - self.rate * x - ops.lgamma(a)
+
+    def cdf(self, value: ArrayLike) -> Tensor:
+        x = self._value(value) * self.rate
+        shape = np.broadcast_shapes(tuple(x.shape), self._batch_shape)
+        return _share(ops.broadcast_to(self.concentration, shape), x)
 
     def entropy(self) -> Tensor:
         a = self.concentration
