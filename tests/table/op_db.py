@@ -297,6 +297,11 @@ def _of_factor(factor: int) -> Callable[..., np.ndarray]:
     return triangle
 
 
+def _but_of_windows(g: np.ndarray, place: int, sample: Any) -> np.ndarray:
+    """PyTorch's has none by many a window, on which the signal depends."""
+    return np.zeros_like(g) if place == 1 else g
+
+
 # What of a gradient counts. Of the factors of a Hermitian matrix its Hermitian part alone does, and
 # PyTorch gives others that have the same one. Of a triangular matrix the triangle does.
 GRADIENTS: dict[str, Callable[..., np.ndarray]] = {
@@ -305,19 +310,19 @@ GRADIENTS: dict[str, Callable[..., np.ndarray]] = {
             "cholesky",
             "linalg.cholesky",
             "linalg.cholesky_ex",
-            "linalg.eigh",  # whose UPLO here has the gradient of the triangle
+            "linalg.eigh",
             "linalg.eigvalsh",
+            "linalg.pinv.hermitian",
         ),
         _hermitian_part,
     ),
-    # PyTorch's rule takes x itself, not the Hermitian matrix that its lower triangle tells.
-    "linalg.pinv.hermitian": lambda g, place, sample: np.zeros_like(g),
     "cholesky_inverse": _of_factor(0),
     "cholesky_solve": _of_factor(1),
-    "istft": lambda g, place, sample: (
-        np.zeros_like(g) if place else g
-    ),  # PyTorch's, of some windows
+    "istft": _but_of_windows,
 }
+
+# Whose samples are not Hermitian, where what they are for is said to be: the Hermitian part is.
+MADE_HERMITIAN = {"linalg.pinv.hermitian"}
 
 # What is drawn, or not initialised: the shapes and dtypes are compared.
 SHAPES_ALONE = {
@@ -356,6 +361,85 @@ TOLERANCES: dict[str, dict[str, float]] = {
 
 # --- Why the others do not agree -------------------------------------------------------------
 
-REASONS: dict[str, str] = {
-    "signal.windows.blackman": "tt.blackman_window is rounded once: near 0 it has other digits",
+# As docs/from_pytorch_ops.md has them, which ``python -m tests.op_db --write`` makes.
+# fmt: off
+WHY: dict[str, str] = {
+    "PyTorch's own insides: what a gradient, a decomposition or a fused kernel calls there":
+        "_softmax_backward_data native_group_norm native_layer_norm native_batch_norm"
+        " _native_batch_norm_legit _batch_norm_with_update max_pool2d_with_indices_backward"
+        " torch._scaled_mm_v2 torch._scaled_mm torch.ops.aten._safe_softmax.default"
+        " torch.ops.aten._flash_attention_forward torch.ops.aten._efficient_attention_forward"
+        " _unsafe_masked_index _unsafe_masked_index_put_accumulate _chunk_cat"
+        " native_dropout_backward grid_sampler_2d grid_sampler_3d _segment_reduce.lengths"
+        " _segment_reduce.offsets _upsample_bilinear2d_aa hash_tensor linalg.solve_ex"
+        " jiterator_unary jiterator_binary jiterator_4inputs_with_extra_args"
+        " jiterator_binary_return_by_ref jiterator_2inputs_2outputs bmm.triton_optimized",
+    "strides and storages that a user sets: an array's are NumPy's own":
+        "as_strided as_strided.partial_views as_strided_copy as_strided_scatter new_empty_strided"
+        " empty_strided empty_permuted resize_ resize_as_",
+    "no sparse tensors":
+        "sparse.sampled_addmm sparse.mm.reduce to_sparse",
+    "a prototype there: `tt.where` and reductions say the same":
+        "masked.sum masked.prod masked.cumsum masked.cumprod masked.amax masked.amin masked.argmax"
+        " masked.argmin masked.mean masked.median masked.norm masked.var masked.std masked.softmax"
+        " masked.log_softmax masked.softmin masked.normalize masked.logaddexp masked.logsumexp",
+    "special functions of physics and numerics: `scipy.special` has them, without gradients":
+        "special.i0e special.i1 special.i1e special.ndtr special.xlog1py special.zeta special.entr"
+        " special.ndtri special.log_ndtr special.erfcx special.airy_ai special.bessel_j0"
+        " special.bessel_j1 special.bessel_y0 special.bessel_y1 special.chebyshev_polynomial_t"
+        " special.chebyshev_polynomial_u special.chebyshev_polynomial_v"
+        " special.chebyshev_polynomial_w special.hermite_polynomial_h"
+        " special.hermite_polynomial_he special.laguerre_polynomial_l"
+        " special.legendre_polynomial_p special.modified_bessel_i0 special.modified_bessel_i1"
+        " special.modified_bessel_k0 special.modified_bessel_k1"
+        " special.scaled_modified_bessel_k0 special.scaled_modified_bessel_k1"
+        " special.shifted_chebyshev_polynomial_t special.shifted_chebyshev_polynomial_u"
+        " special.shifted_chebyshev_polynomial_v special.shifted_chebyshev_polynomial_w"
+        " special.spherical_bessel_j0",
+    "windows of signals: NumPy and `scipy.signal.windows` make them":
+        "signal.windows.hamming signal.windows.hann signal.windows.bartlett"
+        " signal.windows.cosine signal.windows.exponential"
+        " signal.windows.gaussian signal.windows.kaiser signal.windows.general_cosine"
+        " signal.windows.general_hamming signal.windows.nuttall",
+    "`tt.blackman_window` is rounded once: near 0 it has other digits":
+        "signal.windows.blackman",
+    "factorisations in LAPACK's packed form, or by random projections":
+        "geqrf ormqr lu_unpack linalg.ldl_factor linalg.ldl_factor_ex linalg.ldl_solve"
+        " svd_lowrank pca_lowrank",
+    "of complex numbers, of which only real ones have a meaning here: the error says so":
+        "var_mean var_mean.unbiased std_mean std_mean.unbiased std std.unbiased var var.unbiased"
+        " logaddexp logsumexp logcumsumexp sigmoid nn.functional.silu.complex"
+        " nn.functional.l1_loss normal.in_place uniform",
+    "complex numbers cast to real ones: that would lose the imaginary part, and is refused;"
+    " `tt.real(x)` says it":
+        "byte char double float half int long short to",
+    "bfloat16 and complex of 16 bits are no dtypes of NumPy; with `ml_dtypes` there is"
+    " `x.astype(tt.bfloat16)`":
+        "bfloat16 chalf",
+    "an `eps` below 0 is refused":
+        "nn.functional.layer_norm nn.functional.rms_norm nn.functional.group_norm",
+    "agrees but for inputs of one axis, as it needs (N, C, …)":
+        "nn.functional.batch_norm",
+    "its only samples are of integers, which PyTorch refuses itself":
+        "nn.functional.batch_norm.without_cudnn",
+    "agrees but for an index of more axes than x":
+        "gather",
+    "agrees but for axes of size 1 that are contracted with axes of other sizes":
+        "tensordot",
+    "`output_size` of `repeat_interleave`, which is known from the counts":
+        "repeat_interleave",
+    "integers as floats: `tt.randint(low, high, shape).astype(dtype)`":
+        "randint",
+    "not here yet":
+        "resolve_conj resolve_neg view_as_real view_as_complex sum_to_size logspace"
+        " logspace.tensor_overload nn.functional.linear_cross_entropy"
+        " nn.functional.linear_cross_entropy.chunked"
+        " nn.functional.linear_cross_entropy.chunked_none nn.functional.upsample_bilinear"
+        " nn.functional.upsample_nearest nn.functional.fractional_max_pool2d"
+        " nn.functional.fractional_max_pool3d slice unravel_index scalar_tensor histogramdd fill"
+        " triu_indices tril_indices nonzero_static nn.functional.embedding_bag"
+        " nn.functional.multi_head_attention_forward nn.functional.grid_sample"
+        " nn.functional.ctc_loss",
 }
+# fmt: on
+REASONS = {name: reason for reason, names in WHY.items() for name in names.split()}
