@@ -19,6 +19,7 @@ from . import (  # for their rows
     elementary,
     embedding,
     fft,
+    grids,
     indexing,
     linalg,
     logic,

@@ -438,7 +438,7 @@ WHY: dict[str, str] = {
         " nn.functional.upsample_nearest nn.functional.fractional_max_pool2d"
         " nn.functional.fractional_max_pool3d slice unravel_index scalar_tensor histogramdd fill"
         " triu_indices tril_indices nonzero_static nn.functional.embedding_bag"
-        " nn.functional.multi_head_attention_forward nn.functional.grid_sample"
+        " nn.functional.multi_head_attention_forward"
         " nn.functional.ctc_loss",
 }
 # fmt: on

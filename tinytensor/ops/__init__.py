@@ -22,6 +22,7 @@ from .distances import *
 from .dropout import *
 from .elementary import *
 from .embedding import *
+from .grids import *
 from .indexing import *
 from .logic import *
 from .losses import *
