@@ -74,6 +74,7 @@ __all__ = [
     "addmv",
     "addr",
     "adjoint",
+    "affine_grid",
     "all",
     "allclose",
     "amax",
@@ -218,6 +219,7 @@ __all__ = [
     "gradient",
     "greater",
     "greater_equal",
+    "grid_sample",
     "group_norm",
     "gru",
     "gru_cell",
@@ -500,6 +502,7 @@ def addr(
     input: ArrayLike, vec1: ArrayLike, vec2: ArrayLike, beta: float = 1, alpha: float = 1
 ) -> Tensor: ...
 def adjoint(x: ArrayLike) -> Tensor: ...
+def affine_grid(theta: ArrayLike, size: Sequence[int], align_corners: bool = False) -> Tensor: ...
 def all(
     x: ArrayLike,
     axis: Axes = None,
@@ -930,6 +933,13 @@ def gradient(
 ) -> tuple[Tensor, ...]: ...
 def greater(a: ArrayLike, b: ArrayLike) -> Tensor: ...
 def greater_equal(a: ArrayLike, b: ArrayLike) -> Tensor: ...
+def grid_sample(
+    x: ArrayLike,
+    grid: ArrayLike,
+    mode: Literal["bilinear", "nearest", "bicubic"] = "bilinear",
+    padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
+    align_corners: bool | None = None,
+) -> Tensor: ...
 def group_norm(
     x: ArrayLike,
     num_groups: int,
