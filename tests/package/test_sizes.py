@@ -76,7 +76,7 @@ def test_what_is_no_size(what: str, n: Any) -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, np.int64(5), np.uint8(5)])
-@pytest.mark.parametrize("what", set(CREATION) - {"fftfreq", "rfftfreq"})
+@pytest.mark.parametrize("what", sorted(CREATION.keys() - {"fftfreq", "rfftfreq"}))
 def test_sizes(what: str, n: Any) -> None:
     assert int(n) in CREATION[what](n).shape
 
