@@ -27,9 +27,7 @@ IMPORTS = [
 # What has another meaning or no counterpart: lines, and what stands there instead.
 CHANGES = {
     "vae": [],
-    "word_language_model": [
-        ("data = data.narrow(0, 0, nbatch * bsz)", "data = torch.narrow(data, 0, 0, nbatch * bsz)")
-    ],
+    "word_language_model": [],
     "actor_critic": [],
     "siamese": [],
     "gpt": [(".split(self.n_embd, dim=2)", ".chunk(3, dim=2)")],
