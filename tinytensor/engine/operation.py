@@ -206,7 +206,9 @@ class Op:
         needing, bit, level = 0, 1, 0  # the arguments that need gradients, as bits
         narrow, foreign, plain = False, False, True  # one is narrow, is of scalars; no variables
         for arg in args:
-            if isinstance(arg, Variable):
+            if arg is None or arg is False:
+                pass
+            elif isinstance(arg, Variable):
                 variable = arg
                 if variable.version is not None and variable.version.recorded != variable.as_of:
                     refresh(variable)
@@ -216,7 +218,7 @@ class Op:
                 narrow = narrow or variable.rounded
                 if variable.tracked:
                     needing |= bit
-            elif arg is not None and type(arg) is not float and type(arg) is not int:
+            elif type(arg) is not float and type(arg) is not int:
                 listed = type(arg) is list or (bit & self.operands and type(arg) is tuple)
                 foreign = foreign or listed or (type(arg) is not bool and isinstance(arg, scalars))
             bit <<= not self.variadic
