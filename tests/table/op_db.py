@@ -197,7 +197,7 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "norm.nuc": _method("norm"),
     "normal.in_place": _filled("normal_"),
     "uniform": _filled("uniform_"),
-    "all": lambda x, dim=None, keepdim=False: tt.all(x, dim or dim == 0 or None, keepdim),
+    "all": _maybe_all("all"),
     "arange": lambda start, end=None, step=1, **kw: tt.arange(start, end, step, **kw),
     "einsum": lambda tensors, equation: tt.einsum(equation, *tensors),
     "equal": _same,
