@@ -341,3 +341,8 @@ def test_at() -> None:
         assert all(tt.all(tt.isfinite(g)).item() for g in gradients)
     np.testing.assert_array_equal(x.at[1:3, ..., 0].get().numpy(), X[1:3, ..., 0])
     np.testing.assert_array_equal(x.numpy(), X)
+
+
+def test_runs_of_no_slices() -> None:
+    values, inverse, lengths = tt.unique_consecutive(tt.zeros(5, 0, 4), True, True, axis=1)
+    assert (values.shape, inverse.shape, lengths.shape) == ((5, 0, 4), (0,), (0,))

@@ -253,7 +253,8 @@ def _runs(x, axis):
         rows = x.reshape(-1, 1)
     else:
         axis = axis_index("unique_consecutive", axis, x.ndim)
-        rows = np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
+        rows = np.moveaxis(x, axis, 0)
+        rows = rows.reshape(len(rows), math.prod(rows.shape[1:]))
     starts = np.ones(len(rows), bool)
     starts[1:] = (rows[1:] != rows[:-1]).any(1)
     values = x.reshape(-1)[starts] if axis is None else x.compress(starts, axis)
