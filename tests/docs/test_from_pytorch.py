@@ -34,6 +34,7 @@ SIDES = {
     "`torch.sort(x, 1)`": both("sort", [[1.0, 3.0], [0.0, 2.0]], [[0, 1], [1, 0]]),
     "`torch.std(x, 0)`": (lambda t, x: t.std(x, 0), [0.7071, 2.1213], [0.5, 1.5]),
     "`torch.var(x, 0)`": (lambda t, x: t.var(x, 0), [0.5, 4.5], [0.25, 2.25]),
+    "`torch.median(torch.arange(4.0))`": (lambda t, x: t.median(t.arange(4.0)), 1.0, 1.5),
     "`torch.split(torch.arange(6), 2)`": (
         lambda t, x: t.split(t.arange(6), 2),
         [[0, 1], [2, 3], [4, 5]],

@@ -156,7 +156,7 @@ def test_things_that_are_no_arrays(name: str, thing: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ROWS)
-@pytest.mark.parametrize("thing", [97, -97, 1.5, "text", (97, 97, 97), (-1, -1), ()])
+@pytest.mark.parametrize("thing", [41, -41, 1.5, "text", (41, 41, 41), (-1, -1), ()])
 def test_other_values_of_plain_arguments(name: str, thing: Any) -> None:
     for case in cases_of(ROWS[name])[:6]:
         case = as_float32(case)

@@ -97,8 +97,6 @@ section(
     Point("`sort(x)[1]`, the median", "[2, 2, 2]", ([2.0, 2.0, 2.0],), lambda m, x: m.sort(x)[1],
           ([0, 1, 0],), mygrad=NONE, why="`torch.median` shares: 1/3 each",
           torch_call=lambda torch, x: torch.sort(x, stable=True)[0][1]),
-    Point("`median(x)`", "[2, 2, 2]", ([2.0, 2.0, 2.0],), lambda m, x: m.median(x),
-          ([1 / 3, 1 / 3, 1 / 3],), hips=NONE, mygrad=NONE, why=SHARES),
     Point("`fmax(a, b)`, `fmin`", "a = b = 1", (1.0, 1.0), lambda m, a, b: m.fmax(a, b),
           (0.5, 0.5), (1, 0), mygrad=NONE, why=HALVES),
     Point("`topk(x, 1)`", "[2, 2]", ([2.0, 2.0],), lambda m, x: m.topk(x, 1)[0], ([1, 0],),

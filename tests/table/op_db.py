@@ -108,6 +108,12 @@ def _scattered(x: Any, dim: int, index: Any, src: Any, reduce: str | None = None
     )
 
 
+def _lower_median(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    if dim is None:
+        return tt.kthvalue(tt.reshape(x, (-1,)), (x.size + 1) // 2)[0]
+    return tt.kthvalue(x, ((x.shape[dim] if x.ndim else 1) + 1) // 2, dim, keepdim)
+
+
 def _sorted(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     return tt.sort(x, dim, descending), tt.argsort(x, dim, descending)
 
@@ -217,6 +223,8 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "reshape_as": lambda x, other: tt.reshape(x, other.shape),
     "scatter": _scattered,
     "sort": _sorted,
+    "median": _lower_median,
+    "nanmedian": _lower_median,
     "special.polygamma.special_polygamma_n_0": lambda x, n: tt.polygamma(n, x),
     "split": _split,
     "split.list_args": _split,

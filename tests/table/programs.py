@@ -385,7 +385,7 @@ class Drawing:
 
     def view(self, i: int, x: Any) -> Step | None:
         rng = self.rng
-        if not x.data.flags.writeable:  # of a broadcast: PyTorch lets parts of it be written to
+        if not x.storage.flags.writeable:  # of a broadcast: PyTorch lets parts of it be written to
             return None
         kind = rng.choice(
             ["basic"] * 4 + ["permute", "reshape", "squeeze", "unsqueeze", "pieces"]

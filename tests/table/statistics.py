@@ -58,14 +58,12 @@ def _ranked(rng: np.random.Generator) -> list[Case]:
     return [case(apart(rng, 3, 4), **kwargs) for kwargs in _ALONG]
 
 
-for _name in ("median", "nanmedian"):
+for _name, _torchs in (("median", "quantile"), ("nanmedian", "nanquantile")):
     row(
         _name,
         _ranked,
-        torch=lambda torch, x, name=_name, **where: (
-            getattr(torch, name)(x, where["axis"], where.get("keepdims", False))
-            if where
-            else getattr(torch, name)(x)
+        torch=lambda torch, x, name=_torchs, axis=None, keepdims=False: getattr(torch, name)(
+            x, 0.5, axis, keepdims
         ),
     )
 row(

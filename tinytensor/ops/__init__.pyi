@@ -1257,19 +1257,9 @@ def mean(
     dim: Axes = None,
     keepdim: bool = False,
 ) -> Tensor: ...
-@overload
 def median(
-    x: ArrayLike,
-    axis: None = None,
-    keepdims: bool = False,
-    *,
-    dim: None = None,
-    keepdim: bool = False,
+    x: ArrayLike, axis: int | None = None, keepdims: bool = False, *, keepdim: bool = False
 ) -> Tensor: ...
-@overload
-def median(x: ArrayLike, axis: int, keepdims: bool = False, *, keepdim: bool = False) -> Picked: ...
-@overload
-def median(x: ArrayLike, *, dim: int, keepdims: bool = False, keepdim: bool = False) -> Picked: ...
 def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> tuple[Tensor, ...]: ...
 def min(
     x: ArrayLike, axis: Axes = None, keepdims: bool = False, *, keepdim: bool = False
@@ -1322,23 +1312,9 @@ def nanmean(
     dim: Axes = None,
     keepdim: bool = False,
 ) -> Tensor: ...
-@overload
 def nanmedian(
-    x: ArrayLike,
-    axis: None = None,
-    keepdims: bool = False,
-    *,
-    dim: None = None,
-    keepdim: bool = False,
+    x: ArrayLike, axis: int | None = None, keepdims: bool = False, *, keepdim: bool = False
 ) -> Tensor: ...
-@overload
-def nanmedian(
-    x: ArrayLike, axis: int, keepdims: bool = False, *, keepdim: bool = False
-) -> Picked: ...
-@overload
-def nanmedian(
-    x: ArrayLike, *, dim: int, keepdims: bool = False, keepdim: bool = False
-) -> Picked: ...
 def nanquantile(
     x: ArrayLike,
     q: ArrayLike,

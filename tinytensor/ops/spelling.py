@@ -69,6 +69,14 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
         ("input", "other"),
         "asks whether all are equal in PyTorch: bool((x == y).all()); here it compares each",
     ),
+    **dict.fromkeys(
+        ("median", "nanmedian"),
+        (
+            ("dim",),
+            "gives the lower of two in the middle and its index in PyTorch; that is"
+            " kthvalue(x, (n + 1) // 2, axis), and median(axis=) is the mean of the two",
+        ),
+    ),
     "nonzero": (("as_tuple",), "is nonzero(x) here, a tuple; PyTorch's other form is argwhere(x)"),
 }
 

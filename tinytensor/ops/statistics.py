@@ -6,7 +6,7 @@ axis stays, of size 1.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,14 +15,14 @@ from ..engine.core import Variable
 from ..errors import DtypeError, ShapeError
 from ..kernels.reference.checks import of_real_numbers, own_axis
 from .annotations import ArrayLike, Axes, Dtype, Interpolation, Tensor
-from .arithmetic import floor, lerp, round, subtract
+from .arithmetic import divide, floor, lerp, round, subtract
 from .batching import along_axis, refused
 from .checks import axis_index, integers
 from .composed import composed, computed
 from .declared import op
 from .indexing import Picked, take, take_along_axis
 from .logic import equal, isinf, isnan, logical_not, logical_or, where
-from .reduction import _extreme_shares, any, expand, max, mean, min, std, sum, var
+from .reduction import any, max, mean, min, std, sum, var
 from .searching import sort
 from .shape import astype, expand_dims, moveaxis, reshape, squeeze
 
@@ -108,35 +108,10 @@ def std_mean(
 
 @op
 @of_real_numbers
-def _index_of_rank(x, axis, rank, skipping):
+def _index_of_rank(x, axis, rank):
     """Where the element stands that is number ``rank`` in order along ``axis``, NaN behind all
-    others. With None for the rank, that of the lower median: of a NaN, if there is one, or
-    ``skipping`` these."""
-    missing = np.isnan(x) if rank is None and x.dtype.kind == "f" else None
-    if missing is None or not missing.any():
-        rank = (x.shape[axis] - 1) // 2 if rank is None else rank
-        return np.argpartition(x, rank, axis).take([rank], axis)
-    if skipping:
-        valid = np.count_nonzero(~missing, axis=axis, keepdims=True)
-        order = np.argsort(x, axis, kind="stable")
-        return np.take_along_axis(order, np.maximum(valid - 1, 0) // 2, axis)
-    middle = np.argpartition(x, (x.shape[axis] - 1) // 2, axis)
-    middle = middle.take([(x.shape[axis] - 1) // 2], axis)
-    first = np.argmax(missing, axis=axis, keepdims=True)
-    return np.where(np.any(missing, axis=axis, keepdims=True), first, middle)
-
-
-@op
-def _shared_pick(x, index, axis):
-    """The element of x at ``index`` along ``axis``; all that equal it share the gradient."""
-    return np.take_along_axis(x, index, axis)
-
-
-def _share_pick(g, x, out, axis):
-    return expand(g, x.shape, axis, True) * _extreme_shares(x, out, axis, True)
-
-
-_shared_pick.grad(x=_share_pick)
+    others."""
+    return np.argpartition(x, rank, axis).take([rank], axis)
 
 
 @own_axis
@@ -167,51 +142,26 @@ def kthvalue(x: ArrayLike, k: int, axis: int = -1, keepdims: bool = False) -> Pi
     axis = axis_index("kthvalue", axis, x.ndim)
     if type(k) is not int or not 1 <= k <= (x.shape[axis] if x.ndim else 1):
         raise ShapeError(f"kthvalue: k is {k!r}, and axis {axis} of x that of {x.shape}")
-    return Picked(*_picked(x, axis, keepdims, lambda x, a: _index_of_rank(x, a, k - 1, False)))
+    return Picked(*_picked(x, axis, keepdims, lambda x, a: _index_of_rank(x, a, k - 1)))
 
 
-@overload
-def median(x: ArrayLike, axis: None = None, keepdims: bool = False) -> Tensor: ...
-@overload
-def median(x: ArrayLike, axis: int, keepdims: bool = False) -> Picked: ...
-@composed
-def median(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor | Picked:
-    """The lower median, as in PyTorch: of an even number of elements the smaller of the two in the
-    middle, and NaN if there is one. With an axis also where it stands.
-
-    Without an axis the elements that equal the median share the gradient, otherwise it goes to the
-    one at the index. ``quantile(x, 0.5)`` is the mean of the two in the middle.
+@computed
+def median(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """The element in the middle, in order; of an even number the mean of the two, as in NumPy:
+    :func:`quantile` at 0.5, of integers too. NaN if there is one. (PyTorch's, the lower of the two,
+    and its index are ``kthvalue(x, (n + 1) // 2, axis)``.)
 
     >>> import tinytensor as tt
     >>> tt.median(tt.tensor([3.0, 1.0, 2.0, 4.0]))
-    tensor(2.)
-    >>> tt.median(tt.tensor([[3.0, 1.0, 2.0]]), axis=1)
-    Picked(values=tensor([2.]), indices=tensor([2]))
+    tensor(2.5)
     """
-    return _median("median", x, axis, keepdims, False)
+    return _quantile("median", x if is_floating(x) else divide(x, 1), 0.5, axis, keepdims)
 
 
-@overload
-def nanmedian(x: ArrayLike, axis: None = None, keepdims: bool = False) -> Tensor: ...
-@overload
-def nanmedian(x: ArrayLike, axis: int, keepdims: bool = False) -> Picked: ...
-@composed
-def nanmedian(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor | Picked:
-    """The :func:`median` of the elements that are not NaN."""
-    return _median("nanmedian", x, axis, keepdims, True)
-
-
-def _median(name: str, x: Any, axis: int | None, keepdims: bool, skipping: bool) -> Any:
-    if axis is not None:
-        axis = axis_index(name, axis, x.ndim)
-        _elements(name, x, axis)
-        return Picked(
-            *_picked(x, axis, keepdims, lambda x, a: _index_of_rank(x, a, None, skipping))
-        )
-    row = reshape(x, (-1,))
-    _elements(name, row, 0)
-    found = _shared_pick(row, _index_of_rank(row, 0, None, skipping), 0)
-    return reshape(found, (1,) * x.ndim if keepdims else ())
+@computed
+def nanmedian(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """The :func:`median` of the elements that are not NaN; NaN of none."""
+    return _quantile("nanmedian", x if is_floating(x) else divide(x, 1), 0.5, axis, keepdims)
 
 
 @op
@@ -279,7 +229,7 @@ def nanquantile(
 
 
 def _quantile(
-    name: str, x: Any, q: Any, axis: int | None, keepdims: bool, interpolation: str
+    name: str, x: Any, q: Any, axis: int | None, keepdims: bool, interpolation: str = "linear"
 ) -> Any:
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise ValueError(f"{name}: there is no interpolation {interpolation!r}")
@@ -304,7 +254,7 @@ def _quantile(
     count = _elements(name, rows, -1)
     rows = sort(rows)
     missing = isnan(rows)
-    if name == "quantile":
+    if not name.startswith("nan"):
         found = _between(rows, places * (count - 1), interpolation)
         found = where(expand_dims(any(missing, -1), -1), np.nan, found)
     else:
@@ -423,7 +373,6 @@ def _one_by_one(op, args, mapped, static):
 
 for _op in (_index_of_rank, _index_of_mode):
     _op.batched(along_axis())
-_shared_pick.batched(along_axis(2))
 bincount.batched(refused)
 histc.batched(_one_by_one)
 _histogram.batched(_one_by_one)

@@ -1055,25 +1055,16 @@ class Made(Operators):
     def maximum(self, b: ArrayLike) -> Tensor:
         """The larger of a and b; NaN if either is. Equal operands get half the gradient each;
         beside a NaN both get all of it."""
-    @overload
     def median(
         self,
-        axis: None = None,
+        axis: builtins.int | None = None,
         keepdims: builtins.bool = False,
         *,
-        dim: None = None,
         keepdim: builtins.bool = False,
-    ) -> Tensor: ...
-    @overload
-    def median(
-        self, axis: builtins.int, keepdims: builtins.bool = False, *, keepdim: builtins.bool = False
-    ) -> Picked: ...
-    @overload
-    def median(
-        self, *, dim: builtins.int, keepdims: builtins.bool = False, keepdim: builtins.bool = False
-    ) -> Picked:
-        """The lower median, as in PyTorch: of an even number of elements the smaller of the two
-        in the middle, and NaN if there is one. With an axis also where it stands."""
+    ) -> Tensor:
+        """The element in the middle, in order; of an even number the mean of the two, as in
+        NumPy: :func:`quantile` at 0.5, of integers too. NaN if there is one. (PyTorch's, the
+        lower of the two, and its index are ``kthvalue(x, (n + 1) // 2, axis)``.)"""
     def min(
         self, axis: Axes = None, keepdims: builtins.bool = False, *, keepdim: builtins.bool = False
     ) -> Tensor:
@@ -1156,24 +1147,14 @@ class Made(Operators):
         keepdim: builtins.bool = False,
     ) -> Tensor:
         """The mean of the elements that are not NaN, to which the gradient goes; NaN of none."""
-    @overload
     def nanmedian(
         self,
-        axis: None = None,
+        axis: builtins.int | None = None,
         keepdims: builtins.bool = False,
         *,
-        dim: None = None,
         keepdim: builtins.bool = False,
-    ) -> Tensor: ...
-    @overload
-    def nanmedian(
-        self, axis: builtins.int, keepdims: builtins.bool = False, *, keepdim: builtins.bool = False
-    ) -> Picked: ...
-    @overload
-    def nanmedian(
-        self, *, dim: builtins.int, keepdims: builtins.bool = False, keepdim: builtins.bool = False
-    ) -> Picked:
-        """The :func:`median` of the elements that are not NaN."""
+    ) -> Tensor:
+        """The :func:`median` of the elements that are not NaN; NaN of none."""
     def nanquantile(
         self,
         q: ArrayLike,
