@@ -128,3 +128,28 @@ def test_what_is_allowed() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert nn.Linear(0, 2)(tt.ones(3, 0)).tolist() == [[0, 0]] * 3
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **placed: nn.Linear(3, 2, **placed),
+        lambda **placed: nn.Conv2d(1, 2, 3, **placed),
+        lambda **placed: nn.BatchNorm2d(2, **placed),
+        lambda **placed: nn.LayerNorm(2, **placed),
+        lambda **placed: nn.Embedding(4, 2, **placed),
+        lambda **placed: nn.LSTM(2, 3, **placed),
+        lambda **placed: nn.MultiheadAttention(4, 2, **placed),
+        lambda **placed: nn.TransformerEncoderLayer(4, 2, 8, **placed),
+    ],
+)
+def test_device_and_dtype_of_layers_with_parameters(make: Any) -> None:
+    assert {p.dtype for p in make(device="cpu", dtype=None).parameters()} == {tt.float32}
+    made = make(device=tt.device("cpu"), dtype="float64")
+    assert {p.dtype for p in made.parameters()} == {tt.float64}
+    with pytest.raises(ValueError, match="cuda"):
+        make(device="cuda")
+    with pytest.raises(TypeError, match="floating point, not int64"):
+        make(dtype=tt.int64)
+    with pytest.raises(TypeError, match="device"):
+        nn.ReLU(device="cpu")  # type: ignore[call-arg]

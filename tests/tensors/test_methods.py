@@ -170,6 +170,7 @@ def test_new_ones_have_the_dtype_of_the_old():
 def test_methods_in_the_words_of_pytorch():
     x = tt.arange(6.0).reshape(2, 3)
     assert x.sum(dim=1, keepdim=True).shape == x.mean(dim=1, keepdim=True).shape == (2, 1)
+    assert x.sum(dim=1, dtype="float64").dtype == x.sum(dtype=tt.float64).dtype == tt.float64
     assert x.sum(keepdim=True).shape == x.sum(keepdims=True).shape == (1, 1)
     assert x.argmax(dim=1).tolist() == [2, 2]
     assert x.all(dim=0).tolist() == [False, True, True]

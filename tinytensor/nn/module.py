@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
@@ -38,6 +39,27 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
+# The files of the layers that have parameters, which PyTorch's make on a device and of a dtype.
+_WITH_PARAMETERS = (
+    "attention", "conv", "embedding", "linear", "norm", "recurrent", "transformer",
+)  # fmt: skip
+
+
+def _made_of(init: Callable[..., None]) -> Callable[..., None]:
+    """``init`` of a layer that takes PyTorch's ``device`` and ``dtype`` too."""
+
+    @wraps(init)
+    def make(self: Module, *args: Any, device: Any = None, dtype: Any = None, **more: Any) -> None:
+        name = type(self).__name__
+        dtype = target(name, (), dtype, device)
+        if dtype is not None and not is_floating(dtype):
+            raise TypeError(f"{name}: parameters can be of floating point, not {dtype}")
+        init(self, *args, **more)
+        self.to(dtype=dtype)
+
+    return make
+
+
 class Module:
     """The base class of layers and models.
 
@@ -62,6 +84,12 @@ class Module:
     # all that follows float64, and slow, without a word.
     _dtype_of: str | None = None
     forward: Callable[..., Any]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        package, _, file = cls.__module__.rpartition(".")
+        if package == __package__ and file in _WITH_PARAMETERS and "__init__" in vars(cls):
+            cls.__init__ = _made_of(cls.__init__)  # type: ignore[method-assign]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)

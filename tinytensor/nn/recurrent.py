@@ -147,7 +147,7 @@ class _RecurrentNetwork(_Recurrence):
             warnings.warn(
                 f"{kind}: dropout {dropout} does nothing: it stands between layers, of which there"
                 " is one",
-                stacklevel=2 if type(self).__init__ is _RecurrentNetwork.__init__ else 3,
+                stacklevel=3 if type(self).__init__ is _RecurrentNetwork.__init__ else 5,
             )
         self.input_size = input_size
         self.hidden_size = hidden_size

@@ -50,6 +50,7 @@ from ..ops.inplace import array_of, change
 from ..ops.operands import keep_graph
 
 if TYPE_CHECKING:
+    from ..ops.annotations import Dtype
     from .made import ArrayLike
     from .tensor import Axes, Tensor
 
@@ -216,10 +217,10 @@ class Operators(Variable):
         return reshape_op.call((self, as_shape(shape), None), None)
 
     def sum(self, axis: Axes = None, keepdims: bool = False, *, dim: Axes = None,
-            keepdim: bool = False) -> Tensor:
+            keepdim: bool = False, dtype: Dtype = None) -> Tensor:
         """The sum over ``axis``, or PyTorch's ``dim``: see :func:`tinytensor.sum`."""
-        if dim is not None or keepdim is not False:
-            return sum_op(self, one_of("sum", axis, dim), keepdim or keepdims)
+        if dim is not None or keepdim is not False or dtype is not None:
+            return sum_op(self, one_of("sum", axis, dim), keepdim or keepdims, dtype)
         return sum_op.call((self, axis, keepdims, None), None)
 
     def mean(self, axis: Axes = None, keepdims: bool = False, *,
