@@ -33,6 +33,7 @@ from ..tensor_products import diagonal
 from .matrices import (
     adjoint,
     as_matrices,
+    finite_matrices,
     hermitian_part,
     of_gradients,
     per_matrix,
@@ -178,7 +179,7 @@ def _all_but_one(n):
 @op
 def _cofactors(x):
     """The matrix of cofactors, det(x) x⁻ᵀ where there is an inverse, from singular values."""
-    u, s, vh = np.linalg.svd(as_matrices("det", x, square=True))
+    u, s, vh = np.linalg.svd(finite_matrices("det", x, square=True))
     products = s[..., _all_but_one(s.shape[-1])].prod(-1)
     factors = np.matmul(u * products[..., None, :], vh)
     return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None] * np.conj(factors)
@@ -251,6 +252,7 @@ def cut_off(name, x, rtol, atol=None, hermitian=False):
     if rtol is None:
         rtol = builtins.max(x.shape[-2:]) * np.finfo(x.dtype).eps
         rtol = rtol if atol is None else np.where(np.asarray(atol) > 0, 0, rtol)
+    x = finite_matrices(name, x)
     parts = np.linalg.eigh(x) if hermitian else np.linalg.svd(x, full_matrices=False)
     s = np.abs(parts[0]) if hermitian else parts[1]
     least = np.asarray(rtol) * s.max(-1, initial=0)
@@ -475,7 +477,7 @@ class EighResult(NamedTuple):
 
 @op(outputs=2)
 def _eigh(x):
-    return tuple(np.linalg.eigh(hermitian_part(as_matrices("eigh", x, square=True))))
+    return tuple(np.linalg.eigh(hermitian_part(finite_matrices("eigh", x, square=True))))
 
 
 def quotient(x: Any, by: Any) -> Any:
@@ -552,7 +554,7 @@ def eigh(x: ArrayLike, UPLO: str | None = None) -> EighResult:
 
 @op
 def _eigvalsh(x):
-    return np.linalg.eigvalsh(hermitian_part(as_matrices("eigvalsh", x, square=True)))
+    return np.linalg.eigvalsh(hermitian_part(finite_matrices("eigvalsh", x, square=True)))
 
 
 @composed
@@ -578,7 +580,7 @@ class SVDResult(NamedTuple):
 
 @op(outputs=3)
 def _svd(x, full_matrices):
-    return tuple(np.linalg.svd(as_matrices("svd", x), bool(full_matrices)))
+    return tuple(np.linalg.svd(finite_matrices("svd", x), bool(full_matrices)))
 
 
 @of_gradients
@@ -628,7 +630,7 @@ def svd(x: ArrayLike, full_matrices: bool = True) -> SVDResult:
 @op
 def svdvals(x: ArrayLike) -> Tensor:
     """The singular values, descending."""
-    return np.linalg.svd(as_matrices("svdvals", x), compute_uv=False)
+    return np.linalg.svd(finite_matrices("svdvals", x), compute_uv=False)
 
 
 @of_gradients

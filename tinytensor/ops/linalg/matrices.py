@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...dtypes import get_default_dtype, is_floating
-from ...errors import ShapeError
+from ...errors import LinAlgError, ShapeError
 from ..complex_numbers import conjugate_if_complex
 from ..shape import expand_dims
 
@@ -41,6 +41,14 @@ def as_matrices(name: str, x: Any, square: bool = False) -> np.ndarray:
     if x.ndim < 2 or (square and x.shape[-1] != x.shape[-2]):
         raise ShapeError(f"{name}: needs {'square ' * square}matrices, but is given {x.shape}")
     return x if is_floating(x) else x.astype(get_default_dtype())
+
+
+def finite_matrices(name: str, x: Any, square: bool = False) -> np.ndarray:
+    """The same of finite numbers. LAPACK's iterations need not end where there are others."""
+    x = as_matrices(name, x, square)
+    if not np.isfinite(x).all():
+        raise LinAlgError(f"{name}: would not converge: x, {x.shape}, is not finite")
+    return x
 
 
 def hermitian_part(x: Any) -> Any:
