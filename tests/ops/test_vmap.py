@@ -258,7 +258,8 @@ def test_lanes_of_lanes(row: Row, case: Case, request: pytest.FixtureRequest) ->
     data = stacked(cases, choices(row, case)[-1])
     keys = list(data)
     inner = [tt.Tensor(np.stack([a, a[::-1]], 1)) for a in data.values()]
-    got = vmap(vmap(lambda *x: call(op, case, dict(zip(keys, x, strict=True)))))(*inner)
+    lanes = vmap(lambda *x: call(op, case, dict(zip(keys, x, strict=True))), randomness="same")
+    got = vmap(lanes, randomness="same")(*inner)
     for j in range(2):
         expected = by_loop(op, case, {k: x[:, j] for k, x in zip(keys, inner, strict=True)})
         compare([o[:, j] for o in got], expected, row.op)
