@@ -143,11 +143,12 @@ class Eager(Framework):
         optimizer = self.library.optim.AdamW(parameters, lr=LEARNING_RATE)
         cross_entropy = self.library.nn.functional.cross_entropy
         arrays = row.arrays()
-        x, y = self.tensor(arrays["x"]), self.tensor(arrays["y"].reshape(-1))
+        images = arrays["y"].ndim == 3  # a class of each pixel, whose logits are (N, K, H, W)
+        x, y = self.tensor(arrays["x"]), self.tensor(arrays["y"] if images else arrays["y"].ravel())
 
         def loss() -> Any:
             logits = model(x)
-            return cross_entropy(logits.reshape(-1, logits.shape[-1]), y)
+            return cross_entropy(logits if images else logits.reshape(-1, logits.shape[-1]), y)
 
         loss = self.compiled(loss)
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from ..row import Row
-from . import attention, conv, gemm, maps, models, overhead, recurrent
+from . import attention, conv, gemm, layers, maps, models, overhead, recurrent
 
 # What the command line calls a group, and the families in it.
 GROUPS: dict[str, list[Row]] = {
     "overhead": overhead.ROWS,
-    "kernels": [*gemm.ROWS, *maps.ROWS, *conv.ROWS, *attention.ROWS, *recurrent.ROWS],
+    "kernels": [
+        *gemm.ROWS,
+        *maps.ROWS,
+        *conv.ROWS,
+        *layers.ROWS,
+        *attention.ROWS,
+        *recurrent.ROWS,
+    ],
     "models": models.ROWS,
 }
 

@@ -1,11 +1,28 @@
-"""Two-dimensional convolutions: the layers of LeNet, of small and large ResNets, of MobileNets."""
+"""Convolutions: the layers of LeNet, of ResNets, of MobileNets, of networks of sounds and of
+videos; and their transposes, those of U-Nets and of DCGANs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 from ..row import Row
+
+
+def both(
+    name: str,
+    builders: dict[str, Any],
+    inputs: dict[str, Any],
+    flops: float,
+    out: int,
+    quick: bool = False,
+) -> Iterator[Row]:
+    """The rows of a function of ``inputs``: forward, and with the gradients of both of them."""
+    traffic = 4.0 * (sum(prod(shape) for shape in inputs.values()) + out)
+    yield Row("conv", name, "forward", builders, inputs, flops, traffic, quick=quick)
+    name = f"{name}, forward + backward"
+    yield Row("conv", name, "backward", builders, inputs, 3 * flops, 3 * traffic, quick=quick)
 
 
 def conv(
@@ -33,23 +50,60 @@ def conv(
 
     out = (size + 2 * padding - r) // stride + 1
     channels = c // groups  # that a filter sees
-    flops = 2.0 * n * k * channels * r * r * out * out
-    traffic = 4.0 * (n * c * size * size + k * channels * r * r + n * k * out * out)
     name = f"conv {n}x{c}x{size} to {k}, {r}x{r}" + (f", stride {stride}" if stride > 1 else "")
     if groups > 1:
         name += ", depthwise" if groups == c else f", {groups} groups"
-    builders = {"tinytensor": build, "torch": build, "jax": build_jax}
-    inputs = {"x": (n, c, size, size), "weight": (k, channels, r, r)}
-    yield Row("conv", name, "forward", builders, inputs, flops, traffic, quick=quick)
-    yield Row(
-        "conv",
-        f"{name}, forward + backward",
-        "backward",
-        builders,
-        inputs,
-        3 * flops,
-        3 * traffic,
-        quick=quick,
+    yield from both(
+        name,
+        {"tinytensor": build, "torch": build, "jax": build_jax},
+        {"x": (n, c, size, size), "weight": (k, channels, r, r)},
+        2.0 * n * k * channels * r * r * out * out,
+        n * k * out * out,
+        quick,
+    )
+
+
+def along(
+    x: tuple[int, ...],
+    k: int,
+    kernel: tuple[int, ...],
+    stride: int = 1,
+    padding: int | tuple[int, ...] | None = None,
+    dilation: int = 1,
+    groups: int = 1,
+    transposed: bool = False,
+) -> Iterator[Row]:
+    """The rows of x (N, C, …) → (N, k, …) along any number of axes, or of the transpose."""
+    axes, channels = len(kernel), x[1]
+    if padding is None:
+        padding = tuple(r // 2 * dilation for r in kernel)
+    pads = (padding,) * axes if isinstance(padding, int) else padding
+    operation = f"conv{'_transpose' if transposed else ''}{axes}d"
+
+    def build(lib: Any) -> Any:
+        function = getattr(lib.nn.functional, operation)
+        if transposed:
+            return lambda x, weight: function(x, weight, None, stride, padding, 0, groups)
+        return lambda x, weight: function(x, weight, None, stride, padding, dilation, groups)
+
+    reach = [dilation * (r - 1) + 1 for r in kernel]
+    if transposed:
+        out = [(n - 1) * stride - 2 * p + r for n, p, r in zip(x[2:], pads, reach, strict=True)]
+        weight = (channels, k // groups, *kernel)
+    else:
+        out = [(n + 2 * p - r) // stride + 1 for n, p, r in zip(x[2:], pads, reach, strict=True)]
+        weight = (k, channels // groups, *kernel)
+    name = f"{operation} {'x'.join(map(str, x))} to {k}, {'x'.join(map(str, kernel))}"
+    for what, value, usual in (("stride", stride, 1), ("dilation", dilation, 1)):
+        name += f", {what} {value}" if value != usual else ""
+    if groups > 1:
+        name += ", depthwise" if groups == channels else f", {groups} groups"
+    yield from both(
+        name,
+        {"tinytensor": build, "torch": build},
+        {"x": x, "weight": weight},
+        2.0 * prod(weight) * x[0] * prod(x[2:] if transposed else out),
+        x[0] * k * prod(out),
     )
 
 
@@ -64,6 +118,26 @@ def rows() -> Iterator[Row]:
     yield from conv(8, 128, 28, 128, 3, groups=128)
     yield from conv(8, 128, 28, 128, 3, stride=2, groups=128)
     yield from conv(8, 128, 28, 128, 3, groups=32)
+
+    lines = (16, 64, 1024)
+    yield from along(lines, 64, (3,))
+    yield from along(lines, 64, (7,))
+    yield from along(lines, 128, (3,), stride=2)
+    yield from along(lines, 64, (3,), dilation=4)
+    yield from along(lines, 64, (3,), groups=64)
+    yield from along(lines, 128, (1,))
+    yield from along((16, 1, 16000), 32, (80,), stride=4)
+    yield from along((4, 32, 16, 28, 28), 32, (3, 3, 3))
+    yield from along((4, 32, 16, 28, 28), 64, (3, 3, 3), stride=2)
+    yield from along((4, 32, 16, 28, 28), 32, (1, 3, 3))
+    yield from along((4, 32, 16, 28, 28), 32, (3, 1, 1))
+    yield from along((2, 3, 16, 56, 56), 32, (3, 7, 7), stride=2)
+    yield from along((4, 64, 32, 32), 32, (2, 2), 2, 0, transposed=True)
+    yield from along((4, 512, 8, 8), 256, (2, 2), 2, 0, transposed=True)
+    yield from along((16, 256, 8, 8), 128, (4, 4), 2, 1, transposed=True)
+    yield from along((16, 64, 32, 32), 3, (4, 4), 2, 1, transposed=True)
+    yield from along((16, 64, 256), 32, (4,), 2, 1, transposed=True)
+    yield from along((4, 64, 8, 14, 14), 32, (2, 2, 2), 2, 0, transposed=True)
 
 
 ROWS = list(rows())

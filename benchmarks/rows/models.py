@@ -1,4 +1,4 @@
-"""Whole training steps: forward, cross-entropy, backward, AdamW."""
+"""Whole training steps: forward, cross-entropy, backward, AdamW; and one model's inference."""
 
 from __future__ import annotations
 
@@ -119,6 +119,43 @@ def resnet20(batch: int) -> Row:
     )
 
 
+# What a picture takes, as PyTorch's counter of operations has it (convolutions and products).
+RESNET18, MOBILENET_V2, UNET, RESNET50 = 148_050_944, 7_837_440, 3_008_888_832, 4_089_184_256
+
+
+def network(name: str, build: Builder, images: tuple[int, ...], multiplications: int) -> Row:
+    """The training step of a network of ``vision_models``; a U-Net classifies each pixel."""
+    batch, _, *size = images
+    y = classes(2, batch, *size) if name.startswith("U-Net") else classes(10, batch)
+    builders: dict[str, Builder | None] = {"tinytensor": build, "torch": build}
+    name = f"{name}, batch {batch}, {size[0]}x{size[1]}"
+    return step(name, builders, images, y, batch * multiplications)
+
+
+def resnet18(lib: Any) -> Any:
+    from ..vision_models import resnet
+
+    return resnet(lib, (2, 2, 2, 2), bottleneck=False)
+
+
+def mobilenet_v2(lib: Any) -> Any:
+    from ..vision_models import mobilenet_v2
+
+    return mobilenet_v2(lib, 0.5)
+
+
+def unet(lib: Any) -> Any:
+    from ..vision_models import unet
+
+    return unet(lib, 32)
+
+
+def resnet50(lib: Any) -> Any:
+    from ..vision_models import resnet
+
+    return resnet(lib, (3, 4, 6, 3), bottleneck=True).eval()
+
+
 # --- Language models -------------------------------------------------------------------------
 
 
@@ -201,6 +238,18 @@ ROWS = [
     mlp((784, 512, 512, 10), 128),
     lenet(64, quick=True),
     resnet20(32),
+    network("ResNet-18", resnet18, (8, 3, 64, 64), RESNET18),
+    network("MobileNetV2 of width 0.5", mobilenet_v2, (16, 3, 64, 64), MOBILENET_V2),
+    network("U-Net of 32 channels", unet, (4, 1, 128, 128), UNET),
+    Row(
+        "models",
+        "ResNet-50, inference of one picture, 224x224",
+        "forward",
+        {"tinytensor": resnet50, "torch": resnet50},
+        {"x": (1, 3, 224, 224)},
+        2.0 * RESNET50,
+        tolerance=1e-3,
+    ),
     char_lstm(32, 64, 96, 64, 256),
     gpt(4, 128, 4, 64, 12, 96, quick=True),
     gpt(6, 384, 6, 256, 4, 96),

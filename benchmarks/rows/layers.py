@@ -1,0 +1,51 @@
+"""Other layers of networks that see or hear: norms of groups and of images, pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+from ..row import Row
+
+
+def layer(
+    name: str, operation: str, inputs: dict[str, Any], *args: Any, **kwargs: Any
+) -> Iterator[Row]:
+    """The rows of ``nn.functional``'s function, whose tensors are ``inputs``, by their names."""
+
+    def build(lib: Any) -> Any:
+        function = getattr(lib.nn.functional, operation)
+
+        def call(x: Any, *parameters: Any) -> Any:
+            names = dict(zip([*inputs][1:], parameters, strict=True))
+            return function(x, *args, **names, **kwargs)
+
+        return call
+
+    builders = {"tinytensor": build, "torch": build}
+    n = prod(inputs["x"])
+    yield Row("layers", name, "forward", builders, inputs, n, 8.0 * n)
+    name = f"{name}, forward + backward"
+    yield Row("layers", name, "backward", builders, inputs, 3 * n, 20.0 * n)
+
+
+def rows() -> Iterator[Row]:
+    affine = {"weight": (256,), "bias": (256,)}
+    images = {"x": (8, 256, 28, 28), **affine}
+    yield from layer("group_norm 8x256x28x28, 32 groups", "group_norm", images, 32)
+    yield from layer("group_norm 8x256x28x28, 1 group", "group_norm", images, 1)
+    yield from layer("instance_norm 8x256x28x28", "instance_norm", images)
+    lines = {"x": (16, 64, 1024)}
+    volumes = {"x": (4, 32, 16, 28, 28)}
+    pixels = {"x": (8, 64, 56, 56)}
+    for kind in ("max", "avg"):
+        yield from layer(f"{kind}_pool1d 16x64x1024, 2", f"{kind}_pool1d", lines, 2)
+        yield from layer(f"{kind}_pool1d 16x64x1024, 3/2", f"{kind}_pool1d", lines, 3, 2, 1)
+        yield from layer(f"{kind}_pool2d 8x64x56x56, 2", f"{kind}_pool2d", pixels, 2)
+        yield from layer(f"{kind}_pool2d 8x64x56x56, 3/2", f"{kind}_pool2d", pixels, 3, 2, 1)
+        yield from layer(f"{kind}_pool3d 4x32x16x28x28, 2", f"{kind}_pool3d", volumes, 2)
+        yield from layer(f"{kind}_pool3d 4x32x16x28x28, 3/2", f"{kind}_pool3d", volumes, 3, 2, 1)
+
+
+ROWS = list(rows())
