@@ -3,7 +3,8 @@
 A generator is NumPy's (``numpy.random.Generator``, here on Philox), so draws are safe from several
 threads, and what is drawn does not depend on how many threads the kernels use. All Python threads
 share the default generator. Which of them draws what is then a matter of chance, so a thread that
-must repeat its draws takes a generator of its own.
+must repeat its draws takes a generator of its own, or works inside a `Stream`, in which the default
+generator is another one.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _lock = threading.Lock()
 
 # What a draw is within each of the vmaps that run: an "error", "same" in all lanes, or "different".
 in_lanes: ContextVar[tuple[str, ...]] = ContextVar("in_lanes", default=())
+
+_stream: ContextVar[Stream | None] = ContextVar("stream", default=None)
 
 
 def generator(seed: int | None = None) -> np.random.Generator:
@@ -88,9 +91,79 @@ else:
 
 
 @cache
-def default_generator() -> np.random.Generator:
-    """The generator of all draws that name no other. Made at the first: numpy.random loads late."""
+def _shared() -> np.random.Generator:
+    """The default generator outside streams. Made at the first: numpy.random loads late."""
     return generator()
+
+
+def default_generator() -> np.random.Generator:
+    """The generator of all draws that name no other: a stream's, inside one."""
+    stream = _stream.get()
+    return _shared() if stream is None else stream.generator
+
+
+class Stream:
+    """Inside ``with``, draws that name no generator depend on two 64-bit numbers alone.
+
+    The numbers are the key of a counter-based generator, so streams of different numbers are
+    independent, and none need be drawn before another. What has a seed of its own, such as a
+    transform, takes ``of_seed``: a generator for this stream and that seed.
+
+    >>> import tinytensor as tt
+    >>> with Stream(3, 0):
+    ...     a = tt.rand(2)
+    >>> with Stream(3, 0):
+    ...     b = tt.rand(2)
+    >>> a.tolist() == b.tolist()
+    True
+    """
+
+    def __init__(self, key: int, number: int) -> None:
+        self._key = (key, number)
+        self._made: dict[int, np.random.Generator] = {}
+        self._before: Any = None
+
+    @property
+    def generator(self) -> np.random.Generator:
+        return self.of_seed(0)
+
+    def of_seed(self, seed: int) -> np.random.Generator:
+        """A generator of these numbers and ``seed`` (64 bits), the same one at each call."""
+        if seed not in self._made:
+            counter = np.array([0, 0, 0, seed], np.uint64)  # the seed starts far from the others
+            key = np.array(self._key, np.uint64)
+            self._made[seed] = np.random.Generator(np.random.Philox(key=key, counter=counter))
+        return self._made[seed]
+
+    def __enter__(self) -> Stream:
+        self._before = _stream.set(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _stream.reset(self._before)
+
+
+class Source:
+    """What something that is made once draws from, again and again: ``source()``.
+
+    Without a generator that is the default one. A seed, or a generator, is this source's own; in a
+    stream it is what the stream has for that seed, so that draws depend on the stream alone and not
+    on what was drawn elsewhere before.
+    """
+
+    def __init__(self, generator: np.random.Generator | int | None) -> None:
+        self._own = None if generator is None else seeded(generator)
+        self._seed = 0
+        if self._own is not None:
+            from zlib import crc32  # late: a bare import of the package needs none of it
+
+            self._seed = 1 + crc32(repr(self._own.bit_generator.state).encode())
+
+    def __call__(self) -> np.random.Generator:
+        stream = _stream.get()
+        if self._own is None or stream is None:
+            return resolve(self._own)
+        return stream.of_seed(self._seed)
 
 
 def manual_seed(seed: int) -> np.random.Generator:

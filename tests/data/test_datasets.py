@@ -216,7 +216,7 @@ def test_what_is_no_dataset(dataset):
 
 
 def test_a_loader_checks_its_arguments():
-    for size in (0, -1, 1.5, "2", None):
+    for size in (0, -1, 1.5, "2", True):
         with pytest.raises(ValueError, match="batch_size must be at least 1"):
             DataLoader([1], batch_size=size)
     with pytest.raises(TypeError, match="collate is a str, not a function"):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
-from ..random import seeded
+from ..random import Source
 
 
 def affine(images: Any, matrices: Any, shifts: Any) -> np.ndarray:
@@ -88,11 +88,11 @@ class RandomAffine:
         if not 0 <= scale < 1:
             raise ValueError(f"RandomAffine: scale must be in [0, 1), not {scale}")
         self.degrees, self.shift, self.scale, self.shear = degrees, shift, scale, shear
-        self.generator = seeded(generator)
+        self.draws = Source(generator)
 
     def __call__(self, images: Any) -> np.ndarray:
         images = np.asarray(images)
-        n, draw = len(images), self.generator.uniform
+        n, draw = len(images), self.draws().uniform
         angle = np.radians(draw(-self.degrees, self.degrees, n))
         cos, sin = np.cos(angle), np.sin(angle)
         rotation = np.stack([cos, -sin, sin, cos], 1).reshape(n, 2, 2)

@@ -1,19 +1,18 @@
-"""Datasets: samples by index, and the splitting of them into parts."""
+"""Datasets: samples by index or one after another, and how datasets are put together and split."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import count
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain, count
 from typing import Any, Protocol
 
 import numpy as np
 
-from .. import ops
-from ..dtypes import is_array, promoted
-from ..errors import ShapeError, a_kind_of
-from ..ops.operands import holds_graph
+from ..errors import ShapeError, a_kind_of, with_article
 from ..random import seeded
 from ..tensors.tensor import Tensor, as_array
+from .collate import collate
 
 
 class Samples(Protocol):
@@ -27,7 +26,8 @@ class Dataset:
     """Samples by index. A subclass defines ``__getitem__`` and ``__len__``.
 
     Where a whole batch is had more cheaply than sample by sample, it defines ``batch`` as well.
-    Iteration ends after ``len(self)`` samples; without a length, at an IndexError.
+    Iteration ends after ``len(self)`` samples; without a length, at an IndexError. ``a + b`` is the
+    `ConcatDataset` of both.
 
     >>> class Squares(Dataset):
     ...     def __len__(self):
@@ -38,6 +38,8 @@ class Dataset:
     (tensor([1, 2]), tensor([1, 4]))
     >>> list(Squares())
     [(0, 0), (1, 1), (2, 4)]
+    >>> len(Squares() + Squares())
+    6
     """
 
     def __len__(self) -> int:
@@ -57,16 +59,57 @@ class Dataset:
                 return
             yield sample
 
+    def __add__(self, other: Samples) -> ConcatDataset:
+        return ConcatDataset([self, other])
+
     def batch(self, indices: Sequence[int] | np.ndarray) -> Any:
         """The samples at ``indices``, collated."""
-        return collate([self[int(i)] for i in indices])
+        return collate(samples_at(self, indices))
+
+
+class IterableDataset:
+    """Samples one after another, from ``__iter__``: a stream, which need not have a length.
+
+    A loader reads it with one worker, whatever the number of its workers: nothing comes twice, and
+    the batches are the same for any number. ``a + b`` is the `ChainDataset` of both.
+
+    A long stream that is to go on in the middle defines ``state_dict()``, the place after the
+    sample that it gave last, and ``load_state_dict(state)``, after which ``__iter__`` goes on from
+    there. Without them a loader that resumes reads from the start what it had given.
+
+    >>> class Lines(IterableDataset):
+    ...     def __iter__(self):
+    ...         return iter(["a", "b"])
+    >>> list(Lines() + Lines())
+    ['a', 'b', 'a', 'b']
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotImplementedError(f"{type(self).__name__} does not define __iter__")
+
+    def __add__(self, other: Iterable[Any]) -> ChainDataset:
+        return ChainDataset([self, other])
+
+
+def samples_at(dataset: Samples, indices: Sequence[int] | np.ndarray) -> list[Any]:
+    """The samples at ``indices``; an error carries a note of the one that it came with."""
+    index, found = -1, []
+    try:
+        for index in map(int, indices):
+            found.append(dataset[index])
+    except Exception as error:
+        error.add_note(f"in sample {index} of {with_article(type(dataset).__name__)}")
+        raise
+    return found
 
 
 def batch_of(dataset: Samples, indices: Sequence[int] | np.ndarray) -> Any:
     """The samples of any object at ``indices``, collated."""
     if isinstance(dataset, Dataset):
         return dataset.batch(indices)
-    return collate([dataset[int(i)] for i in indices])
+    if (together := getattr(dataset, "__getitems__", None)) is not None:  # as PyTorch calls it
+        return collate(together([int(i) for i in indices]))
+    return collate(samples_at(dataset, indices))
 
 
 def check_samples(owner: str, dataset: Any) -> None:
@@ -82,84 +125,11 @@ def check_samples(owner: str, dataset: Any) -> None:
         )
 
 
-def collate(samples: Sequence[Any]) -> Any:
-    """One batch of several samples: arrays and numbers stacked along a new first axis.
-
-    Tuples, named ones too, lists and dicts become ones of the same kind, of batches, field by
-    field. Strings and bytes become a list of them, and None stays None.
-
-    Raises ShapeError where arrays of different shapes or containers of different lengths meet,
-    ValueError where keys differ, TypeError for other things, or different ones; they name the
-    field.
-
-    >>> collate([{"x": (1.0, [2, 3]), "name": "a"}, {"x": (4.0, [5, 6]), "name": "b"}])
-    {'x': (tensor([1., 4.]), [tensor([2, 5]), tensor([3, 6])]), 'name': ['a', 'b']}
-    """
-    samples = list(samples)
-    if not samples:
-        raise ValueError("collate: there are no samples")
-    return _collated(samples, "sample")
-
-
-def _kind(sample: Any) -> type:
-    """How a sample is collated; arrays, and whatever else may become one, are ``object``."""
-    kinds = (Mapping, tuple, list, str, bytes, type(None), object)
-    return next(kind for kind in kinds if isinstance(sample, kind))
-
-
-def _collated(samples: list[Any], where: str) -> Any:
-    first, kind = samples[0], _kind(samples[0])
-    if any(_kind(sample) is not kind for sample in samples):
-        raise TypeError(f"collate: {where} is of different types: {_types(samples)}")
-    if kind is object:
-        return _stacked(samples, where)
-    if kind is type(None):
-        return None
-    if kind in (str, bytes):
-        return samples
-    if kind is Mapping:
-        if any(sample.keys() != first.keys() for sample in samples):
-            found = sorted({", ".join(map(repr, sample)) for sample in samples})
-            raise ValueError(f"collate: {where} has different keys: {'; '.join(found)}")
-        return {
-            key: _collated([sample[key] for sample in samples], f"{where}[{key!r}]")
-            for key in first
-        }
-    if len(lengths := {len(sample) for sample in samples}) > 1:
-        raise ShapeError(
-            f"collate: {where} has different lengths: {sorted(lengths)}, and a {kind.__name__} is"
-            " collated item by item; an array would be stacked"
-        )
-    columns = zip(*samples, strict=True)
-    fields = [_collated(list(column), f"{where}[{i}]") for i, column in enumerate(columns)]
-    if hasattr(first, "_fields"):  # a named tuple
-        return type(first)(*fields)
-    return tuple(fields) if kind is tuple else fields
-
-
-def _stacked(samples: list[Any], where: str) -> Tensor:
-    """Samples as one batch: numbers as in a list, arrays of several dtypes as ops promote them, and
-    tensors of a graph in it."""
-    try:
-        if not any(hasattr(sample, "__len__") or is_array(sample) for sample in samples):
-            return Tensor(as_array(samples))
-        arrays = [as_array(sample) for sample in samples]
-    except TypeError as error:
-        raise TypeError(
-            f"collate: {where} is of {_types(samples)}, which cannot be stacked; give DataLoader a"
-            f" collate of your own ({error})"
-        ) from error
-    shapes = {array.shape for array in arrays}
-    if len(shapes) > 1:
-        raise ShapeError(f"collate: {where} has different shapes: {sorted(shapes)}")
-    if holds_graph(samples):
-        return ops.stack(samples)
-    dtypes = {array.dtype for array in arrays}
-    return Tensor(np.stack(arrays).astype(promoted(dtypes) if len(dtypes) > 1 else arrays[0].dtype))
-
-
-def _types(samples: list[Any]) -> str:
-    return " and ".join(sorted({type(sample).__name__ for sample in samples}))
+def within(owner: str, index: int, length: int) -> int:
+    """``index`` counted from the start. Raises IndexError outside of ``length`` samples."""
+    if not -length <= index < length:
+        raise IndexError(f"{owner}: index {index} of {length} samples")
+    return index % length
 
 
 class TensorDataset(Dataset):
@@ -180,12 +150,16 @@ class TensorDataset(Dataset):
         if not shapes or () in shapes or len({shape[0] for shape in shapes}) > 1:
             raise ShapeError(f"TensorDataset: arrays must have one length, not shapes {shapes}")
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The arrays as tensors on the same memory, without ``transform``."""
+        return tuple(Tensor(array) for array in self.arrays)
+
     def __len__(self) -> int:
         return len(self.arrays[0])
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"TensorDataset: index {index} of {len(self)} samples")
+        within("TensorDataset", index, len(self))
         return tuple(Tensor(field.numpy()[0, ...]) for field in self.batch([index]))
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> tuple[Tensor, ...]:
@@ -211,6 +185,89 @@ class Subset(Dataset):
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> Any:
         return batch_of(self.dataset, self.indices[np.asarray(indices, np.intp)])
+
+
+class ConcatDataset(Dataset):
+    """The samples of several datasets, one after the other. Raises ValueError for none.
+
+    >>> both = ConcatDataset(["abc", "de"])
+    >>> len(both), both[3], both[-1]
+    (5, 'd', 'e')
+    """
+
+    def __init__(self, datasets: Iterable[Samples]) -> None:
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ValueError("ConcatDataset: there are no datasets")
+        for dataset in self.datasets:
+            if isinstance(dataset, IterableDataset):
+                raise TypeError("ConcatDataset: an IterableDataset has no indices: ChainDataset")
+            check_samples("ConcatDataset", dataset)
+        self.cumulative_sizes = list(accumulate(map(len, self.datasets)))
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
+
+    def __getitem__(self, index: int) -> Any:
+        index = within("ConcatDataset", index, len(self))
+        which = bisect_right(self.cumulative_sizes, index)
+        return self.datasets[which][index - ([0, *self.cumulative_sizes][which])]
+
+
+class ChainDataset(IterableDataset):
+    """The samples of several iterables, one after the other.
+
+    >>> list(ChainDataset(["ab", range(2)]))
+    ['a', 'b', 0, 1]
+    """
+
+    def __init__(self, datasets: Iterable[Iterable[Any]]) -> None:
+        self.datasets = list(datasets)
+        for dataset in self.datasets:
+            if not isinstance(dataset, Iterable):
+                raise TypeError(f"ChainDataset: {a_kind_of(dataset)} cannot be iterated over")
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self.datasets)
+
+    def __len__(self) -> int:
+        sized: Any = self.datasets
+        return sum(map(len, sized))
+
+
+class StackDataset(Dataset):
+    """Datasets of one length side by side: tuples of their samples, or dicts where they have names.
+
+    >>> StackDataset([1, 2], "ab")[1]
+    (2, 'b')
+    >>> StackDataset(x=[1, 2], y="ab").batch([1, 0])
+    {'x': tensor([2, 1]), 'y': ['b', 'a']}
+    """
+
+    def __init__(self, *datasets: Samples, **named: Samples) -> None:
+        if bool(datasets) == bool(named):
+            raise ValueError("StackDataset: needs datasets either by place or by name")
+        self.datasets: Any = named or datasets
+        for dataset in (*datasets, *named.values()):
+            check_samples("StackDataset", dataset)
+        lengths = [len(dataset) for dataset in (*datasets, *named.values())]
+        if len(set(lengths)) > 1:
+            raise ShapeError(f"StackDataset: datasets must have one length, not {lengths}")
+        self._length = lengths[0]
+
+    def __len__(self) -> int:
+        return self._length
+
+    def _of_each(self, get: Callable[[Samples], Any]) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: get(dataset) for name, dataset in self.datasets.items()}
+        return tuple(get(dataset) for dataset in self.datasets)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._of_each(lambda dataset: dataset[index])
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> Any:
+        return self._of_each(lambda dataset: batch_of(dataset, indices))
 
 
 def random_split(
