@@ -49,9 +49,9 @@ def test_fit_learns_and_reports(capsys):
     assert model.training
     assert tt.is_grad_enabled()
     assert seen == list(range(1, 41))
-    assert len(history.losses) == len(history.evaluations) == 40
+    assert len(history.losses) == len(history.epochs) == 40
     assert history.losses[-1] < 1e-3 < history.losses[0]
-    assert history.evaluations[-1]["weight"] == pytest.approx(2, abs=0.05)
+    assert history["weight"][-1] == pytest.approx(2, abs=0.05)
     printed = capsys.readouterr()
     assert "a line" in printed.err
     assert "step    40" in printed.out

@@ -1,16 +1,62 @@
-"""Training: a loop with a progress bar, and the numbers to judge a model by."""
+"""Training: a loop with a progress bar, checkpoints, and the numbers to judge a model by."""
 
 from ..nn.evaluating import evaluating
-from .loop import History, fit, predict
-from .metrics import accuracy, bits_per_character, confusion_matrix, next_token_loss
+from .callbacks import (
+    Callback,
+    Checkpoint,
+    Clip,
+    CSVLog,
+    EarlyStopping,
+    Schedule,
+    TensorBoard,
+)
+from .checkpoints import read_checkpoint, write_checkpoint
+from .history import History
+from .loop import Run, fit, predict
+from .metrics import (
+    F1,
+    Accuracy,
+    Confusion,
+    Mean,
+    Metric,
+    Precision,
+    Recall,
+    TopK,
+    accuracy,
+    bits_per_character,
+    confusion_matrix,
+    f1_score,
+    next_token_loss,
+    top_k_accuracy,
+)
 
 __all__ = [
+    "F1",
+    "Accuracy",
+    "CSVLog",
+    "Callback",
+    "Checkpoint",
+    "Clip",
+    "Confusion",
+    "EarlyStopping",
     "History",
+    "Mean",
+    "Metric",
+    "Precision",
+    "Recall",
+    "Run",
+    "Schedule",
+    "TensorBoard",
+    "TopK",
     "accuracy",
     "bits_per_character",
     "confusion_matrix",
     "evaluating",
+    "f1_score",
     "fit",
     "next_token_loss",
     "predict",
+    "read_checkpoint",
+    "top_k_accuracy",
+    "write_checkpoint",
 ]

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sized
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager
+from inspect import signature
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from ..errors import a_kind_of
+from ..io.files import StrPath
 from ..nn import Module
 from ..nn.evaluating import evaluating
-from ..nn.utils import clip_grad_norm_
+from ..ops.checks import number
 from ..tensors.tensor import Tensor
+from . import checkpoints
+from .callbacks import EVENTS, Checkpoint, Clip, Schedule, checked, listeners
+from .history import History
+from .metrics import Metric, named, samples_of
+from .progress import Progress
 
-
-@dataclass
-class History:
-    """What happened: the loss of every step, and what ``evaluate`` said after each epoch."""
-
-    losses: list[float] = field(default_factory=list)
-    evaluations: list[dict[str, float]] = field(default_factory=list)
-
-    def recent_loss(self, steps: int = 50) -> float:
-        """The mean loss of the last ``steps`` steps (NaN before the first)."""
-        return float(np.mean(self.losses[-steps:])) if self.losses else float("nan")
+INTERRUPTED = "interrupted"
 
 
 def fit(
@@ -34,19 +36,41 @@ def fit(
     loss: Callable[[Any, Any], Tensor],
     epochs: int = 1,
     *,
+    val: Iterable[Any] | None = None,
+    metrics: Any = None,
+    callbacks: Iterable[Any] = (),
     scheduler: Any = None,
     max_norm: float | None = None,
-    evaluate: Callable[[Module], dict[str, float]] | None = None,
-    callbacks: Iterable[Callable[[History], Any]] = (),
+    accumulate: int = 1,
+    evaluate: Callable[[Module], Mapping[str, Any]] | None = None,
+    forward: Callable[[Module, Any], tuple[Any, Any]] | None = None,
+    resume: StrPath | bool | None = None,
     progress: bool | str = True,
 ) -> History:
     """Minimise ``loss(model(x), y)`` over the batches ``(x, y)`` of ``loader``.
 
-    ``scheduler.step()`` is called after every batch; gradients are clipped to ``max_norm`` if it
-    is given. After each epoch ``evaluate(model)``, in evaluation mode and unrecorded, returns
-    numbers by name, which are kept and shown, and every callback gets the History. ``progress``
-    shows a bar, under that title if it is a string. Raises FloatingPointError if a loss is not
-    finite: what follows would only waste time.
+    Of a batch of more parts the last is the target, and the model gets the others; ``forward(model,
+    batch)``, which returns outputs and targets, says otherwise.
+
+    - ``val``: batches to be judged by after each epoch, in evaluation mode and unrecorded.
+    - ``metrics``: names ("accuracy", "f1", …), `Metric` objects or functions ``f(outputs,
+      targets)``, in a list, or in a dict by names of your own; of the training batches and of
+      ``val``.
+    - ``evaluate(model)`` may return more numbers by name after each epoch.
+    - ``callbacks``: objects with methods of `Callback`, told in their order; functions are called
+      with the history after each epoch. ``scheduler`` and ``max_norm`` stand for ``Schedule`` and
+      ``Clip``, in front of the others: a schedule is stepped after every step.
+    - ``accumulate``: a step takes the gradient of the mean over so many batches (the last of an
+      epoch, over those that are left), each weighted by its samples.
+    - ``resume``: go on from a checkpoint, a file or a folder with a last one, to the same bits as
+      without a stop; True: from that of the `Checkpoint` among the callbacks, or from the start
+      where there is none yet. Model, optimizer, data and callbacks are to be made as before.
+      ``epochs`` counts from the very beginning.
+    - ``progress``: a bar, under that title if it is a string.
+
+    Returns the `History`. Ctrl-C ends the training after the step that runs and returns it too
+    (``history.stopped``); a second one raises KeyboardInterrupt at once. Raises FloatingPointError
+    if a loss is not finite: what follows would only waste time.
 
     >>> import tinytensor as tt
     >>> model = tt.nn.Linear(1, 1)
@@ -56,59 +80,386 @@ def fit(
     >>> round(model.weight.item(), 2), round(model.bias.item(), 2)
     (3.0, 1.0)
     """
-    history = History()
+    number("fit", "epochs", epochs, 0)
+    number("fit", "accumulate", accumulate, 1)
+    first: list[Any] = [] if max_norm is None else [Clip(max_norm)]
+    if scheduler is not None:
+        first.append(scheduler if isinstance(scheduler, Schedule) else Schedule(scheduler))
+    heard = [*first, *map(checked, callbacks)]
+    run = Run(model, loader, optimizer, loss, heard, named(metrics), accumulate, forward, evaluate)
+    run.epochs, run.val = epochs, val
+    path = _checkpoint_of(resume, heard)
+    if path is not None:
+        run.load_state_dict(checkpoints.read_checkpoint(path))
+    steps = None
+    if isinstance(loader, Sized):
+        steps = epochs * -(-len(loader) // accumulate)
     model.train()
-    steps = epochs * len(loader) if isinstance(loader, Sized) else None
-    with _bar(progress, steps) as bar:
-        for _ in range(epochs):
-            for x, y in loader:
-                value = loss(model(x), y)
-                history.losses.append(value.item())
-                if not np.isfinite(history.losses[-1]):
-                    raise FloatingPointError(_not_finite(history.losses, optimizer))
-                optimizer.zero_grad()
-                value.backward()
-                if max_norm is not None:
-                    clip_grad_norm_(model.parameters(), max_norm)
-                optimizer.step()
-                if scheduler is not None:
-                    scheduler.step()
-                if bar is not None:
-                    bar.set_postfix_str(f"loss {history.recent_loss():.3f}", refresh=False)
-                    bar.update()
-            if evaluate is not None:
-                with evaluating(model):
-                    history.evaluations.append(evaluate(model))
-                if bar is not None:
-                    found = "   ".join(f"{k} {v:.4g}" for k, v in history.evaluations[-1].items())
-                    loss_now = f"loss {history.recent_loss():.3f}"
-                    bar.write(f"step {len(history.losses):5}   {loss_now}   {found}")
-            for callback in callbacks:
-                callback(history)
-    return history
+    run.progress = Progress(progress, steps, run.step)
+    try:
+        with _interruptions(run):
+            run.tell("on_fit_start")
+            try:
+                run.go()
+            finally:
+                run.tell("on_fit_end")
+    finally:
+        run.progress.close()
+    return run.history
 
 
-def _not_finite(losses: list[float], optimizer: Any) -> str:
-    rates = [str(group["lr"]) for group in getattr(optimizer, "param_groups", ()) if "lr" in group]
+class Run:
+    """A training as it goes: what callbacks are given. See `Callback`."""
+
+    val: Iterable[Any] | None = None
+    epochs = 1
+
+    def __init__(
+        self,
+        model: Module,
+        loader: Iterable[Any],
+        optimizer: Any,
+        loss: Callable[[Any, Any], Tensor],
+        callbacks: list[Any],
+        metrics: dict[str, Metric],
+        accumulate: int = 1,
+        forward: Callable[[Module, Any], tuple[Any, Any]] | None = None,
+        evaluate: Callable[[Module], Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.model, self.loader, self.optimizer, self.loss_of = model, loader, optimizer, loss
+        self.callbacks, self.metrics, self.accumulate = callbacks, metrics, accumulate
+        self.forward, self.evaluate = forward or _of_pairs, evaluate
+        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.history = History()
+        self.epoch, self.step = 1, 0
+        self.outputs: Any = None
+        self.targets: Any = None
+        self.loss = math.nan
+        self.row: dict[str, Any] = {}
+        self.interrupted = False
+        self.between_steps = True  # otherwise model and optimizer may be half changed
+        self.progress = Progress(False, None, 0)
+        self._told = {event: listeners(callbacks, event) for event in EVENTS}
+        self._later: list[Callable[[Run], Any]] = []
+        step = next(iter(signature(optimizer.step).parameters.values()), None)
+        self._by_closure = step is not None and step.default is step.empty
+        # Where the epoch is: batches that were trained on, whether these were all, and their sums.
+        self._batches, self._trained, self._sums, self._seconds = 0, False, [0.0, 0], 0.0
+        self._sources: dict[str, Any] | None = None
+        self._at_start: dict[str, Any] | None = None  # the generators, when the epoch began
+        self._before_val: dict[str, Any] | None = None  # and when its validation began
+        self._place: Any = None  # in the data, of a checkpoint
+
+    # --- For callbacks -----------------------------------------------------------------------
+
+    def stop(self, reason: str) -> None:
+        """End the training after the step or epoch that runs."""
+        self.history.stopped = self.history.stopped or reason
+
+    def later(self, function: Callable[[Run], Any]) -> None:
+        """Call ``function(run)`` when all callbacks have heard of what happens now, so that it
+        sees what the next step begins with."""
+        self._later.append(function)
+
+    def tell(self, event: str) -> None:
+        for listener in self._told[event]:
+            listener(self)
+
+    # --- Epochs ------------------------------------------------------------------------------
+
+    def go(self) -> None:
+        """All epochs that are left."""
+        while self.epoch <= self.epochs and not self._stopping():
+            self._began = time.monotonic() - self._seconds
+            if not self._trained:
+                self._train()
+            self._seconds = time.monotonic() - self._began
+            if not self._stopping():
+                self._end_epoch()
+
+    def _stopping(self) -> bool:
+        if self.interrupted:
+            self.stop(INTERRUPTED)
+        return bool(self.history.stopped)
+
+    def _train(self) -> None:
+        batches = self._placed() if self._at_start is not None else None
+        if batches is None:
+            self._at_start = self._random()
+            self.tell("on_epoch_start")
+            batches = iter(self.loader)
+        while group := list(islice(batches, self.accumulate)):
+            self._step(group)
+            if self._stopping():
+                return
+        if not self._batches:
+            again = "; an iterator is used up after one" * (self.epoch > 1)
+            raise ValueError(f"fit: the loader gave no batch in epoch {self.epoch}{again}")
+        self._trained = True
+
+    def _step(self, group: list[Any]) -> None:
+        """One step of the optimizer, by the gradients of the mean over a group of batches."""
+        self.between_steps = False
+        if self._by_closure:
+            self.optimizer.step(lambda: self._gradients(group))
+        else:
+            self._gradients(group)
+            self.optimizer.step()
+        self.history.losses.append(self._value)
+        self._batches += len(group)
+        self.step += 1
+        self.tell("on_step_end")
+        self.between_steps = True
+        if self.progress.due():
+            self._show()
+        self._flush()
+
+    def _gradients(self, group: list[Any]) -> Tensor:
+        sums, metrics = self._sums, self.metrics.values()
+        total = None
+        if len(group) > 1:
+            sizes = [samples_of(batch) for batch in group]
+            total = sum(sizes)
+        self._value = 0.0
+        for i, batch in enumerate(group):
+            self.outputs, self.targets = self.forward(self.model, batch)
+            value = self.loss_of(self.outputs, self.targets)
+            self.loss = value.item()
+            if not math.isfinite(self.loss):
+                raise FloatingPointError(_not_finite(self.loss, self.step + 1, self.optimizer))
+            if i == 0:
+                self.optimizer.zero_grad()
+            share = 1.0 if total is None else sizes[i] / total
+            (value if total is None else value * share).backward()
+            self._value += self.loss * share
+            size = samples_of(batch)
+            sums[0] += self.loss * size
+            sums[1] += size
+            for metric in metrics:
+                metric.update(self.outputs, self.targets)
+            self.tell("on_batch_end")
+        self.tell("on_gradients")
+        return value
+
+    def _flush(self) -> None:
+        while self._later:
+            self._later.pop(0)(self)
+
+    def _end_epoch(self) -> None:
+        row: dict[str, Any] = {"epoch": self.epoch, "step": self.step}
+        row |= self._numbers()
+        judged = self._judged()
+        if judged is None:  # Ctrl-C within the validation, which a resume begins anew
+            self._stopping()
+            return
+        row |= judged
+        if rates := _rates(self.optimizer):
+            row["lr"] = rates[0]
+        row["seconds"] = self._seconds
+        row["samples_per_second"] = self._sums[1] / max(self._seconds, 1e-9)
+        self.row = row
+        self.tell("on_validation_end")
+        self.history.epochs.append(self.row)
+        self._show()
+        if judged:
+            start = f"epoch {self.epoch}/{self.epochs}   step {self.step:5}"
+            self.progress.write(start, self._numbers() | judged)
+        self.tell("on_epoch_end")
+        self.epoch += 1
+        self._batches, self._trained, self._sums, self._seconds = 0, False, [0.0, 0], 0.0
+        self._at_start = self._before_val = None
+        for metric in self.metrics.values():
+            metric.reset()
+        self._flush()
+
+    def _judged(self) -> dict[str, Any] | None:
+        """What ``val`` and ``evaluate`` say, None if Ctrl-C came between."""
+        found: dict[str, Any] = {}
+        if self.val is None and self.evaluate is None:
+            return found
+        self._before_val = self._random()
+        with evaluating(self.model):
+            if self.val is not None:
+                metrics = named(self.metrics)
+                total, samples = 0.0, 0
+                for batch in self.val:
+                    outputs, targets = self.forward(self.model, batch)
+                    size = samples_of(batch)
+                    total += self.loss_of(outputs, targets).item() * size
+                    samples += size
+                    for metric in metrics.values():
+                        metric.update(outputs, targets)
+                    if self.interrupted:
+                        return None
+                if not samples:
+                    raise ValueError(f"fit: val gave no batch in epoch {self.epoch}")
+                found["val_loss"] = total / samples
+                found |= {f"val_{name}": m.compute() for name, m in metrics.items()}
+            if self.evaluate is not None:
+                found |= self.evaluate(self.model)
+        return found
+
+    def _numbers(self) -> dict[str, Any]:
+        """The epoch's mean loss and metrics so far."""
+        sums = self._sums
+        found: dict[str, Any] = {"loss": sums[0] / sums[1] if sums[1] else math.nan}
+        return found | {name: metric.compute() for name, metric in self.metrics.items()}
+
+    def _show(self) -> None:
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        where = f"epoch {self.epoch}/{self.epochs}"
+        self.progress.show(where, self._numbers(), self._sums[1] / seconds)
+
+    # --- Checkpoints -------------------------------------------------------------------------
+
+    def _random(self) -> dict[str, Any]:
+        return checkpoints.random_states(self._all_sources())
+
+    def _all_sources(self) -> dict[str, Any]:
+        if self._sources is None:
+            names = ("model", "loader", "loss_of", "val", "forward", "evaluate", "callbacks")
+            self._sources = checkpoints.random_sources({n: getattr(self, n) for n in names})
+        return self._sources
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `fit` needs to go on from here, between two steps, to the same bits."""
+        if not self._trained and self._batches:
+            self._seconds = time.monotonic() - self._began
+        loader, loss = self.loader, self.loss_of
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "loss": loss.state_dict() if isinstance(loss, Module) else {},
+            "place": {
+                "epoch": self.epoch,
+                "step": self.step,
+                "batches": self._batches,
+                "trained": self._trained,
+                "sums": list(self._sums),
+                "seconds": self._seconds,
+                "accumulate": self.accumulate,
+            },
+            "metrics": {name: metric.state_dict() for name, metric in self.metrics.items()},
+            "callbacks": checkpoints.states_by_kind(self.callbacks),
+            "loader": loader.state_dict() if hasattr(loader, "state_dict") else None,
+            "random": self._before_val or self._random(),
+            "random_at_start": self._at_start,
+            "history": {
+                **self.history.state_dict(),
+                "losses": np.array(self.history.losses, np.float64),
+            },
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go where a run of the same making stood."""
+        try:
+            place, metrics = state["place"], state["metrics"]
+            if metrics.keys() != self.metrics.keys():
+                raise ValueError(f"it has the metrics {[*metrics]}, this run {[*self.metrics]}")
+            if place["accumulate"] != self.accumulate:
+                raise ValueError(f"it was made with accumulate={place['accumulate']}")
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            if isinstance(self.loss_of, Module):
+                self.loss_of.load_state_dict(state["loss"])
+            for name, metric in self.metrics.items():
+                metric.load_state_dict(metrics[name])
+            checkpoints.load_states_by_kind(self.callbacks, state["callbacks"])
+            self.history = History.from_state(state["history"])
+            self.epoch, self.step = place["epoch"], place["step"]
+            self._batches, self._trained = place["batches"], place["trained"]
+            self._sums, self._seconds = list(place["sums"]), place["seconds"]
+            self._at_start, self._place = state["random_at_start"], state["loader"]
+            random = state["random"]
+        except KeyError as error:
+            raise ValueError(f"fit: resume: the checkpoint lacks {error}") from error
+        except ValueError as error:
+            raise ValueError(f"fit: resume: the checkpoint does not fit: {error}") from error
+        if self.history.stopped == INTERRUPTED:
+            self.history.stopped = ""
+        checkpoints.set_random_states(self._all_sources(), random)
+        if self._place is not None and hasattr(self.loader, "load_state_dict"):
+            self.loader.load_state_dict(self._place)
+
+    def _placed(self) -> Iterator[Any] | None:
+        """The batches that are left of the epoch that a checkpoint was made in."""
+        assert self._at_start is not None
+        if self._place is not None and hasattr(self.loader, "load_state_dict"):
+            return iter(self.loader)
+        # A loader that knows no place is asked once more for what it gave, from the same numbers.
+        now = self._random()
+        checkpoints.set_random_states(self._all_sources(), self._at_start)
+        batches = iter(self.loader)
+        skipped = sum(1 for _ in islice(batches, self._batches))
+        if skipped < self._batches:
+            raise ValueError(
+                f"fit: resume: the loader ended after {skipped} batches; the checkpoint had seen"
+                f" {self._batches} of the epoch"
+            )
+        checkpoints.set_random_states(self._all_sources(), now)
+        return batches
+
+
+def _of_pairs(model: Module, batch: Any) -> tuple[Any, Any]:
+    if not isinstance(batch, list | tuple) or len(batch) < 2:
+        what = f"a batch of {len(batch)}" if isinstance(batch, list | tuple) else a_kind_of(batch)
+        raise TypeError(
+            f"fit: the loader gave {what}, not (inputs, targets); forward=lambda model, batch:"
+            " (outputs, targets) says what to do with it"
+        )
+    return model(*batch[:-1]), batch[-1]
+
+
+def _rates(optimizer: Any) -> list[Any]:
+    return [group["lr"] for group in getattr(optimizer, "param_groups", ()) if "lr" in group]
+
+
+def _not_finite(loss: float, step: int, optimizer: Any) -> str:
+    rates = ", ".join(dict.fromkeys(map(str, _rates(optimizer))))
     return (
-        f"fit: the loss is {losses[-1]} in step {len(losses)}, at a learning rate of"
-        f" {', '.join(dict.fromkeys(rates)) or 'unknown size'}; a smaller one, or max_norm, may"
+        f"fit: the loss is {loss} in step {step}, at a learning rate of"
+        f" {rates or 'unknown size'}; a smaller one, or max_norm, may"
         " help; inside `with tt.detect_anomaly():` an error names the op that made it"
     )
 
 
-def _bar(progress: bool | str, steps: int | None) -> Any:
-    if not progress:
-        return nullcontext()
-    from tqdm import tqdm  # late: importing it takes longer than importing all of this package
+def _checkpoint_of(resume: StrPath | bool | None, callbacks: list[Any]) -> StrPath | None:
+    """The file to resume from, if any."""
+    if resume is None or resume is False:
+        return None
+    if resume is not True:
+        return resume
+    found = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
+    if not found:
+        raise ValueError("fit: resume=True needs a Checkpoint among the callbacks, or give a path")
+    return found[0].last if found[0].last.exists() else None
 
-    title = progress if isinstance(progress, str) else None
-    return tqdm(total=steps, desc=title, unit="step", dynamic_ncols=True)
+
+@contextmanager
+def _interruptions(run: Run) -> Iterator[None]:
+    """Ctrl-C asks the run to end; once more, and it raises KeyboardInterrupt as ever."""
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+
+    def interrupt(number: int, frame: Any) -> None:
+        run.interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def predict(model: Module, inputs: Any, batch_size: int = 256) -> np.ndarray:
+def predict(
+    model: Module, inputs: Any, batch_size: int = 256, *, forward: Callable[..., Any] | None = None
+) -> np.ndarray:
     """The outputs of ``model`` for ``inputs`` (N, …) in evaluation mode, batch by batch: (N, …)."""
     inputs = np.asarray(inputs)
     with evaluating(model):
         starts = range(0, max(len(inputs), 1), batch_size)
-        return np.concatenate([model(Tensor(inputs[i : i + batch_size])).numpy() for i in starts])
+        run = forward or model
+        return np.concatenate([run(Tensor(inputs[i : i + batch_size])).numpy() for i in starts])
