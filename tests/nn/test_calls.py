@@ -21,6 +21,7 @@ LAYERS = {
     "BatchNorm2d": (lambda: nn.BatchNorm2d(4, affine=False), [(2, 4, 3, 3)]),
     "LayerNorm": (lambda: nn.LayerNorm(4), [(2, 4)]),
     "RMSNorm": (lambda: nn.RMSNorm(4), [(2, 4)]),
+    "PReLU": (lambda: nn.PReLU(4), [(2, 4)]),
     "RNN": (lambda: nn.RNN(4, 3), [(2, 4)]),
     "LSTM": (lambda: nn.LSTM(4, 3), [(2, 4)]),
     "GRU": (lambda: nn.GRU(4, 3, bidirectional=True), [(2, 4)]),
@@ -36,6 +37,12 @@ LAYERS = {
 }
 # Layers without parameters, and the one that takes integers.
 OTHERS = {
+    "CELU", "CosineEmbeddingLoss", "CosineSimilarity", "GLU", "GaussianNLLLoss", "Hardshrink",
+    "Hardsigmoid", "Hardswish", "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "LogSigmoid",
+    "MarginRankingLoss", "Mish", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss", "PairwiseDistance", "PoissonNLLLoss", "RReLU", "ReLU6", "SELU",
+    "SoftMarginLoss", "Softmax2d", "Softmin", "Softshrink", "Softsign", "Tanhshrink", "Threshold",
+    "TripletMarginLoss", "TripletMarginWithDistanceLoss",
     "AdaptiveAvgPool2d", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "Dropout",
     "ELU", "Embedding", "Flatten", "GELU", "Hardtanh", "Identity", "L1Loss", "LeakyReLU",
     "LogSoftmax", "MSELoss", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "ReLU",

@@ -8,6 +8,7 @@ from .activation import *
 from .attention import *
 from .containers import *
 from .conv import *
+from .distance import *
 from .dropout import *
 from .embedding import *
 from .linear import *

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import typing as _typing
+from functools import update_wrapper
 from typing import Any, Literal
 
 import numpy as np
@@ -100,6 +101,7 @@ from ..ops.checks import fits_memory, number
 from ..ops.composed import in_own_name
 from ..ops.precision import once_rounded
 from ..ops.ways import tells as _tells
+from ..tensors.methods import in_place_of
 from ..tensors.sampling import rand_like
 from ..tensors.tensor import Tensor
 
@@ -120,6 +122,7 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "celu_",
     "channel_shuffle",
     "conv1d",
     "conv2d",
@@ -135,6 +138,7 @@ __all__ = [
     "dropout2d",
     "dropout3d",
     "elu",
+    "elu_",
     "embedding",
     "feature_alpha_dropout",
     "fold",
@@ -143,10 +147,12 @@ __all__ = [
     "glu",
     "grid_sample",
     "group_norm",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hardtanh_",
     "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
@@ -155,6 +161,7 @@ __all__ = [
     "l1_loss",
     "layer_norm",
     "leaky_relu",
+    "leaky_relu_",
     "linear",
     "local_response_norm",
     "log_softmax",
@@ -183,10 +190,13 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "relu_",
     "rms_norm",
     "rrelu",
+    "rrelu_",
     "scaled_dot_product_attention",
     "selu",
+    "selu_",
     "sigmoid",
     "silu",
     "smooth_l1_loss",
@@ -199,6 +209,7 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "threshold_",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
     "unfold",
@@ -433,6 +444,31 @@ def hardtanh(
 
 @once_rounded
 @in_own_name
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """softmax((logits + G) / tau) along ``dim``, G drawn from Gumbel's distribution: draws of one
+    class, relaxed so that they have gradients. ``hard`` rounds them to one-hot vectors, with the
+    gradient of the relaxed ones. ``eps`` is taken as PyTorch's, and does nothing. (Jang, Gu and
+    Poole 2017; Maddison, Mnih and Teh 2017.)
+
+    >>> import tinytensor as tt
+    >>> float(tt.nn.functional.gumbel_softmax(tt.zeros((2, 5)), hard=True).sum())
+    2.0
+    """
+    tau = number("gumbel_softmax", "tau", tau)
+    least = np.finfo(logits.dtype).tiny  # what is drawn may be 0
+    exponential = ops.maximum(-ops.log1p(-rand_like(logits.detach())), least)
+    soft = ops.softmax((logits - ops.log(exponential)) / tau, dim)
+    if not hard:
+        return soft
+    classes = ops.expand_dims(ops.argmax(soft, dim), dim)
+    places = np.arange(soft.shape[dim]).reshape(-1, *(1,) * (soft.ndim - 1 - dim % soft.ndim))
+    return ops.where(ops.equal(classes, places), 1.0, 0.0) - soft.detach() + soft
+
+
+@once_rounded
+@in_own_name
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """x divided by its p-norm along ``dim``, or by ``eps`` where that is larger.
 
@@ -468,6 +504,25 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise ValueError(f"one_hot: classes from {classes.min()} to {classes.max()} of {count}")
     fits_memory("one_hot", (*classes.shape, count), np.int64)
     return Tensor((classes[..., None] == np.arange(count)).astype(np.int64))
+
+
+def _in_place(function: Any) -> Any:
+    """``function`` with the values put into the memory of its first argument."""
+    name = f"{function.__name__}_"
+    changing = update_wrapper(in_place_of(name, function), function, updated=())
+    changing.__name__ = changing.__qualname__ = name
+    changing.__doc__ = f"In place: {function.__doc__}"
+    return changing
+
+
+celu_ = _in_place(ops.celu)
+elu_ = _in_place(ops.elu)
+hardtanh_ = _in_place(ops.hardtanh)
+leaky_relu_ = _in_place(ops.leaky_relu)
+relu_ = _in_place(ops.relu)
+rrelu_ = _in_place(rrelu)
+selu_ = _in_place(ops.selu)
+threshold_ = _in_place(ops.threshold)
 
 
 # --- Sizes -----------------------------------------------------------------------------------

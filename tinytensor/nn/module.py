@@ -39,7 +39,8 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
-# The files of the layers that have parameters, which PyTorch's make on a device and of a dtype.
+# The files of the layers that have parameters, which PyTorch's make on a device and of a dtype. A
+# layer elsewhere says ``parameters=True`` of itself.
 _WITH_PARAMETERS = (
     "attention", "conv", "embedding", "linear", "norm", "recurrent", "transformer",
 )  # fmt: skip
@@ -85,10 +86,11 @@ class Module:
     _dtype_of: str | None = None
     forward: Callable[..., Any]
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, parameters: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
         package, _, file = cls.__module__.rpartition(".")
-        if package == __package__ and file in _WITH_PARAMETERS and "__init__" in vars(cls):
+        parameters |= package == __package__ and file in _WITH_PARAMETERS
+        if parameters and "__init__" in vars(cls):
             cls.__init__ = _made_of(cls.__init__)  # type: ignore[method-assign]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:

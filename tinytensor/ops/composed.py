@@ -17,9 +17,9 @@ Out = TypeVar("Out")
 _ABSENT: Any = object()
 
 
-def tensor(x: Any) -> Any:
-    """x itself if it is a tensor, and otherwise an array."""
-    return operand("tensor", x)
+def tensor(x: Any, *others: Any) -> Any:
+    """x itself if it is a tensor, and otherwise an array, as weak as numbers are beside others."""
+    return operand("tensor", x, *others)
 
 
 def in_own_name(function: Callable[P, Out]) -> Callable[P, Out]:

@@ -42,7 +42,7 @@ def cosine_similarity(x1: ArrayLike, x2: ArrayLike, axis: int = 1, eps: float = 
     >>> tt.cosine_similarity(tt.tensor([1.0, 0.0]), tt.tensor([1.0, 1.0]), axis=0)
     tensor(0.70710677)
     """
-    x2 = tensor(x2)
+    x2 = tensor(x2, x1)
     for name, x in (("x1", x1), ("x2", x2)):
         real_floats("cosine_similarity", name, x)
     if (x1.ndim == 0) != (x2.ndim == 0):
@@ -72,7 +72,7 @@ def pairwise_distance(
     >>> tt.pairwise_distance(tt.tensor([[3.0, 0.0]]), tt.tensor([[0.0, 4.0]]), eps=0.0)
     tensor([5.])
     """
-    x2 = tensor(x2)
+    x2 = tensor(x2, x1)
     for name, x in (("x1", x1), ("x2", x2)):
         real_floats("pairwise_distance", name, x, or_complex=True)
     if not x1.ndim or not x2.ndim:
@@ -105,7 +105,7 @@ def dist(a: ArrayLike, b: ArrayLike, p: float = 2.0) -> Tensor:
     >>> tt.dist(tt.tensor([3.0, 0.0]), tt.tensor([0.0, 4.0]))
     tensor(5.)
     """
-    difference = a - tensor(b)
+    difference = a - tensor(b, a)
     real_floats("dist", "a - b", difference, or_complex=True)
     return vector_norm(difference, ord=number("dist", "p", p))
 

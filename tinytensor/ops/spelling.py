@@ -6,6 +6,7 @@ A keyword by which PyTorch means something else than ``axis`` would is refused, 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar, cast
@@ -13,7 +14,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 from ..decorating import parameters_of
 from ..engine import operation
 
-__all__ = ["named", "respelled", "spelled", "with_settings"]
+__all__ = ["named", "reduction_of", "respelled", "spelled", "with_settings"]
 
 P = ParamSpec("P")
 Out = TypeVar("Out")
@@ -93,6 +94,10 @@ def respelled(name: str, parameters: Iterable[str], given: dict[str, Any]) -> di
             raise TypeError(f"{name}: {name}({keyword}=) {way}")
     if name in ("std", "var", "std_mean", "var_mean"):
         given = _of_spread(name, given)
+    if "reduction" in own and not given.keys().isdisjoint(_OLDER):
+        given = dict(given)
+        older = [given.pop(keyword, None) for keyword in _OLDER]
+        given["reduction"] = reduction_of(name, older[0], older[1], 4)
     others = NAMES_OF.get(name, {})
     made: dict[str, Any] = {}
     for keyword, value in given.items():
@@ -133,6 +138,23 @@ def _of_spread(name: str, given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
+_OLDER = ("size_average", "reduce")  # what ``reduction`` has replaced
+
+
+def reduction_of(
+    name: str, size_average: bool | None, reduce: bool | None, stacklevel: int = 3
+) -> str:
+    """What the older arguments say: not to reduce comes first; both are True by default."""
+    averaged = size_average is None or size_average
+    reduction = "none" if reduce is not None and not reduce else "mean" if averaged else "sum"
+    warnings.warn(
+        f'{name}: size_average and reduce are older names; write reduction="{reduction}"',
+        UserWarning,
+        stacklevel=stacklevel,
+    )
+    return reduction
+
+
 def _unknown(name: str, keyword: str) -> NoReturn:
     if keyword == "out":
         raise TypeError(f"{name}: there is no out= here; write y[...] = {name}(x)")
@@ -169,7 +191,8 @@ def _of_op(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any,
         return variant.bind(args, kwargs)
     made = respelled(name, own, kwargs)
     if name not in ("std", "var", *NAMES_OF, *REFUSED):  # by the same names whatever is beside them
-        op.synonyms.update({k: _own_name(k, own, {}, {}) for k in kwargs if k not in own})
+        others = [keyword for keyword in kwargs if keyword not in (*own, *_OLDER)]
+        op.synonyms.update({keyword: _own_name(keyword, own, {}, {}) for keyword in others})
     return op.bind(args, made)
 
 

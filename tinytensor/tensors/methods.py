@@ -120,7 +120,9 @@ def _add(name: str, method: Any, function: Any) -> None:
     setattr(Tensor, name, method)
 
 
-def _in_place_of(by: str, function: Any, ufunc: Any) -> Any:
+def in_place_of(by: str, function: Any, ufunc: Any = None) -> Any:
+    """What changes its first argument in place to ``function`` of it, by the name ``by``."""
+
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if isinstance(function, Op):
             op, args, static = function.bind((self, *args), kwargs)
@@ -179,7 +181,7 @@ _add("norm", method_of(norm_of_elements), norm_of_elements)
 for _name, _ufunc in IN_PLACE.items():
     _function = getattr(ops, _name, None)
     if _function is not None and not hasattr(Tensor, f"{_name}_"):
-        _add(f"{_name}_", _in_place_of(f"{_name}_", _function, _ufunc), _function)
+        _add(f"{_name}_", in_place_of(f"{_name}_", _function, _ufunc), _function)
 for _name, _function in filling.IN_PLACE.items():
     setattr(Tensor, _name, _function)
 for _name, _dtype in CASTS.items():

@@ -57,7 +57,7 @@ def tensor_pair(name, input, target, reduction, or_complex=False):
     """The target as a tensor or an array, the input and the reduction being checked."""
     real_floats(name, "input", input, or_complex)
     check_reduction(name, reduction)
-    target = tensor(target)
+    target = tensor(target, input)
     if is_complex(target) and not or_complex:
         raise DtypeError(f"{name}: target must be real, but is {target.dtype} of {target.shape}")
     warn_of_broadcasting(name, input, target, 6)

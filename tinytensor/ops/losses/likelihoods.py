@@ -99,7 +99,7 @@ def gaussian_nll_loss(
     tensor(1.)
     """
     name = "gaussian_nll_loss"
-    target, var = tensor_pair(name, input, target, reduction), tensor(var)
+    target, var = tensor_pair(name, input, target, reduction), tensor(var, input)
     eps = number(name, "eps", eps, 0)
     if var.ndim and var.shape != input.shape:
         if var.shape == input.shape[:-1]:

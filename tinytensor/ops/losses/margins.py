@@ -87,7 +87,7 @@ def margin_ranking_loss(
     tensor(2.)
     """
     input2 = tensor_pair("margin_ranking_loss", input1, input2, reduction)
-    margin, target = number("margin_ranking_loss", "margin", margin), tensor(target)
+    margin, target = number("margin_ranking_loss", "margin", margin), tensor(target, input1)
     if target.ndim != input1.ndim:
         raise ShapeError(f"margin_ranking_loss: target is {target.shape} for {input1.shape}")
     return reduced(_above_zero(margin - target * (input1 - input2)), reduction)
@@ -111,7 +111,7 @@ def cosine_embedding_loss(
     tensor([1., 1.])
     """
     name = "cosine_embedding_loss"
-    input2, target = tensor_pair(name, input1, input2, reduction), tensor(target)
+    input2, target = tensor_pair(name, input1, input2, reduction), tensor(target, input1)
     margin = number(name, "margin", margin)
     if input1.ndim not in (1, 2) or target.shape not in (input1.shape[:-1], (1,)):
         raise ShapeError(
@@ -184,7 +184,7 @@ def multi_margin_loss(
     if p == 2:
         short = short * short
     if weight is not None:
-        weight = tensor(weight)
+        weight = tensor(weight, input)
         if weight.shape != (classes,):
             raise ShapeError(f"{name}: weight is {weight.shape} for {classes} classes")
         short = short * expand_dims(take(weight, target, 0), -1)
@@ -238,7 +238,7 @@ def multilabel_soft_margin_loss(
         raise ShapeError(f"{name}: input must be (…, C), but is {input.shape}")
     losses = -(target * logsigmoid(input) + (1.0 - target) * logsigmoid(-input))
     if weight is not None:
-        losses = losses * tensor(weight)
+        losses = losses * tensor(weight, input)
     return reduced(reductions.mean(losses, -1), reduction)
 
 
