@@ -1,5 +1,7 @@
-"""Files: tensors in safetensors, atomic writing, and pickles that run nothing."""
+"""Files: tensors in safetensors, those of PyTorch and NumPy, atomic writing, and pickles that run
+nothing."""
 
-from .tensors import load, save
+from .loading import load
+from .tensors import save
 
 __all__ = ["load", "save"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import math
 import os
 import re
@@ -13,7 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
-__all__ = ["byte_count", "open_file", "replaced"]
+import numpy as np
+
+from ..errors import a_kind_of
+
+__all__ = ["byte_count", "open_file", "opened", "replaced"]
 
 StrPath = str | os.PathLike[str]
 
@@ -109,8 +114,11 @@ def _sync_folder(folder: str) -> None:
 def open_file(path: StrPath, caller: str) -> BinaryIO:
     """Open a regular file to be read, never waiting for a writer at the other end of a pipe.
 
-    Raises ValueError if it is a folder, a pipe or a device; FileNotFoundError.
+    Raises ValueError if it is a folder, a pipe or a device; FileNotFoundError; TypeError for what
+    is no path: a number would be the descriptor of whatever file is open under it.
     """
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise TypeError(f"{caller}: path is {a_kind_of(path)}, not a path")
     try:
         _check_regular(os.stat(path), path, caller)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -124,6 +132,69 @@ def open_file(path: StrPath, caller: str) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+@contextmanager
+def opened(source: StrPath | BinaryIO, caller: str) -> Iterator[tuple[BinaryIO, str]]:
+    """A file that can be read at any place, and its name for messages: the file at a path, or a
+    binary file object, from where it stands. Of other objects than plain files and memory the
+    content is read at once: to go back in them may mean to inflate all anew.
+
+    Raises TypeError for what is neither; otherwise as :func:`open_file`.
+    """
+    if isinstance(source, str | bytes | os.PathLike):
+        with open_file(source, caller) as file:
+            yield file, repr(os.fspath(source))
+        return
+    if not hasattr(source, "read") or isinstance(source, io.TextIOBase):
+        kind = a_kind_of(source)
+        raise TypeError(
+            f"{caller}: path is {kind}, neither a path nor a file opened in binary mode"
+        )
+    name = getattr(source, "name", None)
+    told = repr(name) if isinstance(name, str | bytes) else a_kind_of(source)
+    plain = isinstance(source, io.BufferedReader | io.BufferedRandom | io.BytesIO)
+    if plain and source.seekable():
+        yield source, told
+        return
+    content = source.read()
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise TypeError(f"{caller}: {told} gives {a_kind_of(content)}, not bytes")
+    yield io.BytesIO(content), told
+
+
+def bytes_left(file: BinaryIO) -> int:
+    """How many bytes follow in a file; its place stays."""
+    here = file.tell()
+    end = file.seek(0, os.SEEK_END)
+    file.seek(here)
+    return max(end - here, 0)
+
+
+def fill(file: BinaryIO, size: int) -> np.ndarray:
+    """The next ``size`` bytes of a file, uint8, in memory of their own that can be written.
+
+    A file that is shorter, or becomes so meanwhile, is a ValueError; ask :func:`bytes_left` before
+    ``size`` is believed.
+    """
+    content = np.empty(size, np.uint8)
+    left = content.data
+    while len(left):
+        count = file.readinto(left)  # type: ignore[attr-defined]
+        if not count:
+            raise ValueError(f"it is truncated: {len(left)} bytes should follow")
+        left = left[count:]
+    return content
+
+
+def settled(array: np.ndarray) -> np.ndarray:
+    """``array`` as the machine has it: in its byte order, aligned, and bools being 0 or 1, since a
+    byte that is neither makes NumPy answer by chance. A copy where it must be one."""
+    if array.dtype == bool:
+        stored = array.view(np.uint8)
+        return stored != 0 if stored.max(initial=0) > 1 else array
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return array if array.flags.aligned else array.copy()
 
 
 def read_file(path: StrPath, caller: str) -> bytes:

@@ -14,7 +14,7 @@ from safetensors.numpy import save as as_bytes
 
 from .. import dtypes
 from ..errors import DtypeError
-from .files import short
+from .files import settled, short
 
 __all__ = ["METADATA", "dtype_name", "from_bytes", "to_bytes"]
 
@@ -72,7 +72,7 @@ def from_bytes(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             found = np.frombuffer(entry["data"], dtype).reshape(entry["shape"])
         except ValueError as error:
             raise ValueError(f"{short(name)}: {error}") from None
-        arrays[name] = found.astype(dtype.newbyteorder("="), copy=False)
+        arrays[name] = settled(found)
     length = int.from_bytes(content[:8], "little")  # the library has checked it, and the header
     return arrays, json.loads(content[8 : 8 + length]).get(METADATA) or {}
 

@@ -1,4 +1,4 @@
-"""Saving and loading of tensors in safetensors files, which hold no code.
+"""Trees of tensors in safetensors files, which hold no code.
 
 A flat dict of tensors, such as a module's ``state_dict``, becomes a file that any reader of
 safetensors understands. For a nested one, such as an optimizer's, the tensors are stored under
@@ -22,12 +22,11 @@ import numpy as np
 
 from ..dtypes import is_complex
 from ..errors import DtypeError, a_kind_of
-from ..tensors.namespace_info import check_device
 from ..tensors.tensor import Tensor
 from . import safetensors
-from .files import StrPath, read_file, replaced, short
+from .files import StrPath, replaced, short
 
-__all__ = ["load", "save"]
+__all__ = ["from_safetensors", "save"]
 
 TREE = "tinytensor"  # the metadata that holds the tree, with the most underscores behind it
 DEEPEST = 100  # dicts and lists in one another: far below Python's limit of recursion
@@ -81,25 +80,15 @@ def save(
         file.write(content)
 
 
-def load(path: StrPath, map_location: Any = None, weights_only: bool = True) -> dict[Any, Any]:
-    """Read what :func:`save` wrote; of another safetensors file, its tensors by name.
+def from_safetensors(content: bytes) -> dict[Any, Any]:
+    """What :func:`save` wrote; of another safetensors file, its tensors by name.
 
-    The tensors are copies: nothing that happens to the file later changes them. PyTorch's
-    ``map_location`` may be "cpu"; no file holds code, so ``weights_only`` is always true.
-
-    Raises FileNotFoundError; ValueError, which names the file, if it is not in the format, damaged,
-    or no file; DtypeError for a dtype that NumPy does not have.
+    Raises ValueError, or DtypeError for a dtype that NumPy does not have.
     """
-    if not callable(map_location):
-        check_device(map_location)
-    content = read_file(path, "load")
     try:
         arrays, metadata = safetensors.from_bytes(content)
-    except DtypeError as error:
-        raise DtypeError(f"load: {os.fspath(path)!r}: {error}") from error
     except ValueError as error:
-        why = _other_format(content) or error
-        raise ValueError(f"load: {os.fspath(path)!r} is not a safetensors file: {why}") from error
+        raise ValueError(f"is not a safetensors file: {error}") from error
     trees = [key for key in metadata if key.rstrip("_") == TREE]
     tensors = {name: Tensor(array) for name, array in arrays.items()}
     if not trees:
@@ -111,19 +100,7 @@ def load(path: StrPath, map_location: Any = None, weights_only: bool = True) -> 
             raise ValueError(f"it is {a_kind_of(state)}, not a dict")
         return state
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"load: {os.fspath(path)!r} has a damaged tree: {error}") from error
-
-
-def _other_format(content: bytes) -> str:
-    """What a file is that another program, or pickle, wrote; "" where that is not known."""
-    if content[:1] == b"\x80" and content[1:2] <= b"\x05":
-        return (
-            "it is a pickle. tt.save writes a model's state_dict; pickle.load reads a whole model,"
-            " by the version that wrote it, as modules move between versions"
-        )
-    if content[:4] == b"PK\x03\x04":
-        return "it is a zip archive, as torch.save and np.savez write"
-    return "it is an array of np.save" if content[:6] == b"\x93NUMPY" else ""
+        raise ValueError(f"has a damaged tree: {error}") from error
 
 
 def _flatten(

@@ -24,21 +24,33 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import a_kind_of
-from .files import byte_count, short
+from .files import byte_count, settled, short
 
-__all__ = ["NUMPY", "PickledArray", "StandIn", "Unpickler"]
+__all__ = [
+    "NUMPY",
+    "Function",
+    "PickledArray",
+    "PickledDtype",
+    "PickledScalar",
+    "StandIn",
+    "Unpickler",
+    "cheap_key",
+]
 
 DEEPEST = 100  # containers in one another
 UNFOLDED = 64  # elements for a byte, if each reference is followed
 WIDEST_KEY = 2048  # bits: Python hashes an int anew each time
 # Bytes of an empty container.
 COSTS: dict[type, int] = {list: 64, tuple: 64, dict: 64, set: 256, frozenset: 256}
+COPIES = bytes | str | set | frozenset | dict  # what a function may make of what there is already
 
 Persistent = Callable[[Any], Any]
 
 
 class StandIn:
     """What a table's function makes in the place of an object that is not plain data."""
+
+    COST = 256  # bytes, of one
 
     def build(self, state: Any) -> None:
         """Take the state that the pickle gives to the object."""
@@ -49,7 +61,7 @@ class _Named(Protocol):
     def __call__(self, *args: Any) -> Any: ...
 
 
-class _Function:
+class Function:
     """A name of the table that may be called: it is no data, and nothing else may be called."""
 
     __slots__ = ("call", "name")
@@ -64,7 +76,7 @@ class Unpickler:
     ``names`` gives for (module, name) a function that may be called, or any other value, which
     stands for itself. ``persistent`` gives the object of a persistent id. ``encoding`` is that of
     Python 2's strings, or "bytes". After :meth:`load` the ``position`` is behind the pickle, where
-    another one may follow.
+    another one may follow. ``asked`` is the name that was asked for and is not in the table.
 
     Every error is a ValueError that tells the byte.
 
@@ -91,7 +103,8 @@ class Unpickler:
         self.encoding = encoding
         self.position = position
         self.budget = 8 * len(content) + (1 << 24)  # bytes, for containers
-        self.copied = 0  # bytes, by functions of the table
+        self.copied = 0  # bytes and items, by functions of the table
+        self.asked = ""
         self._begin()
 
     def _begin(self) -> None:
@@ -154,7 +167,7 @@ class Unpickler:
 
     def spend(self, kind: type) -> None:
         """Count a new object, since one byte of a pickle may be a set of 200."""
-        self.budget -= COSTS.get(kind, 0)
+        self.budget -= kind.COST if issubclass(kind, StandIn) else COSTS.get(kind, 0)
         if self.budget < 0:
             raise ValueError("it has more containers than a pickle of its size")
 
@@ -196,17 +209,18 @@ class Unpickler:
         if not isinstance(module, str) or not isinstance(name, str):
             raise ValueError("a name is not a string")
         if (module, name) not in self.names:
-            raise ValueError(f"it asks for {short(f'{module}.{name}')[1:-1]}")
+            self.asked = short(f"{module}.{name}")[1:-1]
+            raise ValueError(f"it asks for {self.asked}")
         found = self.names[module, name]
-        return _Function(f"{module}.{name}", found) if callable(found) else found
+        return Function(f"{module}.{name}", found) if callable(found) else found
 
     def called(self, function: Any, arguments: Any) -> Any:
-        if not isinstance(function, _Function):
+        if not isinstance(function, Function):
             raise ValueError(f"it calls {a_kind_of(function)}")
         if not isinstance(arguments, tuple):
             raise ValueError(f"it calls {function.name} with {a_kind_of(arguments)}")
         made = function.call(*arguments)
-        self.copied += len(made) if isinstance(made, bytes | str) else 0
+        self.copied += len(made) if isinstance(made, COPIES) else 0
         if self.copied > len(self.content):
             raise ValueError(f"it calls {function.name} for more bytes than it holds")
         return made
@@ -309,7 +323,7 @@ for _code, _value in {
     b"l": lambda m: m.since_mark(),
     b"t": lambda m: tuple(m.since_mark()),
     b"d": lambda m: _put({}, m.since_mark()),
-    b"\x91": lambda m: frozenset(map(_key, m.since_mark())),
+    b"\x91": lambda m: frozenset(map(cheap_key, m.since_mark())),
     b"\x85": lambda m: (m.pop(),),
     b"\x86": lambda m: (m.pop(), m.pop())[::-1],
     b"\x87": lambda m: (m.pop(), m.pop(), m.pop())[::-1],
@@ -399,7 +413,7 @@ def _set_items(m: Unpickler, items: list[Any]) -> None:
 @_operation(b"\x90")
 def _add_items(m: Unpickler) -> None:
     items = m.since_mark()
-    m.top(set).update(map(_key, items))
+    m.top(set).update(map(cheap_key, items))
 
 
 @_operation(b"R")
@@ -436,11 +450,11 @@ def _put(target: Any, items: list[Any]) -> Any:
     if len(items) % 2:
         raise ValueError("a key has no value")
     for i in range(0, len(items), 2):
-        target[_key(items[i])] = items[i + 1]
+        target[cheap_key(items[i])] = items[i + 1]
     return target
 
 
-def _key(key: Any) -> Any:
+def cheap_key(key: Any) -> Any:
     """``key``, if it is cheap to hash: a tuple hashes all that is in it, each time."""
     parts = key if type(key) is tuple else (key,)
     for part in parts if len(parts) <= DEEPEST else (parts,):
@@ -459,7 +473,7 @@ def _check_size(root: Any, most: int) -> None:
     pending = [(root, False)]
     while pending:
         item, is_counted = pending.pop()
-        if isinstance(item, _Function):
+        if isinstance(item, Function):
             raise ValueError(f"it asks for {item.name} itself")
         inside = _inside(item)
         if inside is None or id(item) in known:
@@ -545,6 +559,22 @@ class PickledArray(StandIn):
         return flat.reshape(shape, order="F" if fortran else "C")
 
 
+class PickledScalar(StandIn):
+    """A scalar of NumPy: after checks, the number."""
+
+    def __init__(self, kept: Any, content: Any) -> None:
+        content = content.encode("latin1") if isinstance(content, str) else content
+        if not isinstance(kept, PickledDtype) or not isinstance(content, bytes):
+            raise ValueError(f"a scalar of {type(kept).__name__} has {a_kind_of(content)}")
+        if kept.dtype.itemsize != len(content):
+            raise ValueError(f"a scalar of {kept.dtype} has {len(content)} bytes")
+        self.kept, self.content = kept, content
+
+    def number(self) -> Any:
+        """The scalar, of NumPy's type."""
+        return settled(np.frombuffer(self.content, self.kept.dtype))[0]
+
+
 def _latin1(text: Any, encoding: Any = "latin1") -> bytes:
     """How protocols 0 to 2 write bytes: as text."""
     if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
@@ -567,6 +597,7 @@ NUMPY: dict[tuple[str, str], Any] = {
         for core in ("core", "_core")
         for module, name, function in (
             ("multiarray", "_reconstruct", PickledArray),
+            ("multiarray", "scalar", PickledScalar),
             ("numeric", "_frombuffer", PickledArray.of_buffer),
         )
     },
