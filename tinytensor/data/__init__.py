@@ -3,9 +3,23 @@
 import typing as _typing
 
 from ..ops.ways import tells as _tells
-from .augment import RandomAffine, affine
+from .affine import RandomAffine, affine
+from .augment import (
+    Cutout,
+    RandomCrop,
+    RandomErasing,
+    RandomHorizontalFlip,
+    RandomVerticalFlip,
+)
 from .cifar import cifar10, cifar100, read_cifar_binary, read_cifar_pickle
 from .collate import collate, default_convert
+from .colour import (
+    ColorJitter,
+    adjust_brightness,
+    adjust_contrast,
+    adjust_hue,
+    adjust_saturation,
+)
 from .dataset import (
     ChainDataset,
     ConcatDataset,
@@ -19,6 +33,7 @@ from .dataset import (
 from .idx import mnist, read_idx
 from .loader import DataLoader
 from .loading import WorkerInfo, get_worker_info
+from .mixing import CutMix, MixUp
 from .samplers import (
     BatchSampler,
     DistributedSampler,
@@ -29,30 +44,49 @@ from .samplers import (
     WeightedRandomSampler,
 )
 from .text import RandomWindows, Vocabulary, Windows, stdlib_sources, stdlib_text
+from .transforms import CenterCrop, Compose, Normalize, Resize, ToFloat, Transform
 
 default_collate = collate  # PyTorch's name
 
 __all__ = [
     "BatchSampler",
+    "CenterCrop",
     "ChainDataset",
+    "ColorJitter",
+    "Compose",
     "ConcatDataset",
+    "CutMix",
+    "Cutout",
     "DataLoader",
     "Dataset",
     "DistributedSampler",
     "IterableDataset",
+    "MixUp",
+    "Normalize",
     "RandomAffine",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomHorizontalFlip",
     "RandomSampler",
+    "RandomVerticalFlip",
     "RandomWindows",
+    "Resize",
     "Sampler",
     "SequentialSampler",
     "StackDataset",
     "Subset",
     "SubsetRandomSampler",
     "TensorDataset",
+    "ToFloat",
+    "Transform",
     "Vocabulary",
     "WeightedRandomSampler",
     "Windows",
     "WorkerInfo",
+    "adjust_brightness",
+    "adjust_contrast",
+    "adjust_hue",
+    "adjust_saturation",
     "affine",
     "cifar10",
     "cifar100",

@@ -1,102 +1,184 @@
-"""Random affine distortion of images, in NumPy: shift, rotation, scale and shear."""
+"""Random crops, flips and holes: each image of a batch gets its own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError
-from ..random import Source
+from .transforms import RandomTransform, pair, share, sides
+
+Generator = np.random.Generator | int | None
+
+PADDINGS = ("constant", "edge", "reflect", "symmetric")
 
 
-def affine(images: Any, matrices: Any, shifts: Any) -> np.ndarray:
-    """Resample images under affine maps about their centres, with bilinear interpolation.
+class RandomCrop(RandomTransform):
+    """A part of ``size``, from a random place of each image, which ``padding`` makes larger before.
 
-    Pixel p of an output takes the value of its input at ``matrices @ (p − centre) + centre −
-    shifts``, so a matrix maps *output* to *input* (rows, columns) and a shift moves the picture
-    by that many pixels. Outside an image all is 0.
+    ``padding`` is a number of pixels at each side, or (vertical, horizontal); ``padding_mode``
+    "constant" (of ``fill``), "edge", "reflect" or "symmetric". Raises ShapeError for a larger size.
 
-    ``images`` (N, C, H, W), ``matrices`` (N, 2, 2), ``shifts`` (N, 2) → (N, C, H, W), of the dtype
-    of the images. Raises ShapeError.
-
-    >>> image = np.arange(9.0).reshape(1, 1, 3, 3)
-    >>> affine(image, np.eye(2)[None], [[1, 0]])[0, 0]  # one row down
-    array([[0., 0., 0.],
-           [0., 1., 2.],
-           [3., 4., 5.]])
-    """
-    images = np.asarray(images)
-    matrices, shifts = np.asarray(matrices, np.float32), np.asarray(shifts, np.float32)
-    if images.ndim != 4:
-        raise ShapeError(f"affine: images must be (N, C, H, W), not {images.shape}")
-    n, channels, height, width = images.shape
-    if matrices.shape != (n, 2, 2) or shifts.shape != (n, 2):
-        raise ShapeError(
-            f"affine: {n} images need matrices ({n}, 2, 2) and shifts ({n}, 2), not"
-            f" {matrices.shape} and {shifts.shape}"
-        )
-    centre = np.array([[height - 1], [width - 1]], np.float32) / 2
-    grid = np.indices((height, width), np.float32).reshape(2, -1) - centre
-    rows, columns = np.moveaxis(matrices @ grid + (centre - shifts[:, :, None]), 1, 0)  # (N, H·W)
-
-    # A border of zeros stands for all that is outside.
-    padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    padded = padded.reshape(n, channels, (height + 2) * (width + 2))
-    rows, columns = np.clip(rows + 1, 0, height + 1), np.clip(columns + 1, 0, width + 1)
-    top = np.minimum(rows.astype(np.intp), height)
-    left = np.minimum(columns.astype(np.intp), width)
-    down, right = rows - top, columns - left
-
-    stride = width + 2
-    corner = top * stride + left
-    out = np.zeros((n, channels, height * width), np.float32)
-    for offset, weight in (
-        (0, (1 - down) * (1 - right)),
-        (1, (1 - down) * right),
-        (stride, down * (1 - right)),
-        (stride + 1, down * right),
-    ):
-        out += np.take_along_axis(padded, (corner + offset)[:, None], 2) * weight[:, None]
-    return out.reshape(images.shape).astype(images.dtype, copy=False)
-
-
-class RandomAffine:
-    """Distort each image of a batch (N, C, H, W) by an affine map drawn anew for every call.
-
-    Uniformly drawn: a rotation of at most ``degrees`` either way, a shift of at most ``shift``
-    pixels along each axis, a scaling of each axis by at most 1 ± ``scale``, and a shear (the
-    tangent of its angle) of at most ``shear``. ``generator`` is a NumPy generator or a seed;
-    without one the draws are those of ``tt.manual_seed``.
-
-    >>> augment = RandomAffine(degrees=10, shift=1, generator=0)
-    >>> augment(np.ones((4, 1, 8, 8), np.float32)).shape
-    (4, 1, 8, 8)
+    >>> RandomCrop(4, padding=1, generator=0)(np.ones((2, 3, 4, 4), np.uint8)).shape
+    (2, 3, 4, 4)
     """
 
     def __init__(
         self,
-        degrees: float = 0.0,
-        shift: float = 0.0,
-        scale: float = 0.0,
-        shear: float = 0.0,
-        generator: np.random.Generator | int | None = None,
+        size: int | tuple[int, int],
+        padding: int | tuple[int, int] = 0,
+        fill: float = 0,
+        padding_mode: str = "constant",
+        generator: Generator = None,
     ) -> None:
-        for name, size in (("degrees", degrees), ("shift", shift), ("shear", shear)):
-            if size < 0:
-                raise ValueError(f"RandomAffine: {name} must be at least 0, not {size}")
-        if not 0 <= scale < 1:
-            raise ValueError(f"RandomAffine: scale must be in [0, 1), not {scale}")
-        self.degrees, self.shift, self.scale, self.shear = degrees, shift, scale, shear
-        self.draws = Source(generator)
+        super().__init__(generator)
+        self.size, self.fill, self.padding_mode = sides("RandomCrop", size), fill, padding_mode
+        found = padding if isinstance(padding, tuple | list) else (padding, padding)
+        if len(found) != 2 or not all(isinstance(n, int) and n >= 0 for n in found):
+            raise ValueError(f"RandomCrop: padding must be a number or two, not {padding!r}")
+        if padding_mode not in PADDINGS:
+            raise ValueError(f"RandomCrop: there is no padding_mode {padding_mode!r}")
+        self.padding = tuple(found)
 
-    def __call__(self, images: Any) -> np.ndarray:
-        images = np.asarray(images)
-        n, draw = len(images), self.draws().uniform
-        angle = np.radians(draw(-self.degrees, self.degrees, n))
-        cos, sin = np.cos(angle), np.sin(angle)
-        rotation = np.stack([cos, -sin, sin, cos], 1).reshape(n, 2, 2)
-        shear = np.tile(np.eye(2), (n, 1, 1))
-        shear[:, 1, 0] = draw(-self.shear, self.shear, n)
-        scaling = 1 / draw(1 - self.scale, 1 + self.scale, (n, 1, 2))  # of the columns
-        return affine(images, rotation @ shear * scaling, draw(-self.shift, self.shift, (n, 2)))
+    def apply(self, images: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        n, channels, (h, w) = *images.shape[:2], self.size
+        if any(self.padding):
+            around = ((0, 0), (0, 0), *((p, p) for p in self.padding))
+            more: Any = {"constant_values": self.fill} if self.padding_mode == "constant" else {}
+            images = np.pad(images, around, self.padding_mode, **more)  # type: ignore[call-overload]
+        height, width = images.shape[2:]
+        if h > height or w > width:
+            raise ShapeError(f"RandomCrop: size {self.size} is above {(height, width)}, the images")
+        tops = draw.integers(height - h + 1, size=n).tolist()
+        lefts = draw.integers(width - w + 1, size=n).tolist()
+        out = np.empty((n, channels, h, w), images.dtype)
+        for i, (top, left) in enumerate(zip(tops, lefts, strict=True)):
+            out[i] = images[i, :, top : top + h, left : left + w]
+        return out
+
+
+class RandomHorizontalFlip(RandomTransform):
+    """Left and right changed, in each image with probability ``p``."""
+
+    axis = 3
+
+    def __init__(self, p: float = 0.5, generator: Generator = None) -> None:
+        super().__init__(generator)
+        self.p = share(type(self).__name__, "p", p)
+
+    def apply(self, images: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        chosen = np.flatnonzero(draw.random(len(images)) < self.p)
+        out = images.copy()
+        out[chosen] = np.flip(images[chosen], self.axis)
+        return out
+
+
+class RandomVerticalFlip(RandomHorizontalFlip):
+    """Top and bottom changed, in each image with probability ``p``."""
+
+    axis = 2
+
+
+class _Holes(RandomTransform):
+    """Rectangles that are filled; a subclass draws where they begin and end."""
+
+    def __init__(
+        self, p: float, value: float | Sequence[float] | str, generator: Generator
+    ) -> None:
+        super().__init__(generator)
+        self.p, self.value = share(type(self).__name__, "p", p), value
+        if isinstance(value, str) and value != "random":
+            raise ValueError(f"{type(self).__name__}: value must be numbers or 'random': {value!r}")
+
+    def holes(self, draw: np.random.Generator, n: int, size: np.ndarray) -> np.ndarray:
+        """The first rows and columns, and those behind the last: (2, n, 2)."""
+        raise NotImplementedError
+
+    def apply(self, images: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        n, channels, height, width = images.shape
+        first, end = self.holes(draw, n, np.array([height, width]))
+        chosen: Any = draw.random((n, 1)) < self.p
+        last = np.where(chosen, end, first)  # an empty one otherwise
+        inside = [
+            (np.arange(size) >= first[:, axis, None]) & (np.arange(size) < last[:, axis, None])
+            for axis, size in enumerate((height, width))
+        ]
+        where = (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
+        out = images.copy()
+        if isinstance(self.value, str):
+            noise: np.ndarray = draw.standard_normal(images.shape, np.float32)
+            if images.dtype.kind != "f":
+                noise = draw.integers(256, size=images.shape, dtype=np.uint8)
+            np.copyto(out, noise, where=where, casting="unsafe")
+            return out
+        filling = np.asarray(self.value)
+        if filling.ndim > 1 or (filling.ndim and len(filling) not in (1, channels)):
+            name = type(self).__name__
+            raise ShapeError(
+                f"{name}: value is {filling.shape}, the images have {channels} channels"
+            )
+        np.copyto(out, filling.reshape(-1, 1, 1), where=where, casting="unsafe")
+        return out
+
+
+class RandomErasing(_Holes):
+    """A rectangle of each image is filled, with probability ``p``.
+
+    Its share of the area is drawn from ``scale``, its height over its width from ``ratio``
+    (evenly in the logarithm), until it fits, ten times at most. ``value`` is a number, one for each
+    channel, or "random".
+
+    Source: Z. Zhong et al., "Random erasing data augmentation", 2017.
+    """
+
+    def __init__(
+        self,
+        p: float = 0.5,
+        scale: tuple[float, float] = (0.02, 0.33),
+        ratio: tuple[float, float] = (0.3, 3.3),
+        value: float | Sequence[float] | str = 0.0,
+        generator: Generator = None,
+    ) -> None:
+        super().__init__(p, value, generator)
+        self.scale = pair("RandomErasing", "scale", scale)
+        self.ratio = pair("RandomErasing", "ratio", ratio)
+        if not 0 <= self.scale[0] <= self.scale[1] <= 1:
+            raise ValueError(f"RandomErasing: scale must be from 0 to 1, not {scale}")
+        if self.ratio[0] <= 0:
+            raise ValueError(f"RandomErasing: ratio must be above 0, not {ratio}")
+
+    def holes(self, draw: np.random.Generator, n: int, size: np.ndarray) -> np.ndarray:
+        areas = draw.uniform(*self.scale, size=(n, 10)) * size.prod()
+        low, high = np.log(self.ratio)
+        ratios = np.exp(draw.uniform(low, high, size=(n, 10)))
+        sizes = np.rint(np.sqrt(np.stack([areas * ratios, areas / ratios], 2))).astype(int)
+        fit = (sizes < size).all(2)
+        tried = sizes[np.arange(n), fit.argmax(1)] * fit.any(1)[:, None]
+        first = np.floor(draw.random((n, 2)) * (size - tried + 1)).astype(int)
+        return np.stack([first, first + tried])
+
+
+class Cutout(_Holes):
+    """A square of ``size`` pixels of each image is filled, with probability ``p``.
+
+    Its centre is any pixel, so that it may stand out over the edge.
+
+    Source: T. DeVries, G. Taylor, "Improved regularization of convolutional neural networks with
+    cutout", 2017.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        p: float = 1.0,
+        value: float | Sequence[float] = 0.0,
+        generator: Generator = None,
+    ) -> None:
+        super().__init__(p, value, generator)
+        self.size, _ = sides("Cutout", (size, size))
+
+    def holes(self, draw: np.random.Generator, n: int, size: np.ndarray) -> np.ndarray:
+        first = draw.integers(size, size=(n, 2)) - self.size // 2
+        return np.stack([first, first + self.size])
