@@ -6,7 +6,7 @@ import pytest
 import tinytensor as tt
 from tinytensor.errors import ShapeError
 from tinytensor.generation import draw
-from tinytensor.models import GPT, CharRNN, DigitsCNN, GPTConfig, LeNet, ResNet, resnet20
+from tinytensor.models import GPT, CharRNN, CifarResNet, DigitsCNN, GPTConfig, LeNet, resnet20
 from tinytensor.train import fit, next_token_loss
 
 TINY = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=16)
@@ -25,7 +25,7 @@ def test_sizes():
 
 @pytest.mark.parametrize(
     ("model", "shape"),
-    [(LeNet, (1, 28, 28)), (DigitsCNN, (1, 8, 8)), (lambda: ResNet(1), (3, 16, 16))],
+    [(LeNet, (1, 28, 28)), (DigitsCNN, (1, 8, 8)), (lambda: CifarResNet(1), (3, 16, 16))],
 )
 def test_image_models_fit_a_batch(model, shape):
     tt.manual_seed(0)

@@ -1,7 +1,72 @@
 """Models of images."""
 
+from .autoencoder import VAE, Autoencoder, VAEOutput, vae_loss
+from .blocks import ConvNormActivation, StochasticDepth
+from .convnext import CNBlockConfig, ConvNeXt, convnext_base, convnext_small, convnext_tiny
 from .digits import DigitsCNN
 from .lenet import LeNet
-from .resnet import ResNet, resnet20
+from .mobilenet import MobileNetV2, mobilenet_v2
+from .resnet import (
+    BasicBlock,
+    Bottleneck,
+    CifarResNet,
+    ResNet,
+    resnet18,
+    resnet20,
+    resnet32,
+    resnet34,
+    resnet44,
+    resnet50,
+    resnet56,
+    resnet101,
+    resnet110,
+    resnet152,
+    resnext50_32x4d,
+    wide_resnet50_2,
+)
+from .unet import UNet
+from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 
-__all__ = ["DigitsCNN", "LeNet", "ResNet", "resnet20"]
+__all__ = [
+    "VAE",
+    "VGG",
+    "Autoencoder",
+    "BasicBlock",
+    "Bottleneck",
+    "CNBlockConfig",
+    "CifarResNet",
+    "ConvNeXt",
+    "ConvNormActivation",
+    "DigitsCNN",
+    "LeNet",
+    "MobileNetV2",
+    "ResNet",
+    "StochasticDepth",
+    "UNet",
+    "VAEOutput",
+    "convnext_base",
+    "convnext_small",
+    "convnext_tiny",
+    "mobilenet_v2",
+    "resnet18",
+    "resnet20",
+    "resnet32",
+    "resnet34",
+    "resnet44",
+    "resnet50",
+    "resnet56",
+    "resnet101",
+    "resnet110",
+    "resnet152",
+    "resnext50_32x4d",
+    "vae_loss",
+    "vgg11",
+    "vgg11_bn",
+    "vgg13",
+    "vgg13_bn",
+    "vgg16",
+    "vgg16_bn",
+    "vgg19",
+    "vgg19_bn",
+    "wide_resnet50_2",
+]
