@@ -194,6 +194,17 @@ OPTIMIZERS = {
     "SGD": {"momentum": 0.9},
     "Adam": {},
     "AdamW": {"amsgrad": True},
+    "Adadelta": {},
+    "Adafactor": {},
+    "Adagrad": {"initial_accumulator_value": 0.5},
+    "Adamax": {},
+    "ASGD": {"t0": 1.0},
+    "Lion": {},
+    "NAdam": {},
+    "RAdam": {},
+    "RMSprop": {"centered": True, "momentum": 0.5},
+    "Rprop": {},
+    "SparseAdam": {},
 }
 
 
@@ -516,7 +527,9 @@ def test_sequential_schedule_errors():
 
 def test_representation():
     text = repr(optim.SGD([one_parameter()], lr=0.5))
-    assert text.startswith("SGD (\nParameter Group 0\n    dampening: 0.0\n    lr: 0.5\n")
+    assert text.startswith(
+        "SGD (\nParameter Group 0\n    dampening: 0.0\n    differentiable: False\n"
+    )
 
 
 def test_a_parameter_that_an_op_made_as_a_numpy_scalar() -> None:
@@ -533,3 +546,228 @@ def test_a_parameter_in_memory_that_is_read_only() -> None:
     p = tt.nn.Parameter(np.broadcast_to(np.ones(1), (3,)))
     with pytest.raises(ValueError, match="SGD: the memory of a parameter is read-only"):
         tt.optim.SGD([p], lr=0.5)
+
+
+# --- All optimizers ----------------------------------------------------------------------------
+
+EVERY = {**OPTIMIZERS, "Muon": {}, "LBFGS": {"max_iter": 3, "line_search_fn": "strong_wolfe"}}
+
+
+def stepped(optimizer, parameter, steps):
+    """Steps down a bowl, of which each has a bottom of its own."""
+    for step in steps:
+
+        def closure(step=step):
+            optimizer.zero_grad()
+            loss = ((parameter - 0.1 * step) ** 2 * (1 + tt.arange(4.0).reshape(2, 2))).sum()
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+
+
+def matrix(dtype=np.float64):
+    return nn.Parameter(tt.tensor([[1.0, -2.0], [3.0, 0.5]], dtype=dtype))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_run_resumed_is_the_run_that_was_not_stopped(name):
+    """Bit for bit, through PyTorch's form of a state, as JSON and as copies of its arrays."""
+    whole, part = matrix(), matrix()
+    make = getattr(optim, name)
+    one, first = make([whole], **EVERY[name]), make([part], **EVERY[name])
+    stepped(one, whole, range(9))
+    stepped(first, part, range(4))
+    state = copy.deepcopy(first.state_dict())
+    again = nn.Parameter(tt.tensor(part.numpy().copy()))
+    second = make([again], lr=0.5)
+    second.load_state_dict(state)
+    stepped(second, again, range(4, 9))
+    assert again.tolist() == whole.tolist()
+    assert described(second.state_dict()) == described(one.state_dict())
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, "bfloat16"])
+def test_every_optimizer_goes_down_in_every_dtype(name, dtype):
+    dtype = tt.bfloat16 if dtype == "bfloat16" else np.dtype(dtype)
+    parameter = matrix(dtype)
+    rates = {"Adadelta": 10.0, "LBFGS": 0.5, "SGD": 0.01, "ASGD": 0.01}
+    optimizer = getattr(optim, name)([parameter], **EVERY[name] | {"lr": rates.get(name, 0.1)})
+    before = float(abs(parameter).sum().item())
+    stepped(optimizer, parameter, [0] * 30)
+    assert parameter.dtype == dtype
+    assert float(abs(parameter).sum().item()) < 0.8 * before
+    for kept in optimizer.state[parameter].values():
+        assert not isinstance(kept, np.ndarray) or kept.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_change_by_any_optimizer_is_noticed(name):
+    parameter = matrix()
+    optimizer = getattr(optim, name)([parameter], **EVERY[name])
+    loss = (parameter * parameter).sum()
+    stepped(optimizer, parameter, [0])
+    with pytest.raises(RuntimeError, match=rf"changed in place by {name}.step"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name not in ("Muon", "LBFGS")])
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0), (2, 0, 2)])
+def test_parameters_of_any_shape(name, shape):
+    parameter = nn.Parameter(tt.ones(shape))
+    optimizer = getattr(optim, name)([parameter], **EVERY[name])
+    for _ in range(3):
+        parameter.grad = tt.ones(shape)
+        optimizer.step()
+    assert parameter.shape == shape
+    assert np.isfinite(parameter.numpy()).all()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_number_that_is_a_tensor(name):
+    optimizer = getattr(optim, name)([matrix()], **{**EVERY[name], "lr": tt.tensor(0.25)})
+    assert optimizer.param_groups[0]["lr"] == 0.25
+    with pytest.raises(ValueError, match=rf"{name}: lr is a tensor of \(2,\), not one"):
+        getattr(optim, name)([matrix()], lr=tt.tensor([0.25, 0.5]))
+
+
+def test_ways_of_pytorch_are_taken_and_change_nothing():
+    results = []
+    for way in ({}, {"foreach": True}, {"fused": True}, {"capturable": True, "foreach": False}):
+        parameter = matrix()
+        optimizer = optim.AdamW([parameter], lr=0.1, **way)
+        assert way.items() <= optimizer.param_groups[0].items()
+        stepped(optimizer, parameter, range(3))
+        results.append(parameter.tolist())
+    assert results == [results[0]] * 4
+    with pytest.raises(ValueError, match="AdamW: a step is not recorded"):
+        optim.AdamW([matrix()], differentiable=True)
+    with pytest.raises(ValueError, match="foreach and fused are two ways"):
+        optim.AdamW([matrix()], foreach=True, fused=True)
+    with pytest.raises(TypeError, match="Adamax: there is no argument 'fused'"):
+        optim.Adamax([matrix()], fused=True)
+    with pytest.raises(TypeError, match="foreach is 3, not None"):
+        optim.Adamax([matrix()], foreach=3)
+
+
+def test_names_of_parameters_stay_with_their_group():
+    layer = nn.Linear(2, 3)
+    optimizer = optim.SGD(layer.named_parameters(), lr=0.1)
+    assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["weight", "bias"]
+    with pytest.raises(ValueError, match="1 of 2 parameters have names"):
+        optim.SGD([("weight", layer.weight), layer.bias])
+    with pytest.raises(ValueError, match="some groups have names"):
+        optimizer.add_param_group({"params": [matrix()]})
+    unnamed = optim.SGD(layer.parameters(), lr=0.5)
+    optimizer.load_state_dict(unnamed.state_dict())
+    assert optimizer.param_groups[0]["param_names"] == ["weight", "bias"]
+
+
+# --- Hooks -------------------------------------------------------------------------------------
+
+
+def test_hooks_around_a_step():
+    seen = []
+    parameter = one_parameter()
+    optimizer = optim.SGD([parameter], lr=0.25)
+    everywhere = optim.optimizer.register_optimizer_step_pre_hook(
+        lambda o, args, kwargs: seen.append("everywhere")
+    )
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: seen.append((o is optimizer, args)))
+    handle = optimizer.register_step_post_hook(
+        lambda o, args, kwargs: seen.append(parameter.item())
+    )
+    optimizer.step()
+    assert seen == ["everywhere", (True, ()), 0.75]
+    handle.remove()
+    everywhere.remove()
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: ((lambda: 3.0,), {}))
+    assert optimizer.step() == 3.0
+    assert seen[3:] == [(True, ())]
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: 5)
+    with pytest.raises(RuntimeError, match=r"SGD.step: a pre-hook returns None or \(args"):
+        optimizer.step()
+
+
+def test_a_step_of_ones_own_has_hooks_once():
+    class Twice(optim.SGD):
+        def step(self, closure=None):
+            super().step(closure)
+            return super().step(closure)
+
+    seen = []
+    parameter = one_parameter()
+    optimizer = Twice([parameter], lr=0.25)
+    optimizer.register_step_post_hook(lambda *given: seen.append(parameter.item()))
+    optimizer.step()
+    assert seen == [0.5]
+
+
+def test_hooks_around_states():
+    seen = []
+    optimizer = optim.SGD([one_parameter()], lr=0.25)
+    optimizer.register_state_dict_pre_hook(lambda o: seen.append("state"))
+    optimizer.register_state_dict_post_hook(lambda o, state: {**state, "note": 1})
+    optimizer.register_state_dict_post_hook(lambda o, state: seen.append(set(state)), prepend=True)
+    state = optimizer.state_dict()
+    assert state["note"] == 1
+    assert seen == ["state", {"state", "param_groups"}]
+    optimizer.register_load_state_dict_pre_hook(lambda o, state: seen.append(state.pop("note")))
+    optimizer.register_load_state_dict_post_hook(lambda o: seen.append(o.param_groups[0]["lr"]))
+    state["param_groups"][0]["lr"] = 0.5
+    optimizer.load_state_dict(state)
+    assert seen[2:] == [1, 0.5]
+    assert state["note"] == 1
+
+
+# --- What one optimizer alone refuses ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "match"),
+    [
+        (lambda p: optim.Adadelta([p], rho=1.5), ValueError, "rho is 1.5, not from 0 to 1"),
+        (lambda p: optim.Adafactor([p], d=0.5), ValueError, "d is 0.5, not at least 1"),
+        (lambda p: optim.Adafactor([p], beta2_decay=0.5), ValueError, "not at most 0"),
+        (lambda p: optim.Adafactor([p], eps=(None, -1)), ValueError, "eps are two"),
+        (lambda p: optim.Adafactor([p], eps=(1e-3, None)), ValueError, "eps are two"),
+        (lambda p: optim.ASGD([p], lambd=-1), ValueError, "lambd is -1"),
+        (lambda p: optim.RMSprop([p], alpha=-1), ValueError, "alpha is -1"),
+        (lambda p: optim.Rprop([p], etas=(1.5, 2.0)), ValueError, "etas are one below 1"),
+        (lambda p: optim.Rprop([p], step_sizes=(2.0, 1.0)), ValueError, "step_sizes are the"),
+        (lambda p: optim.Lion([p], betas=(0.9, 1.0)), ValueError, "betas are 2"),
+        (lambda p: optim.Muon([p], ns_steps=-1), ValueError, "ns_steps must be at least 0"),
+        (lambda p: optim.Muon([p], adjust_lr_fn="x"), ValueError, "adjust_lr_fn is 'x'"),
+        (lambda p: optim.Muon([p], ns_coefficients=(1.0, 2.0)), ValueError, "ns_coefficients"),
+        (lambda p: optim.Muon([nn.Parameter(tt.ones(2))]), ValueError, "not a real matrix; give"),
+        (lambda p: optim.LBFGS([p], line_search_fn="x"), ValueError, "line_search_fn is 'x'"),
+        (lambda p: optim.LBFGS([p], history_size=0), ValueError, "history_size must be at least"),
+        (lambda p: optim.LBFGS([p], max_iter=1.5), TypeError, "max_iter must be an integer"),
+        (lambda p: optim.LBFGS([p]).step(), TypeError, "needs a closure"),
+        (lambda p: optim.LBFGS([p]).add_param_group({}), ValueError, "one group only"),
+    ],
+)
+def test_settings_of_one_optimizer(make, kind, match):
+    with pytest.raises(kind, match=match):
+        make(matrix())
+
+
+def test_states_of_lbfgs_that_do_not_fit():
+    parameter = matrix()
+    optimizer = optim.LBFGS([parameter], max_iter=3)
+    stepped(optimizer, parameter, range(2))
+    state = optimizer.state_dict()
+    before = described(state)
+    for changes, match in (
+        ({"state__0__d": ...}, "lacks d"),
+        ({"state__0__n_iter": ...}, "lacks func_evals and n_iter"),
+        ({"state__0__speed": 1}, "has speed"),
+        ({"state__0__d": np.ones(3)}, r"d of parameter 0 is float64 of \(3,\)"),
+        ({"state__0__ro": []}, "differ in length"),
+        ({"state__0__old_dirs": [np.ones(2)]}, "old_dirs of parameter 0"),
+        ({"state__0__t": "x"}, "t of parameter 0"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            optimizer.load_state_dict(changed(state, changes))
+        assert described(optimizer.state_dict()) == before

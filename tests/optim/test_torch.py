@@ -1,4 +1,4 @@
-"""Optimizers and schedules beside PyTorch's: 20 steps, each option, and state across."""
+"""Optimizers and schedules beside PyTorch's: 50 steps, each option, and state across."""
 
 import numpy as np
 import pytest
@@ -10,27 +10,43 @@ torch = pytest.importorskip("torch")
 SHAPES = [(3, 4), (5,), (17, 3), ()]
 
 
-def parameters(seed=0):
+def parameters(seed=0, dtype=np.float32):
     """The same parameters twice."""
     rng = np.random.default_rng(seed)
-    arrays = [rng.normal(size=shape).astype(np.float32) for shape in SHAPES]
+    arrays = [drawn(rng, shape, dtype) for shape in SHAPES]
     ours = [tt.nn.Parameter(tt.tensor(a)) for a in arrays]
     return ours, [torch.nn.Parameter(torch.tensor(a)) for a in arrays]
+
+
+def drawn(rng, shape, dtype):
+    imaginary = 1j * rng.normal(size=shape) if np.dtype(dtype).kind == "c" else 0
+    return np.asarray(rng.normal(size=shape) + imaginary).astype(dtype)
 
 
 def set_gradients(ours, theirs, step):
     """Gradients that depend on the values, and sometimes are not there."""
     rng = np.random.default_rng(step)
     for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
-        noise = rng.normal(size=a.shape).astype(np.float32)
+        noise = drawn(rng, a.shape, a.dtype)
         absent = i == 1 and step % 3 == 0
-        a.grad = None if absent else tt.tensor(a.numpy() * np.float32(0.5) + noise)
+        a.grad = None if absent else tt.tensor(a.numpy() * np.float32(0.5) + noise, dtype=a.dtype)
         b.grad = None if absent else b.detach() * 0.5 + torch.tensor(noise)
 
 
 def assert_close(ours, theirs):
+    """To 11 digits in float64."""
     for a, b in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.detach().numpy(), rtol=2e-5, atol=2e-6)
+        few = a.dtype.itemsize // (1 + (a.dtype.kind == "c")) == 4
+        rtol, atol = (2e-5, 2e-6) if few else (1e-10, 1e-11)
+        np.testing.assert_allclose(a.numpy(), b.detach().numpy(), rtol=rtol, atol=atol)
+
+
+@pytest.fixture
+def numbers_of_float64():
+    """PyTorch keeps numbers such as NAdam's product in the default dtype, we in float64."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 OPTIMIZERS = [
@@ -50,19 +66,185 @@ OPTIMIZERS = [
     ("AdamW", {"lr": 0.05, "weight_decay": 0.3}),
     ("AdamW", {"lr": 0.05, "amsgrad": True, "betas": (0.5, 0.9)}),
     ("AdamW", {"lr": 0.05, "maximize": True, "eps": 1e-2}),
+    ("Adam", {"lr": 0.05, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.8, "eps": 1e-3, "weight_decay": 0.1}),
+    ("Adadelta", {"maximize": True}),
+    ("Adafactor", {}),
+    ("Adafactor", {"lr": 0.1, "beta2_decay": -0.5, "eps": (1e-3, 1e-2), "d": 1.5}),
+    ("Adafactor", {"lr": 0.5, "weight_decay": 0.1, "maximize": True}),
+    ("Adagrad", {}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.2, "weight_decay": 0.1, "eps": 1e-3}),
+    ("Adagrad", {"lr": 0.1, "initial_accumulator_value": 0.5, "maximize": True}),
+    ("Adamax", {}),
+    ("Adamax", {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-3, "weight_decay": 0.1}),
+    ("Adamax", {"lr": 0.1, "maximize": True}),
+    ("ASGD", {}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.1, "alpha": 0.5, "t0": 5.0, "weight_decay": 0.1}),
+    ("ASGD", {"lr": 0.05, "t0": 0.0, "maximize": True}),
+    ("NAdam", {}),
+    ("NAdam", {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-3, "momentum_decay": 0.1}),
+    ("NAdam", {"lr": 0.1, "weight_decay": 0.1, "maximize": True}),
+    ("NAdam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("RAdam", {}),
+    ("RAdam", {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-3}),
+    ("RAdam", {"lr": 0.1, "weight_decay": 0.1, "maximize": True}),
+    ("RAdam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("RMSprop", {}),
+    ("RMSprop", {"lr": 0.1, "alpha": 0.8, "eps": 1e-3, "weight_decay": 0.1}),
+    ("RMSprop", {"lr": 0.1, "momentum": 0.9, "maximize": True}),
+    ("RMSprop", {"lr": 0.05, "centered": True, "eps": 1e-2}),
+    ("RMSprop", {"lr": 0.05, "centered": True, "momentum": 0.5, "eps": 1e-2, "weight_decay": 0.1}),
+    ("Rprop", {}),
+    ("Rprop", {"lr": 0.1, "etas": (0.3, 1.5), "step_sizes": (1e-3, 0.5)}),
+    ("Rprop", {"lr": 0.1, "maximize": True}),
 ]
+REAL_ONLY = ("Adafactor",)
+
+
+def both(name, options, dtype):
+    ours, theirs = parameters(dtype=dtype)
+    a = getattr(tt.optim, name)(ours, **options)
+    return ours, theirs, a, getattr(torch.optim, name)(theirs, **options)
 
 
 @pytest.mark.parametrize(("name", "options"), OPTIMIZERS, ids=str)
-def test_twenty_steps(name, options):
-    ours, theirs = parameters()
-    a = getattr(tt.optim, name)(ours, **options)
-    b = getattr(torch.optim, name)(theirs, **options)
+def test_fifty_steps(name, options, numbers_of_float64):
+    ours, theirs, a, b = both(name, options, np.float64)
+    for step in range(50):
+        set_gradients(ours, theirs, step)
+        a.step()
+        b.step()
+        assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIMIZERS, ids=str)
+def test_twenty_steps_in_float32(name, options):
+    ours, theirs, a, b = both(name, options, np.float32)
     for step in range(20):
         set_gradients(ours, theirs, step)
         a.step()
         b.step()
         assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [each for each in OPTIMIZERS if each[0] not in REAL_ONLY], ids=str
+)
+def test_steps_of_complex_parameters(name, options, numbers_of_float64):
+    """Both parts alike."""
+    ours, theirs, a, b = both(name, options, np.complex128)
+    for step in range(12):
+        set_gradients(ours, theirs, step)
+        a.step()
+        b.step()
+        assert_close(ours, theirs)
+
+
+MUON = [
+    {},
+    {"lr": 0.1, "momentum": 0.5, "nesterov": False},
+    {"lr": 0.1, "weight_decay": 0.0, "adjust_lr_fn": "match_rms_adamw", "ns_steps": 3},
+    {"lr": 0.1, "adjust_lr_fn": "original", "ns_coefficients": (2.0, -1.5, 0.5), "eps": 1e-2},
+]
+
+
+def in_float64(grad, coefficients, steps, eps):
+    """PyTorch's own function without its bfloat16."""
+    a, b, c = coefficients
+    x = grad.T if grad.shape[0] > grad.shape[1] else grad
+    x = x / x.norm().clamp(min=eps)
+    for _ in range(steps):
+        x = a * x + (b * (x @ x.T) + c * (x @ x.T) @ (x @ x.T)) @ x
+    return x.T if grad.shape[0] > grad.shape[1] else x
+
+
+@pytest.mark.parametrize("options", MUON, ids=str)
+@pytest.mark.parametrize("exactly", [True, False])
+def test_muon(options, exactly, monkeypatch):
+    """To 3 digits, as PyTorch's bfloat16; all of the rest of a step exactly."""
+    if exactly:
+        monkeypatch.setattr(torch.optim._muon, "_zeropower_via_newtonschulz", in_float64)
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in [(3, 4), (17, 3), (2, 2)]]
+    ours = [tt.nn.Parameter(tt.tensor(array)) for array in arrays]
+    theirs = [torch.nn.Parameter(torch.tensor(array)) for array in arrays]
+    a, b = tt.optim.Muon(ours, **options), torch.optim.Muon(theirs, **options)
+    for step in range(50 if exactly else 3):
+        set_gradients(ours, theirs, step)
+        a.step()
+        b.step()
+        if exactly:
+            assert_close(ours, theirs)
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.numpy(), q.detach().numpy(), atol=0.03)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"lr": 0.1, "betas": (0.5, 0.8), "eps": 1e-2}, {"maximize": True}], ids=str
+)
+def test_sparse_adam(options):
+    """Zeros are what a sparse gradient does not hold."""
+    (p, *_), (q, *_) = parameters(dtype=np.float64)
+    a, b = tt.optim.SparseAdam([p], **options), torch.optim.SparseAdam([q], **options)
+    for step in range(50):
+        rng = np.random.default_rng(step)
+        gradient = rng.normal(size=p.shape) * (rng.random(p.shape) < 0.3)
+        p.grad, q.grad = tt.tensor(gradient), torch.tensor(gradient).to_sparse()
+        a.step()
+        b.step()
+        assert_close([p], [q])
+
+
+LBFGS = [
+    {"lr": 0.1},
+    {"lr": 0.5, "max_iter": 4, "history_size": 3},
+    {"line_search_fn": "strong_wolfe"},
+    {"lr": 5.0, "line_search_fn": "strong_wolfe", "max_iter": 5},
+    {"line_search_fn": "strong_wolfe", "max_iter": 4, "max_eval": 5, "history_size": 2},
+    {"lr": 1e-3, "line_search_fn": "strong_wolfe", "tolerance_grad": 1e-3},
+    {"lr": 0.3, "tolerance_change": 1e-2, "max_iter": 30},
+]
+
+
+@pytest.mark.parametrize("options", LBFGS, ids=str)
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+def test_lbfgs(options, dtype):
+    ours, theirs = parameters(dtype=dtype)
+    a, b = tt.optim.LBFGS(ours, **options), torch.optim.LBFGS(theirs, **options)
+
+    def close(optimizer, params, square):
+        def closure():
+            optimizer.zero_grad()
+            loss = sum((i + 1) * square(p - 0.5).sum() for i, p in enumerate(params[:3]))
+            loss.backward()
+            return loss
+
+        return closure
+
+    mine = close(a, ours, lambda x: abs(x) ** 2 + abs(x) ** 4 / 8)
+    torchs = close(b, theirs, lambda x: abs(x) ** 2 + abs(x) ** 4 / 8)
+    for i in range(8):
+        assert a.step(mine).item() == pytest.approx(b.step(torchs).item(), rel=1e-9, abs=1e-12)
+        for p, q in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(p.numpy(), q.detach().numpy(), rtol=1e-7, atol=1e-8)
+        state, expected = a.state[ours[0]], b.state[theirs[0]]
+        assert (state["n_iter"], state["func_evals"]) == (
+            expected["n_iter"],
+            expected["func_evals"],
+        )
+        if i == 2:  # and both go on from each other's state
+            mine_now, theirs_now = a.state_dict(), b.state_dict()
+            a.load_state_dict(theirs_now)
+            b.load_state_dict(as_torch(mine_now))
+
+
+def as_torch(state):
+    if isinstance(state, dict):
+        return {key: as_torch(value) for key, value in state.items()}
+    if isinstance(state, list):
+        return list(map(as_torch, state))
+    return torch.tensor(np.asarray(state)) if isinstance(state, tt.Tensor) else state
 
 
 def test_groups_with_settings_of_their_own():
@@ -78,34 +260,32 @@ def test_groups_with_settings_of_their_own():
     assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("SGD", {"lr": 0.1, "momentum": 0.9}),
-        ("Adam", {"lr": 0.1, "amsgrad": True}),
-        ("AdamW", {"lr": 0.1}),
-    ],
-)
+EXCHANGED = [
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("Adam", {"lr": 0.1, "amsgrad": True}),
+    ("AdamW", {"lr": 0.1}),
+    *[(name, {}) for name in ("Adadelta", "Adafactor", "Adagrad", "Adamax", "NAdam", "RAdam")],
+    ("ASGD", {"t0": 2.0}),
+    ("RMSprop", {"centered": True, "momentum": 0.5}),
+    ("Rprop", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), EXCHANGED)
 def test_state_goes_from_pytorch_to_ours_and_back(name, options):
-    ours, theirs = parameters()
-    a = getattr(tt.optim, name)(ours, **options)
-    b = getattr(torch.optim, name)(theirs, **options)
+    ours, theirs, a, b = both(name, options, np.float32)
     for step in range(4):
         set_gradients(ours, theirs, step)
         a.step()
         b.step()
     state, expected = a.state_dict(), b.state_dict()
-    assert [g["params"] for g in state["param_groups"]] == [
-        g["params"] for g in expected["param_groups"]
-    ]
-    assert set(state["param_groups"][0]) <= set(expected["param_groups"][0])
-    assert list(state["state"]) == list(expected["state"])
+    for mine, others in zip(state["param_groups"], expected["param_groups"], strict=True):
+        assert mine == others
+    assert sorted(state["state"]) == sorted(expected["state"])
     for number, kept in expected["state"].items():
-        assert set(state["state"][number]) == set(kept)
-        for key, value in kept.items():
-            np.testing.assert_allclose(
-                np.asarray(state["state"][number][key]), value, rtol=1e-5, atol=1e-7
-            )
+        assert set(state["state"][number]) == {k for k, v in kept.items() if v is not None}
+        for key, value in state["state"][number].items():
+            np.testing.assert_allclose(np.asarray(value), kept[key], rtol=1e-5, atol=1e-7)
 
     fresh = getattr(tt.optim, name)(ours, lr=9)
     fresh.load_state_dict(expected)
@@ -113,10 +293,10 @@ def test_state_goes_from_pytorch_to_ours_and_back(name, options):
     back.load_state_dict(
         {
             "state": {
-                number: {k: torch.tensor(np.asarray(v)) for k, v in kept.items()}
+                number: {k: torch.tensor(np.asarray(v, np.float32)) for k, v in kept.items()}
                 for number, kept in state["state"].items()
             },
-            "param_groups": [{**group} | {"foreach": False} for group in state["param_groups"]],
+            "param_groups": state["param_groups"],
         }
     )
     for step in range(4, 8):

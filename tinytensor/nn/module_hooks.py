@@ -29,9 +29,8 @@ class ForwardHook(NamedTuple):
         return self.hook(module, *given, *output)
 
 
-def register(module: Any, hooks: dict[int, Any], hook: Any, prepend: bool) -> RemovableHandle:
+def added(hooks: dict[int, Any], hook: Any, prepend: bool = False) -> RemovableHandle:
     """Add ``hook`` behind the others, or before them."""
-    module._hooked = True
     key = (min(hooks, default=0) - 1) if prepend else (max(hooks, default=-1) + 1)
     hooks[key] = hook
     if prepend:
@@ -39,6 +38,12 @@ def register(module: Any, hooks: dict[int, Any], hook: Any, prepend: bool) -> Re
         hooks.clear()
         hooks.update([(key, hook), *others])
     return RemovableHandle(lambda: hooks.pop(key, None))
+
+
+def register(module: Any, hooks: dict[int, Any], hook: Any, prepend: bool) -> RemovableHandle:
+    """Add a hook of the calls of ``module``."""
+    module._hooked = True
+    return added(hooks, hook, prepend)
 
 
 def call_with_hooks(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

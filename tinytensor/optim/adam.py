@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any, Unpack
 
 import numpy as np
 
 from .. import kernels
-from ..dtypes import wide
-from ..tensors.tensor import Tensor
-from .optimizer import Group, Optimizer, Params, gradients, values
+from .optimizer import Group, How, Params
+from .stepping import Stepping
 
 __all__ = ["Adam", "AdamW"]
 
 
-class Adam(Optimizer):
+class Adam(Stepping):
     """Adam: steps scaled by running means of the gradient and of its square.
 
     ``m = β₁ m + (1 - β₁) g``, ``v = β₂ v + (1 - β₂) g²``, and in step t
     ``p -= lr * (m / (1 - β₁ᵗ)) / (sqrt(v / (1 - β₂ᵗ)) + eps)``; with ``amsgrad`` the largest v so
     far takes the place of v. g is the gradient plus ``weight_decay * p``, and negated before with
-    ``maximize``. (Kingma and Ba 2015; AMSGrad: Reddi, Kale and Kumar 2018.)
+    ``maximize``. With ``decoupled_weight_decay`` it is :class:`AdamW`. (Kingma and Ba 2015;
+    AMSGrad: Reddi, Kale and Kumar 2018.)
     """
 
     keeps = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-    decoupled = False
+    ways = ("foreach", "capturable", "differentiable", "fused")
 
     def __init__(
         self,
@@ -36,6 +37,8 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        decoupled_weight_decay: bool = False,
+        **how: Unpack[How],
     ) -> None:
         super().__init__(
             params,
@@ -46,51 +49,38 @@ class Adam(Optimizer):
                 "weight_decay": weight_decay,
                 "amsgrad": amsgrad,
                 "maximize": maximize,
+                "decoupled_weight_decay": decoupled_weight_decay,
             },
+            how,
         )
 
-    def check_group(self, group: Group) -> None:
-        super().check_group(group)
-        if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
-            raise ValueError(f"{type(self).__name__}: betas are 2 in [0, 1), not {group['betas']}")
+    def begins(self, group: Group) -> Mapping[str, float]:
+        return dict.fromkeys(self.keeps[1:] if group["amsgrad"] else self.keeps[1:3], 0.0)
 
-    def needs(self, group: Group) -> Sequence[str]:
-        return self.keeps if group["amsgrad"] else self.keeps[:3]
-
-    def update(self, group: Group, params: list[Tensor]) -> None:
+    def move(
+        self,
+        group: Group,
+        counts: tuple[Any, ...],
+        params: list[np.ndarray],
+        grads: list[np.ndarray],
+        *kept: list[np.ndarray],
+    ) -> None:
         beta1, beta2 = group["betas"]
-        by_step: dict[int, list[Tensor]] = {}  # parameters that sometimes had no gradient lag
-        for parameter in params:
-            state = self.state.setdefault(parameter, {})
-            if not state:
-                state.update(step=0)
-                for name in ("exp_avg", "exp_avg_sq"):
-                    state[name] = np.zeros_like(wide(parameter.value))
-            if group["amsgrad"] and "max_exp_avg_sq" not in state:
-                state["max_exp_avg_sq"] = np.zeros_like(wide(parameter.value))
-            state["step"] += 1
-            by_step.setdefault(int(state["step"]), []).append(parameter)
-        for step, some in by_step.items():
-            states = [self.state[parameter] for parameter in some]
-            largest = [state["max_exp_avg_sq"] for state in states] if group["amsgrad"] else None
-            with values(some) as arrays:
-                kernels.adam_step(
-                    arrays,
-                    gradients(some),
-                    [state["exp_avg"] for state in states],
-                    [state["exp_avg_sq"] for state in states],
-                    largest,
-                    step,
-                    group["lr"],
-                    beta1,
-                    beta2,
-                    group["eps"],
-                    group["weight_decay"],
-                    self.decoupled,
-                    group["maximize"],
-                )
-            for parameter in some:
-                parameter.changed(f"{type(self).__name__}.step")
+        kernels.adam_step(
+            params,
+            grads,
+            kept[0],
+            kept[1],
+            kept[2] if group["amsgrad"] else None,
+            counts[0],
+            group["lr"],
+            beta1,
+            beta2,
+            group["eps"],
+            group["weight_decay"],
+            group["decoupled_weight_decay"],
+            group["maximize"],
+        )
 
 
 class AdamW(Adam):
@@ -106,8 +96,6 @@ class AdamW(Adam):
     tensor([0.75])
     """
 
-    decoupled = True
-
     def __init__(
         self,
         params: Params,
@@ -118,5 +106,16 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        **how: Unpack[How],
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            maximize=maximize,
+            decoupled_weight_decay=True,
+            **how,
+        )

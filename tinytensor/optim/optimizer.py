@@ -6,18 +6,100 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import wraps
 from inspect import signature
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
-from ..dtypes import is_floating, same_kind, wide
+from ..dtypes import REAL_OF, is_complex, is_floating, same_kind, wide
 from ..engine.grad_mode import enable_grad
+from ..engine.hooks import RemovableHandle
 from ..errors import ShapeError, a_kind_of
+from ..nn.module_hooks import added
 from ..tensors.tensor import Tensor
 
 Params = Iterable[Tensor | dict[str, Any] | tuple[str, Tensor]]
 Group = dict[str, Any]
+State = dict[str, Any]
+
+
+class How(TypedDict, total=False):
+    """PyTorch's arguments that choose among its implementations of one step. There is one here:
+    they are taken, stand in the groups, and change nothing. A differentiable step is refused."""
+
+    foreach: bool | None
+    fused: bool | None
+    capturable: bool
+    differentiable: bool
+
+
+HOW: dict[str, bool | None] = {
+    "foreach": None,
+    "fused": None,
+    "capturable": False,
+    "differentiable": False,
+}
+
+_before_every_step: dict[int, Callable[..., Any]] = {}
+_after_every_step: dict[int, Callable[..., Any]] = {}
+
+
+def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` before every step of every optimizer."""
+    return added(_before_every_step, hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` after every step of every optimizer."""
+    return added(_after_every_step, hook)
+
+
+def profile_hook_step(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A ``step`` between the hooks. One that calls another, as ``super().step()`` does, has them
+    around itself alone."""
+
+    @wraps(step)
+    def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        before, after = self._hooks["step_pre"], self._hooks["step_post"]
+        if self._stepping or not (before or after or _before_every_step or _after_every_step):
+            return step(self, *args, **kwargs)
+        self._stepping = True
+        try:
+            for hook in [*_before_every_step.values(), *before.values()]:
+                changed = hook(self, args, kwargs)
+                if changed is not None:
+                    if not isinstance(changed, tuple) or len(changed) != 2:
+                        kind = type(self).__name__
+                        raise RuntimeError(
+                            f"{kind}.step: a pre-hook returns None or (args, kwargs), not"
+                            f" {changed!r}"
+                        )
+                    args, kwargs = changed
+            out = step(self, *args, **kwargs)
+            for hook in [*after.values(), *_after_every_step.values()]:
+                hook(self, args, kwargs)
+        finally:
+            self._stepping = False
+        return out
+
+    return hooked
+
+
+# Settings that make no sense below 0, whichever optimizer has them.
+NOT_NEGATIVE = (
+    "lr",
+    "weight_decay",
+    "momentum",
+    "eps",
+    "alpha",
+    "lambd",
+    "lr_decay",
+    "initial_accumulator_value",
+    "momentum_decay",
+    "tolerance_grad",
+    "tolerance_change",
+)
 
 
 class Optimizer:
@@ -32,10 +114,26 @@ class Optimizer:
     """
 
     keeps: tuple[str, ...] | None = None  # names in a parameter's state; None: any
+    numbers: tuple[str, ...] = ()  # those of them that are numbers, beside "step"
+    ways: tuple[str, ...] = ()  # the names of How that PyTorch's optimizer takes
 
-    def __init__(self, params: Params, defaults: Mapping[str, Any]) -> None:
-        self.defaults = dict(defaults)
-        self.state: dict[Tensor, dict[str, Any]] = {}
+    profile_hook_step = staticmethod(profile_hook_step)
+
+    def __init_subclass__(cls) -> None:
+        if "step" in vars(cls):
+            cls.step = profile_hook_step(cls.step)  # type: ignore[method-assign]
+
+    def __init__(self, params: Params, defaults: Mapping[str, Any], how: How | None = None) -> None:
+        if unknown := [name for name in how or {} if name not in self.ways]:
+            raise TypeError(f"{type(self).__name__}: there is no argument {unknown[0]!r}")
+        self.defaults = {**defaults, **{name: HOW[name] for name in self.ways}, **(how or {})}
+        self._hooks: dict[str, dict[int, Callable[..., Any]]] = {
+            f"{what}_{when}": {}
+            for what in ("step", "state_dict", "load_state_dict")
+            for when in ("pre", "post")
+        }
+        self._stepping = False
+        self.state: dict[Tensor, State] = {}
         self.param_groups: list[Group] = []
         given = self._listed(params)
         if not given:
@@ -66,6 +164,9 @@ class Optimizer:
             raise TypeError(f"{kind}: a group is a dict with the key 'params'")
         given = param_group["params"]
         params = [given] if isinstance(given, Tensor) else self._listed(given)
+        names = [item[0] for item in params if isinstance(item, tuple)]
+        if names and len(names) != len(params):
+            raise ValueError(f"{kind}: {len(names)} of {len(params)} parameters have names")
         params = [item[1] if isinstance(item, tuple) else item for item in params]
         known = {parameter for group in self.param_groups for parameter in group["params"]}
         for parameter in params:
@@ -84,10 +185,28 @@ class Optimizer:
             known.add(parameter)
         group = {"params": params, **self.defaults}
         group.update((k, v) for k, v in param_group.items() if k != "params")
+        if names:
+            group["param_names"] = names
+        others = self.param_groups
+        if others and ("param_names" in others[0]) != ("param_names" in group):
+            raise ValueError(f"{kind}: some groups have names of their parameters, others none")
+        for name, value in group.items():
+            if name != "params":
+                group[name] = self._number(name, value)
         self.check_group(group)
         for parameter in params:
             parameter.value = np.asarray(parameter.value)  # a NumPy scalar would not change
         self.param_groups.append(group)
+
+    def _number(self, name: str, value: Any) -> Any:
+        """A setting that is a tensor of one element, as a number."""
+        if isinstance(value, tuple):
+            return tuple(self._number(name, each) for each in value)
+        if not isinstance(value, Tensor):
+            return value
+        if value.size != 1:
+            raise ValueError(f"{type(self).__name__}: {name} is a tensor of {value.shape}, not one")
+        return value.item()
 
     def check_group(self, group: Group) -> None:
         """Raise ValueError if a setting makes no sense, TypeError if it is of another kind than
@@ -99,13 +218,30 @@ class Optimizer:
                 raise TypeError(f"{kind}: {name} is {own!r}, not True or False")
             if isinstance(default, int | float) and not isinstance(own, int | float | np.number):
                 raise TypeError(f"{kind}: {name} is {own!r}, not a number")
-        for name in ("lr", "weight_decay", "momentum", "eps"):
-            if name in group and not group[name] >= 0:
+        for name in NOT_NEGATIVE:
+            if isinstance(group.get(name, ""), int | float) and not group[name] >= 0:
                 raise ValueError(f"{kind}: {name} is {group[name]}, not at least 0")
+        betas = group.get("betas", (0.0, 0.0))
+        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"{kind}: betas are 2 in [0, 1), not {betas}")
+        for name in ("foreach", "fused"):
+            if group.get(name) not in (None, True, False):
+                raise TypeError(f"{kind}: {name} is {group[name]!r}, not None, True or False")
+        if group.get("foreach") and group.get("fused"):
+            raise ValueError(f"{kind}: foreach and fused are two ways to do one thing")
+        if group.get("differentiable"):
+            raise ValueError(
+                f"{kind}: a step is not recorded. For a step to differentiate, compute it: the"
+                " gradients from tt.grad(..., create_graph=True), then p - lr * g"
+            )
 
-    def needs(self, group: Group) -> Sequence[str]:
-        """Names without which the state of a parameter of this group, if it has any, is broken."""
+    def needs(self, group: Group, parameter: Tensor) -> Sequence[str]:
+        """Names without which a state of a parameter of this group, if it has any, is broken."""
         return ()
+
+    def shape_of(self, name: str, parameter: Tensor) -> tuple[int, ...]:
+        """The shape of an array that is kept of a parameter."""
+        return parameter.shape
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or overwrite them by zeros."""
@@ -129,9 +265,47 @@ class Optimizer:
                 self.update(group, params)
         return loss
 
+    step = profile_hook_step(step)
+
     def update(self, group: Group, params: list[Tensor]) -> None:
         """Change these parameters of one group, all of which have gradients."""
         raise NotImplementedError
+
+    # --- Hooks -------------------------------------------------------------------------------
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return what stands for
+        ``(args, kwargs)``."""
+        return added(self._hooks["step_pre"], hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` after each step."""
+        return added(self._hooks["step_post"], hook)
+
+    def register_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(optimizer)`` before each :meth:`state_dict`."""
+        return added(self._hooks["state_dict_pre"], hook, prepend)
+
+    def register_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` after each; it may return one more in its place."""
+        return added(self._hooks["state_dict_post"], hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` before each is loaded, with a shallow copy that it
+        may change, or return one more in its place."""
+        return added(self._hooks["load_state_dict_pre"], hook, prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(optimizer)`` after each was loaded."""
+        return added(self._hooks["load_state_dict_post"], hook, prepend)
 
     # --- Saving and loading ------------------------------------------------------------------
 
@@ -140,16 +314,19 @@ class Optimizer:
 
         Parameters are numbered through the groups, as in PyTorch. Arrays are shared, not copied.
         """
+        for hook in list(self._hooks["state_dict_pre"].values()):
+            hook(self)
         numbers = {p: i for i, p in enumerate(self._all_params())}
-        state = {
-            numbers[p]: {k: Tensor(v) if isinstance(v, np.ndarray) else v for k, v in kept.items()}
-            for p, kept in self.state.items()
-        }
+        state = {numbers[p]: _shown(kept) for p, kept in self.state.items()}
         groups = [
             {**group, "params": [numbers[p] for p in group["params"]]}
             for group in self.param_groups
         ]
-        return {"state": state, "param_groups": groups}
+        whole = {"state": state, "param_groups": groups}
+        for hook in list(self._hooks["state_dict_post"].values()):
+            changed = hook(self, whole)
+            whole = whole if changed is None else changed
+        return whole
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over settings and state from a :meth:`state_dict`, also from one of PyTorch's.
@@ -160,6 +337,10 @@ class Optimizer:
         If there is any error nothing has been changed: ValueError, of which ShapeError is one, and
         TypeError.
         """
+        for hook in list(self._hooks["load_state_dict_pre"].values()):
+            state_dict = dict(state_dict)
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
         groups, numbers = self._checked_groups(state_dict)
         settings = []
         for i, (mine, other) in enumerate(zip(self.param_groups, groups, strict=True)):
@@ -175,11 +356,13 @@ class Optimizer:
             parameter = params[_whole(number)]
             if parameter in state:
                 raise self._refusal(f"the state of parameter {number!r} is given twice")
-            needs = self.needs(group_of[parameter])
+            needs = self.needs(group_of[parameter], parameter)
             state[parameter] = self._checked_state(parameter, number, kept, needs)
         for mine, group in zip(self.param_groups, settings, strict=True):
             mine.update(group)
         self.state = state
+        for hook in list(self._hooks["load_state_dict_post"].values()):
+            hook(self)
 
     def _refusal(self, why: str, kind: type[Exception] = ValueError) -> Exception:
         return kind(f"load_state_dict: {type(self).__name__}: {why}")
@@ -218,8 +401,10 @@ class Optimizer:
         kinds: Any = type(own) if isinstance(own, bool | tuple | str) else object
         if isinstance(own, int | float) and not isinstance(own, bool):
             kinds = int | float
+        of_class = signature(type(self)).parameters.get(name)
         if not isinstance(value, kinds) or (
-            isinstance(own, tuple) and not _are_numbers(value, len(own))
+            isinstance(own, tuple)
+            and not _are_numbers(value, len(own), getattr(of_class, "default", ()))
         ):
             raise self._refusal(f"{name} of group {group} is {value!r}, not as {own!r}", TypeError)
         return deepcopy(value)
@@ -254,13 +439,18 @@ class Optimizer:
             if step < 0:
                 raise self._refusal(f"{of} is {value!r}, not a number of steps")
             return step
+        if name in self.numbers:
+            number = array.item() if array.size == 1 else None
+            if isinstance(number, bool) or not isinstance(number, int | float):
+                raise self._refusal(f"{of} is {value!r}, not a number", TypeError)
+            return number
         if self.keeps is None and isinstance(value, bool | int | float | str):
             return value
         to = wide(np.empty(0, parameter.dtype)).dtype
         if not same_kind(array.dtype, to):
             what = type(value).__name__ if array.dtype == object else array.dtype
             raise self._refusal(f"{of} is {what}, the parameter {parameter.dtype}", TypeError)
-        if array.shape != parameter.shape:
+        if array.shape != self.shape_of(name, parameter):
             raise self._refusal(
                 f"{of} is {array.shape}, the parameter {parameter.shape}", ShapeError
             )
@@ -286,14 +476,34 @@ def _whole(number: Any) -> int:
     return int(number) if 0 <= number < math.inf and number == int(number) else -1
 
 
-def _are_numbers(value: tuple[Any, ...], count: int) -> bool:
+def _are_numbers(value: tuple[Any, ...], count: int, default: Any) -> bool:
+    """Whether these are so many numbers, or None where the default is."""
+    optional = [each is None for each in default] if isinstance(default, tuple) else []
     return len(value) == count and all(
-        isinstance(x, int | float) and not isinstance(x, bool) for x in value
+        (isinstance(x, int | float) and not isinstance(x, bool))
+        or (x is None and i < len(optional) and optional[i])
+        for i, x in enumerate(value)
     )
 
 
+def _shown(kept: Any) -> Any:
+    """What is kept of a parameter with tensors in the place of arrays."""
+    if isinstance(kept, dict | list):
+        items = kept.items() if isinstance(kept, dict) else enumerate(kept)
+        return type(kept)(
+            {k: _shown(v) for k, v in items} if isinstance(kept, dict) else map(_shown, kept)
+        )
+    return Tensor(kept) if isinstance(kept, np.ndarray) else kept
+
+
+def as_real(array: np.ndarray) -> np.ndarray:
+    """Complex numbers as pairs of reals along one more axis, in the same memory; others as they
+    are. Optimizers move both parts alike, as PyTorch's do."""
+    return array[..., None].view(REAL_OF[array.dtype]) if is_complex(array) else array
+
+
 def gradients(params: list[Tensor]) -> list[np.ndarray]:
-    """The gradients as arrays, after checking that they fit."""
+    """The gradients as arrays of reals, after checking that they fit."""
     found = []
     for parameter in params:
         assert parameter.grad is not None
@@ -301,16 +511,17 @@ def gradients(params: list[Tensor]) -> list[np.ndarray]:
             raise ShapeError(
                 f"step: a parameter is {parameter.shape}, its gradient {parameter.grad.shape}"
             )
-        found.append(wide(parameter.grad.value) if parameter.grad.rounded else parameter.grad.value)
+        grad = parameter.grad.value
+        found.append(wide(grad) if parameter.grad.rounded else as_real(np.asarray(grad)))
     return found
 
 
 @contextmanager
 def values(params: list[Tensor]) -> Iterator[list[np.ndarray]]:
-    """The parameters' arrays, for a change in place; in the place of 16-bit ones, float32 copies,
-    which are rounded back."""
-    arrays = [wide(p.value) if p.rounded else p.value for p in params]
+    """The parameters' arrays, for a change in place, complex numbers as pairs of reals; in the
+    place of 16-bit ones, float32 copies, which are rounded back."""
+    arrays = [wide(p.value) if p.rounded else as_real(p.value) for p in params]
     yield arrays
     for parameter, array in zip(params, arrays, strict=True):
-        if array is not parameter.value:
+        if parameter.rounded:
             parameter.value[...] = array

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 
 from .. import kernels
 from ..dtypes import wide
 from ..tensors.tensor import Tensor
-from .optimizer import Group, Optimizer, Params, gradients, values
+from .optimizer import Group, How, Optimizer, Params, as_real, gradients, values
 
 __all__ = ["SGD"]
 
@@ -29,6 +31,7 @@ class SGD(Optimizer):
     """
 
     keeps = ("momentum_buffer",)
+    ways = ("foreach", "differentiable", "fused")
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        **how: Unpack[How],
     ) -> None:
         super().__init__(
             params,
@@ -51,6 +55,7 @@ class SGD(Optimizer):
                 "nesterov": nesterov,
                 "maximize": maximize,
             },
+            how,
         )
 
     def check_group(self, group: Group) -> None:
@@ -72,7 +77,7 @@ class SGD(Optimizer):
             self.state[parameter] = {"momentum_buffer": np.empty_like(wide(parameter.value))}
         for some, first in ((old, False), (new, True)):
             if some:
-                buffers = [self.state[p]["momentum_buffer"] for p in some]
+                buffers = [as_real(self.state[p]["momentum_buffer"]) for p in some]
                 self._update(group, some, buffers, first)
 
     def _update(
