@@ -15,6 +15,7 @@ import pytest
 import tinytensor as tt
 from tests.train import killing
 from tinytensor import nn
+from tinytensor.data import DataLoader, TensorDataset
 from tinytensor.optim import lr_scheduler
 from tinytensor.train import (
     Callback,
@@ -250,7 +251,18 @@ def test_optimizers_go_on(tmp_path: Path, optimizer: str) -> None:
     check_resume(tmp_path, make=OPTIMIZERS[optimizer])
 
 
-@pytest.mark.parametrize("loader", [list, Shuffled])
+def threads(batches: list[Any]) -> DataLoader:
+    """A loader that loads ahead, and shuffles and adds noise by the default generator."""
+    x, y = (np.concatenate([batch[i].numpy() for batch in batches]) for i in range(2))
+
+    def noise(x: np.ndarray) -> np.ndarray:
+        return x + np.float32(0.01) * tt.random.randn(x.shape, np.float32)
+
+    data = TensorDataset(x, y, transform=noise)
+    return DataLoader(data, batch_size=4, shuffle=True, num_workers=2)
+
+
+@pytest.mark.parametrize("loader", [list, Shuffled, threads])
 def test_loaders_go_on(tmp_path: Path, loader: Callable[[Any], Any]) -> None:
     check_resume(tmp_path, loader=loader)
 

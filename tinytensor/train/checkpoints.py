@@ -22,6 +22,7 @@ import numpy as np
 from ..errors import a_kind_of
 from ..io import load, save
 from ..io.files import StrPath
+from ..nn import Module
 from ..random import default_generator
 from ..tensors.tensor import Tensor
 
@@ -109,6 +110,9 @@ def _parts(item: Any) -> list[tuple[Any, Any]]:
     if isinstance(item, list | tuple | set | frozenset):
         return list(enumerate(item))[:_MOST_ITEMS]
     parts = list(getattr(item, "__dict__", {}).items())
+    if hasattr(item, "load_state_dict") and not isinstance(item, Module):
+        # What is its own affair, such as a loader's workers, is in its own state.
+        parts = [(name, part) for name, part in parts if not name.startswith("_")]
     for kind in type(item).__mro__:
         slots = kind.__dict__.get("__slots__", ())
         slots = (slots,) if isinstance(slots, str) else slots
