@@ -50,6 +50,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker("torch")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs a browser is no part of the suite: `-m browser` runs it."""
+    if "browser" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("browser")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 def pytest_collectreport(report: pytest.CollectReport) -> None:
     if report.skipped and not allowed(report.longrepr):
         skipped.append(f"{report.nodeid}: {report.longrepr[-1]}")

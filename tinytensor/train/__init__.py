@@ -29,6 +29,7 @@ from .metrics import (
     next_token_loss,
     top_k_accuracy,
 )
+from .reporting import report
 
 __all__ = [
     "F1",
@@ -57,6 +58,7 @@ __all__ = [
     "next_token_loss",
     "predict",
     "read_checkpoint",
+    "report",
     "top_k_accuracy",
     "write_checkpoint",
 ]

@@ -128,7 +128,7 @@ class Run:
     ) -> None:
         self.model, self.loader, self.optimizer, self.loss_of = model, loader, optimizer, loss
         self.callbacks, self.metrics, self.accumulate = callbacks, metrics, accumulate
-        self.forward, self.evaluate = forward or _of_pairs, evaluate
+        self.forward, self.evaluate = forward or of_pairs, evaluate
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.history = History()
         self.epoch, self.step = 1, 0
@@ -400,7 +400,7 @@ class Run:
         return batches
 
 
-def _of_pairs(model: Module, batch: Any) -> tuple[Any, Any]:
+def of_pairs(model: Module, batch: Any) -> tuple[Any, Any]:
     if not isinstance(batch, list | tuple) or len(batch) < 2:
         what = f"a batch of {len(batch)}" if isinstance(batch, list | tuple) else a_kind_of(batch)
         raise TypeError(
