@@ -17,12 +17,13 @@ import tinytensor as tt
 from tinytensor.data import DataLoader, RandomAffine, TensorDataset
 from tinytensor.models import DigitsCNN
 from tinytensor.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
-from tinytensor.train import accuracy, confusion_matrix, fit, predict
-from tinytensor.viz import plot_confusion, plot_images
+from tinytensor.train import accuracy, fit, predict, report
+from tinytensor.viz import plot_images
 
 
 def train(images, labels, seed, epochs):
-    """A network trained from ``seed`` on images (N, 1, 8, 8), distorted anew in each epoch."""
+    """A network trained from ``seed`` on images (N, 1, 8, 8), distorted anew in each epoch, and the
+    history of that."""
     tt.manual_seed(seed)
     model = DigitsCNN()
     augment = RandomAffine(degrees=15, shift=1, scale=0.15, shear=0.15, generator=seed)
@@ -35,8 +36,17 @@ def train(images, labels, seed, epochs):
     decay = CosineAnnealingLR(optimizer, steps - rising)
     scheduler = SequentialLR(optimizer, [warm_up, decay], [rising])
     loss = tt.nn.CrossEntropyLoss(label_smoothing=0.1)
-    fit(model, loader, optimizer, loss, epochs, scheduler=scheduler, progress=f"seed {seed}")
-    return model
+    history = fit(
+        model,
+        loader,
+        optimizer,
+        loss,
+        epochs,
+        metrics=["accuracy"],
+        scheduler=scheduler,
+        progress=f"seed {seed}",
+    )
+    return model, history
 
 
 def main():
@@ -63,28 +73,30 @@ def main():
     test_images, test_labels = images[half:], labels[half:]
     scores, start = [], time.perf_counter()
     for seed in range(arguments.seeds):
-        model = train(images[:half], labels[:half], seed, arguments.epochs)
+        model, history = train(images[:half], labels[:half], seed, arguments.epochs)
         predicted = predict(model, test_images).argmax(1)
         scores.append(accuracy(predicted, test_labels))
         print(f"seed {seed}: {scores[-1]:.2%} of {len(test_labels)} test digits read correctly")
         if seed == 0:
-            report(model, test_images, test_labels, predicted, arguments.out)
+            save(model, history, test_images, test_labels, predicted, arguments.out)
     seconds = time.perf_counter() - start
 
     print(f"\nCNN, mean of {len(scores)}: {np.mean(scores):.2%}   ({seconds:.0f} s)")
     print(f"support vector classifier: {baseline:.2%}")
     print(f"difference: {100 * (np.mean(scores) - baseline):+.2f} points")
-    print(f"weights and pictures of seed 0 are in {arguments.out}")
+    print(f"weights, report and picture of seed 0 are in {arguments.out}")
 
 
-def report(model, images, labels, predicted, out):
-    """Save the weights, a picture of the digits that were misread, and the confusion matrix."""
+def save(model, history, images, labels, predicted, out):
+    """Save the weights, a report of the training, and a picture of the digits that were misread."""
     tt.save(out / "digits.safetensors", model.state_dict())
     wrong = predicted != labels
     pairs = zip(labels[wrong], predicted[wrong], strict=True)
     captions = [f"{true} read as {read}" for true, read in pairs]
     plot_images(images[wrong], captions, columns=5).savefig(out / "digits_wrong.png", dpi=120)
-    plot_confusion(confusion_matrix(labels, predicted, 10)).savefig(out / "digits_confusion.png")
+    test = DataLoader(TensorDataset(images, labels), batch_size=256)
+    loss = tt.nn.CrossEntropyLoss()
+    report(history, model, test, out / "digits.html", loss=loss, title="Digits of 8×8 pixels")
 
 
 if __name__ == "__main__":

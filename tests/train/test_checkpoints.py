@@ -242,8 +242,15 @@ def test_schedules_go_on(tmp_path: Path, schedule: str) -> None:
 OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "SGD": lambda params: tt.optim.SGD(params, lr=0.01, momentum=0.9, nesterov=True),
     "Adam": lambda params: tt.optim.Adam(params, lr=0.01, amsgrad=True),
-    "AdamW": lambda params: tt.optim.AdamW(params, lr=0.01),
 }
+KINDS = [getattr(tt.optim, name) for name in tt.optim.__all__]
+OPTIMIZERS |= {
+    kind.__name__: lambda params, kind=kind: kind(params, lr=1e-3)
+    for kind in KINDS
+    if isinstance(kind, type) and kind is not tt.optim.Optimizer and kind.__name__ not in OPTIMIZERS
+}
+OPTIMIZERS["Muon"] = lambda params: tt.optim.Muon([p for p in params if p.ndim == 2])
+OPTIMIZERS["LBFGS"] = lambda params: tt.optim.LBFGS(params, lr=0.1, max_iter=3)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

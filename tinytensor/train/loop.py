@@ -19,6 +19,7 @@ from ..io.files import StrPath
 from ..nn import Module
 from ..nn.evaluating import evaluating
 from ..ops.checks import number
+from ..optim import LBFGS
 from ..tensors.tensor import Tensor
 from . import checkpoints
 from .callbacks import EVENTS, Checkpoint, Clip, Schedule, checked, listeners
@@ -142,7 +143,8 @@ class Run:
         self._told = {event: listeners(callbacks, event) for event in EVENTS}
         self._later: list[Callable[[Run], Any]] = []
         step = next(iter(signature(optimizer.step).parameters.values()), None)
-        self._by_closure = step is not None and step.default is step.empty
+        needed = step is not None and step.default is step.empty
+        self._by_closure = needed or isinstance(optimizer, LBFGS)
         # Where the epoch is: batches that were trained on, whether these were all, and their sums.
         self._batches, self._trained, self._sums, self._seconds = 0, False, [0.0, 0], 0.0
         self._sources: dict[str, Any] | None = None
@@ -201,11 +203,18 @@ class Run:
         """One step of the optimizer, by the gradients of the mean over a group of batches."""
         self.between_steps = False
         if self._by_closure:
-            self.optimizer.step(lambda: self._gradients(group))
+            values: list[float] = []
+
+            def closure() -> float:
+                values.append(self._gradients(group, again=bool(values)))
+                return values[-1]
+
+            self.optimizer.step(closure)
+            value = values[0]
         else:
-            self._gradients(group)
+            value = self._gradients(group)
             self.optimizer.step()
-        self.history.losses.append(self._value)
+        self.history.losses.append(value)
         self._batches += len(group)
         self.step += 1
         self.tell("on_step_end")
@@ -214,13 +223,15 @@ class Run:
             self._show()
         self._flush()
 
-    def _gradients(self, group: list[Any]) -> Tensor:
+    def _gradients(self, group: list[Any], again: bool = False) -> float:
+        """The mean loss of the group, and its gradients; where an optimizer asks ``again`` in one
+        step, for other weights, the epoch's numbers have it already."""
         sums, metrics = self._sums, self.metrics.values()
         total = None
         if len(group) > 1:
             sizes = [samples_of(batch) for batch in group]
             total = sum(sizes)
-        self._value = 0.0
+        mean = 0.0
         for i, batch in enumerate(group):
             self.outputs, self.targets = self.forward(self.model, batch)
             value = self.loss_of(self.outputs, self.targets)
@@ -231,7 +242,9 @@ class Run:
                 self.optimizer.zero_grad()
             share = 1.0 if total is None else sizes[i] / total
             (value if total is None else value * share).backward()
-            self._value += self.loss * share
+            mean += self.loss * share
+            if again:
+                continue
             size = samples_of(batch)
             sums[0] += self.loss * size
             sums[1] += size
@@ -239,7 +252,7 @@ class Run:
                 metric.update(self.outputs, self.targets)
             self.tell("on_batch_end")
         self.tell("on_gradients")
-        return value
+        return mean
 
     def _flush(self) -> None:
         while self._later:
