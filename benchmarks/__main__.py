@@ -41,8 +41,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--peers",
         type=lambda text: text.split(","),
-        default=["numpy", "torch"],
-        help=f"of {', '.join(name for name in FRAMEWORKS if name != OURS)} (default: numpy,torch)",
+        default=["numpy", "torch", "held"],
+        help=f"of {', '.join(name for name in FRAMEWORKS if name != OURS)}"
+        " (default: numpy,torch,held)",
     )
     parser.add_argument(
         "--threads",

@@ -16,7 +16,7 @@ Draw = tuple[int, ...] | Callable[[np.random.Generator], np.ndarray]
 # From the imported library to what is run: a function of tensors, a module, or a statement.
 Builder = Callable[[Any], Any]
 
-Mode = Literal["statement", "forward", "backward", "train"]
+Mode = Literal["statement", "forward", "backward", "train", "loaded"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Row:
       floating-point inputs and its parameters
     - ``train``: a model from ``x`` to logits, of which ``y`` are the classes; a whole training step
       (cross-entropy, AdamW)
+    - ``loaded``: a model and the loader of its batches (x, y); several such steps. The peer "held"
+      has the batches ready
 
     NumPy needs no entry but for statements: without one, tinytensor's reference kernels run, which
     are plain NumPy. An entry of None keeps it out.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..row import Row
-from . import attention, conv, gemm, layers, maps, models, overhead, recurrent
+from . import attention, conv, data, gemm, layers, maps, models, overhead, recurrent
 
 # What the command line calls a group, and the families in it.
 GROUPS: dict[str, list[Row]] = {
@@ -17,6 +17,7 @@ GROUPS: dict[str, list[Row]] = {
         *recurrent.ROWS,
     ],
     "models": models.ROWS,
+    "data": data.ROWS,
 }
 
 BY_NAME = {row.name: row for rows in GROUPS.values() for row in rows}

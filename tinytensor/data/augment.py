@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ..errors import ShapeError
+from .buffers import copy_of, empty
 from .transforms import RandomTransform, pair, share, sides
 
 Generator = np.random.Generator | int | None
@@ -43,20 +45,25 @@ class RandomCrop(RandomTransform):
         self.padding = tuple(found)
 
     def apply(self, images: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        n, channels, (h, w) = *images.shape[:2], self.size
-        if any(self.padding):
-            around = ((0, 0), (0, 0), *((p, p) for p in self.padding))
-            more: Any = {"constant_values": self.fill} if self.padding_mode == "constant" else {}
-            images = np.pad(images, around, self.padding_mode, **more)  # type: ignore[call-overload]
+        n, (h, w), (by_row, by_column) = len(images), self.size, self.padding
+        mode: Any = self.padding_mode
+        if mode == "constant" and (by_row or by_column):
+            n, channels, height, width = images.shape
+            around = (n, channels, height + 2 * by_row, width + 2 * by_column)
+            padded = empty(around, images.dtype)
+            padded.fill(self.fill)
+            padded[:, :, by_row : by_row + height, by_column : by_column + width] = images
+            images = padded
+        elif by_row or by_column:
+            lengths = ((0, 0), (0, 0), (by_row, by_row), (by_column, by_column))
+            images = np.pad(images, lengths, mode)
         height, width = images.shape[2:]
         if h > height or w > width:
             raise ShapeError(f"RandomCrop: size {self.size} is above {(height, width)}, the images")
-        tops = draw.integers(height - h + 1, size=n).tolist()
-        lefts = draw.integers(width - w + 1, size=n).tolist()
-        out = np.empty((n, channels, h, w), images.dtype)
-        for i, (top, left) in enumerate(zip(tops, lefts, strict=True)):
-            out[i] = images[i, :, top : top + h, left : left + w]
-        return out
+        tops = draw.integers(height - h + 1, size=n)
+        lefts = draw.integers(width - w + 1, size=n)
+        windows = sliding_window_view(images, self.size, (2, 3))
+        return windows[np.arange(n), :, tops, lefts]
 
 
 class RandomHorizontalFlip(RandomTransform):
@@ -70,7 +77,7 @@ class RandomHorizontalFlip(RandomTransform):
 
     def apply(self, images: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         chosen = np.flatnonzero(draw.random(len(images)) < self.p)
-        out = images.copy()
+        out = copy_of(images)
         out[chosen] = np.flip(images[chosen], self.axis)
         return out
 
@@ -106,7 +113,7 @@ class _Holes(RandomTransform):
             for axis, size in enumerate((height, width))
         ]
         where = (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
-        out = images.copy()
+        out = copy_of(images)
         if isinstance(self.value, str):
             noise: np.ndarray = draw.standard_normal(images.shape, np.float32)
             if images.dtype.kind != "f":

@@ -7,75 +7,86 @@ with one for each image. Bytes are calculated with as floats, and rounded at the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError
+from .buffers import empty
 from .transforms import RandomTransform, Range, brightest, of_dtype, pair
 
 GREY = (0.2989, 0.587, 0.114)  # the weights of red, green and blue in ITU-R BT.601
 
 
-def _with_floats(
-    change: Callable[[np.ndarray, Any], np.ndarray], images: Any, by: Any
-) -> np.ndarray:
-    """Apply ``change`` to floats in [0, 1]."""
+# Of floats in [0, 1], how much, and where to: new memory, or the floats' own.
+Change = Callable[[np.ndarray, Any, np.ndarray], np.ndarray]
+
+
+def _with_floats(changes: Sequence[tuple[Change, Any]], images: Any) -> np.ndarray:
+    """Apply changes one after the other, by so much each, to images of any dtype."""
     images = np.asarray(images)
     if images.ndim < 3 or images.shape[-3] not in (1, 3):
-        raise ShapeError(
-            f"{change.__name__.strip('_')}: images must be (…, 3, H, W), not {images.shape}"
-        )
-    if images.dtype == np.float32:
-        return change(images.copy(), np.asarray(by, np.float32))
+        name = changes[0][0].__name__.strip("_") if changes else "colour"
+        raise ShapeError(f"{name}: images must be (…, 3, H, W), not {images.shape}")
     white, dtype = brightest(images), np.dtype(np.float32)
     if images.dtype == np.float64:
         dtype = images.dtype
-    floats = np.multiply(images, dtype.type(1 / white), dtype=dtype)
-    return of_dtype(change(floats, np.asarray(by, dtype)) * dtype.type(white), images.dtype)
+    x, out = images, empty(images.shape, dtype)
+    if x.dtype != dtype or not changes:
+        x = np.multiply(x, dtype.type(1 / white), out=out)
+    for change, by in changes:
+        x = change(x, np.asarray(by, dtype), out)
+    return x if images.dtype == dtype else of_dtype(x * dtype.type(white), images.dtype)
 
 
-def grey(images: np.ndarray) -> np.ndarray:
-    """The brightness of each pixel of images (…, 3, H, W): (…, 1, H, W)."""
-    if images.shape[-3] == 1:
-        return images
-    r, g, b = (images[..., i : i + 1, :, :] for i in range(3))
-    out = r * images.dtype.type(GREY[0])
-    out += g * images.dtype.type(GREY[1])
-    out += b * images.dtype.type(GREY[2])
-    return out
-
-
-def _brightness(x: np.ndarray, factor: Any) -> np.ndarray:
-    x *= factor
+def _cut(x: np.ndarray) -> np.ndarray:
+    """Nothing beyond black and white, in place."""
     return np.clip(x, 0, 1, out=x)
 
 
-def _contrast(x: np.ndarray, factor: Any) -> np.ndarray:
-    mean = grey(x).mean((-3, -2, -1), keepdims=True)
-    x *= factor
-    x += (1 - factor) * mean
-    return np.clip(x, 0, 1, out=x)
+def _grey(x: np.ndarray) -> np.ndarray:
+    """The brightness of each pixel of (…, 3, H, W): (…, 1, H, W)."""
+    shape = (*x.shape[:-3], 1, *x.shape[-2:])
+    total, part = empty(shape, x.dtype), empty(shape, x.dtype)
+    for i, weight in enumerate(GREY):
+        np.multiply(x[..., i : i + 1, :, :], x.dtype.type(weight), out=part if i else total)
+        if i:
+            total += part
+    return total
 
 
-def _saturation(x: np.ndarray, factor: Any) -> np.ndarray:
+def _brightness(x: np.ndarray, factor: Any, out: np.ndarray) -> np.ndarray:
+    return _cut(np.multiply(x, factor, out=out))
+
+
+def _contrast(x: np.ndarray, factor: Any, out: np.ndarray) -> np.ndarray:
+    brightness = x if x.shape[-3] == 1 else _grey(x)
+    mean = brightness.mean((-3, -2, -1), keepdims=True)
+    np.multiply(x, factor, out=out)
+    out += (1 - factor) * mean
+    return _cut(out)
+
+
+def _saturation(x: np.ndarray, factor: Any, out: np.ndarray) -> np.ndarray:
     if x.shape[-3] == 1:
-        return x
-    of_grey = grey(x)
-    of_grey *= 1 - factor
-    x *= factor
-    x += of_grey
-    return np.clip(x, 0, 1, out=x)
+        np.copyto(out, x)
+        return out
+    grey = _grey(x)
+    grey *= 1 - factor
+    np.multiply(x, factor, out=out)
+    out += grey
+    return _cut(out)
 
 
-def _hue(x: np.ndarray, turn: Any) -> np.ndarray:
+def _hue(x: np.ndarray, turn: Any, out: np.ndarray) -> np.ndarray:
     """By way of hue, saturation and value: h = 0 is red, ⅓ green, ⅔ blue.
 
     A channel is v − v·s·max(0, min(k, 4 − k, 1)), k = (n + 6h) mod 6, of n = 5, 3, 1.
     """
     if x.shape[-3] == 1:
-        return x
+        np.copyto(out, x)
+        return out
     r, g, b = (x[..., i : i + 1, :, :] for i in range(3))
     value = x.max(-3, keepdims=True)
     spread = value - x.min(-3, keepdims=True)  # v·s
@@ -90,8 +101,8 @@ def _hue(x: np.ndarray, turn: Any) -> np.ndarray:
         k = np.mod(sector + n, 6)
         np.minimum(k, 4 - k, out=k)
         np.clip(k, 0, 1, out=k)
-        x[..., i : i + 1, :, :] = value - spread * k
-    return x
+        np.subtract(value, spread * k, out=out[..., i : i + 1, :, :])
+    return out
 
 
 def adjust_brightness(images: Any, factor: Any) -> np.ndarray:
@@ -100,17 +111,17 @@ def adjust_brightness(images: Any, factor: Any) -> np.ndarray:
     >>> adjust_brightness(np.full((3, 1, 1), 100, np.uint8), 1.5).ravel()
     array([150, 150, 150], dtype=uint8)
     """
-    return _with_floats(_brightness, images, factor)
+    return _with_floats([(_brightness, factor)], images)
 
 
 def adjust_contrast(images: Any, factor: Any) -> np.ndarray:
     """factor · x + (1 − factor) · the mean brightness of the image: 0 is grey all over."""
-    return _with_floats(_contrast, images, factor)
+    return _with_floats([(_contrast, factor)], images)
 
 
 def adjust_saturation(images: Any, factor: Any) -> np.ndarray:
     """factor · x + (1 − factor) · the brightness of each pixel: 0 is without colour."""
-    return _with_floats(_saturation, images, factor)
+    return _with_floats([(_saturation, factor)], images)
 
 
 def adjust_hue(images: Any, turn: Any) -> np.ndarray:
@@ -119,7 +130,7 @@ def adjust_hue(images: Any, turn: Any) -> np.ndarray:
     >>> adjust_hue(np.array([1.0, 0, 0]).reshape(3, 1, 1), 1 / 3).ravel().round(3)
     array([0., 1., 0.])
     """
-    return _with_floats(_hue, images, turn)
+    return _with_floats([(_hue, turn)], images)
 
 
 class ColorJitter(RandomTransform):
@@ -143,7 +154,7 @@ class ColorJitter(RandomTransform):
         generator: np.random.Generator | int | None = None,
     ) -> None:
         super().__init__(generator)
-        self.changes: list[tuple[Callable[..., np.ndarray], tuple[float, float]]] = []
+        self.changes: list[tuple[Change, tuple[float, float]]] = []
         for name, amount, change in (
             ("brightness", brightness, _brightness),
             ("contrast", contrast, _contrast),
@@ -164,11 +175,7 @@ class ColorJitter(RandomTransform):
     def apply(self, images: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         chosen = [self.changes[i] for i in draw.permutation(len(self.changes))]
         shape = (len(images), 1, 1, 1)
-        sizes = [draw.uniform(least, most, size=shape) for _, (least, most) in chosen]
-
-        def jitter(x: np.ndarray, by: Any) -> np.ndarray:
-            for (change, _), size in zip(chosen, sizes, strict=True):
-                x = change(x, size.astype(x.dtype))
-            return x
-
-        return _with_floats(jitter, images, 0.0)
+        return _with_floats(
+            [(change, draw.uniform(least, most, size=shape)) for change, (least, most) in chosen],
+            images,
+        )

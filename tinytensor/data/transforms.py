@@ -18,6 +18,7 @@ from .. import ops
 from ..errors import ShapeError, a_kind_of
 from ..random import Source
 from ..tensors.tensor import Tensor, as_array
+from .buffers import empty
 
 Range = float | tuple[float, float]
 
@@ -128,7 +129,7 @@ class ToFloat(Transform):
     def apply(self, images: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         if images.dtype.kind == "f":
             return images
-        return np.multiply(images, np.float32(1 / 255), dtype=np.float32)
+        return np.multiply(images, np.float32(1 / 255), out=empty(images.shape, np.float32))
 
 
 class Normalize(Transform):
@@ -154,7 +155,7 @@ class Normalize(Transform):
                 )
         dtype = images.dtype if images.dtype.kind == "f" else np.dtype(np.float32)
         scale = (1 / (self.std * brightest(images))).astype(dtype)[:, None, None]
-        out = np.multiply(images, scale, dtype=dtype)
+        out = np.multiply(images, scale, out=empty(images.shape, dtype))
         out -= (self.mean / self.std).astype(dtype)[:, None, None]
         return out
 
