@@ -41,4 +41,6 @@ try:
 except OSError:
     _define_ops()
 
-import torchvision  # noqa: E402, F401
+import torchvision  # noqa: E402
+
+torchvision.extension._has_ops = lambda: True

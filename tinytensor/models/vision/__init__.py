@@ -6,6 +6,7 @@ from .convnext import CNBlockConfig, ConvNeXt, convnext_base, convnext_small, co
 from .digits import DigitsCNN
 from .lenet import LeNet
 from .mobilenet import MobileNetV2, mobilenet_v2
+from .mtcnn import MTCNN, Faces, ONet, PNet, RNet
 from .resnet import (
     BasicBlock,
     Bottleneck,
@@ -28,6 +29,7 @@ from .unet import UNet
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 
 __all__ = [
+    "MTCNN",
     "VAE",
     "VGG",
     "Autoencoder",
@@ -38,8 +40,12 @@ __all__ = [
     "ConvNeXt",
     "ConvNormActivation",
     "DigitsCNN",
+    "Faces",
     "LeNet",
     "MobileNetV2",
+    "ONet",
+    "PNet",
+    "RNet",
     "ResNet",
     "StochasticDepth",
     "UNet",
