@@ -538,7 +538,7 @@ def test_functions_are_the_ops_and_take_the_names_of_pytorch():
         (lambda: nn.Conv2d(3, 4, 3, groups=2), "groups 2 must divide in_channels 3"),
         (lambda: nn.Conv2d(3, 4, 3, padding="full"), "'same' or 'valid'"),
         (lambda: nn.Conv2d(3, 4, 3, stride=2, padding="same"), "needs stride 1"),
-        (lambda: nn.Conv2d(3, 4, 3, padding_mode="reflect"), "padding_mode"),
+        (lambda: nn.Conv2d(3, 4, 3, padding_mode="mirror"), "padding_mode"),
         (lambda: nn.Conv2d(3, 4, (3, 3, 3)), "Conv2d: kernel_size must be one or two integers"),
         (lambda: nn.ConvTranspose2d(3, 4, 3, padding="same"), "padding is a size, not 'same'"),
         (lambda: nn.MaxPool2d((2, 2, 2)), "MaxPool2d: kernel_size must be one or two integers ≥ 1"),

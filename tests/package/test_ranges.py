@@ -31,6 +31,9 @@ EPS: dict[str, Callable[[Any], Any]] = {
     "RMSNorm": of_layer("RMSNorm", 4, by="eps"),
     "BatchNorm1d": of_layer("BatchNorm1d", 4, by="eps"),
     "BatchNorm2d": of_layer("BatchNorm2d", 4, by="eps"),
+    "BatchNorm3d": of_layer("BatchNorm3d", 4, by="eps"),
+    "InstanceNorm2d": of_layer("InstanceNorm2d", 4, by="eps"),
+    "GroupNorm": of_layer("GroupNorm", 2, 4, by="eps"),
 }
 SHARES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "batch_norm": (
@@ -39,7 +42,12 @@ SHARES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     ),
     "BatchNorm2d": ("momentum", of_layer("BatchNorm2d", 3, by="momentum")),
     "dropout": ("p", lambda p: F.dropout(M, p, training=False)),
-    "Dropout": ("p", of_layer("Dropout", by="p")),
+    **{
+        name: ("p", of_layer(name, by="p"))
+        for name in ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout")
+    },
+    "FeatureAlphaDropout": ("p", of_layer("FeatureAlphaDropout", by="p")),
+    "InstanceNorm1d": ("momentum", of_layer("InstanceNorm1d", 3, by="momentum")),
     "LSTM": ("dropout", of_layer("LSTM", 3, 4, 2, by="dropout")),
     "scaled_dot_product_attention": (
         "dropout_p",

@@ -143,6 +143,15 @@ for _axes in (1, 3):
     )
 for _axes in (1, 2, 3):
     row(
+        f"lp_pool{_axes}d",
+        lambda rng, axes=_axes: [
+            case(normal(rng, 2, 3, *(5, 4, 6)[:axes]), 2, 2),
+            case(np.abs(normal(rng, 2, *(5, 4, 6)[:axes])) + 0.1, 3, 3, 2, ceil_mode=True),
+            case(normal(rng, 1, 2, *(5, 4, 6)[:axes]), np.inf, 2, 1),
+        ],
+        torch=_functional(f"lp_pool{_axes}d"),
+    )
+    row(
         f"adaptive_max_pool{_axes}d",
         lambda rng, axes=_axes: [
             case(normal(rng, 2, 3, *(5, 4, 6)[:axes]), 3),

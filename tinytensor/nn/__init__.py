@@ -6,18 +6,23 @@ from ..ops.ways import tells as _tells
 from . import functional, init, replacing, utils
 from .activation import *
 from .attention import *
+from .channels import *
 from .containers import *
 from .conv import *
 from .distance import *
 from .dropout import *
 from .embedding import *
+from .lazy import *
 from .linear import *
 from .loss import *
 from .module import *
 from .norm import *
+from .padding import *
 from .parameter import *
 from .pooling import *
 from .recurrent import *
+from .resample import *
+from .shape import *
 from .transformer import *
 
 if not _typing.TYPE_CHECKING:

@@ -9,15 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ..ops.checks import sizes, whole
+from ..ops.windows import paddings
 from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
 from .parameter import Parameter
 
-__all__ = ["Conv2d", "ConvTranspose2d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
 Sizes = int | tuple[int, ...]
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 class _Convolution(Module):
@@ -48,10 +50,9 @@ class _Convolution(Module):
                 f"{name}: groups {groups} must divide in_channels {in_channels} and out_channels"
                 f" {out_channels}"
             )
-        if padding_mode != "zeros":
+        if padding_mode not in PADDING_MODES:
             raise ValueError(
-                f"{name}: padding_mode is 'zeros', not {padding_mode!r}; for others use"
-                " functional.pad before the layer"
+                f"{name}: padding_mode is one of {', '.join(PADDING_MODES)}, not {padding_mode!r}"
             )
         self.in_channels = in_channels
         self.out_channels = out_channels
@@ -82,7 +83,8 @@ class _Convolution(Module):
         for name, default in self._defaults():
             if getattr(self, name) != default:
                 text += f", {name}={getattr(self, name)}"
-        return text if self.bias is not None else f"{text}, bias=False"
+        text = text if self.bias is not None else f"{text}, bias=False"
+        return text if self.padding_mode == "zeros" else f"{text}, padding_mode={self.padding_mode}"
 
     def _defaults(self) -> list[tuple[str, Any]]:
         """The settings that the representation leaves out where they have these values."""
@@ -114,9 +116,33 @@ class _Conv(_Convolution):
         self._start(out_channels, in_channels // groups, bias)
 
     def forward(self, input: Tensor) -> Tensor:
+        padding: Any = self.padding
+        if self.padding_mode != "zeros":
+            input, padding = F.pad(input, self._lengths(), self.padding_mode), 0
         return self.function(
-            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
         )
+
+    def _lengths(self) -> tuple[int, ...]:
+        """The padding as :func:`functional.pad` takes it, from the last axis to the first."""
+        each = paddings(
+            type(self).__name__, self.padding, self.kernel_size, self.stride, self.dilation
+        )
+        return tuple(n for pair in reversed(each) for n in pair)
+
+
+class Conv1d(_Conv):
+    """Cross-correlation with learned filters: (N, C, L) becomes (N, K, L').
+
+    As :class:`Conv2d` along one axis. ``weight`` is (K, C / groups, R).
+
+    >>> import tinytensor as tt
+    >>> tt.nn.Conv1d(3, 8, kernel_size=5, padding="same")(tt.zeros((4, 3, 32))).shape
+    (4, 8, 32)
+    """
+
+    axes = 1
+    function = staticmethod(F.conv1d)
 
 
 class Conv2d(_Conv):
@@ -124,8 +150,9 @@ class Conv2d(_Conv):
 
     ``out[n, k] = bias[k] + Σ_c weight[k, c] ⋆ x[n, c]``, with
     ``H' = (H + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1``. C is ``in_channels``, K
-    ``out_channels``; ``padding`` may be "same" or "valid". ``weight`` (K, C / groups, R, S) and
-    ``bias`` (K,) start uniform in ±1/√(C / groups · R · S).
+    ``out_channels``; ``padding`` may be "same" or "valid". It is of zeros, or what
+    :func:`functional.pad` makes in the ``padding_mode`` "reflect", "replicate" or "circular".
+    ``weight`` (K, C / groups, R, S) and ``bias`` (K,) start uniform in ±1/√(C / groups · R · S).
 
     >>> import tinytensor as tt
     >>> tt.nn.Conv2d(3, 8, kernel_size=3, stride=2, padding=1)(tt.zeros((4, 3, 32, 32))).shape
@@ -134,6 +161,20 @@ class Conv2d(_Conv):
 
     axes = 2
     function = staticmethod(F.conv2d)
+
+
+class Conv3d(_Conv):
+    """Cross-correlation with learned filters: (N, C, D, H, W) becomes (N, K, D', H', W').
+
+    As :class:`Conv2d` along three axes. ``weight`` is (K, C / groups, Q, R, S).
+
+    >>> import tinytensor as tt
+    >>> tt.nn.Conv3d(1, 2, kernel_size=(1, 3, 3))(tt.zeros((4, 1, 5, 8, 8))).shape
+    (4, 2, 5, 6, 6)
+    """
+
+    axes = 3
+    function = staticmethod(F.conv3d)
 
 
 class _ConvTranspose(_Convolution):
@@ -156,6 +197,8 @@ class _ConvTranspose(_Convolution):
         name = type(self).__name__
         if isinstance(padding, str):
             raise ValueError(f"{name}: padding is a size, not {padding!r}")
+        if padding_mode != "zeros":
+            raise ValueError(f"{name}: padding_mode is 'zeros' alone, not {padding_mode!r}")
         self.output_padding = sizes(name, "output_padding", output_padding, self.axes, 0)
         self._start(in_channels, out_channels // groups, bias)
 
@@ -189,6 +232,20 @@ class _ConvTranspose(_Convolution):
         return [*defaults[:2], ("output_padding", (0,) * self.axes), *defaults[2:]]
 
 
+class ConvTranspose1d(_ConvTranspose):
+    """The transpose of :class:`Conv1d`: (N, C, L) → (N, K, L'), as :class:`ConvTranspose2d`.
+
+    ``weight`` is (C, K / groups, R).
+
+    >>> import tinytensor as tt
+    >>> tt.nn.ConvTranspose1d(8, 3, kernel_size=2, stride=2)(tt.zeros((4, 8, 16))).shape
+    (4, 3, 32)
+    """
+
+    axes = 1
+    function = staticmethod(F.conv_transpose1d)
+
+
 class ConvTranspose2d(_ConvTranspose):
     """The transpose of :class:`Conv2d`, which spreads pixels: (N, C, H, W) → (N, K, H', W').
 
@@ -203,3 +260,18 @@ class ConvTranspose2d(_ConvTranspose):
 
     axes = 2
     function = staticmethod(F.conv_transpose2d)
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """The transpose of :class:`Conv3d`: (N, C, D, H, W) → (N, K, D', H', W'), as
+    :class:`ConvTranspose2d`.
+
+    ``weight`` is (C, K / groups, Q, R, S).
+
+    >>> import tinytensor as tt
+    >>> tt.nn.ConvTranspose3d(2, 3, kernel_size=2, stride=2)(tt.zeros((1, 2, 4, 4, 4))).shape
+    (1, 3, 8, 8, 8)
+    """
+
+    axes = 3
+    function = staticmethod(F.conv_transpose3d)

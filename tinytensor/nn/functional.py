@@ -59,6 +59,9 @@ from ..ops import (
     local_response_norm,
     log_softmax,
     logsigmoid,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
     margin_ranking_loss,
     max_pool1d,
     max_pool2d,
@@ -99,10 +102,11 @@ from ..ops import (
 )
 from ..ops.checks import fits_memory, number
 from ..ops.composed import in_own_name
+from ..ops.fractional_pooling import fractional_max_pool
 from ..ops.precision import once_rounded
 from ..ops.ways import tells as _tells
 from ..tensors.methods import in_place_of
-from ..tensors.sampling import rand_like
+from ..tensors.sampling import rand, rand_like
 from ..tensors.tensor import Tensor
 
 __all__ = [
@@ -142,6 +146,8 @@ __all__ = [
     "embedding",
     "feature_alpha_dropout",
     "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -166,6 +172,9 @@ __all__ = [
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "margin_ranking_loss",
     "max_pool1d",
     "max_pool2d",
@@ -213,6 +222,9 @@ __all__ = [
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
     "unfold",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]
 
 Sizes = int | tuple[int, ...]
@@ -412,6 +424,64 @@ def instance_norm(
     return ops.group_norm(input, input.shape[1], weight, bias, eps)
 
 
+# --- Pooling ---------------------------------------------------------------------------------
+
+
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Sizes,
+    output_size: Sizes | None = None,
+    output_ratio: float | tuple[float, ...] | None = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest element of each of ``output_size`` windows of (N, C, H, W) or (C, H, W), which
+    begin at places that are drawn: some by ⌊H / H'⌋ apart, some by one more. (Graham 2014.)
+
+    ``output_ratio``, between 0 and 1, gives the sizes by the input's. ``_random_samples``
+    (N, C, 2) from [0, 1) may take the place of the draws.
+
+    >>> import tinytensor as tt
+    >>> tt.nn.functional.fractional_max_pool2d(tt.zeros(1, 3, 10, 8), 2, output_ratio=0.7).shape
+    (1, 3, 7, 5)
+    """
+    given = (kernel_size, output_size, output_ratio, return_indices, _random_samples)
+    return _fractional_max_pool("fractional_max_pool2d", 2, input, *given)
+
+
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Sizes,
+    output_size: Sizes | None = None,
+    output_ratio: float | tuple[float, ...] | None = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """:func:`fractional_max_pool2d` of (N, C, D, H, W) or (C, D, H, W); ``_random_samples`` are
+    (N, C, 3)."""
+    given = (kernel_size, output_size, output_ratio, return_indices, _random_samples)
+    return _fractional_max_pool("fractional_max_pool3d", 3, input, *given)
+
+
+@once_rounded
+def _fractional_max_pool(
+    name: str,
+    axes: int,
+    input: Tensor,
+    kernel_size: Sizes,
+    output_size: Sizes | None,
+    output_ratio: float | tuple[float, ...] | None,
+    return_indices: bool,
+    draws: Tensor | None,
+) -> Any:
+    if draws is None and input.ndim > axes:
+        planes = input.shape[:-axes] if input.ndim == axes + 2 else (1, input.shape[0])
+        double = input.dtype == np.float64
+        draws = rand((*planes, axes), dtype=np.float64 if double else np.float32)
+    out = fractional_max_pool(name, axes, input, kernel_size, output_size, output_ratio, draws)
+    return out if return_indices else out[0]
+
+
 # --- Activations -----------------------------------------------------------------------------
 
 
@@ -542,6 +612,35 @@ def interpolate(
     return ops.interpolate(
         input, size, scale_factor, mode, bool(align_corners), recompute_scale_factor, antialias
     )
+
+
+def upsample(
+    input: Tensor,
+    size: int | tuple[int, ...] | None = None,
+    scale_factor: float | tuple[float, ...] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """:func:`interpolate` under its older name."""
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(
+    input: Tensor,
+    size: int | tuple[int, ...] | None = None,
+    scale_factor: float | tuple[float, ...] | None = None,
+) -> Tensor:
+    """:func:`interpolate` by the nearest element."""
+    return interpolate(input, size, scale_factor)
+
+
+def upsample_bilinear(
+    input: Tensor,
+    size: int | tuple[int, ...] | None = None,
+    scale_factor: float | tuple[float, ...] | None = None,
+) -> Tensor:
+    """:func:`interpolate` of images between their corners."""
+    return interpolate(input, size, scale_factor, "bilinear", align_corners=True)
 
 
 if not _typing.TYPE_CHECKING:

@@ -1,8 +1,7 @@
-"""Linear, and the modules that only pass on or flatten."""
+"""Linear, and the module that only passes on."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ..ops.checks import whole
@@ -12,7 +11,7 @@ from . import init
 from .module import Module
 from .parameter import Parameter
 
-__all__ = ["Flatten", "Identity", "Linear"]
+__all__ = ["Identity", "Linear"]
 
 
 class Linear(Module):
@@ -30,7 +29,7 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
-        whole("Linear", 0, in_features=in_features, out_features=out_features)
+        whole(type(self).__name__, 0, in_features=in_features, out_features=out_features)
         self.in_features = in_features
         self.out_features = out_features
         self.weight = Parameter(init.empty(out_features, in_features))
@@ -59,31 +58,3 @@ class Identity(Module):
 
     def forward(self, input: Any) -> Any:
         return input
-
-
-class Flatten(Module):
-    """The axes from ``start_dim`` to ``end_dim`` (included) made into one.
-
-    >>> import tinytensor as tt
-    >>> tt.nn.Flatten()(tt.zeros((2, 3, 4))).shape
-    (2, 12)
-    """
-
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        super().__init__()
-        self.start_dim = start_dim
-        self.end_dim = end_dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        first, last = (
-            dim + input.ndim if dim < 0 else dim for dim in (self.start_dim, self.end_dim)
-        )
-        if not 0 <= first <= last < input.ndim:
-            raise ValueError(
-                f"Flatten: dims {self.start_dim} to {self.end_dim} of an input of {input.shape}"
-            )
-        joined = math.prod(input.shape[first : last + 1])
-        return input.reshape((*input.shape[:first], joined, *input.shape[last + 1 :]))
-
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"

@@ -17,7 +17,7 @@ from ..tensors.tensor import Tensor
 from .calls import check_inputs, locate
 from .loading import array_of, contradictions, overwrite, read_only
 from .module_hooks import ForwardHook, call_with_hooks, register
-from .parameter import Parameter
+from .parameter import Parameter, UninitializedBuffer, UninitializedParameter
 
 __all__ = ["Module"]
 
@@ -39,10 +39,12 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
+EMPTY = (UninitializedParameter, UninitializedBuffer)
+
 # The files of the layers that have parameters, which PyTorch's make on a device and of a dtype. A
 # layer elsewhere says ``parameters=True`` of itself.
 _WITH_PARAMETERS = (
-    "attention", "conv", "embedding", "linear", "norm", "recurrent", "transformer",
+    "attention", "conv", "embedding", "lazy", "linear", "norm", "recurrent", "transformer",
 )  # fmt: skip
 
 
@@ -398,20 +400,39 @@ class Module:
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"load_state_dict: {a_kind_of(state_dict)} is no state_dict")
         own = dict(self._named_state())
+        grown: dict[Module, Module] = {}  # lazy layers, and what they become by these arrays
+        for path, module in self.named_modules(remove_duplicate=False):
+            made = grown[module] if module in grown else module._expected(path, state_dict)
+            if made is not None:
+                grown[module] = made
+                parts = ((_join(path, name), part) for name, part in made._named_state())
+                own.update((name, part) for name, part in parts if isinstance(own[name], EMPTY))
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
-        arrays = {k: array_of(k, state_dict[k]) for k in own if k in state_dict}
+        shared = [name for name in own if name in state_dict]
+        emptied = [
+            name
+            for name in shared
+            if isinstance(state_dict[name], EMPTY) and not isinstance(own[name], EMPTY)
+        ]
+        arrays = {
+            name: array_of(name, state_dict[name])
+            for name in shared
+            if not isinstance(state_dict[name], EMPTY)
+        }
         misshapen = [
             f"{name} is {array.shape}, but the module's is {own[name].shape}"
+            if not isinstance(own[name], EMPTY)
+            else f"{name} is {array.shape}, which leads to no shape for a lazy layer"
             for name, array in arrays.items()
-            if array.shape != own[name].shape
+            if isinstance(own[name], EMPTY) or array.shape != own[name].shape
         ]
         uncastable = [
             f"{name} is {array.dtype}, but the module's is {own[name].dtype}"
             for name, array in arrays.items()
             if not same_kind(array.dtype, own[name].dtype)
         ]
-        locked = read_only({name: own[name] for name in arrays})
+        locked = [] if misshapen else read_only({name: own[name] for name in arrays})
         torn = [] if misshapen or uncastable else contradictions(own, arrays)
         complaints = [
             f"  {what}: {', '.join(map(str, names))}"
@@ -420,6 +441,7 @@ class Module:
                 ("unexpected", unexpected if strict else []),
                 ("wrong shape", misshapen),
                 ("wrong dtype", uncastable),
+                ("saved before a lazy layer knew its shape", emptied),
                 ("read-only memory", locked),
                 ("different values for one memory", torn),
             )
@@ -428,12 +450,22 @@ class Module:
         if complaints:
             kind: type[Exception] = ShapeError if misshapen else TypeError
             if not misshapen and not uncastable:
-                kind = ValueError if locked or torn else StateDictKeyError
+                kind = ValueError if locked or torn or emptied else StateDictKeyError
             raise kind(
                 "\n".join([f"load_state_dict: {type(self).__name__} cannot take it:", *complaints])
             )
         overwrite(own, arrays, "load_state_dict")
+        for module, made in grown.items():
+            module._become(made)
         return IncompatibleKeys(missing, unexpected)
+
+    def _expected(self, path: str, state: Mapping[str, Any]) -> Module | None:
+        """What a lazy layer that has the name ``path`` becomes by the arrays of a state_dict."""
+        return None
+
+    def _become(self, made: Module) -> None:
+        """Be what :meth:`_expected` returned."""
+        raise NotImplementedError
 
     # --- Modes -------------------------------------------------------------------------------
 

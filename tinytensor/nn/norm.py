@@ -1,7 +1,8 @@
-"""Normalisation: BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm."""
+"""Normalisation with a weight and a bias: over batches, instances, groups, the last axes."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,13 +10,24 @@ import numpy as np
 from ..errors import ShapeError
 from ..ops.checks import number, whole
 from ..ops.norm import trailing_shape
+from ..ops.windows import layout
 from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
 from .parameter import Parameter
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm"]
+__all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "GroupNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
+    "RMSNorm",
+]
 
 
 class _Norm(Module):
@@ -37,24 +49,21 @@ class _Norm(Module):
             init.zeros_(self.bias)
 
 
-class _BatchNorm(_Norm):
-    """What the batch norms share; ``ranks`` are the numbers of axes that one takes."""
+class _ChannelNorm(_Norm):
+    """What batch and instance norms share: the settings, and the running statistics of channels."""
 
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
 
-    ranks: tuple[int, ...]
-
     def __init__(
         self,
         num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        *,
-        bias: bool = True,
+        eps: float,
+        momentum: float | None,
+        affine: bool,
+        track_running_stats: bool,
+        bias: bool,
     ) -> None:
         super().__init__()
         whole(type(self).__name__, 0, num_features=num_features)
@@ -86,6 +95,30 @@ class _BatchNorm(_Norm):
         self.reset_running_stats()
         super().reset_parameters()
 
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine},"
+            f" bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(_ChannelNorm):
+    """``ranks`` are the numbers of axes that one takes."""
+
+    ranks: tuple[int, ...]
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias)
+
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in self.ranks or input.shape[1] != self.num_features:
             ranks = " or ".join(map(str, self.ranks))
@@ -110,12 +143,6 @@ class _BatchNorm(_Norm):
             self.eps,
         )
 
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine},"
-            f" bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
-        )
-
 
 class BatchNorm1d(_BatchNorm):
     """Batch norm of (N, C) or (N, C, L), over all axes but C, the ``num_features`` channels.
@@ -138,6 +165,125 @@ class BatchNorm2d(_BatchNorm):
     """
 
     ranks = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch norm of (N, C, D, H, W), over all axes but C, and otherwise as :class:`BatchNorm1d`."""
+
+    ranks = (5,)
+
+
+class _InstanceNorm(_ChannelNorm):
+    axes: int
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        without_n = input.ndim == self.axes + 1
+        if input.ndim - self.axes not in (1, 2):
+            raise ShapeError(
+                f"{type(self).__name__}: input must be {layout(self.axes)}, is {input.shape}"
+            )
+        channels = input.shape[-self.axes - 1]
+        if channels != self.num_features:
+            message = (
+                f"{type(self).__name__}: input {input.shape} has {channels} channels,"
+                f" num_features is {self.num_features}"
+            )
+            if self.affine or self.running_mean is not None:
+                raise ShapeError(message)
+            warnings.warn(f"{message}, which nothing here depends on", stacklevel=3)
+        out = F.instance_norm(
+            input[None] if without_n else input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or self.running_mean is None,
+            0.0 if self.momentum is None else self.momentum,
+            self.eps,
+        )
+        return out[0] if without_n else out
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Instance norm of (N, C, L) or (C, L), as :class:`InstanceNorm2d`."""
+
+    axes = 1
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """``(x - mean) / sqrt(var + eps) * weight + bias`` for each channel of each of (N, C, H, W).
+
+    (C, H, W) is one alone. There are a weight and a bias if ``affine``; with
+    ``track_running_stats`` the means over N are remembered, and taken in evaluation. (Ulyanov,
+    Vedaldi and Lempitsky 2016.)
+
+    >>> import tinytensor as tt
+    >>> tt.nn.InstanceNorm2d(3)(tt.zeros((2, 3, 4, 4))).shape
+    (2, 3, 4, 4)
+    """
+
+    axes = 2
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Instance norm of (N, C, D, H, W) or (C, D, H, W), as :class:`InstanceNorm2d`."""
+
+    axes = 3
+
+
+class GroupNorm(_Norm):
+    """``(x - mean) / sqrt(var + eps) * weight + bias`` over each of ``num_groups`` groups of the
+    channels of (N, C, …), C being ``num_channels``. (Wu and He 2018.)
+
+    >>> import tinytensor as tt
+    >>> tt.nn.GroupNorm(2, 6)(tt.zeros((4, 6, 5, 5))).shape
+    (4, 6, 5, 5)
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        whole("GroupNorm", 1, num_groups=num_groups)
+        whole("GroupNorm", 0, num_channels=num_channels)
+        if num_channels % num_groups:
+            raise ValueError(
+                f"GroupNorm: num_groups {num_groups} must divide num_channels {num_channels}"
+            )
+        number("GroupNorm", "eps", eps, 0)
+        self.num_groups = num_groups
+        self.num_channels = num_channels
+        self.eps = eps
+        self.affine = affine
+        self._start((num_channels,), affine, bias)
+        self.reset_parameters()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine},"
+            f" bias={self.bias is not None}"
+        )
 
 
 class _LastAxesNorm(_Norm):

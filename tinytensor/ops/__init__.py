@@ -31,6 +31,7 @@ from .norm import *
 from .pairs import *
 from .places import *
 from .pooling import *
+from .power_pooling import *
 from .recurrent import *
 from .reduction import *
 from .resample import *

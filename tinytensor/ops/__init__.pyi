@@ -295,6 +295,9 @@ __all__ = [
     "logit",
     "logsigmoid",
     "logsumexp",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "lstm",
     "lstm_cell",
     "lt",
@@ -1146,6 +1149,27 @@ def logsumexp(
     *,
     dim: Axes = None,
     keepdim: bool = False,
+) -> Tensor: ...
+def lp_pool1d(
+    x: ArrayLike,
+    norm_type: float,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    ceil_mode: bool = False,
+) -> Tensor: ...
+def lp_pool2d(
+    x: ArrayLike,
+    norm_type: float,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    ceil_mode: bool = False,
+) -> Tensor: ...
+def lp_pool3d(
+    x: ArrayLike,
+    norm_type: float,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    ceil_mode: bool = False,
 ) -> Tensor: ...
 def lstm(
     x: ArrayLike,

@@ -116,7 +116,9 @@ WAYS: dict[str, dict[str, str]] = {
     },
     "tinytensor.fft": {},
     "tinytensor.linalg": {},
-    "tinytensor.nn": {},
+    "tinytensor.nn": {
+        "CrossMapLRN2d": "tt.nn.LocalResponseNorm",
+    },
     "tinytensor.nn.functional": {},
     "tinytensor.optim": {},
     "tinytensor.data": {},
