@@ -297,11 +297,15 @@ enum {
     TT_RUNNING_TILE = VL > 8 ? VL : 8,
     TT_RUNNING_ROWS = 8,
 };
-/* Of columns: rows of a run, vectors of them at a time, and columns side by side. */
+/* Of columns: how many go side by side, rows of a run, and vectors whose sums stay in registers.
+ * Rows lie a power of two apart in the worst case, so that a column's lines fall on one set of the
+ * cache. Where a vector is a whole line, no line is needed twice: then it is all of a strip. */
 enum {
-    TT_RUNNING_RUN = 8,
-    TT_RUNNING_BESIDE = VL / 2,
     TT_RUNNING_STRIP = 256,
+    TT_RUNNING_RUN = VL < 16 ? 8 : 16,
+    TT_RUNNING_BESIDE = VL < 16 ? VL / 2 : TT_RUNNING_STRIP / VL,
+    TT_RUNNING_FEW = VL / 4,
+    TT_RUNNING_PAGE = 1024,
 };
 
 /* (carry, rest) += x */
@@ -441,15 +445,20 @@ TT_INLINE void tt_running_short(const float *x, float *out, int64_t n, int rever
     }
 }
 
-/* A run of n rows, `step` apart: `width` vectors from x on, of which `lanes` are in use. */
+/* A run of n rows, `step` apart: `width` vectors from x on, of which `lanes` are in use. A machine
+ * looks ahead within a page alone: rows that are `far`, more than one apart, are asked for here. */
 TT_INLINE void tt_running_block(const float *x, float *out, int64_t n, int64_t step,
-                                const int width, int64_t lanes, vf *carry, vf *rest)
+                                const int width, const int far, int64_t lanes, vf *carry, vf *rest)
 {
     vf sum[TT_RUNNING_BESIDE], before[TT_RUNNING_BESIDE];
     for (int w = 0; w < width; w++) sum[w] = vf_set1(-0.0f), before[w] = carry[w] + rest[w];
     for (int64_t i = 0; i < n; i++)
         for (int w = 0; w < width; w++) {
             const int64_t at = i * step + w * VL;
+            if (far) {
+                __builtin_prefetch(x + at + 2 * step);
+                __builtin_prefetch(out + at + 2 * step, 1);
+            }
             sum[w] += lanes == VL ? vf_load(x + at) : vf_load_n(x + at, lanes);
             if (lanes == VL)
                 vf_store(out + at, before[w] + sum[w]);
@@ -462,19 +471,33 @@ TT_INLINE void tt_running_block(const float *x, float *out, int64_t n, int64_t s
 /* Up to TT_RUNNING_STRIP columns of n rows that are `step` apart. */
 TT_INLINE void tt_running_columns(const float *x, float *out, int64_t n, int64_t step, int64_t cols)
 {
-    enum { STRIP = TT_RUNNING_STRIP / VL, BESIDE = TT_RUNNING_BESIDE, RUN = TT_RUNNING_RUN };
+    enum {
+        STRIP = TT_RUNNING_STRIP / VL,
+        BESIDE = TT_RUNNING_BESIDE,
+        FEW = TT_RUNNING_FEW,
+        RUN = TT_RUNNING_RUN,
+    };
     vf carry[STRIP], rest[STRIP];
     const int64_t vectors = tt_ceil_div(cols, VL);
+    const int far = BESIDE == STRIP && (step > TT_RUNNING_PAGE || step < -TT_RUNNING_PAGE);
     for (int64_t v = 0; v < vectors; v++) carry[v] = rest[v] = vf_set1(-0.0f);
     for (int64_t i = 0; i < n; i += RUN) {
         const float *from = x + i * step;
         float *to = out + i * step;
+        const int64_t rows = n - i < RUN ? n - i : RUN;
         int64_t v = 0;
-        for (; (v + BESIDE) * VL <= cols && n - i >= RUN; v += BESIDE)
-            tt_running_block(from + v * VL, to + v * VL, RUN, step, BESIDE, VL, carry + v,
+        for (; (v + BESIDE) * VL <= cols && rows == RUN; v += BESIDE)
+            if (far)
+                tt_running_block(from + v * VL, to + v * VL, RUN, step, BESIDE, 1, VL, carry + v,
+                                 rest + v);
+            else
+                tt_running_block(from + v * VL, to + v * VL, RUN, step, BESIDE, 0, VL, carry + v,
+                                 rest + v);
+        for (; (v + FEW) * VL <= cols && rows == RUN; v += FEW)
+            tt_running_block(from + v * VL, to + v * VL, RUN, step, FEW, 0, VL, carry + v,
                              rest + v);
         for (; v < vectors; v++)
-            tt_running_block(from + v * VL, to + v * VL, n - i < RUN ? n - i : RUN, step, 1,
+            tt_running_block(from + v * VL, to + v * VL, rows, step, 1, 0,
                              cols - v * VL < VL ? cols - v * VL : VL, carry + v, rest + v);
     }
     for (int64_t v = 0; v < vectors; v++)
