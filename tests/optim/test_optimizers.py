@@ -390,6 +390,12 @@ SCHEDULES = {
         [optim.lr_scheduler.LinearLR(o, 0.5, total_iters=2), optim.lr_scheduler.StepLR(o, 1)],
         [2],
     ),
+    "MultiplicativeLR": lambda o: optim.lr_scheduler.MultiplicativeLR(o, lambda i: 0.75),
+    "MultiStepLR": lambda o: optim.lr_scheduler.MultiStepLR(o, [1, 3], 0.5),
+    "ConstantLR": lambda o: optim.lr_scheduler.ConstantLR(o, 0.5, total_iters=3),
+    "ExponentialLR": lambda o: optim.lr_scheduler.ExponentialLR(o, 0.5),
+    "PolynomialLR": lambda o: optim.lr_scheduler.PolynomialLR(o, 8, 2.0),
+    "SWALR": lambda o: optim.swa_utils.SWALR(o, 1.0, 9),
 }
 
 
@@ -771,3 +777,181 @@ def test_states_of_lbfgs_that_do_not_fit():
         with pytest.raises(ValueError, match=match):
             optimizer.load_state_dict(changed(state, changes))
         assert described(optimizer.state_dict()) == before
+
+
+# --- Schedules that set their rates, or are told a metric ----------------------------------------
+
+SETTING = {
+    "CyclicLR": lambda o: optim.lr_scheduler.CyclicLR(o, 0.0, 1.0, 2),
+    "OneCycleLR": lambda o: optim.lr_scheduler.OneCycleLR(o, 1.0, total_steps=9),
+    "CosineAnnealingWarmRestarts": lambda o: optim.lr_scheduler.CosineAnnealingWarmRestarts(o, 3),
+}
+
+
+@pytest.mark.parametrize("name", SETTING)
+def test_schedules_that_set_their_rates(name):
+    """Whatever these were; groups that come later are set alike, and their momentum too."""
+    optimizer = optim.SGD([one_parameter()], lr=1.0, momentum=0.9)
+    schedule = SETTING[name](optimizer)
+    schedule.step()
+    optimizer.param_groups[0]["lr"] = 77.0
+    optimizer.add_param_group({"params": [one_parameter()]})
+    for _ in range(3):
+        schedule.step()
+        first, second = optimizer.param_groups
+        assert first["lr"] == second["lr"] < 2
+        assert first["momentum"] == second["momentum"]
+    state = schedule.state_dict()
+    fresh = optim.SGD([{"params": [one_parameter()]}, {"params": [one_parameter()]}], lr=3.0)
+    resumed = SETTING[name](fresh)
+    resumed.load_state_dict(state)
+    for _ in range(3):
+        assert [group["lr"] for group in fresh.param_groups] == schedule.get_last_lr()
+        if name != "CosineAnnealingWarmRestarts":
+            assert fresh.param_groups[0]["momentum"] == optimizer.param_groups[0]["momentum"]
+        schedule.step()
+        resumed.step()
+    before = resumed.state_dict()
+    for wrong in ({}, {**state, "last_epoch": -1}, {**state, "_last_lr": [1.0]}):
+        with pytest.raises(ValueError, match="load_state_dict: "):
+            resumed.load_state_dict(wrong)
+        assert resumed.state_dict() == before
+
+
+def test_a_step_beyond_the_one_cycle_changes_nothing():
+    optimizer = optim.SGD([one_parameter()], lr=1.0, momentum=0.9)
+    schedule = optim.lr_scheduler.OneCycleLR(optimizer, 1.0, total_steps=2)
+    schedule.step()
+    schedule.step()
+    before = (dict(optimizer.param_groups[0]), schedule.state_dict())
+    with pytest.raises(ValueError, match="OneCycleLR: step 3 of 2"):
+        schedule.step()
+    assert (dict(optimizer.param_groups[0]), schedule.state_dict()) == before
+
+
+def test_a_chain_that_fails_changes_nothing():
+    optimizer = optim.SGD([one_parameter()], lr=8.0)
+    kinds = optim.lr_scheduler
+    halves = kinds.ExponentialLR(optimizer, 0.5)
+    schedule = kinds.ChainedScheduler([halves, kinds.LambdaLR(optimizer, lambda i: 1 / (2 - i))])
+    schedule.step()
+    before = schedule.state_dict()
+    with pytest.raises(ZeroDivisionError):
+        schedule.step()
+    assert schedule.state_dict() == before
+    other = kinds.ChainedScheduler([kinds.ExponentialLR(optimizer, 0.5)])
+    with pytest.raises(ValueError, match="a state of 2 schedules for 1"):
+        other.load_state_dict(before)
+
+
+def test_a_chain_within_a_sequence():
+    """Which begins anew from the first rate."""
+    optimizer = optim.SGD([one_parameter()], lr=8.0)
+    kinds = optim.lr_scheduler
+    chain = kinds.ChainedScheduler(
+        [kinds.ExponentialLR(optimizer, 0.5), kinds.ConstantLR(optimizer, 0.5, 2)]
+    )
+    first = kinds.ConstantLR(optimizer, 0.25, 99)
+    schedule = kinds.SequentialLR(optimizer, [first, chain], [2])
+    rates = []
+    for _ in range(6):
+        rates += schedule.get_last_lr()
+        schedule.step()
+    assert rates == [2.0, 2.0, 4.0, 2.0, 2.0, 1.0]
+
+
+def test_the_state_of_a_plateau_that_does_not_fit():
+    optimizer = optim.SGD([one_parameter()], lr=8.0)
+    schedule = optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1)
+    for _ in range(3):
+        schedule.step(1.0)
+    state = schedule.state_dict()
+    for wrong in (
+        {},
+        {**state, "best": "x"},
+        {**state, "num_bad_epochs": -1},
+        {**state, "_last_lr": [1.0, 2.0]},
+        {**state, "speed": 1},
+    ):
+        with pytest.raises(ValueError, match="load_state_dict: ReduceLROnPlateau"):
+            schedule.load_state_dict(wrong)
+        assert schedule.state_dict() == state
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "match"),
+    [
+        (lambda k, o: k.ReduceLROnPlateau(o, mode="x"), ValueError, "mode is 'x'"),
+        (lambda k, o: k.ReduceLROnPlateau(o, factor=1.0), ValueError, "factor is 1.0, not below"),
+        (lambda k, o: k.ReduceLROnPlateau(o, threshold_mode="x"), ValueError, "threshold_mode is"),
+        (lambda k, o: k.ReduceLROnPlateau(o, min_lr=[1, 2]), ValueError, "2 numbers of min_lr"),
+        (lambda k, o: k.ReduceLROnPlateau(3), TypeError, "needs an Optimizer, not int"),
+        (lambda k, o: k.CyclicLR(o, 0.1, 0.2, mode="x"), ValueError, "mode is 'x', not one of"),
+        (lambda k, o: k.CyclicLR(o, 0.1, 0.2, scale_mode="x"), ValueError, "scale_mode is 'x'"),
+        (lambda k, o: k.CyclicLR(o, [0.1, 1], 0.2), ValueError, "2 numbers of base_lr for 1"),
+        (lambda k, o: k.CyclicLR(o, 0.1, 0.2, 0), ValueError, "step_size_up must be at least 1"),
+        (
+            lambda k, o: k.CyclicLR(optim.Adagrad([one_parameter()]), 0.1, 0.2),
+            ValueError,
+            "Adagrad has no momentum to cycle; cycle_momentum=False",
+        ),
+        (lambda k, o: k.OneCycleLR(o, 0.1), ValueError, "needs total_steps, or epochs and"),
+        (lambda k, o: k.OneCycleLR(o, 0.1, 5, pct_start=2.0), ValueError, "pct_start must be"),
+        (lambda k, o: k.OneCycleLR(o, 0.1, 5, anneal_strategy="x"), ValueError, "strategy is 'x'"),
+        (lambda k, o: k.CosineAnnealingWarmRestarts(o, 0), ValueError, "T_0 must be at least 1"),
+        (lambda k, o: k.MultiStepLR(o, [1.5]), TypeError, "must be an integer"),
+        (lambda k, o: k.PolynomialLR(o, 0), ValueError, "total_iters must be at least 1"),
+        (lambda k, o: k.ConstantLR(o, 2), ValueError, "factor must be from 0 to 1"),
+        (lambda k, o: k.ExponentialLR(o, -1), ValueError, "gamma must be at least 0"),
+        (lambda k, o: k.MultiplicativeLR(o, [float] * 2), ValueError, "2 functions for 1 groups"),
+        (lambda k, o: k.ChainedScheduler([]), ValueError, "there are no schedules"),
+        (lambda k, o: k.ChainedScheduler([3], o), TypeError, "3 is no schedule"),
+        (
+            lambda k, o: k.SequentialLR(o, [k.ReduceLROnPlateau(o)], []),
+            ValueError,
+            "ReduceLROnPlateau needs a metric",
+        ),
+        (lambda k, o: optim.swa_utils.SWALR(o, 0.1, -1), ValueError, "anneal_epochs must be"),
+        (lambda k, o: optim.swa_utils.SWALR(o, 0.1, 1, "x"), ValueError, "anneal_strategy is"),
+        (lambda k, o: optim.swa_utils.get_ema_avg_fn(2), ValueError, "decay must be from 0 to 1"),
+    ],
+)
+def test_settings_of_one_schedule(make, kind, match):
+    with pytest.raises(kind, match=match):
+        make(optim.lr_scheduler, optim.SGD([one_parameter()], lr=1.0, momentum=0.9))
+
+
+# --- Averages of weights -----------------------------------------------------------------------
+
+
+def test_an_average_keeps_its_dtype_and_refuses_another_model():
+    model = nn.Linear(2, 2).to(tt.float16)
+    average = optim.swa_utils.AveragedModel(model)
+    for _ in range(3):
+        average.update_parameters(model)
+    assert average.module.weight.dtype == tt.float16
+    assert average.n_averaged.item() == 3
+    assert average.module.weight.tolist() == model.weight.tolist()
+    with pytest.raises(ValueError, match="has other parameters than it was made from"):
+        average.update_parameters(nn.Linear(2, 3))
+    with pytest.raises(ValueError, match="avg_fn and multi_avg_fn are two ways"):
+        optim.swa_utils.AveragedModel(model, avg_fn=max, multi_avg_fn=max)
+
+
+def test_gradients_of_parts_of_a_batch_add_up_to_one_step():
+    """Gradients accumulate until zero_grad, so a large batch may come in parts."""
+    rng = np.random.default_rng(0)
+    x, y = tt.tensor(rng.normal(size=(8, 3))), tt.tensor(rng.normal(size=(8, 2)))
+    weights = []
+    for parts in (1, 4):
+        layer = nn.Linear(3, 2).to(tt.float64)
+        for i, parameter in enumerate(layer.parameters()):
+            nn.init.constant_(parameter, 0.1 + i)
+        optimizer = optim.SGD(layer.parameters(), lr=0.1)
+        for part in range(parts):
+            rows = slice(part * 8 // parts, (part + 1) * 8 // parts)
+            loss = ((layer(x[rows]) - y[rows]) ** 2).mean()
+            (loss / parts).backward()
+        optimizer.step()
+        weights.append(layer.weight.numpy())
+    np.testing.assert_allclose(weights[0], weights[1], rtol=1e-12)

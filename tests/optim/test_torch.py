@@ -313,21 +313,152 @@ SCHEDULES = [
     ("CosineAnnealingLR", {"T_max": 10, "eta_min": 0.01}),
     ("LinearLR", {}),
     ("LinearLR", {"start_factor": 0.1, "end_factor": 0.5, "total_iters": 7}),
-]
+    ("MultiplicativeLR", {"lr_lambda": lambda i: 1 - 0.5 / i}),
+    ("MultiplicativeLR", {"lr_lambda": [lambda i: 0.9, lambda i: 1 + 1 / i]}),
+    ("MultiStepLR", {"milestones": [0, 2, 7, 7], "gamma": 0.5}),
+    ("ConstantLR", {}),
+    ("ConstantLR", {"factor": 0.75, "total_iters": 12}),
+    ("ExponentialLR", {"gamma": 0.9}),
+    ("PolynomialLR", {"total_iters": 60, "power": 2.5}),
+    ("CosineAnnealingWarmRestarts", {"T_0": 4}),
+    ("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2, "eta_min": 0.01}),
+    ("CyclicLR", {"base_lr": 0.1, "max_lr": 0.9, "step_size_up": 4}),
+    ("CyclicLR", {"base_lr": [0.1, 0.2], "max_lr": [0.9, 0.3], "step_size_up": 3,
+                  "step_size_down": 7, "mode": "triangular2"}),
+    ("CyclicLR", {"base_lr": 0.1, "max_lr": 0.9, "step_size_up": 5, "mode": "exp_range",
+                  "gamma": 0.95, "base_momentum": [0.5, 0.6], "max_momentum": 0.95}),
+    ("CyclicLR", {"base_lr": 0.1, "max_lr": 0.9, "step_size_up": 2,
+                  "scale_fn": lambda x: 1 / x, "cycle_momentum": False}),
+    ("CyclicLR", {"base_lr": 0.1, "max_lr": 0.9, "step_size_up": 2,
+                  "scale_fn": lambda x: 1 / (1 + x), "scale_mode": "iterations"}),
+    ("OneCycleLR", {"max_lr": 0.9, "total_steps": 50}),
+    ("OneCycleLR", {"max_lr": [0.9, 0.1], "epochs": 10, "steps_per_epoch": 7, "pct_start": 0.2,
+                    "anneal_strategy": "linear", "div_factor": 5, "final_div_factor": 10}),
+    ("OneCycleLR", {"max_lr": 0.9, "total_steps": 52, "three_phase": True,
+                    "base_momentum": 0.5, "max_momentum": [0.8, 0.9]}),
+    ("SWALR", {"swa_lr": 0.05}),
+    ("SWALR", {"swa_lr": [0.05, 0.9], "anneal_epochs": 60, "anneal_strategy": "linear"}),
+    ("SWALR", {"swa_lr": 0.05, "anneal_epochs": 0}),
+]  # fmt: skip
+# What sets its rates whatever they were; and what ends at a rate from which PyTorch forgets.
+FORGETFUL = ("CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR", "SWALR")
 
 
-def two_groups(module, params):
-    return module.SGD([{"params": params[:2], "lr": 0.5}, {"params": params[2:]}], lr=0.1)
+def made(module, name, optimizer, options):
+    home = module.optim.swa_utils if name == "SWALR" else module.optim.lr_scheduler
+    return getattr(home, name)(optimizer, **options)
+
+
+def momenta(optimizer):
+    return [group.get("betas", [group.get("momentum")])[0] for group in optimizer.param_groups]
+
+
+def two_groups(module, params, kind="SGD"):
+    groups = [{"params": params[:2], "lr": 0.5}, {"params": params[2:]}]
+    return getattr(module, kind)(groups, lr=0.1)
 
 
 @pytest.mark.filterwarnings("ignore:Detected call of")
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
 @pytest.mark.parametrize(("name", "options"), SCHEDULES, ids=lambda value: str(value)[:20])
-def test_schedule(name, options):
+def test_schedule(name, options, kind):
+    """50 steps, rates and momenta; and gone on with from a state in the middle."""
     ours, theirs = parameters()
-    a = getattr(tt.optim.lr_scheduler, name)(two_groups(tt.optim, ours), **options)
-    b = getattr(torch.optim.lr_scheduler, name)(two_groups(torch.optim, theirs), **options)
-    for _ in range(10):
+    a = made(tt, name, two_groups(tt.optim, ours, kind), options)
+    b = made(torch, name, two_groups(torch.optim, theirs, kind), options)
+    for step in range(50):
+        assert a.get_last_lr() == pytest.approx(b.get_last_lr(), rel=1e-11, abs=1e-15)
+        assert momenta(a.optimizer) == pytest.approx(momenta(b.optimizer), rel=1e-11)
+        if step == 23:
+            state = a.state_dict()
+            a = made(tt, name, two_groups(tt.optim, ours, kind), options)
+            a.load_state_dict(state)
+            assert a.state_dict() == state
+        a.step()
+        b.step()
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of")
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+@pytest.mark.parametrize("t_mult", [1, 2])
+def test_restarts_between_two_steps(t_mult):
+    ours, theirs = parameters()
+    a, b = (
+        module.optim.lr_scheduler.CosineAnnealingWarmRestarts(
+            two_groups(module.optim, params), 3, t_mult
+        )
+        for module, params in ((tt, ours), (torch, theirs))
+    )
+    for batch in range(40):
+        a.step(batch / 4)
+        b.step(batch / 4)
+        assert a.get_last_lr() == pytest.approx(b.get_last_lr(), rel=1e-11, abs=1e-15)
+        assert a.last_epoch == b.last_epoch
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"patience": 2},
+        {"patience": 0, "factor": 0.5, "threshold": 0.1, "cooldown": 2, "min_lr": 0.02},
+        {"mode": "max", "patience": 1, "threshold": 0.2, "min_lr": [0.2, 0.0]},
+        {"mode": "max", "patience": 1, "threshold": 0.2, "threshold_mode": "abs", "eps": 0.02},
+        {"patience": 1, "threshold": 0.2, "threshold_mode": "abs"},
+    ],
+    ids=str,
+)
+def test_plateau(options):
+    rng = np.random.default_rng(0)
+    metrics = np.linspace(1, 0.2, 50) + rng.normal(size=50) / 4
+    metrics[10] = np.nan
+    if options.get("mode") == "max":
+        metrics = -metrics
+    ours, theirs = parameters()
+    a = tt.optim.lr_scheduler.ReduceLROnPlateau(two_groups(tt.optim, ours), **options)
+    b = torch.optim.lr_scheduler.ReduceLROnPlateau(two_groups(torch.optim, theirs), **options)
+    for step, metric in enumerate(metrics):
+        if step == 23:
+            state = a.state_dict()
+            fresh = two_groups(tt.optim, ours)
+            a = tt.optim.lr_scheduler.ReduceLROnPlateau(fresh, **options)
+            a.load_state_dict(state)
+        a.step(tt.tensor(metric) if step % 2 else metric)
+        b.step(np.float32(metric) if step % 2 else metric)
         assert a.get_last_lr() == pytest.approx(b.get_last_lr())
+        assert (a.best, a.num_bad_epochs, a.cooldown_counter, a.last_epoch) == (
+            pytest.approx(b.best),
+            b.num_bad_epochs,
+            b.cooldown_counter,
+            b.last_epoch,
+        )
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of")
+def test_chained_schedules():
+    def schedule(optim, params):
+        optimizer = two_groups(optim, params)
+        kinds = optim.lr_scheduler
+        parts = [
+            kinds.ConstantLR(optimizer, 0.1, total_iters=3),
+            kinds.ExponentialLR(optimizer, 0.9),
+            kinds.MultiStepLR(optimizer, [2, 5], 0.5),
+            kinds.MultiplicativeLR(optimizer, lambda i: 1 + 1 / i),
+        ]
+        return kinds.ChainedScheduler(parts, optimizer=optimizer)
+
+    ours, theirs = parameters()
+    a, b = schedule(tt.optim, ours), schedule(torch.optim, theirs)
+    for step in range(50):
+        if step == 7:
+            for each in (a, b):
+                each.optimizer.param_groups[0]["lr"] = 0.3
+        if step == 23:
+            state = a.state_dict()
+            a = schedule(tt.optim, ours)
+            a.load_state_dict(state)
+            assert a.state_dict() == state
+        rates = [[group["lr"] for group in each.optimizer.param_groups] for each in (a, b)]
+        assert rates[0] == pytest.approx(rates[1], rel=1e-11)
         a.step()
         b.step()
 
@@ -335,14 +466,17 @@ def test_schedule(name, options):
 @pytest.mark.filterwarnings("ignore:Detected call of")
 @pytest.mark.parametrize(("name", "options"), SCHEDULES, ids=lambda value: str(value)[:20])
 def test_a_rate_changed_by_hand(name, options):
-    """As a factor from then on, but for LambdaLR; and so is what one more schedule does."""
+    """As a factor from then on, but where it is overwritten; so is what one more schedule does."""
+    if name == "SWALR":  # where it is at its end, PyTorch forgets the change
+        options = {**options, "anneal_epochs": 60}
     if name == "CosineAnnealingLR":  # where it is at its minimum, PyTorch forgets the change
         options = {**options, "T_max": 30}
     ours, theirs = parameters()
     rates = []
     for module, params in ((tt.optim, ours), (torch.optim, theirs)):
         optimizer = two_groups(module, params)
-        first = getattr(module.lr_scheduler, name)(optimizer, **options)
+        home = module.swa_utils if name == "SWALR" else module.lr_scheduler
+        first = getattr(home, name)(optimizer, **options)
         second = module.lr_scheduler.StepLR(optimizer, 2, 0.75)
         for i in range(24):
             if i in (2, 5, 9):
@@ -356,7 +490,13 @@ def test_a_rate_changed_by_hand(name, options):
 
 @pytest.mark.filterwarnings("ignore:Detected call of")
 @pytest.mark.parametrize(
-    ("name", "options"), [s for s in SCHEDULES if s[0] != "LambdaLR"], ids=lambda v: str(v)[:20]
+    ("name", "options"),
+    [
+        (name, options)
+        for name, options in SCHEDULES
+        if name not in ("LambdaLR", "MultiplicativeLR", *FORGETFUL)  # PyTorch refuses such groups
+    ],
+    ids=lambda v: str(v)[:20],
 )
 def test_a_group_added_to_a_schedule(name, options):
     rates = []
@@ -391,3 +531,61 @@ def test_sequential_schedule():
         assert a.get_last_lr() == pytest.approx(b.get_last_lr())
         a.step()
         b.step()
+
+
+# --- Averages of weights -------------------------------------------------------------------------
+
+
+def models():
+    torch.manual_seed(0)
+    b = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 2))
+    a = tt.nn.Sequential(tt.nn.Linear(3, 4), tt.nn.BatchNorm1d(4), tt.nn.Linear(4, 2))
+    a.load_state_dict({key: tt.tensor(value.numpy()) for key, value in b.state_dict().items()})
+    return a, b
+
+
+def settings_of(module, kind):
+    utils = module.optim.swa_utils
+    return {
+        "mean": {},
+        "ema": {"multi_avg_fn": utils.get_ema_multi_avg_fn(0.9)},
+        "swa": {"multi_avg_fn": utils.get_swa_multi_avg_fn()},
+        "each ema": {"avg_fn": utils.get_ema_avg_fn(0.9)},
+        "each swa": {"avg_fn": utils.get_swa_avg_fn()},
+        "own": {"avg_fn": lambda average, current, n: average * n + current},
+        "buffers": {"multi_avg_fn": utils.get_ema_multi_avg_fn(0.6), "use_buffers": True},
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["mean", "ema", "swa", "each ema", "each swa", "own", "buffers"])
+def test_averaged_model(kind):
+    (a, b), rng = models(), np.random.default_rng(0)
+    averages = [
+        module.optim.swa_utils.AveragedModel(model, **settings_of(module, kind))
+        for module, model in ((tt, a), (torch, b))
+    ]
+    batches = [rng.normal(size=(6, 3)).astype(np.float32) for _ in range(4)]
+    for batch in batches:
+        a(tt.tensor(batch))
+        b(torch.tensor(batch))
+        for p, q in zip(a.parameters(), b.parameters(), strict=True):
+            change = rng.normal(size=p.shape).astype(np.float32)
+            p.data += tt.tensor(change)
+            q.data += torch.tensor(change)
+        averages[0].update_parameters(a)
+        averages[1].update_parameters(b)
+        mine, others = (average.state_dict() for average in averages)
+        assert list(mine) == list(others)
+        for key, value in others.items():
+            np.testing.assert_allclose(mine[key].numpy(), value.numpy(), rtol=1e-5, atol=1e-6)
+    averages[0].eval()
+    tt.optim.swa_utils.update_bn([(tt.tensor(x), 0) for x in batches], averages[0])
+    torch.optim.swa_utils.update_bn([(torch.tensor(x), 0) for x in batches], averages[1])
+    assert not averages[0].training
+    averages[1].eval()
+    np.testing.assert_allclose(
+        averages[0](tt.tensor(batches[0])).numpy(),
+        averages[1](torch.tensor(batches[0])).detach().numpy(),
+        rtol=1e-4,
+        atol=1e-5,
+    )

@@ -13,19 +13,21 @@ import numpy as np
 from .. import random
 from ..dtypes import get_default_dtype
 from ..errors import ShapeError
-from ..ops.checks import number
+from ..ops.checks import number, whole
 from ..ops.ways import tells as _tells
 from ..tensors.tensor import Tensor
 
 __all__ = [
     "calculate_gain",
     "constant_",
+    "dirac_",
     "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
     "ones_",
     "orthogonal_",
+    "sparse_",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",
@@ -248,6 +250,57 @@ def orthogonal_(
     q *= np.sign(np.diag(r))  # makes q uniform among the orthogonal matrices (Mezzadri 2007)
     q = q.T if rows < columns else q
     return overwrite(tensor, gain * q.reshape(tensor.shape), "orthogonal_")
+
+
+def sparse_(
+    tensor: Tensor,
+    sparsity: float,
+    std: float = 0.01,
+    generator: np.random.Generator | None = None,
+) -> Tensor:
+    """Normal draws of the deviation ``std``, of which in each column the share ``sparsity``, at
+    least, is zero. (Martens 2010.)
+
+    >>> import tinytensor as tt
+    >>> (tt.nn.init.sparse_(tt.zeros((8, 3)), 0.75) == 0).sum(axis=0)
+    tensor([6, 6, 6])
+    """
+    if tensor.ndim != 2:
+        raise ShapeError(f"sparse_: the tensor is {tensor.shape}, not a matrix")
+    number("sparse_", "sparsity", sparsity, 0, 1)
+    rng = random.resolve(generator)
+    rows, columns = tensor.shape
+    drawn = rng.standard_normal((rows, columns)) * number("sparse_", "std", std, 0)
+    zeros = math.ceil(sparsity * rows)
+    for column in range(columns):
+        drawn[rng.permutation(rows)[:zeros], column] = 0
+    return overwrite(tensor, drawn, "sparse_")
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Weights of a convolution that hands on its channels as they are, as many as there are: the
+    middle of filter i is 1 for channel i, in each of the groups.
+
+    >>> import tinytensor as tt
+    >>> tt.nn.init.dirac_(tt.ones((2, 2, 3)))
+    tensor([[[0., 1., 0.],
+             [0., 0., 0.]],
+            [[0., 0., 0.],
+             [0., 1., 0.]]])
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ShapeError(f"dirac_: the tensor is {tensor.shape}, not of 3, 4 or 5 axes")
+    whole("dirac_", 1, groups=groups)
+    filters, channels, *sizes = tensor.shape
+    if filters % groups:
+        raise ValueError(f"dirac_: {filters} filters do not divide into {groups} groups")
+    values = np.zeros(tensor.shape)
+    middle: Any = (..., *(size // 2 for size in sizes))
+    middles = values[middle]
+    of_group = filters // groups
+    for i in range(min(of_group, channels)):
+        middles[i::of_group, i] = 1
+    return overwrite(tensor, values, "dirac_")
 
 
 def fan_in_uniform_(weight: Tensor, bias: Tensor | None) -> None:

@@ -3,7 +3,7 @@
 import typing as _typing
 
 from ..ops.ways import tells as _tells
-from . import lr_scheduler
+from . import lr_scheduler, swa_utils
 from .adadelta import Adadelta
 from .adafactor import Adafactor
 from .adagrad import Adagrad
@@ -40,6 +40,7 @@ __all__ = [
     "Rprop",
     "SparseAdam",
     "lr_scheduler",
+    "swa_utils",
 ]
 
 if not _typing.TYPE_CHECKING:
