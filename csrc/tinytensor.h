@@ -442,6 +442,32 @@ typedef struct {
     X(cross_entropy_f32, tt_cross_entropy_args) \
     X(cross_entropy_backward_f32, tt_cross_entropy_args)
 
+/* --- Connectionist temporal classification (kernels/ctc.h) ---------------------------------- */
+
+enum { TT_CTC_ROWS = 4, TT_CTC_MARGIN = 16 };
+
+/* Floats of a row of the scratch memory for so many states. */
+static inline int64_t tt_ctc_row_size(int64_t length)
+{
+    return tt_round_up(length, 16) + 2 * TT_CTC_MARGIN;
+}
+
+/* One sample: log_probs and dx are (all_steps, classes), `row` floats from step to step, and count
+ * up to `steps`; alpha is (all_steps, alpha_row), of which `length` states count. */
+typedef struct {
+    const float *log_probs;
+    const int64_t *labels; /* (length), blanks among them */
+    float *alpha, *loss, *dx;
+    double *shifts;  /* (all_steps) */
+    float *scratch;  /* TT_CTC_ROWS rows */
+    int64_t row, classes, all_steps, steps, alpha_row, length;
+    float g;
+} tt_ctc_args;
+
+#define TT_CTC_KERNELS(X)           \
+    X(ctc_loss_f32, tt_ctc_args)    \
+    X(ctc_loss_backward_f32, tt_ctc_args)
+
 /* --- Normalisation (kernels/norm.h) --------------------------------------------------------- */
 
 /* Layer norm of rows of n; weight and bias may be NULL. Backward adds the rows' part to dweight
@@ -732,6 +758,7 @@ typedef struct {
     TT_CONV_KERNELS(X)      \
     TT_SOFTMAX_KERNELS(X)   \
     TT_LOSSES_KERNELS(X)    \
+    TT_CTC_KERNELS(X)       \
     TT_NORM_KERNELS(X)      \
     TT_ATTENTION_KERNELS(X) \
     TT_RECURRENT_KERNELS(X) \

@@ -14,6 +14,7 @@
 #include "pooling.h"
 #include "softmax.h"
 #include "losses.h"
+#include "ctc.h"
 #include "norm.h"
 #include "attention.h"
 #include "embedding.h"

@@ -37,6 +37,7 @@ LAYERS = {
 }
 # Layers without parameters, and the one that takes integers.
 OTHERS = {
+    "CTCLoss",
     "CELU", "CosineEmbeddingLoss", "CosineSimilarity", "GLU", "GaussianNLLLoss", "Hardshrink",
     "Hardsigmoid", "Hardswish", "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "LogSigmoid",
     "MarginRankingLoss", "Mish", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss",

@@ -282,6 +282,33 @@ def test_kl_div_of_a_batch() -> None:
     compare(ours, theirs, [np.log(PROBABILITIES), PROBABILITIES[::-1].copy()])
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(("blank", "zero_infinity"), [(0, False), (5, True)])
+@pytest.mark.parametrize("form", ["padded", "joined", "one sample"])
+def test_ctc(form: str, blank: int, zero_infinity: bool, reduction: str) -> None:
+    """Behind a log_softmax: what PyTorch's gradient is meant for."""
+    settings = {"blank": blank, "zero_infinity": zero_infinity, "reduction": reduction}
+    logits, labels = normal(9, 3, 6), np.array([[1, 1, 2, 3], [4, 2, 3, 2], [2, 1, 0, 0]])
+    steps, lengths = np.array([9, 8, 4]), np.array([4, 3, 2])
+    if form == "joined":
+        labels = np.concatenate([row[:n] for row, n in zip(labels, lengths, strict=True)])
+    elif form == "one sample":
+        logits, labels, steps, lengths = logits[:, 0], labels[0], steps[0], lengths[0]
+    found = []
+    for library in (tt, torch):
+        layer = library.nn.CTCLoss(**settings)
+        x = library.tensor(logits)
+        x.requires_grad = True
+        rest = [library.tensor(a) for a in (labels, steps, lengths)]
+        loss = layer(library.nn.functional.log_softmax(x, -1), *rest)
+        weights = library.tensor([1.5, -0.5, 0.25]) if loss.ndim else 2.0
+        (loss * weights).sum().backward()
+        found.append((repr(layer), loss.detach().numpy(), x.grad.numpy()))
+    assert found[0][0] == found[1][0]
+    for got, wanted in zip(found[0][1:], found[1][1:], strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-10, atol=1e-12)
+
+
 def test_triplets_of_any_distance() -> None:
     arrays = [normal(4, 5), LIKE, normal(4, 5, seed=6)]
     ours = nn.TripletMarginWithDistanceLoss(

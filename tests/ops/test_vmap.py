@@ -44,6 +44,7 @@ INDEXING = {"getitem", "advanced_index", "index_put", "masked_select"}
 # once.
 LOOPING = {
     "cross_entropy": {"weight"},
+    "ctc_loss": {"log_probs", "targets", "input_lengths", "target_lengths"},
     "embedding": {"indices"},  # whose range is checked: in lanes of lanes
     "_histogram": {"x"},
     "gru": {"w_ih", "w_hh", "b_ih", "b_hh"},

@@ -127,6 +127,9 @@ CALLS: dict[str, list[Case]] = {
         case(normal(30, 67, 29), classes(30, 29)),
     ],
     "nll_loss": [case(normal(999, 67), classes(999))],
+    "ctc_loss": [
+        case(normal(90, 9, 67), classes(9, 40) % 66 + 1, [90] * 9, [*range(32, 41)]),
+    ],
     **{
         name: [case(normal(300, 517), normal(300, 517))]
         for name in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")

@@ -71,6 +71,43 @@ row(
     lambda rng: _class_cases(rng) + _smoothed_and_soft_cases(rng),
     torch=_torch_classes("cross_entropy"),
 )
+
+
+def _ctc_cases(rng: np.random.Generator) -> list[Case]:
+    def x(*shape: int) -> np.ndarray:
+        return np.log(rng.dirichlet(np.ones(shape[-1]), shape[:-1]))
+
+    padded = np.array([[1, 1, 3], [2, 3, -1], [3, 0, 0]])
+    joined, lengths = np.array([1, 1, 3, 2, 3, 3]), np.array([3, 2, 1])
+    ragged = (padded, np.array([6, 4, 5]), lengths)
+    return [
+        case(x(6, 3, 4), *ragged),
+        case(x(6, 3, 4), joined, np.array([6, 6, 6]), lengths, reduction="sum"),
+        case(x(5, 2, 3), np.array([[0, 2], [2, 2]]), (5, 4), (2, 1), blank=1, reduction="none"),
+        case(x(4, 3), np.array([2, 1]), 4, 2),
+        case(x(3, 2, 3), np.zeros((2, 0), int), [3, 2], [0, 0], reduction="sum"),
+        case(x(2, 2, 3), np.array([[1, 1], [1, 2]]), [2, 2], [2, 2], zero_infinity=True),
+    ]
+
+
+def _torch_ctc(
+    torch: Any, x: Any, targets: Any, steps: Any, lengths: Any, reduction: str = "mean", **how: Any
+) -> Any:
+    """PyTorch's gradient is right for log_probs that are normalised by a log_softmax: what that
+    takes off, Σ logsumexp, is put on again."""
+    steps, lengths = torch.as_tensor(steps), torch.as_tensor(lengths)
+    normal = torch.log_softmax(x, -1)
+    losses = torch.nn.functional.ctc_loss(normal, targets, steps, lengths, reduction="none", **how)
+    off = torch.logsumexp(x, -1)
+    running = torch.arange(len(x)).reshape(-1, *(1,) * (off.ndim - 1)) < steps
+    possible = torch.isfinite(losses) & (losses != 0) | (lengths == 0)
+    losses = losses - torch.where(running & possible, off, 0.0).sum(0)
+    if reduction == "mean":
+        losses = losses / lengths.clamp(min=1)
+    return losses if reduction == "none" else getattr(losses, reduction)()
+
+
+row("ctc_loss", _ctc_cases, torch=_torch_ctc)
 row("nll_loss", _class_cases, torch=_torch_classes("nll_loss"))
 
 

@@ -311,9 +311,15 @@ def _but_of_windows(g: np.ndarray, place: int, sample: Any) -> np.ndarray:
     return np.zeros_like(g) if place == 1 else g
 
 
+def _behind_log_softmax(g: np.ndarray, place: int, sample: Any) -> np.ndarray:
+    """What a log_softmax in front makes of it: PyTorch's gradient is right only then."""
+    return g - np.exp(sample.input.detach().numpy()) * g.sum(-1, keepdims=True)
+
+
 # What of a gradient counts. Of the factors of a Hermitian matrix its Hermitian part alone does, and
 # PyTorch gives others that have the same one. Of a triangular matrix the triangle does.
 GRADIENTS: dict[str, Callable[..., np.ndarray]] = {
+    "nn.functional.ctc_loss": _behind_log_softmax,
     **dict.fromkeys(
         (
             "cholesky",
@@ -444,7 +450,7 @@ WHY: dict[str, str] = {
         " nn.functional.upsample_nearest nn.functional.fractional_max_pool2d"
         " nn.functional.fractional_max_pool3d slice scalar_tensor histogramdd triu_indices"
         " tril_indices nonzero_static nn.functional.embedding_bag"
-        " nn.functional.multi_head_attention_forward nn.functional.ctc_loss",
+        " nn.functional.multi_head_attention_forward",
 }
 # fmt: on
 REASONS = {name: reason for reason, names in WHY.items() for name in names.split()}

@@ -26,6 +26,7 @@ FAST_MODULES = (
     "pooling",
     "softmax",
     "losses",
+    "ctc",
     "norm",
     "attention",
     "embedding",

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import ShapeError
-from ..ops.checks import number
+from ..ops.checks import number, whole
 from ..ops.spelling import reduction_of
 from ..tensors.tensor import Tensor
 from . import functional as F
@@ -20,6 +20,7 @@ from .module import Module
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "GaussianNLLLoss",
@@ -225,6 +226,43 @@ class MultiLabelSoftMarginLoss(_Weighted):
     times."""
 
     _function = staticmethod(F.multilabel_soft_margin_loss)
+
+
+# --- Sequences -------------------------------------------------------------------------------
+
+
+class CTCLoss(_Loss):
+    """The negative log-likelihood of a sequence of labels, over all that it may be aligned with.
+
+    ``log_probs`` (T, N, C) or (T, C) are log-probabilities, ``targets`` (N, S), or one after the
+    other (ΣS,), and the lengths of both are (N,). Between labels, and before and behind them, any
+    number of ``blank`` may stand, and each may be repeated. "mean" divides each loss by its
+    target's length first. ``zero_infinity`` lets targets too long for their input count 0. (Graves
+    et al. 2006.)
+
+    >>> import tinytensor as tt
+    >>> x = tt.log_softmax(tt.zeros((2, 1, 3)), -1)
+    >>> loss = tt.nn.CTCLoss()(x, tt.tensor([[1]]), tt.tensor([2]), tt.tensor([1]))
+    >>> round(loss.item(), 4)  # 11, 1-, -1: three of nine
+    1.0986
+    """
+
+    zero_infinity: bool
+    _function = staticmethod(F.ctc_loss)
+    _settings = ("blank", "reduction", "zero_infinity")
+
+    def __init__(
+        self, blank: int = 0, reduction: Reduction = "mean", zero_infinity: bool = False
+    ) -> None:
+        super().__init__(reduction)
+        whole("CTCLoss", 0, blank=blank)
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(
+        self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any
+    ) -> Tensor:
+        return self._of(log_probs, targets, input_lengths, target_lengths)
 
 
 # --- Differences -----------------------------------------------------------------------------

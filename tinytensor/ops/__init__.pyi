@@ -158,6 +158,7 @@ __all__ = [
     "cov",
     "cross",
     "cross_entropy",
+    "ctc_loss",
     "cummax",
     "cummin",
     "cumprod",
@@ -758,6 +759,15 @@ def cross_entropy(
     ignore_index: int = -100,
     reduction: Reduction = "mean",
     label_smoothing: float = 0.0,
+) -> Tensor: ...
+def ctc_loss(
+    log_probs: ArrayLike,
+    targets: ArrayLike,
+    input_lengths: ArrayLike,
+    target_lengths: ArrayLike,
+    blank: int = 0,
+    reduction: Reduction = "mean",
+    zero_infinity: bool = False,
 ) -> Tensor: ...
 @overload
 def cummax(x: ArrayLike, axis: int) -> Picked: ...

@@ -11,6 +11,7 @@ from . import attention as _attention
 from . import cells as _cells
 from . import conv as _conv
 from . import copies as _copies
+from . import ctc as _ctc
 from . import dropout as _dropout
 from . import embedding as _embedding
 from . import gemm as _gemm
@@ -28,6 +29,7 @@ from .attention import *
 from .cells import *
 from .conv import *
 from .copies import *
+from .ctc import *
 from .dropout import *
 from .embedding import *
 from .gemm import *
@@ -48,6 +50,7 @@ if not TYPE_CHECKING:  # a type checker reads no __all__ that is put together
         *_cells.__all__,
         *_conv.__all__,
         *_copies.__all__,
+        *_ctc.__all__,
         *_dropout.__all__,
         *_embedding.__all__,
         *_gemm.__all__,

@@ -5,3 +5,4 @@ from .classes import *
 from .differences import *
 from .likelihoods import *
 from .margins import *
+from .sequences import *
