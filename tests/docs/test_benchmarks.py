@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import benchmarks.__main__ as command
+import benchmarks.fit as fit_costs
 from benchmarks.busy import Busy, measure_busy, neighbour, possible
 from benchmarks.frameworks import FRAMEWORKS
 from benchmarks.machine import Limits, measure_limits, peak_memory, resident_memory
@@ -474,3 +475,9 @@ def test_bad_arguments_are_refused(words, capsys):
 
 def test_no_row_found(capsys):
     assert command.main(["kernels", "--only", "no such row"]) == 2
+
+
+def test_what_fit_costs_is_measured():
+    found = fit_costs.measure("DigitsCNN", rounds=2, steps=1, epochs=1)
+    assert set(found) == set(fit_costs.WAYS)
+    assert all(len(seconds) == 2 for seconds in found.values())
