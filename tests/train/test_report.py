@@ -16,7 +16,7 @@ import tinytensor as tt
 from tinytensor import nn
 from tinytensor.errors import ShapeError
 from tinytensor.train import History, fit, report
-from tinytensor.train.drawing import grey, line_chart, png, signed, ticks, tiles
+from tinytensor.train.drawing import grey, line_chart, log_ticks, png, signed, ticks, tiles
 
 
 class Page(HTMLParser):
@@ -166,6 +166,9 @@ def test_ticks() -> None:
     assert ticks(1234.0, 9876.0) == [2000, 4000, 6000, 8000]
     for low, high in [(0.0, 1e-300), (1e300, 3e300), (-5.0, 5.0)]:
         assert 1 <= len(ticks(low, high)) <= 12
+    assert log_ticks(-6.1, -0.5) == [-6, -5, -4, -3, -2, -1]
+    assert log_ticks(0.0, 0.1) == ticks(0.0, 0.1)
+    assert 2 <= len(log_ticks(-300.0, 300.0)) <= 8
 
 
 def test_lines_are_broken_where_numbers_are_not_finite() -> None:

@@ -32,7 +32,7 @@ def line_chart(
     all_x = np.concatenate([x for x, _ in drawn.values()] or [np.zeros(0)])
     all_y = np.concatenate([y for _, y in drawn.values()] or [np.zeros(0)])
     x_ticks = ticks(*_range(all_x))
-    y_ticks = ticks(*_range(all_y))
+    y_ticks = (log_ticks if log else ticks)(*_range(all_y))
     x_of = _scale(x_ticks, _range(all_x), LEFT, WIDTH - RIGHT)
     y_of = _scale(y_ticks, _range(all_y), HEIGHT - BOTTOM, TOP)
     parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">']
@@ -88,6 +88,22 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
+    """Logarithms of round numbers from [low, high]: 1, 2, 5, 10 …, or powers of ten where these are
+    too many; below a factor of about two, as `ticks`.
+
+    >>> [round(10**tick, 2) for tick in log_ticks(-1.0, 0.4)]
+    [0.1, 0.2, 0.5, 1.0, 2.0]
+    """
+    for numbers in ((1, 2, 5), (1,)):
+        powers = range(math.floor(low), math.ceil(high) + 1)
+        found = [power + math.log10(n) for power in powers for n in numbers]
+        found = [tick for tick in found if low - 1e-9 <= tick <= high + 1e-9]
+        if 2 <= len(found) <= most:
+            return found
+    return ticks(low, high)
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:

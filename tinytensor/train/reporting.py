@@ -256,7 +256,7 @@ def _first_conv(model: Module) -> tuple[str, Any] | None:
     for name, module in model.named_modules():
         weight = getattr(module, "weight", None)
         if isinstance(weight, Tensor) and weight.ndim == 4:
-            return name or type(module).__name__, module
+            return f"{name} {type(module).__name__}".strip(), module
     return None
 
 
