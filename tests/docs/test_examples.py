@@ -1,5 +1,6 @@
 """The examples run, as a user runs them, and learn."""
 
+import json
 import os
 import re
 import subprocess
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tinytensor.models import GPT, CharRNN, DigitsCNN, GPTConfig
+from tinytensor.models import GPT, MTCNN, VAE, CharRNN, DigitsCNN, GPTConfig
 
 pytestmark = [pytest.mark.slow, pytest.mark.no_c]
 
@@ -94,6 +95,43 @@ def test_mnist_of_idx_files(tmp_path):
     printed = run("mnist.py", "--quick", "--data", tmp_path, "--out", tmp_path / "out")
     assert "300 to train on" in printed
     assert "of 60 test digits" in printed
+
+
+def test_faces(tmp_path):
+    for package in ("skimage", "sklearn"):
+        pytest.importorskip(package)
+    printed = run("faces.py", "--train", "--quick", "--out", tmp_path)
+    assert float(re.search(r"other patches: ([\d.]+)% of 40", printed)[1]) > 80
+    assert "48 pictures of 8 people" in printed
+    assert float(re.search(r"embedding: .* curve ([\d.]+)", printed)[1]) > 0.8
+    # What is found is printed as JSON, here by networks that know nothing.
+    model = MTCNN()
+    for name in ("pnet", "rnet", "onet"):
+        tt.save(tmp_path / f"{name}.pt", getattr(model, name).state_dict())
+    printed = run("faces.py", "--json", "--weights", tmp_path, "--out", tmp_path)
+    told = json.loads(printed)
+    assert told["image"] == "astronaut"
+    assert Path(told["drawn"]).exists()
+    again = run("faces.py", told["drawn"], "--weights", tmp_path, "--out", tmp_path)
+    assert "in 512×512 pixels" in again
+
+
+def test_cifar(tmp_path):
+    pytest.importorskip("matplotlib")
+    printed = run("cifar.py", "--quick")
+    scores = re.findall(r"epoch (\d): ([\d.]+)% of the test pictures", printed)
+    assert [epoch for epoch, _ in scores] == ["1", "2"]
+    assert float(scores[1][1]) > 20  # of ten classes
+
+
+def test_autoencoder(tmp_path):
+    for package in ("matplotlib", "sklearn"):
+        pytest.importorskip(package)
+    printed = run("autoencoder.py", "--quick", "--out", tmp_path)
+    bound = float(re.search(r"at most ([\d.]+) nats", printed)[1])
+    assert bound < 27  # by the mean of each pixel, without a network, 27.1
+    assert (tmp_path / "latent.png").exists()
+    VAE(1, 8, latent=2).load_state_dict(tt.load(tmp_path / "autoencoder.safetensors"))
 
 
 @pytest.mark.parametrize(
