@@ -4,6 +4,7 @@ import typing as _typing
 
 from ..ops.ways import tells as _tells
 from .affine import RandomAffine, affine
+from .archives import npz
 from .augment import (
     Cutout,
     RandomCrop,
@@ -30,10 +31,12 @@ from .dataset import (
     TensorDataset,
     random_split,
 )
+from .folders import ImageFolder, lfw, olivetti, read_lfw_pairs
 from .idx import mnist, read_idx
 from .loader import DataLoader
 from .loading import WorkerInfo, get_worker_info
 from .mixing import CutMix, MixUp
+from .pictures import read_image
 from .samplers import (
     BatchSampler,
     DistributedSampler,
@@ -43,6 +46,7 @@ from .samplers import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from .tables import CSVDataset, CSVRows, read_csv
 from .text import RandomWindows, Vocabulary, Windows, stdlib_sources, stdlib_text
 from .transforms import CenterCrop, Compose, Normalize, Resize, ToFloat, Transform
 
@@ -50,6 +54,8 @@ default_collate = collate  # PyTorch's name
 
 __all__ = [
     "BatchSampler",
+    "CSVDataset",
+    "CSVRows",
     "CenterCrop",
     "ChainDataset",
     "ColorJitter",
@@ -60,6 +66,7 @@ __all__ = [
     "DataLoader",
     "Dataset",
     "DistributedSampler",
+    "ImageFolder",
     "IterableDataset",
     "MixUp",
     "Normalize",
@@ -94,11 +101,17 @@ __all__ = [
     "default_collate",
     "default_convert",
     "get_worker_info",
+    "lfw",
     "mnist",
+    "npz",
+    "olivetti",
     "random_split",
     "read_cifar_binary",
     "read_cifar_pickle",
+    "read_csv",
     "read_idx",
+    "read_image",
+    "read_lfw_pairs",
     "stdlib_sources",
     "stdlib_text",
 ]
