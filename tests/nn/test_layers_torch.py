@@ -310,8 +310,7 @@ def test_max_unpool(axes: int, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_fractional_max_pool_by_the_same_draws(axes: int, dtype: str) -> None:
     for lead in ((2, 3), (3,)):
-        draws = np.random.default_rng(1).random((*(1, 3)[: 2 - len(lead)], *lead, axes))
-        draws = draws.reshape(-1, 3, axes).astype(dtype)
+        draws = np.random.default_rng(1).random((2, 3, axes)).astype(dtype)
         for kernel, how in (
             (2, {"output_size": (3, 2, 4)[:axes]}),
             ((3, 2, 2)[:axes], {"output_size": 3}),

@@ -50,17 +50,20 @@ def fractional_max_pool(
     """The largest element of each window, and its index in its plane: (out, indices).
 
     Of m windows of k elements along an axis of n, window i begins at ⌊(i + u) α⌋ − ⌊u α⌋ with
-    α = (n − k) / (m − 1), the last one at n − k; u is this axis's of ``draws`` (N, C, axes).
+    α = (n − k) / (m − 1), the last one at n − k; u is this axis's of ``draws`` (N, C, axes), of
+    which more than N rows may come.
     """
     x, draws = tensor(x), tensor(draws)
     images(name, axes, x.shape)
     real_floats(name, "x", x)
     kernel, out = fractional_sizes(name, axes, x.shape, kernel_size, output_size, output_ratio)
     lead, space = x.shape[:-axes], x.shape[-axes:]
-    wanted = (*(lead if len(lead) == 2 else (1, *lead)), axes)
-    if draws.shape != wanted:
-        raise ShapeError(f"{name}: _random_samples are {draws.shape}, but x {x.shape} has {wanted}")
-    indices = _largest(x, reshape(draws, (*lead, axes)), kernel, out)
+    n, channels = lead if len(lead) == 2 else (1, *lead)
+    if draws.ndim != 3 or draws.shape[0] < n or draws.shape[1:] != (channels, axes):
+        raise ShapeError(
+            f"{name}: _random_samples are {draws.shape}, but x {x.shape} has {(n, channels, axes)}"
+        )
+    indices = _largest(x, reshape(draws[:n], (*lead, axes)), kernel, out)
     flat = take_along_axis(reshape(x, (*lead, math.prod(space))), indices, -1)
     return reshape(flat, (*lead, *out)), reshape(indices, (*lead, *out))
 
