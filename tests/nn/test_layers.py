@@ -223,7 +223,6 @@ UNREADABLE: dict[str, Callable[[Any], Any]] = {
     "init": lambda w: nn.init.zeros_(w),
     "kaiming": lambda w: nn.init.kaiming_uniform_(w),
     "vector": lambda w: nn.utils.parameters_to_vector([w]),
-    "optimizer": lambda w: tt.optim.SGD([w], lr=0.1),
 }
 
 
@@ -323,6 +322,22 @@ def test_a_first_input_that_does_not_fit_leaves_the_layer_lazy() -> None:
             layer(wrong)
         assert layer.has_uninitialized_params()
     assert layer(tt.ones(2, 6, 7)).shape == (2, 4, 5)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop"])
+def test_an_optimizer_may_come_before_the_first_input(name: str) -> None:
+    lazy = nn.LazyLinear(2)
+    optimizer = getattr(tt.optim, name)(lazy.parameters(), lr=0.1)
+    tt.manual_seed(0)
+    lazy(tt.ones(3, 4)).sum().backward()
+    optimizer.step()
+    tt.manual_seed(0)
+    eager = nn.Linear(4, 2)
+    beside = getattr(tt.optim, name)(eager.parameters(), lr=0.1)
+    eager(tt.ones(3, 4)).sum().backward()
+    beside.step()
+    assert (lazy.weight == eager.weight).all()
+    assert (lazy.bias == eager.bias).all()
 
 
 def test_materialize() -> None:

@@ -118,8 +118,21 @@ WAYS: dict[str, dict[str, str]] = {
     "tinytensor.linalg": {},
     "tinytensor.nn": {
         "CrossMapLRN2d": "tt.nn.LocalResponseNorm",
+        "DataParallel": "there is one process, whose kernels run in threads.",
+        "SyncBatchNorm": "tt.nn.BatchNorm2d; there is one process.",
     },
-    "tinytensor.nn.functional": {},
+    "tinytensor.nn.functional": {
+        **{
+            f"{name}_with_indices": f"tt.nn.functional.{name}(…, return_indices=True)"
+            for name in (
+                *(f"{kind}max_pool{n}d" for kind in ("", "adaptive_") for n in (1, 2, 3)),
+                "fractional_max_pool2d",
+                "fractional_max_pool3d",
+            )
+        },
+        "conv_tbc": "tt.nn.functional.conv1d of x.permute(1, 2, 0)",
+        "native_channel_shuffle": "tt.nn.functional.channel_shuffle",
+    },
     "tinytensor.optim": {},
     "tinytensor.data": {},
 }

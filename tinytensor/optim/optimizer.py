@@ -195,7 +195,8 @@ class Optimizer:
                 group[name] = self._number(name, value)
         self.check_group(group)
         for parameter in params:
-            parameter.value = np.asarray(parameter.value)  # a NumPy scalar would not change
+            if isinstance(parameter.value, np.generic):  # which would not change
+                parameter.value = np.asarray(parameter.value)
         self.param_groups.append(group)
 
     def _number(self, name: str, value: Any) -> Any:
