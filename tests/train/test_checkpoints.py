@@ -18,6 +18,7 @@ from tinytensor import nn
 from tinytensor.data import DataLoader, TensorDataset
 from tinytensor.optim import lr_scheduler
 from tinytensor.train import (
+    Average,
     Callback,
     Checkpoint,
     EarlyStopping,
@@ -26,6 +27,7 @@ from tinytensor.train import (
     fit,
     read_checkpoint,
 )
+from tinytensor.train.checkpoints import random_sources, random_states, set_random_states
 
 
 class Died(Exception):
@@ -212,6 +214,24 @@ SCHEDULES: dict[str, Callable[[Any], Any]] = {
         lr_scheduler.LinearLR(o, 0.3, total_iters=3), "epoch"
     ),
     "LambdaLR": lambda o: Schedule(lr_scheduler.LambdaLR(o, lambda i: 1 / (1 + i))),
+    "ConstantLR": lambda o: Schedule(lr_scheduler.ConstantLR(o, 0.2, total_iters=8)),
+    "MultiStepLR": lambda o: Schedule(lr_scheduler.MultiStepLR(o, [3, 8, 11], gamma=0.3)),
+    "MultiplicativeLR": lambda o: Schedule(lr_scheduler.MultiplicativeLR(o, lambda i: 0.93)),
+    "ExponentialLR": lambda o: Schedule(lr_scheduler.ExponentialLR(o, 0.91)),
+    "PolynomialLR": lambda o: Schedule(lr_scheduler.PolynomialLR(o, 17, power=1.7)),
+    "CosineAnnealingWarmRestarts": lambda o: Schedule(
+        lr_scheduler.CosineAnnealingWarmRestarts(o, 4, 2, eta_min=1e-4)
+    ),
+    "CyclicLR": lambda o: Schedule(lr_scheduler.CyclicLR(o, 1e-3, 1e-2, 4, mode="triangular2")),
+    "OneCycleLR": lambda o: Schedule(lr_scheduler.OneCycleLR(o, 1e-2, 18)),
+    "ReduceLROnPlateau": lambda o: Schedule(
+        lr_scheduler.ReduceLROnPlateau(o, "max", factor=0.3, patience=0)
+    ),
+    "ChainedScheduler": lambda o: Schedule(
+        lr_scheduler.ChainedScheduler(
+            [lr_scheduler.LinearLR(o, 0.1, total_iters=7), lr_scheduler.ExponentialLR(o, 0.91)]
+        )
+    ),
     "SequentialLR": lambda o: Schedule(
         lr_scheduler.SequentialLR(
             o,
@@ -232,6 +252,11 @@ def check_resume(folder: Path, steps: tuple[int, ...] = (6, 9), **settings: Any)
         model, history = small(place, callbacks=callbacks, **settings)
         assert history.repeatable() == expected.repeatable()
         assert killing.crc(model) == killing.crc(expected_model)
+
+
+def test_every_schedule_is_tried() -> None:
+    kinds = {"LRScheduler", "LinearLR", "CosineAnnealingLR"}  # the last two within others
+    assert set(lr_scheduler.__all__) <= {*SCHEDULES, *kinds}
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -298,6 +323,61 @@ def test_callbacks_go_on(tmp_path: Path) -> None:
     for behind in (False, True):
         place = tmp_path / str(behind)
         check_resume(place, callbacks=lambda optimizer: [Rare()], behind=behind)
+
+
+@pytest.mark.parametrize("per", ["step", "epoch"])
+def test_averages_go_on(tmp_path: Path, per: str) -> None:
+    """Begun after the first, saved half-way, and begun again."""
+    made: list[Any] = []
+
+    def averaging(optimizer: Any) -> list[Any]:
+        like = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+        made.append(tt.optim.swa_utils.AveragedModel(like))
+        return [Average(made[-1], per, start=1)]
+
+    check_resume(tmp_path, callbacks=averaging)
+    whole, *others = made
+    assert len({killing.crc(averaged) for averaged in (whole, *others[1::2])}) == 1
+    assert int(whole.n_averaged) == {"step": 17, "epoch": 2}[per]
+
+
+def test_generators_are_found_wherever_they_are() -> None:
+    """In attributes, slots, containers, closures, partial functions and methods; each once."""
+    import random
+    from functools import partial
+
+    made = [np.random.default_rng(i) for i in range(7)]
+
+    class Slotted:
+        __slots__ = ("generator", "unset")
+
+        def method(self) -> None:
+            pass
+
+    slotted, inner = Slotted(), made[4:6]
+    slotted.generator = made[0]
+    old = np.random.RandomState(3)
+    roots = {
+        "a": slotted,
+        "b": {"x": [made[1], {2: made[2]}, made[1]], (1, 2): made[3]},
+        "c": lambda: inner,
+        "d": partial(print, made[0], end=made[6]),
+        "e": Slotted().method,
+        "f": (old, random.Random(5), nn.Linear(2, 2), [0] * 10**6),
+    }
+    found = random_sources(roots)
+    paths = {*found} - {"default", "numpy", "python"}
+    assert {"a.generator", "b.x.0", "b.x.1.2", "b.#1", "d.keywords.end", "f.0", "f.1"} <= paths
+    assert {id(found[path]) for path in paths} == {*map(id, made), id(old), id(roots["f"][1])}
+    states = random_states(found)
+    drawn = [g.normal() for g in made], old.normal(), random.random(), np.random.rand()  # noqa: NPY002
+    set_random_states(found, states)
+    assert drawn == (
+        [g.normal() for g in made],
+        old.normal(),
+        random.random(),
+        np.random.rand(),  # noqa: NPY002
+    )
 
 
 def test_a_run_that_had_stopped_has_stopped(tmp_path: Path) -> None:

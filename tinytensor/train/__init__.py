@@ -2,6 +2,7 @@
 
 from ..nn.evaluating import evaluating
 from .callbacks import (
+    Average,
     Callback,
     Checkpoint,
     Clip,
@@ -34,6 +35,7 @@ from .reporting import report
 __all__ = [
     "F1",
     "Accuracy",
+    "Average",
     "CSVLog",
     "Callback",
     "Checkpoint",

@@ -289,6 +289,33 @@ class Schedule(Callback):
         self.scheduler.load_state_dict(state)
 
 
+class Average(Callback):
+    """Takes the weights into an average, an ``optim.swa_utils.AveragedModel``, after each step, or
+    ``per`` epoch, but for the first ``start`` of these."""
+
+    def __init__(self, averaged: Any, per: str = "step", start: int = 0) -> None:
+        if not callable(getattr(averaged, "update_parameters", None)):
+            raise TypeError(f"Average: {a_kind_of(averaged)} has no update_parameters(model)")
+        if per not in ("step", "epoch"):
+            raise ValueError(f"Average: per is {per!r}, not 'step' or 'epoch'")
+        number("Average", "start", start, 0)
+        self.averaged, self.per, self.start = averaged, per, start
+
+    def on_step_end(self, run: Run) -> None:
+        if self.per == "step" and run.step > self.start:
+            self.averaged.update_parameters(run.model)
+
+    def on_epoch_end(self, run: Run) -> None:
+        if self.per == "epoch" and run.epoch > self.start:
+            self.averaged.update_parameters(run.model)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.averaged.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.averaged.load_state_dict(state)
+
+
 class Clip(Callback):
     """Clips the gradients of each step: to ``max_norm`` in all, by ``value`` each element."""
 

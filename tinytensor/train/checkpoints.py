@@ -14,6 +14,7 @@ import random
 import types
 import zlib
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,9 @@ def random_sources(roots: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parts(item: Any) -> list[tuple[Any, Any]]:
-    if isinstance(item, Mapping):
-        return list(item.items())[:_MOST_ITEMS] if type(item) is dict else []
+    if isinstance(item, dict):
+        named = islice(enumerate(item.items()), _MOST_ITEMS)
+        return [(key if isinstance(key, str | int) else f"#{i}", v) for i, (key, v) in named]
     if isinstance(item, list | tuple | set | frozenset):
         return list(enumerate(item))[:_MOST_ITEMS]
     parts = list(getattr(item, "__dict__", {}).items())
