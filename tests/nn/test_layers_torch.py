@@ -346,6 +346,24 @@ def test_transposed_convolution_to_a_size(axes: int, size: str) -> None:
             ours(tt.tensor(x), [n + s for n, s in zip(least, strides, strict=True)])
 
 
+def test_states_from_before_batches_were_counted() -> None:
+    """They load, and the count stays, where no version is told or the first, as in PyTorch."""
+    ours, theirs = (library.Sequential(library.BatchNorm2d(3)) for library in (nn, tnn))
+    ours(tt.ones(2, 3, 2, 2))
+    theirs(torch.ones(2, 3, 2, 2))
+    newer = theirs.state_dict()
+    older = {k: v for k, v in newer.items() if k != "0.num_batches_tracked"}
+    for model in (ours, theirs):
+        assert tuple(model.load_state_dict(older)) == ([], [])
+        assert int(model[0].num_batches_tracked) == 1
+    del newer["0.num_batches_tracked"]  # of version 2, by its metadata
+    for model, kind in ((ours, KeyError), (theirs, RuntimeError)):
+        with pytest.raises(kind, match="num_batches_tracked"):
+            model.load_state_dict(newer)
+    with pytest.raises(KeyError, match=r"missing: 0\.running_var"):
+        ours.load_state_dict({k: v for k, v in older.items() if k != "0.running_var"})
+
+
 # --- Lazy layers -----------------------------------------------------------------------------
 
 LAZY: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [

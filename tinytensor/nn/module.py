@@ -86,6 +86,8 @@ class Module:
     # A parameter of the layers whose inputs must have their floating dtype: promotion would make
     # all that follows float64, and slow, without a word.
     _dtype_of: str | None = None
+    # What a state_dict may lack, as PyTorch's of this layer once had no such thing.
+    _newer: tuple[str, ...] = ()
     forward: Callable[..., Any]
 
     def __init_subclass__(cls, parameters: bool = False, **options: Any) -> None:
@@ -408,6 +410,15 @@ class Module:
                 parts = ((_join(path, name), part) for name, part in made._named_state())
                 own.update((name, part) for name, part in parts if isinstance(own[name], EMPTY))
         missing = [name for name in own if name not in state_dict]
+        if missing:
+            versions = getattr(state_dict, "_metadata", {})  # of a state_dict of PyTorch's
+            older = {
+                _join(path, name)
+                for path, module in self.named_modules(remove_duplicate=False)
+                if versions.get(path, {}).get("version", 1) < 2
+                for name in module._newer
+            }
+            missing = [name for name in missing if name not in older]
         unexpected = [name for name in state_dict if name not in own]
         shared = [name for name in own if name in state_dict]
         emptied = [

@@ -52,6 +52,8 @@ class _Norm(Module):
 class _ChannelNorm(_Norm):
     """What batch and instance norms share: the settings, and the running statistics of channels."""
 
+    _newer = ("num_batches_tracked",)
+
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
