@@ -1,4 +1,5 @@
 """Models, built of tinytensor.nn."""
 
 from .language import *
+from .summarizing import *
 from .vision import *
