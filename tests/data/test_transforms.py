@@ -308,6 +308,12 @@ def test_colours_by_their_definitions():
             np.testing.assert_allclose(rounded, np.clip(expected, 0, 1) * 255, atol=0.51)
 
 
+def test_factors_below_0_are_refused():
+    for adjust in (adjust_brightness, adjust_contrast, adjust_saturation):
+        with pytest.raises(ValueError, match=f"{adjust.__name__}: a factor is at least 0, not -1"):
+            adjust(floats(), -1)
+
+
 def test_hue_as_pythons_own_module_has_it():
     x = floats(2, 4).astype(np.float64)
     x[0, :, 0, :2] = [[0, 1], [0, 1], [0, 1]]  # black and white have no hue

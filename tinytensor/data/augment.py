@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from ..errors import ShapeError
 from .buffers import copy_of, empty
@@ -62,14 +61,21 @@ class RandomCrop(RandomTransform):
             raise ShapeError(f"RandomCrop: size {self.size} is above {(height, width)}, the images")
         tops = draw.integers(height - h + 1, size=n)
         lefts = draw.integers(width - w + 1, size=n)
-        windows = sliding_window_view(images, self.size, (2, 3))
+        images = np.ascontiguousarray(images)
+        places = (height - h + 1, width - w + 1)
+        windows: np.ndarray = np.ndarray(
+            (*images.shape[:2], *places, h, w),
+            images.dtype,
+            images,
+            strides=(*images.strides, *images.strides[2:]),
+        )
         return windows[np.arange(n), :, tops, lefts]
 
 
 class RandomHorizontalFlip(RandomTransform):
     """Left and right changed, in each image with probability ``p``."""
 
-    axis = 3
+    turned: tuple[slice, ...] = np.s_[:, :, :, ::-1]
 
     def __init__(self, p: float = 0.5, generator: Generator = None) -> None:
         super().__init__(generator)
@@ -78,14 +84,14 @@ class RandomHorizontalFlip(RandomTransform):
     def apply(self, images: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         chosen = np.flatnonzero(draw.random(len(images)) < self.p)
         out = copy_of(images)
-        out[chosen] = np.flip(images[chosen], self.axis)
+        out[chosen] = images[self.turned][chosen]
         return out
 
 
 class RandomVerticalFlip(RandomHorizontalFlip):
     """Top and bottom changed, in each image with probability ``p``."""
 
-    axis = 2
+    turned = np.s_[:, :, ::-1, :]
 
 
 class _Holes(RandomTransform):

@@ -40,43 +40,39 @@ def _with_floats(changes: Sequence[tuple[Change, Any]], images: Any) -> np.ndarr
     return x if images.dtype == dtype else of_dtype(x * dtype.type(white), images.dtype)
 
 
-def _cut(x: np.ndarray) -> np.ndarray:
-    """Nothing beyond black and white, in place."""
-    return np.clip(x, 0, 1, out=x)
-
-
-def _grey(x: np.ndarray) -> np.ndarray:
-    """The brightness of each pixel of (…, 3, H, W): (…, 1, H, W)."""
+def _grey(x: np.ndarray, factor: Any) -> np.ndarray:
+    """factor · the brightness of each pixel of (…, 3, H, W): (…, 1, H, W)."""
     shape = (*x.shape[:-3], 1, *x.shape[-2:])
     total, part = empty(shape, x.dtype), empty(shape, x.dtype)
     for i, weight in enumerate(GREY):
-        np.multiply(x[..., i : i + 1, :, :], x.dtype.type(weight), out=part if i else total)
+        out = part if i else total
+        np.multiply(x[..., i : i + 1, :, :], x.dtype.type(weight) * factor, out=out)
         if i:
             total += part
     return total
 
 
 def _brightness(x: np.ndarray, factor: Any, out: np.ndarray) -> np.ndarray:
-    return _cut(np.multiply(x, factor, out=out))
+    np.multiply(x, factor, out=out)
+    return np.minimum(out, 1, out=out)
 
 
 def _contrast(x: np.ndarray, factor: Any, out: np.ndarray) -> np.ndarray:
-    brightness = x if x.shape[-3] == 1 else _grey(x)
-    mean = brightness.mean((-3, -2, -1), keepdims=True)
+    means = x.mean((-2, -1), keepdims=True)  # (…, 3, 1, 1), of which the grey is that of all pixels
+    mean = means if x.shape[-3] == 1 else _grey(means, 1)
     np.multiply(x, factor, out=out)
     out += (1 - factor) * mean
-    return _cut(out)
+    return np.clip(out, 0, 1, out=out)
 
 
 def _saturation(x: np.ndarray, factor: Any, out: np.ndarray) -> np.ndarray:
     if x.shape[-3] == 1:
         np.copyto(out, x)
         return out
-    grey = _grey(x)
-    grey *= 1 - factor
+    grey = _grey(x, 1 - factor)
     np.multiply(x, factor, out=out)
     out += grey
-    return _cut(out)
+    return np.clip(out, 0, 1, out=out)
 
 
 def _hue(x: np.ndarray, turn: Any, out: np.ndarray) -> np.ndarray:
@@ -105,23 +101,29 @@ def _hue(x: np.ndarray, turn: Any, out: np.ndarray) -> np.ndarray:
     return out
 
 
+def _positive(owner: str, factor: Any) -> Any:
+    if not np.all(np.asarray(factor) >= 0):
+        raise ValueError(f"{owner}: a factor is at least 0, not {factor}")
+    return factor
+
+
 def adjust_brightness(images: Any, factor: Any) -> np.ndarray:
     """factor · x: 0 is black, 1 the image itself.
 
     >>> adjust_brightness(np.full((3, 1, 1), 100, np.uint8), 1.5).ravel()
     array([150, 150, 150], dtype=uint8)
     """
-    return _with_floats([(_brightness, factor)], images)
+    return _with_floats([(_brightness, _positive("adjust_brightness", factor))], images)
 
 
 def adjust_contrast(images: Any, factor: Any) -> np.ndarray:
     """factor · x + (1 − factor) · the mean brightness of the image: 0 is grey all over."""
-    return _with_floats([(_contrast, factor)], images)
+    return _with_floats([(_contrast, _positive("adjust_contrast", factor))], images)
 
 
 def adjust_saturation(images: Any, factor: Any) -> np.ndarray:
     """factor · x + (1 − factor) · the brightness of each pixel: 0 is without colour."""
-    return _with_floats([(_saturation, factor)], images)
+    return _with_floats([(_saturation, _positive("adjust_saturation", factor))], images)
 
 
 def adjust_hue(images: Any, turn: Any) -> np.ndarray:
