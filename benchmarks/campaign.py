@@ -15,7 +15,7 @@ from .busy import measure_busy
 from .frameworks import FRAMEWORKS
 from .machine import Limits, cpus
 from .measure import OURS, Plan, measure
-from .process import ROOT, Worker, WorkerError
+from .process import ROOT, Guest, Worker, WorkerError
 from .report import Key, Memory, Report, save
 from .row import Row
 
@@ -63,7 +63,9 @@ class Campaign:
 
             def worker(name: str) -> Worker:
                 if name not in workers or workers[name].process.poll() is not None:
-                    workers[name] = stack.enter_context(Worker(name, threads))
+                    host = FRAMEWORKS[name].host
+                    new = Guest(worker(host), name) if host else Worker(name, threads)
+                    workers[name] = stack.enter_context(new)
                 return workers[name]
 
             def run(row: Row, what: str) -> None:

@@ -52,6 +52,7 @@ class Framework:
     module: ClassVar[str]  # what is imported
     builder: ClassVar[str]  # which of a row's builders it takes
     environment: ClassVar[dict[str, str]] = {}
+    host: ClassVar[str] = ""  # the framework whose process it shares
 
     def __init__(self, threads: int) -> None:
         self.library = import_module(self.module)
@@ -217,6 +218,7 @@ class Held(TinyTensor):
     """tinytensor with the batches of a loader held ready: what its loading is hidden behind."""
 
     name = "held"
+    host = "tinytensor"
 
     @classmethod
     def takes(cls, row: Row) -> bool:

@@ -103,3 +103,18 @@ class Worker:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Guest(Worker):
+    """A framework in the process of another: where their difference is less than that of two
+    processes, whose memory never lies alike."""
+
+    def __init__(self, host: Worker, framework: str) -> None:
+        self.framework, self.host = framework, host
+        self.process, self.log = host.process, host.log
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        return self.host.ask(do, framework=self.framework, **arguments)
+
+    def close(self) -> None:
+        """The host does that."""

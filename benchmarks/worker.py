@@ -1,7 +1,7 @@
 """The child process: one framework, which does what the lines on its standard input ask.
 
-A request is a line of JSON, ``{"do": name, …}``; the answer is a line of JSON, which has an
-``"error"`` and a ``"traceback"`` if it went wrong.
+A request is a line of JSON, ``{"do": name, …}``, with a ``"framework"`` if it is for a guest; the
+answer is a line of JSON, which has an ``"error"`` and a ``"traceback"`` if it went wrong.
 """
 
 from __future__ import annotations
@@ -74,14 +74,17 @@ def main() -> None:
     # What libraries print goes to standard error: standard output is for answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    session = Session(FRAMEWORKS[name](threads))
+    sessions = {name: Session(FRAMEWORKS[name](threads))}
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = getattr(session, request.pop("do"))(**request)
+            asked = request.pop("framework", name)
+            if asked not in sessions:
+                sessions[asked] = Session(FRAMEWORKS[asked](threads))
+            answer = getattr(sessions[asked], request.pop("do"))(**request)
         except Exception as error:
-            name = type(error).__name__
-            answer = {"error": f"{name}: {error}", "traceback": traceback.format_exc()}
+            kind = type(error).__name__
+            answer = {"error": f"{kind}: {error}", "traceback": traceback.format_exc()}
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -17,7 +17,7 @@ from benchmarks.frameworks import FRAMEWORKS
 from benchmarks.machine import Limits, measure_limits, peak_memory, resident_memory
 from benchmarks.markdown import as_markdown, duration
 from benchmarks.measure import Measurement, Plan, Spread, difference, measure, runs_in_a_turn
-from benchmarks.process import Worker, WorkerError
+from benchmarks.process import Guest, Worker, WorkerError
 from benchmarks.report import (
     Key,
     Memory,
@@ -481,3 +481,15 @@ def test_what_fit_costs_is_measured():
     found = fit_costs.measure("DigitsCNN", rounds=2, steps=1, epochs=1)
     assert set(found) == set(fit_costs.WAYS)
     assert all(len(seconds) == 2 for seconds in found.values())
+
+
+def test_a_guest_has_the_process_of_its_host_and_work_of_its_own():
+    row = GROUPS["data"][0]
+    with Worker("tinytensor", 1) as host, Guest(host, "held") as guest:
+        assert guest.process is host.process
+        for worker in (host, guest):
+            worker.ask("prepare", row=row.name)
+        np.testing.assert_array_equal(host.outputs()[0], guest.outputs()[0])
+        with pytest.raises(WorkerError, match="prepare: KeyError"):
+            guest.ask("prepare", row="none")
+        assert host.outputs()[0].shape == (3,)
