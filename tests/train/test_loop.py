@@ -124,6 +124,12 @@ def test_evaluating_restores_the_mode_even_after_an_error():
     assert model.training
     assert tt.is_grad_enabled()
 
+    frozen = tt.nn.Sequential(tt.nn.Linear(2, 2), tt.nn.BatchNorm1d(2))
+    frozen[1].eval()  # averages that are to stay as they are
+    with evaluating(frozen):
+        assert not frozen[0].training
+    assert [module.training for module in frozen.modules()] == [True, True, False]
+
 
 def test_predict_joins_batches():
     model = tt.nn.Sequential(tt.nn.Linear(3, 2), tt.nn.Dropout(0.9))
@@ -194,7 +200,7 @@ def test_pictures(tmp_path):
     with pytest.raises(ShapeError, match="1 captions for 2 images"):
         plot_images(np.ones((2, 8, 8)), ["a"])
     with pytest.raises(ShapeError, match=r"must be \(N, H, W\)"):
-        plot_images(np.ones((2, 3, 8, 8)))
+        plot_images(np.ones((2, 4, 8, 8)))
 
 
 def test_a_missing_matplotlib_is_named(monkeypatch):

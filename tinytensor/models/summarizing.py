@@ -16,6 +16,7 @@ from ..engine.grad_mode import enable_grad
 from ..engine.observers import Observer
 from ..engine.operation import observing
 from ..nn import Module
+from ..nn.evaluating import in_mode
 from ..random import get_rng_state, set_rng_state
 from ..tensors.creation import zeros
 from ..tensors.tensor import Tensor
@@ -167,8 +168,7 @@ def summary(
         raise ValueError(f"summary: mode is 'eval' or 'train', not {mode!r}")
     args, kwargs = _arguments(input, dtype)
     watch = _Watch(model)
-    with _as_before(model), watch, enable_grad():
-        model.train(mode == "train")
+    with _as_before(model), in_mode(model, mode == "train"), watch, enable_grad():
         model(*args, **kwargs)
     parameters = list(model.parameters())
     trainable = [p for p in parameters if p.requires_grad]
@@ -233,15 +233,12 @@ class _Watch(Observer):
 
 @contextmanager
 def _as_before(model: Module) -> Iterator[None]:
-    """Afterwards each module is in the mode that it was in, and nothing was drawn or averaged."""
-    modes = [(module, module.training) for module in model.modules()]
+    """Afterwards nothing was drawn or averaged."""
     buffers = [(buffer, buffer.numpy().copy()) for buffer in model.buffers()]
     state = get_rng_state()
     try:
         yield
     finally:
-        for module, training in modes:
-            module.training = training
         for buffer, values in buffers:
             buffer.numpy()[...] = values
         set_rng_state(state)

@@ -1,5 +1,18 @@
-"""Pictures of results. They need matplotlib, which is imported when the first is drawn."""
+"""Pictures of results, and of what networks look at.
 
-from .plots import plot_confusion, plot_images, plot_losses
+Drawing needs matplotlib, which is imported when the first figure is drawn.
+"""
 
-__all__ = ["plot_confusion", "plot_images", "plot_losses"]
+from .attribution import feature_maps, grad_cam, integrated_gradients, saliency
+from .plots import plot_confusion, plot_images, plot_losses, plot_maps
+
+__all__ = [
+    "feature_maps",
+    "grad_cam",
+    "integrated_gradients",
+    "plot_confusion",
+    "plot_images",
+    "plot_losses",
+    "plot_maps",
+    "saliency",
+]

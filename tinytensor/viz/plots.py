@@ -48,21 +48,74 @@ def plot_confusion(matrix: Any, names: Sequence[Any] | None = None, title: str =
 def plot_images(
     images: Any, captions: Sequence[str] | None = None, columns: int = 8, title: str = ""
 ) -> Figure:
-    """A grid of grey images (N, H, W) or (N, 1, H, W), each with its caption. N may be 0."""
+    """A grid of images, each with its caption: grey ones (N, H, W) or (N, 1, H, W), dark where they
+    are large; or red, green and blue (N, 3, H, W), of bytes or in [0, 1]. N may be 0."""
+    images = _pictures("plot_images", images)
+    return _grid(images, None, captions, columns, title)
+
+
+def plot_maps(
+    maps: Any,
+    images: Any = None,
+    captions: Sequence[str] | None = None,
+    columns: int = 8,
+    title: str = "",
+) -> Figure:
+    """A grid of maps (N, H, W), bright where they are large, each by its own range; laid over its
+    image if ``images``, as `plot_images` takes them, are given.
+
+    They are what `feature_maps` gives of one image, or `saliency` and `grad_cam` of several.
+    """
+    maps = np.asarray(maps)
+    if maps.ndim != 3:
+        raise ShapeError(f"plot_maps: maps must be (N, H, W), not {maps.shape}")
+    if images is not None:
+        images = _pictures("plot_maps", images)
+        if len(images) != len(maps):
+            raise ShapeError(f"plot_maps: {len(maps)} maps for {len(images)} images")
+    return _grid(images, maps, captions, columns, title)
+
+
+def _pictures(caller: str, images: Any) -> np.ndarray:
+    """Images (N, H, W), or (N, H, W, 3), as matplotlib takes them."""
     images = np.asarray(images)
     if images.ndim == 4 and images.shape[1] == 1:
-        images = images[:, 0]
+        return images[:, 0]
+    if images.ndim == 4 and images.shape[1] == 3:
+        images = np.moveaxis(images, 1, -1)
+        return images if images.dtype == np.uint8 else np.clip(images, 0, 1)
     if images.ndim != 3:
-        raise ShapeError(f"plot_images: images must be (N, H, W) or (N, 1, H, W): {images.shape}")
-    if captions is not None and len(captions) != len(images):
-        raise ShapeError(f"plot_images: {len(captions)} captions for {len(images)} images")
-    rows = max(-(-len(images) // columns), 1)
+        raise ShapeError(
+            f"{caller}: images must be (N, H, W), (N, 1, H, W) or (N, 3, H, W), not {images.shape}"
+        )
+    return images
+
+
+def _grid(
+    images: np.ndarray | None,
+    maps: np.ndarray | None,
+    captions: Sequence[str] | None,
+    columns: int,
+    title: str,
+) -> Figure:
+    shown: Any = maps if images is None else images
+    caller = "plot_images" if maps is None else "plot_maps"
+    if captions is not None and len(captions) != len(shown):
+        what = "images" if maps is None else "maps"
+        raise ShapeError(f"{caller}: {len(captions)} captions for {len(shown)} {what}")
+    rows = max(-(-len(shown) // columns), 1)
     figure = _figure(1.2 * columns, 1.4 * rows + 0.4)
     figure.suptitle(title)
     for i, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axes.axis("off")
-        if i < len(images):
-            axes.imshow(images[i], cmap="gray_r")
+        if i < len(shown):
+            height, width = shown[i].shape[:2]
+            extent = (0, width, height, 0)
+            if images is not None:
+                axes.imshow(images[i], cmap="gray_r" if maps is None else "gray", extent=extent)
+            if maps is not None:
+                alpha = 1.0 if images is None else 0.5
+                axes.imshow(maps[i], cmap="inferno", alpha=alpha, extent=extent)
             if captions is not None:
                 axes.set_title(captions[i], fontsize=9)
     return figure
