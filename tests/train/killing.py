@@ -156,7 +156,7 @@ def killed(kills: int, seed: int, folder: Path, show: Any = None) -> dict[str, i
     assert process.returncode == 0
     seconds, expected = float(out[1].split()[0]), [out[1].split()[1], out[2]]
     steps = lines(whole)
-    counts = {"kills": 0, "runs": 0, "resumed": 0, "checkpoints": 0}
+    counts = {"kills": 0, "runs": 0, "resumed": 0, "checkpoints": 0, "within a save": 0}
     while counts["kills"] < kills:
         counts["runs"] += 1
         place = folder / str(counts["runs"])
@@ -182,6 +182,7 @@ def killed(kills: int, seed: int, folder: Path, show: Any = None) -> dict[str, i
             if process.returncode != -signal.SIGKILL:
                 break
             counts["kills"] += 1
+            counts["within a save"] += any(place.glob(".tinytensor-*"))
             if show:
                 show(f"kill {counts['kills']} after {pause:.3f} s of {seconds:.3f}")
         assert process.returncode == 0
@@ -204,7 +205,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         counts = killed(arguments.kills, arguments.seed, Path(folder), print)
     print(
-        f"{counts['kills']} kills in {counts['runs']} runs, {counts['resumed']} times resumed:"
+        f"{counts['kills']} kills ({counts['within a save']} within a save) in {counts['runs']} runs,"
+        f" {counts['resumed']} times resumed:"
         f" every step bitwise the whole run's; {counts['checkpoints']} checkpoints read, all whole"
     )
 

@@ -15,7 +15,7 @@ import pytest
 import tinytensor as tt
 from tests.train import killing
 from tinytensor import nn
-from tinytensor.data import DataLoader, TensorDataset
+from tinytensor.data import DataLoader, IterableDataset, TensorDataset
 from tinytensor.optim import lr_scheduler
 from tinytensor.train import (
     Average,
@@ -139,7 +139,7 @@ def small(folder: Path, val: Any = None, **settings: Any) -> tuple[nn.Module, Hi
     make = settings.pop("make", lambda params: tt.optim.SGD(params, lr=0.01, momentum=0.9))
     optimizer = make(model.parameters())
     callbacks = settings.pop("callbacks", lambda optimizer: [])(optimizer)
-    saving = Checkpoint(folder, every_steps=1)
+    saving = Checkpoint(folder, every_steps=settings.pop("every_steps", 1))
     callbacks.insert(0 if settings.pop("behind", False) else len(callbacks), saving)
     history = fit(
         model,
@@ -244,6 +244,7 @@ SCHEDULES: dict[str, Callable[[Any], Any]] = {
 
 def check_resume(folder: Path, steps: tuple[int, ...] = (6, 9), **settings: Any) -> None:
     callbacks = settings.pop("callbacks", lambda optimizer: [])
+    settings["every_steps"] = 3
     expected_model, expected = small(folder / "whole", callbacks=callbacks, **settings)
     for step in steps:
         place = folder / str(step)
@@ -294,7 +295,23 @@ def threads(batches: list[Any]) -> DataLoader:
     return DataLoader(data, batch_size=4, shuffle=True, num_workers=2)
 
 
-@pytest.mark.parametrize("loader", [list, Shuffled, threads])
+class Stream(IterableDataset):
+    """Samples one after the other, with noise, from a source without a length."""
+
+    def __init__(self, batches: list[Any]) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[Any]:
+        for x, y in self.batches:
+            for sample, target in zip(x.numpy(), y.numpy(), strict=True):
+                yield sample + np.float32(0.01) * tt.random.randn(sample.shape, np.float32), target
+
+
+def stream(batches: list[Any]) -> DataLoader:
+    return DataLoader(Stream(batches), batch_size=4)
+
+
+@pytest.mark.parametrize("loader", [list, Shuffled, threads, stream])
 def test_loaders_go_on(tmp_path: Path, loader: Callable[[Any], Any]) -> None:
     check_resume(tmp_path, loader=loader)
 

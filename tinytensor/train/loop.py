@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
 from itertools import islice
@@ -92,11 +92,8 @@ def fit(
     path = _checkpoint_of(resume, heard)
     if path is not None:
         run.load_state_dict(checkpoints.read_checkpoint(path))
-    steps = None
-    if isinstance(loader, Sized):
-        steps = epochs * -(-len(loader) // accumulate)
     model.train()
-    run.progress = Progress(progress, steps, run.step)
+    run.progress = Progress(progress, _steps_of(loader, epochs, accumulate), run.step)
     try:
         with _interruptions(run):
             run.tell("on_fit_start")
@@ -384,8 +381,8 @@ class Run:
             self._sums, self._seconds = list(place["sums"]), place["seconds"]
             self._at_start, self._place = state["random_at_start"], state["loader"]
             random = state["random"]
-        except KeyError as error:
-            raise ValueError(f"fit: resume: the checkpoint lacks {error}") from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"fit: resume: the checkpoint is none of fit: {error!r}") from error
         except ValueError as error:
             raise ValueError(f"fit: resume: the checkpoint does not fit: {error}") from error
         if self.history.stopped == INTERRUPTED:
@@ -421,6 +418,13 @@ def of_pairs(model: Module, batch: Any) -> tuple[Any, Any]:
             " (outputs, targets) says what to do with it"
         )
     return model(*batch[:-1]), batch[-1]
+
+
+def _steps_of(loader: Any, epochs: int, accumulate: int) -> int | None:
+    try:
+        return epochs * -(-len(loader) // accumulate)
+    except TypeError:  # also of a loader that has a length only for some data
+        return None
 
 
 def _rates(optimizer: Any) -> list[Any]:
@@ -467,12 +471,9 @@ def _interruptions(run: Run) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def predict(
-    model: Module, inputs: Any, batch_size: int = 256, *, forward: Callable[..., Any] | None = None
-) -> np.ndarray:
+def predict(model: Module, inputs: Any, batch_size: int = 256) -> np.ndarray:
     """The outputs of ``model`` for ``inputs`` (N, …) in evaluation mode, batch by batch: (N, …)."""
     inputs = np.asarray(inputs)
     with evaluating(model):
         starts = range(0, max(len(inputs), 1), batch_size)
-        run = forward or model
-        return np.concatenate([run(Tensor(inputs[i : i + batch_size])).numpy() for i in starts])
+        return np.concatenate([model(Tensor(inputs[i : i + batch_size])).numpy() for i in starts])

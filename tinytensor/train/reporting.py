@@ -175,10 +175,13 @@ def _judge(model: Module, data: Iterable[Any], forward: Any, mistakes: int) -> _
     labels: list[np.ndarray] = []
     with evaluating(model):
         for batch in data:
-            outputs, targets = (np.asarray(part) for part in forward(model, batch))
+            given = forward(model, batch)
             if found.first is None:
                 found.first = batch
                 found.pictured = _is_picture(batch)
+            if not all(isinstance(part, Tensor | np.ndarray) for part in given):
+                return found
+            outputs, targets = (np.asarray(part) for part in given)
             if outputs.ndim != 2 or targets.ndim != 1 or targets.dtype.kind not in "iu":
                 return found
             scores.append(outputs)
