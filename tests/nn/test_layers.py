@@ -12,8 +12,72 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tests.table.layers import CASES, normal, outputs
 from tinytensor import nn
 from tinytensor.nn import functional as F
+
+NAMED = pytest.mark.parametrize("case", range(len(CASES)), ids=lambda i: f"{i}-{CASES[i][0]}")
+
+# --- Derivatives, and many at once -----------------------------------------------------------
+
+
+@NAMED
+def test_second_derivatives_beside_finite_differences(case: int) -> None:
+    """L = Σ w·output, M = Σ v·∇L for random w and v: ∇M·u beside (M(x + hu) − M(x − hu)) / 2h."""
+    name, args, kwargs, shapes = CASES[case]
+    layer = getattr(nn, name)(*args, **kwargs).to("float64")
+    start = {key: value.numpy().copy() for key, value in layer.state_dict().items()}
+    names = [key for key, _ in layer.named_parameters()]
+    points = [normal(*shape) for shape in shapes]
+    points += [normal(*p.shape, seed=1) for p in layer.parameters()]
+    along = [normal(*p.shape, seed=2) for p in points]
+    weights = [tt.tensor(normal(*p.shape, seed=3)) for p in points]
+
+    def slope(shift: float) -> tuple[Any, list[Any]]:
+        layer.load_state_dict(start)  # statistics too
+        moved = [
+            tt.tensor(p + shift * u, requires_grad=True) for p, u in zip(points, along, strict=True)
+        ]
+        given = dict(zip(names, moved[len(shapes) :], strict=True))
+        out = outputs(tt.func.functional_call(layer, given, tuple(moved[: len(shapes)])))[0]
+        first = (out * tt.tensor(normal(*out.shape, seed=4))).sum()
+        grads = tt.grad(first, moved, create_graph=True)
+        return sum((g * w).sum() for g, w in zip(grads, weights, strict=True)), moved
+
+    value, moved = slope(0.0)
+    found = 0.0
+    if value.requires_grad:
+        second = tt.grad(value, moved, allow_unused=True)
+        pairs = zip(second, along, strict=True)
+        found = sum(float((g * u).sum().item()) for g, u in pairs if g is not None)
+    h = 1e-5
+    measured = (slope(h)[0].item() - slope(-h)[0].item()) / (2 * h)
+    assert found == pytest.approx(measured, rel=2e-5, abs=2e-6)
+
+
+@NAMED
+@pytest.mark.parametrize("training", [False, True])
+def test_vmap_beside_a_loop_and_slopes_beside_differences(case: int, training: bool) -> None:
+    name, args, kwargs, (shape,) = CASES[case]
+    layer = getattr(nn, name)(*args, **kwargs).double().train(training)
+    if training and getattr(layer, "running_mean", None) is not None:
+        with pytest.raises((tt.errors.VmapError, RuntimeError)):  # moved by which lane?
+            tt.func.vmap(layer)(tt.tensor(normal(3, *shape)))
+        return
+    x, along = tt.tensor(normal(3, *shape)), tt.tensor(normal(*shape, seed=1))
+    one_by_one = [outputs(layer(each)) for each in x]
+    for i, found in enumerate(outputs(tt.func.vmap(layer)(x))):
+        wanted = np.stack([each[i].detach() for each in one_by_one])
+        np.testing.assert_allclose(found.detach(), wanted, rtol=0, atol=1e-10)
+
+    def first(x: tt.Tensor) -> Any:
+        return outputs(layer(x))[0]
+
+    _, slope = tt.func.jvp(first, (x[0],), (along,))
+    h = 1e-6
+    measured = (first(x[0] + h * along) - first(x[0] - h * along)) / (2 * h)
+    np.testing.assert_allclose(slope.detach(), measured.detach(), rtol=1e-5, atol=1e-5)
+
 
 # --- Dropout ---------------------------------------------------------------------------------
 

@@ -112,6 +112,7 @@ WAYS: dict[str, dict[str, str]] = {
         "svd_lowrank": "tt.linalg.svd",
         "symeig": "tt.linalg.eigh",
         "triangular_solve": "tt.linalg.solve_triangular",
+        "vmap": "tt.func.vmap",
         "vander": "tt.linalg.vander(x), whose powers ascend; tt.flip(…, -1) has torch.vander's.",
     },
     "tinytensor.fft": {},
