@@ -242,6 +242,15 @@ def test_arrays_that_lie(state, match):
         machine.load().array()
 
 
+@pytest.mark.parametrize("name", [b"cnumpy\ndtype\n", b"cnumpy.core.multiarray\nscalar\n"])
+@pytest.mark.parametrize("after", [b"\x85R.", b"2\x86R.", b"222tR."])
+def test_a_function_hashes_and_prints_nothing_unseen(name, after):
+    """A pair of a pair of …: to hash it takes 2¹⁰⁰ steps."""
+    pairs = b"N" + b"2\x86" * 100
+    with pytest.raises(ValueError, match=r"at byte \d+: "):
+        Unpickler(name + b"(" * (b"t" in after) + pairs + after, NUMPY).load()
+
+
 def mutated(content, draw):
     content = bytearray(content)
     for _ in range(draw.randrange(1, 4)):

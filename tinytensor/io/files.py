@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import io
+import itertools
 import math
 import os
 import re
@@ -220,17 +221,44 @@ def _check_regular(status: os.stat_result, path: StrPath, caller: str) -> None:
 
 def byte_count(shape: Any, itemsize: int) -> int:
     """The bytes of an array of this shape. Raises ValueError if NumPy can make none such."""
-    if not isinstance(shape, list | tuple) or not all(type(n) is int for n in shape):
+    if not isinstance(shape, list | tuple):
         raise ValueError("a shape is not a list of whole numbers")
     if len(shape) > MOST_AXES:
         raise ValueError(f"a shape has {len(shape)} axes, more than {MOST_AXES}")
-    held = math.prod(n or 1 for n in shape) * itemsize  # as NumPy counts: without the zeros
-    if min(shape, default=0) < 0 or held > sys.maxsize:
+    if not all(type(n) is int for n in shape):
+        raise ValueError("a shape is not a list of whole numbers")
+    sizes = [n or 1 for n in shape]  # as NumPy counts: without the zeros
+    if not all(0 < n <= sys.maxsize for n in sizes) or math.prod(sizes) * itemsize > sys.maxsize:
         raise ValueError(f"a shape is {short(shape)}, which no array can have")
     return math.prod(shape) * itemsize
 
 
 def short(value: Any) -> str:
-    """The repr of something out of a file, at most 80 characters of it."""
-    text = repr(value)
+    """The repr of something out of a file, at most 80 characters of it.
+
+    Only what is seen is looked at: a tuple of tuples may take a few bytes in a file and have a
+    repr of many more than there is memory.
+    """
+    text = _text(value, 4)
     return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+_BRACKETS = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", dict: "{}"}
+
+
+def _text(value: Any, levels: int) -> str:
+    if isinstance(value, str | bytes | bytearray):
+        return repr(value[:80])
+    if isinstance(value, int) and value.bit_length() > 300:
+        return f"a number of {value.bit_length()} bits"
+    if (brackets := _BRACKETS.get(type(value))) is None:
+        return repr(value)
+    if not levels:
+        return "…"
+    if isinstance(value, dict):
+        pairs = itertools.islice(value.items(), 20)
+        parts = [f"{_text(key, levels - 1)}: {_text(item, levels - 1)}" for key, item in pairs]
+    else:
+        parts = [_text(item, levels - 1) for item in itertools.islice(value, 20)]
+    alone = "," if len(parts) == 1 and brackets == "()" else ""
+    return f"{brackets[0]}{', '.join(parts)}{alone}{brackets[1]}"

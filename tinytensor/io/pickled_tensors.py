@@ -10,6 +10,7 @@ Source: the documentation of torch.save, "Serialization semantics", and files th
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from .. import dtypes
 from ..engine.core import version_of
 from ..errors import DtypeError, a_kind_of
 from ..tensors.tensor import Tensor
-from .files import byte_count, settled, short
+from .files import MOST_AXES, byte_count, settled, short
 from .unpickler import (
     NUMPY,
     Function,
@@ -163,13 +164,15 @@ class PickledTensor(StandIn):
     ) -> None:
         if not isinstance(storage, Storage | Part):
             raise ValueError(f"a tensor lies on {a_kind_of(storage)}, not a storage")
-        for numbers in (shape, strides, (offset,)):
-            if type(numbers) is not tuple or not all(type(n) is int and n >= 0 for n in numbers):
-                raise ValueError(f"a tensor's shape, strides or offset is {short(numbers)}")
-        if len(shape) != len(strides):
+        if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
             raise ValueError(f"a tensor of shape {short(shape)} has strides {short(strides)}")
+        if len(shape) > MOST_AXES:
+            raise ValueError(f"a tensor has {len(shape)} axes, more than {MOST_AXES}")
+        if not all(type(n) is int and 0 <= n <= sys.maxsize for n in (*shape, *strides, offset)):
+            numbers = short((shape, strides, offset))
+            raise ValueError(f"a tensor's shape, strides and offset are {numbers}")
         metadata = {} if metadata is None else metadata
-        if not isinstance(metadata, dict) or not {"conj", "neg"}.issuperset(metadata):
+        if not isinstance(metadata, dict) or not metadata.keys() <= {"conj", "neg"}:
             raise ValueError(f"a tensor has metadata {short(metadata)}")
         self.dtype = storage.dtype if dtype is None else dtype
         if not isinstance(self.dtype, np.dtype | Absent):

@@ -213,13 +213,10 @@ def _tar_storages(files: dict[str, bytes], objects: dict[Any, Any]) -> None:
         if not isinstance(views, list):
             raise ValueError(f"its parts of storages are {short(views)}")
         for view in views:
-            if (
-                type(view) is not tuple
-                or len(view) != 4
-                or type(objects.get(view[1])) is not Storage
-            ):
+            root = view[1] if type(view) is tuple and len(view) == 4 else None
+            if type(objects.get(_whole(root))) is not Storage:
                 raise ValueError(f"a part of a storage is {short(view)}")
-            objects[_whole(view[0])] = Part(objects[view[1]], *view[2:])
+            objects[_whole(view[0])] = Part(objects[root], *view[2:])
     except (ValueError, TypeError) as error:
         raise ValueError(f"storages: {error}") from error
 

@@ -42,7 +42,9 @@ UNFOLDED = 64  # elements for a byte, if each reference is followed
 WIDEST_KEY = 2048  # bits: Python hashes an int anew each time
 # Bytes of an empty container.
 COSTS: dict[type, int] = {list: 64, tuple: 64, dict: 64, set: 256, frozenset: 256}
-COPIES = bytes | str | set | frozenset | dict  # what a function may make of what there is already
+COPIES = (
+    bytes | str | tuple | set | frozenset | dict
+)  # what a function may make of what there is already
 
 Persistent = Callable[[Any], Any]
 
@@ -518,11 +520,13 @@ class PickledDtype(StandIn):
 
     def __init__(self, code: Any, *arguments: Any) -> None:
         code = code.decode("ascii") if isinstance(code, bytes) else code
-        if code not in self.CODES:
+        if not isinstance(code, str) or code not in self.CODES:  # a tuple may be long to hash
             raise ValueError(f"an array has dtype {short(code)}")
         self.dtype = np.dtype(code)
 
     def build(self, state: Any) -> None:
+        if type(state) is not tuple or len(state) < 2:
+            raise ValueError(f"a dtype's state is {short(state)}")
         order = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
         if order not in ("<", ">", "|", "="):
             raise ValueError(f"a byte order is {short(order)}")
