@@ -1,4 +1,4 @@
-"""A small run of the mutations, as each format has them; `python -m tests.io.mutations` has more."""
+"""A small run of the mutations of each format; `python -m tests.io.mutations` has more."""
 
 import pytest
 

@@ -527,7 +527,7 @@ class PickledDtype(StandIn):
     def build(self, state: Any) -> None:
         if type(state) is not tuple or len(state) < 2:
             raise ValueError(f"a dtype's state is {short(state)}")
-        order = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
+        order: Any = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
         if order not in ("<", ">", "|", "="):
             raise ValueError(f"a byte order is {short(order)}")
         self.dtype = self.dtype.newbyteorder(order)
