@@ -243,7 +243,7 @@ def short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 
-_BRACKETS = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", dict: "{}"}
+_BRACKETS: dict[type, str] = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", dict: "{}"}
 
 
 def _text(value: Any, levels: int) -> str:
