@@ -205,8 +205,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         counts = killed(arguments.kills, arguments.seed, Path(folder), print)
     print(
-        f"{counts['kills']} kills ({counts['within a save']} within a save) in {counts['runs']} runs,"
-        f" {counts['resumed']} times resumed:"
+        f"{counts['kills']} kills, {counts['within a save']} of them within a save, in"
+        f" {counts['runs']} runs; {counts['resumed']} times resumed:"
         f" every step bitwise the whole run's; {counts['checkpoints']} checkpoints read, all whole"
     )
 
