@@ -30,13 +30,12 @@ from sklearn.svm import SVC
 
 import tinytensor as tt
 from tinytensor import nn
-from tinytensor.data import DataLoader, RandomAffine, TensorDataset
+from tinytensor.data import DataLoader, ImageFolder, RandomAffine, TensorDataset, read_image
 from tinytensor.models import MTCNN, ConvNormActivation
 from tinytensor.optim.lr_scheduler import CosineAnnealingLR
 from tinytensor.train import fit, predict
 
 LANDMARKS = ("left eye", "right eye", "nose", "left of mouth", "right of mouth")
-PICTURES = {".jpg", ".jpeg", ".png", ".pgm", ".ppm", ".bmp", ".webp", ".tif", ".tiff"}
 SIDE = 48  # of the pictures that are compared
 
 # --- Finding faces -----------------------------------------------------------------------------
@@ -142,18 +141,22 @@ def train(model, images, labels, augment, seed, epochs):
 # --- One person or two -------------------------------------------------------------------------
 
 
-def read_people(folder):
-    """Pictures (N, 1, SIDE, SIDE) in [0, 1], grey, and the number of the person on each."""
-    images, people = [], []
-    folders = sorted(path for path in Path(folder).iterdir() if path.is_dir())
-    for person, of_one in enumerate(folders):
-        for path in sorted(p for p in of_one.iterdir() if p.suffix.lower() in PICTURES):
-            picture = ImageOps.exif_transpose(Image.open(path)).convert("L")
-            images.append(np.asarray(ImageOps.fit(picture, (SIDE, SIDE)), np.float32) / 255)
-            people.append(person)
-    if len(set(people)) < 4:
-        sys.exit(f"faces.py: {folder} has no folders of pictures of four people or more")
-    return np.stack(images)[:, None], np.array(people)
+def read_people(folder, middle):
+    """Grey pictures (N, 1, SIDE, SIDE) in [0, 1] of all people with two of them or more, and whose
+    each is, as a number. ``middle`` is the share of a side, around the centre, that counts."""
+
+    def face(path):
+        picture = Image.fromarray(read_image(path, "L")[0])
+        return ImageOps.fit(picture, (SIDE, SIDE), bleed=(1 - middle) / 2)
+
+    found = ImageFolder(folder, loader=face)
+    counts = np.bincount(found.targets)
+    samples = [found[i] for i, person in enumerate(found.targets) if counts[person] > 1]
+    if len({person for _, person in samples}) < 4:
+        sys.exit(f"faces.py: in {folder} there are not four people with two pictures or more")
+    images = np.stack([np.asarray(picture, np.float32) / 255 for picture, _ in samples])
+    people = np.unique([person for _, person in samples], return_inverse=True)[1]
+    return images[:, None], people
 
 
 class Embedding(nn.Module):
@@ -189,8 +192,7 @@ class PeopleBatches:
         self.images, self.people, self.count, self.steps = images, people, count, steps
         self.rng = np.random.default_rng(seed)
         self.augment = RandomAffine(degrees=8, shift=3, scale=0.1, generator=seed)
-        every = np.unique(people)
-        self.those = [p for p in every if (people == p).sum() > 1]
+        self.those = np.unique(people)
 
     def __len__(self):
         return self.steps
@@ -206,9 +208,9 @@ class PeopleBatches:
             yield tt.tensor(images), tt.tensor(self.people[places])
 
 
-def compare_people(folder, epochs, steps, out):
+def compare_people(folder, middle, epochs, steps, out):
     """Train an embedding on three quarters of the people, and judge pairs of the others by it."""
-    images, people = read_people(folder)
+    images, people = read_people(folder, middle)
     rng = np.random.default_rng(0)
     names = rng.permutation(people.max() + 1)
     unseen = np.isin(people, names[: max(2, len(names) // 4)])
@@ -234,10 +236,13 @@ def compare_people(folder, epochs, steps, out):
     tt.save(out / "faces_embedding.safetensors", model.state_dict())
 
 
-def pair_distances(codes, people):
-    """The distances of all pairs, and whether both are of one person."""
+def pair_distances(codes, people, most=2000):
+    """The distances of all pairs of unit vectors, of so many at most, and whether both are of one
+    person."""
+    codes, people = codes[:most], people[:most]
     one, other = np.triu_indices(len(codes), 1)
-    return np.linalg.norm(codes[one] - codes[other], axis=1), people[one] == people[other]
+    cosines = (codes @ codes.T)[one, other]
+    return np.sqrt(np.maximum(2 - 2 * cosines, 0)), people[one] == people[other]
 
 
 def balanced(said, same):
@@ -277,6 +282,9 @@ def main():
     parser.add_argument("--weights", type=Path, help="facenet-pytorch's wheel, or its folder")
     parser.add_argument("--json", action="store_true", help="print the faces as JSON alone")
     parser.add_argument("--train", nargs="?", const="", metavar="FOLDER", help="train on faces")
+    parser.add_argument(
+        "--middle", type=float, default=1.0, help="share of a picture's side; LFW: about 0.5"
+    )
     parser.add_argument("--epochs", type=int, help="default: 40, and 30 for triplets")
     parser.add_argument("--quick", action="store_true", help="all of it, shortened")
     parser.add_argument("--threads", type=int, help="default: one for each core")
@@ -288,19 +296,23 @@ def main():
 
     if arguments.train is None:
         weights = arguments.weights or weights_on_this_machine()
-        if weights is None:
-            sys.exit("faces.py: no weights; `pip download --no-deps facenet-pytorch` brings them")
-        find_faces(arguments.image, weights, arguments.out, arguments.json)
+        if weights is not None:
+            find_faces(arguments.image, weights, arguments.out, arguments.json)
+        else:
+            missing = "no weights; `pip download --no-deps facenet-pytorch` brings them"
+            if not arguments.quick:
+                sys.exit(f"faces.py: {missing}")
+            print(f"finding faces is left out: {missing}")
     quick = arguments.quick
     if arguments.train is not None or quick:
         tell_faces(arguments.epochs or (10 if quick else 40), folds=1 if quick else 5)
     if arguments.train:
         epochs = arguments.epochs or (1 if quick else 30)
-        compare_people(arguments.train, epochs, 50, arguments.out)
+        compare_people(arguments.train, arguments.middle, epochs, 50, arguments.out)
     elif quick:
         with tempfile.TemporaryDirectory() as folder:
             drawn_people(folder)
-            compare_people(folder, 2, 10, arguments.out)
+            compare_people(folder, 1.0, 2, 10, arguments.out)
 
 
 if __name__ == "__main__":
