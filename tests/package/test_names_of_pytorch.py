@@ -26,9 +26,20 @@ LEAST = {
 }  # that work, of those in the table
 
 
+EXAMPLES = {
+    "Tensor": lambda: tt.zeros(2, 2),
+    "Module": lambda: tt.nn.Linear(2, 2),
+    "Optimizer": lambda: tt.optim.SGD([tt.nn.Parameter(tt.zeros(2))]),
+    "Sequential": lambda: tt.nn.Sequential(),
+    "ModuleList": lambda: tt.nn.ModuleList(),
+    "ModuleDict": lambda: tt.nn.ModuleDict(),
+}
+
+
 def place_of(name):
-    if name == "Tensor":
-        return tt.zeros(2, 2)
+    """A namespace, or what has the methods of a class."""
+    if name in EXAMPLES:
+        return EXAMPLES[name]()
     return importlib.import_module("tinytensor" if name == "torch" else f"tinytensor.{name}")
 
 

@@ -73,6 +73,12 @@ class _Numbered(Module):
             self.append(module)
         return self
 
+    def pop(self, index: int = -1) -> Module:
+        """Take a module out and return it."""
+        module = vars(self)[self._name_of(index)]
+        del self[index]
+        return module
+
     def insert(self, index: int, module: Module) -> Self:
         """Put a module before the one at ``index``."""
         items = self._items()
@@ -203,6 +209,11 @@ class ModuleDict(Module):
     def items(self) -> list[tuple[str, Module]]:
         """Pairs of a name and its module."""
         return [(name, self[name]) for name in self.keys()]
+
+    def clear(self) -> None:
+        """Take all modules out."""
+        for name in self.keys():
+            delattr(self, name)
 
     def pop(self, name: str) -> Module:
         """Take a module out and return it."""

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, Self, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from ..dtypes import _bfloat16, is_floating, same_kind
+from ..dtypes import _bfloat16, is_floating
 from ..engine.hooks import RemovableHandle
-from ..errors import ShapeError, a_kind_of
+from ..errors import a_kind_of
+from ..ops.ways import WAYS, way_of
 from ..tensors.namespace_info import target
 from ..tensors.tensor import Tensor
 from .calls import check_inputs, locate
-from .loading import array_of, contradictions, overwrite, read_only
 from .module_hooks import ForwardHook, call_with_hooks, register
-from .parameter import Parameter, UninitializedBuffer, UninitializedParameter
+from .parameter import Parameter
+from .states import EMPTY, Stateful, joined
 
 __all__ = ["Module"]
 
@@ -31,15 +33,6 @@ class HasForward(Protocol[P, Out]):
 
     def forward(self, *args: P.args, **kwargs: P.kwargs) -> Out: ...
 
-
-class IncompatibleKeys(NamedTuple):
-    """What :meth:`Module.load_state_dict` did not find, and what it had no place for."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-
-EMPTY = (UninitializedParameter, UninitializedBuffer)
 
 # The files of the layers that have parameters, which PyTorch's make on a device and of a dtype. A
 # layer elsewhere says ``parameters=True`` of itself.
@@ -63,7 +56,7 @@ def _made_of(init: Callable[..., None]) -> Callable[..., None]:
     return make
 
 
-class Module:
+class Module(Stateful):
     """The base class of layers and models.
 
     A subclass makes its parameters and layers in ``__init__`` and computes in ``forward``. An
@@ -107,6 +100,7 @@ class Module:
             _backward_pre_hooks={},
             _backward_hooks={},
             _hooked=False,
+            _state_hooks={},
         )
         return self
 
@@ -140,6 +134,13 @@ class Module:
             or self._backward_hooks
             or self._backward_pre_hooks
         )
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            error = f"{type(self).__name__!r} object has no attribute {name!r}"
+            way = f": {way_of('Module', name)}" if name in WAYS["Module"] else ""
+            raise AttributeError(error + way, name=name, obj=self)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
@@ -278,7 +279,7 @@ class Module:
         yield prefix, self
         for name, value in list(vars(self).items()):
             if isinstance(value, Module):
-                yield from value.named_modules(memo, _join(prefix, name), remove_duplicate)
+                yield from value.named_modules(memo, joined(prefix, name), remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it."""
@@ -330,7 +331,7 @@ class Module:
             for name, part in own(module):
                 if not remove_duplicate or id(part) not in seen:
                     seen.add(id(part))
-                    yield _join(path, name), part
+                    yield joined(path, name), part
 
     def get_submodule(self, target: str) -> Module:
         """The module of a dotted name, such as ``"layers.0.linear"``; ``""`` is this module."""
@@ -343,6 +344,39 @@ class Module:
                 )
             module = child
         return module
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put ``module`` in the place of a dotted name, such as ``"layers.0.linear"``. Only with
+        ``strict`` there must be one.
+
+        >>> import tinytensor as tt
+        >>> net = tt.nn.Sequential(tt.nn.Linear(2, 3), tt.nn.ReLU())
+        >>> net.set_submodule("1", tt.nn.Tanh())
+        >>> net[1]
+        Tanh()
+        """
+        path, _, name = target.rpartition(".")
+        if not name:
+            raise ValueError(f"set_submodule: {target!r} is no name of a module")
+        if not isinstance(module, Module):
+            raise TypeError(f"set_submodule: {target!r} is {a_kind_of(module)}, not a Module")
+        parent = self.get_submodule(path)
+        current = vars(parent).get(name)
+        if not isinstance(current, Module) and (strict or hasattr(parent, name)):
+            raise AttributeError(
+                f"set_submodule: {target!r}: {type(parent).__name__} has no module {name!r}"
+            )
+        setattr(parent, name, module)
+
+    @property
+    def _parameters(self) -> Mapping[str, Parameter]:
+        """The parameters directly in this module, to read."""
+        return MappingProxyType({k: v for k, v in vars(self).items() if isinstance(v, Parameter)})
+
+    @property
+    def _modules(self) -> Mapping[str, Module]:
+        """The modules directly in this one, to read."""
+        return MappingProxyType({k: v for k, v in vars(self).items() if isinstance(v, Module)})
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter of a dotted name, such as ``"layers.0.weight"``."""
@@ -364,119 +398,6 @@ class Module:
                 f"get_buffer: {target!r}: {type(module).__name__} has no buffer {name!r}"
             )
         return getattr(module, name)
-
-    # --- State -------------------------------------------------------------------------------
-
-    def _named_state(self) -> Iterator[tuple[str, Tensor]]:
-        """Parameters and persistent buffers as they are, under each of their names."""
-        for path, module in self.named_modules(remove_duplicate=False):
-            for name, value in vars(module).items():
-                if isinstance(value, Parameter):
-                    yield _join(path, name), value
-            for name, persistent in module._buffers.items():
-                if persistent and getattr(module, name) is not None:
-                    yield _join(path, name), getattr(module, name)
-
-    def state_dict(self, prefix: str = "") -> dict[str, Tensor]:
-        """All parameters and persistent buffers by dotted name, detached; they share the memory.
-
-        The names, shapes and layouts are PyTorch's.
-
-        >>> import tinytensor as tt
-        >>> list(tt.nn.BatchNorm1d(3).state_dict())
-        ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked']
-        """
-        return {prefix + name: tensor.detach() for name, tensor in self._named_state()}
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True
-    ) -> IncompatibleKeys:
-        """Overwrite parameters and persistent buffers by the arrays of ``state_dict``, in place.
-
-        The values may be tensors, ndarrays, or whatever else NumPy can read (CPU tensors of
-        PyTorch). Unless ``strict``, missing and unexpected keys are no error, but returned. If
-        there is any error nothing has been changed: KeyError for keys, ShapeError for shapes,
-        TypeError for dtypes, ValueError for memory that is read-only, or that tensors share which
-        are given different values.
-        """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"load_state_dict: {a_kind_of(state_dict)} is no state_dict")
-        own = dict(self._named_state())
-        grown: dict[Module, Module] = {}  # lazy layers, and what they become by these arrays
-        for path, module in self.named_modules(remove_duplicate=False):
-            made = grown[module] if module in grown else module._expected(path, state_dict)
-            if made is not None:
-                grown[module] = made
-                parts = ((_join(path, name), part) for name, part in made._named_state())
-                own.update((name, part) for name, part in parts if isinstance(own[name], EMPTY))
-        missing = [name for name in own if name not in state_dict]
-        if missing:
-            versions = getattr(state_dict, "_metadata", {})  # of a state_dict of PyTorch's
-            older = {
-                _join(path, name)
-                for path, module in self.named_modules(remove_duplicate=False)
-                if versions.get(path, {}).get("version", 1) < 2
-                for name in module._newer
-            }
-            missing = [name for name in missing if name not in older]
-        unexpected = [name for name in state_dict if name not in own]
-        shared = [name for name in own if name in state_dict]
-        emptied = [
-            name
-            for name in shared
-            if isinstance(state_dict[name], EMPTY) and not isinstance(own[name], EMPTY)
-        ]
-        arrays = {
-            name: array_of(name, state_dict[name])
-            for name in shared
-            if not isinstance(state_dict[name], EMPTY)
-        }
-        misshapen = [
-            f"{name} is {array.shape}, but the module's is {own[name].shape}"
-            if not isinstance(own[name], EMPTY)
-            else f"{name} is {array.shape}, which leads to no shape for a lazy layer"
-            for name, array in arrays.items()
-            if isinstance(own[name], EMPTY) or array.shape != own[name].shape
-        ]
-        uncastable = [
-            f"{name} is {array.dtype}, but the module's is {own[name].dtype}"
-            for name, array in arrays.items()
-            if not same_kind(array.dtype, own[name].dtype)
-        ]
-        locked = [] if misshapen else read_only({name: own[name] for name in arrays})
-        torn = [] if misshapen or uncastable else contradictions(own, arrays)
-        complaints = [
-            f"  {what}: {', '.join(map(str, names))}"
-            for what, names in (
-                ("missing", missing if strict else []),
-                ("unexpected", unexpected if strict else []),
-                ("wrong shape", misshapen),
-                ("wrong dtype", uncastable),
-                ("saved before a lazy layer knew its shape", emptied),
-                ("read-only memory", locked),
-                ("different values for one memory", torn),
-            )
-            if names
-        ]
-        if complaints:
-            kind: type[Exception] = ShapeError if misshapen else TypeError
-            if not misshapen and not uncastable:
-                kind = ValueError if locked or torn or emptied else StateDictKeyError
-            raise kind(
-                "\n".join([f"load_state_dict: {type(self).__name__} cannot take it:", *complaints])
-            )
-        overwrite(own, arrays, "load_state_dict")
-        for module, made in grown.items():
-            module._become(made)
-        return IncompatibleKeys(missing, unexpected)
-
-    def _expected(self, path: str, state: Mapping[str, Any]) -> Module | None:
-        """What a lazy layer that has the name ``path`` becomes by the arrays of a state_dict."""
-        return None
-
-    def _become(self, made: Module) -> None:
-        """Be what :meth:`_expected` returned."""
-        raise NotImplementedError
 
     # --- Modes -------------------------------------------------------------------------------
 
@@ -548,6 +469,14 @@ class Module:
         """``to(dst_type)``."""
         return self.to(dst_type)
 
+    def to_empty(self, *, device: Any = None, recurse: bool = True) -> Self:
+        """Give parameters and buffers new memory, whose values are undefined."""
+        target("to_empty", (), None, device)
+        for tensor in (*self.parameters(recurse), *self.buffers(recurse)):
+            if not isinstance(tensor, EMPTY):
+                tensor.data = np.empty_like(tensor.value)
+        return self
+
     def cpu(self) -> Self:
         """This module, which is on the only device."""
         return self
@@ -571,13 +500,6 @@ class Module:
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines + children) + "\n)"
 
 
-class StateDictKeyError(KeyError):
-    """Keys of a ``state_dict`` that a module misses or does not know."""
-
-    def __str__(self) -> str:  # a KeyError would show its message's repr
-        return str(self.args[0])
-
-
 def zero_grad(parameters: Iterable[Tensor], set_to_none: bool) -> None:
     """Set every ``grad`` to None, or overwrite it by zeros."""
     for parameter in parameters:
@@ -587,7 +509,3 @@ def zero_grad(parameters: Iterable[Tensor], set_to_none: bool) -> None:
             parameter.grad = Tensor(np.zeros_like(parameter.grad.value))
         else:
             parameter.grad.zero_()
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name

@@ -115,6 +115,14 @@ WAYS: dict[str, dict[str, str]] = {
         "vmap": "tt.func.vmap",
         "vander": "tt.linalg.vander(x), whose powers ascend; tt.flip(…, -1) has torch.vander's.",
     },
+    "Module": {
+        "compile": "there is nothing to compile: ops are compiled.",
+        "cuda": "there is only the device 'cpu'.",
+        "ipu": "there is only the device 'cpu'.",
+        "register_backward_hook": "module.register_full_backward_hook",
+        "share_memory": "a tensor's memory is an ndarray's: multiprocessing.shared_memory",
+        "xpu": "there is only the device 'cpu'.",
+    },
     "tinytensor.fft": {},
     "tinytensor.linalg": {},
     "tinytensor.nn": {

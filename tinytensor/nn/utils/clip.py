@@ -13,10 +13,14 @@ from ...tensors.tensor import Tensor
 
 
 def get_total_norm(
-    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+    tensors: Tensor | Iterable[Tensor],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
 ) -> Tensor:
     """The p-norm of all elements of all tensors, as if they were one vector; p = inf: the largest.
     It has the dtype of the first; of 16-bit or complex tensors it is float32 or float64.
+    ``foreach``, which chooses among PyTorch's implementations, changes nothing here or below.
 
     >>> import tinytensor as tt
     >>> tt.nn.utils.get_total_norm([tt.tensor([3.0]), tt.tensor([[4.0]])])
@@ -62,6 +66,7 @@ def clip_grad_norm_(
     max_norm: float,
     norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
 ) -> Tensor:
     """Scale all gradients, in place, such that their total norm is at most ``max_norm``.
 
@@ -81,15 +86,33 @@ def clip_grad_norm_(
     norm = total.item()
     if math.isinf(norm):  # in the dtype of the gradients: in float64 it may have a number
         norm = _total(grads, norm_type)
+    _scale("clip_grad_norm_", grads, max_norm, norm)
+    return total
+
+
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    total_norm: Tensor | float,
+    foreach: bool | None = None,
+) -> None:
+    """Scale all gradients, in place, by ``max_norm / total_norm`` if that is below 1: the second
+    half of :func:`clip_grad_norm_`, after :func:`get_total_norm`."""
+    max_norm = number("clip_grads_with_norm_", "max_norm", max_norm, 0)
+    _scale("clip_grads_with_norm_", _grads(parameters), max_norm, float(total_norm))
+
+
+def _scale(by: str, grads: list[Tensor], max_norm: float, norm: float) -> None:
     factor = max_norm / (norm + 1e-6)
     if not factor >= 1:  # NaN scales too, as in PyTorch: bad gradients stay visible
         for grad in grads:
             np.copyto(grad.value, wide(grad.value) * factor, casting="same_kind")
-            grad.changed("clip_grad_norm_")
-    return total
+            grad.changed(by)
 
 
-def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+def clip_grad_value_(
+    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
+) -> None:
     """Bring every element of every gradient, in place, into ±``clip_value``."""
     clip_value = number("clip_grad_value_", "clip_value", clip_value, 0)
     for grad in _grads(parameters):

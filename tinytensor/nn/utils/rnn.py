@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,15 @@ from ...ops.checks import integers
 from ...ops.shape import pad_constant
 from ...tensors.tensor import Tensor
 
-__all__ = ["PackedSequence", "pack_padded_sequence", "pad_packed_sequence", "pad_sequence"]
+__all__ = [
+    "PackedSequence",
+    "pack_padded_sequence",
+    "pack_sequence",
+    "pad_packed_sequence",
+    "pad_sequence",
+    "unpack_sequence",
+    "unpad_sequence",
+]
 
 
 class PackedSequence(NamedTuple):
@@ -107,17 +115,23 @@ def pad_packed_sequence(
 
 
 def pad_sequence(
-    sequences: Sequence[Tensor], batch_first: bool = False, padding_value: float = 0.0
+    sequences: Sequence[Tensor],
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    padding_side: Literal["right", "left"] = "right",
 ) -> Tensor:
     """Sequences (L, …) beside each other: (T, B, …), or (B, T, …) if ``batch_first``.
 
-    T is the longest L; behind its end a sequence is ``padding_value``.
+    T is the longest L; behind its end a sequence is ``padding_value``, or before its beginning
+    with ``padding_side="left"``.
 
     >>> import tinytensor as tt
     >>> tt.nn.utils.rnn.pad_sequence([tt.tensor([1, 2, 3]), tt.tensor([4])], batch_first=True)
     tensor([[1, 2, 3],
             [4, 0, 0]])
     """
+    if padding_side not in ("right", "left"):
+        raise ValueError(f"pad_sequence: padding_side is {padding_side!r}, not 'right' or 'left'")
     kinds = {(x.ndim > 0, *x.shape[1:]) for x in sequences}
     if len(kinds) != 1 or not kinds.pop()[0]:
         raise ShapeError(
@@ -126,5 +140,50 @@ def pad_sequence(
         )
     longest = max(len(x) for x in sequences)
     rest = [(0, 0)] * (sequences[0].ndim - 1)
-    padded = [pad_constant(x, [(0, longest - len(x)), *rest], padding_value) for x in sequences]
+    left = padding_side == "left"
+    padded = [
+        pad_constant(x, [(n, 0) if left else (0, n), *rest], padding_value)
+        for x, n in ((x, longest - len(x)) for x in sequences)
+    ]
     return ops.stack(padded, 0 if batch_first else 1)
+
+
+def unpad_sequence(
+    padded_sequences: Tensor, lengths: Any, batch_first: bool = False
+) -> list[Tensor]:
+    """The sequences of ``padded_sequences`` (T, B, …), or (B, T, …) if ``batch_first``, each up to
+    its length: what :func:`pad_sequence` was given.
+
+    >>> import tinytensor as tt
+    >>> tt.nn.utils.rnn.unpad_sequence(tt.tensor([[1, 4], [2, 0]]), [2, 1])
+    [tensor([1, 2]), tensor([4])]
+    """
+    if padded_sequences.ndim < 2:
+        shape = padded_sequences.shape
+        raise ShapeError(f"unpad_sequence: needs axes of steps and of the batch: it is {shape}")
+    x = padded_sequences if batch_first else ops.swapaxes(padded_sequences, 0, 1)
+    sizes = integers("unpad_sequence", "lengths", lengths)
+    if sizes.shape != x.shape[:1]:
+        raise ShapeError(
+            f"unpad_sequence: needs a length for each of {len(x)} sequences, not {lengths}"
+        )
+    if sizes.size and (sizes.min() < 0 or sizes.max() > x.shape[1]):
+        raise ValueError(f"unpad_sequence: lengths must be in 0 … {x.shape[1]}, not {lengths}")
+    return [x[i, :n] for i, n in enumerate(sizes.tolist())]
+
+
+def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
+    """Pack sequences (L, …), no longer than those before them unless ``enforce_sorted`` is False.
+
+    >>> import tinytensor as tt
+    >>> tt.nn.utils.rnn.pack_sequence([tt.tensor([1, 3, 5]), tt.tensor([2, 4])]).data
+    tensor([1, 2, 3, 4, 5])
+    """
+    lengths = [len(x) for x in sequences]
+    return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
+
+
+def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
+    """The sequences that :func:`pack_sequence` was given."""
+    padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
+    return unpad_sequence(padded, lengths, batch_first=True)
