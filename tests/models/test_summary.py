@@ -114,6 +114,14 @@ def test_shared_modules_count_once():
     assert found.multiply_adds == 36
 
 
+def test_lazy_modules_get_their_shapes_and_no_averages():
+    lazy = [nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(3)]
+    found = summary(nn.Sequential(*lazy), tt.rand((2, 1, 6, 6)), mode="train")
+    assert [row.kind for row in found.rows[1:]] == ["Conv2d", "BatchNorm2d", "Flatten", "Linear"]
+    assert [row.parameters for row in found.rows] == [243, 40, 8, 0, 195]
+    assert not lazy[1].running_mean.numpy().any()
+
+
 def test_table():
     found = summary(resnet18(num_classes=10), (1, 3, 32, 32), depth=1)
     lines = str(found).splitlines()

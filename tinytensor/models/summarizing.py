@@ -16,7 +16,8 @@ from ..engine.grad_mode import enable_grad
 from ..engine.observers import Observer
 from ..engine.operation import observing
 from ..nn import Module
-from ..nn.evaluating import in_mode
+from ..nn.evaluating import evaluating, in_mode
+from ..nn.lazy import UNINITIALIZED
 from ..random import get_rng_state, set_rng_state
 from ..tensors.creation import zeros
 from ..tensors.tensor import Tensor
@@ -167,6 +168,9 @@ def summary(
     if mode not in ("eval", "train"):
         raise ValueError(f"summary: mode is 'eval' or 'train', not {mode!r}")
     args, kwargs = _arguments(input, dtype)
+    if any(isinstance(x, UNINITIALIZED) for x in [*model.parameters(), *model.buffers()]):
+        with evaluating(model):
+            model(*args, **kwargs)  # which gives lazy layers their shapes
     watch = _Watch(model)
     with _as_before(model), in_mode(model, mode == "train"), watch, enable_grad():
         model(*args, **kwargs)
@@ -192,7 +196,8 @@ class _Watch(Observer):
         self.modules = list(model.modules())
         self.rows: list[Row] = []
         self.inside: list[Row] = []  # the modules whose calls have begun, the outermost first
-        self.seen: set[int] = set()
+        self.places: list[int] = []  # their places among the rows
+        self.first: dict[int, int] = {}  # by the id of a parameter: the row that it counts in
         self.ledger = saved_memory()
         self.stack = ExitStack()
 
@@ -210,20 +215,21 @@ class _Watch(Observer):
         self.stack.close()
 
     def begin(self, module: Module, args: Any) -> None:
-        row = Row(self.names[id(module)], type(module).__name__, len(self.inside))
-        for parameter in module.parameters():
-            if id(parameter) not in self.seen:
-                row.parameters += parameter.size
-                row.trainable += parameter.size * parameter.requires_grad
-        row.saved_bytes = -self.ledger.total
-        self.rows.append(row)
+        row = Row(self.names[id(module)], "", len(self.inside), saved_bytes=-self.ledger.total)
         self.inside.append(row)
+        self.places.append(len(self.rows))
+        self.rows.append(row)
 
     def end(self, module: Module, args: Any, output: Any) -> None:
-        row = self.inside.pop()
+        """A lazy module has become another one, with parameters, by now."""
+        row, place = self.inside.pop(), self.places.pop()
+        row.kind = type(module).__name__
+        for parameter in module.parameters():
+            if self.first.setdefault(id(parameter), place) >= place:
+                row.parameters += parameter.size
+                row.trainable += parameter.size * parameter.requires_grad
         row.saved_bytes += self.ledger.total
         row.output_shape = _shapes(output)
-        self.seen.update(map(id, module.parameters()))
 
     def called(self, op: Any, args: Any, static: Any, outputs: Any, node: Any) -> None:
         cost = multiply_adds(op, args, outputs)
