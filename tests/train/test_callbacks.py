@@ -29,6 +29,8 @@ from tinytensor.train import (
 )
 from tinytensor.train.callbacks import EVENTS
 
+pytestmark = pytest.mark.no_c
+
 
 def run(epochs: int = 2, batches: int = 3, **settings: Any) -> tuple[nn.Module, History]:
     tt.manual_seed(0)
@@ -172,6 +174,17 @@ def test_metrics_by_name_and_their_names() -> None:
         run(metrics=["accuracy", Accuracy(threshold=0.5)])
     with pytest.raises(TypeError, match="a metric is an int"):
         run(metrics=[3])
+
+
+def test_a_metric_that_counts_nothing_at_first() -> None:
+    """The bar does without it; at the end of an epoch it is an error."""
+    x = tt.ones(4, 3)
+    batches = [(x, tt.ones(4, dtype=tt.int64)), (x, tt.zeros(4, dtype=tt.int64))]
+    metric = Accuracy(ignore_index=1)
+    _, history = run(1, loader=batches, metrics=metric, progress=True)
+    assert history["accuracy"][0] in (0.0, 1.0)
+    with pytest.raises(ValueError, match="accuracy: there were no samples"):
+        run(1, loader=batches[:1], metrics=metric, progress=True)
 
 
 def test_batches_of_other_forms() -> None:

@@ -29,6 +29,8 @@ from tinytensor.train import (
 )
 from tinytensor.train.checkpoints import random_sources, random_states, set_random_states
 
+pytestmark = pytest.mark.no_c
+
 
 class Died(Exception):
     """In the place of a kill."""
@@ -468,6 +470,30 @@ def test_damaged_files_are_refused(tmp_path: Path, rng: np.random.Generator) -> 
     tt.save(path, {"a": tt.ones(2)})
     with pytest.raises(ValueError, match=r"last\.safetensors' is no checkpoint"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
+def test_other_dtypes_go_on(tmp_path: Path, dtype: str) -> None:
+    def train(name: str, *callbacks: Any) -> tuple[nn.Module, History]:
+        tt.manual_seed(0)
+        model = nn.Linear(3, 1).to(getattr(tt, dtype))
+        x = tt.ones(4, 3, dtype=getattr(tt, dtype))
+        optimizer = tt.optim.Adam(model.parameters(), lr=0.1)
+        saving = Checkpoint(tmp_path / name, every_steps=1)
+        batches = [(x, x[:, :1]), (2 * x, x[:, :1])]
+        callbacks = (saving, *callbacks)
+        loss = nn.MSELoss()
+        return model, fit(
+            model, batches, optimizer, loss, 2, callbacks=callbacks, resume=True, progress=False
+        )
+
+    model, history = train("a")
+    with pytest.raises(Died):
+        train("b", DieAt(3))
+    again, same = train("b")
+    assert model.weight.dtype == again.weight.dtype == getattr(tt, dtype)
+    assert killing.crc(model) == killing.crc(again)
+    assert history.repeatable() == same.repeatable()
 
 
 def test_a_checkpoint_is_read_by_others(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from tinytensor.train import (
     top_k_accuracy,
 )
 
+pytestmark = pytest.mark.no_c
+
 
 def over_batches(metric: Metric, outputs: Any, targets: Any, cuts: list[int]) -> Any:
     metric.reset()

@@ -18,6 +18,8 @@ from tinytensor.errors import ShapeError
 from tinytensor.train import History, fit, report
 from tinytensor.train.drawing import grey, line_chart, log_ticks, png, signed, ticks, tiles
 
+pytestmark = pytest.mark.no_c
+
 
 class Page(HTMLParser):
     """Which sections a page has, and all its tags with their attributes."""

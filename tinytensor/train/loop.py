@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from inspect import signature
 from itertools import islice
 from typing import Any
@@ -318,7 +318,8 @@ class Run:
     def _show(self) -> None:
         seconds = max(time.monotonic() - self._began, 1e-9)
         where = f"epoch {self.epoch}/{self.epochs}"
-        self.progress.show(where, self._numbers(), self._sums[1] / seconds)
+        with suppress(ValueError):  # a metric that has counted nothing yet
+            self.progress.show(where, self._numbers(), self._sums[1] / seconds)
 
     # --- Checkpoints -------------------------------------------------------------------------
 
