@@ -228,3 +228,18 @@ def test_prod_with_zeros_to_the_third_order() -> None:
 def test_logsumexp_of_nothing_but_minus_infinity_has_no_slope() -> None:
     got = gradient(lambda x: tt.logsumexp(x, axis=1), [[-np.inf, -np.inf], [0.0, 0.0]])
     np.testing.assert_array_equal(got, [[0, 0], [0.5, 0.5]])
+
+
+def test_a_mean_of_elements_as_another_dtype() -> None:
+    whole = tt.tensor([2**24, 1, 1])
+    for found in (
+        tt.mean(whole, dtype=tt.float64),
+        whole.mean(dtype="float64"),
+        np.mean(whole, dtype=np.float64),
+        whole.mean(dim=0, dtype=tt.float64),
+    ):
+        assert found.dtype == tt.float64
+        assert float(found) == (2**24 + 2) / 3
+    assert whole.mean(0, True, dtype=tt.complex64).shape == (1,)
+    with pytest.raises(tt.DtypeError, match=r"mean: dtype is a floating or a complex one, not int"):
+        whole.mean(dtype=tt.int64)

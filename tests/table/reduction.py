@@ -29,13 +29,22 @@ def _torch_axes(x: Any, axis: Any, keepdims: bool) -> dict[str, Any]:
     return {"dim": tuple(range(x.ndim)) if axis is None else axis, "keepdim": keepdims}
 
 
-for _name, _torch_name in {"sum": "sum", "mean": "mean", "max": "amax", "min": "amin"}.items():
+for _name in ("sum", "mean"):
     row(
         _name,
-        _reduced
-        if _name in ("sum", "mean")
-        else lambda rng: [case(apart(rng, 3, 4, 5), **kwargs) for kwargs in _AXES],
-        torch=lambda torch, x, axis=None, keepdims=False, name=_torch_name: getattr(torch, name)(
+        lambda rng: [
+            *_reduced(rng),
+            case(rng.normal(size=(3, 4)), axis=1, dtype="float64"),
+        ],
+        torch=lambda torch, x, axis=None, keepdims=False, dtype=None, name=_name: getattr(
+            torch, name
+        )(x, **_torch_axes(x, axis, keepdims), dtype=dtype and getattr(torch, dtype)),
+    )
+for _name in ("max", "min"):
+    row(
+        _name,
+        lambda rng: [case(apart(rng, 3, 4, 5), **kwargs) for kwargs in _AXES],
+        torch=lambda torch, x, axis=None, keepdims=False, name=f"a{_name}": getattr(torch, name)(
             x, **_torch_axes(x, axis, keepdims)
         ),
     )

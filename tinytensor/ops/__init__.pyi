@@ -1287,6 +1287,7 @@ def mean(
     x: ArrayLike,
     axis: Axes = None,
     keepdims: bool = False,
+    dtype: Dtype = None,
     *,
     dim: Axes = None,
     keepdim: bool = False,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..kernels.reference import scaling
 from ..kernels.reference.checks import own_axis
 from .annotations import ArrayLike, Axes, Dtype, Tensor
@@ -27,6 +27,7 @@ from .elementary import exp
 from .logic import equal, isclose, not_equal, where
 from .precision import cast
 from .shape import astype, clone, concat, permute_dims, reshape
+from .spelling import with_settings
 
 __all__ = [
     "all",
@@ -73,7 +74,8 @@ expand.grad(g=lambda gg, axis, keepdims: sum(gg, axis, keepdims))
 
 @op(kernel=kernels.mean)
 def mean(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
-    """Σ x / n; NaN for no elements."""
+    """Σ x / n, of the elements as ``dtype`` if one is given, a floating or complex one; NaN for
+    no elements."""
 
 
 def _mean_to_x(g, x_shape, axis, keepdims):
@@ -85,7 +87,20 @@ def _count(from_shape, reduced):
     return math.prod(from_shape) / builtins.max(math.prod(reduced.shape), 1)
 
 
+@op
+def _mean_as(
+    x: ArrayLike, axis: Axes = None, keepdims: bool = False, dtype: Dtype = None
+) -> Tensor:
+    if dtype is not None:
+        x = np.asarray(x).astype(dtype, copy=False)
+        if x.dtype.kind in "biu":
+            raise DtypeError(f"mean: dtype is a floating or a complex one, not {x.dtype}")
+    return kernels.mean(x, axis, keepdims)
+
+
 mean.grad(x=_mean_to_x)
+_mean_as.grad(x=_mean_to_x)
+with_settings(mean, _mean_as)
 
 
 @op
@@ -431,7 +446,7 @@ def diff(
 
 # --- Lanes of a vmap --------------------------------------------------------------------------
 
-for _op in (sum, mean, prod, max, min, any, all, var, std, logsumexp):
+for _op in (sum, mean, _mean_as, prod, max, min, any, all, var, std, logsumexp):
     _op.batched(over_lanes)
 cumprod.batched(along_axis())
 

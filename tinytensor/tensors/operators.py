@@ -224,8 +224,10 @@ class Operators(Variable):
         return sum_op.call((self, axis, keepdims, None), None)
 
     def mean(self, axis: Axes = None, keepdims: bool = False, *,
-             dim: Axes = None, keepdim: bool = False) -> Tensor:
+             dim: Axes = None, keepdim: bool = False, dtype: Dtype = None) -> Tensor:
         """The mean over ``axis``, or PyTorch's ``dim``: see :func:`tinytensor.mean`."""
+        if dtype is not None:
+            return mean_op(self, one_of("mean", axis, dim), keepdim or keepdims, dtype=dtype)
         if dim is not None or keepdim is not False:
             return mean_op(self, one_of("mean", axis, dim), keepdim or keepdims)
         return mean_op.call((self, axis, keepdims), None)
