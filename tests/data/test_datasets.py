@@ -580,9 +580,9 @@ def test_readers_of_text_check_their_arguments():
         stdlib_text,
     ):
         for count in (0, -1, 2.5, "2"):
-            with pytest.raises(ValueError, match=r"must be a number of at least [12], not"):
+            with pytest.raises(ValueError, match=r"must be at least [12], not"):
                 make(count)
-    with pytest.raises(ValueError, match="steps must be a number of at least 0"):
+    with pytest.raises(ValueError, match="steps must be at least 0"):
         RandomWindows(codes, 2, 1, -1)
     with pytest.raises(DtypeError, match="codes must be integers, not float64"):
         Windows(codes / 2, 2)

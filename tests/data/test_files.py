@@ -29,6 +29,8 @@ from tinytensor.data import (
 )
 from tinytensor.errors import DtypeError, ShapeError
 
+pytestmark = pytest.mark.no_c
+
 
 def picture(path: Path, size: tuple[int, int] = (5, 4), mode: str = "RGB", seed: int = 0):
     """Write a picture of (width, height), and return its pixels (H, W[, C])."""

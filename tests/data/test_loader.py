@@ -34,6 +34,8 @@ from tinytensor.data import (
 WAYS = [{}, {"num_workers": 1}, {"num_workers": 3, "prefetch_factor": 1}]
 PROCESSES = {"num_workers": 2, "workers": "processes"}
 
+pytestmark = pytest.mark.no_c
+
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:

@@ -27,6 +27,8 @@ from tinytensor.data import (
 )
 from tinytensor.errors import ShapeError
 
+pytestmark = pytest.mark.no_c
+
 # --- Samplers --------------------------------------------------------------------------------
 
 

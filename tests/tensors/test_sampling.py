@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import tinytensor as tt
 from tinytensor.func import vmap
+from tinytensor.random import Source, Stream
 
 
 @pytest.fixture
@@ -200,3 +202,57 @@ def test_draws_have_the_dtype_asked_for(shape: Any, dtype: str) -> None:
     for like in (tt.rand_like, tt.randn_like):
         y = like(tt.zeros(shape, dtype=dtype))
         assert (y.shape, y.dtype) == (shape, dtype)
+
+
+# --- Streams ---------------------------------------------------------------------------------
+
+
+def in_stream(*numbers: int) -> list[float]:
+    with Stream(*numbers):
+        return tt.rand(2).tolist() + tt.randn(1).tolist()
+
+
+def test_draws_in_a_stream_depend_on_its_numbers_alone() -> None:
+    tt.manual_seed(1)
+    before = tt.get_rng_state()
+    first = in_stream(1, 2)
+    assert tt.get_rng_state()["state"]["counter"].tolist() == before["state"]["counter"].tolist()
+    tt.rand(3)
+    assert in_stream(1, 2) == first
+    others = [in_stream(*numbers) for numbers in ((2, 1), (1, 3), (0, 2), (1, 2**64 - 1))]
+    assert len({tuple(draws) for draws in [first, *others]}) == 5
+    with Stream(5, 5):
+        outer = tt.rand(1).item()
+        assert in_stream(1, 2) == first
+        rest = tt.rand(1).item()
+    with Stream(5, 5):
+        assert [tt.rand(1).item(), tt.rand(1).item()] == [outer, rest]
+
+
+def test_a_stream_is_of_its_thread_and_what_is_seeded_in_it_stays_in_it() -> None:
+    tt.manual_seed(1)
+    expected = tt.rand(2).tolist()
+    tt.manual_seed(1)
+    found = []
+    with Stream(1, 2):
+        tt.manual_seed(9)
+        thread = threading.Thread(target=lambda: found.append(tt.rand(1).item()))
+        thread.start()
+        thread.join()
+    found.append(tt.rand(1).item())
+    assert found == expected
+
+
+def test_seeds_within_a_stream() -> None:
+    with Stream(1, 2) as stream:
+        a, b = stream.of_seed(1), stream.of_seed(2)
+        assert a is stream.of_seed(1)
+        assert a.random() != b.random() != stream.generator.random()
+    source = Source(3)
+    drawn = source().random()
+    assert source().random() != drawn
+    assert Source(3)().random() == drawn
+    with Stream(1, 2):
+        inside = source().random()
+    with Stream(1, 2):
+        assert Source(3)().random() == inside != Source(4)().random()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from .buffers import copy_of, empty
 from .transforms import RandomTransform, Range, of_dtype, pair
 
 
@@ -40,25 +41,31 @@ def affine(images: Any, matrices: Any, shifts: Any, fill: float = 0.0) -> np.nda
     grid = np.indices((height, width), np.float32).reshape(2, -1) - centre
     rows, columns = np.moveaxis(matrices @ grid + (centre - shifts[:, :, None]), 1, 0)  # (N, H·W)
 
-    # A border stands for all that is outside.
+    # A border stands for all that is outside. With the channels last, a pixel is one place.
     padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=fill)
-    padded = padded.reshape(n, channels, (height + 2) * (width + 2))
+    pixels = np.moveaxis(padded, 1, 3).reshape(-1, channels)
     rows, columns = np.clip(rows + 1, 0, height + 1), np.clip(columns + 1, 0, width + 1)
     top = np.minimum(rows.astype(np.intp), height)
     left = np.minimum(columns.astype(np.intp), width)
-    down, right = rows - top, columns - left
+    down, right = rows - top.astype(np.float32), columns - left.astype(np.float32)
 
     stride = width + 2
-    corner = top * stride + left
-    out = np.zeros((n, channels, height * width), np.float32)
+    first = np.arange(n)[:, None] * ((height + 2) * stride)
+    corner = (first + top * stride + left).ravel()
+    out = empty((len(corner), channels), np.dtype(np.float32))
+    part, taken = empty(out.shape, out.dtype), empty(out.shape, images.dtype)
+    out.fill(0)
     for offset, weight in (
         (0, (1 - down) * (1 - right)),
         (1, (1 - down) * right),
         (stride, down * (1 - right)),
         (stride + 1, down * right),
     ):
-        out += np.take_along_axis(padded, (corner + offset)[:, None], 2) * weight[:, None]
-    return of_dtype(out.reshape(images.shape), images.dtype)
+        # All places are within; to check that they are takes as long again.
+        pixels.take(corner + offset, 0, taken, "clip")
+        out += np.multiply(taken, weight.reshape(-1, 1), out=part, casting="same_kind")
+    out = np.moveaxis(out.reshape(n, height, width, channels), 3, 1)
+    return of_dtype(copy_of(out), images.dtype)
 
 
 class RandomAffine(RandomTransform):

@@ -9,7 +9,6 @@ import sysconfig
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,13 +16,9 @@ from ..errors import DtypeError, ShapeError
 from ..random import seeded
 from ..tensors.tensor import Tensor
 from .dataset import Dataset
+from .samplers import check_count
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-
-
-def _check_count(owner: str, name: str, value: Any, least: int = 1) -> None:
-    if not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{owner}: {name} must be a number of at least {least}, not {value!r}")
 
 
 class Vocabulary:
@@ -47,7 +42,7 @@ class Vocabulary:
     @classmethod
     def of(cls, text: str, size: int = 96) -> Vocabulary:
         """The ``size`` − 1 most frequent characters of ``text``, and the unknown one."""
-        _check_count("Vocabulary.of", "size", size, least=2)
+        check_count("Vocabulary.of", "size", size, least=2)
         counts = Counter(text)
         counts.pop(UNKNOWN, None)
         by_frequency = sorted(counts, key=lambda c: (-counts[c], c))
@@ -86,7 +81,7 @@ class Windows(Dataset):
         codes = np.asarray(codes)
         stride = length if stride is None else stride
         for name, value in (("length", length), ("stride", stride)):
-            _check_count("Windows", name, value)
+            check_count("Windows", name, value)
         self.codes, self.length, self.stride = codes, length, stride
         if codes.dtype.kind not in "iu":
             raise DtypeError(f"Windows: codes must be integers, not {codes.dtype}")
@@ -125,8 +120,8 @@ class RandomWindows:
         generator: np.random.Generator | int | None = None,
     ) -> None:
         self.windows = Windows(codes, length, stride=1)
-        _check_count("RandomWindows", "batch_size", batch_size)
-        _check_count("RandomWindows", "steps", steps, least=0)
+        check_count("RandomWindows", "batch_size", batch_size)
+        check_count("RandomWindows", "steps", steps, least=0)
         self.batch_size, self.steps = batch_size, steps
         self.generator = seeded(generator)
 
@@ -160,7 +155,7 @@ def stdlib_text(held_out: int = 10) -> tuple[str, str]:
 
     Split by file: every ``held_out``-th file (in sorted order) is held out.
     """
-    _check_count("stdlib_text", "held_out", held_out, least=2)
+    check_count("stdlib_text", "held_out", held_out, least=2)
     parts: tuple[list[str], list[str]] = ([], [])
     for i, path in enumerate(stdlib_sources(), start=1):
         parts[i % held_out == 0].append(path.read_text(encoding="utf-8", errors="replace"))
