@@ -227,7 +227,8 @@ class Operators(Variable):
              dim: Axes = None, keepdim: bool = False, dtype: Dtype = None) -> Tensor:
         """The mean over ``axis``, or PyTorch's ``dim``: see :func:`tinytensor.mean`."""
         if dtype is not None:
-            return mean_op(self, one_of("mean", axis, dim), keepdim or keepdims, dtype=dtype)
+            settings: dict[str, Any] = {"dtype": dtype}  # which a variant of the op takes
+            return mean_op(self, one_of("mean", axis, dim), keepdim or keepdims, **settings)
         if dim is not None or keepdim is not False:
             return mean_op(self, one_of("mean", axis, dim), keepdim or keepdims)
         return mean_op.call((self, axis, keepdims), None)
