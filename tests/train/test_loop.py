@@ -131,6 +131,18 @@ def test_evaluating_restores_the_mode_even_after_an_error():
     assert [module.training for module in frozen.modules()] == [True, True, False]
 
 
+def test_frozen_parts_stay_frozen():
+    x = tt.tensor(np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32))
+    model = tt.nn.Sequential(tt.nn.BatchNorm1d(3), tt.nn.Linear(3, 1), tt.nn.Dropout(0.5))
+    norm = next(model.children()).eval()
+    before = norm.running_mean.numpy().copy()
+    batches = [(x + 5, x[:, :1])]
+    optimizer = tt.optim.SGD(model.parameters(), lr=0.01)
+    fit(model, batches, optimizer, tt.nn.MSELoss(), 2, val=batches, progress=False)
+    assert [module.training for module in model.modules()] == [True, False, True, True]
+    np.testing.assert_array_equal(norm.running_mean.numpy(), before)
+
+
 def test_predict_joins_batches():
     model = tt.nn.Sequential(tt.nn.Linear(3, 2), tt.nn.Dropout(0.9))
     x = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)

@@ -69,9 +69,10 @@ def fit(
       ``epochs`` counts from the very beginning.
     - ``progress``: a bar, under that title if it is a string.
 
-    Returns the `History`. Ctrl-C ends the training after the step that runs and returns it too
-    (``history.stopped``); a second one raises KeyboardInterrupt at once. Raises FloatingPointError
-    if a loss is not finite: what follows would only waste time.
+    A model in evaluation mode is put into training mode; of one in training mode, parts that are in
+    evaluation mode stay so. Returns the `History`. Ctrl-C ends the training after the step that
+    runs and returns it too (``history.stopped``); a second one raises KeyboardInterrupt at once.
+    Raises FloatingPointError if a loss is not finite: what follows would only waste time.
 
     >>> import tinytensor as tt
     >>> model = tt.nn.Linear(1, 1)
@@ -92,7 +93,8 @@ def fit(
     path = _checkpoint_of(resume, heard)
     if path is not None:
         run.load_state_dict(checkpoints.read_checkpoint(path))
-    model.train()
+    if not model.training:  # otherwise parts of it may be in evaluation mode on purpose
+        model.train()
     run.progress = Progress(progress, _steps_of(loader, epochs, accumulate), run.step)
     try:
         with _interruptions(run):
