@@ -242,6 +242,20 @@ def test_arrays_that_lie(state, match):
         machine.load().array()
 
 
+def test_the_memo_keeps_what_is_put_last_at_each_place():
+    content = b"(K\0q\0K\1q\5K\2q\1K\3\x94K\4q\2K\6q\1h\0h\5h\1h\2h\3t."  # \x94 is q\3
+    assert Unpickler(content).load()[-5:] == (0, 1, 6, 4, 3)
+    taken = b"(K\0q\0K\1q\1K\2q\3K\3q\2K\4q\3h\2h\3t."  # 3 is first beyond the list, then in it
+    assert Unpickler(taken).load()[-2:] == (3, 4)
+
+
+def test_a_memo_of_scattered_places_is_counted():
+    puts = b"".join(b"r" + struct.pack("<I", i) for i in range(2_000_000, 1_500_000, -1))
+    with pytest.raises(ValueError, match="more containers than a pickle of its size"):
+        Unpickler(b"N" + puts + b".").load()
+    assert Unpickler(b"N" + b"\x94" * 500_000 + b".").load() is None
+
+
 @pytest.mark.parametrize("name", [b"cnumpy\ndtype\n", b"cnumpy.core.multiarray\nscalar\n"])
 @pytest.mark.parametrize("after", [b"\x85R.", b"2\x86R.", b"222tR."])
 def test_a_function_hashes_and_prints_nothing_unseen(name, after):

@@ -6,10 +6,10 @@ format that is read, and what is not in the table is refused. A format's own obj
 they keep what the pickle says of them, for their reader to judge.
 
 Memory and time stay within a multiple of the pickle's size: nothing is allocated by a claim. A
-length beyond the end is an error before it is read; the memo is a dict; containers, and the bytes
-that a table's function copies, are counted; keys are such that hashing them costs little; and what
-comes out has a bounded depth and, with each reference followed, a bounded size, so that its reader
-may walk it.
+length beyond the end is an error before it is read; the memo is a list, and beyond it a dict, which
+is counted as are containers and what a table's function copies; keys are such that hashing them
+costs little; and what comes out has a bounded depth and, with each reference followed, a bounded
+size, so that its reader may walk it.
 
 Source: the comments of CPython's pickletools.
 """
@@ -42,6 +42,7 @@ UNFOLDED = 64  # elements for a byte, if each reference is followed
 WIDEST_KEY = 2048  # bits: Python hashes an int anew each time
 # Bytes of an empty container.
 COSTS: dict[type, int] = {list: 64, tuple: 64, dict: 64, set: 256, frozenset: 256}
+SCATTERED = 128  # of an entry of the memo that is not in the order that picklers keep
 COPIES = (
     bytes | str | tuple | set | frozenset | dict
 )  # what a function may make of what there is already
@@ -112,7 +113,8 @@ class Unpickler:
     def _begin(self) -> None:
         self.stack: list[Any] = []
         self.marked: list[list[Any]] = []  # the stacks below each mark
-        self.memo: dict[int, Any] = {}
+        self.memo: list[Any] = []  # by the indices that picklers give: 0, 1, 2 …
+        self.scattered: dict[int, Any] = {}  # by others
 
     def load(self) -> Any:
         """The object that the pickle describes."""
@@ -164,12 +166,12 @@ class Unpickler:
 
     def push(self, item: Any) -> None:
         """Put a new object on the stack."""
-        self.spend(type(item))
+        self.spend(item.COST if isinstance(item, StandIn) else COSTS.get(type(item), 0))
         self.stack.append(item)
 
-    def spend(self, kind: type) -> None:
-        """Count a new object, since one byte of a pickle may be a set of 200."""
-        self.budget -= kind.COST if issubclass(kind, StandIn) else COSTS.get(kind, 0)
+    def spend(self, cost: int) -> None:
+        """Count the bytes of a new object, since one byte of a pickle may be a set of 200."""
+        self.budget -= cost
         if self.budget < 0:
             raise ValueError("it has more containers than a pickle of its size")
 
@@ -197,12 +199,23 @@ class Unpickler:
             raise ValueError(f"memo {short(index)} of a pickle of {len(self.content)} bytes")
         if not self.stack:
             raise ValueError("the stack is empty")
-        self.memo[index] = self.stack[-1]
+        if index < len(self.memo):
+            self.memo[index] = self.stack[-1]
+        elif index == len(self.memo):
+            self.memo.append(self.stack[-1])
+            self.scattered.pop(index, None)
+        else:
+            if index not in self.scattered:
+                self.spend(SCATTERED)
+            self.scattered[index] = self.stack[-1]
 
     def recall(self, index: int) -> None:
-        if index not in self.memo:
+        if 0 <= index < len(self.memo):
+            self.stack.append(self.memo[index])
+        elif index in self.scattered:
+            self.stack.append(self.scattered[index])
+        else:
             raise ValueError(f"there is no memo {short(index)}")
-        self.stack.append(self.memo[index])
 
     def python2_text(self, text: bytes) -> Any:
         return text if self.encoding == "bytes" else text.decode(self.encoding)
@@ -351,7 +364,7 @@ def _frame(m: Unpickler) -> None:
 
 @_operation(b"(")
 def _mark(m: Unpickler) -> None:
-    m.spend(list)
+    m.spend(COSTS[list])
     m.marked.append(m.stack)
     m.stack = []
 
@@ -381,7 +394,7 @@ for _code, _size in {b"h": 1, b"j": 4}.items():
     _OPERATIONS[_code[0]] = lambda m, size=_size: m.recall(m.number(size))  # type: ignore[misc]
 _OPERATIONS[ord("p")] = lambda m: m.remember(int(m.line()))
 _OPERATIONS[ord("g")] = lambda m: m.recall(int(m.line()))
-_OPERATIONS[0x94] = lambda m: m.remember(len(m.memo))
+_OPERATIONS[0x94] = lambda m: m.remember(len(m.memo) + len(m.scattered))
 
 
 @_operation(b"a")

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import a_kind_of
-from ..io import load, save
+from ..io import save
 from ..io.files import StrPath
+from ..io.loading import load_saved
 from ..nn import Module
 from ..random import default_generator
 from ..tensors.tensor import Tensor
@@ -46,7 +47,7 @@ def read_checkpoint(path: StrPath) -> dict[str, Any]:
     """
     if os.path.isdir(path):
         path = Path(path) / LAST
-    state = load(path)
+    state = load_saved(path)
     name = repr(os.fspath(path))
     if not isinstance(state, dict) or "checksum" not in state or "version" not in state:
         raise ValueError(f"read_checkpoint: {name} is no checkpoint of train.fit")
