@@ -172,6 +172,10 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: nn.MaxUnpool1d(2)(tt.ones(1, 1, 2), tt.tensor([[[0, 9]]])),
         "max_unpool1d: an index is outside",
     ),
+    "MaxUnpool1d to text": (
+        lambda: nn.MaxUnpool1d(2)(tt.ones(1, 1, 2), tt.tensor([[[0, 1]]]), "a"),
+        "max_unpool1d: output_size must be an integer",
+    ),
     "MaxUnpool2d": (
         lambda: nn.MaxUnpool2d(2)(tt.ones(1, 1, 2, 2), tt.tensor([[[0, 9]]])),
         "max_unpool2d: indices are",

@@ -15,6 +15,7 @@ import tinytensor as tt
 
 F = tt.nn.functional
 IMAGE, ROWS, ROW = tt.ones((1, 1, 4, 4)), tt.ones((2, 3)), tt.ones(3)
+VOLUME, PLACES = tt.ones((1, 1, 4, 4, 4)), tt.zeros((1, 1, 4, 4), dtype=tt.int64)
 BROAD = tt.broadcast_to(tt.ones(()), (1 << 40,))
 
 CREATION: dict[str, Callable[[Any], Any]] = {
@@ -54,6 +55,20 @@ GROWING: dict[str, Callable[[Any], Any]] = {
     "irfft": lambda n: tt.fft.irfft(ROW, n),
     "fft along two axes": lambda n: tt.fft.fftn(ROWS, (n, n)),
     "tensor_split": lambda n: tt.tensor_split(ROW, n),
+    "Linear": lambda n: tt.nn.Linear(n, 2),
+    "LazyLinear": lambda n: tt.nn.LazyLinear(n)(ROW),
+    "Conv2d": lambda n: tt.nn.Conv2d(1, n, 3),
+    "Conv3d": lambda n: tt.nn.Conv3d(1, 1, n),
+    "GroupNorm": lambda n: tt.nn.GroupNorm(1, n),
+    "InstanceNorm1d": lambda n: tt.nn.InstanceNorm1d(n, affine=True),
+    "BatchNorm3d": lambda n: tt.nn.BatchNorm3d(n),
+    "pad around": lambda n: tt.nn.CircularPad2d(n)(IMAGE),
+    "pad with zeros": lambda n: tt.nn.ZeroPad3d(n)(VOLUME),
+    "adaptive_max_pool2d": lambda n: F.adaptive_max_pool2d(IMAGE, min(n, 1 << 30)),
+    "adaptive_max_pool3d": lambda n: F.adaptive_max_pool3d(VOLUME, min(n, 1 << 30)),
+    "adaptive_avg_pool3d": lambda n: F.adaptive_avg_pool3d(VOLUME, min(n, 1 << 30)),
+    "max_unpool2d": lambda n: F.max_unpool2d(IMAGE, PLACES, 2, output_size=min(n, 1 << 30)),
+    "max_unpool2d by strides": lambda n: F.max_unpool2d(IMAGE, PLACES, 2, min(n, 1 << 30)),
     "LSTM": lambda n: tt.nn.LSTM(2, 2, num_layers=n),
 }
 CLEAR = (ValueError, TypeError, OverflowError, MemoryError)

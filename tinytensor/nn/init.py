@@ -13,7 +13,7 @@ import numpy as np
 from .. import random
 from ..dtypes import get_default_dtype
 from ..errors import ShapeError
-from ..ops.checks import number, whole
+from ..ops.checks import fits_memory, number, whole
 from ..ops.ways import tells as _tells
 from ..tensors.tensor import Tensor
 
@@ -40,6 +40,7 @@ Mode = Literal["fan_in", "fan_out"]
 
 def empty(*shape: int) -> Tensor:
     """A tensor of the default dtype for one of these functions to fill."""
+    fits_memory("init", shape, get_default_dtype())
     return Tensor(np.empty(shape, get_default_dtype()))
 
 

@@ -50,7 +50,13 @@ def _made_of(init: Callable[..., None]) -> Callable[..., None]:
         dtype = target(name, (), dtype, device)
         if dtype is not None and not is_floating(dtype):
             raise TypeError(f"{name}: parameters can be of floating point, not {dtype}")
-        init(self, *args, **more)
+        try:
+            init(self, *args, **more)
+        except MemoryError as error:
+            message = str(error)
+            if message.startswith(f"{name}: "):
+                raise
+            raise MemoryError(f"{name}: {message.removeprefix('init: ')}") from error
         self.to(dtype=dtype)
 
     return make

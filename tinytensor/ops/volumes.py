@@ -16,7 +16,7 @@ from ..errors import ShapeError
 from . import reduction
 from .annotations import ArrayLike, Sizes, Tensor
 from .batching import over_leading_axes
-from .checks import real_floats, sizes
+from .checks import fits_memory, real_floats, sizes
 from .composed import composed, computed, tensor
 from .conv import conv2d, conv_transpose2d
 from .declared import op
@@ -339,7 +339,9 @@ def _adaptive(name: str, axes: int, x: Any, output_size: Any) -> tuple[int, ...]
         output_size = [n if m is None else m for m, n in pairs]
     if 0 in x.shape[-axes:]:
         raise ShapeError(f"{name}: nothing in a space of ({SPACE[axes]}): x is {x.shape}")
-    return sizes(name, "output_size", output_size, axes, 0)
+    size = sizes(name, "output_size", output_size, axes, 0)
+    fits_memory(name, (*x.shape[:-axes], *size), np.int64)  # as many as there are indices
+    return size
 
 
 @computed
@@ -376,10 +378,10 @@ def _adaptive_max(name: str, axes: int, x: Any, output_size: Any, return_indices
 
 def _parts(n: int, count: int) -> np.ndarray:
     """The elements of each of ``count`` parts of n, the first one again where a part is short."""
-    bounds = [(i * n // count, -(-(i + 1) * n // count)) for i in range(count)]
-    longest = max((stop - start for start, stop in bounds), default=1)
-    rows = [[*range(*b), *[b[0]] * (longest - (b[1] - b[0]))] for b in bounds]
-    return np.array(rows, np.int64).reshape(count, longest)
+    i = np.arange(count, dtype=np.int64)
+    first, last = i * n // count, -(-(i + 1) * n // count)
+    at = first[:, np.newaxis] + np.arange((last - first).max(initial=1))
+    return np.where(at < last[:, np.newaxis], at, first[:, np.newaxis])
 
 
 @composed
@@ -423,10 +425,12 @@ def _unpooled(
         each = zip(x.shape[-axes:], kernel, step, around, strict=True)
         size = tuple((n - 1) * s - 2 * p + k for n, k, s, p in each)
     else:
-        size = sizes(name, "output_size", tuple(size)[-axes:], axes, 1)
+        size = size[-axes:] if isinstance(size, tuple | list) else size
+        size = sizes(name, "output_size", size, axes, 1)
     if indices.shape != x.shape or indices.dtype.kind not in "iu":
         raise ShapeError(f"{name}: indices are {indices.dtype} {indices.shape}, but x is {x.shape}")
     lead, count = x.shape[:-axes], math.prod(size)
+    fits_memory(name, (*lead, count), x.dtype)
     if not getattr(indices, "level", 0):
         found = np.asarray(getattr(indices, "data", indices))
         if found.size and not 0 <= found.min() <= found.max() < count:
