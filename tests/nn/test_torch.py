@@ -160,23 +160,6 @@ def test_a_transposed_convolution_to_a_size(size):
         ours(tt.zeros((2, 2, 5, 4)), output_size=(11, 7))
 
 
-def test_a_layer_of_one_axis_is_its_axes_and_its_function():
-    class Conv1d(nn.conv._Conv):
-        axes = 1
-
-        @staticmethod
-        def function(x, weight, bias, stride, padding, dilation, groups):
-            stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
-            x, weight = x[..., None, :], weight[..., None, :]
-            out = tt.conv2d(x, weight, bias, stride, padding, dilation, groups)
-            return out[..., 0, :]
-
-    settings = {"stride": 2, "padding": 1, "dilation": 2, "groups": 2}
-    ours, theirs = (make(4, 6, 3, **settings) for make in (Conv1d, tnn.Conv1d))
-    assert repr(ours) == repr(theirs)
-    compare(ours, theirs, normal(2, 4, 11))
-
-
 @pytest.mark.parametrize("inplace", [False, True])
 @pytest.mark.parametrize("name", ["ReLU", "LeakyReLU", "ELU", "SiLU", "Hardtanh", "Dropout"])
 def test_representation_with_inplace(name, inplace):
