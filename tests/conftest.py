@@ -106,6 +106,15 @@ def torch() -> Any:
     return pytest.importorskip("torch")
 
 
+@pytest.fixture(scope="module")
+def one_torch_thread(torch: Any) -> Iterator[None]:
+    """PyTorch's threads wait for each other, which takes longer than small tensors do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """A generator seeded by the test's own name: it draws the same in any order and any folder."""

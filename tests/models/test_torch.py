@@ -10,13 +10,7 @@ from benchmarks.parity import MODELS, losses_of_each  # noqa: E402
 from tinytensor.data import RandomWindows  # noqa: E402
 from tinytensor.models import LeNet, resnet20  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 @pytest.mark.parametrize("name", MODELS)

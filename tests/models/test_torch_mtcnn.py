@@ -22,6 +22,8 @@ from . import of_torchvision  # noqa: E402, F401
 
 facenet_pytorch = import_module("facenet_pytorch")  # which asks for the ops of torchvision
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 WEIGHTS = Path(facenet_pytorch.__file__).parent
 
 

@@ -20,6 +20,8 @@ from tinytensor.models.vision.blocks import with_weights  # noqa: E402
 
 from .of_torchvision import torchvision  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 THEIRS = torchvision.models
 SMALL = ["resnet18", "resnet34", "resnet50", "resnext50_32x4d", "mobilenet_v2", "convnext_tiny"]
 FORMATS = [".safetensors", ".pt"]

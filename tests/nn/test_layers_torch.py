@@ -8,7 +8,6 @@ twice and in evaluation, in float64 and in float32.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,13 +23,7 @@ tnn = torch.nn
 TOLERANCE = {"float64": 1e-10, "float32": 3e-5}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """PyTorch's threads wait for each other, which takes longer than these tensors."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 def close(ours: Any, theirs: Any, what: str, tolerance: float) -> None:
