@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import random
 import signal
@@ -32,7 +33,9 @@ from tinytensor.data import (
 )
 
 WAYS = [{}, {"num_workers": 1}, {"num_workers": 3, "prefetch_factor": 1}]
-PROCESSES = {"num_workers": 2, "workers": "processes"}
+FORKED = {"workers": "processes", "multiprocessing_context": "fork"}  # of classes in functions
+KINDS = {"threads": {"workers": "threads"}, "processes": FORKED}
+PROCESSES = {"num_workers": 2, **FORKED}
 
 pytestmark = pytest.mark.no_c
 
@@ -151,7 +154,7 @@ class Globals(Dataset):
 
 def test_processes_seed_the_generators_of_python_and_numpy():
     def found(number):
-        loader = DataLoader(Globals(), 2, num_workers=number, workers="processes", generator=0)
+        loader = DataLoader(Globals(), 2, num_workers=number, **FORKED, generator=0)
         return epochs(loader)
 
     one = found(1)
@@ -243,7 +246,7 @@ class Who(Dataset):
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_workers_know_who_they_are(kind):
     assert get_worker_info() is None
-    loader = DataLoader(Who(), num_workers=2, workers=kind)
+    loader = DataLoader(Who(), num_workers=2, **KINDS[kind])
     ids, seeds, processes = zip(*[plain(batch) for batch in loader], strict=True)
     assert {i for (i,) in ids} <= {0, 1}
     assert len({seed for (seed,) in seeds}) == 1
@@ -285,9 +288,9 @@ def fail(number: int) -> None:
 
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_worker_init_fn(kind):
-    loader = DataLoader(Begun(), num_workers=1, workers=kind, worker_init_fn=begin)
+    loader = DataLoader(Begun(), num_workers=1, **KINDS[kind], worker_init_fn=begin)
     assert [batch.item() for batch in loader] == [1, 1]
-    broken = DataLoader([1, 2], num_workers=2, workers=kind, worker_init_fn=fail)
+    broken = DataLoader([1, 2], num_workers=2, **KINDS[kind], worker_init_fn=fail)
     with pytest.raises(KeyError, match="cannot begin") as caught:
         list(broken)
     assert "at the start of" in caught.value.__notes__[0]
@@ -297,7 +300,7 @@ def test_worker_init_fn(kind):
 def test_workers_that_persist(kind):
     def workers(persistent):
         loader = DataLoader(
-            Who(), num_workers=2, workers=kind, persistent_workers=persistent, batch_size=2
+            Who(), num_workers=2, **KINDS[kind], persistent_workers=persistent, batch_size=2
         )
         for _ in loader:
             break
@@ -418,7 +421,7 @@ class Deadly(Dataset):
 @pytest.mark.parametrize(("how", "what"), [("exit", "exited with code 3"), ("kill", "SIGKILL")])
 def test_a_process_that_dies_is_an_error(how, what):
     with pytest.raises(RuntimeError, match=rf"process worker 0 \(process \d+\) died: it .*{what}"):
-        list(DataLoader(Deadly(how), num_workers=1, workers="processes"))
+        list(DataLoader(Deadly(how), num_workers=1, **FORKED))
 
 
 @pytest.mark.parametrize("kind", ["threads", "processes"])
@@ -432,7 +435,7 @@ def test_timeout(kind):
             return index
 
     stop = threading.Event()
-    batches = iter(DataLoader(Hanging(), num_workers=1, workers=kind, timeout=0.05))
+    batches = iter(DataLoader(Hanging(), num_workers=1, **KINDS[kind], timeout=0.05))
     threading.Timer(0.5, stop.set).start()
     with pytest.raises(RuntimeError, match=r"no batch came within its timeout of 0\.05 s"):
         next(batches)
@@ -689,7 +692,7 @@ def test_samples_without_batches():
     assert [plain(x)[0] for x in DataLoader(Stream(3), None, collate_fn=list)] == [0, 1, 2]
 
 
-class Fetched:
+class Fetched(Dataset[int]):
     def __len__(self) -> int:
         return 4
 
@@ -732,6 +735,17 @@ def test_fields_of_every_kind_come_from_processes():
         assert {k: plain(v) for k, v in one.items()} == {k: plain(v) for k, v in other.items()}
         assert other["x"].dtype == np.float32
         other["x"] += 1  # memory of its own
+
+
+def test_a_loader_takes_what_pytorchs_takes(torch):
+    theirs = inspect.signature(torch.utils.data.DataLoader).parameters
+    ours = inspect.signature(DataLoader).parameters
+    positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    by_place = [name for name, parameter in theirs.items() if parameter.kind is positional]
+    assert [*ours][: len(by_place)] == by_place
+    assert theirs.keys() <= ours.keys()
+    for name in ("batch_size", "num_workers", "drop_last", "timeout", "in_order"):
+        assert ours[name].default == theirs[name].default
 
 
 def test_names_of_pytorch_in_a_loader():

@@ -24,6 +24,7 @@ from tinytensor.data import (
     TensorDataset,
     WeightedRandomSampler,
     default_convert,
+    random_split,
 )
 from tinytensor.errors import ShapeError
 
@@ -110,6 +111,14 @@ def test_distributed_sampler(torch, total, world, drop_last):
         theirs = Theirs(range(total), world, rank, shuffle=False, drop_last=drop_last)
         assert list(ours) == list(theirs)
         assert len(ours) == len(theirs)
+
+
+@pytest.mark.parametrize("total", [10, 11, 17])
+@pytest.mark.parametrize("shares", [[0.5, 0.5], [0.7, 0.2, 0.1], [1 / 3, 1 / 3, 1 / 3]])
+def test_lengths_of_shares(torch, total, shares):
+    ours = random_split(range(total), shares)
+    theirs = torch.utils.data.random_split(range(total), shares)
+    assert [len(part) for part in ours] == [len(part) for part in theirs]
 
 
 def test_ranks_share_one_order():

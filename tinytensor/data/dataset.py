@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain, count
+from types import GenericAlias
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,6 +42,8 @@ class Dataset:
     >>> len(Squares() + Squares())
     6
     """
+
+    __class_getitem__: Any = classmethod(GenericAlias)  # Dataset[Sample], for readers
 
     def __len__(self) -> int:
         raise TypeError(f"{type(self).__name__} does not define __len__")
@@ -84,6 +87,8 @@ class IterableDataset:
     ['a', 'b', 'a', 'b']
     """
 
+    __class_getitem__: Any = classmethod(GenericAlias)
+
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError(f"{type(self).__name__} does not define __iter__")
 
@@ -92,7 +97,12 @@ class IterableDataset:
 
 
 def samples_at(dataset: Samples, indices: Sequence[int] | np.ndarray) -> list[Any]:
-    """The samples at ``indices``; an error carries a note of the one that it came with."""
+    """The samples at ``indices``; an error carries a note of the one that it came with.
+
+    A dataset that fetches several together has a method ``__getitems__``, as PyTorch calls it.
+    """
+    if (together := getattr(dataset, "__getitems__", None)) is not None:
+        return list(together([int(i) for i in indices]))
     index, found = -1, []
     try:
         for index in map(int, indices):
@@ -107,8 +117,6 @@ def batch_of(dataset: Samples, indices: Sequence[int] | np.ndarray) -> Any:
     """The samples of any object at ``indices``, collated."""
     if isinstance(dataset, Dataset):
         return dataset.batch(indices)
-    if (together := getattr(dataset, "__getitems__", None)) is not None:  # as PyTorch calls it
-        return collate(together([int(i) for i in indices]))
     return collate(samples_at(dataset, indices))
 
 

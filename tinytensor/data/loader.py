@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count, islice
+from types import GenericAlias
 from typing import Any, Literal
 
 import numpy as np
@@ -74,6 +75,8 @@ class DataLoader:
     >>> [batch.tolist() for (batch,) in loader]
     [[0, 1], [2, 3], [4]]
     """
+
+    __class_getitem__: Any = classmethod(GenericAlias)  # DataLoader[Batch], for readers
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..random import Stream
 from .collate import collate, default_convert
-from .dataset import Dataset, IterableDataset, batch_of, samples_at
+from .dataset import IterableDataset, batch_of, samples_at
 from .samplers import plain_state, set_plain_state
 
 END = "end of the stream"  # in place of a batch
@@ -105,8 +105,6 @@ class Loading:
             return (self.collate or default_convert)(self.dataset[indices])
         if self.collate is None:
             return batch_of(self.dataset, indices)
-        if not isinstance(self.dataset, Dataset) and hasattr(self.dataset, "__getitems__"):
-            return self.collate(self.dataset.__getitems__(indices))
         return self.collate(samples_at(self.dataset, indices))
 
     def _transformed(self, batch: Any) -> Any:

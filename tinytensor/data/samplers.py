@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
+from types import GenericAlias
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ def check_count(owner: str, name: str, value: Any, least: int = 1) -> int:
 
 class Sampler:
     """An order of indices: a subclass defines ``__iter__``, and ``__len__`` where it is known."""
+
+    __class_getitem__: Any = classmethod(GenericAlias)  # Sampler[int], for readers
 
     def __init__(self, data_source: Any = None, generator: Generator = None) -> None:
         self.generator = None if generator is None else seeded(generator)
