@@ -10,6 +10,7 @@ from . import functional as F
 from . import init
 from .module import Module
 from .parameter import Parameter
+from .shape import Flatten as Flatten  # where pickles of 0.1 look for it
 
 __all__ = ["Identity", "Linear"]
 
