@@ -273,6 +273,14 @@ def test_the_oldest_layout_that_lies(tmp_path, part, value, match):
         loaded(tmp_path, tar_of(*parts))
 
 
+def test_a_file_of_none_of_the_formats(tmp_path):
+    for content in (b"", b"hello", b"GIF89a" + bytes(600), b"\x80\xff" * 20):
+        with pytest.raises(
+            ValueError, match=r"x\.pt'.*(nor is it of torch.save|it is a pickle, not)"
+        ):
+            loaded(tmp_path, content)
+
+
 # --- Zip archives ----------------------------------------------------------------------------
 
 
@@ -283,6 +291,19 @@ def patched(content, before, after, which=0):
         at = content.index(before, at + 1)
     offset, value = after
     return content[: at + offset] + value + content[at + offset + len(value) :]
+
+
+def test_numbers_of_64_bits(tmp_path, monkeypatch):
+    """As in archives beyond 4 GB, which nobody wants to write in a test."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
+    content = zip_of(tensor(stored()), BYTES)
+    assert b"PK\6\6" in content
+    assert content.count(b"\xff" * 8) >= 3
+    assert loaded(tmp_path, content).tolist() == [[0, 1, 2], [3, 4, 5]]
+    for at, match in ((48, "a directory of"), (32, "members, more than"), (0, "no b'PK")):
+        broken = patched(content, b"PK\6\6", (at, b"\xff" * 7))
+        with pytest.raises(ValueError, match=rf"not a sound zip archive: .*{match}"):
+            loaded(tmp_path, broken)
 
 
 SOUND = zip_of(tensor(stored()), BYTES)

@@ -82,6 +82,7 @@ def test_every_dtype(tmp_path, layout, name):
 @pytest.mark.parametrize(
     "name", ["float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e8m0fnu", "complex32"]
 )
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
 def test_dtypes_that_numpy_does_not_have(tmp_path, layout, name):
     x = torch.zeros(3, dtype=getattr(torch, name))
     path = tmp_path / "x.pt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -92,6 +93,10 @@ def _read(file: BinaryIO) -> Any:
             from .pytorch import from_tar
 
             return from_tar(content)
+        try:
+            return from_safetensors(content)
+        except ValueError as error:
+            raise ValueError(f"{error}; nor is it of torch.save, .npy or .npz") from error
     return from_safetensors(content)
 
 
@@ -99,12 +104,11 @@ def _of_archive(file: BinaryIO, start: int) -> Any:
     from .archives import Archive
 
     archive = Archive(file, start)
-    pickles = [name for name in archive.members if name.endswith("data.pkl")]
-    folders = [name for name in pickles if name.count("/") <= 1]
-    if len(folders) == 1:
+    pickles = [name for name in archive.members if re.fullmatch("([^/]*/)?data.pkl", name)]
+    if len(pickles) == 1:
         from .pytorch import from_zip
 
-        return from_zip(archive, folders[0])
+        return from_zip(archive, pickles[0])
     if all(name.endswith(".npy") for name in archive.members):
         from .numpy_files import npz_arrays
 
