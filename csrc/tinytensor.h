@@ -720,9 +720,34 @@ typedef struct {
     int maximize;
 } tt_adam_args;
 
+/* NAdam, RAdam, Adagrad, RMSprop: m += (1 - beta1) (g - m), v = keep v + take g g,
+ * d = sqrt(v) / root_correction + eps, or 1 if `plain`; u = (of_g g + of_m m) / d,
+ * b = momentum b + u, p -= lr b. What is NULL is left out: m is 0, and u takes the place of b. With
+ * a, which is a mean of g by `take`, the variance v - a a takes the place of v in d. */
+typedef struct {
+    float *p, *m, *v, *a, *b;
+    const float *g;
+    int64_t n;
+    float one_minus_beta1, keep, take, root_correction, eps;
+    float of_g, of_m, momentum, lr, shrink, weight_decay;
+    int maximize, plain;
+} tt_adaptive_args;
+
+/* Lion: p -= lr sign(m + (1 - beta1) (g - m)), m += (1 - beta2) (g - m). p is first scaled by
+ * `shrink`. */
+typedef struct {
+    float *p, *m;
+    const float *g;
+    int64_t n;
+    float one_minus_beta1, one_minus_beta2, lr, shrink;
+    int maximize;
+} tt_lion_args;
+
 #define TT_OPTIM_KERNELS(X) \
     X(sgd_f32, tt_sgd_args)  \
-    X(adam_f32, tt_adam_args)
+    X(adam_f32, tt_adam_args) \
+    X(adaptive_f32, tt_adaptive_args) \
+    X(lion_f32, tt_lion_args)
 
 /* --- The machine's limits (kernels/peak.h) -------------------------------------------------- */
 

@@ -73,6 +73,61 @@ def test_adam(isa, how, amsgrad):
     assert_close(*results)
 
 
+DECAYS = {
+    "adam": ADAM,
+    "plain": [{k: v for k, v in how.items() if k != "decoupled"} for how in ADAM],
+}
+MOVING = {
+    "nadam_step": (2, "adam", lambda t: (t, 0.5, 0.6, 0.5**t, 1e-2, 0.9, 0.999, 1e-8)),
+    "radam_step": (2, "adam", lambda t: (t + 4, 1e-2, 0.9, 0.999, 1e-8)),
+    "adagrad_step": (1, "plain", lambda t: (0.1 / t, 1e-8)),
+    "lion_step": (1, "plain", lambda t: (0.1, 0.9, 0.99)),
+    "adadelta_step": (2, "plain", lambda t: (0.5, 0.9, 1e-6)),
+    "adamax_step": (2, "plain", lambda t: (t, 0.1, 0.9, 0.999, 1e-8)),
+}
+
+
+@pytest.mark.parametrize("how", range(3))
+@pytest.mark.parametrize("name", MOVING)
+def test_others(isa, name, how):
+    """RAdam in the steps from its plain to its rectified ones."""
+    kept, decay, numbers = MOVING[name]
+    results = []
+    for step in (getattr(kernels, name), getattr(reference, name)):
+        params, states = draw(0), [draw(1 + i, True) for i in range(kept)]
+        for i in range(3):
+            step(params, draw(4 + i), *states, *numbers(i + 1), **DECAYS[decay][how])
+        results.append(sum(states, params))
+    assert_close(*results)
+
+
+@pytest.mark.parametrize("centered", [False, True])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_rmsprop(isa, centered, momentum, weight_decay):
+    results = []
+    for step in (kernels.rmsprop_step, reference.rmsprop_step):
+        params, squares, means, buffers = draw(0), draw(1, True), zeros_like(draw(0)), draw(2)
+        for i in range(3):
+            of = means if centered else None, buffers if momentum else None
+            step(params, draw(4 + i), squares, *of, 0.01, 0.9, 1e-3, weight_decay, momentum, True)
+        results.append(params + squares + means + buffers)
+    assert_close(*results)
+
+
+def test_nan_is_seen(isa):
+    """Of the gradient: in the parameter, whichever way it takes."""
+    for step in (kernels.lion_step, reference.lion_step):
+        p, m = [np.ones(9, np.float32)], [np.zeros(9, np.float32)]
+        step(p, [np.full(9, np.nan, np.float32)], m, 0.1, 0.9, 0.99, 0.0, False)
+        assert np.isnan(p[0]).all()
+    for step in (kernels.rmsprop_step, reference.rmsprop_step):
+        p, v, a = [np.ones(9, np.float32)], [np.zeros(9, np.float32)], [np.zeros(9, np.float32)]
+        g = [np.full(9, np.nan, np.float32)]
+        step(p, g, v, a, None, 0.1, 0.9, 1e-8, 0.0, 0.0, False)
+        assert np.isnan(p[0]).all()
+
+
 def zeros_like(arrays):
     return [np.zeros_like(a) for a in arrays]
 

@@ -157,14 +157,7 @@ def radam_step(
     """Update arrays in place by RAdam (Liu et al. 2020): as Adam once the variance of its
     denominator is bounded, and then rectified; until then by the mean of the gradients alone."""
     check_lengths(params, grads, exp_avgs, exp_avg_sqs)
-    correction2 = 1 - beta2**step
-    most = 2 / (1 - beta2) - 1
-    length = most - 2 * step * beta2**step / correction2
-    step_size = lr / (1 - beta1**step)
-    adaptive = length > 5
-    if adaptive:
-        variance = (length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length)
-        step_size *= math.sqrt(variance) * math.sqrt(correction2)
+    step_size, plain = rectified(step, lr, beta1, beta2)
     for index, p, g in descents(params, grads, 0 if decoupled else weight_decay, maximize):
         m, v = exp_avgs[index], exp_avg_sqs[index]
         if decoupled:
@@ -172,7 +165,19 @@ def radam_step(
         m += (1 - beta1) * (g - m)
         v *= beta2
         v += (1 - beta2) * g * g
-        p -= step_size * m / (np.sqrt(v) + eps) if adaptive else step_size * m
+        p -= step_size * m if plain else step_size * m / (np.sqrt(v) + eps)
+
+
+def rectified(step, lr, beta1, beta2):
+    """The size of a step of RAdam, and whether the denominator is left out."""
+    correction2 = 1 - beta2**step
+    most = 2 / (1 - beta2) - 1
+    length = most - 2 * step * beta2**step / correction2
+    step_size = lr / (1 - beta1**step)
+    if length <= 5:
+        return step_size, True
+    variance = (length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length)
+    return step_size * math.sqrt(variance) * math.sqrt(correction2), False
 
 
 def rmsprop_step(
