@@ -34,6 +34,7 @@ from tinytensor.data import DataLoader, ImageFolder, RandomAffine, TensorDataset
 from tinytensor.models import MTCNN, ConvNormActivation
 from tinytensor.optim.lr_scheduler import CosineAnnealingLR
 from tinytensor.train import fit, predict
+from tinytensor.viz import grad_cam, plot_maps
 
 LANDMARKS = ("left eye", "right eye", "nose", "left of mouth", "right of mouth")
 SIDE = 48  # of the pictures that are compared
@@ -98,7 +99,7 @@ def drawn(picture, faces):
 # --- Faces and other patches -------------------------------------------------------------------
 
 
-def tell_faces(epochs, folds):
+def tell_faces(epochs, folds, out):
     """Print how many of 200 patches, each judged by a network that has not seen it, are told."""
     images = lfw_subset().astype(np.float32)[:, None]  # (200, 1, 25, 25)
     labels = np.repeat([1, 0], 100)
@@ -121,12 +122,21 @@ def tell_faces(epochs, folds):
         augment = RandomAffine(degrees=10, shift=2, scale=0.1, generator=seed)
         train(model, images[seen], labels[seen], augment, seed, epochs)
         right += (predict(model, images[unseen]).argmax(1) == labels[unseen]).sum()
+        if seed == 0:
+            draw_looks(model, images[unseen], labels[unseen], out / "faces_looks.png")
         flat = images.reshape(len(images), -1)
         svm = SVC().fit(flat[seen], labels[seen])
         right_svm += (svm.predict(flat[unseen]) == labels[unseen]).sum()
         judged += len(unseen)
     print(f"faces told from other patches: {right / judged:.1%} of {judged}")
     print(f"support vector classifier, same splits: {right_svm / judged:.1%}")
+
+
+def draw_looks(model, images, labels, path):
+    """Faces that the network has not seen, and where it finds that they are faces."""
+    faces = images[labels == 1][:16]
+    heat = grad_cam(model, faces, "2", 1)  # the last convolution; class 1
+    plot_maps(heat, faces).savefig(path, dpi=60)
 
 
 def train(model, images, labels, augment, seed, epochs):
@@ -305,7 +315,7 @@ def main():
             print(f"finding faces is left out: {missing}")
     quick = arguments.quick
     if arguments.train is not None or quick:
-        tell_faces(arguments.epochs or (10 if quick else 40), folds=1 if quick else 5)
+        tell_faces(arguments.epochs or (10 if quick else 40), 1 if quick else 5, arguments.out)
     if arguments.train:
         epochs = arguments.epochs or (1 if quick else 30)
         compare_people(arguments.train, arguments.middle, epochs, 50, arguments.out)

@@ -98,11 +98,12 @@ def test_mnist_of_idx_files(tmp_path):
 
 
 def test_faces(tmp_path):
-    for package in ("skimage", "sklearn"):
+    for package in ("matplotlib", "skimage", "sklearn"):
         pytest.importorskip(package)
     printed = run("faces.py", "--train", "--quick", "--out", tmp_path)
     assert float(re.search(r"other patches: ([\d.]+)% of 40", printed)[1]) > 80
     assert "48 pictures of 8 people" in printed
+    assert (tmp_path / "faces_looks.png").exists()
     assert float(re.search(r"embedding: .* curve ([\d.]+)", printed)[1]) > 0.8
     # What is found is printed as JSON, here by networks that know nothing.
     model = MTCNN()
