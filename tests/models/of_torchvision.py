@@ -8,7 +8,11 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-import torch
+import pytest
+
+torch = pytest.importorskip("torch")
+if find_spec("torchvision") is None:
+    pytest.skip("torchvision is not installed", allow_module_level=True)
 
 _KEPT = []  # a registered op lives as long as its library
 

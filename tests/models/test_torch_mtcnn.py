@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-for package in ("torchvision", "facenet_pytorch", "skimage"):
+for package in ("facenet_pytorch", "skimage"):
     if find_spec(package) is None:
         pytest.skip(f"{package} is not installed", allow_module_level=True)
 

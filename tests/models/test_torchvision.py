@@ -2,14 +2,11 @@
 that went from one to the other in a file."""
 
 from functools import partial
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-if find_spec("torchvision") is None:
-    pytest.skip("torchvision is not installed", allow_module_level=True)
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
