@@ -60,6 +60,7 @@ SLOWEST = 10  # seconds of the processor
 ALLOWANCE = 4 << 20  # bytes: objects of Python are larger than what a file says of them
 INFLATION = 1032  # the most bytes that deflate makes of one, and so may claim
 ADDRESS_SPACE = 1 << 30  # bytes beyond what a worker has when it begins
+ROOT = Path(__file__).resolve().parents[2]
 CHUNK = 1000  # cases of one worker
 
 # --- The formats -----------------------------------------------------------------------------
@@ -353,7 +354,7 @@ def run(count: int, seed: int, jobs: int, names: list[str]) -> tuple[Counter[str
                 report = f"{folder}/{begin}"
                 arguments = [f"--work={begin}:{end}:{report}", f"--seed={seed}", "--format", *names]
                 command = [sys.executable, "-m", "tests.io.mutations", *arguments]
-                worker = subprocess.Popen(command, stderr=subprocess.PIPE)
+                worker = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
                 running.append((worker, report, begin, end))
             worker, report, begin, end = running.pop(0)
             errors = worker.communicate()[1].decode()

@@ -61,6 +61,8 @@ def _pickled(item):
         return b"](" + b"".join(map(_pickled, item)) + b"e"
     if type(item) is dict:
         return b"}(" + b"".join(_pickled(k) + _pickled(v) for k, v in item.items()) + b"u"
+    if type(item) is str:
+        return b"X" + struct.pack("<I", len(item.encode())) + item.encode()
     return pickle.dumps(item, 2)[2:-1]
 
 

@@ -184,8 +184,8 @@ def test_nothing_is_run(how, protocol, names):
         (b"(" + b"]" * 101 + b"a" * 100 + b"0.", "stack is empty"),
         (b"]" * 101 + b"a" * 100 + b".", "nested more than 100 deep"),
         (b"N" + b"\x85" * 1_000_000 + b".", "more containers than|nested more"),
-        (b"(" * 10_000_000, "more containers than a pickle of its size"),
-        (b"\x8f" * 3_000_000, "more containers than a pickle of its size"),
+        (b"(" * 2_000_000, "more containers than a pickle of its size"),
+        (b"\x8f" * 1_000_000, "more containers than a pickle of its size"),
         (b"}]K\x01s.", "a key is a list"),
         (b"\x8f(]\x90.", "a key is a list"),
         (b"N" + b"\x852\x86" * 60 + b"q\0}h\0Ns.", "a key is a tuple"),
@@ -250,7 +250,7 @@ def test_the_memo_keeps_what_is_put_last_at_each_place():
 
 
 def test_a_memo_of_scattered_places_is_counted():
-    puts = b"".join(b"r" + struct.pack("<I", i) for i in range(2_000_000, 1_500_000, -1))
+    puts = b"".join(b"r" + struct.pack("<I", i) for i in range(1_600_000, 1_100_000, -1))
     with pytest.raises(ValueError, match="more containers than a pickle of its size"):
         Unpickler(b"N" + puts + b".").load()
     assert Unpickler(b"N" + b"\x94" * 500_000 + b".").load() is None

@@ -149,7 +149,8 @@ class Part(StandIn):
 class PickledTensor(StandIn):
     """A tensor: what the pickle says of it, and after checks the tensor."""
 
-    COST = 1024  # with its array
+    __slots__ = ("dtype", "end", "offset", "requires_grad", "shape", "storage", "strides", "views")
+    COST = 400  # with its array
 
     def __init__(
         self,
@@ -244,7 +245,7 @@ def known(dtype: Any) -> np.dtype:
 class Mapped(StandIn, dict):
     """An ordered dict, or one with defaults or counts."""
 
-    COST = 512
+    COST = 160
 
     def __init__(self, *arguments: Any) -> None:
         # Python 2 gives the pairs, which were copied; a dict with defaults, how to make one.

@@ -53,6 +53,7 @@ Persistent = Callable[[Any], Any]
 class StandIn:
     """What a table's function makes in the place of an object that is not plain data."""
 
+    __slots__ = ()
     COST = 256  # bytes, of one
 
     def build(self, state: Any) -> None:
@@ -105,7 +106,7 @@ class Unpickler:
         self.persistent = persistent
         self.encoding = encoding
         self.position = position
-        self.budget = 8 * len(content) + (1 << 24)  # bytes, for containers
+        self.budget = 16 * len(content) + (1 << 24)  # bytes, for containers
         self.copied = 0  # bytes and items, by functions of the table
         self.asked = ""
         self._begin()
@@ -191,6 +192,7 @@ class Unpickler:
         if not self.marked:
             raise ValueError("there is no mark")
         items, self.stack = self.stack, self.marked.pop()
+        self.budget += COSTS[list]  # the mark's
         return items
 
     def remember(self, index: int) -> None:
