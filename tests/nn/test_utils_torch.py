@@ -241,6 +241,14 @@ def test_a_parametrized_buffer_and_what_is_refused():
     assert linear.weight.shape == (4,)
     with pytest.raises(RuntimeError, match="Flat has no right_inverse"):
         linear.weight = tt.ones(4)
+
+    class Lost(tt.nn.Module):
+        def forward(self, x):
+            return x * self.what
+
+    lost = register(tt.nn.Linear(2, 2), "weight", Lost(), unsafe=True)
+    with pytest.raises(RuntimeError, match=r"weight: its parametrization failed: .*'what'"):
+        lost.weight  # noqa: B018
     normed = tt.nn.utils.parametrizations.weight_norm(tt.nn.Linear(2, 2))
     with pytest.raises(ValueError, match="is computed from 2 tensors"):
         tt.nn.utils.parametrize.remove_parametrizations(normed, "weight", False)

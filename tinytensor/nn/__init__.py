@@ -19,6 +19,7 @@ from .module import *
 from .norm import *
 from .padding import *
 from .parameter import *
+from .parameter_containers import *
 from .pooling import *
 from .recurrent import *
 from .resample import *

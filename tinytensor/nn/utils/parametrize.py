@@ -221,11 +221,15 @@ def _property(name: str) -> property:
 
     def get(self: Any) -> Tensor:
         known = _computed.get()
-        if known is None:
-            return self.parametrizations[name]()
-        if (id(self), name) not in known:
-            known[id(self), name] = (self, self.parametrizations[name]())
-        return known[id(self), name][1]
+        if known is not None and (id(self), name) in known:
+            return known[id(self), name][1]
+        try:
+            made: Tensor = self.parametrizations[name]()
+        except AttributeError as error:  # or Python would say that there is no such attribute
+            raise RuntimeError(f"{name}: its parametrization failed: {error}") from error
+        if known is not None:
+            known[id(self), name] = (self, made)
+        return made
 
     def assign(self: Any, value: Tensor) -> None:
         self.parametrizations[name].right_inverse(value)
