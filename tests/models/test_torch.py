@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 import tinytensor as tt  # noqa: E402
 from benchmarks.parity import MODELS, losses_of_each  # noqa: E402
 from tinytensor.data import RandomWindows  # noqa: E402
-from tinytensor.models import LeNet, resnet20  # noqa: E402
+from tinytensor.models import LeNet, UNet, resnet20  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -104,4 +104,75 @@ def test_image_models_have_the_values_and_gradients_of_torch(model, torch_model,
     for name, buffer in ours.named_buffers():
         np.testing.assert_allclose(
             buffer.numpy(), theirs.state_dict()[name].numpy(), rtol=1e-3, atol=1e-5, err_msg=name
+        )
+
+
+def twice(inputs, outputs):
+    layers = [
+        torch.nn.Sequential(
+            torch.nn.Conv2d(channels, outputs, 3, padding=1, bias=False),
+            torch.nn.BatchNorm2d(outputs),
+            torch.nn.ReLU(),
+        )
+        for channels in (inputs, outputs)
+    ]
+    return torch.nn.Sequential(*layers)
+
+
+class TorchUp(torch.nn.Module):
+    def __init__(self, inputs, outputs, bilinear):
+        super().__init__()
+        self.bilinear = bilinear
+        self.up = (
+            torch.nn.Conv2d(inputs, outputs, 1)
+            if bilinear
+            else torch.nn.ConvTranspose2d(inputs, outputs, 2, stride=2)
+        )
+        self.conv = twice(2 * outputs, outputs)
+
+    def forward(self, x, skip):
+        if self.bilinear:
+            # Interpolation and a 1×1 convolution may change places: here it comes first.
+            x = torch.nn.functional.interpolate(x, skip.shape[-2:], mode="bilinear")
+            x = self.up(x)
+        else:
+            x = self.up(x, output_size=skip.shape[-2:])
+        return self.conv(torch.cat((skip, x), 1))
+
+
+class TorchUNet(torch.nn.Module):
+    def __init__(self, bilinear):
+        super().__init__()
+        self.first = twice(3, 4)
+        self.down = torch.nn.ModuleList([twice(4, 6), twice(6, 8)])
+        self.up = torch.nn.ModuleList([TorchUp(8, 6, bilinear), TorchUp(6, 4, bilinear)])
+        self.last = torch.nn.Conv2d(4, 2, 1)
+
+    def forward(self, x):
+        skips = [self.first(x)]
+        for down in self.down:
+            skips.append(down(torch.nn.functional.max_pool2d(skips[-1], 2)))
+        x = skips.pop()
+        for up in self.up:
+            x = up(x, skips.pop())
+        return self.last(x)
+
+
+@pytest.mark.parametrize("bilinear", [False, True])
+@pytest.mark.parametrize("size", [(16, 12), (13, 15)])
+def test_a_unet_has_the_values_and_gradients_of_torch(bilinear, size):
+    tt.manual_seed(0)
+    ours = UNet(3, 2, channels=(4, 6, 8), bilinear=bilinear).double()
+    theirs = TorchUNet(bilinear).double()
+    theirs.load_state_dict({k: torch.from_numpy(v.numpy()) for k, v in ours.state_dict().items()})
+    images = np.random.default_rng(0).normal(size=(2, 3, *size))
+    out, expected = ours(tt.tensor(images)), theirs(torch.from_numpy(images))
+    np.testing.assert_allclose(out.detach(), expected.detach(), rtol=1e-9, atol=1e-11)
+    (out**2).mean().backward()
+    (expected**2).mean().backward()
+    gradients = {name: parameter.grad.numpy() for name, parameter in theirs.named_parameters()}
+    for name, parameter in ours.named_parameters():
+        near = max(1e-8 * np.abs(gradients[name]).max(), 1e-12)
+        np.testing.assert_allclose(
+            parameter.grad.numpy(), gradients[name], rtol=0, atol=near, err_msg=name
         )
