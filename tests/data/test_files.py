@@ -144,12 +144,15 @@ def test_lfw(tmp_path):
     for text, message in (
         ("", "line 1: not the number"),
         ("2\nAnn_A\t1\t3\n", "1 pairs, line 1 says 4"),
-        ("1\nAnn_A\t1\t3\nAnn_A\t1\n", "line 3: no pair: Ann_A 1"),
+        ("1\nAnn_A\t1\t3\nAnn_A\t1\n", "line 3: no pair: 'Ann_A 1'"),
         ("1\nAnn_A\t1\t3\nAnn_A\tx\tBob_B\t1\n", "line 3: no pair"),
     ):
         pairs.write_text(text)
         with pytest.raises(ValueError, match=rf"read_lfw_pairs: .*pairs\.txt.*{message}"):
             read_lfw_pairs(pairs, tmp_path)
+    pairs.write_bytes(b"1\n\xff")
+    with pytest.raises(ValueError, match=r"read_lfw_pairs: .*pairs\.txt: .*utf-8"):
+        read_lfw_pairs(pairs, tmp_path)
     pairs.write_text("1\nAnn_A\t1\t4\nAnn_A\t2\tBob_B\t1\n")
     with pytest.raises(FileNotFoundError, match=r"Ann_A_0004\.jpg"):
         read_lfw_pairs(pairs, tmp_path)
@@ -269,6 +272,24 @@ def test_errors_in_tables_name_file_and_line(tmp_path, content, how, message):
         read_csv(path, **how)
     with pytest.raises(FileNotFoundError):
         read_csv(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_mutated_tables_are_whole_or_an_error_with_their_name(tmp_path, zipped):
+    path, rng = tmp_path / "x.csv", np.random.default_rng(0)
+    content = gzip.compress(TABLE.encode()) if zipped else TABLE.encode()
+    told = 0
+    for _ in range(400):
+        changed = np.frombuffer(content, np.uint8).copy()
+        changed[rng.integers(len(changed), size=2)] = rng.integers(0, 256, 2)
+        path.write_bytes(changed[: rng.integers(1, len(changed) + 1)].tobytes())
+        try:
+            columns = read_csv(path).values()
+            assert len({len(column) for column in columns}) == 1
+        except ValueError as error:
+            assert str(error).startswith(f"read_csv: {path}")  # noqa: PT017
+            told += 1
+    assert told > 100
 
 
 def test_rows_of_a_table_one_by_one(tmp_path):

@@ -7,6 +7,7 @@ root/s1/1.pgm … root/s40/10.pgm              olivetti
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..io.files import read_file, short
 from .dataset import Dataset, TensorDataset, within
 from .image import bytes_to_unit
 from .pictures import EXTENSIONS, read_image
@@ -146,23 +148,31 @@ def read_lfw_pairs(path: Path_, root: Path_) -> list[tuple[str, str, bool]]:
     that is not there.
     """
     where = os.fspath(path)
-    with open(path, encoding="utf-8") as file:
-        lines = [line.split() for line in file.read().splitlines()]
+    try:
+        text = read_file(path, "read_lfw_pairs").decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"read_lfw_pairs: {where}: {error}") from error
+    lines = [line.split() for line in text.splitlines()]
     head = lines[0] if lines else []
-    if not 1 <= len(head) <= 2 or not all(word.isdecimal() for word in head):
-        raise ValueError(f"read_lfw_pairs: {where}, line 1: not the number of pairs: {head}")
-    expected = 2 * int(np.prod([int(word) for word in head]))
+    if not 1 <= len(head) <= 2 or not all(_is_count(word) for word in head):
+        raise ValueError(f"read_lfw_pairs: {where}, line 1: not the number of pairs: {short(head)}")
+    expected = 2 * math.prod(int(word) for word in head)
     body = [(i, words) for i, words in enumerate(lines[1:], 2) if words]
     if len(body) != expected:
         raise ValueError(f"read_lfw_pairs: {where}: {len(body)} pairs, line 1 says {expected}")
     pairs = []
     for number, words in body:
-        if len(words) not in (3, 4) or not words[1].isdecimal() or not words[-1].isdecimal():
-            raise ValueError(f"read_lfw_pairs: {where}, line {number}: no pair: {' '.join(words)}")
+        if len(words) not in (3, 4) or not _is_count(words[1]) or not _is_count(words[-1]):
+            what = short(" ".join(words))
+            raise ValueError(f"read_lfw_pairs: {where}, line {number}: no pair: {what}")
         other = words[-2] if len(words) == 4 else words[0]
         one, two = _face(root, words[0], words[1]), _face(root, other, words[-1])
         pairs.append((one, two, len(words) == 3))
     return pairs
+
+
+def _is_count(word: str) -> bool:
+    return word.isdecimal() and len(word) < 10
 
 
 def _face(root: Path_, name: str, number: str) -> str:
