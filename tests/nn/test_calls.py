@@ -21,6 +21,7 @@ LAYERS = {
     "BatchNorm2d": (lambda: nn.BatchNorm2d(4, affine=False), [(2, 4, 3, 3)]),
     "LayerNorm": (lambda: nn.LayerNorm(4), [(2, 4)]),
     "RMSNorm": (lambda: nn.RMSNorm(4), [(2, 4)]),
+    "Bilinear": (lambda: nn.Bilinear(4, 3, 2), [(2, 4), (2, 3)]),
     "PReLU": (lambda: nn.PReLU(4), [(2, 4)]),
     "RNN": (lambda: nn.RNN(4, 3), [(2, 4)]),
     "LSTM": (lambda: nn.LSTM(4, 3), [(2, 4)]),

@@ -7,6 +7,7 @@ from . import functional, init, replacing, utils
 from .activation import *
 from .attention import *
 from .channels import *
+from .class_losses import *
 from .containers import *
 from .conv import *
 from .distance import *

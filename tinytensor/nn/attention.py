@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
-import numpy as np
-
-from .. import ops
-from ..dtypes import is_real_floating
-from ..errors import DtypeError, ShapeError
-from ..ops.attention import attention_weights
 from ..ops.checks import number, whole
 from ..tensors.tensor import Tensor
-from . import functional as F
 from . import init
 from .linear import Linear
 from .module import Module
+from .multi_head import attend, check_inputs
 from .parameter import Parameter
 
 __all__ = ["MultiheadAttention"]
@@ -32,7 +26,8 @@ class MultiheadAttention(Module):
 
     In a mask of bools True hides, as in PyTorch; a mask of floats is added. ``key_padding_mask``
     is (B, S), ``attn_mask`` (L, S) or (B · num_heads, L, S). A query that may look nowhere attends
-    to nothing: its heads are 0. (Vaswani et al. 2017.)
+    to nothing: its heads are 0. ``add_bias_kv`` puts a key and a value that are parameters behind
+    the others, ``add_zero_attn`` ones of zeros: no mask hides these. (Vaswani et al. 2017.)
 
     >>> import tinytensor as tt
     >>> x = tt.zeros((2, 5, 8))
@@ -63,8 +58,6 @@ class MultiheadAttention(Module):
                 f"MultiheadAttention: embed_dim {embed_dim} must be a multiple of num_heads"
                 f" {num_heads}"
             )
-        if add_bias_kv or add_zero_attn:
-            raise ValueError("MultiheadAttention: add_bias_kv and add_zero_attn are not supported")
         number("MultiheadAttention", "dropout", dropout, 0, 1)
         self.embed_dim = embed_dim
         self.kdim = embed_dim if kdim is None else kdim
@@ -73,6 +66,7 @@ class MultiheadAttention(Module):
         self.head_dim = embed_dim // num_heads
         self.dropout = dropout
         self.batch_first = batch_first
+        self.add_zero_attn = add_zero_attn
         self.in_proj_weight: Parameter | None = None
         if self.kdim == self.vdim == embed_dim:
             self.in_proj_weight = Parameter(init.empty(3 * embed_dim, embed_dim))
@@ -82,6 +76,8 @@ class MultiheadAttention(Module):
             self.v_proj_weight = Parameter(init.empty(embed_dim, self.vdim))
         self.in_proj_bias = Parameter(init.empty(3 * embed_dim)) if bias else None
         self.out_proj = Linear(embed_dim, embed_dim, bias=bias)
+        self.bias_k = Parameter(init.empty(1, 1, embed_dim)) if add_bias_kv else None
+        self.bias_v = Parameter(init.empty(1, 1, embed_dim)) if add_bias_kv else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -94,6 +90,9 @@ class MultiheadAttention(Module):
         if self.in_proj_bias is not None and self.out_proj.bias is not None:
             init.zeros_(self.in_proj_bias)
             init.zeros_(self.out_proj.bias)
+        for bias in (self.bias_k, self.bias_v):
+            if bias is not None:
+                init.xavier_normal_(bias)
 
     def forward(
         self,
@@ -113,118 +112,26 @@ class MultiheadAttention(Module):
         Without ``need_weights`` it is faster: the matrix of weights never exists. With
         ``is_causal`` query i looks at keys up to i only, besides what the masks hide.
         """
-        self._check(query, key, value)
-        batched = query.ndim == 3
-        same = query is key, key is value
-        if not batched:
-            query, key, value = (ops.expand_dims(x, 0) for x in (query, key, value))
-        elif not self.batch_first:
-            query, key, value = (ops.swapaxes(x, 0, 1) for x in (query, key, value))
-        q, k, v = (self._heads(x) for x in self._project(query, key, value, same))
-        mask = self._mask(attn_mask, key_padding_mask, q.shape, k.shape[2])
-        dropout = self.dropout if self.training else 0.0
-        weights = None
-        if need_weights:
-            weights = F.dropout(attention_weights(q, k, mask, is_causal), dropout)
-            output = ops.matmul(weights, v)
-            if average_attn_weights:
-                weights = ops.mean(weights, 1)
-            if not batched:
-                weights = ops.squeeze(weights, 0)
-        else:
-            output = F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal)
-        batch, _, length, _ = q.shape
-        output = ops.reshape(ops.swapaxes(output, 1, 2), (batch, length, self.embed_dim))
-        output = self.out_proj(output)
-        if not batched:
-            output = ops.squeeze(output, 0)
-        elif not self.batch_first:
-            output = ops.swapaxes(output, 0, 1)
-        return output, weights
-
-    def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
-        sizes = (self.embed_dim, self.kdim, self.vdim)
-        shapes = (query.shape, key.shape, value.shape)
         batch = 0 if self.batch_first else 1
-        fits = (
-            query.ndim in (2, 3)
-            and query.ndim == key.ndim == value.ndim
-            and tuple(shape[-1] for shape in shapes) == sizes
-            and key.shape[:-1] == value.shape[:-1]
-            and (query.ndim == 2 or query.shape[batch] == key.shape[batch])
-        )
-        if not fits:
-            layout = "(B, L, E), (B, S, kdim), (B, S, vdim)"
-            if not self.batch_first:
-                layout = "(L, B, E), (S, B, kdim), (S, B, vdim)"
-            raise ShapeError(
-                f"MultiheadAttention: needs query, key and value {layout}, or all without B, with"
-                f" sizes {sizes}: they are {shapes[0]}, {shapes[1]}, {shapes[2]}"
-            )
-
-    def _project(
-        self, query: Tensor, key: Tensor, value: Tensor, same: tuple[bool, bool]
-    ) -> tuple[Tensor, ...]:
-        """q, k and v of all heads, each (B, L or S, E), by as few products as there are inputs."""
-        if self.in_proj_weight is None:
-            weights: tuple[Tensor, ...] = (
-                self.q_proj_weight,
-                self.k_proj_weight,
-                self.v_proj_weight,
-            )
-        elif all(same):
-            return ops.split(F.linear(query, self.in_proj_weight, self.in_proj_bias), 3, -1)
-        else:
-            weights = ops.split(self.in_proj_weight, 3)
-        biases: tuple[Tensor | None, ...] = (None, None, None)
-        if self.in_proj_bias is not None:
-            biases = ops.split(self.in_proj_bias, 3)
         inputs = (query, key, value)
-        return tuple(F.linear(*args) for args in zip(inputs, weights, biases, strict=True))
-
-    def _heads(self, x: Tensor) -> Tensor:
-        """(B, L, E) as (B, num_heads, L, head_dim)."""
-        batch, length, _ = x.shape
-        return ops.swapaxes(ops.reshape(x, (batch, length, self.num_heads, self.head_dim)), 1, 2)
-
-    def _mask(
-        self,
-        attn_mask: Tensor | None,
-        key_padding_mask: Tensor | None,
-        q_shape: tuple[int, ...],
-        keys: int,
-    ) -> Tensor | None:
-        """Both masks as one that fits (B, num_heads, L, S), True meaning "look"."""
-        batch, heads, queries, _ = q_shape
-        masks = []
-        for name, mask in (("attn_mask", attn_mask), ("key_padding_mask", key_padding_mask)):
-            if mask is not None and not (mask.dtype == np.bool_ or is_real_floating(mask)):
-                raise DtypeError(
-                    f"MultiheadAttention: {name} is of bools or floats, not {mask.dtype}"
-                )
-        if attn_mask is not None:
-            if attn_mask.shape not in ((queries, keys), (batch * heads, queries, keys)):
-                raise ShapeError(
-                    f"MultiheadAttention: attn_mask must be {(queries, keys)} or"
-                    f" {(batch * heads, queries, keys)}: it is {attn_mask.shape}"
-                )
-            if attn_mask.ndim == 3:
-                attn_mask = ops.reshape(attn_mask, (batch, heads, queries, keys))
-            masks.append(attn_mask)
-        if key_padding_mask is not None:
-            unbatched = [(keys,)] if batch == 1 else []
-            if key_padding_mask.shape not in [(batch, keys), *unbatched]:
-                raise ShapeError(
-                    f"MultiheadAttention: key_padding_mask must be {(batch, keys)}:"
-                    f" it is {key_padding_mask.shape}"
-                )
-            masks.append(ops.reshape(key_padding_mask, (batch, 1, 1, keys)))
-        if not masks:
-            return None
-        if all(mask.dtype == np.bool_ for mask in masks):
-            hidden = masks[0] if len(masks) == 1 else ops.logical_or(*masks)
-            return ops.logical_not(hidden)
-        added = [
-            ops.where(mask, -math.inf, 0.0) if mask.dtype == np.bool_ else mask for mask in masks
-        ]
-        return added[0] if len(added) == 1 else added[0] + added[1]
+        check_inputs("MultiheadAttention", inputs, (self.embed_dim, self.kdim, self.vdim), batch)
+        weights: Any = self.in_proj_weight
+        if weights is None:
+            weights = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
+        return attend(
+            "MultiheadAttention",
+            inputs,
+            weights,
+            self.in_proj_bias,
+            (self.out_proj.weight, self.out_proj.bias),
+            self.num_heads,
+            attn_mask=attn_mask,
+            key_padding_mask=key_padding_mask,
+            bias_kv=(self.bias_k, self.bias_v),
+            add_zero_attn=self.add_zero_attn,
+            dropout=self.dropout if self.training else 0.0,
+            need_weights=need_weights,
+            average_weights=average_attn_weights,
+            is_causal=is_causal,
+            batch_first=self.batch_first,
+        )

@@ -109,6 +109,7 @@ from ..ops.ways import tells as _tells
 from ..tensors.methods import in_place_of
 from ..tensors.sampling import rand, rand_like
 from ..tensors.tensor import Tensor
+from .multi_head import multi_head_attention_forward
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -171,6 +172,7 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_",
     "linear",
+    "linear_cross_entropy",
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
@@ -186,6 +188,7 @@ __all__ = [
     "max_unpool3d",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
@@ -389,6 +392,49 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         )
     out = ops.einsum("...i,kij,...j->...k", input1, weight, input2)
     return out if bias is None else out + bias
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: Reduction = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """``cross_entropy(linear(input, linear_weight, linear_bias), target, …)`` of (N, I) or (I,).
+
+    ``linear_weight`` is (C, I), or (C, d1, …, I) for a target (N, d1, …) and a bias (C, d1, …).
+    ``options``, how PyTorch is to cut the work, is taken and does nothing.
+
+    >>> import tinytensor as tt
+    >>> x, w = tt.ones(2, 3), tt.zeros(4, 3)
+    >>> tt.nn.functional.linear_cross_entropy(x, w, tt.tensor([0, 3]))
+    tensor(1.3862944)
+    """
+    places = linear_weight.shape[1:-1]
+    if linear_weight.ndim < 2 or input.ndim not in ((2,) if places else (1, 2)):
+        raise ShapeError(
+            "linear_cross_entropy: needs (N, I), or (I,), and linear_weight (C, I), or (N, I) and"
+            f" (C, d1, …, I): input is {input.shape}, linear_weight {linear_weight.shape}"
+        )
+    if linear_bias is not None and linear_bias.shape != linear_weight.shape[:-1]:
+        raise ShapeError(
+            f"linear_cross_entropy: linear_bias is {linear_bias.shape}, and linear_weight"
+            f" {linear_weight.shape}"
+        )
+    flat = ops.reshape(linear_weight, (-1, linear_weight.shape[-1])) if places else linear_weight
+    if places and linear_bias is not None:
+        linear_bias = ops.reshape(linear_bias, (-1,))
+    logits = ops.linear(input, flat, linear_bias)
+    if places:
+        logits = ops.reshape(logits, (len(input), *linear_weight.shape[:-1]))
+    ignored = -100 if ignore_index is None else ignore_index
+    return ops.cross_entropy(logits, target, weight, ignored, reduction, label_smoothing)
 
 
 def instance_norm(

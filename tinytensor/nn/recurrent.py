@@ -20,11 +20,12 @@ from .module import Module
 from .parameter import Parameter
 from .utils.rnn import PackedSequence
 
-__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell"]
 
 State = tuple[Tensor, ...]  # (h,), or (h, c) for an LSTM
-# weight_ih, weight_hh, bias_ih, bias_hh
-Weights = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
+# weight_ih, weight_hh, bias_ih, bias_hh, weight_hr
+Weights = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]
+NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 
 NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": F.tanh, "relu": F.relu}
 
@@ -77,7 +78,8 @@ class _Elman(_Recurrence):
     def _all_steps(
         self, x: Tensor, state: State | None, weights: Weights, reverse: bool
     ) -> tuple[Tensor, ...]:
-        return ops.rnn(x, None if state is None else state[0], *weights, self.nonlinearity, reverse)
+        h0 = None if state is None else state[0]
+        return ops.rnn(x, h0, *weights[:4], self.nonlinearity, reverse)
 
 
 class _LongShortTerm(_Recurrence):
@@ -93,8 +95,26 @@ class _LongShortTerm(_Recurrence):
     def _all_steps(
         self, x: Tensor, state: State | None, weights: Weights, reverse: bool
     ) -> tuple[Tensor, ...]:
+        if weights[4] is not None:
+            return self._projected_steps(x, state, weights, reverse)
         h0, c0 = state or (None, None)
-        return ops.lstm(x, h0, c0, *weights, reverse)
+        return ops.lstm(x, h0, c0, *weights[:4], reverse)
+
+    def _projected_steps(
+        self, x: Tensor, state: State | None, weights: Weights, reverse: bool
+    ) -> tuple[Tensor, ...]:
+        """Step by step: what goes on, and out, is weight_hr times what the cell gives."""
+        w_ih, w_hh, b_ih, b_hh, w_hr = weights
+        gates = self._input_gates(x, w_ih, b_ih, b_hh)
+        if state is None:
+            sizes = (w_hh.shape[1], w_hh.shape[0] // 4)
+            state = tuple(Tensor(np.zeros((x.shape[1], n), x.dtype)) for n in sizes)
+        outputs = []
+        for t in reversed(range(len(x))) if reverse else range(len(x)):
+            h, c = self._next_state(gates[t], state, w_hh, b_hh)
+            state = (F.linear(h, w_hr), c)
+            outputs.append(state[0])
+        return ops.stack(outputs[::-1] if reverse else outputs), *state
 
 
 class _Gated(_Recurrence):
@@ -114,14 +134,15 @@ class _Gated(_Recurrence):
     def _all_steps(
         self, x: Tensor, state: State | None, weights: Weights, reverse: bool
     ) -> tuple[Tensor, ...]:
-        return ops.gru(x, None if state is None else state[0], *weights, reverse)
+        return ops.gru(x, None if state is None else state[0], *weights[:4], reverse)
 
 
 # --- Layers ----------------------------------------------------------------------------------
 
 
-class _RecurrentNetwork(_Recurrence):
-    """Layers of a recurrence over a sequence: (T, B, I) becomes (T, B, D * H).
+class RNNBase(_Recurrence):
+    """Layers of a recurrence over a sequence: (T, B, I) becomes (T, B, D * H). What RNN, LSTM and
+    GRU are.
 
     Layer l has ``weight_ih_l{l}`` (gates * H, I), ``weight_hh_l{l}`` (gates * H, H) and the biases
     ``bias_ih_l{l}`` and ``bias_hh_l{l}`` (gates * H,), with the suffix ``_reverse`` for those of
@@ -139,15 +160,23 @@ class _RecurrentNetwork(_Recurrence):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        proj_size: int = 0,
     ) -> None:
         super().__init__()
         kind = type(self).__name__
         whole(kind, 1, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        whole(kind, 0, proj_size=proj_size)
+        if proj_size and len(self.state_names) < 2:
+            raise ValueError(f"{kind}: proj_size is for an LSTM")
+        if proj_size and proj_size >= hidden_size:
+            raise ValueError(
+                f"{kind}: proj_size {proj_size} must be less than hidden_size {hidden_size}"
+            )
         if number(kind, "dropout", dropout, 0, 1) and num_layers == 1:
             warnings.warn(
                 f"{kind}: dropout {dropout} does nothing: it stands between layers, of which there"
                 " is one",
-                stacklevel=3 if type(self).__init__ is _RecurrentNetwork.__init__ else 5,
+                stacklevel=3 if type(self).__init__ is RNNBase.__init__ else 5,
             )
         self.input_size = input_size
         self.hidden_size = hidden_size
@@ -156,18 +185,41 @@ class _RecurrentNetwork(_Recurrence):
         self.batch_first = batch_first
         self.dropout = float(dropout)
         self.bidirectional = bidirectional
+        self.proj_size = proj_size
         rows, directions = self.gates * hidden_size, 1 + bidirectional
         fits_memory(type(self).__name__, (num_layers, directions, rows, hidden_size), np.float32)
         for layer in range(num_layers):
-            size = input_size if layer == 0 else directions * hidden_size
+            size = input_size if layer == 0 else directions * self._output_size
             for direction in range(directions):
                 end = self._suffix(layer, direction)
                 setattr(self, f"weight_ih{end}", Parameter(init.empty(rows, size)))
-                setattr(self, f"weight_hh{end}", Parameter(init.empty(rows, hidden_size)))
+                setattr(self, f"weight_hh{end}", Parameter(init.empty(rows, self._output_size)))
                 if bias:
                     setattr(self, f"bias_ih{end}", Parameter(init.empty(rows)))
                     setattr(self, f"bias_hh{end}", Parameter(init.empty(rows)))
+                if proj_size:
+                    projection = Parameter(init.empty(proj_size, hidden_size))
+                    setattr(self, f"weight_hr{end}", projection)
         self.reset_parameters()
+
+    @property
+    def _output_size(self) -> int:
+        return getattr(self, "proj_size", 0) or self.hidden_size
+
+    def _state_sizes(self) -> tuple[int, ...]:
+        return (self._output_size, self.hidden_size)[: len(self.state_names)]
+
+    def flatten_parameters(self) -> None:
+        """Nothing: the weights need not lie side by side. (PyTorch's packs them for its GPUs.)"""
+
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        """The parameters of each layer and direction."""
+        return [
+            [weight for weight in self._weights(layer, direction) if isinstance(weight, Parameter)]
+            for layer in range(self.num_layers)
+            for direction in range(1 + self.bidirectional)
+        ]
 
     @staticmethod
     def _suffix(layer: int, direction: int) -> str:
@@ -181,8 +233,7 @@ class _RecurrentNetwork(_Recurrence):
 
     def _weights(self, layer: int, direction: int) -> Weights:
         end = self._suffix(layer, direction)
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        weights: Any = tuple(getattr(self, name + end, None) for name in names)
+        weights: Any = tuple(getattr(self, name + end, None) for name in NAMES)
         return weights
 
     def _run(self, input: Any, initial: State | None) -> tuple[Any, State]:
@@ -250,8 +301,8 @@ class _RecurrentNetwork(_Recurrence):
         ) -> tuple[Tensor, ...]:
             """Stretch by stretch: forward sequences end between them, in reverse they begin."""
             if start is None:
-                zeros = Tensor(np.zeros((batch, self.hidden_size), x.dtype))
-                start = (zeros,) * len(self.state_names)
+                sizes = self._state_sizes()
+                start = tuple(Tensor(np.zeros((batch, size), x.dtype)) for size in sizes)
             outputs, ended = [], []
             state = tuple(part[:0] for part in start)
             for row, steps, size in reversed(stretches) if reverse else stretches:
@@ -265,7 +316,7 @@ class _RecurrentNetwork(_Recurrence):
                 rows = x[row : row + steps * size]
                 rows = ops.reshape(rows, (steps, size, x.shape[1]))
                 output, *last = self._all_steps(rows, state, weights, reverse)
-                outputs.append(ops.reshape(output, (steps * size, self.hidden_size)))
+                outputs.append(ops.reshape(output, (steps * size, self._output_size)))
                 state = tuple(last)
             final = (ops.concat(list(parts)) for parts in zip(state, *ended[::-1], strict=True))
             return ops.concat(outputs[::-1] if reverse else outputs), *final
@@ -291,8 +342,11 @@ class _RecurrentNetwork(_Recurrence):
 
     def _check_initial(self, initial: State | None, batch: tuple[int, ...], input: Tensor) -> None:
         kind = type(self).__name__
-        wanted = (self.num_layers * (1 + self.bidirectional), *batch, self.hidden_size)
-        for name, part in zip(self.state_names, initial or (), strict=False):
+        rows = self.num_layers * (1 + self.bidirectional)
+        for name, part, size in zip(
+            self.state_names, initial or (), self._state_sizes(), strict=False
+        ):
+            wanted = (rows, *batch, size)
             if part.shape != wanted:
                 raise ShapeError(
                     f"{kind}: the initial {name} must be {wanted} for an input of {input.shape}:"
@@ -301,6 +355,8 @@ class _RecurrentNetwork(_Recurrence):
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
+        if self._output_size != self.hidden_size:
+            text += f", proj_size={self.proj_size}"
         for name, default in (
             ("num_layers", 1),
             ("bias", True),
@@ -313,7 +369,7 @@ class _RecurrentNetwork(_Recurrence):
         return text
 
 
-class RNN(_Elman, _RecurrentNetwork):
+class RNN(_Elman, RNNBase):
     """The plain recurrence ``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)``, or relu for tanh.
 
     Takes input (T, B, input_size), or (B, T, input_size) if ``batch_first``, or (T, input_size),
@@ -349,7 +405,7 @@ class RNN(_Elman, _RecurrentNetwork):
         return output, h
 
 
-class LSTM(_LongShortTerm, _RecurrentNetwork):
+class LSTM(_LongShortTerm, RNNBase):
     """Long short-term memory, with σ = sigmoid and the gates i, f, g, o from
     ``W_ih x + b_ih + W_hh h + b_hh``, stacked in this order:
 
@@ -374,7 +430,7 @@ class LSTM(_LongShortTerm, _RecurrentNetwork):
         return output, (h, c)
 
 
-class GRU(_Gated, _RecurrentNetwork):
+class GRU(_Gated, RNNBase):
     """Gated recurrent unit, with σ = sigmoid, the gates r, z, n stacked in this order in the
     weights, and x_r = W_ir x + b_ir, h_r = W_hr h + b_hr and so on:
 

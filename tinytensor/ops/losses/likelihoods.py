@@ -79,6 +79,10 @@ def poisson_nll_loss(
     return reduced(losses, reduction)
 
 
+def _unlike(shape: tuple[int, ...], other: tuple[int, ...]) -> list[int]:
+    return [size for size, another in zip(shape, other, strict=True) if size != another]
+
+
 @computed
 def gaussian_nll_loss(
     input: ArrayLike,
@@ -90,8 +94,8 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """(log var + (input − target)² / var) / 2, of the mean ``input`` and the variance ``var``.
 
-    ``var`` has the shape of input, or without its last axis, or with 1 there, or is a number. It is
-    taken as ``eps`` where it is less, and its gradient is as if it were not. ``full`` adds
+    ``var`` has the shape of input, or without its last axis, or with 1 in one, or is a number. It
+    is taken as ``eps`` where it is less, and its gradient is as if it were not. ``full`` adds
     log(2π) / 2. (Nix and Weigend 1994.)
 
     >>> import tinytensor as tt
@@ -104,7 +108,7 @@ def gaussian_nll_loss(
     if var.ndim and var.shape != input.shape:
         if var.shape == input.shape[:-1]:
             var = expand_dims(var, -1)
-        elif var.shape != (*input.shape[:-1], 1):
+        elif var.ndim != input.ndim or _unlike(var.shape, input.shape) != [1]:
             raise ShapeError(f"{name}: var is {var.shape}, which does not fit input {input.shape}")
     if is_known(var) and (np.asarray(var.data) < 0).any():
         raise ValueError(f"{name}: var must not be negative")
