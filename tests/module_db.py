@@ -241,6 +241,10 @@ def page(count: int) -> str:
         "values, buffers, and the gradients of inputs and parameters, in float64 and float32, in",
         "training and outside.",
         "",
+    ]
+    if not REASONS:
+        return "\n".join([*lines, f"All of its {count} entries agree."]) + "\n"
+    lines += [
         f"Of {count} entries {count - len(REASONS)} agree and none is wrong. The others:",
         "",
         "| entries | why |",

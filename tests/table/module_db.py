@@ -21,7 +21,5 @@ GRADIENTS: dict[str, Callable[..., np.ndarray]] = {"CTCLoss": _behind_log_softma
 # Of the largest element, where it is not the usual one.
 TOLERANCES: dict[str, dict[str, float]] = {}
 
-WHY: dict[str, str] = {
-    "agrees but for `_random_samples` of two samples for an input of one": "FractionalMaxPool3d",
-}
+WHY: dict[str, str] = {}
 REASONS = {name: reason for reason, names in WHY.items() for name in names.split()}

@@ -41,7 +41,6 @@ from ..ops import (
     cosine_similarity,
     cross_entropy,
     ctc_loss,
-    embedding,
     fold,
     gaussian_nll_loss,
     gelu,
@@ -109,6 +108,7 @@ from ..ops.ways import tells as _tells
 from ..tensors.methods import in_place_of
 from ..tensors.sampling import rand, rand_like
 from ..tensors.tensor import Tensor
+from .embedding_bags import embedding, embedding_bag
 from .multi_head import multi_head_attention_forward
 
 __all__ = [
@@ -147,6 +147,7 @@ __all__ = [
     "elu",
     "elu_",
     "embedding",
+    "embedding_bag",
     "feature_alpha_dropout",
     "fold",
     "fractional_max_pool2d",

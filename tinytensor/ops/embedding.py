@@ -7,7 +7,7 @@ import numpy as np
 from .. import kernels
 from ..errors import ShapeError
 from .annotations import ArrayLike, Tensor
-from .batching import lanes_of, unfolded, with_lanes
+from .batching import elementwise, lanes_of, unfolded, with_lanes
 from .checks import floating, integers
 from .declared import op
 from .logic import where
@@ -62,6 +62,15 @@ embedding.grad(
 embedding_backward.grad(g=_embedding_of)
 
 
+@op(view=True)
+def with_shares(x, shares):
+    """x, of whose gradient ``shares`` counts."""
+    return x
+
+
+with_shares.grad(x=lambda g, shares: g * shares, shares=None)
+
+
 # --- Lanes of a vmap: the tables of all lanes are one ------------------------------------------
 
 
@@ -101,4 +110,5 @@ def _embedding_backward_lanes(op, args, mapped, static):
 
 
 embedding.batched(_embedding_lanes)
+with_shares.batched(elementwise)
 embedding_backward.batched(_embedding_backward_lanes)
