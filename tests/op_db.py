@@ -23,6 +23,7 @@ import tinytensor as tt
 
 from .table.op_db import (
     COUNTERPARTS,
+    DROPOUT_AT,
     GRADIENTS,
     MADE_HERMITIAN,
     NAMES,
@@ -177,6 +178,7 @@ def try_sample(entry: Any, call: Callable[..., Any], sample: Any, tolerance: flo
         x = sample.input.detach()
         sample.input = ((x + x.mH) / 2).requires_grad_(sample.input.requires_grad)
     drawing = name in SHAPES_ALONE or sample.kwargs.get("dropout_p", 0) > 0
+    drawing |= name in DROPOUT_AT and sample.args[DROPOUT_AT[name]] > 0
     given = ours([sample.input, sample.args, sample.kwargs])
     process = sample.output_process_fn_grad
     results = process(entry.op(sample.input, *sample.args, **sample.kwargs))

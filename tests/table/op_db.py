@@ -214,6 +214,7 @@ COUNTERPARTS: dict[str, Callable[..., Any]] = {
     "meshgrid.list_of_tensors": lambda tensors, **kw: tt.meshgrid(*tensors, **kw),
     "min.reduction_with_dim": _best("min", "argmin"),
     "nn.functional.embedding": lambda weight, indices, **kw: F.embedding(indices, weight, **kw),
+    "nn.functional.embedding_bag": lambda weight, x, **kw: F.embedding_bag(x, weight, **kw),
     "nn.functional.triplet_margin_with_distance_loss": _triplets,
     "nonzero": lambda x, as_tuple=False: (
         tt.nonzero(x if x.ndim else x.reshape((1,))) if as_tuple else tt.argwhere(x)
@@ -339,8 +340,13 @@ GRADIENTS: dict[str, Callable[..., np.ndarray]] = {
 # Whose samples are not Hermitian, where what they are for is said to be: the Hermitian part is.
 MADE_HERMITIAN = {"linalg.pinv.hermitian"}
 
+# Where the arguments behind the first have a probability of dropout: if it is not 0 all is drawn.
+DROPOUT_AT = {"nn.functional.multi_head_attention_forward": 9}
+
 # What is drawn, or not initialised: the shapes and dtypes are compared.
 SHAPES_ALONE = {
+    "nn.functional.fractional_max_pool2d",
+    "nn.functional.fractional_max_pool3d",
     "bernoulli",
     "cauchy",
     "empty",
@@ -444,13 +450,8 @@ WHY: dict[str, str] = {
         "randint",
     "not here yet":
         "resolve_conj resolve_neg view_as_real view_as_complex sum_to_size logspace"
-        " logspace.tensor_overload nn.functional.linear_cross_entropy"
-        " nn.functional.linear_cross_entropy.chunked"
-        " nn.functional.linear_cross_entropy.chunked_none nn.functional.upsample_bilinear"
-        " nn.functional.upsample_nearest nn.functional.fractional_max_pool2d"
-        " nn.functional.fractional_max_pool3d slice scalar_tensor histogramdd triu_indices"
-        " tril_indices nonzero_static nn.functional.embedding_bag"
-        " nn.functional.multi_head_attention_forward",
+        " logspace.tensor_overload slice scalar_tensor histogramdd triu_indices tril_indices"
+        " nonzero_static",
 }
 # fmt: on
 REASONS = {name: reason for reason, names in WHY.items() for name in names.split()}
