@@ -24,6 +24,7 @@ from tinytensor.data import (
     RandomCrop,
     RandomErasing,
     RandomHorizontalFlip,
+    RandomResizedCrop,
     RandomVerticalFlip,
     Resize,
     TensorDataset,
@@ -40,6 +41,7 @@ from tinytensor.random import Stream
 RANDOM: dict[str, Callable[..., Any]] = {
     "affine": lambda **g: RandomAffine(20, 1, (0.8, 1.2), (-0.1, 0.3), translate=0.1, **g),
     "crop": lambda **g: RandomCrop(8, padding=2, **g),
+    "resized crop": lambda **g: RandomResizedCrop(8, **g),
     "horizontal": lambda **g: RandomHorizontalFlip(**g),
     "vertical": lambda **g: RandomVerticalFlip(**g),
     "erasing": lambda **g: RandomErasing(0.8, value="random", **g),
@@ -241,6 +243,25 @@ def test_crops_are_parts_of_the_padded_image():
         RandomCrop(9)(bytes_())
 
 
+def test_resized_crops():
+    rows = np.arange(40, dtype=np.float32)[:, None]
+    places = np.stack(np.broadcast_arrays(rows, rows.T[:, :30]))  # (2, 40, 30): row and column
+    images = np.broadcast_to(places, (300, *places.shape))
+    out = RandomResizedCrop((5, 4), (0.1, 0.5), (0.5, 2.0), generator=0)(images)
+    assert out.shape == (300, 2, 5, 4)
+    heights = (out[:, 0, -1, 0] - out[:, 0, 0, 0]) * 5 / 4  # of five rows the middles are known
+    widths = (out[:, 1, 0, -1] - out[:, 1, 0, 0]) * 4 / 3
+    areas, ratios = heights * widths / 1200, widths / heights
+    assert 0.07 < areas.min() < 0.13 < 0.45 < areas.max() < 0.55
+    assert 0.4 < ratios.min() < 0.6 < 1.7 < ratios.max() < 2.3
+    assert len(np.unique(out[:, 0, 0, 0].round())) > 15
+    whole = RandomResizedCrop((40, 30), (1.0, 1.0), (0.75, 0.75))(images[:1])
+    np.testing.assert_array_equal(whole, images[:1])
+    # Ten wide rectangles of all of the area do not fit: the middle, as wide as may be.
+    middle = RandomResizedCrop((15, 30), (1.0, 1.0), (2.0, 2.0))(images[:1])
+    np.testing.assert_array_equal(middle[0, 0, :, 0], np.arange(12, 27))
+
+
 def test_flips():
     images = bytes_(50)
     for transform, axis in ((RandomHorizontalFlip, 3), (RandomVerticalFlip, 2)):
@@ -401,6 +422,7 @@ def test_mixing_checks_its_labels(mixing):
         (lambda: RandomErasing(scale=(0.5, 2)), "RandomErasing: scale must be from 0 to 1"),
         (lambda: RandomErasing(ratio=(0, 2)), "RandomErasing: ratio must be above 0"),
         (lambda: RandomErasing(value="grey"), "RandomErasing: value must be numbers or"),
+        (lambda: RandomResizedCrop(4, scale=(0, 2)), "RandomResizedCrop: scale must be from 0"),
         (lambda: Cutout(0), "Cutout: size must be"),
         (lambda: ColorJitter(hue=0.6), "ColorJitter: hue is out of its range"),
         (lambda: ColorJitter(brightness=(-1, 2)), "ColorJitter: brightness is out of its range"),

@@ -10,6 +10,7 @@ from .augment import (
     RandomCrop,
     RandomErasing,
     RandomHorizontalFlip,
+    RandomResizedCrop,
     RandomVerticalFlip,
 )
 from .cifar import cifar10, cifar100, read_cifar_binary, read_cifar_pickle
@@ -74,6 +75,7 @@ __all__ = [
     "RandomCrop",
     "RandomErasing",
     "RandomHorizontalFlip",
+    "RandomResizedCrop",
     "RandomSampler",
     "RandomVerticalFlip",
     "RandomWindows",

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from .buffers import copy_of, empty
-from .transforms import RandomTransform, pair, share, sides
+from .transforms import RandomTransform, Resize, pair, share, sides
 
 Generator = np.random.Generator | int | None
 
@@ -70,6 +70,79 @@ class RandomCrop(RandomTransform):
             strides=(*images.strides, *images.strides[2:]),
         )
         return windows[np.arange(n), :, tops, lefts]
+
+
+class RandomResizedCrop(RandomTransform):
+    """A part of each image, as large as ``size`` afterwards: other places, sizes and proportions.
+
+    Its share of the area is drawn from ``scale``, its width over its height from ``ratio`` (evenly
+    in the logarithm), until it fits, ten times at most; otherwise it is the middle, as much of it
+    as ``ratio`` allows. ``interpolation`` and ``antialias`` are those of `Resize`.
+
+    >>> crop = RandomResizedCrop(4, generator=0)
+    >>> crop(np.ones((2, 3, 8, 9), np.float32)).shape
+    (2, 3, 4, 4)
+
+    Source: C. Szegedy et al., "Going deeper with convolutions", 2014.
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        scale: tuple[float, float] = (0.08, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        interpolation: str = "bilinear",
+        antialias: bool = True,
+        generator: Generator = None,
+    ) -> None:
+        super().__init__(generator)
+        self.size = sides("RandomResizedCrop", size)
+        self.resize = Resize(self.size, interpolation, antialias)
+        self.scale, self.ratio = _scale_and_ratio("RandomResizedCrop", scale, ratio)
+
+    def apply(self, images: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        size = np.array(images.shape[2:])
+        height, width = size.tolist()
+        tall, wide = width / self.ratio[0], height * self.ratio[1]  # of the middle, at most
+        middle = np.rint([min(height, tall), min(width, wide)]).astype(int)
+        upright = (1 / self.ratio[1], 1 / self.ratio[0])  # height over width
+        drawn, fit = _rectangles(draw, len(images), size, self.scale, upright, size)
+        sizes = np.where(fit, drawn, middle)
+        places = np.floor(draw.random((len(images), 2)) * (size - sizes + 1)).astype(int)
+        first = np.where(fit, places, (size - middle) // 2)
+        out = empty((*images.shape[:2], *self.size), images.dtype)
+        for i, ((top, left), (h, w)) in enumerate(zip(first, sizes, strict=True)):
+            part = images[i : i + 1, :, top : top + h, left : left + w]
+            out[i : i + 1] = self.resize.apply(part, draw)
+        return out
+
+
+def _scale_and_ratio(owner: str, scale: Any, ratio: Any) -> tuple[Any, Any]:
+    """The two ranges of a rectangle's area and proportions. Raises ValueError."""
+    scale, ratio = pair(owner, "scale", scale), pair(owner, "ratio", ratio)
+    if not 0 <= scale[0] <= scale[1] <= 1:
+        raise ValueError(f"{owner}: scale must be from 0 to 1, not {scale}")
+    if ratio[0] <= 0:
+        raise ValueError(f"{owner}: ratio must be above 0, not {ratio}")
+    return scale, ratio
+
+
+def _rectangles(
+    draw: np.random.Generator,
+    n: int,
+    size: np.ndarray,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+    most: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Heights and widths (n, 2) of such shares of the area and such ratios, and whether they are at
+    most ``most``: (n, 1). Ten are drawn for each, and the first that fits is taken."""
+    areas = draw.uniform(*scale, size=(n, 10)) * size.prod()
+    low, high = np.log(ratio)
+    ratios = np.exp(draw.uniform(low, high, size=(n, 10)))
+    sizes = np.rint(np.sqrt(np.stack([areas * ratios, areas / ratios], 2))).astype(int)
+    fit = ((sizes > 0) & (sizes <= most)).all(2)
+    return sizes[np.arange(n), fit.argmax(1)], fit.any(1)[:, None]
 
 
 class RandomHorizontalFlip(RandomTransform):
@@ -155,22 +228,13 @@ class RandomErasing(_Holes):
         generator: Generator = None,
     ) -> None:
         super().__init__(p, value, generator)
-        self.scale = pair("RandomErasing", "scale", scale)
-        self.ratio = pair("RandomErasing", "ratio", ratio)
-        if not 0 <= self.scale[0] <= self.scale[1] <= 1:
-            raise ValueError(f"RandomErasing: scale must be from 0 to 1, not {scale}")
-        if self.ratio[0] <= 0:
-            raise ValueError(f"RandomErasing: ratio must be above 0, not {ratio}")
+        self.scale, self.ratio = _scale_and_ratio("RandomErasing", scale, ratio)
 
     def holes(self, draw: np.random.Generator, n: int, size: np.ndarray) -> np.ndarray:
-        areas = draw.uniform(*self.scale, size=(n, 10)) * size.prod()
-        low, high = np.log(self.ratio)
-        ratios = np.exp(draw.uniform(low, high, size=(n, 10)))
-        sizes = np.rint(np.sqrt(np.stack([areas * ratios, areas / ratios], 2))).astype(int)
-        fit = (sizes < size).all(2)
-        tried = sizes[np.arange(n), fit.argmax(1)] * fit.any(1)[:, None]
-        first = np.floor(draw.random((n, 2)) * (size - tried + 1)).astype(int)
-        return np.stack([first, first + tried])
+        sizes, fit = _rectangles(draw, n, size, self.scale, self.ratio, size - 1)
+        sizes = sizes * fit
+        first = np.floor(draw.random((n, 2)) * (size - sizes + 1)).astype(int)
+        return np.stack([first, first + sizes])
 
 
 class Cutout(_Holes):
