@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,50 @@ def test_broken_pictures_are_named(tmp_path, extension):
         read_image(tmp_path / "none.png")
     with pytest.raises(ValueError, match="is a folder"):
         read_image(tmp_path)
+
+
+def png(size, depth, colours, interlaced, rows, pieces=1):
+    """A PNG whose stream has ``rows``, in so many IDAT chunks."""
+    packed = zlib.compress(rows)
+    step = -(-len(packed) // pieces)
+    chunks = [(b"IHDR", struct.pack(">2L5B", *size, depth, colours, 0, 0, interlaced))]
+    chunks += [(b"PLTE", bytes(768))] * (colours == 3)
+    chunks += [(b"IDAT", packed[i : i + step]) for i in range(0, len(packed), step)]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
+        for kind, data in [*chunks, (b"IEND", b"")]
+    )
+
+
+ADAM7 = "16462646 77777777 56565656 77777777 36463646 77777777 56565656 77777777"
+
+
+@pytest.mark.parametrize(("depth", "colours"), [(1, 0), (4, 3), (8, 0), (16, 0), (8, 2), (8, 6)])
+@pytest.mark.parametrize("interlaced", [0, 1])
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (9, 8)])
+@pytest.mark.parametrize("value", [0, 255])
+def test_every_row_of_a_png_is_there(tmp_path, size, depth, colours, interlaced, value):
+    """Pillow leaves what is missing black, and says nothing."""
+    bits = depth * {0: 1, 3: 1, 2: 3, 6: 4}[colours]
+    passes = [size]
+    if interlaced:  # the sizes of the passes, counted
+        tiled = np.tile([[*map(int, line)] for line in ADAM7.split()], (2, 2))[: size[1], : size[0]]
+        where = [np.argwhere(tiled == number) for number in range(1, 8)]
+        passes = [(len({*w[:, 1]}), len({*w[:, 0]})) for w in where if len(w)]
+    rows = b"".join((b"\0" + bytes([value]) * -(-w * bits // 8)) * h for w, h in passes)
+    path = tmp_path / "x.png"
+    path.write_bytes(png(size, depth, colours, interlaced, rows, pieces=3))
+    assert read_image(path).shape == (3, size[1], size[0])
+    last = 1 + -(-passes[-1][0] * bits // 8)
+    path.write_bytes(png(size, depth, colours, interlaced, rows[:-last]))
+    with pytest.raises(ValueError, match=rf"x\.png: .*({len(rows)}|truncated|broken)"):
+        read_image(path)
+
+
+def test_a_png_that_claims_more_than_deflate_can_make(tmp_path):
+    (tmp_path / "x.png").write_bytes(png((8, 8_000_000), 8, 0, 0, bytes(72)))
+    with pytest.raises(ValueError, match=r"x\.png: .*8 × 8000000 pixels cannot be deflated to"):
+        read_image(tmp_path / "x.png")
 
 
 def test_image_folder(tmp_path):

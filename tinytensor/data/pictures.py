@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..io.files import open_file
+from .png import check_rows, claimed_bytes
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 # What may be in them: of Pillow's other formats some start programs.
@@ -27,8 +28,12 @@ def read_image(path: str | os.PathLike[str], mode: str = "RGB") -> np.ndarray:
     image = _pillow()
     with open_file(path, "read_image") as file:
         try:
+            rows = claimed_bytes(file, os.fstat(file.fileno()).st_size)
             with image.open(file, formats=FORMATS) as picture:
-                pixels = np.asarray(picture.convert(mode))
+                picture.load()
+                if rows and ("interlace" in picture.info or _ends_in_zeros(picture)):
+                    check_rows(file, rows)
+                pixels = np.asarray(picture if picture.mode == mode else picture.convert(mode))
         except Exception as error:  # damaged files get out of Pillow by errors of every kind
             raise ValueError(
                 f"read_image: {os.fspath(path)}: truncated, damaged or no picture:"
@@ -36,6 +41,13 @@ def read_image(path: str | os.PathLike[str], mode: str = "RGB") -> np.ndarray:
             ) from error
     pixels = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
     return np.ascontiguousarray(pixels)
+
+
+def _ends_in_zeros(picture: Any) -> bool:
+    """Is the last row as Pillow leaves it where data are missing?"""
+    width, height = picture.size
+    content = picture.crop((0, height - 1, width, height)).tobytes()
+    return content.count(0) == len(content)
 
 
 def _pillow() -> Any:
