@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..io.files import open_file
+from ..io.files import read_file
 from .png import check_rows, claimed_bytes
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".gif")
@@ -26,19 +27,20 @@ def read_image(path: str | os.PathLike[str], mode: str = "RGB") -> np.ndarray:
     if mode not in MODES:
         raise ValueError(f"read_image: mode must be one of {', '.join(MODES)}, not {mode!r}")
     image = _pillow()
-    with open_file(path, "read_image") as file:
-        try:
-            rows = claimed_bytes(file, os.fstat(file.fileno()).st_size)
-            with image.open(file, formats=FORMATS) as picture:
-                picture.load()
-                if rows and ("interlace" in picture.info or _ends_in_zeros(picture)):
-                    check_rows(file, rows)
-                pixels = np.asarray(picture if picture.mode == mode else picture.convert(mode))
-        except Exception as error:  # damaged files get out of Pillow by errors of every kind
-            raise ValueError(
-                f"read_image: {os.fspath(path)}: truncated, damaged or no picture:"
-                f" {type(error).__name__}: {error}"
-            ) from error
+    # In memory, where a read beyond the end takes no more than there is.
+    file = io.BytesIO(read_file(path, "read_image"))
+    try:
+        rows = claimed_bytes(file, file.getbuffer().nbytes)
+        with image.open(file, formats=FORMATS) as picture:
+            picture.load()
+            if rows and ("interlace" in picture.info or _ends_in_zeros(picture)):
+                check_rows(file, rows)
+            pixels = np.asarray(picture if picture.mode == mode else picture.convert(mode))
+    except Exception as error:  # damaged files get out of Pillow by errors of every kind
+        raise ValueError(
+            f"read_image: {os.fspath(path)}: truncated, damaged or no picture:"
+            f" {type(error).__name__}: {error}"
+        ) from error
     pixels = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
     return np.ascontiguousarray(pixels)
 
