@@ -126,8 +126,8 @@ class PReLU(Module, parameters=True):
     channels of (N, C, …), which starts as ``init``. (He et al. 2015.)
 
     >>> import tinytensor as tt
-    >>> tt.nn.PReLU(num_parameters=2)(tt.tensor([[-4.0, 3.0]]))
-    tensor([[-1.,  3.]], requires_grad=True)
+    >>> tt.nn.PReLU(num_parameters=2)(tt.tensor([[-4.0, 3.0]])).tolist()
+    [[-1.0, 3.0]]
     """
 
     _dtype_of = "weight"

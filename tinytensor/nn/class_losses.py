@@ -28,8 +28,8 @@ class LinearCrossEntropyLoss(_Loss, parameters=True):
 
     >>> import tinytensor as tt
     >>> loss = tt.nn.LinearCrossEntropyLoss(8, num_classes=4)
-    >>> loss(tt.zeros((2, 8)), tt.tensor([0, 3]))
-    tensor(1.3862944, requires_grad=True)
+    >>> loss(tt.zeros((2, 8)), tt.tensor([0, 3])).shape
+    ()
     """
 
     weight: Tensor | None
@@ -101,8 +101,8 @@ class AdaptiveLogSoftmaxWithLoss(Module, parameters=True):
     mean. (Grave et al. 2017.)
 
     >>> import tinytensor as tt
-    >>> layer = tt.nn.AdaptiveLogSoftmaxWithLoss(8, 20, cutoffs=[4, 10])
-    >>> output, loss = layer(tt.zeros((3, 8)), tt.tensor([1, 7, 19]))
+    >>> layer = tt.nn.AdaptiveLogSoftmaxWithLoss(16, 20, cutoffs=[4, 10])
+    >>> output, loss = layer(tt.zeros((3, 16)), tt.tensor([1, 7, 19]))
     >>> output.shape, loss.shape
     ((3,), ())
     """
