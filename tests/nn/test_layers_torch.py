@@ -128,6 +128,8 @@ def test_fractional_max_pool_by_the_same_draws(axes: int, dtype: str) -> None:
             (2, {"output_ratio": 0.6}),
             (1, {"output_ratio": (0.5, 0.8, 0.7)[:axes]}),
             (3, {"output_size": 1}),
+            (2, {"output_size": (2, 0, 2)[:axes]}),
+            (2, {"output_ratio": 0.05}),  # of which nothing is left
         ):
             for indices in (False, True):
                 ours, theirs = (

@@ -36,8 +36,8 @@ def fractional_sizes(
         each = [number(name, "output_ratio", ratio, 0, 1) for ratio in each]
         if not all(0 < ratio < 1 for ratio in each):
             raise ValueError(f"{name}: output_ratio must lie between 0 and 1, not {output_ratio!r}")
-        output_size = [int(n * r) for n, r in zip(x[-axes:], each, strict=False)] or [1] * axes
-    out = sizes(name, "output_size", output_size, axes, 1)
+        output_size = [int(n * r) for n, r in zip(x[-axes:], each, strict=False)] or [0] * axes
+    out = sizes(name, "output_size", output_size, axes, 0)
     for n, k, m in zip(x[-axes:] if x else (), kernel, out, strict=False):
         if m + k - 1 > n:
             raise ShapeError(f"{name}: no {m} windows of {k} begin at different ones of {n}: x {x}")
