@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tinytensor.train.checkpoints import read_checkpoint
 
 from .pickled import (
     FLOATS,
@@ -294,6 +295,14 @@ def test_a_file_of_none_of_the_formats(tmp_path):
             ValueError, match=r"x\.pt'.*(nor is it of torch.save|it is a pickle, not)"
         ):
             loaded(tmp_path, content)
+
+
+def test_a_checkpoint_is_of_safetensors_alone(tmp_path):
+    """Its checksum is of all elements, and here a tensor of strides 0 has 2⁴⁰."""
+    item = {"a": tensor(stored(), (2**40,), (0,)), "checksum": 0, "version": 1}
+    assert loaded(tmp_path, zip_of(item, BYTES))["a"].shape == (2**40,)
+    with pytest.raises(ValueError, match=r"load: '.*x\.pt' is not a safetensors file"):
+        read_checkpoint(tmp_path / "x.pt")
 
 
 # --- Zip archives ----------------------------------------------------------------------------
