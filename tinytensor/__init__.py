@@ -68,6 +68,7 @@ _LATER = dict.fromkeys(_MODULES) | {
     "kaiser_window": "tensors.signals",
     "load": "io",
     "mps": "tensors.surroundings",
+    "profile": "debug.profiling",
     "save": "io",
     "saved_memory": "debug.saved_memory",
     "xpu": "tensors.surroundings",
@@ -86,6 +87,7 @@ if _typing.TYPE_CHECKING:
     half, int, long, short = _of.float16, _of.int32, _of.int64, _of.int16
     from . import data, distributions, func, generation, io, models, nn, optim, scalar, train, viz
     from .debug.anomaly import detect_anomaly as detect_anomaly
+    from .debug.profiling import profile as profile
     from .debug.saved_memory import saved_memory as saved_memory
     from .dtypes import bfloat16 as bfloat16
     from .io import load as load, save as save

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tinytensor.engine.observers import Observer
 from tinytensor.engine.operation import MANY, Op, alias, observing
 from tinytensor.ops.indexing import raw_index
 
@@ -517,7 +518,7 @@ def test_an_op_keeps_what_it_changes_itself() -> None:
 
 
 def test_messages_name_the_lines() -> None:
-    class Lines:
+    class Lines(Observer):
         """As anomaly detection does it: each call, and each change, gets a number."""
 
         count = 0

@@ -15,6 +15,9 @@ current_observers = observers.get
 class Observer:
     """Hears of everything and does nothing: what a kind of observer overrides."""
 
+    def calling(self, op: Any, args: Any, static: Any) -> None:
+        """The forward function of ``op`` is about to be called."""
+
     def called(self, op: Any, args: Any, static: Any, outputs: Any, node: Any) -> None:
         """``op`` was called and gave ``outputs``; ``node`` is None if that was not recorded."""
 

@@ -70,17 +70,9 @@ class Op:
     """
 
     def __init__(
-        self,
-        forward,
-        outputs=1,
-        residuals=(),
-        notes=None,
-        view=False,
-        variadic=False,
-        kernel=None,
-        explain=None,
-        family=None,
-    ):
+        self, forward, outputs=1, residuals=(), notes=None, view=False, variadic=False,
+        kernel=None, explain=None, family=None,
+    ):  # fmt: skip
         self.forward = forward if kernel is None else kernel
         self.explain = explain
         self.outputs = outputs
@@ -234,6 +226,8 @@ class Op:
             narrow = self.family.widened is not None
             if narrow:
                 forward = self.family.widened(self)
+        if observed:
+            tell_of_call(self, args, static, None)
         try:
             if self.variadic:
                 got = forward([raw(arg) for arg in args], **(static or {}))
@@ -269,7 +263,7 @@ class Op:
             variable.node = self.record(args, static, needing, residuals, variable)
             variable.tracked = True
         if observed:
-            tell_called(self, args, static, (variable,))
+            tell_of_call(self, args, static, (variable,))
         return variable
 
     def wrap_all(self, args, static, needing, got, narrow):
@@ -286,7 +280,7 @@ class Op:
         if needing > 0:
             self.record(args, static, needing, got[len(out) :], out).attach(out)
         if observed:
-            tell_called(self, args, static, out)
+            tell_of_call(self, args, static, out)
         return out
 
     def share(self, args, static, view, place, constant):
@@ -429,9 +423,13 @@ def is_tracked(argument: Any) -> bool:
     return isinstance(argument, Variable) and argument.tracked
 
 
-def tell_called(op, args, static, outputs):
-    """Let this thread's observers know of a call; ``node`` is None if it was not recorded."""
+def tell_of_call(op, args, static, outputs):
+    """Let this thread's observers know of a call: that it ended, or without outputs that it begins.
+    ``node`` is None if it was not recorded."""
     for observer in observers.get():
+        if outputs is None:
+            observer.calling(op, args, static)
+            continue
         nodes = [variable.node for variable in outputs if variable.node is not None]
         node = None if not nodes else nodes[0] if op.outputs == 1 else nodes[0].parents[0]
         observer.called(op, args, static, outputs, node)
