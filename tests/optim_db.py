@@ -45,16 +45,19 @@ def entries() -> dict[str, Any]:
 
 
 @contextmanager
-def numbers_of_float64() -> Iterator[None]:
-    """Let PyTorch keep numbers such as NAdam's product in float64, as we do."""
+def as_we_do() -> Iterator[None]:
+    """Let PyTorch keep numbers such as NAdam's product in float64, and give small matrices to one
+    thread: on a busy machine its threads wait for each other longer than they work."""
     import torch
 
-    default = torch.get_default_dtype()
+    default, threads = torch.get_default_dtype(), torch.get_num_threads()
     torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_default_dtype(default)
+        torch.set_num_threads(threads)
 
 
 def ours(value: Any) -> Any:
@@ -177,7 +180,7 @@ def _params(params: Any, known: dict[int, Any]) -> Any:
 def failures(name: str, entry: Any) -> list[str]:
     """What of an entry does not agree."""
     found = []
-    with numbers_of_float64(), warnings.catch_warnings():
+    with as_we_do(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for what, settings in ways_of(entry):
             far = distance(name, settings)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tests.optim_db import as_we_do
 
 torch = pytest.importorskip("torch")
 
@@ -44,9 +45,8 @@ def assert_close(ours, theirs):
 @pytest.fixture
 def numbers_of_float64():
     """PyTorch keeps numbers such as NAdam's product in the default dtype, we in float64."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+    with as_we_do():
+        yield
 
 
 OPTIMIZERS = [
@@ -161,7 +161,7 @@ def in_float64(grad, coefficients, steps, eps):
 
 @pytest.mark.parametrize("options", MUON, ids=str)
 @pytest.mark.parametrize("exactly", [True, False])
-def test_muon(options, exactly, monkeypatch):
+def test_muon(options, exactly, monkeypatch, numbers_of_float64):
     """To 3 digits, as PyTorch's bfloat16; all of the rest of a step exactly."""
     if exactly:
         monkeypatch.setattr(torch.optim._muon, "_zeropower_via_newtonschulz", in_float64)
