@@ -183,7 +183,8 @@ def pooling_windows(
     if not isinstance(ceil_mode, bool | np.bool_):
         raise TypeError(f"{op}: ceil_mode must be True or False, not {ceil_mode!r}")
     kernel = sizes(op, "kernel_size", kernel, axes, 1)
-    stride = kernel if stride is None or stride == () else sizes(op, "stride", stride, axes, 1)
+    none = stride is None or (isinstance(stride, tuple | list) and not stride)
+    stride = kernel if none else sizes(op, "stride", stride, axes, 1)
     padding = sizes(op, "padding", padding, axes, 0)
     dilation = sizes(op, "dilation", dilation, axes, 1)
     for k, p, d in zip(kernel, padding, dilation, strict=True):
