@@ -277,6 +277,35 @@ def test_loss(case: int, reduction: str) -> None:
     compare(ours, theirs, arrays, reduction == "none")
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("mse_loss", {}), ("l1_loss", {}), ("huber_loss", {}), ("huber_loss", {"delta": 0.4})],
+    ids=str,
+)
+def test_weighted_differences(name: str, settings: dict[str, float], reduction: str) -> None:
+    arrays = [normal(4, 5), LIKE, POSITIVE]
+    found = []
+    for library in (tt, torch):
+        x, y, w = inputs(arrays, library)
+        function = getattr(library.nn.functional, name)
+        out = function(x, y, reduction=reduction, weight=w, **settings)
+        out.sum().backward()
+        found.append([a.detach().numpy() for a in (out, x.grad, y.grad, w.grad)])
+    for got, wanted in zip(*found, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-10, atol=1e-12)
+
+    def call(x: Any, y: Any, w: Any) -> Any:
+        return getattr(tt, name)(x, y, reduction=reduction, weight=w, **settings)
+
+    tt.func.check_grad(call, *arrays, order=2, atol=1e-5)
+    lanes = [np.stack([a, a + 0.3]) for a in arrays]
+    got = tt.func.vmap(call)(*map(tt.tensor, lanes))
+    np.testing.assert_allclose(got[0].numpy(), call(*map(tt.tensor, arrays)).numpy(), rtol=1e-12)
+    with pytest.raises(tt.ShapeError, match=f"^{name}: weight is \\(5,\\), and the losses are"):
+        call(tt.tensor(arrays[0]), tt.tensor(arrays[1]), tt.ones(5))
+
+
 def test_kl_div_of_a_batch() -> None:
     ours, theirs = (library.KLDivLoss(reduction="batchmean") for library in (nn, tnn))
     compare(ours, theirs, [np.log(PROBABILITIES), PROBABILITIES[::-1].copy()])

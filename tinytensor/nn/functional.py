@@ -405,7 +405,7 @@ def linear_cross_entropy(
     reduction: Reduction = "mean",
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
-    options: Any = None,
+    options: object = None,
 ) -> Tensor:
     """``cross_entropy(linear(input, linear_weight, linear_bias), target, …)`` of (N, I) or (I,).
 
