@@ -243,23 +243,25 @@ typedef struct {
 /* Rows [tap, tap + taps) and columns [pixel, pixel + pixels) of the matrix of patches of one image
  * and group: see conv.h. */
 typedef struct {
-    float *image;   /* channels × height × width; written only by conv_add_patches */
+    float *image;   /* channels × depth × height × width; written only by conv_add_patches */
     float *patches; /* read only by conv_add_patches */
     int64_t patch_row;
     int64_t tap, taps, pixel, pixels;
-    int64_t height, width;
-    int64_t out_width;
-    int64_t kernel_y, kernel_x;
-    int64_t stride_y, stride_x;
-    int64_t dilation_y, dilation_x;
-    int64_t top, left; /* padding */
+    int64_t depth, height, width;
+    int64_t out_height, out_width;
+    int64_t kernel_z, kernel_y, kernel_x;
+    int64_t stride_z, stride_y, stride_x;
+    int64_t dilation_z, dilation_y, dilation_x;
+    int64_t front, top, left; /* padding */
 } tt_conv_args;
 
-/* Rows [row, row + rows) of an image, some of which may be outside, into a band (of direct.h). */
+/* Rows [row, row + rows) of an image, some of which may be outside, into a band (of direct.h): of
+ * the planes of each channel, `planes` from `plane` on, `plane_step` apart. */
 typedef struct {
-    float *image; /* channels × height × width; written by direct_unband alone */
-    float *band;  /* channels × rows × stride_x × pitch (whole vectors), and 2 vectors of room */
-    int64_t channels, height, width;
+    float *image; /* channels × depth × height × width; written by direct_unband alone */
+    float *band; /* channels × planes × rows × stride_x × pitch (whole vectors), 2 vectors of room */
+    int64_t channels, depth, height, width;
+    int64_t plane, planes, plane_step;
     int64_t row, rows;
     int64_t left, stride_x, pitch;
 } tt_band_args;
@@ -317,10 +319,10 @@ typedef struct {
  * whole vectors. */
 enum { TT_WINOGRAD_TILES = 16 }; /* the most in a call */
 typedef struct {
-    float *planes; /* of the image or the output: channels × height × width */
+    float *planes; /* of the image or the output: height × width for each channel */
     float *transformed;
     const float *bias; /* of the output; NULL for none */
-    int64_t channels, height, width;
+    int64_t channels, height, width, plane_step;
     int64_t row, column; /* of the first tile's corner, which may be outside */
     int64_t tiles;
     int64_t point_step, tile_step;
@@ -481,6 +483,18 @@ typedef struct {
     int stream;
 } tt_layer_norm_args;
 
+/* Group norm of rows of channels × space, of which the first is number `first` of all: row r is of
+ * group r % groups. weight and bias (groups × channels) may be NULL; dweight and dbias are of each
+ * row's channels. */
+typedef struct {
+    const float *x, *weight, *bias, *g;
+    float *out, *mean, *rstd; /* forward: outputs; backward: out is dx */
+    float *dweight, *dbias;
+    int64_t rows, first, groups, channels, space;
+    float eps;
+    int stream;
+} tt_group_norm_args;
+
 /* Batch norm of channels [first, last) of x (batch, channels, space). Forward writes mean and var
  * if `training`, and always reads them; backward reads mean and rstd. */
 typedef struct {
@@ -495,6 +509,8 @@ typedef struct {
 #define TT_NORM_KERNELS(X)                        \
     X(layer_norm_f32, tt_layer_norm_args)          \
     X(layer_norm_backward_f32, tt_layer_norm_args) \
+    X(group_norm_f32, tt_group_norm_args)          \
+    X(group_norm_backward_f32, tt_group_norm_args) \
     X(rms_norm_f32, tt_layer_norm_args)            \
     X(rms_norm_backward_f32, tt_layer_norm_args)   \
     X(batch_norm_f32, tt_batch_norm_args)          \

@@ -1,13 +1,15 @@
 /* Convolution's patches: rows of the matrix that im2col would write, made where they are used.
  *
- * The matrix of one image and group has a row for each tap k = (c R + r) S + s, and a column for
- * each output pixel p = y X + x:
+ * The matrix of one image and group has a row for each tap k = ((c Q + q) R + r) S + s, and a column
+ * for each output pixel p = (z Y + y) X + x:
  *
- *     patch[k][p] = image[c][y sy + r dy - top][x sx + s dx - left], 0 outside the image
+ *     patch[k][p] = image[c][z sz + q dz - front][y sy + r dy - top][x sx + s dx - left],
+ *                   0 outside the image
  *
- * A product by the weights (filters × taps) is the convolution. */
+ * A product by the weights (filters × taps) is the convolution. Of a flat image all z and q are 0. */
 #include "../simd.h"
 #include "registers.h"
+#include "transpose.h"
 
 /* Copy a row's pixels into a patch, or add a patch to them. Inlined with `add` constant. */
 TT_INLINE void tt_conv_run(int add, float *image, int64_t step, float *patch, int64_t n)
@@ -24,6 +26,24 @@ TT_INLINE void tt_conv_run(int add, float *image, int64_t step, float *patch, in
             vf_store_n(image + i, vf_load_n(image + i, n - i) + vf_load_n(patch + i, n - i), n - i);
         else if (i < n)
             vf_store_n(patch + i, vf_load_n(image + i, n - i), n - i);
+        return;
+    }
+    if (step == 2) { /* the pixels are the even ones of two vectors */
+        for (; i < n; i += VL) {
+            float *at = image + 2 * i;
+            const int64_t left = 2 * (n - i) - 1; /* pixels from the first to the last */
+            const vi low_lanes = vi_between(0, left), high_lanes = vi_between(0, left - VL);
+            const vf low = vf_load_lanes(at, low_lanes), high = vf_load_lanes(at + VL, high_lanes);
+            if (add) {
+                const vf x = n - i < VL ? vf_load_n(patch + i, n - i) : vf_load(patch + i);
+                vf_store_lanes(at, low + TT_LOWER(x, vf_zero()), low_lanes);
+                vf_store_lanes(at + VL, high + TT_UPPER(x, vf_zero()), high_lanes);
+            } else if (n - i < VL) {
+                vf_store_n(patch + i, TT_EVEN(low, high), n - i);
+            } else {
+                vf_store(patch + i, TT_EVEN(low, high));
+            }
+        }
         return;
     }
     for (; i < n; i++) {
@@ -43,31 +63,37 @@ TT_INLINE void tt_conv_walk(int add, const tt_conv_args *s, int64_t pixel, int64
         const int64_t shift = kx * s->dilation_x - s->left; /* image column of output column 0 */
         const int64_t first = shift < 0 ? tt_ceil_div(-shift, s->stride_x) : 0;
         const int64_t last = shift < s->width ? (s->width - 1 - shift) / s->stride_x + 1 : 0;
-        /* The rows k = (c R + r) S + kx of this tap among those asked for. */
+        /* The rows k = ((c Q + q) R + r) S + kx of this tap among those asked for. */
         const int64_t begin = tt_ceil_div(s->tap - kx, s->kernel_x);
         const int64_t end = tt_ceil_div(s->tap + s->taps - kx, s->kernel_x);
         for (int64_t done = 0; done < pixels;) { /* one output row, or a part of it, at a time */
-            const int64_t y = (pixel + done) / s->out_width;
+            const int64_t line = (pixel + done) / s->out_width;
             const int64_t x = (pixel + done) % s->out_width;
+            const int64_t z = line / s->out_height, y = line % s->out_height;
             const int64_t n = pixels - done < s->out_width - x ? pixels - done : s->out_width - x;
             const int64_t from = first > x ? (first - x < n ? first - x : n) : 0;
             const int64_t to = last - x < from ? from : (last - x < n ? last - x : n);
             const int64_t column = (x + from) * s->stride_x + shift;
-            int64_t c = begin / s->kernel_y, r = begin % s->kernel_y;
+            int64_t r = begin % s->kernel_y, q = begin / s->kernel_y % s->kernel_z;
+            int64_t c = begin / s->kernel_y / s->kernel_z;
             float *patch = patches + done + (begin * s->kernel_x + kx - s->tap) * patch_row;
             for (int64_t k = begin; k < end; k++, patch += s->kernel_x * patch_row) {
                 const int64_t row = y * s->stride_y + r * s->dilation_y - s->top;
-                const int inside = row >= 0 && row < s->height && from < to;
-                if (inside)
-                    tt_conv_run(add, s->image + (c * s->height + row) * s->width + column,
-                                s->stride_x, patch + from, to - from);
+                const int64_t plane = z * s->stride_z + q * s->dilation_z - s->front;
+                const int inside = row >= 0 && row < s->height && plane >= 0 && plane < s->depth
+                                   && from < to;
+                if (inside) {
+                    const int64_t above = (c * s->depth + plane) * s->height + row;
+                    tt_conv_run(add, s->image + above * s->width + column, s->stride_x,
+                                patch + from, to - from);
+                }
                 if (!add) {
                     for (int64_t i = 0; i < (inside ? from : n); i++) patch[i] = 0;
                     for (int64_t i = inside ? to : n; i < n; i++) patch[i] = 0;
                 }
                 if (++r == s->kernel_y) {
                     r = 0;
-                    c++;
+                    if (++q == s->kernel_z) q = 0, c++;
                 }
             }
             done += n;

@@ -6,6 +6,8 @@
  *
  *     band[c][row][remainder][column] = image[c][first + row][column stride + remainder - left]
  *
+ * Of an image with a depth, the planes that a plane of the output reads are further channels.
+ *
  * There, what a tap k = (c, r, s) multiplies for adjacent outputs of a row is adjacent too:
  *
  *     out[f][y][x] = Σ_k weight[f][k] band[y row_step + offset[k] + x]
@@ -73,9 +75,15 @@ static void tt_direct_band_f32(const tt_band_args *s)
     const int64_t begin = s->row < 0 ? (s->row + s->rows > 0 ? -s->row : s->rows) : 0;
     int64_t end = s->height - s->row < s->rows ? s->height - s->row : s->rows;
     if (end < begin) end = begin;
-    for (int64_t c = 0; c < s->channels; c++) {
+    for (int64_t c = 0; c < s->channels * s->planes; c++) {
         float *band = s->band + c * s->rows * step;
-        float *image = s->image + (c * s->height + s->row + begin) * s->width;
+        const int64_t plane = s->plane + c % s->planes * s->plane_step;
+        if (plane < 0 || plane >= s->depth) {
+            tt_direct_clear(band, s->rows * step);
+            continue;
+        }
+        const int64_t above = (c / s->planes * s->depth + plane) * s->height + s->row + begin;
+        float *image = s->image + above * s->width;
         tt_direct_clear(band, begin * step);
         tt_direct_clear(band + end * step, (s->rows - end) * step);
         band += begin * step;

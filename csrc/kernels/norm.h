@@ -1,4 +1,4 @@
-/* Layer norm and RMS norm of rows, batch norm of channels, and their joint backwards. */
+/* Layer norm and RMS norm of rows, group norm, batch norm of channels, their joint backwards. */
 #include "../simd_math.h"
 #include "row.h"
 
@@ -118,6 +118,130 @@ static void tt_layer_norm_f32(const tt_layer_norm_args *s) { tt_norm_rows(s, 1);
 static void tt_layer_norm_backward_f32(const tt_layer_norm_args *s) { tt_norm_rows_backward(s, 1); }
 static void tt_rms_norm_f32(const tt_layer_norm_args *s) { tt_norm_rows(s, 0); }
 static void tt_rms_norm_backward_f32(const tt_layer_norm_args *s) { tt_norm_rows_backward(s, 0); }
+
+/* --- Group norm ----------------------------------------------------------------------------- */
+
+/* A row is a group of channels of an image. Its channels are runs of `space` floats, which share a
+ * weight and a bias; where these runs are single floats, each lane of a vector has its own. */
+
+static __attribute__((noinline, cold)) void tt_group_norm_again(
+    const tt_group_norm_args *s, int64_t r, const float *weight, const float *bias)
+{
+    const int64_t n = s->channels * s->space;
+    const float *x = s->x + r * n;
+    double mean, var;
+    tt_far_moments((tt_far_numbers){x, 1, 0, n, 1}, 1, &mean, &var);
+    const double rstd = 1 / sqrt(var + s->eps);
+    s->rstd[r] = (float)rstd;
+    s->mean[r] = (float)mean;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t c = i / s->space;
+        const float y = (float)((x[i] - mean) * rstd) * (weight ? weight[c] : 1);
+        s->out[r * n + i] = bias ? y + bias[c] : y;
+    }
+}
+
+static void tt_group_norm_f32(const tt_group_norm_args *s)
+{
+    const int64_t n = s->channels * s->space, space = s->space;
+    const int stream = s->stream && space > 1 && tt_can_stream(s->out, space);
+    for (int64_t r = 0; r < s->rows; r++) {
+        const int64_t first = (s->first + r) % s->groups * s->channels;
+        const float *weight = s->weight ? s->weight + first : NULL;
+        const float *bias = s->bias ? s->bias + first : NULL;
+        const float *x = s->x + r * n;
+        float *out = s->out + r * n;
+        double sum = 0, squares = 0;
+        TT_ROW_SUM(sum, n, tt_row_at(x, c, n, 0));
+        const float mean = s->mean[r] = (float)(sum / (double)n);
+        const vf centre = vf_set1(mean);
+        TT_ROW_SUM(squares, n,
+                   (tt_row_at(x, c, n, mean) - centre) * (tt_row_at(x, c, n, mean) - centre));
+        const float rstd = s->rstd[r] = 1 / sqrtf((float)(squares / (double)n) + s->eps);
+        if (!(rstd > 0 && rstd < TT_MOST_RSTD)) {
+            tt_group_norm_again(s, r, weight, bias);
+            continue;
+        }
+        if (space == 1) {
+            TT_ROW_EACH(n, {
+                const vf w = weight ? tt_row_at(weight, c, n, 0) : vf_set1(1);
+                const vf b = bias ? tt_row_at(bias, c, n, 0) : vf_zero();
+                tt_row_put(out, c, n, vf_fma(tt_row_at(x, c, n, 0) - centre, w * rstd, b));
+            });
+            continue;
+        }
+        for (int64_t k = 0; k < s->channels; k++, x += space, out += space) {
+            const vf factor = vf_set1(weight ? rstd * weight[k] : rstd);
+            const vf shift = vf_set1(bias ? bias[k] : 0);
+            TT_ROW_EACH(space, {
+                const vf d = tt_row_at(x, c, space, 0) - centre;
+                tt_row_put_last(out, c, space, vf_fma(d, factor, shift), stream);
+            });
+        }
+    }
+    if (stream) tt_fence();
+}
+
+/* With y = (x - mean) rstd and h = g weight:  dx = rstd (h - mean(h) - y mean(h y)); for each
+ * channel of each row, dbias is its sum of g, and dweight that of g y. */
+static void tt_group_norm_backward_f32(const tt_group_norm_args *s)
+{
+    const int64_t n = s->channels * s->space, space = s->space;
+    const int stream = s->stream && space > 1 && tt_can_stream(s->out, space);
+    for (int64_t r = 0; r < s->rows; r++) {
+        const int64_t first = (s->first + r) % s->groups * s->channels;
+        const float *weight = s->weight ? s->weight + first : NULL;
+        const float *x = s->x + r * n, *g = s->g + r * n;
+        float *out = s->out + r * n;
+        float *dweight = s->dweight + r * s->channels, *dbias = s->dbias + r * s->channels;
+        const float centre = s->mean[r];
+        const vf mean = vf_set1(centre), rstd = vf_set1(s->rstd[r]);
+        double sum_h = 0, sum_hy = 0;
+        if (space == 1) {
+            TT_ROW_EACH(n, {
+                const vf gc = tt_row_at(g, c, n, 0);
+                tt_row_put(dweight, c, n, gc * ((tt_row_at(x, c, n, centre) - mean) * rstd));
+                tt_row_put(dbias, c, n, gc);
+            });
+        } else {
+            for (int64_t k = 0; k < s->channels; k++) {
+                const float *xk = x + k * space, *gk = g + k * space;
+                double sum = 0, dot = 0;
+                TT_ROW_SUM(sum, space, tt_row_at(gk, c, space, 0));
+                TT_ROW_SUM(dot, space,
+                           tt_row_at(gk, c, space, 0)
+                               * ((tt_row_at(xk, c, space, centre) - mean) * rstd));
+                dbias[k] = (float)sum;
+                dweight[k] = (float)dot;
+            }
+        }
+        for (int64_t k = 0; k < s->channels; k++) {
+            const double w = weight ? weight[k] : 1;
+            sum_h += w * dbias[k];
+            sum_hy += w * dweight[k];
+        }
+        const vf mean_h = vf_set1((float)(sum_h / (double)n));
+        const vf mean_hy = vf_set1((float)(sum_hy / (double)n));
+        if (space == 1) {
+            TT_ROW_EACH(n, {
+                const vf w = weight ? tt_row_at(weight, c, n, 0) : vf_set1(1);
+                const vf h = tt_row_at(g, c, n, 0) * w;
+                const vf y = (tt_row_at(x, c, n, 0) - mean) * rstd;
+                tt_row_put(out, c, n, (h - mean_h - y * mean_hy) * rstd);
+            });
+            continue;
+        }
+        for (int64_t k = 0; k < s->channels; k++, x += space, g += space, out += space) {
+            const vf w = vf_set1(weight ? weight[k] : 1);
+            TT_ROW_EACH(space, {
+                const vf h = tt_row_at(g, c, space, 0) * w;
+                const vf y = (tt_row_at(x, c, space, 0) - mean) * rstd;
+                tt_row_put_last(out, c, space, (h - mean_h - y * mean_hy) * rstd, stream);
+            });
+        }
+    }
+    if (stream) tt_fence();
+}
 
 /* --- Batch norm ----------------------------------------------------------------------------- */
 

@@ -151,7 +151,7 @@ TT_INLINE void tt_winograd_planes(int store, const tt_winograd_args *s, float *p
                                   int64_t channels, const float *bias, float *strip,
                                   const tt_winograd_window *w, int first, vi *sizes)
 {
-    const int64_t step = s->height * s->width, columns = w->columns;
+    const int64_t step = s->plane_step, columns = w->columns;
     const int64_t left = w->left, right = w->right, run = w->run;
     const vi no_sign = vi_set1(INT32_MAX);
     if (!store && (w->bottom - w->top) * (right - left) < w->rows * columns)
@@ -271,7 +271,7 @@ TT_INLINE void tt_winograd_tiles_of(tt_winograd_matrix m, const tt_winograd_args
     const tt_winograd_window w = tt_winograd_within(s, size, columns);
     for (int64_t c = 0; c < s->channels; c += VL) {
         const int64_t channels = s->channels - c < VL ? s->channels - c : VL;
-        tt_winograd_planes(0, s, s->planes + c * s->height * s->width, channels, NULL, strip, &w,
+        tt_winograd_planes(0, s, s->planes + c * s->plane_step, channels, NULL, strip, &w,
                            c == 0, sizes);
         for (int64_t t = 0; t < s->tiles; t++)
             tt_winograd_square(m, strip + 4 * t * VL, columns * VL, VL,
@@ -302,7 +302,7 @@ static void tt_winograd_output_f32(const tt_winograd_args *s)
             tt_winograd_square(TT_WINOGRAD_OUTPUT, s->transformed + t * s->tile_step + c,
                                6 * s->point_step, s->point_step, strip + 4 * t * VL, columns * VL,
                                VL);
-        tt_winograd_planes(1, s, s->planes + c * s->height * s->width, channels,
+        tt_winograd_planes(1, s, s->planes + c * s->plane_step, channels,
                            s->bias ? s->bias + c : NULL, strip, &w, 0, NULL);
     }
 }

@@ -67,6 +67,23 @@ CASES = [
     ((2, 3, 36, 33), (3, 1, 3, 3), (2, 2), ((2, 0), (3, 4)), (1, 1), 3),
     ((1, 2, 1, 1), (2, 1, 3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1), 2),
     ((1, 2, 300, 250), (2, 1, 3, 3), (2, 2), ((1, 0), (0, 1)), (1, 1), 2),
+    # Lines.
+    ((2, 3, 70), (4, 3, 5), (1,), ((2, 2),), (1,), 1),
+    ((2, 40, 333), (70, 40, 3), (2,), ((1, 0),), (2,), 1),
+    ((3, 6, 50), (6, 1, 7), (1,), ((9, 3),), (1,), 6),
+    ((2, 5, 40), (7, 5, 1), (1,), ((0, 0),), (1,), 1),
+    # Volumes: by patches, from bands, of one tap of planes, outside of all planes, by strides.
+    ((2, 3, 5, 6, 7), (4, 3, 2, 3, 3), (1, 1, 1), ((1, 1), (1, 1), (1, 1)), (1, 1, 1), 1),
+    ((2, 4, 7, 6, 5), (6, 2, 3, 2, 3), (2, 3, 2), ((1, 2), (0, 1), (2, 0)), (2, 1, 1), 2),
+    ((1, 3, 6, 20, 33), (8, 3, 3, 3, 3), (1, 1, 1), ((1, 1), (1, 1), (1, 1)), (1, 1, 1), 1),
+    ((2, 2, 6, 31, 32), (8, 1, 3, 5, 3), (2, 2, 2), ((1, 1), (2, 2), (1, 1)), (1, 1, 1), 2),
+    ((2, 3, 5, 30, 17), (3, 1, 1, 3, 3), (2, 2, 2), ((1, 0), (1, 1), (1, 1)), (1, 1, 1), 3),
+    ((2, 3, 5, 9, 17), (3, 1, 1, 3, 3), (1, 1, 1), ((1, 0), (1, 1), (1, 1)), (1, 1, 1), 3),
+    ((2, 5, 3, 6, 5), (7, 5, 1, 1, 1), (1, 1, 1), ((0, 0), (0, 0), (0, 0)), (1, 1, 1), 1),
+    ((2, 20, 8, 9, 8), (30, 20, 3, 1, 1), (1, 1, 1), ((1, 1), (0, 0), (0, 0)), (1, 1, 1), 1),
+    ((2, 2, 1, 5, 40), (3, 2, 3, 2, 2), (1, 1, 1), ((4, 3), (0, 0), (0, 0)), (2, 1, 1), 1),
+    ((1, 2, 3, 4, 5), (2, 2, 2, 2, 2), (3, 3, 4), ((5, 6), (7, 8), (0, 9)), (3, 3, 2), 1),
+    ((2, 70, 4, 8, 8), (80, 70, 2, 2, 2), (2, 2, 2), ((0, 0), (0, 0), (0, 0)), (1, 1, 1), 1),
 ]
 
 # The same, where Winograd's method pays: 3 × 3, stride 1, channels and filters enough.
@@ -78,8 +95,14 @@ WINOGRAD = [
     ((2, 24, 33, 150), (24, 24, 3, 3), ((0, 0), (1, 1))),
     ((2, 32, 14, 14), (32, 32, 3, 3), ((5, 4), (6, 7))),
     ((1, 400, 20, 20), (12, 400, 3, 3), ((2, 2), (2, 2))),
+    # Volumes, whose planes are channels: a block of a product has several planes, or part of one.
+    ((2, 16, 5, 16, 16), (16, 16, 3, 3, 3), ((1, 1), (1, 1), (1, 1))),
+    ((2, 19, 4, 15, 18), (40, 19, 2, 3, 3), ((3, 2), (0, 1), (1, 0))),
+    ((1, 400, 3, 12, 12), (16, 400, 3, 3, 3), ((1, 1), (1, 1), (1, 1))),
+    ((4, 24, 7, 14, 14), (33, 24, 1, 3, 3), ((0, 0), (1, 1), (1, 1))),
+    ((3, 40, 2, 12, 12), (24, 40, 5, 3, 3), ((4, 4), (1, 1), (1, 1))),
 ]
-PLAIN = [((1, 1), padding, (1, 1), 1) for *_, padding in WINOGRAD]
+PLAIN = [((1,) * len(padding), padding, (1,) * len(padding), 1) for *_, padding in WINOGRAD]
 ALL = CASES + [(*shapes, *plain) for (*shapes, _), plain in zip(WINOGRAD, PLAIN, strict=True)]
 
 
@@ -88,18 +111,18 @@ def test_against_the_reference(isa, case):
     x_shape, w_shape, *geometry = case
     x, w, b = normal(*x_shape), normal(*w_shape, seed=1), normal(w_shape[0], seed=2)
     wide_x, wide_w = x.astype(np.float64), w.astype(np.float64)
-    want = reference.conv2d(wide_x, wide_w, b, *geometry)
-    close(conv.conv2d(x, w, b, *geometry), want)
-    close(conv.conv2d(x, w, None, *geometry), reference.conv2d(wide_x, wide_w, None, *geometry))
+    want = reference.convolve(wide_x, wide_w, b, *geometry)
+    close(conv.convolve(x, w, b, *geometry), want)
+    close(conv.convolve(x, w, None, *geometry), reference.convolve(wide_x, wide_w, None, *geometry))
     g = normal(*want.shape, seed=3)
     size, kernel = x_shape[2:], w_shape[2:]
     close(
-        conv.conv2d_grad_x(g, w, size, *geometry),
-        reference.conv2d_grad_x(g.astype(np.float64), wide_w, size, *geometry),
+        conv.convolve_grad_x(g, w, size, *geometry),
+        reference.convolve_grad_x(g.astype(np.float64), wide_w, size, *geometry),
     )
     close(
-        conv.conv2d_grad_w(g, x, kernel, *geometry),
-        reference.conv2d_grad_w(g.astype(np.float64), wide_x, kernel, *geometry),
+        conv.convolve_grad_w(g, x, kernel, *geometry),
+        reference.convolve_grad_w(g.astype(np.float64), wide_x, kernel, *geometry),
     )
 
 
@@ -107,24 +130,25 @@ def test_against_the_reference(isa, case):
 def test_the_error_of_winograds_method(isa, case):
     """Each of the three within 1e-6 of the largest sum of the sizes of what it adds up."""
     x_shape, w_shape, padding = case
-    geometry = ((1, 1), padding, (1, 1), 1)
+    ones = (1,) * len(padding)
+    geometry = (ones, padding, ones, 1)
     x, w = normal(*x_shape), normal(*w_shape, seed=1)
     b = normal(w_shape[0], seed=2)
     wide_x, wide_w = x.astype(np.float64), w.astype(np.float64)
-    want = reference.conv2d(wide_x, wide_w, None, *geometry)
+    want = reference.convolve(wide_x, wide_w, None, *geometry)
     g = normal(*want.shape, seed=3)
     wide_g = g.astype(np.float64)
-    bias = b[:, np.newaxis, np.newaxis]
+    bias = b.reshape(-1, *ones)
     for got, function, left, right, arguments in [
-        (conv.conv2d(x, w, None, *geometry), reference.conv2d, wide_x, wide_w, (None,)),
-        (conv.conv2d(x, w, b, *geometry) - bias, reference.conv2d, wide_x, wide_w, (None,)),
+        (conv.convolve(x, w, None, *geometry), reference.convolve, wide_x, wide_w, (None,)),
+        (conv.convolve(x, w, b, *geometry) - bias, reference.convolve, wide_x, wide_w, (None,)),
         (
-            conv.conv2d_grad_x(g, w, x_shape[2:], *geometry),
-            *(reference.conv2d_grad_x, wide_g, wide_w, (x_shape[2:],)),
+            conv.convolve_grad_x(g, w, x_shape[2:], *geometry),
+            *(reference.convolve_grad_x, wide_g, wide_w, (x_shape[2:],)),
         ),
         (
-            conv.conv2d_grad_w(g, x, (3, 3), *geometry),
-            *(reference.conv2d_grad_w, wide_g, wide_x, ((3, 3),)),
+            conv.convolve_grad_w(g, x, w_shape[2:], *geometry),
+            *(reference.convolve_grad_w, wide_g, wide_x, (w_shape[2:],)),
         ),
     ]:
         want = function(left, right, *arguments, *geometry)
@@ -140,17 +164,17 @@ def test_what_is_not_finite_stays_where_it_belongs(isa, stride, value):
     geometry = ((stride, stride), ((0, 0), (1, 0)), (1, 1), 3)
     x, w = normal(2, 3, 20, 19), normal(3, 1, 3, 3, seed=1)
     x[1, 2, 9, 18] = w[1, 0, 0, 2] = value
-    out = reference.conv2d(x, w, None, *geometry)
+    out = reference.convolve(x, w, None, *geometry)
     g = normal(*out.shape, seed=2)
     for got, want in [
-        (conv.conv2d(x, w, None, *geometry), out),
+        (conv.convolve(x, w, None, *geometry), out),
         (
-            conv.conv2d_grad_x(g, w, (20, 19), *geometry),
-            reference.conv2d_grad_x(g, w, (20, 19), *geometry),
+            conv.convolve_grad_x(g, w, (20, 19), *geometry),
+            reference.convolve_grad_x(g, w, (20, 19), *geometry),
         ),
         (
-            conv.conv2d_grad_w(g, x, (3, 3), *geometry),
-            reference.conv2d_grad_w(g, x, (3, 3), *geometry),
+            conv.convolve_grad_w(g, x, (3, 3), *geometry),
+            reference.convolve_grad_w(g, x, (3, 3), *geometry),
         ),
     ]:
         finite = np.isfinite(want)
@@ -164,9 +188,9 @@ WITHIN = ((1, 1), ((1, 1), (1, 1)), (1, 1), 1)
 def all_three(module, x, w, g, padding):
     geometry = ((1, 1), padding, (1, 1), 1)
     return [
-        module.conv2d(x, w, None, *geometry),
-        module.conv2d_grad_x(g, w, x.shape[2:], *geometry),
-        module.conv2d_grad_w(g, x, (3, 3), *geometry),
+        module.convolve(x, w, None, *geometry),
+        module.convolve_grad_x(g, w, x.shape[2:], *geometry),
+        module.convolve_grad_w(g, x, (3, 3), *geometry),
     ]
 
 
@@ -209,18 +233,18 @@ def test_the_error_of_an_output_is_bounded_by_what_it_sees(isa, step):
     x, w = normal(2, 16, 28, 28), normal(16, 16, 3, 3, seed=1)
     x *= np.exp2(np.abs(np.arange(28) - 14) * np.float32(step)).astype(np.float32)
     wide_x, wide_w = x.astype(np.float64), w.astype(np.float64)
-    want = reference.conv2d(wide_x, wide_w, None, *WITHIN)
+    want = reference.convolve(wide_x, wide_w, None, *WITHIN)
     seen = np.broadcast_to(abs(wide_x).max(1, keepdims=True), x.shape)
     seen = windows(padded(seen, ((1, 1), (1, 1))), (3, 3), (1, 1), (1, 1)).max((-2, -1))
     sizes = abs(wide_w).max((2, 3)).sum(1) * 9
     bound = 16e-6 * seen[:, :1] * sizes[None, :, None, None]
-    assert (abs(conv.conv2d(x, w, None, *WITHIN) - want) <= bound).all()
+    assert (abs(conv.convolve(x, w, None, *WITHIN) - want) <= bound).all()
 
 
 def test_one_nan_makes_nine(isa):
     x, w = normal(1, 16, 28, 28), normal(16, 16, 3, 3, seed=1)
     x[0, 4, 13, 13] = np.nan
-    out = conv.conv2d(x, w, None, (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+    out = conv.convolve(x, w, None, (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
     assert (np.isnan(out).sum((0, 2, 3)) == 9).all()
 
 
@@ -229,8 +253,8 @@ def test_an_output_that_sees_nearly_nothing_is_exact(isa, fill):
     """Half of each image is empty: an output there has no error of the other half's size."""
     x, w = normal(3, 16, 28, 28), normal(16, 16, 3, 3, seed=1)
     x[..., 14:] *= np.float32(fill)
-    want = reference.conv2d(*(a.astype(np.float64) for a in (x, w)), None, *WITHIN)
-    got = conv.conv2d(x, w, None, *WITHIN)
+    want = reference.convolve(*(a.astype(np.float64) for a in (x, w)), None, *WITHIN)
+    got = conv.convolve(x, w, None, *WITHIN)
     np.testing.assert_allclose(got[..., 15:], want[..., 15:], 1e-4, 1e-5 * fill)
 
 
@@ -248,8 +272,8 @@ def test_weights_that_are_not_finite(isa):
 
 def test_numbers_near_the_largest_do_not_overflow_on_the_way(isa):
     x, w = normal(2, 16, 28, 28), normal(16, 16, 3, 3, seed=1)
-    want = conv.conv2d(x, w, None, *WITHIN)
-    got = conv.conv2d(x * np.float32(2.0**122), w * np.float32(2.0**-20), None, *WITHIN)
+    want = conv.convolve(x, w, None, *WITHIN)
+    got = conv.convolve(x * np.float32(2.0**122), w * np.float32(2.0**-20), None, *WITHIN)
     np.testing.assert_allclose(got * np.float32(2.0**-102), want, rtol=0, atol=2e-4)
 
 
@@ -262,9 +286,9 @@ def test_same_bits_for_any_number_of_threads(case):
     try:
         for threads in (1, 2, 3):
             core.set_num_threads(threads)
-            out = conv.conv2d(x, w, None, *geometry)
-            dx = conv.conv2d_grad_x(out, w, x_shape[2:], *geometry)
-            dw = conv.conv2d_grad_w(out, x, w_shape[2:], *geometry)
+            out = conv.convolve(x, w, None, *geometry)
+            dx = conv.convolve_grad_x(out, w, x_shape[2:], *geometry)
+            dw = conv.convolve_grad_w(out, x, w_shape[2:], *geometry)
             results.append(out.tobytes() + dx.tobytes() + dw.tobytes())
     finally:
         core.set_num_threads(before)
@@ -275,16 +299,16 @@ def test_layouts_and_one_image(isa):
     geometry = ((1, 1), ((1, 1), (1, 1)), (1, 1), 1)
     x = normal(9, 8, 3).transpose(2, 0, 1)[:, ::-1]
     w = normal(3, 3, 3, 5, seed=1).transpose(3, 0, 1, 2)
-    want = reference.conv2d(x, w, None, *geometry)
-    close(conv.conv2d(x, w, None, *geometry), want)
+    want = reference.convolve(x, w, None, *geometry)
+    close(conv.convolve(x, w, None, *geometry), want)
     g = normal(*want.shape[::-1]).T
     close(
-        conv.conv2d_grad_x(g, w, (9, 8), *geometry),
-        reference.conv2d_grad_x(g, w, (9, 8), *geometry),
+        conv.convolve_grad_x(g, w, (9, 8), *geometry),
+        reference.convolve_grad_x(g, w, (9, 8), *geometry),
     )
     close(
-        conv.conv2d_grad_w(g, x, (3, 3), *geometry),
-        reference.conv2d_grad_w(g, x, (3, 3), *geometry),
+        conv.convolve_grad_w(g, x, (3, 3), *geometry),
+        reference.convolve_grad_w(g, x, (3, 3), *geometry),
     )
 
 
@@ -292,16 +316,16 @@ def test_no_images_no_channels_no_filters(isa):
     geometry = ((1, 1), ((1, 1), (1, 1)), (1, 1), 1)
     for images, channels, filters in [(0, 2, 3), (2, 0, 3), (2, 2, 0)]:
         x, w = normal(images, channels, 4, 5), normal(filters, channels, 3, 3)
-        out = conv.conv2d(x, w, None, *geometry)
+        out = conv.convolve(x, w, None, *geometry)
         np.testing.assert_array_equal(out, np.zeros((images, filters, 4, 5)))
-        assert conv.conv2d_grad_x(out, w, (4, 5), *geometry).shape == x.shape
+        assert conv.convolve_grad_x(out, w, (4, 5), *geometry).shape == x.shape
         if channels:
-            assert conv.conv2d_grad_w(out, x, (3, 3), *geometry).shape == w.shape
+            assert conv.convolve_grad_w(out, x, (3, 3), *geometry).shape == w.shape
 
 
 def test_nan_reaches_only_the_windows_that_hold_it(isa):
     x, w = normal(1, 2, 6, 6), normal(3, 2, 3, 3, seed=1)
     x[0, 1, 0, 0] = np.nan
-    out = conv.conv2d(x, w, None, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
+    out = conv.convolve(x, w, None, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
     assert np.isnan(out[0, :, 0, 0]).all()
     assert np.isfinite(np.delete(out.reshape(3, -1), 0, axis=1)).all()

@@ -54,7 +54,7 @@ import numpy as np
 from tinytensor.kernels import _core as core
 from tinytensor.kernels import reference
 
-__all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x"]
+__all__ = ["convolve", "convolve_grad_w", "convolve_grad_x"]
 
 cnp.import_array()
 
@@ -70,52 +70,63 @@ cdef bint read_geometry(
     Geometry *s, object x, object weight, object stride, object padding, object dilation,
     int64_t groups,
 ) except -1:
-    """Fill in ``s`` from shapes; False where the shapes are none of ours (or there is no work)."""
+    """Fill in ``s`` from shapes, of lines, images or volumes; False where the shapes are none of ours
+    (or there is no work)."""
     cdef tt_conv_args *conv = &s.conv
-    cdef int64_t in_channels, out_channels, bottom, right, room_y, room_x
+    cdef int64_t in_channels, out_channels, back, bottom, right, room_z, room_y, room_x
     memset(s, 0, sizeof(Geometry))
-    if len(x) != 4 or len(weight) != 4 or groups < 1:
+    if len(x) not in (3, 4, 5) or len(weight) != len(x) or groups < 1:
         return False
-    s.images, in_channels, conv.height, conv.width = x
-    out_channels, s.channels, conv.kernel_y, conv.kernel_x = weight
+    s.axes = len(x) - 2
+    ones = (1,) * (3 - s.axes)  # a line is a volume of one row, an image one of one plane
+    x, weight = (*x[:2], *ones, *x[2:]), (*weight[:2], *ones, *weight[2:])
+    stride, dilation = (*ones, *stride), (*ones, *dilation)
+    padding = (*((0, 0) for _ in ones), *padding)
+    s.images, in_channels, conv.depth, conv.height, conv.width = x
+    out_channels, s.channels, conv.kernel_z, conv.kernel_y, conv.kernel_x = weight
     if 0 in x or 0 in weight or s.channels * groups != in_channels or out_channels % groups:
         return False
     s.groups, s.items, s.filters = groups, s.images * groups, out_channels // groups
-    conv.stride_y, conv.stride_x = stride
-    conv.dilation_y, conv.dilation_x = dilation
-    (conv.top, bottom), (conv.left, right) = padding
-    if min(conv.stride_y, conv.stride_x, conv.dilation_y, conv.dilation_x) < 1:
+    conv.stride_z, conv.stride_y, conv.stride_x = stride
+    conv.dilation_z, conv.dilation_y, conv.dilation_x = dilation
+    (conv.front, back), (conv.top, bottom), (conv.left, right) = padding
+    if min(*stride, *dilation) < 1 or min(conv.front, back, conv.top, bottom, conv.left, right) < 0:
         return False
-    if min(conv.top, bottom, conv.left, right) < 0:
-        return False
+    room_z = conv.depth + conv.front + back - conv.dilation_z * (conv.kernel_z - 1) - 1
     room_y = conv.height + conv.top + bottom - conv.dilation_y * (conv.kernel_y - 1) - 1
     room_x = conv.width + conv.left + right - conv.dilation_x * (conv.kernel_x - 1) - 1
-    if room_y < 0 or room_x < 0:
+    if min(room_z, room_y, room_x) < 0:
         return False
-    conv.out_width = room_x // conv.stride_x + 1
-    s.pixels = (room_y // conv.stride_y + 1) * conv.out_width
-    s.taps = s.channels * conv.kernel_y * conv.kernel_x
-    s.image_size = s.channels * conv.height * conv.width
+    s.out_depth = room_z // conv.stride_z + 1
+    conv.out_height, conv.out_width = room_y // conv.stride_y + 1, room_x // conv.stride_x + 1
+    s.area = conv.kernel_z * conv.kernel_y * conv.kernel_x
+    s.pixels, s.taps = s.out_depth * conv.out_height * conv.out_width, s.channels * s.area
+    s.image_size = s.channels * conv.depth * conv.height * conv.width
+    s.flat = conv.depth == 1 and conv.kernel_z == 1 and s.out_depth == 1
     s.pointwise = (
-        s.taps == s.channels and s.pixels == conv.height * conv.width
-        and conv.stride_y == 1 and conv.stride_x == 1 and conv.top == 0 and conv.left == 0
+        s.area == 1 and s.pixels * s.channels == s.image_size
+        and conv.stride_z == 1 and conv.stride_y == 1 and conv.stride_x == 1
+        and conv.front == 0 and conv.top == 0 and conv.left == 0
     )
     return True
 
 
 cdef tuple out_shape(const Geometry *s):
-    return (
-        s.images, s.groups * s.filters, s.pixels // s.conv.out_width, s.conv.out_width
-    )
+    cdef const tt_conv_args *conv = &s.conv
+    shape = (s.images, s.groups * s.filters, s.out_depth, conv.out_height, conv.out_width)
+    return shape[:2] + shape[5 - s.axes :]
 
 
 cdef bint planes_of(const Geometry *s, Planes *planes) noexcept nogil:
     """Can Winograd's method take it, and does it pay? Its shapes are put into ``planes``."""
     cdef const tt_conv_args *conv = &s.conv
     planes.images, planes.channels, planes.filters = s.images, s.channels, s.filters
-    planes.height, planes.width = conv.height, conv.width
-    planes.out_height, planes.out_width = s.pixels // conv.out_width, conv.out_width
-    planes.top, planes.left = conv.top, conv.left
+    planes.depth, planes.height, planes.width = conv.depth, conv.height, conv.width
+    planes.out_depth = s.out_depth
+    planes.out_height, planes.out_width = conv.out_height, conv.out_width
+    planes.front, planes.top, planes.left = conv.front, conv.top, conv.left
+    planes.kernel_z, planes.stride_z = conv.kernel_z, conv.stride_z
+    planes.dilation_z = conv.dilation_z
     return (
         s.groups == 1 and conv.kernel_y == 3 and conv.kernel_x == 3
         and conv.stride_y == 1 and conv.stride_x == 1
@@ -130,23 +141,24 @@ cdef bint reverse(const Geometry *s, Geometry *reversed) noexcept nogil:
     """The gradient of x as a convolution of g by the reversed weight; is it one, of stride 1?"""
     cdef const tt_conv_args *conv = &s.conv
     cdef tt_conv_args *back = &reversed.conv
-    cdef int64_t area = conv.kernel_y * conv.kernel_x
     reversed[0] = s[0]
     reversed.channels, reversed.filters = s.filters, s.channels
-    reversed.taps = s.filters * area
-    reversed.pixels, reversed.image_size = conv.height * conv.width, s.filters * s.pixels
-    back.height, back.width = s.pixels // conv.out_width, conv.out_width
-    back.out_width = conv.width
+    reversed.taps, reversed.out_depth = s.filters * s.area, conv.depth
+    reversed.pixels = conv.depth * conv.height * conv.width
+    reversed.image_size = s.filters * s.pixels
+    back.depth, back.height, back.width = s.out_depth, conv.out_height, conv.out_width
+    back.out_height, back.out_width = conv.height, conv.width
+    back.front = (conv.kernel_z - 1) * conv.dilation_z - conv.front
     back.top = (conv.kernel_y - 1) * conv.dilation_y - conv.top
     back.left = (conv.kernel_x - 1) * conv.dilation_x - conv.left
-    return conv.stride_y == 1 and conv.stride_x == 1
+    return conv.stride_z == 1 and conv.stride_y == 1 and conv.stride_x == 1
 
 
 cdef cnp.ndarray reversed_weight(cnp.ndarray weight, int64_t groups):
     """Filters and channels of each group change places, and the last tap comes first."""
     filters, channels, *kernel = weight.shape[0] // groups, weight.shape[1], *np.shape(weight)[2:]
     parts = np.reshape(weight, (groups, filters, channels, *kernel))
-    return np.ascontiguousarray(parts.swapaxes(1, 2)[..., ::-1, ::-1])
+    return np.ascontiguousarray(np.flip(parts.swapaxes(1, 2), [*range(3, parts.ndim)]))
 
 
 cdef bint is_finite(cnp.ndarray x):
@@ -233,9 +245,9 @@ cdef void forward_pieces(Forward *s) noexcept nogil:
     s.blocks = ceil_div(s.shape.taps, s.block_depth)
 
 
-def conv2d(x, weight, bias, stride, padding, dilation, groups):
-    if x.ndim == 3:
-        return conv2d(x[np.newaxis], weight, bias, stride, padding, dilation, groups)[0]
+def convolve(x, weight, bias, stride, padding, dilation, groups):
+    if x.ndim == weight.ndim - 1:
+        return convolve(x[np.newaxis], weight, bias, stride, padding, dilation, groups)[0]
     return output(x, weight, bias, stride, padding, dilation, groups, True)
 
 
@@ -253,7 +265,7 @@ cdef cnp.ndarray output(x, weight, bias, stride, padding, dilation, groups, bint
         and read_geometry(&s.shape, x.shape, weight.shape, stride, padding, dilation, groups)
         and (bias is None or bias.shape == (weight.shape[0],))
     ):
-        return reference.conv2d(x, weight, bias, stride, padding, dilation, groups)
+        return reference.convolve(x, weight, bias, stride, padding, dilation, groups)
     xs, ws = np.ascontiguousarray(x), np.ascontiguousarray(weight)
     out = _core.empty(out_shape(&s.shape), np.float32)
     s.x, s.weight, s.out = data(xs), data(ws), data(out)
@@ -265,7 +277,9 @@ cdef cnp.ndarray output(x, weight, bias, stride, padding, dilation, groups, bint
         pointwise(&s.shape, s.weight, s.shape.taps, 1, s.x, s.out, False, s.bias)
         return out
     if by_tiles and planes_of(&s.shape, &planes):
-        odd = winograd(&planes, s.x, s.weight, s.shape.taps, 9, False, s.bias, s.out)
+        odd = winograd(
+            &planes, s.x, s.weight, s.shape.taps, s.shape.area, 9, False, s.bias, s.out
+        )
         if most(odd, s.shape.images):
             return output(xs, ws, bias, stride, padding, dilation, groups, False)
         for run in odd:
@@ -333,7 +347,7 @@ cdef void pack_weight_by_taps(void *context, int64_t piece) noexcept nogil:
     cdef int64_t k = piece % s.blocks * s.block_depth
     cdef int64_t range_ = piece // s.blocks % s.channel_pieces
     cdef int64_t matrix = piece // s.blocks // s.channel_pieces * s.shape.filters * s.shape.taps
-    cdef int64_t area = s.shape.conv.kernel_y * s.shape.conv.kernel_x
+    cdef int64_t area = s.shape.area
     cdef int64_t tap = range_ * s.piece_channels * area
     args.width = min(s.piece_channels * area, s.shape.taps - tap)
     args.depth = min(s.block_depth, s.shape.filters - k)
@@ -352,18 +366,18 @@ cdef void run_backward(void *context, int64_t piece) noexcept nogil:
     cdef int64_t item = piece // s.channel_pieces
     cdef int64_t channel = piece % s.channel_pieces * s.piece_channels
     cdef int64_t channels = min(s.piece_channels, shape.channels - channel)
-    cdef int64_t area = conv.kernel_y * conv.kernel_x, plane = conv.height * conv.width
+    cdef int64_t area = shape.area, size = conv.depth * conv.height * conv.width  # of a channel
     cdef const float *weight = s.packed_weight + (
         (item % shape.groups * shape.taps + channel * area) * shape.filters
     )
     cdef const float *g = s.g + item * shape.filters * shape.pixels
     cdef int64_t block, k
     cdef int slot = take_slot(&s.scratch)
-    conv.image = s.out + item * shape.image_size + channel * plane
+    conv.image = s.out + item * shape.image_size + channel * size
     conv.patches = memory_of(&s.scratch, slot)
     conv.patch_row = s.piece_pixels
     conv.tap, conv.taps = 0, channels * area
-    memset(conv.image, 0, channels * plane * sizeof(float))
+    memset(conv.image, 0, channels * size * sizeof(float))
 
     memset(&args, 0, sizeof(args))
     args.rows, args.c, args.c_row = conv.taps, conv.patches, conv.patch_row
@@ -387,8 +401,7 @@ cdef void run_backward(void *context, int64_t piece) noexcept nogil:
 
 cdef void backward_pieces(Backward *s) noexcept nogil:
     """Cut an image by its channels, so that a piece's patches fit the scratch memory."""
-    cdef int64_t area = s.shape.conv.kernel_y * s.shape.conv.kernel_x
-    cdef int64_t pixels = s.shape.pixels, width = s.shape.conv.out_width
+    cdef int64_t area = s.shape.area, pixels = s.shape.pixels, width = s.shape.conv.out_width
     cdef int64_t channels, most, unit, unused
     # At least some channels, so that a block has rows enough; then as many pixels as fit, in whole
     # rows where rows are not too long.
@@ -408,17 +421,19 @@ cdef void backward_pieces(Backward *s) noexcept nogil:
     cut_rows(s.piece_channels * area, s.table.gemm_rows, &s.panel, &unused)
 
 
-def conv2d_grad_x(g, weight, size, stride, padding, dilation, groups):
-    if g.ndim == 3:
-        return conv2d_grad_x(g[np.newaxis], weight, size, stride, padding, dilation, groups)[0]
+def convolve_grad_x(g, weight, size, stride, padding, dilation, groups):
+    if g.ndim == weight.ndim - 1:
+        return convolve_grad_x(g[np.newaxis], weight, size, stride, padding, dilation, groups)[0]
     return grad_x(g, weight, size, stride, padding, dilation, groups, True)
 
 
 cdef void turn(Planes *planes) noexcept nogil:
     """To x's gradient as an output: of g, by the reversed taps, channels and filters exchanged."""
     planes.channels, planes.filters = planes.filters, planes.channels
+    planes.depth, planes.out_depth = planes.out_depth, planes.depth
     planes.height, planes.out_height = planes.out_height, planes.height
     planes.width, planes.out_width = planes.out_width, planes.width
+    planes.front = (planes.kernel_z - 1) * planes.dilation_z - planes.front
     planes.top, planes.left = 2 - planes.top, 2 - planes.left
 
 
@@ -428,23 +443,26 @@ cdef cnp.ndarray grad_x(g, weight, size, stride, padding, dilation, groups, bint
     cdef Geometry reversed
     cdef cnp.ndarray gs, ws, out
     cdef int64_t pieces, area
-    if not (is_readable_f32(g) and is_readable_f32(weight) and weight.ndim == 4):
-        return reference.conv2d_grad_x(g, weight, size, stride, padding, dilation, groups)
+    if not (is_readable_f32(g) and is_readable_f32(weight) and weight.ndim in (3, 4, 5)):
+        return reference.convolve_grad_x(g, weight, size, stride, padding, dilation, groups)
     shape = (len(g), weight.shape[1] * groups, *size)
     if not (
         read_geometry(&s.shape, shape, weight.shape, stride, padding, dilation, groups)
         and out_shape(&s.shape) == g.shape
     ):
-        return reference.conv2d_grad_x(g, weight, size, stride, padding, dilation, groups)
+        return reference.convolve_grad_x(g, weight, size, stride, padding, dilation, groups)
     gs, ws = np.ascontiguousarray(g), np.ascontiguousarray(weight)
     out = _core.empty(shape, np.float32)
     s.g, s.weight, s.out = data(gs), data(ws), data(out)
     if s.shape.pointwise and groups == 1:
         pointwise(&s.shape, s.weight, 1, s.shape.taps, s.g, s.out, True, NULL)
         return out
-    if by_tiles and planes_of(&s.shape, &planes):
+    area = s.shape.area
+    if by_tiles and s.shape.conv.stride_z == 1 and planes_of(&s.shape, &planes):
         turn(&planes)
-        odd = winograd(&planes, s.g, s.weight, 9, s.shape.taps, True, NULL, s.out)
+        odd = winograd(
+            &planes, s.g, s.weight + area - 9, area, s.shape.taps, -9, True, NULL, s.out
+        )
         if most(odd, s.shape.images):
             return grad_x(gs, ws, size, stride, padding, dilation, groups, False)
         for run in odd:
@@ -465,7 +483,6 @@ cdef cnp.ndarray grad_x(g, weight, size, stride, padding, dilation, groups, bint
     s.table = _core.table
     backward_pieces(&s)
     pieces = s.shape.items * s.channel_pieces
-    area = s.shape.conv.kernel_y * s.shape.conv.kernel_x
     s.packed_weight = allocate(ws.size, keep)
     make_scratch(
         &s.scratch, s.piece_channels * area * s.piece_pixels, pieces, core.get_num_threads(), keep
@@ -566,21 +583,21 @@ cdef void weights_pieces(Weights *s) noexcept nogil:
     s.slices = ceil_div(s.shape.images, s.slice_images)
 
 
-def conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups):
-    if g.ndim == 3:
+def convolve_grad_w(g, x, kernel, stride, padding, dilation, groups):
+    if g.ndim == len(kernel) + 1:
         g, x = g[np.newaxis], x[np.newaxis]
     cdef Weights s
     cdef Planes planes
     cdef cnp.ndarray gs, xs, sums, out
     cdef int64_t pieces, size
-    if not (is_readable_f32(g) and is_readable_f32(x) and g.ndim == x.ndim == 4 and groups > 0):
-        return reference.conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups)
+    if not (is_readable_f32(g) and is_readable_f32(x) and g.ndim == x.ndim in (3, 4, 5) and groups > 0):
+        return reference.convolve_grad_w(g, x, kernel, stride, padding, dilation, groups)
     shape = (g.shape[1], x.shape[1] // groups, *kernel)
     if not (
         read_geometry(&s.shape, x.shape, shape, stride, padding, dilation, groups)
         and out_shape(&s.shape) == g.shape
     ):
-        return reference.conv2d_grad_w(g, x, kernel, stride, padding, dilation, groups)
+        return reference.convolve_grad_w(g, x, kernel, stride, padding, dilation, groups)
     gs, xs = np.ascontiguousarray(g), np.ascontiguousarray(x)
     s.g, s.x = data(gs), data(xs)
     if planes_of(&s.shape, &planes):

@@ -48,15 +48,11 @@ cdef inline int64_t lanes_of_core() noexcept nogil:
 
 # How images are cut into bands, each for `rows` rows of the output.
 cdef struct Bands:
-    int64_t rows, of_image
+    int64_t rows, of_plane, of_image
     int64_t image_rows  # rows of the image in a band
     int64_t pitch, size
     int64_t row_step  # from one output's row to the next
     const int64_t *offsets  # of the taps
-
-
-cdef inline int64_t out_height(const Geometry *s) noexcept nogil:
-    return s.pixels // s.conv.out_width
 
 
 cdef int64_t rows_of_image(const Geometry *s, int64_t rows) noexcept nogil:
@@ -77,7 +73,7 @@ cdef int stride_3x3(const Geometry *s) noexcept nogil:
     """The stride, where there are kernels for it alone: 3×3 taps of a channel for one filter."""
     cdef const tt_conv_args *conv = &s.conv
     if (
-        s.channels == 1 and s.filters == 1 and conv.kernel_y == 3 and conv.kernel_x == 3
+        s.taps == 9 and s.filters == 1 and conv.kernel_y == 3 and conv.kernel_x == 3
         and conv.dilation_y == 1 and conv.dilation_x == 1
         and conv.stride_y == conv.stride_x and conv.stride_x <= 2
     ):
@@ -86,12 +82,12 @@ cdef int stride_3x3(const Geometry *s) noexcept nogil:
 
 
 cdef int64_t row_of_band(const Geometry *s) noexcept nogil:
-    return s.channels * s.conv.stride_x * pitch_of(s)
+    return s.channels * s.conv.kernel_z * s.conv.stride_x * pitch_of(s)
 
 
 cdef int64_t rows_of_band(const Geometry *s) noexcept nogil:
     """As many rows as fit the memory of a band and are work for a piece; an even number."""
-    cdef int64_t height = out_height(s), most, rows
+    cdef int64_t height = s.conv.out_height, most, rows
     cdef int64_t work = s.filters * s.taps * s.conv.out_width  # of a row
     most = (QUARTER_OF_CACHE // row_of_band(s) - rows_of_image(s, 1)) // s.conv.stride_y + 1
     rows = max(2, min(most, DIRECT_PRODUCTS // work))
@@ -100,7 +96,8 @@ cdef int64_t rows_of_band(const Geometry *s) noexcept nogil:
 
 cdef void cut_bands(const Geometry *s, int64_t rows, Bands *b) noexcept nogil:
     b.rows = rows
-    b.of_image = ceil_div(out_height(s), rows)
+    b.of_plane = ceil_div(s.conv.out_height, rows)
+    b.of_image = s.out_depth * b.of_plane
     b.image_rows = rows_of_image(s, b.rows)
     b.pitch = pitch_of(s)
     b.row_step = s.conv.stride_y * s.conv.stride_x * b.pitch
@@ -112,7 +109,7 @@ cdef cnp.ndarray offsets_of(const Geometry *s, Bands *b):
     cdef cnp.ndarray array = np.empty(s.taps, np.int64)
     cdef int64_t *offsets = <int64_t *> cnp.PyArray_DATA(array)
     cdef int64_t c, r, column, k = 0, x
-    for c in range(s.channels):
+    for c in range(s.channels * s.conv.kernel_z):
         for r in range(s.conv.kernel_y):
             for column in range(s.conv.kernel_x):
                 x = column * s.conv.dilation_x
@@ -126,25 +123,37 @@ cdef cnp.ndarray offsets_of(const Geometry *s, Bands *b):
 
 
 cdef tt_band_args band_args(
-    const Geometry *s, const Bands *b, const float *x, int64_t item, int64_t first, float *band
+    const Geometry *s, const Bands *b, const float *x, int64_t item, int64_t z, int64_t first,
+    float *band,
 ) noexcept nogil:
-    """The band of the output's rows from `first` on."""
+    """The band of the output's rows from `first` on, of its plane z."""
     cdef tt_band_args args
     args.image, args.band = <float *> x + item * s.image_size, band
-    args.channels, args.height, args.width = s.channels, s.conv.height, s.conv.width
+    args.channels, args.depth = s.channels, s.conv.depth
+    args.height, args.width = s.conv.height, s.conv.width
+    args.plane, args.planes = z * s.conv.stride_z - s.conv.front, s.conv.kernel_z
+    args.plane_step = s.conv.dilation_z
     args.row, args.rows = first * s.conv.stride_y - s.conv.top, b.image_rows
     args.left, args.stride_x, args.pitch = s.conv.left, s.conv.stride_x, b.pitch
     return args
 
 
-cdef int64_t fill_band(
+cdef struct Place:
+    int64_t pixel, rows
+
+
+cdef Place fill_band(
     const tt_kernels *table, const Geometry *s, const Bands *b, const float *x, int64_t item,
-    int64_t first, float *band,
+    int64_t band, float *memory,
 ) noexcept nogil:
-    """Copy it from the image; how many rows of the output it is for."""
-    cdef tt_band_args args = band_args(s, b, x, item, first, band)
+    """Copy a band of an item; the first pixel of the output that it is for, and how many rows."""
+    cdef int64_t z = band // b.of_plane, first = band % b.of_plane * b.rows
+    cdef tt_band_args args = band_args(s, b, x, item, z, first, memory)
+    cdef Place place
     table.direct_band_f32(&args)
-    return min(b.rows, out_height(s) - first)
+    place.pixel = (z * s.conv.out_height + first) * s.conv.out_width
+    place.rows = min(b.rows, s.conv.out_height - first)
+    return place
 
 
 # --- Output ----------------------------------------------------------------------------------
@@ -184,8 +193,8 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef const Geometry *shape = &s.shape
     cdef int64_t begin = piece * s.piece_bands
     cdef int64_t end = min(begin + s.piece_bands, shape.items * s.bands.of_image)
-    cdef int64_t item = begin // s.bands.of_image, group = item % shape.groups
-    cdef int64_t first = begin % s.bands.of_image * s.bands.rows, band, block, k
+    cdef int64_t item, group, band, block, k
+    cdef Place place
     cdef tt_direct_args args
     cdef int slot = take_slot(&s.scratch)
     cdef float *memory = memory_of(&s.scratch, slot)
@@ -195,8 +204,13 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
         shape.conv.out_width, s.bands.row_step, shape.pixels
     )
     for band in range(begin, end):
-        args.rows = fill_band(s.table, shape, &s.bands, s.x, item, first, memory)
-        args.out = s.out + item * shape.filters * shape.pixels + first * shape.conv.out_width
+        item = band // s.bands.of_image
+        group = item % shape.groups
+        place = fill_band(
+            s.table, shape, &s.bands, s.x, item, band % s.bands.of_image, memory
+        )
+        args.rows = place.rows
+        args.out = s.out + item * shape.filters * shape.pixels + place.pixel
         for block in range(s.blocks):
             k = block * s.block_depth
             args.taps = min(s.block_depth, shape.taps - k)
@@ -207,11 +221,6 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
             if block == 0 and s.bias != NULL:
                 args.bias = s.bias + group * shape.filters
             s.table.direct_f32(&args)
-        first += s.bands.rows
-        if first >= s.bands.of_image * s.bands.rows:
-            first, item, group = 0, item + 1, group + 1
-            if group == shape.groups:
-                group = 0
     give_back(&s.scratch, slot)
 
 
@@ -249,8 +258,8 @@ cdef int direct(
 cdef bint direct_grad_x_pays(const Geometry *s) noexcept nogil:
     # The band, of a whole image, is read and written for each tap: few filters are worth it.
     return (
-        s.filters <= 2 and fits(s)
-        and rows_of_image(s, out_height(s)) <= QUARTER_OF_CACHE // row_of_band(s)
+        s.flat and s.filters <= 2 and fits(s)
+        and rows_of_image(s, s.conv.out_height) <= QUARTER_OF_CACHE // row_of_band(s)
     )
 
 
@@ -281,7 +290,7 @@ cdef void run_backward(void *context, int64_t piece) noexcept nogil:
         args.weight = s.weight + item % shape.groups * shape.filters * shape.taps
         memset(args.band, 0, s.bands.size * sizeof(float))
         s.table.direct_back_f32(&args)
-        band = band_args(shape, &s.bands, s.out, item, 0, args.band)
+        band = band_args(shape, &s.bands, s.out, item, 0, 0, args.band)
         memset(band.image, 0, shape.image_size * sizeof(float))  # what no tap reads
         s.table.direct_unband_f32(&band)
     give_back(&s.scratch, slot)
@@ -296,7 +305,7 @@ cdef int direct_grad_x(
     s.table = _core.table
     s.shape = shape[0]
     s.g, s.weight, s.out = g, weight, out
-    cut_bands(shape, out_height(shape), &s.bands)
+    cut_bands(shape, shape.conv.out_height, &s.bands)
     keep.append(offsets_of(shape, &s.bands))
     s.piece_items = max(1, DIRECT_PRODUCTS // (shape.pixels * shape.filters * shape.taps))
     pieces = ceil_div(shape.items, s.piece_items)
@@ -319,7 +328,7 @@ cdef void band_to_gather(const Geometry *s, Bands *b) noexcept nogil:
 cdef bint direct_gather_pays(const Geometry *s) noexcept nogil:
     cdef Bands bands
     band_to_gather(s, &bands)
-    return stride_3x3(s) == 2 and bands.size <= QUARTER_OF_CACHE
+    return s.flat and stride_3x3(s) == 2 and bands.size <= QUARTER_OF_CACHE
 
 
 cdef void run_gather(void *context, int64_t piece) noexcept nogil:
@@ -331,7 +340,8 @@ cdef void run_gather(void *context, int64_t piece) noexcept nogil:
     cdef int slot = take_slot(&s.scratch)
     args.height, args.width = shape.conv.height, shape.conv.width
     args.top, args.left, args.pitch = shape.conv.top, shape.conv.left, s.bands.pitch
-    band.channels, band.height, band.width = 1, out_height(shape), shape.conv.out_width
+    band.channels = band.depth = band.planes = band.plane_step = 1
+    band.plane, band.height, band.width = 0, shape.conv.out_height, shape.conv.out_width
     band.row, band.rows = -1, s.bands.image_rows
     band.left, band.stride_x, band.pitch = 1, 1, s.bands.pitch
     band.band = memory_of(&s.scratch, slot)
@@ -368,7 +378,7 @@ cdef int direct_gather(
 
 cdef bint direct_grad_w_pays(const Geometry *s) noexcept nogil:
     # The sums of a tile are read and written once for a band: it should have vectors enough.
-    cdef int64_t vectors = ceil_div(s.conv.out_width, lanes_of_core()) * out_height(s)
+    cdef int64_t vectors = ceil_div(s.conv.out_width, lanes_of_core()) * s.conv.out_height
     return (
         direct_pays(s) and not s.pointwise and (s.filters == 1 or vectors >= 32)
         and s.filters * s.taps * lanes_of_core() <= SUMS
@@ -392,8 +402,9 @@ cdef void run_weights(void *context, int64_t piece) noexcept nogil:
     cdef Weights *s = <Weights *> context
     cdef const Geometry *shape = &s.shape
     cdef int64_t group = piece % shape.groups, slice_ = piece // shape.groups
-    cdef int64_t first = slice_ * s.slice_images, image, item, band, row
+    cdef int64_t first = slice_ * s.slice_images, image, item, band
     cdef int64_t lanes = s.table.vector_bytes // 4
+    cdef Place place
     cdef tt_direct_grad_args args
     cdef int slot = take_slot(&s.scratch)
     cdef float *memory = memory_of(&s.scratch, slot)
@@ -406,9 +417,9 @@ cdef void run_weights(void *context, int64_t piece) noexcept nogil:
     for image in range(first, min(first + s.slice_images, shape.images)):
         item = image * shape.groups + group
         for band in range(s.bands.of_image):
-            row = band * s.bands.rows
-            args.rows = fill_band(s.table, shape, &s.bands, s.x, item, row, memory)
-            args.g = s.g + item * shape.filters * shape.pixels + row * args.width
+            place = fill_band(s.table, shape, &s.bands, s.x, item, band, memory)
+            args.rows = place.rows
+            args.g = s.g + item * shape.filters * shape.pixels + place.pixel
             s.table.direct_grad_f32(&args)
     give_back(&s.scratch, slot)
 

@@ -1,11 +1,11 @@
 # cython: cdivision=True
-"""Layer, RMS and batch norm: the float32 cases of the twins in reference/norm.py."""
+"""Layer, RMS, group and batch norm: the float32 cases of the twins in reference/norm.py."""
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
-from tinytensor.kernels.abi cimport tt_batch_norm_args, tt_layer_norm_args
+from tinytensor.kernels.abi cimport tt_batch_norm_args, tt_group_norm_args, tt_layer_norm_args
 from tinytensor.kernels.arrays cimport contiguous, data_f32, is_f32, is_f32_or_none
 from tinytensor.kernels.tuning cimport ROWS_OF_ELEMENTS, ceil_div, rows_of_piece
 
@@ -17,6 +17,8 @@ from tinytensor.kernels.reference.norm import update_running_stats
 __all__ = [
     "batch_norm",
     "batch_norm_backward",
+    "group_norm",
+    "group_norm_backward",
     "layer_norm",
     "layer_norm_backward",
     "rms_norm",
@@ -185,6 +187,101 @@ def rms_norm_backward(g, x, weight, rstd, ndim):
     work.kernel = _core.table.rms_norm_backward_f32
     work.args.rstd = data_f32(rstd)
     return backward(&work, x, g, 1, ndim)
+
+
+# --- Group norm ------------------------------------------------------------------------------
+
+
+cdef struct GroupNormWork:
+    void (*kernel)(const tt_group_norm_args *) noexcept nogil
+    tt_group_norm_args args
+    int64_t rows_of_piece
+
+
+cdef void run_group_norm(void *context, int64_t piece) noexcept nogil:
+    cdef GroupNormWork *work = <GroupNormWork *> context
+    cdef tt_group_norm_args args = work.args
+    cdef int64_t first = piece * work.rows_of_piece, n = args.channels * args.space
+    args.first = first
+    args.rows = min(work.rows_of_piece, args.rows - first)
+    args.x += first * n
+    args.out += first * n
+    args.mean += first
+    args.rstd += first
+    if args.g != NULL:
+        args.g += first * n
+        args.dweight += first * args.channels
+        args.dbias += first * args.channels
+    work.kernel(&args)
+
+
+# Set the rows and the weight. False: not a case of the kernels.
+cdef bint groups_of(GroupNormWork *work, object x, object weight, int64_t groups) except -1:
+    cdef int64_t images, channels
+    if not (is_f32(x) and cnp.PyArray_NDIM(x) >= 2 and cnp.PyArray_SIZE(x) and groups > 0):
+        return False
+    images, channels = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1)
+    if channels % groups:
+        return False
+    memset(&work.args, 0, sizeof(tt_group_norm_args))
+    work.args.rows, work.args.groups = images * groups, groups
+    work.args.channels = channels // groups
+    work.args.space = cnp.PyArray_SIZE(x) // images // channels
+    work.rows_of_piece = rows_of_piece(work.args.channels * work.args.space, ROWS_OF_ELEMENTS)
+    work.args.stream = _core.is_streamed(cnp.PyArray_SIZE(x))
+    work.args.weight = data_f32(weight)
+    return fits(weight, channels)
+
+
+def group_norm(x, groups, weight, bias, eps):
+    cdef GroupNormWork work
+    if not (groups_of(&work, x, weight, groups) and fits(bias, groups * work.args.channels)):
+        return reference.group_norm(x, groups, weight, bias, eps)
+    x = contiguous(x)
+    out = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
+    mean, rstd = _core.empty((len(x), groups)), _core.empty((len(x), groups))
+    work.kernel = _core.table.group_norm_f32
+    work.args.x, work.args.bias, work.args.out = data_f32(x), data_f32(bias), data_f32(out)
+    work.args.mean, work.args.rstd, work.args.eps = data_f32(mean), data_f32(rstd), eps
+    with nogil:
+        _core.parallel_for(
+            ceil_div(work.args.rows, work.rows_of_piece), run_group_norm, &work
+        )
+    return out, mean, rstd
+
+
+cdef bint all_finite(const float *x, int64_t n) noexcept nogil:
+    cdef int64_t i
+    cdef bint finite = True
+    for i in range(n):
+        finite &= x[i] - x[i] == 0
+    return finite
+
+
+# Of a channel g is summed before it is multiplied by the weight, which must be finite: inf times
+# numbers of both signs adds up to NaN.
+def group_norm_backward(g, x, weight, mean, rstd, groups):
+    cdef GroupNormWork work
+    if not (
+        groups_of(&work, x, weight, groups) and is_f32(g) and cnp.PyArray_SAMESHAPE(g, x)
+        and (weight is None or all_finite(work.args.weight, cnp.PyArray_SIZE(weight)))
+        and mean is not None and fits(mean, work.args.rows)
+        and rstd is not None and fits(rstd, work.args.rows) and near_means(rstd)
+    ):
+        return reference.group_norm_backward(g, x, weight, mean, rstd, groups)
+    x, g = contiguous(x), contiguous(g)
+    dx = _core.empty_f32(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))
+    parts = _core.empty((2, len(x), groups * work.args.channels))
+    work.kernel = _core.table.group_norm_backward_f32
+    work.args.x, work.args.g, work.args.out = data_f32(x), data_f32(g), data_f32(dx)
+    work.args.mean, work.args.rstd = data_f32(mean), data_f32(rstd)
+    work.args.dweight = data_f32(parts)
+    work.args.dbias = work.args.dweight + work.args.rows * work.args.channels
+    with nogil:
+        _core.parallel_for(
+            ceil_div(work.args.rows, work.rows_of_piece), run_group_norm, &work
+        )
+    return dx, *np.add.reduce(parts, axis=1)
 
 
 # --- Batch norm ------------------------------------------------------------------------------

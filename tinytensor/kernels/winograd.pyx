@@ -1,7 +1,7 @@
 # cython: cdivision=True
 """3 × 3 convolution of stride 1 by Winograd's minimal filtering (csrc/kernels/winograd.h).
 
-    output     A piece takes some tiles through all three steps in scratch memory that fits a
+    output     The planes that a plane of it sees are further channels. A piece takes some tiles through all three steps in scratch memory that fits a
                second-level cache: transform, 36 products by the transformed weights, transform.
     gradient   of x: the output's, of g and the reversed weights
                of the weight: a piece transforms tiles of x and g and adds up their 36 products;
@@ -30,7 +30,7 @@ from tinytensor.kernels.scratch cimport (
     memory_of,
     take_slot,
 )
-from tinytensor.kernels.tuning cimport HALF_OF_CACHE, ceil_div
+from tinytensor.kernels.tuning cimport HALF_OF_CACHE, ceil_div, round_up
 
 from tinytensor.kernels import _core as core
 
@@ -56,23 +56,25 @@ cdef inline int64_t row_of(int64_t channels, int64_t lanes) noexcept nogil:
 cdef bint winograd_pays(const Planes *s) noexcept nogil:
     # Multiply-adds by 36 points of a tile against 9 taps of a pixel. To transform the weights costs
     # as much as some 32 tiles, and to transform a channel of a tile as much as some 16 filters.
-    cdef int64_t tiles = s.images * ceil_div(s.out_height, 4) * ceil_div(s.out_width, 4)
-    cdef int64_t pixels = s.images * s.out_height * s.out_width
-    cdef int64_t products = POINTS * s.channels * s.filters
+    cdef int64_t planes = s.images * s.out_depth, channels = s.channels * s.kernel_z
+    cdef int64_t tiles = planes * ceil_div(s.out_height, 4) * ceil_div(s.out_width, 4)
+    cdef int64_t pixels = planes * s.out_height * s.out_width
+    cdef int64_t products = POINTS * channels * s.filters
     if min(s.channels, s.filters) < 12:
         return False
     return (
-        (tiles + 32) * products + tiles * POINTS * 16 * (s.channels + s.filters)
-        < 9 * pixels * s.channels * s.filters
+        (tiles + 32) * products + tiles * POINTS * 16 * (channels + s.filters)
+        < 9 * pixels * channels * s.filters
     )
 
 
 # --- Tiles -----------------------------------------------------------------------------------
 
 
-# The output of each image is cut into rows of tiles, and those into segments.
+# The output of each image, plane by plane, is cut into rows of tiles, and those into segments.
 cdef struct Tiles:
-    int64_t rows, columns  # of an image, in tiles
+    int64_t rows, columns  # of a plane, in tiles
+    int64_t of_image  # segments
     int64_t segments  # of a row
     int64_t segment  # tiles of a segment; the last of a row may have fewer
     int64_t all_segments
@@ -83,7 +85,8 @@ cdef Tiles cut_tiles(const Planes *s) noexcept nogil:
     t.rows, t.columns = ceil_div(s.out_height, 4), ceil_div(s.out_width, 4)
     t.segment = ceil_div(t.columns, ceil_div(t.columns, TT_WINOGRAD_TILES))
     t.segments = ceil_div(t.columns, t.segment)
-    t.all_segments = s.images * t.rows * t.segments
+    t.of_image = s.out_depth * t.rows * t.segments
+    t.all_segments = s.images * t.of_image
     return t
 
 
@@ -94,7 +97,8 @@ cdef inline int64_t tiles_before(const Tiles *t, int64_t segment) noexcept nogil
 cdef inline int64_t place_segment(
     const Tiles *t, int64_t segment, tt_winograd_args *args
 ) noexcept nogil:
-    """Where a segment begins in the output, and how many tiles it has; its image is returned."""
+    """Where a segment begins in the output, and how many tiles it has; its plane is returned, of
+    all images' planes."""
     args.row = segment // t.segments % t.rows * 4
     args.column = segment % t.segments * t.segment * 4
     args.tiles = min(t.segment, t.columns - segment % t.segments * t.segment)
@@ -103,7 +107,7 @@ cdef inline int64_t place_segment(
 
 cdef list odd_images(const Tiles *t, const uint8_t *odd_segments, int64_t images):
     """The runs of images that have an odd segment."""
-    cdef int64_t segments = t.rows * t.segments, image, segment, first = -1
+    cdef int64_t segments = t.of_image, image, segment, first = -1
     cdef bint odd
     runs = []
     for image in range(images):
@@ -131,13 +135,15 @@ cdef struct Forward:
     const float *weight
     const float *bias
     float *out
-    int64_t filter_step, channel_step
+    int64_t filter_step, channel_step, plane_step
     bint reversed
-    float *taps  # transformed: for each point a matrix (channels × filters), packed
-    float *largest  # |weight| of each filter, for each block of the channels
+    float *taps  # transformed: for each point a matrix (planes × channels × filters), packed
+    float *largest  # |weight| of each filter, for each run of the channels
     float *sum  # and the sum of all
     int64_t lanes, filters  # filters filled up to whole vectors
-    int64_t block_depth, blocks
+    int64_t depth  # planes × channels
+    int64_t run_depth, runs_of_plane, runs  # runs of channels, each of one plane
+    int64_t block_runs, blocks  # a product's depth is cut into blocks, of some runs each
     int64_t image_row, out_row
     int64_t piece_segments, panel, most_tiles
     float limit
@@ -145,41 +151,82 @@ cdef struct Forward:
     Scratch scratch
 
 
+cdef inline int64_t channel_of(const Forward *s, int64_t run) noexcept nogil:
+    """The first of a run, among those of all planes."""
+    if run >= s.runs:
+        return s.depth
+    return run // s.runs_of_plane * s.shape.channels + run % s.runs_of_plane * s.run_depth
+
+
 cdef void transform_taps(void *context, int64_t piece) noexcept nogil:
-    """One vector of filters, one block of the channels, into the panels of gemm_block's B."""
+    """One vector of filters, one run of the channels, into the panels of gemm_block's B."""
     cdef const Forward *s = <const Forward *> context
     cdef tt_winograd_taps_args args
-    cdef int64_t filter_ = piece // s.blocks * s.lanes
-    cdef int64_t block = piece % s.blocks, channel = block * s.block_depth
+    cdef int64_t filter_ = piece // s.runs * s.lanes
+    cdef int64_t run = piece % s.runs, first_run = run // s.block_runs * s.block_runs
+    cdef int64_t channel = channel_of(s, run), block = channel_of(s, first_run)
     cdef int64_t first = filter_ // (2 * s.lanes) * 2 * s.lanes  # filter of the panel
     args.filters = min(s.lanes, s.shape.filters - filter_)
-    args.depth = min(s.block_depth, s.shape.channels - channel)
+    args.depth = channel_of(s, run + 1) - channel
     args.filter_step, args.depth_step, args.reversed = s.filter_step, s.channel_step, s.reversed
-    args.taps = <float *> s.weight + filter_ * s.filter_step + channel * s.channel_step
-    args.point_step = s.shape.channels * s.filters
+    args.taps = <float *> s.weight + (
+        filter_ * s.filter_step + run // s.runs_of_plane * s.plane_step
+        + run % s.runs_of_plane * s.run_depth * s.channel_step
+    )
+    args.point_step = s.depth * s.filters
     args.row_step = min(2 * s.lanes, s.filters - first)
-    args.transformed = s.taps + channel * s.filters + first * args.depth + filter_ - first
-    args.largest = s.largest + block * s.filters + filter_
-    args.sum = s.sum + block * s.filters + filter_
+    args.transformed = s.taps + (
+        block * s.filters + first * (channel_of(s, first_run + s.block_runs) - block)
+        + (channel - block) * args.row_step + filter_ - first
+    )
+    args.largest = s.largest + run * s.filters + filter_
+    args.sum = s.sum + run * s.filters + filter_
     s.table.winograd_taps_f32(&args)
 
 
 cdef float largest_weight(const Forward *s) noexcept nogil:
     """Infinity, if some filter's largest weight is far above the mean of its others."""
-    cdef int64_t filter_, block, i
+    cdef int64_t filter_, run, i
     cdef float found = 0, largest, sum_
     for filter_ in range(s.shape.filters):
         largest = sum_ = 0
-        for block in range(s.blocks):
-            i = block * s.filters + filter_
+        for run in range(s.runs):
+            i = run * s.filters + filter_
             if not s.largest[i] <= LARGEST:  # or NaN
                 return INFINITY
             largest = max(largest, s.largest[i])
             sum_ += s.sum[i]
-        if largest * (9 * s.shape.channels) > SPREAD * sum_:
+        if largest * (9 * s.depth) > SPREAD * sum_:
             return INFINITY
         found = max(found, largest)
     return found
+
+
+cdef uint8_t transform_planes(
+    const Forward *s, int64_t place, tt_winograd_args args
+) noexcept nogil:
+    """A segment of the planes that one of the output sees, behind each other. Is one odd?"""
+    cdef int64_t image = place // s.shape.out_depth, z = place % s.shape.out_depth, q, plane
+    cdef int64_t point, tile
+    cdef uint8_t odd = 0, any_odd = 0
+    args.odd = &odd
+    for q in range(s.shape.kernel_z):
+        plane = z * s.shape.stride_z + q * s.shape.dilation_z - s.shape.front
+        if 0 <= plane < s.shape.depth:
+            args.planes = <float *> s.x + (
+                image * args.channels * args.plane_step + plane * args.height * args.width
+            )
+            s.table.winograd_image_f32(&args)
+            any_odd |= odd
+        else:
+            for point in range(POINTS):
+                for tile in range(args.tiles):
+                    memset(
+                        args.transformed + point * args.point_step + tile * args.tile_step, 0,
+                        args.channels * sizeof(float),
+                    )
+        args.transformed += args.channels
+    return any_odd
 
 
 cdef void run_forward(void *context, int64_t piece) noexcept nogil:
@@ -187,7 +234,7 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef int64_t begin = piece * s.piece_segments
     cdef int64_t end = min(begin + s.piece_segments, s.tiles.all_segments)
     cdef int64_t before = tiles_before(&s.tiles, begin)
-    cdef int64_t segment, image, point, block, channel
+    cdef int64_t segment, place, point, block, channel
     cdef tt_winograd_args args
     cdef tt_gemm_block_args product
     cdef int slot = take_slot(&s.scratch)
@@ -196,15 +243,14 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
 
     args.tile_step, args.point_step = s.image_row, s.most_tiles * s.image_row
     args.channels, args.height, args.width = s.shape.channels, s.shape.height, s.shape.width
+    args.plane_step = s.shape.depth * args.height * args.width
     args.limit = s.limit
     for segment in range(begin, end):
-        args.odd = s.odd_segments + segment
-        image = place_segment(&s.tiles, segment, &args)
+        place = place_segment(&s.tiles, segment, &args)
         args.row -= s.shape.top
         args.column -= s.shape.left
         args.transformed = images + (tiles_before(&s.tiles, segment) - before) * s.image_row
-        args.planes = <float *> s.x + image * args.channels * args.height * args.width
-        s.table.winograd_image_f32(&args)
+        s.odd_segments[segment] = transform_planes(s, place, args)
 
     memset(&product, 0, sizeof(product))
     product.rows, product.columns = tiles_before(&s.tiles, end) - before, s.filters
@@ -214,27 +260,31 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     for point in range(POINTS):
         product.c = outputs + point * s.most_tiles * s.out_row
         for block in range(s.blocks):
-            channel = block * s.block_depth
-            product.depth = min(s.block_depth, s.shape.channels - channel)
+            channel = channel_of(s, block * s.block_runs)
+            product.depth = channel_of(s, (block + 1) * s.block_runs) - channel
             product.a = images + point * args.point_step + channel
-            product.b = s.taps + (point * s.shape.channels + channel) * s.filters
+            product.b = s.taps + (point * s.depth + channel) * s.filters
             product.accumulate = channel > 0
             s.table.gemm_block_f32(&product)
 
     args.tile_step, args.point_step = s.out_row, s.most_tiles * s.out_row
     args.channels, args.height, args.width = s.shape.filters, s.shape.out_height, s.shape.out_width
+    args.plane_step = s.shape.out_depth * args.height * args.width
     args.bias = s.bias
     for segment in range(begin, end):
-        image = place_segment(&s.tiles, segment, &args)
+        place = place_segment(&s.tiles, segment, &args)
         args.transformed = outputs + (tiles_before(&s.tiles, segment) - before) * s.out_row
-        args.planes = s.out + image * args.channels * args.height * args.width
+        args.planes = s.out + (
+            place // s.shape.out_depth * args.channels * args.plane_step
+            + place % s.shape.out_depth * args.height * args.width
+        )
         s.table.winograd_output_f32(&args)
     give_back(&s.scratch, slot)
 
 
 cdef list winograd(
     const Planes *shape, const float *x, const float *weight, int64_t filter_step,
-    int64_t channel_step, bint reversed, const float *bias, float *out,
+    int64_t channel_step, int64_t plane_step, bint reversed, const float *bias, float *out,
 ):
     cdef Forward s
     cdef int64_t tiles, pieces, unused
@@ -243,12 +293,21 @@ cdef list winograd(
     s.table = _core.table
     s.shape, s.tiles = shape[0], cut_tiles(shape)
     s.x, s.weight, s.bias, s.out = x, weight, bias, out
-    s.filter_step, s.channel_step, s.reversed = filter_step, channel_step, reversed
+    s.filter_step, s.channel_step, s.plane_step = filter_step, channel_step, plane_step
+    s.reversed = reversed
     s.lanes = s.table.vector_bytes // 4
     s.filters = ceil_div(shape.filters, s.lanes) * s.lanes
-    s.block_depth = depth_of_blocks(shape.channels)
-    s.blocks = ceil_div(shape.channels, s.block_depth)
-    s.image_row, s.out_row = row_of(shape.channels, s.lanes), row_of(shape.filters, s.lanes)
+    s.depth = shape.channels * shape.kernel_z
+    s.run_depth = depth_of_blocks(shape.channels)
+    s.runs_of_plane = ceil_div(shape.channels, s.run_depth)
+    s.runs = shape.kernel_z * s.runs_of_plane
+    s.block_runs = 1
+    if s.runs_of_plane == 1:
+        s.block_runs = max(1, depth_of_blocks(s.depth) // shape.channels)
+    s.blocks = ceil_div(s.runs, s.block_runs)
+    # The last plane, too, is written in whole vectors.
+    s.image_row = row_of(s.depth + round_up(shape.channels, s.lanes) - shape.channels, s.lanes)
+    s.out_row = row_of(shape.filters, s.lanes)
 
     # As many tiles as the scratch memory holds, but enough of them to use a point's weights well;
     # and an even number of pieces, as most often there are few.
@@ -260,19 +319,19 @@ cdef list winograd(
     s.most_tiles = s.piece_segments * s.tiles.segment | 1
     cut_rows(s.piece_segments * s.tiles.segment, s.table.gemm_rows, &s.panel, &unused)
 
-    s.taps = allocate(POINTS * shape.channels * s.filters, keep)
-    s.largest = allocate(2 * s.blocks * s.filters, keep)
-    s.sum = s.largest + s.blocks * s.filters
+    s.taps = allocate(POINTS * s.depth * s.filters, keep)
+    s.largest = allocate(2 * s.runs * s.filters, keep)
+    s.sum = s.largest + s.runs * s.filters
     s.odd_segments = <uint8_t *> allocate(ceil_div(s.tiles.all_segments, sizeof(float)), keep)
     make_scratch(
         &s.scratch, POINTS * s.most_tiles * (s.image_row + s.out_row), pieces,
         core.get_num_threads(), keep,
     )
     with nogil:
-        _core.parallel_for(s.filters // s.lanes * s.blocks, transform_taps, &s)
+        _core.parallel_for(s.filters // s.lanes * s.runs, transform_taps, &s)
         largest = largest_weight(&s)
         if largest <= LARGEST:
-            s.limit = LARGEST / max(<float> 1, largest * shape.channels)
+            s.limit = LARGEST / max(<float> 1, largest * s.depth)
             _core.parallel_for(pieces, run_forward, &s)
     if not largest <= LARGEST:
         return [slice(0, shape.images)]
@@ -293,6 +352,9 @@ cdef struct Weights:
     const float *g
     float *out
     float *sums  # slices × points × channels × filters
+    int64_t plane, plane_of_g  # those of x and g that meet first by the tap of planes in question
+    int64_t depth_of_g
+    int64_t tap_step  # from channel to channel in out
     int64_t lanes, filters  # filters filled up to whole vectors
     int64_t slices, slice_segments, slice_step
     int64_t range_channels, ranges
@@ -308,15 +370,19 @@ cdef int64_t transform_chunk(
 ) noexcept nogil:
     """The segments [begin, end) of a range of channels, and of g; how many tiles they are."""
     cdef uint8_t odd_image = 0, odd_gradient = 0
-    cdef int64_t before = tiles_before(&s.tiles, begin), segment, tile, image
+    cdef int64_t before = tiles_before(&s.tiles, begin), segment, tile, image, plane
     cdef int64_t height = s.shape.out_height, width = s.shape.out_width
     cdef tt_winograd_args args
     args.limit = LARGEST_FACTOR
     for segment in range(begin, end):
         tile = tiles_before(&s.tiles, segment) - before
         image = place_segment(&s.tiles, segment, &args)
+        image, plane = image // s.shape.out_depth, image % s.shape.out_depth
         args.channels, args.height, args.width = s.shape.filters, height, width
-        args.planes = <float *> s.g + image * s.shape.filters * height * width
+        args.plane_step = s.depth_of_g * height * width
+        args.planes = <float *> s.g + (
+            image * s.shape.filters * args.plane_step + (s.plane_of_g + plane) * height * width
+        )
         args.transformed = gradients + tile * s.gradient_row
         args.tile_step, args.point_step = s.gradient_row, s.most_tiles * s.gradient_row
         args.odd = &odd_gradient
@@ -325,8 +391,10 @@ cdef int64_t transform_chunk(
         args.row -= s.shape.top
         args.column -= s.shape.left
         args.channels, args.height, args.width = channels, s.shape.height, s.shape.width
+        args.plane_step = s.shape.depth * args.height * args.width
         args.planes = <float *> s.x + (
-            (image * s.shape.channels + channel) * s.shape.height * s.shape.width
+            (image * s.shape.channels + channel) * args.plane_step
+            + (s.plane + plane * s.shape.stride_z) * args.height * args.width
         )
         args.transformed = images + tile * s.image_row
         args.tile_step, args.point_step = s.image_row, s.most_tiles * s.image_row
@@ -394,8 +462,8 @@ cdef void transform_sums(void *context, int64_t piece) noexcept nogil:
     cdef tt_winograd_taps_args args
     args.filters = min(s.lanes, s.shape.filters - filter_)
     args.depth = min(s.range_channels, s.shape.channels - channel)
-    args.filter_step, args.depth_step = 9 * s.shape.channels, 9
-    args.taps = s.out + filter_ * args.filter_step + channel * 9
+    args.filter_step, args.depth_step = s.tap_step * s.shape.channels, s.tap_step
+    args.taps = s.out + filter_ * args.filter_step + channel * s.tap_step
     args.transformed = s.sums + channel * s.filters + filter_
     args.point_step, args.row_step = s.shape.channels * s.filters, s.filters
     s.table.winograd_grad_taps_f32(&args)
@@ -423,15 +491,34 @@ cdef void weights_pieces(Weights *s) noexcept nogil:
 cdef bint winograd_grad_w(
     const Planes *shape, const float *x, const float *g, float *out
 ) except -1:
+    """By one tap of planes after the other: each is the gradient of flat filters."""
     cdef Weights s
+    cdef int64_t q, first, last, channel
+    for q in range(shape.kernel_z):
+        # Planes [first, last) of the output see one of x by this tap.
+        first = ceil_div(max(0, shape.front - q * shape.dilation_z), shape.stride_z)
+        last = shape.depth + shape.front - q * shape.dilation_z
+        last = min(shape.out_depth, ceil_div(max(0, last), shape.stride_z))
+        s.table = _core.table
+        s.shape, s.depth_of_g, s.tap_step = shape[0], shape.out_depth, 9 * shape.kernel_z
+        s.plane = first * shape.stride_z + q * shape.dilation_z - shape.front
+        s.plane_of_g, s.shape.out_depth = first, last - first
+        s.x, s.g, s.out = x, g, out + 9 * q
+        if first >= last:
+            for channel in range(shape.filters * shape.channels):
+                memset(s.out + channel * s.tap_step, 0, 9 * sizeof(float))
+        elif not grad_w_of_tap(&s):
+            return False
+    return True
+
+
+cdef bint grad_w_of_tap(Weights *s) except -1:
     cdef int64_t piece
     keep = []
-    s.table = _core.table
-    s.shape, s.tiles = shape[0], cut_tiles(shape)
-    s.x, s.g, s.out = x, g, out
+    s.tiles = cut_tiles(&s.shape)
     s.lanes = s.table.vector_bytes // 4
-    s.filters = ceil_div(shape.filters, s.lanes) * s.lanes
-    weights_pieces(&s)
+    s.filters = ceil_div(s.shape.filters, s.lanes) * s.lanes
+    weights_pieces(s)
     s.sums = allocate(s.slices * s.slice_step, keep)
     s.odd = <uint8_t *> allocate(ceil_div(s.slices * s.ranges, sizeof(float)), keep)
     make_scratch(
@@ -439,11 +526,11 @@ cdef bint winograd_grad_w(
         core.get_num_threads(), keep,
     )
     with nogil:
-        _core.parallel_for(s.slices * s.ranges, run_weights, &s)
+        _core.parallel_for(s.slices * s.ranges, run_weights, s)
         for piece in range(s.slices * s.ranges):
             if s.odd[piece]:
                 return False
         if s.slices > 1:
-            _core.parallel_for(POINTS, add_slices, &s)
-        _core.parallel_for(s.filters // s.lanes * s.ranges, transform_sums, &s)
+            _core.parallel_for(POINTS, add_slices, s)
+        _core.parallel_for(s.filters // s.lanes * s.ranges, transform_sums, s)
     return True

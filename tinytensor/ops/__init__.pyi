@@ -671,7 +671,7 @@ def conv1d(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: Sizes = 1,
-    padding: Sizes | str = 0,
+    padding: Sizes | Literal["same", "valid"] = 0,
     dilation: Sizes = 1,
     groups: int = 1,
 ) -> Tensor: ...
@@ -689,7 +689,7 @@ def conv3d(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: Sizes = 1,
-    padding: Sizes | str = 0,
+    padding: Sizes | Literal["same", "valid"] = 0,
     dilation: Sizes = 1,
     groups: int = 1,
 ) -> Tensor: ...

@@ -10,15 +10,13 @@ from ..errors import ShapeError
 from .annotations import ArrayLike, Tensor
 from .arithmetic import square
 from .checks import counts, number, real_floats
-from .composed import composed, computed, tensor
+from .composed import composed, computed
 from .elementary import pow
-from .norm import layer_norm
 from .pooling import avg_pool2d
 from .shape import moveaxis, pad, permute_dims, reshape
 
 __all__ = [
     "channel_shuffle",
-    "group_norm",
     "local_response_norm",
     "pixel_shuffle",
     "pixel_unshuffle",
@@ -86,41 +84,6 @@ def pixel_unshuffle(x: ArrayLike, downscale_factor: int) -> Tensor:
     m = len(lead)
     parts = permute_dims(parts, (*range(m + 1), m + 2, m + 4, m + 1, m + 3))
     return reshape(parts, (*lead, channels * r * r, height // r, width // r))
-
-
-@computed
-def group_norm(
-    x: ArrayLike,
-    num_groups: int,
-    weight: ArrayLike | None = None,
-    bias: ArrayLike | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
-    """(x − mean) / √(var + eps) · weight + bias over each of ``num_groups`` groups of channels of x
-    (N, C, …), and all of their elements; weight and bias are (C,). (Wu and He 2018.)
-
-    >>> import tinytensor as tt
-    >>> x = tt.tensor([[[1.0], [3.0], [5.0], [5.0]]])
-    >>> tt.group_norm(x, 2, eps=0.0625).round().flatten()
-    tensor([-1.,  1.,  0.,  0.])
-    """
-    real_floats("group_norm", "x", x)
-    groups = _factor("group_norm", "num_groups", num_groups)
-    if x.ndim < 2 or x.shape[1] % groups:
-        raise ShapeError(f"group_norm: no (N, C, …) with C in {groups} groups: x is {x.shape}")
-    n, channels, *space = x.shape
-    size = channels // groups * int(np.prod(space))
-    eps = number("group_norm", "eps", eps, 0)
-    out = reshape(layer_norm(reshape(x, (n, groups, size)), (size,), eps=eps), x.shape)
-    for name, value in (("weight", weight), ("bias", bias)):
-        if value is None:
-            continue
-        value = tensor(value)
-        if value.shape != (channels,):
-            raise ShapeError(f"group_norm: {name} is {value.shape} for {channels} channels")
-        value = reshape(value, (-1, *(1,) * len(space)))
-        out = out * value if name == "weight" else out + value
-    return out
 
 
 @computed

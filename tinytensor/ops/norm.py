@@ -1,7 +1,8 @@
-"""Layer norm, RMS norm and batch norm."""
+"""Layer norm, RMS norm, group norm and batch norm."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,13 +13,14 @@ from . import reduction
 from .annotations import ArrayLike, Tensor
 from .arithmetic import add, multiply, square
 from .batching import folded, lanes_of, padded, rank, unfolded, with_lanes
-from .checks import floating, number, parameter
+from .checks import floating, number, parameter, real_floats, sizes
 from .declared import op
 from .elementary import rsqrt
-from .shape import moveaxis, reshape
+from .shape import expand_dims, moveaxis, reshape
 
 __all__ = [
     "batch_norm",
+    "group_norm",
     "layer_norm",
     "rms_norm",
 ]
@@ -167,6 +169,79 @@ rms_norm.batched(_layer_norm_lanes).grad_all(
     ("x", "weight"),
     lambda g, x, normalized_shape, weight, rstd, eps: rms_norm_backward(
         g, x, weight, rstd, len(trailing_shape(normalized_shape)), eps
+    ),
+)
+
+
+# --- Group norm ------------------------------------------------------------------------------
+
+
+@op(residuals=("mean", "rstd"))
+def group_norm(
+    x: ArrayLike,
+    num_groups: int,
+    weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x − mean) / √(var + eps) · weight + bias over each of ``num_groups`` groups of channels of x
+    (N, C, …), and all of their elements; weight and bias are (C,). (Wu and He 2018.)
+
+    >>> import tinytensor as tt
+    >>> x = tt.tensor([[[1.0], [3.0], [5.0], [5.0]]])
+    >>> tt.group_norm(x, 2, eps=0.0625).round().flatten()
+    tensor([-1.,  1.,  0.,  0.])
+    """
+    real_floats("group_norm", "x", x)
+    x = floating("group_norm", "x", x)
+    (groups,) = sizes("group_norm", "num_groups", num_groups, 1, 1)
+    if x.ndim < 2 or x.shape[1] % groups:
+        raise ShapeError(f"group_norm: no (N, C, …) with C in {groups} groups: x is {x.shape}")
+    weight = parameter("group_norm", "weight", weight, x.shape[1:2])
+    bias = parameter("group_norm", "bias", bias, x.shape[1:2])
+    return kernels.group_norm(x, groups, weight, bias, number("group_norm", "eps", eps, 0))
+
+
+@op(outputs=3)
+def group_norm_backward(g, x, weight, mean, rstd, groups, eps):
+    """The cotangents of x, weight and bias, from the forward's mean and 1 / √(var + eps)."""
+    return kernels.group_norm_backward(g, x, weight, mean, rstd, int(groups))
+
+
+def _group_norm_backward(g, x, weight, mean, rstd, groups, eps):
+    axes, channels = (0, *range(2, x.ndim)), (-1, *(1,) * (x.ndim - 2))
+    rows = (x.shape[0], int(groups), math.prod(x.shape[1:]) // int(groups))
+    xhat, factor = _normalised(reshape(x, rows), 2, eps, expand_dims(rstd, -1))
+    h = reshape(g if weight is None else g * reshape(weight, channels), rows)
+    centred = h - reduction.mean(h, 2, keepdims=True)
+    dx = factor * (centred - xhat * reduction.mean(h * xhat, 2, keepdims=True))
+    dweight = reduction.sum(g * reshape(xhat, x.shape), axes)
+    return reshape(dx, x.shape), dweight, reduction.sum(g, axes)
+
+
+def _group_norm_lanes(op, args, mapped, static):
+    """Lanes are images more; parameters of the lanes' own come after."""
+    x, groups, *parameters, eps = args
+    lanes = lanes_of(args, mapped)
+    ranks = {rank(p, o) for p, o in zip(parameters, mapped[2:], strict=False) if p is not None}
+    if rank(x, mapped[0]) < 2 or ranks - {1} or lanes == 0:
+        return NotImplemented
+    x, one = folded(with_lanes(x, mapped[0], lanes)), (1,) * (rank(x, mapped[0]) - 2)
+    if not any(mapped[1:]):
+        return unfolded(op(x, groups, *parameters, eps), lanes)
+    out = unfolded(op(x, groups, None, None, eps), lanes)
+    for p, has_lanes, change in zip(parameters, mapped[2:], (multiply, add), strict=False):
+        if p is not None:
+            lead = (p.shape[0], 1) if has_lanes else (1,)
+            out = change(out, reshape(p, (*lead, p.shape[-1], *one)))
+    return out
+
+
+group_norm_backward.defined_by(_group_norm_backward)
+group_norm.batched(_group_norm_lanes).grad_all(
+    ("x", "weight", "bias"),
+    lambda g, x, num_groups, weight, mean, rstd, eps: group_norm_backward(
+        g, x, weight, mean, rstd, num_groups, eps
     ),
 )
 

@@ -1,8 +1,8 @@
-"""Convolution and pooling along one axis and along three, made of those along two.
+"""Pooling along one axis and along three, made of that along two.
 
 A line is an image with one row. In a volume (D, H, W) a window is taken apart: what it does along H
-and W, an op of images does to each of the D planes. Pooling along D is then pooling of the image
-(D, H · W). A convolution puts the planes under a filter beside each other, as channels.
+and W, an op of images does to each of the D planes. What it does along D is then pooling of the
+image (D, H · W).
 """
 
 from __future__ import annotations
@@ -18,14 +18,12 @@ from .annotations import ArrayLike, Sizes, Tensor
 from .batching import over_leading_axes
 from .checks import fits_memory, real_floats, sizes
 from .composed import composed, computed, tensor
-from .conv import conv2d, conv_transpose2d
 from .declared import op
 from .indexing import take, take_along_axis
 from .pooling import adaptive_avg_pool2d, avg_pool2d, check_floating, max_pool2d_with_indices
 from .reduction import argmax
-from .shape import broadcast_to, expand_dims, moveaxis, pad, reshape, squeeze
-from .updates import index_add
-from .windows import SPACE, convolution, images, pooling, transposed
+from .shape import broadcast_to, expand_dims, reshape, squeeze
+from .windows import SPACE, images, pooling
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -35,10 +33,6 @@ __all__ = [
     "adaptive_max_pool3d",
     "avg_pool1d",
     "avg_pool3d",
-    "conv1d",
-    "conv3d",
-    "conv_transpose1d",
-    "conv_transpose3d",
     "max_pool1d",
     "max_pool3d",
     "max_unpool1d",
@@ -52,149 +46,6 @@ def _of_row(value: Any, other: int) -> Any:
     if value is None or isinstance(value, str):
         return value
     return (other, *(value if isinstance(value, tuple | list) else (value,)))
-
-
-# --- Convolution -----------------------------------------------------------------------------
-
-
-@composed
-def conv1d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    stride: Sizes = 1,
-    padding: Sizes | str = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Slide filters along lines: :func:`conv2d` of x (N, C, L) or (C, L), and weight
-    (K, C / groups, R).
-
-    >>> import tinytensor as tt
-    >>> tt.conv1d(tt.tensor([[1.0, 2.0, 4.0]]), tt.tensor([[[-1.0, 1.0]]]))
-    tensor([[1., 2.]])
-    """
-    weight = tensor(weight)
-    how: Any = convolution("conv1d", 1, x.shape, weight.shape, stride, padding, dilation, groups)[0]
-    _check_bias("conv1d", bias, weight.shape[0])
-    (step,), (each,), (spread,), groups = how
-    if each[0] != each[1]:  # "same", of an even kernel
-        x, each = pad(x, ((0, 0),) * (x.ndim - 1) + (each,)), (0, 0)
-    image, filters = expand_dims(x, -2), expand_dims(weight, -2)
-    return squeeze(conv2d(image, filters, bias, (1, step), (0, each[0]), (1, spread), groups), -2)
-
-
-@composed
-def conv3d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    stride: Sizes = 1,
-    padding: Sizes | str = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Slide filters through volumes: :func:`conv2d` of x (N, C, D, H, W) or (C, D, H, W), weight
-    (K, C / groups, Q, R, S).
-
-    >>> import tinytensor as tt
-    >>> tt.conv3d(tt.ones(1, 2, 4, 4, 4), tt.ones(3, 2, 3, 3, 3), padding=1).shape
-    (1, 3, 4, 4, 4)
-    """
-    weight = tensor(weight)
-    how, out = convolution("conv3d", 3, x.shape, weight.shape, stride, padding, dilation, groups)
-    _check_bias("conv3d", bias, weight.shape[0])
-    if x.ndim == 4:
-        return conv3d(expand_dims(x, 0), weight, bias, stride, padding, dilation, groups)[0]
-    steps, paddings, spread, groups = how
-    before = tuple(p if p[0] != p[1] or i == 0 else (0, 0) for i, p in enumerate(paddings))
-    if before != ((0, 0),) * 3:
-        x = pad(x, ((0, 0), (0, 0), *before))
-    left = tuple(0 if b != (0, 0) else p[0] for b, p in zip(before[1:], paddings[1:], strict=True))
-    planes = np.arange(out[2])[:, None] * steps[0] + np.arange(weight.shape[2]) * spread[0]
-    x = moveaxis(take(x, planes, 2), 2, 1)  # (N, D', C, Q, H, W)
-    n, depth, channels, q, *plane = x.shape
-    x = reshape(x, (n * depth, channels * q, *plane))
-    filters = reshape(weight, (weight.shape[0], weight.shape[1] * q, *weight.shape[3:]))
-    flat = conv2d(x, filters, bias, steps[1:], left, spread[1:], groups)
-    return moveaxis(reshape(flat, (n, depth, *flat.shape[1:])), 1, 2)
-
-
-@computed
-def conv_transpose1d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    output_padding: Sizes = 0,
-    groups: int = 1,
-    dilation: Sizes = 1,
-) -> Tensor:
-    """The transpose of :func:`conv1d`: x (N, C, L) or (C, L), weight (C, K / groups, R).
-
-    >>> import tinytensor as tt
-    >>> tt.conv_transpose1d(tt.tensor([[1.0, 2.0]]), tt.tensor([[[1.0, 1.0]]]), stride=2)
-    tensor([[1., 1., 2., 2.]])
-    """
-    weight = tensor(weight)
-    given = (stride, padding, output_padding, dilation, groups)
-    transposed("conv_transpose1d", 1, x.shape, weight.shape, *given)
-    _check_bias("conv_transpose1d", bias, weight.shape[1] * groups)
-    arguments = (_of_row(stride, 1), _of_row(padding, 0), _of_row(output_padding, 0), groups)
-    image, filters = expand_dims(x, -2), expand_dims(weight, -2)
-    return squeeze(conv_transpose2d(image, filters, bias, *arguments, _of_row(dilation, 1)), -2)
-
-
-@computed
-def conv_transpose3d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    output_padding: Sizes = 0,
-    groups: int = 1,
-    dilation: Sizes = 1,
-) -> Tensor:
-    """The transpose of :func:`conv3d`: x (N, C, D, H, W) or (C, D, H, W), weight
-    (C, K / groups, Q, R, S).
-
-    >>> import tinytensor as tt
-    >>> tt.conv_transpose3d(tt.ones(1, 3, 2, 2, 2), tt.ones(3, 4, 2, 2, 2), stride=2).shape
-    (1, 4, 4, 4, 4)
-    """
-    name, weight = "conv_transpose3d", tensor(weight)
-    given = (stride, padding, output_padding, dilation, groups)
-    depth = transposed(name, 3, x.shape, weight.shape, *given)[0]
-    channels = weight.shape[1] * groups
-    _check_bias(name, bias, channels)
-    if x.ndim == 4:
-        x = expand_dims(x, 0)
-        return conv_transpose3d(x, weight, bias, *given[:3], groups, dilation)[0]
-    stride, dilation = sizes(name, "stride", stride, 3, 1), sizes(name, "dilation", dilation, 3, 1)
-    padding = sizes(name, "padding", padding, 3, 0)
-    more = sizes(name, "output_padding", output_padding, 3, 0)
-    planes = moveaxis(x, 2, 1)  # (N, D, C, H, W)
-    n, d, q = x.shape[0], x.shape[2], weight.shape[2]
-    filters = reshape(weight, (weight.shape[0], weight.shape[1] * q, *weight.shape[3:]))
-    spread = conv_transpose2d(
-        reshape(planes, (n * d, *planes.shape[2:])), filters, None, stride[1:], padding[1:],
-        more[1:], groups, dilation[1:],
-    )  # fmt: skip
-    plane = spread.shape[-2:]
-    spread = moveaxis(reshape(spread, (n, d, channels, q, *plane)), 1, 2)  # (N, K, D, Q, H', W')
-    at = np.arange(d)[:, None] * stride[0] + np.arange(q) * dilation[0]
-    whole = max(at.max(initial=-1) + 1, depth + padding[0])
-    zeros = np.zeros((n, channels, whole, *plane), x.dtype)
-    out = index_add(zeros, 2, at.reshape(-1), reshape(spread, (n, channels, d * q, *plane)))
-    out = out[:, :, padding[0] : padding[0] + depth]
-    return out if bias is None else out + reshape(bias, (-1, 1, 1, 1))
-
-
-def _check_bias(name: str, bias: Any, filters: int) -> None:
-    if bias is not None and np.shape(bias) != (filters,):
-        raise ShapeError(f"{name}: bias is {np.shape(bias)}, for {filters} filters")
 
 
 # --- Pooling ---------------------------------------------------------------------------------

@@ -1,4 +1,6 @@
-"""Layer, RMS and batch normalisation."""
+"""Layer, RMS, group and batch normalisation."""
+
+import math
 
 import numpy as np
 
@@ -10,6 +12,8 @@ from .scaling import leaves_range, mean_in_range, power_of_two, powers_near
 __all__ = [
     "batch_norm",
     "batch_norm_backward",
+    "group_norm",
+    "group_norm_backward",
     "layer_norm",
     "layer_norm_backward",
     "rms_norm",
@@ -83,6 +87,36 @@ def rms_norm_backward(g, x, weight, rstd, ndim):
     gx = g if weight is None else g * weight
     dx = (gx - xhat * (gx * xhat).mean(axis=axes, keepdims=True)) * rstd
     return dx, (g * xhat).sum(axis=lead)
+
+
+@promoting()
+@of_real_numbers
+def group_norm(x, groups, weight, bias, eps):
+    """Normalise over each group of channels (axis 1); also their (N, groups) means and 1 / standard
+    deviations."""
+    out, mean, rstd = _normalised(_as_rows(x, groups), (2,), eps)
+    out, channels = out.reshape(x.shape), (-1,) + (1,) * (x.ndim - 2)
+    if weight is not None:
+        out = out * weight.reshape(channels)
+    if bias is not None:
+        out = out + bias.reshape(channels)
+    return out, mean[..., 0], rstd[..., 0]
+
+
+def _as_rows(x, groups):
+    return x.reshape(len(x), groups, math.prod(x.shape[1:]) // groups)
+
+
+@promoting()
+def group_norm_backward(g, x, weight, mean, rstd, groups):
+    """The cotangents of x, of the weight and of the bias."""
+    axes, channels = (0, *range(2, x.ndim)), (-1,) + (1,) * (x.ndim - 2)
+    mean, rstd = mean[..., None], rstd[..., None]
+    xhat = _normalised_again(_as_rows(x, groups), mean, rstd)
+    h = _as_rows(g if weight is None else g * weight.reshape(channels), groups)
+    dx = h - h.mean(axis=2, keepdims=True) - xhat * (h * xhat).mean(axis=2, keepdims=True)
+    dweight = (g * xhat.reshape(x.shape)).sum(axis=axes)
+    return (dx * rstd).reshape(x.shape), dweight, g.sum(axis=axes)
 
 
 def update_running_stats(running_mean, running_var, mean, var, count, momentum):

@@ -1,8 +1,10 @@
 """Sizes and windows of convolution and pooling: no kernels, but what their twins share.
 
-Sizes come in pairs, rows first: kernel (R, S), stride (sy, sx), dilation (dy, dx). Padding is
-((top, bottom), (left, right)) in convolution, and (y, x), the same on both sides, in pooling.
+Sizes come by axis, of images rows first: kernel (R, S), stride (sy, sx), dilation (dy, dx). Padding
+is ((top, bottom), (left, right)) in convolution, and (y, x), the same on both sides, in pooling.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -35,15 +37,17 @@ def pool_size(size, kernel, stride, padding, dilation, ceil_mode):
 
 
 def padded(x, padding, value=0):
-    """x with its last two axes extended by ``value``."""
-    return np.pad(x, [(0, 0)] * (x.ndim - 2) + list(padding), constant_values=value)
+    """x with its last axes extended by ``value``: as many as there are paddings."""
+    return np.pad(x, [(0, 0)] * (x.ndim - len(padding)) + list(padding), constant_values=value)
 
 
 def windows(x, kernel, stride, dilation):
-    """Views of all windows of x: (…, H, W) gives (…, Y, X, R, S)."""
+    """Views of all windows of x: (…, H, W) gives (…, Y, X, R, S); so along any number of axes."""
     span = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    every = np.lib.stride_tricks.sliding_window_view(x, span, axis=(-2, -1))
-    return every[..., :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
+    axes = tuple(range(-len(span), 0))
+    every = np.lib.stride_tricks.sliding_window_view(x, span, axis=axes)
+    steps: Any = [slice(None, None, step) for step in (*stride, *dilation)]
+    return every[(..., *steps)]
 
 
 def grouped(x, axis, groups):
