@@ -1,4 +1,4 @@
-"""Other layers of networks that see or hear: norms of groups and of images, pooling."""
+"""Other layers of networks that see or hear: norms of groups and of images, CTC, pooling."""
 
 from __future__ import annotations
 
@@ -30,12 +30,38 @@ def layer(
     yield Row("layers", name, "backward", builders, inputs, 3 * n, 20.0 * n)
 
 
+def ctc(t: int, n: int, c: int, s: int) -> Iterator[Row]:
+    """The loss of logits (t, n, c) against n sequences of s labels."""
+
+    def build(lib: Any) -> Any:
+        functional = lib.nn.functional
+        lengths = [lib.tensor([length] * n) for length in (t, s)]
+
+        def call(x: Any, targets: Any) -> Any:
+            return functional.ctc_loss(functional.log_softmax(x, -1), targets, *lengths)
+
+        return call
+
+    builders = {"tinytensor": build, "torch": build}
+    inputs: dict[str, Any] = {
+        "x": (t, n, c),
+        "targets": lambda rng: rng.integers(1, c, size=(n, s)),
+    }
+    flops, traffic = 8.0 * t * n * (2 * s + 1), 4.0 * t * n * (2 * c + 2 * s)
+    name = f"ctc_loss {t}x{n}x{c}, {s} labels"
+    yield Row("layers", name, "forward", builders, inputs, flops, traffic)
+    name = f"{name}, forward + backward"
+    yield Row("layers", name, "backward", builders, inputs, 3 * flops, 2 * traffic)
+
+
 def rows() -> Iterator[Row]:
     affine = {"weight": (256,), "bias": (256,)}
     images = {"x": (8, 256, 28, 28), **affine}
     yield from layer("group_norm 8x256x28x28, 32 groups", "group_norm", images, 32)
     yield from layer("group_norm 8x256x28x28, 1 group", "group_norm", images, 1)
     yield from layer("instance_norm 8x256x28x28", "instance_norm", images)
+    yield from ctc(100, 16, 40, 20)
+    yield from ctc(400, 32, 80, 60)
     lines = {"x": (16, 64, 1024)}
     volumes = {"x": (4, 32, 16, 28, 28)}
     pixels = {"x": (8, 64, 56, 56)}

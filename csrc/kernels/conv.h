@@ -11,6 +11,39 @@
 #include "registers.h"
 #include "transpose.h"
 
+/* Which lanes are n pixels, n <= VL, and a patch of them: of stride 2 the even ones of two vectors,
+ * up to the last pixel. */
+typedef struct {
+    int64_t step;
+    vi low, high, patch;
+} tt_conv_lanes;
+
+TT_INLINE tt_conv_lanes tt_conv_lanes_of(int64_t step, int64_t n)
+{
+    const int64_t reach = step * (n - 1) + 1;
+    return (tt_conv_lanes){step, vi_between(0, reach), vi_between(0, reach - VL), vi_between(0, n)};
+}
+
+TT_INLINE void tt_conv_few(int add, float *image, float *patch, tt_conv_lanes lanes)
+{
+    const vf low = vf_load_lanes(image, lanes.low);
+    if (lanes.step == 1) {
+        if (add)
+            vf_store_lanes(image, low + vf_load_lanes(patch, lanes.patch), lanes.low);
+        else
+            vf_store_lanes(patch, low, lanes.patch);
+        return;
+    }
+    const vf high = vf_load_lanes(image + VL, lanes.high);
+    if (add) {
+        const vf x = vf_load_lanes(patch, lanes.patch);
+        vf_store_lanes(image, low + TT_LOWER(x, vf_zero()), lanes.low);
+        vf_store_lanes(image + VL, high + TT_UPPER(x, vf_zero()), lanes.high);
+    } else {
+        vf_store_lanes(patch, TT_EVEN(low, high), lanes.patch);
+    }
+}
+
 /* Copy a row's pixels into a patch, or add a patch to them. Inlined with `add` constant. */
 TT_INLINE void tt_conv_run(int add, float *image, int64_t step, float *patch, int64_t n)
 {
@@ -29,21 +62,18 @@ TT_INLINE void tt_conv_run(int add, float *image, int64_t step, float *patch, in
         return;
     }
     if (step == 2) { /* the pixels are the even ones of two vectors */
-        for (; i < n; i += VL) {
+        for (; i + VL < n; i += VL) {
             float *at = image + 2 * i;
-            const int64_t left = 2 * (n - i) - 1; /* pixels from the first to the last */
-            const vi low_lanes = vi_between(0, left), high_lanes = vi_between(0, left - VL);
-            const vf low = vf_load_lanes(at, low_lanes), high = vf_load_lanes(at + VL, high_lanes);
+            const vf low = vf_load(at), high = vf_load(at + VL);
             if (add) {
-                const vf x = n - i < VL ? vf_load_n(patch + i, n - i) : vf_load(patch + i);
-                vf_store_lanes(at, low + TT_LOWER(x, vf_zero()), low_lanes);
-                vf_store_lanes(at + VL, high + TT_UPPER(x, vf_zero()), high_lanes);
-            } else if (n - i < VL) {
-                vf_store_n(patch + i, TT_EVEN(low, high), n - i);
+                const vf x = vf_load(patch + i);
+                vf_store(at, low + TT_LOWER(x, vf_zero()));
+                vf_store(at + VL, high + TT_UPPER(x, vf_zero()));
             } else {
                 vf_store(patch + i, TT_EVEN(low, high));
             }
         }
+        tt_conv_few(add, image + 2 * i, patch + i, tt_conv_lanes_of(2, n - i));
         return;
     }
     for (; i < n; i++) {
@@ -74,6 +104,9 @@ TT_INLINE void tt_conv_walk(int add, const tt_conv_args *s, int64_t pixel, int64
             const int64_t from = first > x ? (first - x < n ? first - x : n) : 0;
             const int64_t to = last - x < from ? from : (last - x < n ? last - x : n);
             const int64_t column = (x + from) * s->stride_x + shift;
+            const int few = s->stride_x <= 2 && to - from <= VL && VL > 4;
+            const tt_conv_lanes lanes = tt_conv_lanes_of(s->stride_x, few ? to - from : 1);
+            const int plain = !add && s->stride_x == 1 && from == 0 && to == n && n == 2 * VL;
             int64_t r = begin % s->kernel_y, q = begin / s->kernel_y % s->kernel_z;
             int64_t c = begin / s->kernel_y / s->kernel_z;
             float *patch = patches + done + (begin * s->kernel_x + kx - s->tap) * patch_row;
@@ -82,12 +115,18 @@ TT_INLINE void tt_conv_walk(int add, const tt_conv_args *s, int64_t pixel, int64
                 const int64_t plane = z * s->stride_z + q * s->dilation_z - s->front;
                 const int inside = row >= 0 && row < s->height && plane >= 0 && plane < s->depth
                                    && from < to;
-                if (inside) {
-                    const int64_t above = (c * s->depth + plane) * s->height + row;
-                    tt_conv_run(add, s->image + above * s->width + column, s->stride_x,
-                                patch + from, to - from);
+                float *image = s->image + column;
+                if (inside) image += ((c * s->depth + plane) * s->height + row) * s->width;
+                if (inside && plain) {
+                    const vf low = vf_load(image), high = vf_load(image + VL);
+                    vf_store(patch, low);
+                    vf_store(patch + VL, high);
+                } else if (inside && few) {
+                    tt_conv_few(add, image, patch + from, lanes);
+                } else if (inside) {
+                    tt_conv_run(add, image, s->stride_x, patch + from, to - from);
                 }
-                if (!add) {
+                if (!add && !(inside && plain)) {
                     for (int64_t i = 0; i < (inside ? from : n); i++) patch[i] = 0;
                     for (int64_t i = inside ? to : n; i < n; i++) patch[i] = 0;
                 }

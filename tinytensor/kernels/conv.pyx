@@ -1,6 +1,7 @@
 # cython: cdivision=True
 """Convolution: the float32 cases of the twins in reference/conv.py.
 
+Lines, images and volumes are one case: lines are images of one row, images volumes of one plane.
 Where they pay, Winograd's method (winograd.pyx) or direct convolution (direct.pyx) is taken, and a
 1×1 convolution is a plain product. Otherwise all three are products with the matrix of patches
 (csrc/kernels/conv.h), which is never whole: a piece of the work makes the part that it needs in
@@ -18,7 +19,7 @@ from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport (
     TT_IDENTITY, tt_conv_args, tt_gemm_block_args, tt_gemm_pack_args, tt_kernels,
 )
-from tinytensor.kernels.arrays cimport is_readable_f32
+from tinytensor.kernels.arrays cimport contiguous, is_readable_f32
 from tinytensor.kernels.direct cimport (
     direct,
     direct_gather,
@@ -60,6 +61,9 @@ cnp.import_array()
 
 cdef enum:
     PIXELS_OF_PIECE = 256
+    FEW_PIXELS = 128  # of an image: a product by them would read the weight too often
+    FEW_PIECES = 4
+    FILTERS_OF_PIECE = 256  # fewer are not worth making their patches once more
     ROWS_OF_PIECE = 256
 
 
@@ -158,7 +162,7 @@ cdef cnp.ndarray reversed_weight(cnp.ndarray weight, int64_t groups):
     """Filters and channels of each group change places, and the last tap comes first."""
     filters, channels, *kernel = weight.shape[0] // groups, weight.shape[1], *np.shape(weight)[2:]
     parts = np.reshape(weight, (groups, filters, channels, *kernel))
-    return np.ascontiguousarray(np.flip(parts.swapaxes(1, 2), [*range(3, parts.ndim)]))
+    return contiguous(np.flip(parts.swapaxes(1, 2), [*range(3, parts.ndim)]))
 
 
 cdef bint is_finite(cnp.ndarray x):
@@ -192,6 +196,7 @@ cdef struct Forward:
     float *packed_weight
     int64_t panel, block_depth, blocks
     int64_t piece_pixels, pixel_pieces, piece_items
+    int64_t piece_filters, filter_pieces
     Scratch scratch
 
 
@@ -201,29 +206,33 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef tt_conv_args conv = shape.conv
     cdef tt_gemm_block_args args
     cdef int64_t item, group, block
-    cdef int64_t first = piece // s.pixel_pieces * s.piece_items
+    cdef int64_t filter_ = piece % s.filter_pieces * s.piece_filters
+    cdef int64_t filters = min(s.piece_filters, shape.filters - filter_), first
     cdef int slot = take_slot(&s.scratch)
+    piece = piece // s.filter_pieces
+    first = piece // s.pixel_pieces * s.piece_items
     conv.patches = memory_of(&s.scratch, slot)
     conv.pixel = piece % s.pixel_pieces * s.piece_pixels
     conv.pixels = min(s.piece_pixels, shape.pixels - conv.pixel)
 
     memset(&args, 0, sizeof(args))
-    args.rows, args.columns, args.c_row = shape.filters, conv.pixels, shape.pixels
+    args.rows, args.columns, args.c_row = filters, conv.pixels, shape.pixels
     args.a_packed, args.panel = True, s.panel
     args.b, args.b_packed = conv.patches, True
     args.activation = TT_IDENTITY
     for item in range(first, min(first + s.piece_items, shape.items)):
         group = item % shape.groups
         conv.image = <float *> s.x + item * shape.image_size
-        args.c = s.out + item * shape.filters * shape.pixels + conv.pixel
-        args.row_bias = s.bias + group * shape.filters if s.bias != NULL else NULL
+        args.c = s.out + (item * shape.filters + filter_) * shape.pixels + conv.pixel
+        args.row_bias = s.bias + group * shape.filters + filter_ if s.bias != NULL else NULL
         for block in range(s.blocks):
             conv.tap = block * s.block_depth
             conv.taps = min(s.block_depth, shape.taps - conv.tap)
             s.table.conv_panels_f32(&conv)
             args.depth = conv.taps
             args.a = (
-                s.packed_weight + group * shape.filters * shape.taps + conv.tap * shape.filters
+                s.packed_weight + group * shape.filters * shape.taps
+                + conv.tap * shape.filters + filter_ * conv.taps
             )
             args.accumulate = block > 0
             args.finish = s.bias != NULL and block == s.blocks - 1
@@ -232,7 +241,8 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
 
 
 cdef void forward_pieces(Forward *s) noexcept nogil:
-    """Cut the pixels of an image, or put several items into a piece."""
+    """Cut the pixels of an image, or put several items into a piece; where pieces are few, also
+    cut the filters."""
     cdef int64_t unit = panel_of_b(s.table), rows, pixels
     cdef int64_t work = s.shape.filters * s.shape.taps  # of a pixel
     cut_rows(s.shape.filters, s.table.gemm_rows, &s.panel, &rows)
@@ -241,6 +251,13 @@ cdef void forward_pieces(Forward *s) noexcept nogil:
     s.piece_pixels = ceil_div(pixels, unit) * unit
     s.pixel_pieces = ceil_div(s.shape.pixels, s.piece_pixels)
     s.piece_items = max(1, PRODUCTS // (work * s.shape.pixels))
+    pixels = s.pixel_pieces * ceil_div(s.shape.items, s.piece_items)  # pieces of all filters
+    s.filter_pieces = max(1, min(
+        FEW_PIECES // pixels, s.shape.filters // FILTERS_OF_PIECE,
+        work * s.piece_pixels // PRODUCTS,
+    ))
+    s.piece_filters = ceil_div(ceil_div(s.shape.filters, s.filter_pieces), s.panel) * s.panel
+    s.filter_pieces = ceil_div(s.shape.filters, s.piece_filters)
     s.block_depth = depth_of_blocks(s.shape.taps)
     s.blocks = ceil_div(s.shape.taps, s.block_depth)
 
@@ -249,6 +266,33 @@ def convolve(x, weight, bias, stride, padding, dilation, groups):
     if x.ndim == weight.ndim - 1:
         return convolve(x[np.newaxis], weight, bias, stride, padding, dilation, groups)[0]
     return output(x, weight, bias, stride, padding, dilation, groups, True)
+
+
+# Small images are convolved as the planes of one volume, whose products are large enough.
+
+
+cdef bint are_small(const Geometry *s) noexcept nogil:
+    return s.groups == 1 and s.images > 1 and s.pixels < FEW_PIXELS and s.axes < 3
+
+
+cdef cnp.ndarray as_one(cnp.ndarray x):
+    """(N, C, H, W) as (1, C, N, H, W), and (N, C, L) as (1, C, N, 1, L)."""
+    x = contiguous(x.swapaxes(0, 1))[np.newaxis]
+    return x if x.ndim == 5 else x[:, :, :, np.newaxis]
+
+
+cdef cnp.ndarray as_images(cnp.ndarray x, int axes):
+    x = x[0].swapaxes(0, 1)
+    return contiguous(x if axes == 2 else x[:, :, 0])
+
+
+cdef cnp.ndarray planes_of_weight(cnp.ndarray weight):
+    return weight.reshape(*np.shape(weight)[:2], *(1,) * (5 - weight.ndim), *np.shape(weight)[2:])
+
+
+cdef tuple planes_too(stride, padding, dilation):
+    ones = (1,) * (3 - len(stride))
+    return (*ones, *stride), (*[(0, 0)] * len(ones), *padding), (*ones, *dilation)
 
 
 cdef bint most(list runs, int64_t images):
@@ -266,14 +310,14 @@ cdef cnp.ndarray output(x, weight, bias, stride, padding, dilation, groups, bint
         and (bias is None or bias.shape == (weight.shape[0],))
     ):
         return reference.convolve(x, weight, bias, stride, padding, dilation, groups)
-    xs, ws = np.ascontiguousarray(x), np.ascontiguousarray(weight)
+    xs, ws = contiguous(x), contiguous(weight)
     out = _core.empty(out_shape(&s.shape), np.float32)
     s.x, s.weight, s.out = data(xs), data(ws), data(out)
     s.bias = NULL
     if bias is not None:
-        bs = np.ascontiguousarray(bias)
+        bs = contiguous(bias)
         s.bias = data(bs)
-    if s.shape.pointwise and groups == 1:
+    if s.shape.pointwise and groups == 1 and not are_small(&s.shape):
         pointwise(&s.shape, s.weight, s.shape.taps, 1, s.x, s.out, False, s.bias)
         return out
     if by_tiles and planes_of(&s.shape, &planes):
@@ -285,14 +329,18 @@ cdef cnp.ndarray output(x, weight, bias, stride, padding, dilation, groups, bint
         for run in odd:
             out[run] = output(xs[run], ws, bias, stride, padding, dilation, groups, False)
         return out
-    if direct_pays(&s.shape):
+    if not (s.shape.pointwise and groups == 1) and direct_pays(&s.shape):
         direct(&s.shape, s.x, s.weight, s.bias, s.out)
         return out
+    if are_small(&s.shape):
+        stride, padding, dilation = planes_too(stride, padding, dilation)
+        out = output(as_one(xs), planes_of_weight(ws), bias, stride, padding, dilation, 1, False)
+        return as_images(out, s.shape.axes)
 
     keep = []
     s.table = _core.table
     forward_pieces(&s)
-    pieces = s.pixel_pieces * ceil_div(s.shape.items, s.piece_items)
+    pieces = s.filter_pieces * s.pixel_pieces * ceil_div(s.shape.items, s.piece_items)
     s.packed_weight = allocate(ws.size, keep)
     make_scratch(&s.scratch, s.block_depth * s.piece_pixels, pieces, core.get_num_threads(), keep)
     with nogil:
@@ -451,10 +499,10 @@ cdef cnp.ndarray grad_x(g, weight, size, stride, padding, dilation, groups, bint
         and out_shape(&s.shape) == g.shape
     ):
         return reference.convolve_grad_x(g, weight, size, stride, padding, dilation, groups)
-    gs, ws = np.ascontiguousarray(g), np.ascontiguousarray(weight)
+    gs, ws = contiguous(g), contiguous(weight)
     out = _core.empty(shape, np.float32)
     s.g, s.weight, s.out = data(gs), data(ws), data(out)
-    if s.shape.pointwise and groups == 1:
+    if s.shape.pointwise and groups == 1 and not are_small(&s.shape):
         pointwise(&s.shape, s.weight, 1, s.shape.taps, s.g, s.out, True, NULL)
         return out
     area = s.shape.area
@@ -468,7 +516,10 @@ cdef cnp.ndarray grad_x(g, weight, size, stride, padding, dilation, groups, bint
         for run in odd:
             out[run] = grad_x(gs[run], ws, size, stride, padding, dilation, groups, False)
         return out
-    if reverse(&s.shape, &reversed) and direct_pays(&reversed) and is_finite(ws):
+    if (
+        not (s.shape.pointwise and groups == 1)
+        and reverse(&s.shape, &reversed) and direct_pays(&reversed) and is_finite(ws)
+    ):
         ws = reversed_weight(ws, groups)
         direct(&reversed, s.g, data(ws), NULL, s.out)
         return out
@@ -478,6 +529,13 @@ cdef cnp.ndarray grad_x(g, weight, size, stride, padding, dilation, groups, bint
     if direct_grad_x_pays(&s.shape):
         direct_grad_x(&s.shape, s.g, s.weight, s.out)
         return out
+    if are_small(&s.shape):
+        stride, padding, dilation = planes_too(stride, padding, dilation)
+        size = (len(g), *(1,) * (2 - len(size)), *size)
+        out = grad_x(
+            as_one(gs), planes_of_weight(ws), size, stride, padding, dilation, 1, False
+        )
+        return as_images(out, s.shape.axes)
 
     keep = []
     s.table = _core.table
@@ -598,7 +656,7 @@ def convolve_grad_w(g, x, kernel, stride, padding, dilation, groups):
         and out_shape(&s.shape) == g.shape
     ):
         return reference.convolve_grad_w(g, x, kernel, stride, padding, dilation, groups)
-    gs, xs = np.ascontiguousarray(g), np.ascontiguousarray(x)
+    gs, xs = contiguous(g), contiguous(x)
     s.g, s.x = data(gs), data(xs)
     if planes_of(&s.shape, &planes):
         out = _core.empty(shape, np.float32)
@@ -608,6 +666,10 @@ def convolve_grad_w(g, x, kernel, stride, padding, dilation, groups):
         out = _core.empty(shape, np.float32)
         direct_grad_w(&s.shape, s.x, s.g, data(out))
         return out
+    if are_small(&s.shape):
+        how = planes_too(stride, padding, dilation)
+        kernel = (*(1,) * (3 - len(kernel)), *kernel)
+        return convolve_grad_w(as_one(gs), as_one(xs), kernel, *how, 1).reshape(shape)
 
     keep = []
     s.table = _core.table
@@ -621,7 +683,10 @@ def convolve_grad_w(g, x, kernel, stride, padding, dilation, groups):
     make_scratch(&s.scratch, size, pieces, core.get_num_threads(), keep)
     with nogil:
         _core.parallel_for(pieces, run_weights, &s)
-    total = sums[0] if s.slices == 1 else np.add.reduce(sums, axis=0)
+    total = sums[0]
+    if s.slices > 1:
+        total = _core.empty((groups, s.rows, s.columns), np.float32)
+        np.add.reduce(sums, axis=0, out=total)
     if not s.by_filters:
-        total = np.ascontiguousarray(total.transpose(0, 2, 1))
+        total = contiguous(total.transpose(0, 2, 1))
     return total.reshape(shape)

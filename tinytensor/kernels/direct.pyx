@@ -9,7 +9,7 @@
                at the end
 """
 cimport numpy as cnp
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
@@ -85,12 +85,12 @@ cdef int64_t row_of_band(const Geometry *s) noexcept nogil:
     return s.channels * s.conv.kernel_z * s.conv.stride_x * pitch_of(s)
 
 
-cdef int64_t rows_of_band(const Geometry *s) noexcept nogil:
-    """As many rows as fit the memory of a band and are work for a piece; an even number."""
+cdef int64_t rows_of_band(const Geometry *s, int64_t products) noexcept nogil:
+    """As many rows as fit the memory of a band and are so much work; an even number."""
     cdef int64_t height = s.conv.out_height, most, rows
     cdef int64_t work = s.filters * s.taps * s.conv.out_width  # of a row
     most = (QUARTER_OF_CACHE // row_of_band(s) - rows_of_image(s, 1)) // s.conv.stride_y + 1
-    rows = max(2, min(most, DIRECT_PRODUCTS // work))
+    rows = max(2, min(most, products // work))
     return ceil_div(ceil_div(height, ceil_div(height, rows)), 2) * 2
 
 
@@ -233,7 +233,7 @@ cdef int direct(
     s.table = _core.table
     s.shape = shape[0]
     s.x, s.weight, s.bias, s.out = x, weight, bias, out
-    cut_bands(shape, rows_of_band(shape), &s.bands)
+    cut_bands(shape, rows_of_band(shape, DIRECT_PRODUCTS), &s.bands)
     keep.append(offsets_of(shape, &s.bands))
     cut_rows(shape.filters, s.table.gemm_rows, &s.panel, &unused)
     s.block_depth = depth_of_blocks(shape.taps)
@@ -442,7 +442,8 @@ cdef int direct_grad_w(
     s.table = _core.table
     s.shape = shape[0]
     s.x, s.g, s.out = x, g, out
-    cut_bands(shape, rows_of_band(shape), &s.bands)
+    # Sums are read and written once for a band: it is as large as can be.
+    cut_bands(shape, rows_of_band(shape, INT64_MAX), &s.bands)
     keep.append(offsets_of(shape, &s.bands))
     s.group_step = shape.filters * shape.taps
     # Some 16 pieces in all, each of them worth waking a thread.
