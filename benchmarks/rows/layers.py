@@ -51,7 +51,8 @@ def ctc(t: int, n: int, c: int, s: int) -> Iterator[Row]:
     name = f"ctc_loss {t}x{n}x{c}, {s} labels"
     yield Row("layers", name, "forward", builders, inputs, flops, traffic)
     name = f"{name}, forward + backward"
-    yield Row("layers", name, "backward", builders, inputs, 3 * flops, 2 * traffic)
+    # Gradients are differences of probabilities, of which few digits are left.
+    yield Row("layers", name, "backward", builders, inputs, 3 * flops, 2 * traffic, tolerance=5e-3)
 
 
 def rows() -> Iterator[Row]:

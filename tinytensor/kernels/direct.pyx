@@ -37,6 +37,7 @@ cnp.import_array()
 
 cdef enum:
     SUMS = 1 << 18  # floats of a slice's sums
+    LONG_ROW = 256  # outputs of a part of a lone row
 
 
 cdef inline int64_t lanes_of_core() noexcept nogil:
@@ -46,9 +47,9 @@ cdef inline int64_t lanes_of_core() noexcept nogil:
 # --- Bands -----------------------------------------------------------------------------------
 
 
-# How images are cut into bands, each for `rows` rows of the output.
+# How images are cut into bands, each for `rows` rows of the output, or for `columns` of a lone row.
 cdef struct Bands:
-    int64_t rows, of_plane, of_image
+    int64_t rows, columns, of_row, of_plane, of_image
     int64_t image_rows  # rows of the image in a band
     int64_t pitch, size
     int64_t row_step  # from one output's row to the next
@@ -63,9 +64,9 @@ cdef inline int64_t whole_vectors(int64_t n) noexcept nogil:
     return ceil_div(n, lanes_of_core()) * lanes_of_core()
 
 
-cdef int64_t pitch_of(const Geometry *s) noexcept nogil:
+cdef int64_t pitch_of(const Geometry *s, int64_t columns) noexcept nogil:
     return whole_vectors(
-        s.conv.out_width + (s.conv.kernel_x - 1) * s.conv.dilation_x // s.conv.stride_x
+        columns + (s.conv.kernel_x - 1) * s.conv.dilation_x // s.conv.stride_x
     )
 
 
@@ -81,27 +82,42 @@ cdef int stride_3x3(const Geometry *s) noexcept nogil:
     return 0
 
 
-cdef int64_t row_of_band(const Geometry *s) noexcept nogil:
-    return s.channels * s.conv.kernel_z * s.conv.stride_x * pitch_of(s)
+cdef int64_t row_of_band(const Geometry *s, int64_t columns) noexcept nogil:
+    return s.channels * s.conv.kernel_z * s.conv.stride_x * pitch_of(s, columns)
+
+
+cdef int64_t columns_of_band(const Geometry *s) noexcept nogil:
+    """All of a row, but of a lone one that does not fit the memory of a band."""
+    cdef int64_t width = s.conv.out_width
+    if (
+        s.conv.out_height > 1
+        or rows_of_image(s, 1) * row_of_band(s, width) <= QUARTER_OF_CACHE
+    ):
+        return width
+    return min(width, whole_vectors(ceil_div(width, ceil_div(width, LONG_ROW))))
 
 
 cdef int64_t rows_of_band(const Geometry *s, int64_t products) noexcept nogil:
     """As many rows as fit the memory of a band and are so much work; an even number."""
-    cdef int64_t height = s.conv.out_height, most, rows
-    cdef int64_t work = s.filters * s.taps * s.conv.out_width  # of a row
-    most = (QUARTER_OF_CACHE // row_of_band(s) - rows_of_image(s, 1)) // s.conv.stride_y + 1
+    cdef int64_t height = s.conv.out_height, columns = columns_of_band(s), most, rows
+    cdef int64_t work = s.filters * s.taps * columns  # of a row
+    if height == 1:
+        return 1
+    most = QUARTER_OF_CACHE // row_of_band(s, columns)
+    most = (most - rows_of_image(s, 1)) // s.conv.stride_y + 1
     rows = max(2, min(most, products // work))
     return ceil_div(ceil_div(height, ceil_div(height, rows)), 2) * 2
 
 
-cdef void cut_bands(const Geometry *s, int64_t rows, Bands *b) noexcept nogil:
-    b.rows = rows
-    b.of_plane = ceil_div(s.conv.out_height, rows)
+cdef void cut_bands(const Geometry *s, int64_t rows, int64_t columns, Bands *b) noexcept nogil:
+    b.rows, b.columns = rows, columns
+    b.of_row = ceil_div(s.conv.out_width, columns)
+    b.of_plane = ceil_div(s.conv.out_height, rows) * b.of_row
     b.of_image = s.out_depth * b.of_plane
     b.image_rows = rows_of_image(s, b.rows)
-    b.pitch = pitch_of(s)
+    b.pitch = pitch_of(s, columns)
     b.row_step = s.conv.stride_y * s.conv.stride_x * b.pitch
-    b.size = b.image_rows * row_of_band(s) + 2 * lanes_of_core()
+    b.size = b.image_rows * row_of_band(s, columns) + 2 * lanes_of_core()
 
 
 cdef cnp.ndarray offsets_of(const Geometry *s, Bands *b):
@@ -124,9 +140,9 @@ cdef cnp.ndarray offsets_of(const Geometry *s, Bands *b):
 
 cdef tt_band_args band_args(
     const Geometry *s, const Bands *b, const float *x, int64_t item, int64_t z, int64_t first,
-    float *band,
+    int64_t column, float *band,
 ) noexcept nogil:
-    """The band of the output's rows from `first` on, of its plane z."""
+    """The band of the output's rows and columns from `first` and `column` on, of its plane z."""
     cdef tt_band_args args
     args.image, args.band = <float *> x + item * s.image_size, band
     args.channels, args.depth = s.channels, s.conv.depth
@@ -134,24 +150,27 @@ cdef tt_band_args band_args(
     args.plane, args.planes = z * s.conv.stride_z - s.conv.front, s.conv.kernel_z
     args.plane_step = s.conv.dilation_z
     args.row, args.rows = first * s.conv.stride_y - s.conv.top, b.image_rows
-    args.left, args.stride_x, args.pitch = s.conv.left, s.conv.stride_x, b.pitch
+    args.left = s.conv.left - column * s.conv.stride_x
+    args.stride_x, args.pitch = s.conv.stride_x, b.pitch
     return args
 
 
 cdef struct Place:
-    int64_t pixel, rows
+    int64_t pixel, rows, columns
 
 
 cdef Place fill_band(
     const tt_kernels *table, const Geometry *s, const Bands *b, const float *x, int64_t item,
     int64_t band, float *memory,
 ) noexcept nogil:
-    """Copy a band of an item; the first pixel of the output that it is for, and how many rows."""
-    cdef int64_t z = band // b.of_plane, first = band % b.of_plane * b.rows
-    cdef tt_band_args args = band_args(s, b, x, item, z, first, memory)
+    """Copy a band of an item; which part of the output it is for."""
+    cdef int64_t z = band // b.of_plane, first = band % b.of_plane // b.of_row * b.rows
+    cdef int64_t column = band % b.of_row * b.columns
+    cdef tt_band_args args = band_args(s, b, x, item, z, first, column, memory)
     cdef Place place
     table.direct_band_f32(&args)
-    place.pixel = (z * s.conv.out_height + first) * s.conv.out_width
+    place.pixel = (z * s.conv.out_height + first) * s.conv.out_width + column
+    place.columns = min(b.columns, s.conv.out_width - column)
     place.rows = min(b.rows, s.conv.out_height - first)
     return place
 
@@ -161,11 +180,12 @@ cdef Place fill_band(
 
 cdef bint fits(const Geometry *s) noexcept nogil:
     """Do rows fill vectors well, and do some of them fit a band?"""
-    cdef int64_t lanes = lanes_of_core(), width = s.conv.out_width
+    cdef int64_t lanes = lanes_of_core(), width = columns_of_band(s)
+    cdef int64_t rows = 1 if s.conv.out_height == 1 else 2
     cdef int64_t vectors = ceil_div(width, lanes)
     return (
         (5 * width >= 3 * vectors * lanes or stride_3x3(s)) and s.conv.stride_x <= 8
-        and rows_of_image(s, 2) <= QUARTER_OF_CACHE // row_of_band(s)
+        and rows_of_image(s, rows) <= QUARTER_OF_CACHE // row_of_band(s, width)
     )
 
 
@@ -200,16 +220,14 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef float *memory = memory_of(&s.scratch, slot)
     args.band, args.filters, args.panel = memory, shape.filters, s.panel
     args.stride_3x3 = stride_3x3(shape)
-    args.width, args.row_step, args.out_plane = (
-        shape.conv.out_width, s.bands.row_step, shape.pixels
-    )
+    args.row_step, args.out_plane = s.bands.row_step, shape.pixels
     for band in range(begin, end):
         item = band // s.bands.of_image
         group = item % shape.groups
         place = fill_band(
             s.table, shape, &s.bands, s.x, item, band % s.bands.of_image, memory
         )
-        args.rows = place.rows
+        args.rows, args.width = place.rows, place.columns
         args.out = s.out + item * shape.filters * shape.pixels + place.pixel
         for block in range(s.blocks):
             k = block * s.block_depth
@@ -233,13 +251,13 @@ cdef int direct(
     s.table = _core.table
     s.shape = shape[0]
     s.x, s.weight, s.bias, s.out = x, weight, bias, out
-    cut_bands(shape, rows_of_band(shape, DIRECT_PRODUCTS), &s.bands)
+    cut_bands(shape, rows_of_band(shape, DIRECT_PRODUCTS), columns_of_band(shape), &s.bands)
     keep.append(offsets_of(shape, &s.bands))
     cut_rows(shape.filters, s.table.gemm_rows, &s.panel, &unused)
     s.block_depth = depth_of_blocks(shape.taps)
     s.blocks = ceil_div(shape.taps, s.block_depth)
     bands = shape.items * s.bands.of_image
-    work = s.bands.rows * shape.conv.out_width * shape.filters * shape.taps
+    work = s.bands.rows * s.bands.columns * shape.filters * shape.taps
     s.piece_bands = max(1, DIRECT_PRODUCTS // work)
     s.pieces = ceil_div(bands, s.piece_bands)
     s.packed_weight = allocate(shape.groups * shape.filters * shape.taps, keep)
@@ -259,7 +277,8 @@ cdef bint direct_grad_x_pays(const Geometry *s) noexcept nogil:
     # The band, of a whole image, is read and written for each tap: few filters are worth it.
     return (
         s.flat and s.filters <= 2 and fits(s)
-        and rows_of_image(s, s.conv.out_height) <= QUARTER_OF_CACHE // row_of_band(s)
+        and rows_of_image(s, s.conv.out_height)
+        <= QUARTER_OF_CACHE // row_of_band(s, s.conv.out_width)
     )
 
 
@@ -290,7 +309,7 @@ cdef void run_backward(void *context, int64_t piece) noexcept nogil:
         args.weight = s.weight + item % shape.groups * shape.filters * shape.taps
         memset(args.band, 0, s.bands.size * sizeof(float))
         s.table.direct_back_f32(&args)
-        band = band_args(shape, &s.bands, s.out, item, 0, 0, args.band)
+        band = band_args(shape, &s.bands, s.out, item, 0, 0, 0, args.band)
         memset(band.image, 0, shape.image_size * sizeof(float))  # what no tap reads
         s.table.direct_unband_f32(&band)
     give_back(&s.scratch, slot)
@@ -305,7 +324,7 @@ cdef int direct_grad_x(
     s.table = _core.table
     s.shape = shape[0]
     s.g, s.weight, s.out = g, weight, out
-    cut_bands(shape, shape.conv.out_height, &s.bands)
+    cut_bands(shape, shape.conv.out_height, shape.conv.out_width, &s.bands)
     keep.append(offsets_of(shape, &s.bands))
     s.piece_items = max(1, DIRECT_PRODUCTS // (shape.pixels * shape.filters * shape.taps))
     pieces = ceil_div(shape.items, s.piece_items)
@@ -377,10 +396,12 @@ cdef int direct_gather(
 
 
 cdef bint direct_grad_w_pays(const Geometry *s) noexcept nogil:
-    # The sums of a tile are read and written once for a band: it should have vectors enough.
+    # The sums of a tile are read and written once for a band: it should have vectors enough, which
+    # a part of a row has not.
     cdef int64_t vectors = ceil_div(s.conv.out_width, lanes_of_core()) * s.conv.out_height
     return (
-        direct_pays(s) and not s.pointwise and (s.filters == 1 or vectors >= 32)
+        direct_pays(s) and not s.pointwise and columns_of_band(s) == s.conv.out_width
+        and (s.filters == 1 or vectors >= 32)
         and s.filters * s.taps * lanes_of_core() <= SUMS
     )
 
@@ -409,7 +430,7 @@ cdef void run_weights(void *context, int64_t piece) noexcept nogil:
     cdef int slot = take_slot(&s.scratch)
     cdef float *memory = memory_of(&s.scratch, slot)
     args.band, args.offsets, args.taps = memory, s.bands.offsets, shape.taps
-    args.filters, args.width = shape.filters, shape.conv.out_width
+    args.filters = shape.filters
     args.row_step, args.g_plane = s.bands.row_step, shape.pixels
     args.stride_3x3 = stride_3x3(shape)
     args.sums = s.sums + slice_ * s.slice_step + group * s.group_step * lanes
@@ -418,7 +439,7 @@ cdef void run_weights(void *context, int64_t piece) noexcept nogil:
         item = image * shape.groups + group
         for band in range(s.bands.of_image):
             place = fill_band(s.table, shape, &s.bands, s.x, item, band, memory)
-            args.rows = place.rows
+            args.rows, args.width = place.rows, place.columns
             args.g = s.g + item * shape.filters * shape.pixels + place.pixel
             s.table.direct_grad_f32(&args)
     give_back(&s.scratch, slot)
@@ -443,7 +464,7 @@ cdef int direct_grad_w(
     s.shape = shape[0]
     s.x, s.g, s.out = x, g, out
     # Sums are read and written once for a band: it is as large as can be.
-    cut_bands(shape, rows_of_band(shape, INT64_MAX), &s.bands)
+    cut_bands(shape, rows_of_band(shape, INT64_MAX), columns_of_band(shape), &s.bands)
     keep.append(offsets_of(shape, &s.bands))
     s.group_step = shape.filters * shape.taps
     # Some 16 pieces in all, each of them worth waking a thread.
