@@ -261,7 +261,10 @@ def test_twins_and_fast_kernels_agree_on_mixed_kinds() -> None:
 LAYERS = sorted(
     name
     for name, made in vars(tt.nn).items()
-    if isinstance(made, type) and issubclass(made, tt.nn.Module) and made is not tt.nn.Module
+    if isinstance(made, type)
+    and issubclass(made, tt.nn.Module)
+    and "forward" in dir(made)
+    and made not in (tt.nn.Module, tt.nn.RNNBase, tt.nn.ParameterList, tt.nn.ParameterDict)
 )
 # Arguments of constructors, by name, where one has no default …
 ARGUMENTS: dict[str, Any] = {
@@ -285,9 +288,24 @@ ARGUMENTS: dict[str, Any] = {
     "d_model": 8,
     "nhead": 2,
     "args": (),
+    "in1_features": 8,
+    "in2_features": 8,
+    "n_classes": 6,
+    "num_classes": 6,
+    "cutoffs": [2, 4],
+    "groups": 2,
+    "value": 0.5,
+    "threshold": 0.25,
+    "norm_type": 2.0,
+    "size": 3,
+    "upscale_factor": 2,
+    "downscale_factor": 2,
+    "dim": 1,
+    "unflattened_size": (2, 4),
 }
 # … and what a layer asks for beyond that: numbers that differ from the defaults.
 SETTINGS: dict[str, dict[str, Any]] = {
+    "AdaptiveLogSoftmaxWithLoss": {"div_value": 2.0},
     "BCELoss": {"weight": tt.full(8, 0.5)},
     "BCEWithLogitsLoss": {"weight": tt.full(8, 0.5), "pos_weight": tt.full(8, 2.0)},
     "BatchNorm1d": {"eps": 1e-3, "momentum": 0.25},
@@ -295,6 +313,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "CrossEntropyLoss": {"weight": tt.full(8, 0.5), "label_smoothing": 0.25},
     "Dropout": {"p": 0.25},
     "ELU": {"alpha": 0.5},
+    "Fold": {"output_size": 3, "kernel_size": 2},
+    "FractionalMaxPool2d": {"output_size": 2},
+    "FractionalMaxPool3d": {"output_size": 2},
     "Hardtanh": {"min_val": -0.5, "max_val": 0.5},
     "LSTM": {"num_layers": 2, "dropout": 0.25, "bidirectional": True},
     "LayerNorm": {"eps": 1e-3},
@@ -305,19 +326,61 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "RMSNorm": {"eps": 1e-3},
     "SmoothL1Loss": {"beta": 0.5},
     "Softmax": {"dim": 1},
+    "Upsample": {"scale_factor": 2.0, "mode": "linear"},
+    "UpsamplingBilinear2d": {"scale_factor": 2.0},
+    "UpsamplingNearest2d": {"scale_factor": 2.0},
     "Softplus": {"beta": 0.5, "threshold": 10.0},
     "TransformerEncoderLayer": {"dim_feedforward": 4, "dropout": 0.25, "layer_norm_eps": 1e-3},
 }
 CONTAINERS: dict[str, Callable[[], Any]] = {
     "ModuleDict": lambda: tt.nn.ModuleDict({"a": tt.nn.Linear(8, 3)})["a"],
     "ModuleList": lambda: tt.nn.ModuleList([tt.nn.Linear(8, 3)])[0],
+    "Transformer": lambda: tt.nn.Transformer(8, 2, 1, 1, 4),
+    "TransformerDecoder": lambda: tt.nn.TransformerDecoder(
+        tt.nn.TransformerDecoderLayer(8, 2, 4), 2, tt.nn.LayerNorm(8)
+    ),
     "Sequential": lambda: tt.nn.Sequential(tt.nn.Linear(8, 3), tt.nn.Tanh()),
     "TransformerEncoder": lambda: tt.nn.TransformerEncoder(
         tt.nn.TransformerEncoderLayer(8, 2, 4), 2, tt.nn.LayerNorm(8)
     ),
 }
 CLASSES = np.array([0, 1, 2])
+SIGNS = np.array([1, -1, 1])
+PICTURES = np.linspace(-1, 1, 2 * 4 * 6 * 6).reshape(2, 4, 6, 6)
+FEATURES = np.linspace(-1, 1, 24).reshape(3, 8)
 INPUTS: dict[str, tuple[Any, ...]] = {
+    "AdaptiveLogSoftmaxWithLoss": (FEATURES, CLASSES),
+    "Bilinear": (FEATURES, FEATURES),
+    "CTCLoss": (np.zeros((4, 3, 8)), np.ones((3, 2), np.int64), np.full(3, 4), np.full(3, 2)),
+    "ChannelShuffle": (PICTURES,),
+    "CosineEmbeddingLoss": (FEATURES, FEATURES[::-1], SIGNS),
+    "CosineSimilarity": (FEATURES, FEATURES[::-1]),
+    "EmbeddingBag": (CLASSES[None],),
+    "Fold": (np.ones((2, 8, 4)),),
+    "GaussianNLLLoss": (FEATURES, FEATURES, np.ones((3, 8))),
+    "GroupNorm": (PICTURES,),
+    "LinearCrossEntropyLoss": (FEATURES, CLASSES),
+    "LocalResponseNorm": (PICTURES,),
+    "MarginRankingLoss": (FEATURES[:, 0], FEATURES[:, 1], SIGNS),
+    "MultiLabelMarginLoss": (FEATURES, np.array([[1, 2, -1, 0, 0, 0, 0, 0]] * 3)),
+    "MultiMarginLoss": (FEATURES, CLASSES),
+    "PairwiseDistance": (FEATURES, FEATURES[::-1]),
+    "PixelShuffle": (PICTURES,),
+    "PixelUnshuffle": (PICTURES,),
+    "Transformer": (np.ones((2, 1, 8)),) * 2,
+    "TransformerDecoder": (np.ones((2, 1, 8)),) * 2,
+    "TransformerDecoderLayer": (np.ones((2, 1, 8)),) * 2,
+    "TripletMarginLoss": (FEATURES, FEATURES[::-1], FEATURES + 1),
+    "TripletMarginWithDistanceLoss": (FEATURES, FEATURES[::-1], FEATURES + 1),
+    "Unfold": (PICTURES,),
+    "Upsample": (PICTURES[0],),
+    **{
+        f"MaxUnpool{axes}d": (
+            np.ones((2, 4, *(3,) * axes)),
+            np.arange(3**axes).reshape((3,) * axes) + np.zeros((2, 4, *(3,) * axes), np.int64),
+        )
+        for axes in (1, 2, 3)
+    },
     "BCELoss": (np.full((3, 8), 0.25), np.full((3, 8), 0.75)),
     "CrossEntropyLoss": (np.ones((3, 8)), CLASSES),
     "Embedding": (CLASSES,),
