@@ -38,6 +38,10 @@ class MultiheadAttention(Module):
     """
 
     _dtype_of = "in_proj_weight"
+    # Of older pickles, which do not say:
+    bias_k: Parameter | None = None
+    bias_v: Parameter | None = None
+    add_zero_attn: bool = False
 
     def __init__(
         self,

@@ -19,6 +19,12 @@ __all__ = ["Embedding", "EmbeddingBag"]
 class _Table(Module):
     """A table of vectors, ``weight`` (num_embeddings, embedding_dim)."""
 
+    # Of older pickles, which do not say:
+    max_norm: float | None = None
+    norm_type: float = 2.0
+    scale_grad_by_freq: bool = False
+    sparse: bool = False
+
     def __init__(
         self,
         num_embeddings: int,

@@ -20,7 +20,7 @@ from .module import Module
 from .parameter import Parameter
 from .utils.rnn import PackedSequence
 
-__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell"]
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell", "RNNCellBase"]
 
 State = tuple[Tensor, ...]  # (h,), or (h, c) for an LSTM
 # weight_ih, weight_hh, bias_ih, bias_hh, weight_hr
@@ -150,6 +150,7 @@ class RNNBase(_Recurrence):
     """
 
     _dtype_of = "weight_ih_l0"
+    proj_size: int = 0  # of older pickles, which do not say
 
     def __init__(
         self,
@@ -204,7 +205,7 @@ class RNNBase(_Recurrence):
 
     @property
     def _output_size(self) -> int:
-        return getattr(self, "proj_size", 0) or self.hidden_size
+        return self.proj_size or self.hidden_size
 
     def _state_sizes(self) -> tuple[int, ...]:
         return (self._output_size, self.hidden_size)[: len(self.state_names)]
@@ -453,7 +454,7 @@ class GRU(_Gated, RNNBase):
 # --- Cells -----------------------------------------------------------------------------------
 
 
-class _Cell(_Recurrence):
+class RNNCellBase(_Recurrence):
     """One step: ``weight_ih`` (gates * H, I), ``weight_hh`` (gates * H, H) and two biases."""
 
     _dtype_of = "weight_ih"
@@ -502,7 +503,7 @@ class _Cell(_Recurrence):
         )
 
 
-class RNNCell(_Elman, _Cell):
+class RNNCell(_Elman, RNNCellBase):
     """One step of :class:`RNN`: input (B, input_size) and h (B, hidden_size) give the next h."""
 
     def __init__(
@@ -524,7 +525,7 @@ class RNNCell(_Elman, _Cell):
         return text if self.nonlinearity == "tanh" else f"{text}, nonlinearity={self.nonlinearity}"
 
 
-class LSTMCell(_LongShortTerm, _Cell):
+class LSTMCell(_LongShortTerm, RNNCellBase):
     """One step of :class:`LSTM`: input (B, input_size) and (h, c) give the next (h, c)."""
 
     def forward(
@@ -534,7 +535,7 @@ class LSTMCell(_LongShortTerm, _Cell):
         return h, c
 
 
-class GRUCell(_Gated, _Cell):
+class GRUCell(_Gated, RNNCellBase):
     """One step of :class:`GRU`: input (B, input_size) and h (B, hidden_size) give the next h."""
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:

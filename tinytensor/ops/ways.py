@@ -127,7 +127,10 @@ WAYS: dict[str, dict[str, str]] = {
     "tinytensor.linalg": {},
     "tinytensor.nn": {
         "CrossMapLRN2d": "tt.nn.LocalResponseNorm",
+        "Container": "tt.nn.Sequential, tt.nn.ModuleList and tt.nn.ModuleDict",
         "DataParallel": "there is one process, whose kernels run in threads.",
+        "LinearCrossEntropyOptions": "tt.nn.LinearCrossEntropyLoss makes the logits whole.",
+        "NLLLoss2d": "tt.nn.NLLLoss",
         "SyncBatchNorm": "tt.nn.BatchNorm2d; there is one process.",
     },
     "tinytensor.nn.functional": {
