@@ -453,7 +453,7 @@ cdef void backward_pieces(Backward *s) noexcept nogil:
     cdef int64_t channels, most, unit, unused
     # At least some channels, so that a block has rows enough; then as many pixels as fit, in whole
     # rows where rows are not too long.
-    channels = min(s.shape.channels, max(1, ceil_div(64, area)))
+    channels = min(s.shape.channels, max(1, ceil_div(128, area)))
     most = max(64, HALF_OF_CACHE // (channels * area))
     unit = width if width <= most else 1
     s.piece_pixels = ceil_div(ceil_div(pixels, ceil_div(pixels, most)), unit) * unit
