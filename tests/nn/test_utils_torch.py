@@ -1,11 +1,13 @@
 """nn.utils beside PyTorch's: computed weights, batch norm folded away, sequences, clipping."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
 
 import tinytensor as tt
+from tinytensor.nn.utils.parametrize import register_parametrization as register
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm. is deprecated")
@@ -192,7 +194,14 @@ def test_parametrize():
         b.weight = torch.tensor(value)
     assert_same(a, b, x, y)
     twin = copy.deepcopy(a)
+    assert type(twin).__name__ == "ParametrizedLinear"
     np.testing.assert_array_equal(twin(x).numpy(), a(x).numpy())
+    with tt.no_grad():
+        twin.bias = twin.bias + 1
+    assert (twin(x).numpy() != a(x).numpy()).all()
+    normed = tt.nn.utils.parametrizations.weight_norm(tt.nn.Linear(3, 2))
+    again = pickle.loads(pickle.dumps(normed))
+    np.testing.assert_array_equal(again(x).numpy(), normed(x).numpy())
     with tt.nn.utils.parametrize.cached():
         assert a.weight is a.weight
     assert a.weight is not a.weight
@@ -216,7 +225,6 @@ def test_parametrize():
 
 def test_a_parametrized_buffer_and_what_is_refused():
     layer = tt.nn.BatchNorm1d(3)
-    register = tt.nn.utils.parametrize.register_parametrization
     register(layer, "running_mean", scaled(tt))
     assert "parametrizations.running_mean.original" in layer.state_dict()
     tt.nn.utils.parametrize.remove_parametrizations(layer, "running_mean")

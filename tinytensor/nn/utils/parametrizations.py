@@ -67,15 +67,21 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     """
     weight_of("weight_norm", module, name)
     register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
-
-    def of_older_names(module: Module, state: dict[str, Any], prefix: str, *others: Any) -> None:
-        if {f"{prefix}{name}_g", f"{prefix}{name}_v"} <= state.keys():
-            for new, old in (("original0", "g"), ("original1", "v")):
-                value = state.pop(f"{prefix}{name}_{old}")
-                state[f"{prefix}parametrizations.{name}.{new}"] = value
-
-    module.register_load_state_dict_pre_hook(of_older_names)
+    module.register_load_state_dict_pre_hook(_OlderNames(name))
     return module
+
+
+class _OlderNames:
+    """A hook that understands the state of the older weight norm."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, module: Module, state: dict[str, Any], prefix: str, *more: Any) -> None:
+        old = prefix + self.name
+        if {f"{old}_g", f"{old}_v"} <= state.keys():
+            new = f"{prefix}parametrizations.{self.name}.original"
+            state[f"{new}0"], state[f"{new}1"] = state.pop(f"{old}_g"), state.pop(f"{old}_v")
 
 
 # --- Spectral norm ---------------------------------------------------------------------------

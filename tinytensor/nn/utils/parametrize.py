@@ -205,15 +205,31 @@ def register_parametrization(
             raise
     delattr(module, tensor_name)
     if not is_parametrized(module):
-        cls = type(module)
-        # The dtype of what is computed is asked for by no call: it would be computed twice.
-        body = {"_dtype_of": None, "__module__": cls.__module__}
-        module.__class__ = type(f"Parametrized{cls.__name__}", (cls,), body)
+        module.__class__ = _parametrized(type(module))
         module.add_module("parametrizations", ModuleDict())
     made._buffers.update(dict.fromkeys(made._buffers, persistent))
     setattr(type(module), tensor_name, _property(tensor_name))
     _parametrizations(module)[tensor_name] = made
     return module
+
+
+def _parametrized(cls: type) -> type:
+    """A class for one module of ``cls``, which copy and pickle make anew."""
+
+    def reduced(self: Any, protocol: int) -> Any:
+        return _remade, (cls, tuple(self.parametrizations)), dict(vars(self))
+
+    # The dtype of what is computed is asked for by no call: it would be computed twice.
+    body = {"_dtype_of": None, "__module__": cls.__module__, "__reduce_ex__": reduced}
+    return type(f"Parametrized{cls.__name__}", (cls,), body)
+
+
+def _remade(cls: type, names: tuple[str, ...]) -> Any:
+    """A module of a class of its own, which is yet to be given its state."""
+    made = _parametrized(cls)
+    for name in names:
+        setattr(made, name, _property(name))
+    return Module.__new__(made)
 
 
 def _property(name: str) -> property:
