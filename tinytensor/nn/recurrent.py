@@ -416,7 +416,9 @@ class LSTM(_LongShortTerm, RNNBase):
     and the initial ``hx``, a pair (h, c), each (num_layers · D, B, hidden_size), by default 0, D
     being 2 if ``bidirectional``. Returns the outputs (T, B, D · hidden_size) and the last (h, c);
     for a :class:`utils.rnn.PackedSequence` packed outputs, and of each sequence the last (h, c).
-    ``dropout`` is between the layers, in training. (Hochreiter and Schmidhuber 1997.)
+    ``dropout`` is between the layers, in training. With ``proj_size`` P, which is less than
+    hidden_size, h is ``weight_hr`` (P, hidden_size) times the above, and so are the outputs.
+    (Hochreiter and Schmidhuber 1997; projections: Sak, Senior and Beaufays 2014.)
 
     >>> import tinytensor as tt
     >>> output, (h, c) = tt.nn.LSTM(10, 20, bidirectional=True)(tt.zeros((5, 3, 10)))

@@ -57,8 +57,9 @@ def _labels(targets, samples, target_lengths, classes, blank):
         labels[inside] = targets
     elif targets.ndim == 2 and len(targets) == samples:
         lengths = _lengths("target_lengths", target_lengths, samples, targets.shape[1])
-        inside = np.arange(targets.shape[1]) < lengths[:, None]
-        labels = np.where(inside, targets, blank)
+        most = lengths.max(initial=0)  # which may be much less than there is room for
+        inside = np.arange(most) < lengths[:, None]
+        labels = np.where(inside, targets[:, :most], blank)
     else:
         raise ShapeError(
             f"{NAME}: targets must be (N, S), or (S,) of all one after the other, but are"
