@@ -181,10 +181,13 @@ def calls_of_conv() -> Iterator[tuple[str, dict[str, Any]]]:
     channels, height, width = 2, 9, 11
     given: dict[str, Any] = {"image": normal(channels, height, width), "patch_row": 99}
     given |= {"patches": normal(18, 99), "taps": 18, "pixels": 99, "height": 9, "width": 11}
-    given |= {"out_width": 11, "kernel_y": 3, "kernel_x": 3, "stride_y": 1, "stride_x": 1}
-    given |= {"dilation_y": 1, "dilation_x": 1, "top": 1, "left": 1}
-    strided = {"stride_y": 2, "stride_x": 2, "out_width": 6, "pixels": 30, "patch_row": 30}
-    for more in ({}, strided):
+    given |= {"out_height": 9, "out_width": 11, "kernel_y": 3, "kernel_x": 3}
+    given |= {"stride_y": 1, "stride_x": 1, "dilation_y": 1, "dilation_x": 1, "top": 1, "left": 1}
+    given |= {"depth": 1, "kernel_z": 1, "stride_z": 1, "dilation_z": 1}
+    strided = {"stride_y": 2, "stride_x": 2, "out_height": 5, "out_width": 6, "pixels": 30}
+    strided |= {"patch_row": 30}
+    volume = {"image": normal(1, 2, height, width), "depth": 2, "kernel_z": 2, "front": 1}
+    for more in ({}, strided, volume, strided | volume):
         yield "conv_patches_f32", given | more
         yield "conv_add_patches_f32", given | more
         yield "conv_panels_f32", given | more | {"patches": zeros(18, 128)}
@@ -193,7 +196,10 @@ def calls_of_conv() -> Iterator[tuple[str, dict[str, Any]]]:
         band = zeros(channels * rows * stride * pitch + 8)
         given = {"image": normal(channels, height, width), "band": band, "channels": channels}
         given |= {"height": height, "width": width, "row": -1, "rows": rows, "left": 1}
+        given |= {"depth": 1, "planes": 1, "plane_step": 1}
         yield "direct_band_f32", given | {"stride_x": stride, "pitch": pitch}
+        volume = {"channels": 1, "depth": 2, "planes": 2, "plane": 1}
+        yield "direct_band_f32", given | {"stride_x": stride, "pitch": pitch} | volume
         given |= {"band": normal(*band.shape), "stride_x": stride, "pitch": pitch}
         yield "direct_unband_f32", given
     offsets = np.array([k * 64 + r * 16 + s for k in range(2) for r in range(3) for s in range(3)])
@@ -220,7 +226,7 @@ def calls_of_conv() -> Iterator[tuple[str, dict[str, Any]]]:
         padded = (channels + 3) // 4 * 4
         given = {"planes": normal(channels, 9, 11), "transformed": normal(36, 3, padded)}
         given |= {"channels": channels, "height": 9, "width": 11, "tiles": 3, "tile_step": padded}
-        given |= {"point_step": 3 * padded, "odd": np.zeros(1, np.uint8)}
+        given |= {"point_step": 3 * padded, "odd": np.zeros(1, np.uint8), "plane_step": 99}
         for kernel in ("image", "gradient", "output"):
             corner = {"row": -1, "column": -1} if kernel == "image" else {"row": 4, "column": 0}
             for limit in (1, 9):
@@ -274,6 +280,12 @@ def calls_of_rows() -> Iterator[tuple[str, dict[str, Any]]]:
                 given |= {"g": normal(rows, n), "out": zeros(rows, n), "mean": normal(rows) / 9}
                 given |= {"rstd": abs(normal(rows)) + 1, "dweight": zeros(n), "dbias": zeros(n)}
                 yield kernel, given | {"rows": rows, "n": n}
+            elif kind == "tt_group_norm_args":
+                given = {"x": normal(rows, 2, n), "g": normal(rows, 2, n), "eps": 1e-5}
+                given |= {"out": zeros(rows, 2, n), "weight": normal(6), "bias": normal(6)}
+                given |= {"mean": normal(rows) / 9, "rstd": abs(normal(rows)) + 1}
+                given |= {"dweight": zeros(rows, 2), "dbias": zeros(rows, 2), "rows": rows}
+                yield kernel, given | {"first": 1, "groups": 3, "channels": 2, "space": n}
             elif kind == "tt_batch_norm_args":
                 given = {"x": normal(3, rows, n), "g": normal(3, rows, n), "out": zeros(3, rows, n)}
                 for name in ("weight", "bias", "mean", "dweight", "dbias"):
@@ -376,6 +388,35 @@ def calls_of_optim() -> Iterator[tuple[str, dict[str, Any]]]:
         given |= {"eps": 1e-8, "step_size": 0.01, "root_correction": 0.5, "shrink": 0.99}
         yield "adam_f32", given
         yield "adam_f32", given | {"maximize": 1, "weight_decay": 0.1}
+        given = {"p": normal(n), "m": normal(n), "g": normal(n), "n": n, "shrink": 0.9}
+        given |= {"one_minus_beta1": 0.1, "one_minus_beta2": 0.01, "lr": 0.1}
+        yield "lion_f32", given
+        yield "lion_f32", given | {"maximize": 1}
+        given = {"p": normal(n), "v": abs(normal(n)), "g": normal(n), "n": n, "shrink": 0.9}
+        given |= {"keep": 0.9, "take": 0.1, "root_correction": 0.5, "eps": 1e-8, "lr": 0.1}
+        given |= {"of_g": 1, "one_minus_beta1": 0.1}
+        yield "adaptive_f32", given
+        more = {"m": normal(n), "b": normal(n), "a": normal(n) / 99, "of_m": 0.5, "momentum": 0.9}
+        yield "adaptive_f32", given | more | {"weight_decay": 0.1, "v": 1 + abs(normal(n))}
+        yield "adaptive_f32", given | {"maximize": 1, "plain": 1}
+
+
+def calls_of_ctc() -> Iterator[tuple[str, dict[str, Any]]]:
+    steps, classes = 9, 5
+    for count in (1, 3):
+        length = 2 * count + 1
+        labels = np.zeros(length, np.int64)
+        labels[1::2] = RNG.integers(1, classes, count)
+        scores = normal(steps, classes)
+        row = (length + 15) // 16 * 16
+        given: dict[str, Any] = {"labels": labels, "alpha": zeros(steps, row), "loss": zeros(1)}
+        given |= {"log_probs": scores - np.log(np.exp(scores).sum(-1, keepdims=True))}
+        given |= {"shifts": np.zeros(steps), "scratch": zeros(4 * (row + 32)), "row": classes}
+        given |= {"classes": classes, "all_steps": steps, "steps": steps, "alpha_row": row}
+        given |= {"length": length, "g": 0.7}
+        yield "ctc_loss_f32", given
+        reached = {"alpha": -abs(normal(steps, row)), "dx": zeros(steps, classes)}
+        yield "ctc_loss_backward_f32", given | reached | {"loss": 9 + abs(normal(1))}
 
 
 FAMILIES = {
