@@ -42,9 +42,9 @@ def _of_recurrence(args: list[Shape], out: Shape) -> int:
 
 
 _COSTS: dict[str, Callable[[list[Shape], Shape], int]] = {
-    "conv2d": _of_filters,
-    "conv2d_grad_x": _spread,
-    "conv2d_grad_w": _of_filter_gradients,
+    **{f"conv{axes}d": _of_filters for axes in (1, 2, 3)},
+    **{f"conv{axes}d_grad_x": _spread for axes in (1, 2, 3)},
+    **{f"conv{axes}d_grad_w": _of_filter_gradients for axes in (1, 2, 3)},
     "linear": _of_rows,
     "linear_relu": _of_rows,
     "matmul": _of_rows,
