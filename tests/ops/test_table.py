@@ -8,6 +8,7 @@ import pytest
 from tinytensor import kernels
 from tinytensor.engine.operation import zero
 from tinytensor.kernels import reference
+from tinytensor.kernels.reference import optim
 
 from ..table import ROWS
 from ..table.calls import (
@@ -103,6 +104,5 @@ def test_the_table_reaches_every_fast_kernel(monkeypatch: pytest.MonkeyPatch) ->
         for case in cases_of(row):
             evaluate(op_of(row), as_float32(case))
     # The updates of optimizers, what the engine asks of arrays, and what serves frozen weights.
-    not_ops = {name for name in fast if name.startswith(("sgd", "adam"))}
-    not_ops |= {"spec", "has_spec", "shares", "add_into", "one", "lstm_backward"}
+    not_ops = {*optim.__all__, "spec", "has_spec", "shares", "add_into", "one", "lstm_backward"}
     assert fast - reached <= not_ops, f"no row calls {sorted(fast - reached - not_ops)}"

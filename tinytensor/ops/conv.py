@@ -128,6 +128,8 @@ def _gradients(conv: Any, axes: int) -> tuple[Any, Any]:
     ``kernel``; g has the output's shape."""
 
     def declared(residual: str, forward: Callable[..., Any]) -> Any:
+        of = forward.__name__.removeprefix("grad_").replace("w", "its weight")
+        forward.__doc__ = f"The gradient of :func:`{conv.__name__}` in {of}, for a cotangent g."
         forward.__name__ = f"{conv.__name__}_{forward.__name__}"
         return op(residuals=(residual,))(forward)
 
