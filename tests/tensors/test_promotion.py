@@ -264,7 +264,8 @@ LAYERS = sorted(
     if isinstance(made, type)
     and issubclass(made, tt.nn.Module)
     and "forward" in dir(made)
-    and made not in (tt.nn.Module, tt.nn.RNNBase, tt.nn.ParameterList, tt.nn.ParameterDict)
+    and made not in (tt.nn.Module, tt.nn.ParameterList, tt.nn.ParameterDict)
+    and not name.endswith("Base")
 )
 # Arguments of constructors, by name, where one has no default …
 ARGUMENTS: dict[str, Any] = {
