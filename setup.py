@@ -48,6 +48,9 @@ if os.environ.get("TINYTENSOR_SANITIZE", "0") not in ("", "0"):
     SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     COMMON += [*SANITIZE, "-fno-omit-frame-pointer", "-g"]
 
+# Hot loops begin with a cache line. Otherwise a change anywhere in a file moves all the others,
+# and some by a tenth of their time.
+ALIGNED = ["-falign-functions=64", "-falign-loops=64"]
 # Only these files are compiled for more than the plainest machine.
 ISA_FLAGS = {
     "baseline": [],
@@ -254,7 +257,10 @@ class BuildExt(build_ext):
             units += [(Path(source), ["-O2"]) for source in ext.sources]
         # The longest first, so that no CPU is left alone with one at the end.
         units.sort(key=lambda unit: -unit[0].stat().st_size)
-        isas = [(CSRC / "isa" / f"{isa}.c", ["-O3", *ISA_FLAGS[isa]]) for isa in reversed(ISAS)]
+        isas = [
+            (CSRC / "isa" / f"{isa}.c", ["-O3", *ALIGNED, *ISA_FLAGS[isa]])
+            for isa in reversed(ISAS)
+        ]
         units = isas + units
         with ThreadPoolExecutor(self.parallel or JOBS) as pool:
             objects = dict(pool.map(self.make_object, units))

@@ -88,6 +88,8 @@ TT_INLINE void tt_conv_run(int add, float *image, int64_t step, float *patch, in
 TT_INLINE void tt_conv_walk(int add, const tt_conv_args *s, int64_t pixel, int64_t pixels,
                             float *patches, int64_t patch_row)
 {
+    const int64_t first_x = pixel % s->out_width, line = pixel / s->out_width;
+    const int64_t first_y = line % s->out_height, first_z = line / s->out_height;
     for (int64_t kx = 0; kx < s->kernel_x; kx++) {
         /* The output columns [first, last) for which this tap is inside the image. */
         const int64_t shift = kx * s->dilation_x - s->left; /* image column of output column 0 */
@@ -96,27 +98,27 @@ TT_INLINE void tt_conv_walk(int add, const tt_conv_args *s, int64_t pixel, int64
         /* The rows k = ((c Q + q) R + r) S + kx of this tap among those asked for. */
         const int64_t begin = tt_ceil_div(s->tap - kx, s->kernel_x);
         const int64_t end = tt_ceil_div(s->tap + s->taps - kx, s->kernel_x);
+        const int64_t begin_r = begin % s->kernel_y, begin_cq = begin / s->kernel_y;
+        const int64_t begin_q = begin_cq % s->kernel_z, begin_c = begin_cq / s->kernel_z;
+        int64_t x = first_x, y = first_y, z = first_z;
         for (int64_t done = 0; done < pixels;) { /* one output row, or a part of it, at a time */
-            const int64_t line = (pixel + done) / s->out_width;
-            const int64_t x = (pixel + done) % s->out_width;
-            const int64_t z = line / s->out_height, y = line % s->out_height;
             const int64_t n = pixels - done < s->out_width - x ? pixels - done : s->out_width - x;
             const int64_t from = first > x ? (first - x < n ? first - x : n) : 0;
             const int64_t to = last - x < from ? from : (last - x < n ? last - x : n);
             const int64_t column = (x + from) * s->stride_x + shift;
             const int few = s->stride_x <= 2 && to - from <= VL && VL > 4;
             const tt_conv_lanes lanes = tt_conv_lanes_of(s->stride_x, few ? to - from : 1);
-            const int plain = !add && s->stride_x == 1 && from == 0 && to == n && n == 2 * VL;
-            int64_t r = begin % s->kernel_y, q = begin / s->kernel_y % s->kernel_z;
-            int64_t c = begin / s->kernel_y / s->kernel_z;
+            const int whole = from == 0 && to == n; /* no pixel of the row is outside the image */
+            const int plain = !add && s->stride_x == 1 && whole && n == 2 * VL;
+            int64_t r = begin_r, q = begin_q, c = begin_c;
+            int64_t plane = z * s->stride_z + q * s->dilation_z - s->front;
+            int64_t top = (c * s->depth + plane) * s->height * s->width + column;
             float *patch = patches + done + (begin * s->kernel_x + kx - s->tap) * patch_row;
             for (int64_t k = begin; k < end; k++, patch += s->kernel_x * patch_row) {
                 const int64_t row = y * s->stride_y + r * s->dilation_y - s->top;
-                const int64_t plane = z * s->stride_z + q * s->dilation_z - s->front;
                 const int inside = row >= 0 && row < s->height && plane >= 0 && plane < s->depth
                                    && from < to;
-                float *image = s->image + column;
-                if (inside) image += ((c * s->depth + plane) * s->height + row) * s->width;
+                float *image = inside ? s->image + top + row * s->width : s->image;
                 if (inside && plain) {
                     const vf low = vf_load(image), high = vf_load(image + VL);
                     vf_store(patch, low);
@@ -126,16 +128,20 @@ TT_INLINE void tt_conv_walk(int add, const tt_conv_args *s, int64_t pixel, int64
                 } else if (inside) {
                     tt_conv_run(add, image, s->stride_x, patch + from, to - from);
                 }
-                if (!add && !(inside && plain)) {
+                if (!add && !(inside && whole)) {
                     for (int64_t i = 0; i < (inside ? from : n); i++) patch[i] = 0;
                     for (int64_t i = inside ? to : n; i < n; i++) patch[i] = 0;
                 }
                 if (++r == s->kernel_y) {
                     r = 0;
                     if (++q == s->kernel_z) q = 0, c++;
+                    plane = z * s->stride_z + q * s->dilation_z - s->front;
+                    top = (c * s->depth + plane) * s->height * s->width + column;
                 }
             }
             done += n;
+            x = 0;
+            if (++y == s->out_height) y = 0, z++;
         }
     }
 }

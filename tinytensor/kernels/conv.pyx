@@ -61,7 +61,10 @@ cnp.import_array()
 
 cdef enum:
     PIXELS_OF_PIECE = 256
-    FEW_PIXELS = 128  # of an image: a product by them would read the weight too often
+    # Of an image, and floats of a weight that the first cache does not keep: a product by so few
+    # pixels would read such a weight too often.
+    FEW_PIXELS = 128
+    LARGE_WEIGHT = 1 << 13
     FEW_PIECES = 4
     FILTERS_OF_PIECE = 256  # fewer are not worth making their patches once more
     ROWS_OF_PIECE = 256
@@ -272,7 +275,10 @@ def convolve(x, weight, bias, stride, padding, dilation, groups):
 
 
 cdef bint are_small(const Geometry *s) noexcept nogil:
-    return s.groups == 1 and s.images > 1 and s.pixels < FEW_PIXELS and s.axes < 3
+    return (
+        s.groups == 1 and s.images > 1 and s.axes < 3
+        and s.pixels < FEW_PIXELS and s.filters * s.taps > LARGE_WEIGHT
+    )
 
 
 cdef cnp.ndarray as_one(cnp.ndarray x):

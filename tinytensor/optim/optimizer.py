@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from ..dtypes import REAL_OF, is_complex, is_floating, same_kind, wide
+from ..dtypes import REAL_OF, is_floating, same_kind, wide
 from ..engine.grad_mode import enable_grad
 from ..engine.hooks import RemovableHandle
 from ..errors import ShapeError, a_kind_of
@@ -500,7 +500,8 @@ def _shown(kept: Any) -> Any:
 def as_real(array: np.ndarray) -> np.ndarray:
     """Complex numbers as pairs of reals along one more axis, in the same memory; others as they
     are. Optimizers move both parts alike, as PyTorch's do."""
-    return array[..., None].view(REAL_OF[array.dtype]) if is_complex(array) else array
+    real = REAL_OF.get(array.dtype)  # of a complex one
+    return array if real is None else array[..., None].view(real)
 
 
 def gradients(params: list[Tensor]) -> list[np.ndarray]:

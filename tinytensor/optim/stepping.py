@@ -44,20 +44,24 @@ class Stepping(Optimizer):
 
     def update(self, group: Group, params: list[Tensor]) -> None:
         begins = self.begins(group)
-        together: dict[tuple[Any, ...], list[Tensor]] = {}
+        together: dict[tuple[Any, ...], tuple[list[Tensor], list[State]]] = {}
         for parameter in params:
-            state = self.state.setdefault(parameter, {})
-            state.setdefault("step", 0)
-            for name, value in begins.items():
+            state = self.state.get(parameter)
+            if state is None:
+                state = self.state[parameter] = {"step": 0}
+            for name in begins:
                 if state.get(name) is None:
                     state[name] = np.zeros_like(wide(parameter.value))
-                    if value:
-                        as_real(state[name])[...] = value
-            state["step"] += 1
-            together.setdefault(self.counts(group, state), []).append(parameter)
-        for counts, some in together.items():
-            kept = [[as_real(self.state[p][name]) for p in some] for name in begins]
+                    if begins[name]:
+                        as_real(state[name])[...] = begins[name]
+            state["step"] = state.get("step", 0) + 1
+            some, states = together.setdefault(self.counts(group, state), ([], []))
+            some.append(parameter)
+            states.append(state)
+        by = f"{type(self).__name__}.step"
+        for counts, (some, states) in together.items():
+            kept = [[as_real(state[name]) for state in states] for name in begins]
             with values(some) as arrays:
                 self.move(group, counts, arrays, gradients(some), *kept)
             for parameter in some:
-                parameter.changed(f"{type(self).__name__}.step")
+                parameter.changed(by)
