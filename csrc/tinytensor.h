@@ -259,7 +259,7 @@ typedef struct {
  * the planes of each channel, `planes` from `plane` on, `plane_step` apart. */
 typedef struct {
     float *image; /* channels × depth × height × width; written by direct_unband alone */
-    float *band; /* channels × planes × rows × stride_x × pitch (whole vectors), 2 vectors of room */
+    float *band; /* channels × planes × rows × stride_x × pitch (whole vectors), 2 vectors more */
     int64_t channels, depth, height, width;
     int64_t plane, planes, plane_step;
     int64_t row, rows;

@@ -1,12 +1,12 @@
 /* Convolution's patches: rows of the matrix that im2col would write, made where they are used.
  *
- * The matrix of one image and group has a row for each tap k = ((c Q + q) R + r) S + s, and a column
- * for each output pixel p = (z Y + y) X + x:
+ * The matrix of one image and group has a row for each tap k = ((c Q + q) R + r) S + s, and a
+ * column for each output pixel p = (z Y + y) X + x:
  *
  *     patch[k][p] = image[c][z sz + q dz - front][y sy + r dy - top][x sx + s dx - left],
  *                   0 outside the image
  *
- * A product by the weights (filters × taps) is the convolution. Of a flat image all z and q are 0. */
+ * A product by the weights (filters × taps) is the convolution. In a flat image z and q are 0. */
 #include "../simd.h"
 #include "registers.h"
 #include "transpose.h"

@@ -77,7 +77,7 @@ cdef bint read_geometry(
     Geometry *s, object x, object weight, object stride, object padding, object dilation,
     int64_t groups,
 ) except -1:
-    """Fill in ``s`` from shapes, of lines, images or volumes; False where the shapes are none of ours
+    """Fill in ``s`` from shapes, of lines, images or volumes; False where the shapes are not ours
     (or there is no work)."""
     cdef tt_conv_args *conv = &s.conv
     cdef int64_t in_channels, out_channels, back, bottom, right, room_z, room_y, room_x
@@ -654,7 +654,9 @@ def convolve_grad_w(g, x, kernel, stride, padding, dilation, groups):
     cdef Planes planes
     cdef cnp.ndarray gs, xs, sums, out
     cdef int64_t pieces, size
-    if not (is_readable_f32(g) and is_readable_f32(x) and g.ndim == x.ndim in (3, 4, 5) and groups > 0):
+    if not (
+        is_readable_f32(g) and is_readable_f32(x) and g.ndim == x.ndim in (3, 4, 5) and groups > 0
+    ):
         return reference.convolve_grad_w(g, x, kernel, stride, padding, dilation, groups)
     shape = (g.shape[1], x.shape[1] // groups, *kernel)
     if not (

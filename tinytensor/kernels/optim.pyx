@@ -21,7 +21,8 @@ from tinytensor.kernels import reference
 from tinytensor.kernels.reference.optim import rectified
 
 __all__ = [
-    "adagrad_step", "adam_step", "lion_step", "nadam_step", "radam_step", "rmsprop_step", "sgd_step",
+    "adagrad_step", "adam_step", "lion_step", "nadam_step", "radam_step", "rmsprop_step",
+    "sgd_step",
 ]
 
 cnp.import_array()

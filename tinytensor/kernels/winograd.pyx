@@ -1,8 +1,9 @@
 # cython: cdivision=True
 """3 × 3 convolution of stride 1 by Winograd's minimal filtering (csrc/kernels/winograd.h).
 
-    output     The planes that a plane of it sees are further channels. A piece takes some tiles through all three steps in scratch memory that fits a
-               second-level cache: transform, 36 products by the transformed weights, transform.
+    output     The planes that a plane of it sees are further channels. A piece takes some tiles
+               through all three steps in scratch memory that fits a second-level cache:
+               transform, 36 products by the transformed weights, transform.
     gradient   of x: the output's, of g and the reversed weights
                of the weight: a piece transforms tiles of x and g and adds up their 36 products;
                at the end the sums are transformed
