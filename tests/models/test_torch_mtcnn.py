@@ -56,7 +56,9 @@ def test_keys_and_outputs_of_the_networks(both):
 
 
 @pytest.mark.parametrize(
-    ("picture", "faces"), [(data.astronaut, 1), (crowd, 5), (data.coffee, 0)], ids=str
+    ("picture", "faces"),
+    [(data.astronaut, 1), (crowd, 5), (data.coffee, 0)],
+    ids=["astronaut", "crowd", "coffee"],
 )
 def test_faces_are_those_of_torch(both, picture, faces):
     ours, theirs = both
