@@ -221,3 +221,10 @@ def test_a_missing_matplotlib_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r'pip install "tinytensor\[examples\]"'):
         plot_losses([1.0])
+
+
+@pytest.mark.parametrize("optimizer", [None, tt.optim.SGD, 0.1])
+def test_what_is_no_optimizer(optimizer):
+    batches = [(tt.ones(3, 2), tt.ones(3, 2))]
+    with pytest.raises(TypeError, match=r"fit: optimizer is a.*; one of optim, .* is needed"):
+        fit(tt.nn.Linear(2, 2), batches, optimizer, tt.nn.MSELoss(), progress=False)

@@ -126,6 +126,11 @@ class Run:
         forward: Callable[[Module, Any], tuple[Any, Any]] | None = None,
         evaluate: Callable[[Module], Mapping[str, Any]] | None = None,
     ) -> None:
+        if not hasattr(optimizer, "param_groups"):
+            raise TypeError(
+                f"fit: optimizer is {a_kind_of(optimizer)}; one of optim, such as"
+                " AdamW(model.parameters()), is needed"
+            )
         self.model, self.loader, self.optimizer, self.loss_of = model, loader, optimizer, loss
         self.callbacks, self.metrics, self.accumulate = callbacks, metrics, accumulate
         self.forward, self.evaluate = forward or of_pairs, evaluate
