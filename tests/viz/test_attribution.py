@@ -135,3 +135,22 @@ def test_maps_are_drawn():
         viz.plot_maps(maps, X[:2, :1])
     with pytest.raises(ShapeError, match="plot_maps: 1 captions for 3 maps"):
         viz.plot_maps(maps, captions=["a"])
+
+
+def test_alignments_are_drawn():
+    pytest.importorskip("matplotlib")
+    weights = [np.full((3, 4), 0.25), np.eye(2)]  # the first has one column of padding
+    figure = viz.plot_alignments(weights, ["abc", ["to", "him"]], ["xyz", ["ihm", "zu"]], title="t")
+    drawn = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
+    np.testing.assert_array_equal(drawn[0], weights[0][:, :3])
+    np.testing.assert_array_equal(drawn[1], weights[1])
+    labels = [[label.get_text() for label in axes.get_xticklabels()] for axes in figure.axes]
+    assert labels == [["a", "b", "c"], ["to", "him"]]
+    assert [t.get_text() for t in figure.axes[1].get_yticklabels()] == ["ihm", "zu"]
+    odd = viz.plot_alignments([np.eye(2)] * 3, ["ab"] * 3, ["ab"] * 3)
+    assert [len(axes.images) for axes in odd.axes] == [1, 1, 1, 0]
+    viz.plot_alignments([], [], [])
+    with pytest.raises(ShapeError, match="2 weights, 1 sources and 2 targets"):
+        viz.plot_alignments(weights, ["abc"], ["xyz", "ab"])
+    with pytest.raises(ShapeError, match=r"weights 0 are \(3, 4\), of tokens \(3, 5\)"):
+        viz.plot_alignments(weights[:1], ["abcde"], ["xyz"])

@@ -132,3 +132,43 @@ def plot_losses(losses: Sequence[float], smooth: int = 50, title: str = "") -> F
         axes.plot(np.arange(smooth - 1, len(losses)), mean)
     axes.set(xlabel="step", ylabel="loss", title=title)
     return figure
+
+
+def plot_alignments(
+    weights: Sequence[Any],
+    sources: Sequence[Sequence[str]],
+    targets: Sequence[Sequence[str]],
+    columns: int = 2,
+    title: str = "",
+) -> Figure:
+    """What attention looks at: for each of N pairs its weights (T, S), dark where they are large,
+    with the S tokens of the source above and the T of the target at the side. A string is its
+    characters. The weights may have more rows and columns than there are tokens: those are padding.
+    """
+    if not len(weights) == len(sources) == len(targets):
+        raise ShapeError(
+            f"plot_alignments: {len(weights)} weights, {len(sources)} sources and {len(targets)}"
+            " targets"
+        )
+    tables = [np.asarray(table) for table in weights]
+    for i, (table, source, target) in enumerate(zip(tables, sources, targets, strict=True)):
+        shape = (len(target), len(source))
+        if table.ndim != 2 or table.shape[0] < shape[0] or table.shape[1] < shape[1]:
+            raise ShapeError(f"plot_alignments: weights {i} are {table.shape}, of tokens {shape}")
+    columns = max(min(columns, len(tables)), 1)
+    rows = max(-(-len(tables) // columns), 1)
+    wide = 0.5 + 0.22 * max(map(len, sources), default=8)
+    high = 0.9 + 0.22 * max(map(len, targets), default=8)
+    figure = _figure(wide * columns, high * rows + (0.4 if title else 0))
+    figure.suptitle(title)
+    for i, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        if i >= len(tables):
+            axes.axis("off")
+            continue
+        source, target = list(sources[i]), list(targets[i])
+        axes.imshow(tables[i][: len(target), : len(source)], cmap="Greys", vmin=0, vmax=1)
+        long = max(map(len, source), default=0) > 2
+        axes.set_xticks(range(len(source)), source, rotation=90 if long else 0)
+        axes.set_yticks(range(len(target)), target)
+        axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+    return figure
