@@ -3,6 +3,8 @@
 from .autoencoder import VAE, Autoencoder, VAEOutput, vae_loss
 from .blocks import ConvNormActivation, StochasticDepth
 from .convnext import CNBlockConfig, ConvNeXt, convnext_base, convnext_small, convnext_tiny
+from .craft import CRAFT
+from .crnn import CRNN, BidirectionalLSTM
 from .digits import DigitsCNN
 from .lenet import LeNet
 from .mobilenet import MobileNetV2, mobilenet_v2
@@ -29,11 +31,14 @@ from .unet import UNet
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 
 __all__ = [
+    "CRAFT",
+    "CRNN",
     "MTCNN",
     "VAE",
     "VGG",
     "Autoencoder",
     "BasicBlock",
+    "BidirectionalLSTM",
     "Bottleneck",
     "CNBlockConfig",
     "CifarResNet",

@@ -128,7 +128,8 @@ def start(model: nn.Module, linear_std: float | None = None) -> None:
 
 
 def with_weights(model: AnyModule, weights: Weights | None) -> AnyModule:
-    """``model`` with the values of a state_dict, or of a file that :func:`tinytensor.load` reads.
+    """``model`` with the values of a state_dict, or of a file that :func:`tinytensor.load` reads;
+    also of one that PyTorch's ``DataParallel`` wrote.
 
     Nothing is ever downloaded: FileNotFoundError if there is no such file.
     """
@@ -141,5 +142,15 @@ def with_weights(model: AnyModule, weights: Weights | None) -> AnyModule:
             )
         state = load(weights)
     if state is not None:
-        model.load_state_dict(state)
+        model.load_state_dict(_unwrapped(model, state))
     return model
+
+
+def _unwrapped(model: nn.Module, state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The state without what a wrapper in parallel put before each name, where the model's own
+    names do not begin so."""
+    wrapper = "module."
+    own = any(name.startswith(wrapper) for name in model.state_dict())
+    if own or not all(isinstance(name, str) and name.startswith(wrapper) for name in state):
+        return state
+    return {name.removeprefix(wrapper): value for name, value in state.items()}

@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from io import BytesIO
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ... import nn
 from ...errors import DtypeError, ShapeError
-from ...io import load
 from ...nn import functional as F
 from ...nn.evaluating import evaluating
 from ...ops.checks import number, whole
 from ...tensors.tensor import Tensor
 from .boxes import areas, nms
+from .packages import packaged
 
 AT_ONCE = 512  # candidates in a batch of R-Net or O-Net
 CELL, STRIDE = 12, 2  # P-Net looks at squares of 12 pixels, 2 apart
@@ -338,25 +336,7 @@ def facenet_weights(source: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises FileNotFoundError; ValueError for a file that is no wheel or does not hold them.
     """
-    from zipfile import BadZipFile, ZipFile  # late: seldom needed
-
     names = ("pnet", "rnet", "onet")
-    path = Path(source)
-    if not path.exists():
-        raise FileNotFoundError(f"MTCNN: there is no wheel or folder {os.fspath(path)!r}")
-    if path.is_dir():
-        for folder in (path, path / "data", path / "facenet_pytorch" / "data"):
-            if all((folder / f"{name}.pt").exists() for name in names):
-                return {name: load(folder / f"{name}.pt") for name in names}
-        raise FileNotFoundError(f"MTCNN: {os.fspath(path)!r} holds no pnet.pt, rnet.pt and onet.pt")
-    try:
-        with ZipFile(path) as wheel:
-            found = {}
-            for name in names:
-                file = BytesIO(wheel.read(f"facenet_pytorch/data/{name}.pt"))
-                found[name] = load(file)
-            return found
-    except (BadZipFile, KeyError) as error:
-        raise ValueError(
-            f"MTCNN: {os.fspath(path)!r} is not a wheel of facenet-pytorch: {error}"
-        ) from error
+    files = [f"{name}.pt" for name in names]
+    states = packaged("MTCNN", "facenet-pytorch", source, "facenet_pytorch/data", files)
+    return dict(zip(names, states, strict=True))
