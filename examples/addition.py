@@ -86,8 +86,6 @@ def learn(digits, arguments):
     """An adder trained on sums of so many digits, its history, and what it was tested with."""
     train, test, epochs, _ = SIZES[digits]
     epochs = arguments.epochs or epochs
-    if arguments.quick:
-        train, test, epochs = 2_000, 200, 3
     rng = np.random.default_rng(arguments.seed)
     queries, answers = texts(sums(train + test, digits, rng), digits)
     x = np.eye(len(CHARACTERS), dtype=np.float32)[numbers(queries)]
@@ -118,10 +116,12 @@ def main():
     parser.add_argument("--epochs", type=int, help="default: by the digits")
     parser.add_argument("--lr", type=float, default=4e-3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="2,000 sums, three epochs")
+    parser.add_argument("--quick", action="store_true", help="two digits, ten epochs")
     parser.add_argument("--threads", type=int, help="default: one for each core")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.digits, arguments.epochs = [2], 10
     if arguments.threads:
         tt.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -135,6 +135,47 @@ def test_autoencoder(tmp_path):
     VAE(1, 8, latent=2).load_state_dict(tt.load(tmp_path / "autoencoder.safetensors"))
 
 
+def test_addition(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    printed = run("addition.py", "--quick", "--out", tmp_path)
+    found = re.search(r"seed 0: ([\d.]+)% of the characters", printed)
+    assert float(found[1]) > 80  # after 10 epochs of 45; who always says the likeliest has 39
+    assert (tmp_path / "addition.png").exists()
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    import addition
+
+    pairs = addition.sums(1000, 2, np.random.default_rng(0))
+    assert len({tuple(sorted(pair)) for pair in pairs.tolist()}) == 1000
+    assert 0 <= pairs.min() <= 9
+    assert pairs.max() == 99
+    queries, answers = addition.texts([(7, 35), (99, 9)], 2)
+    assert queries == [" 53+7", " 9+99"]
+    assert answers == ["42 ", "108"]
+    assert addition.numbers(answers).tolist() == [[4, 2, 11], [1, 0, 8]]
+
+
+def test_adding_problem(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    words = ["--quick", "--networks", "RNN", "GRU", "--out", tmp_path]
+    printed = run("adding_problem.py", *words)
+    assert re.search(r"T = 20, GRU, seed 0: 0.\d+ of 2,000 sequences never seen", printed)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "adding_problem.json",
+        "adding_problem.png",
+    }
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    import adding_problem
+
+    x, sums = adding_problem.problems(500, 7, np.random.default_rng(0))
+    assert x.shape == (7, 500, 2)
+    assert x.dtype == sums.dtype == np.float32
+    assert ((x[..., 0] >= 0) & (x[..., 0] < 1)).all()
+    np.testing.assert_array_equal(np.sort(x[..., 1], axis=0)[-3:, :].T, [[0, 1, 1]] * 500)
+    np.testing.assert_allclose(sums, x.prod(-1).sum(0), rtol=1e-6)
+    assert x[..., 1].sum(1).min() > 100  # each step is marked as often: 143 times
+    assert ((sums - 1) ** 2).mean() == pytest.approx(adding_problem.TASK.baseline(7), rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("name", "model"),
     [("char_rnn", lambda: CharRNN(96)), ("code_gpt", lambda: GPT(GPTConfig()))],
