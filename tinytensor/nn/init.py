@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import random
 from ..dtypes import get_default_dtype
-from ..errors import ShapeError
+from ..errors import ShapeError, a_kind_of
 from ..ops.checks import fits_memory, number, whole
 from ..ops.ways import tells as _tells
 from ..tensors.tensor import Tensor
@@ -22,11 +22,14 @@ __all__ = [
     "constant_",
     "dirac_",
     "eye_",
+    "forget_bias_",
+    "irnn_",
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
     "ones_",
     "orthogonal_",
+    "orthogonal_recurrent_",
     "sparse_",
     "trunc_normal_",
     "uniform_",
@@ -311,6 +314,83 @@ def fan_in_uniform_(weight: Tensor, bias: Tensor | None) -> None:
         fan_in = fans(weight)[0]
         bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
         uniform_(bias, -bound, bound)
+
+
+# --- Recurrent layers and cells ---------------------------------------------------------------
+
+
+def irnn_(layer: Any, scale: float = 1.0, std: float = 0.001, generator: Any = None) -> Any:
+    """The start of an IRNN, an RNN or RNNCell with ``nonlinearity="relu"``: recurrent weights are
+    ``scale`` times the identity, so that a state first stays what it is; biases are 0, and input
+    weights normal draws of the deviation ``std``. Returns the layer. (Le, Jaitly and Hinton 2015.)
+
+    >>> import tinytensor as tt
+    >>> rnn = tt.nn.init.irnn_(tt.nn.RNN(2, 3, nonlinearity="relu"))
+    >>> bool((rnn.weight_hh_l0 == tt.eye(3)).all())
+    True
+    """
+    if getattr(layer, "nonlinearity", None) != "relu":
+        raise ValueError(f"irnn_: needs an RNN with nonlinearity='relu', not {layer}")
+    number("irnn_", "scale", scale)
+    for name, parameter in layer.named_parameters():
+        if name.startswith("weight_hh"):
+            overwrite(eye_(parameter), scale * parameter.value, "irnn_")
+        elif name.startswith("weight_ih"):
+            normal_(parameter, 0.0, std, generator)
+        else:
+            zeros_(parameter)
+    return layer
+
+
+def orthogonal_recurrent_(layer: Any, gain: float = 1.0, generator: Any = None) -> Any:
+    """Each gate's recurrent weights of a recurrent layer or cell orthogonal, times ``gain``: a
+    product of many keeps its norm. Returns the layer. (Saxe, McClelland and Ganguli 2014.)
+
+    >>> import tinytensor as tt
+    >>> gru = tt.nn.init.orthogonal_recurrent_(tt.nn.GRU(2, 3))
+    >>> w = gru.weight_hh_l0[3:6]
+    >>> bool((abs(w @ w.mT - tt.eye(3)) < 1e-6).all())
+    True
+    """
+    hidden = _gates_of("orthogonal_recurrent_", layer)
+    for name, parameter in layer.named_parameters():
+        if name.startswith("weight_hh"):
+            for gate in range(layer.gates):
+                rows = slice(gate * hidden, (gate + 1) * hidden)
+                drawn = orthogonal_(empty(*parameter.value[rows].shape), gain, generator)
+                parameter.value[rows] = drawn.value
+            parameter.changed("orthogonal_recurrent_")
+    return layer
+
+
+def forget_bias_(layer: Any, value: float = 1.0) -> Any:
+    """The bias of the forget gate ``value``, such as 1 or 2, so that at first little is forgotten:
+    of ``bias_ih``, with ``bias_hh`` 0 there. Of LSTMs of all kinds and MGU, and of their cells.
+    Returns the layer. (Gers, Schmidhuber and Cummins 2000; Jozefowicz, Zaremba and Sutskever 2015.)
+
+    >>> import tinytensor as tt
+    >>> tt.nn.init.forget_bias_(tt.nn.LSTM(2, 3)).bias_ih_l0[3:6].tolist()
+    [1.0, 1.0, 1.0]
+    """
+    hidden = _gates_of("forget_bias_", layer)
+    gate = layer.forget_gate
+    if gate is None or not layer.bias:
+        missing = "a forget gate" if gate is None else "biases"
+        raise ValueError(f"forget_bias_: needs a layer with {missing}, not {layer}")
+    number("forget_bias_", "value", value)
+    for name, parameter in layer.named_parameters():
+        if name.startswith("bias_"):
+            of_input = name.startswith("bias_ih")
+            parameter.value[gate * hidden : (gate + 1) * hidden] = value if of_input else 0
+            parameter.changed("forget_bias_")
+    return layer
+
+
+def _gates_of(name: str, layer: Any) -> int:
+    """How many units each gate of a recurrent layer has."""
+    if not hasattr(layer, "gates"):
+        raise TypeError(f"{name}: needs a recurrent layer or cell, not {a_kind_of(layer)}")
+    return layer.hidden_size
 
 
 if not _typing.TYPE_CHECKING:

@@ -115,7 +115,7 @@ class BackwardGates:
         count = len(args)
         places = [i for i, arg in enumerate(args) if isinstance(arg, Tensor) and arg.requires_grad]
         self.inputs_tracked = bool(places)
-        return _through_gate(args, places, on_backward)
+        return through_gate(args, places, on_backward)
 
     def around_outputs(self, output: Any) -> Any:
         def on_backward(g: Gradients) -> Gradients:
@@ -130,7 +130,7 @@ class BackwardGates:
         places = [i for i, item in enumerate(passed) if isinstance(item, Tensor)]
         if not any(passed[i].requires_grad for i in places):
             return output
-        passed = _through_gate(passed, places, on_backward)
+        passed = through_gate(passed, places, on_backward)
         return passed if isinstance(output, tuple) else passed[0]
 
     def run_hooks(self, grad_input: Gradients) -> Gradients:
@@ -195,7 +195,7 @@ class backward_hooks(Function):  # by this name in graphs and errors
         return (None, *ctx.on_backward(gradients))
 
 
-def _through_gate(
+def through_gate(
     values: tuple[Any, ...], places: list[int], on_backward: Callable[[Gradients], Gradients]
 ) -> tuple[Any, ...]:
     """The values, those at ``places`` behind one gate. A named tuple stays one."""

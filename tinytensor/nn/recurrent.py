@@ -1,156 +1,183 @@
-"""Recurrent networks RNN, LSTM and GRU, and their cells, for one step at a time."""
+"""Recurrent networks: layers over sequences, and their cells, for one step at a time."""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
 from .. import ops
-from ..errors import ShapeError
+from ..engine.hooks import RemovableHandle
+from ..errors import ShapeError, a_kind_of
 from ..ops.annotations import Nonlinearity
-from ..ops.checks import fits_memory, number, whole
+from ..ops.checks import fits_memory, integers, number, whole
+from ..tensors.creation import zeros_like
 from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
-from .module import Module
+from .module_hooks import added, through_gate
 from .parameter import Parameter
-from .utils.rnn import PackedSequence
+from .recurrent_kinds import (
+    Elman,
+    Gated,
+    LayerNormed,
+    LongShortTerm,
+    MinimalGated,
+    Peephole,
+    Recurrence,
+    State,
+    Weights,
+    check_nonlinearity,
+)
+from .recurrent_steps import scan
+from .utils.rnn import PackedSequence, Packing, packing, pad_packed_sequence
 
-__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell", "RNNCellBase"]
-
-State = tuple[Tensor, ...]  # (h,), or (h, c) for an LSTM
-# weight_ih, weight_hh, bias_ih, bias_hh, weight_hr
-Weights = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]
-NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-
-NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": F.tanh, "relu": F.relu}
-
-
-def check_nonlinearity(owner: str, name: Nonlinearity) -> Nonlinearity:
-    if name not in NONLINEARITIES:
-        raise ValueError(f"{owner}: nonlinearity is 'tanh' or 'relu', not {name!r}")
-    return name
-
-
-# --- The three recurrences -------------------------------------------------------------------
-# Each has gates, stacked in the rows of the weights. Layers take all steps of a sequence in one op,
-# cells one step.
-
-
-class _Recurrence(Module):
-    """What one kind of recurrence computes; layers and cells inherit it."""
-
-    gates: int
-    state_names: tuple[str, ...] = ("h",)
-
-    def _input_gates(
-        self, x: Tensor, weight: Tensor, bias: Tensor | None, state_bias: Tensor | None
-    ) -> Tensor:
-        """The part of a step's gates that needs no state, with both biases, which are added."""
-        both = bias if bias is None or state_bias is None else bias + state_bias
-        return F.linear(x, weight, both)
-
-    def _next_state(
-        self, x_gates: Tensor, state: State, weight: Tensor, state_bias: Tensor | None
-    ) -> State:
-        raise NotImplementedError
-
-    def _all_steps(
-        self, x: Tensor, state: State | None, weights: Weights, reverse: bool
-    ) -> tuple[Tensor, ...]:
-        """The outputs (T, B, H) of a sequence x (T, B, I) from a state (None: 0), and the last."""
-        raise NotImplementedError
+__all__ = [
+    "GRU",
+    "LSTM",
+    "MGU",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "LayerNormLSTM",
+    "LayerNormLSTMCell",
+    "MGUCell",
+    "PeepholeLSTM",
+    "PeepholeLSTMCell",
+    "RNNBase",
+    "RNNCell",
+    "RNNCellBase",
+    "RecurrentStep",
+]
 
 
-class _Elman(_Recurrence):
-    gates = 1
-    nonlinearity: Nonlinearity
+class RecurrentStep(NamedTuple):
+    """What a step hook is told (:meth:`RNNBase.register_step_hook`): the state (B, H) behind step t
+    of a layer, in ``direction`` 0, or 1 for the reverse one, and in backward its gradient.
 
-    def _next_state(
-        self, x_gates: Tensor, state: State, weight: Tensor, state_bias: Tensor | None
-    ) -> State:
-        return (NONLINEARITIES[self.nonlinearity](x_gates + F.linear(state[0], weight)),)
+    ``c`` is None where the recurrence has no cell. In forward ``dh`` and ``dc`` are None; in
+    backward they are dL/dh and dL/dc, through the output of the step and through all later ones;
+    dL/dc holds h as it is, which goes on beside c. A sequence that has no step t has zeros.
+    """
 
-    def _all_steps(
-        self, x: Tensor, state: State | None, weights: Weights, reverse: bool
-    ) -> tuple[Tensor, ...]:
-        h0 = None if state is None else state[0]
-        return ops.rnn(x, h0, *weights[:4], self.nonlinearity, reverse)
-
-
-class _LongShortTerm(_Recurrence):
-    gates = 4
-    state_names = ("h", "c")
-
-    def _next_state(
-        self, x_gates: Tensor, state: State, weight: Tensor, state_bias: Tensor | None
-    ) -> State:
-        h, c = state
-        return ops.lstm_cell(x_gates + F.linear(h, weight), c)
-
-    def _all_steps(
-        self, x: Tensor, state: State | None, weights: Weights, reverse: bool
-    ) -> tuple[Tensor, ...]:
-        if weights[4] is not None:
-            return self._projected_steps(x, state, weights, reverse)
-        h0, c0 = state or (None, None)
-        return ops.lstm(x, h0, c0, *weights[:4], reverse)
-
-    def _projected_steps(
-        self, x: Tensor, state: State | None, weights: Weights, reverse: bool
-    ) -> tuple[Tensor, ...]:
-        """Step by step: what goes on, and out, is weight_hr times what the cell gives."""
-        w_ih, w_hh, b_ih, b_hh, w_hr = weights
-        gates = self._input_gates(x, w_ih, b_ih, b_hh)
-        if state is None:
-            sizes = (w_hh.shape[1], w_hh.shape[0] // 4)
-            state = tuple(Tensor(np.zeros((x.shape[1], n), x.dtype)) for n in sizes)
-        outputs = []
-        for t in reversed(range(len(x))) if reverse else range(len(x)):
-            h, c = self._next_state(gates[t], state, w_hh, b_hh)
-            state = (F.linear(h, w_hr), c)
-            outputs.append(state[0])
-        return ops.stack(outputs[::-1] if reverse else outputs), *state
+    layer: int
+    direction: int
+    t: int
+    h: Tensor
+    c: Tensor | None = None
+    dh: Tensor | None = None
+    dc: Tensor | None = None
 
 
-class _Gated(_Recurrence):
-    gates = 3
+class Settings(TypedDict, total=False):
+    """The arguments of layers that PyTorch's have not."""
 
-    def _input_gates(
-        self, x: Tensor, weight: Tensor, bias: Tensor | None, state_bias: Tensor | None
-    ) -> Tensor:
-        return F.linear(x, weight, bias)
+    variational: bool
+    input_dropout: float
+    recurrent_dropout: float
+    zoneout: float | tuple[float, float]
+    forget_bias: float | None
 
-    def _next_state(
-        self, x_gates: Tensor, state: State, weight: Tensor, state_bias: Tensor | None
-    ) -> State:
-        (h,) = state
-        return (ops.gru_cell(x_gates, F.linear(h, weight, state_bias), h),)
 
-    def _all_steps(
-        self, x: Tensor, state: State | None, weights: Weights, reverse: bool
-    ) -> tuple[Tensor, ...]:
-        return ops.gru(x, None if state is None else state[0], *weights[:4], reverse)
+def _shapes(
+    kind: Recurrence, inputs: int, hidden: int, bias: bool, projected: int = 0
+) -> dict[str, tuple[int, ...]]:
+    """The parameters of one layer in one direction, or of a cell."""
+    rows = kind.gates * hidden
+    shapes: dict[str, tuple[int, ...]] = {
+        "weight_ih": (rows, inputs),
+        "weight_hh": (rows, projected or hidden),
+    }
+    if bias:
+        shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+    if projected:
+        shapes["weight_hr"] = (projected, hidden)
+    return shapes | kind._further_shapes(hidden)
+
+
+def _draw(name: str, parameter: Tensor, hidden: int) -> None:
+    """The start of a parameter: uniform in ±1/√H, but that a gain is 1 and a shift 0."""
+    if name.startswith(("gain", "shift")):
+        init.constant_(parameter, float(name.startswith("gain")))
+    else:
+        bound = 1 / math.sqrt(hidden) if hidden else 0.0
+        init.uniform_(parameter, -bound, bound)
+
+
+def _forget_bias(kind: Recurrence, bias: bool, value: float | None) -> float | None:
+    if value is None:
+        return None
+    name = type(kind).__name__
+    if kind.forget_gate is None:
+        raise ValueError(f"{name}: forget_bias is for a forget gate, of which it has none")
+    if not bias:
+        raise ValueError(f"{name}: forget_bias needs bias=True")
+    return number(name, "forget_bias", value)
+
+
+def _state_of(kind: Recurrence, hx: Any) -> State | None:
+    """The state that a call was given: a tensor, or a tuple of several."""
+    if hx is None:
+        return None
+    names = kind.state_names
+    parts = (hx,) if len(names) == 1 else hx
+    if (
+        not isinstance(parts, tuple | list)
+        or len(parts) != len(names)
+        or not all(isinstance(part, Tensor) for part in parts)
+    ):
+        wanted = "a tensor h" if len(names) == 1 else f"a pair of tensors ({', '.join(names)})"
+        raise TypeError(
+            f"{type(kind).__name__}: the initial state is {wanted}, not {a_kind_of(hx)}"
+        )
+    return tuple(parts)
 
 
 # --- Layers ----------------------------------------------------------------------------------
 
 
-class RNNBase(_Recurrence):
+class RNNBase(Recurrence):
     """Layers of a recurrence over a sequence: (T, B, I) becomes (T, B, D * H). What RNN, LSTM and
-    GRU are.
+    the others are.
 
     Layer l has ``weight_ih_l{l}`` (gates * H, I), ``weight_hh_l{l}`` (gates * H, H) and the biases
     ``bias_ih_l{l}`` and ``bias_hh_l{l}`` (gates * H,), with the suffix ``_reverse`` for those of
     the backward direction. All start uniform in ±1/√H.
+
+    Every layer is called ``layer(input, hx=None, lengths=None)``. ``lengths`` (B,), integers from 0
+    to T in any order, say how many steps each sequence has: the outputs behind its end are 0, its
+    last state is that at its own end (the initial one, if it has no step), and the reverse
+    direction begins there. What the padding holds, were it NaN, reaches nothing, and its gradient
+    is 0.
+
+    Beyond PyTorch, by keyword:
+
+    - ``variational=True``: dropout between layers takes the same elements from all steps of a
+      sequence; so, always, do ``input_dropout``, of the first layer's input, and
+      ``recurrent_dropout``, of h where it meets ``weight_hh``. (Gal and Ghahramani 2016.)
+    - ``zoneout``: the probability that an element of a state keeps its value in a step, or a pair
+      of those of h and of c; outside training the mean of both cases is taken. (Krueger et al.
+      2017.)
+    - ``forget_bias``: the start of the forget gate's bias, such as 1.0. (Jozefowicz et al. 2015.)
+      Other starts: :func:`init.irnn_`, :func:`init.orthogonal_recurrent_`.
+
+    Recurrences that have no kernel of their own, and settings that no kernel has, run step by step:
+    backward keeps the states alone and computes each step again.
     """
 
     _dtype_of = "weight_ih_l0"
-    proj_size: int = 0  # of older pickles, which do not say
+    # Of older pickles, which do not say:
+    proj_size: int = 0
+    variational: bool = False
+    input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    zoneout: tuple[float, ...] = (0.0, 0.0)
+    forget_bias: float | None = None
+    _step_hooks: dict[int, Callable[[RecurrentStep], object]] | None = None
 
     def __init__(
         self,
@@ -162,6 +189,12 @@ class RNNBase(_Recurrence):
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
+        *,
+        variational: bool = False,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float | tuple[float, float] = 0.0,
+        forget_bias: float | None = None,
     ) -> None:
         super().__init__()
         kind = type(self).__name__
@@ -187,20 +220,27 @@ class RNNBase(_Recurrence):
         self.dropout = float(dropout)
         self.bidirectional = bidirectional
         self.proj_size = proj_size
+        self.variational = bool(variational)
+        self.input_dropout = number(kind, "input_dropout", input_dropout, 0, 1)
+        self.recurrent_dropout = number(kind, "recurrent_dropout", recurrent_dropout, 0, 1)
+        states = len(self.state_names)
+        each = zoneout if isinstance(zoneout, tuple | list) else (zoneout,) * states
+        if len(each) != states:
+            raise ValueError(
+                f"{kind}: zoneout is a probability, or one for each of {self.state_names},"
+                f" not {zoneout!r}"
+            )
+        self.zoneout = tuple(number(kind, "zoneout", p, 0, 1) for p in each)
+        self.forget_bias = _forget_bias(self, bias, forget_bias)
         rows, directions = self.gates * hidden_size, 1 + bidirectional
         fits_memory(type(self).__name__, (num_layers, directions, rows, hidden_size), np.float32)
         for layer in range(num_layers):
             size = input_size if layer == 0 else directions * self._output_size
+            shapes = _shapes(self, size, hidden_size, bias, proj_size)
             for direction in range(directions):
                 end = self._suffix(layer, direction)
-                setattr(self, f"weight_ih{end}", Parameter(init.empty(rows, size)))
-                setattr(self, f"weight_hh{end}", Parameter(init.empty(rows, self._output_size)))
-                if bias:
-                    setattr(self, f"bias_ih{end}", Parameter(init.empty(rows)))
-                    setattr(self, f"bias_hh{end}", Parameter(init.empty(rows)))
-                if proj_size:
-                    projection = Parameter(init.empty(proj_size, hidden_size))
-                    setattr(self, f"weight_hr{end}", projection)
+                for name, shape in shapes.items():
+                    setattr(self, name + end, Parameter(init.empty(*shape)))
         self.reset_parameters()
 
     @property
@@ -217,7 +257,7 @@ class RNNBase(_Recurrence):
     def all_weights(self) -> list[list[Parameter]]:
         """The parameters of each layer and direction."""
         return [
-            [weight for weight in self._weights(layer, direction) if isinstance(weight, Parameter)]
+            [getattr(self, name + self._suffix(layer, direction)) for name in self._names]
             for layer in range(self.num_layers)
             for direction in range(1 + self.bidirectional)
         ]
@@ -228,104 +268,225 @@ class RNNBase(_Recurrence):
 
     def reset_parameters(self) -> None:
         """Draw the weights anew."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            init.uniform_(parameter, -bound, bound)
+        for name, parameter in self.named_parameters():
+            _draw(name, parameter, self.hidden_size)
+        if self.forget_bias is not None:
+            init.forget_bias_(self, self.forget_bias)
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(_shapes(self, 1, 1, self.bias, self.proj_size))
 
     def _weights(self, layer: int, direction: int) -> Weights:
         end = self._suffix(layer, direction)
-        weights: Any = tuple(getattr(self, name + end, None) for name in NAMES)
-        return weights
+        return {name: getattr(self, name + end) for name in self._names}
 
-    def _run(self, input: Any, initial: State | None) -> tuple[Any, State]:
+    def register_step_hook(self, hook: Callable[[RecurrentStep], object]) -> RemovableHandle:
+        """Let ``hook(step)`` be told of every state, and in backward of its gradient.
+
+        ``step`` is a :class:`RecurrentStep` ``(layer, direction, t, h, c, dh, dc)``. In forward it
+        comes for each step of each layer and direction, in the order in which they are taken, with
+        dh and dc None. In backward it comes once more, last steps first, with dh = dL/dh_t, the
+        whole gradient that flows through the state at that step: by its output and by all later
+        steps; and so dc. Steps on which the loss does not depend are not told of again. With a hook
+        the layers run step by step, and their whole graph is recorded, without kernels. Returns a
+        handle whose ``remove()`` takes the hook away.
+
+        >>> import tinytensor as tt
+        >>> rnn, norms = tt.nn.RNN(3, 4), {}
+        >>> def note(step):
+        ...     if step.dh is not None:
+        ...         norms[step.t] = tt.linalg.norm(step.dh).item()
+        >>> with rnn.register_step_hook(note):
+        ...     output, h = rnn(tt.ones((5, 2, 3)))
+        ...     (h**2).sum().backward()
+        >>> list(norms)
+        [4, 3, 2, 1, 0]
+        """
+        if self._step_hooks is None:
+            self._step_hooks = {}
+        return added(self._step_hooks, hook)
+
+    def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Any, Any]:
         """The outputs of the last layer, and the last state of every layer and direction."""
+        initial = _state_of(self, hx)
+        output: Any
         if isinstance(input, PackedSequence):
-            return self._run_packed(input, initial)
+            if lengths is not None:
+                raise ValueError(
+                    f"{type(self).__name__}: lengths are for a padded input; a PackedSequence has"
+                    " its own"
+                )
+            output, final = self._run_packed(input, initial)
+        else:
+            output, final = self._run(input, initial, lengths)
+        return output, (final if len(final) > 1 else final[0])
+
+    def _run(self, input: Tensor, initial: State | None, lengths: Any) -> tuple[Tensor, State]:
         batched = input.ndim == 3
         self._check(input, initial)
         if not batched:
+            if lengths is not None:
+                raise ShapeError(
+                    f"{type(self).__name__}: lengths are for a batch: input is {input.shape}"
+                )
             input = ops.expand_dims(input, 1)
             initial = initial and tuple(ops.expand_dims(part, 1) for part in initial)
         elif self.batch_first:
             input = ops.swapaxes(input, 0, 1)
-        x, final = self._run_layers(input, initial, self._all_steps)
+        x, final = self._run_layers(input, initial, self._checked_lengths(lengths, input))
         if not batched:
             return ops.squeeze(x, 1), tuple(ops.squeeze(part, 1) for part in final)
         return (ops.swapaxes(x, 0, 1) if self.batch_first else x), final
 
+    def _run_packed(
+        self, input: PackedSequence, initial: State | None
+    ) -> tuple[PackedSequence, State]:
+        data, batch_sizes, order, back = input
+        if data.ndim != 2 or data.shape[1] != self.input_size:
+            raise ShapeError(
+                f"{type(self).__name__}: needs packed data (rows, {self.input_size}):"
+                f" it is {data.shape}"
+            )
+        self._check_initial(initial, (int(batch_sizes[0]),), data)
+        if initial is not None and order is not None:
+            initial = tuple(ops.take(part, order, 1) for part in initial)
+        padded, lengths = pad_packed_sequence(PackedSequence(data, batch_sizes))
+        x, final = self._run_layers(padded, initial, self._checked_lengths(lengths, padded))
+        rows = ops.reshape(x, (-1, x.shape[2]))
+        rows = ops.take(rows, packing(lengths, len(batch_sizes)).rows, 0)
+        if back is not None:
+            final = tuple(ops.take(part, back, 1) for part in final)
+        return PackedSequence(rows, batch_sizes, order, back), final
+
     def _run_layers(
-        self, x: Tensor, initial: State | None, run: Callable[..., tuple[Tensor, ...]]
+        self, x: Tensor, initial: State | None, lengths: np.ndarray | None
     ) -> tuple[Tensor, State]:
-        """All layers and directions, each by ``run`` as :meth:`_all_steps`."""
+        """All layers and directions over x (T, B, I)."""
         directions = 1 + self.bidirectional
         starts: list[State | None] = [None] * (self.num_layers * directions)
         if initial is not None:
             starts = list(zip(*(ops.unstack(part) for part in initial), strict=True))
         lasts = []
         for layer in range(self.num_layers):
-            if layer and self.dropout and self.training:
-                x = F.dropout(x, self.dropout)
+            if self.training:
+                x = self._dropped(x, layer)
             outputs = []
             for direction in range(directions):
                 start = starts[layer * directions + direction]
-                weights = self._weights(layer, direction)
-                output, *last = run(x, start, weights, bool(direction))
+                output, *last = self._run_direction(x, start, layer, direction, lengths)
                 outputs.append(output)
                 lasts.append(last)
             x = outputs[0] if directions == 1 else ops.concat(outputs, -1)
         return x, tuple(ops.stack(parts) for parts in zip(*lasts, strict=True))
 
-    def _run_packed(
-        self, input: PackedSequence, initial: State | None
-    ) -> tuple[PackedSequence, State]:
-        data, batch_sizes, order, back = input
-        batch = int(batch_sizes[0])
-        if data.ndim != 2 or data.shape[1] != self.input_size:
-            raise ShapeError(
-                f"{type(self).__name__}: needs packed data (rows, {self.input_size}):"
-                f" it is {data.shape}"
-            )
-        self._check_initial(initial, (batch,), data)
-        if initial is not None and order is not None:
-            initial = tuple(ops.take(part, order, 1) for part in initial)
+    def _dropped(self, x: Tensor, layer: int) -> Tensor:
+        """The input of a layer, in training."""
+        p = self.dropout if layer else self.input_dropout
+        if not p:
+            return x
+        if layer and not self.variational:
+            return F.dropout(x, p)
+        return x * ops.dropout(_ones(x[0], x.shape[2]), p)
 
-        # Stretches of steps with the same number of sequences: (first row, steps, sequences).
-        ends = [*(np.flatnonzero(np.diff(batch_sizes)) + 1).tolist(), len(batch_sizes)]
-        stretches, row, step = [], 0, 0
-        for end in ends:
-            size = int(batch_sizes[step])
-            stretches.append((row, end - step, size))
-            row, step = row + (end - step) * size, end
+    def _run_direction(
+        self, x: Tensor, start: State | None, layer: int, direction: int, lengths: Any
+    ) -> State:
+        """The outputs (T, B, H) of one layer in one direction, and its last state."""
+        w = self._weights(layer, direction)
+        by_steps = (
+            self.proj_size
+            or any(self.zoneout)
+            or (self.training and self.recurrent_dropout)
+            or self._step_hooks
+            or lengths is not None
+        )
+        if self.has_kernel and not by_steps:
+            return self._kernel(x, start, w, bool(direction), lengths)
+        steps, batch = x.shape[:2]
+        packed = None if lengths is None else packing(lengths, steps)
+        rows = ops.reshape(x, (steps * batch, x.shape[2]))
+        if packed is None:
+            sizes = np.full(steps, batch)
+        else:
+            rows, sizes = ops.take(rows, packed.rows, 0), packed.sizes
+        if start is None:
+            start = tuple(_zeros(x, batch, size) for size in self._state_sizes())
+        elif packed is not None:
+            start = tuple(ops.take(part, packed.order, 0) for part in start)
+        seen = None
+        if self._step_hooks:
+            seen = partial(self._tell, layer, direction, batch, packed)
+        (hs, *_), last = self._scanned(rows, start, w, sizes, bool(direction), seen)
+        if packed is None:
+            return ops.reshape(hs, (steps, batch, hs.shape[1])), *last
+        hs = ops.concat([hs, _zeros(x, 1, hs.shape[1])])
+        back = np.argsort(packed.order)
+        return ops.take(hs, packed.places, 0), *(ops.take(part, back, 0) for part in last)
 
-        def run(
-            x: Tensor, start: State | None, weights: Weights, reverse: bool
-        ) -> tuple[Tensor, ...]:
-            """Stretch by stretch: forward sequences end between them, in reverse they begin."""
-            if start is None:
-                sizes = self._state_sizes()
-                start = tuple(Tensor(np.zeros((batch, size), x.dtype)) for size in sizes)
-            outputs, ended = [], []
-            state = tuple(part[:0] for part in start)
-            for row, steps, size in reversed(stretches) if reverse else stretches:
-                known = len(state[0])
-                if known < size:  # those that begin here
-                    fresh = tuple(part[known:size] for part in start)
-                    state = tuple(ops.concat(both) for both in zip(state, fresh, strict=True))
-                elif known > size:  # those that ended
-                    ended.append(tuple(part[size:] for part in state))
-                    state = tuple(part[:size] for part in state)
-                rows = x[row : row + steps * size]
-                rows = ops.reshape(rows, (steps, size, x.shape[1]))
-                output, *last = self._all_steps(rows, state, weights, reverse)
-                outputs.append(ops.reshape(output, (steps * size, self._output_size)))
-                state = tuple(last)
-            final = (ops.concat(list(parts)) for parts in zip(state, *ended[::-1], strict=True))
-            return ops.concat(outputs[::-1] if reverse else outputs), *final
+    def _scanned(
+        self, rows: Tensor, start: State, w: Weights, sizes: Any, reverse: bool, seen: Any
+    ) -> tuple[State, State]:
+        """The states of all steps, and the last ones, of sequences whose rows are packed."""
+        xs = [self._input_sums(rows, w)]
+        weights = [*self._step_weights(w)]
+        own, drops = len(weights), bool(self.training and self.recurrent_dropout)
+        zones = self.zoneout[: len(start)] if any(self.zoneout) else ()
+        if drops:
+            weights.append(ops.dropout(_ones(start[0], start[0].shape[1]), self.recurrent_dropout))
+        if zones and self.training:
+            pairs = zip(zones, start, strict=True)
+            xs += [ops.dropout(_ones(rows, part.shape[1]), p) for p, part in pairs]
+        projection = w.get("weight_hr")
+        if projection is not None:
+            weights.append(projection)
 
-        x, final = self._run_layers(data, initial, run)
-        if back is not None:
-            final = tuple(ops.take(part, back, 1) for part in final)
-        return PackedSequence(x, batch_sizes, order, back), final
+        def step(given: State, before: State, weights: State) -> State:
+            sums, *kept = given
+            h = before[0] * weights[own][: before[0].shape[0]] if drops else before[0]
+            new = self._next(sums, h, before, weights[:own])
+            if projection is not None:
+                new = (F.linear(new[0], weights[-1]), *new[1:])
+            if kept:
+                each = zip(kept, before, new, strict=True)
+                new = tuple(ops.where(keep == 0, old, part) for keep, old, part in each)
+            elif zones:
+                parts = zip(zones, before, new, strict=True)
+                new = tuple(part + p * (old - part) for p, old, part in parts)
+            return new
+
+        return scan(step, xs, start, weights, sizes, reverse, seen)
+
+    def _tell(
+        self, layer: int, direction: int, batch: int, packed: Packing | None, t: int, state: State
+    ) -> State:
+        """Tell the step hooks of a state, and put it behind a gate that tells of its gradient."""
+        hooks = [*(self._step_hooks or {}).values()]
+        missing: Any = (None,) * (2 - len(state))  # no c
+
+        def whole(part: Tensor) -> Tensor:
+            """The rows of all sequences, in their own order; zeros for those without this step."""
+            part = part.detach()
+            if packed is None:
+                return part
+            rows, size = np.full(batch, len(part)), part.shape[0]
+            rows[packed.order[:size]] = np.arange(size)
+            return ops.take(ops.concat([part, _zeros(part, 1, part.shape[1])]), rows, 0)
+
+        seen: Any = (*map(whole, state), *missing)
+        for hook in hooks:
+            hook(RecurrentStep(layer, direction, t, *seen))
+        if not any(part.requires_grad for part in state):
+            return state
+
+        def on_backward(gradients: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+            each = zip(gradients, seen, strict=False)
+            found = (zeros_like(part) if g is None else whole(g) for g, part in each)
+            for hook in hooks:
+                hook(RecurrentStep(layer, direction, t, *seen, *found))
+            return gradients
+
+        return through_gate(state, [*range(len(state))], on_backward)
 
     def _check(self, input: Tensor, initial: State | None) -> None:
         kind = type(self).__name__
@@ -354,6 +515,22 @@ class RNNBase(_Recurrence):
                     f" it is {part.shape}"
                 )
 
+    def _checked_lengths(self, lengths: Any, x: Tensor) -> np.ndarray | None:
+        """The lengths of the sequences of x (T, B, I), or None if all have T steps."""
+        if lengths is None:
+            return None
+        kind, (steps, batch) = type(self).__name__, x.shape[:2]
+        if not np.size(lengths):
+            lengths = np.zeros(np.shape(lengths), np.int64)
+        sizes = integers(kind, "lengths", lengths)
+        if sizes.shape != (batch,):
+            raise ShapeError(
+                f"{kind}: needs a length for each of {batch} sequences: lengths are {sizes.shape}"
+            )
+        if sizes.size and (sizes.min() < 0 or sizes.max() > steps):
+            raise ValueError(f"{kind}: lengths must be in 0 … {steps}, not {sizes.tolist()}")
+        return None if (sizes == steps).all() else sizes
+
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
         if self._output_size != self.hidden_size:
@@ -364,23 +541,41 @@ class RNNBase(_Recurrence):
             ("batch_first", False),
             ("dropout", 0.0),
             ("bidirectional", False),
+            ("variational", False),
+            ("input_dropout", 0.0),
+            ("recurrent_dropout", 0.0),
+            ("forget_bias", None),
         ):
             if getattr(self, name) != default:
                 text += f", {name}={getattr(self, name)}"
+        if any(self.zoneout):
+            same = len(set(self.zoneout)) == 1
+            text += f", zoneout={self.zoneout[0] if same else self.zoneout}"
         return text
 
 
-class RNN(_Elman, RNNBase):
+def _zeros(like: Tensor, *shape: int) -> Tensor:
+    return Tensor(np.zeros(shape, like.dtype))
+
+
+def _ones(like: Tensor, size: int) -> Tensor:
+    """1 in a row of ``size`` for each row of (N, …), in every lane of a vmap."""
+    rows = like.detach()[:, :1]
+    return ops.where(False, rows, Tensor(np.ones((rows.shape[0], size), like.dtype)))
+
+
+class RNN(Elman, RNNBase):
     """The plain recurrence ``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)``, or relu for tanh.
 
     Takes input (T, B, input_size), or (B, T, input_size) if ``batch_first``, or (T, input_size),
     and the initial ``hx`` (num_layers · D, B, hidden_size), by default 0, D being 2 if
     ``bidirectional``. Returns the outputs (T, B, D · hidden_size) and the last ``h``, shaped as
-    ``hx``; for sequences of several lengths in a :class:`utils.rnn.PackedSequence` packed outputs,
-    and of each the last h. ``dropout`` is between the layers, in training. (Elman 1990.)
+    ``hx``. Sequences of several lengths are told by ``lengths`` (B,), or come in a
+    :class:`utils.rnn.PackedSequence`, as the outputs then do. ``dropout`` is between the layers, in
+    training. (Elman 1990.) :class:`RNNBase` has the settings beyond these.
 
     >>> import tinytensor as tt
-    >>> output, h = tt.nn.RNN(10, 20, num_layers=2)(tt.zeros((5, 3, 10)))
+    >>> output, h = tt.nn.RNN(10, 20, num_layers=2)(tt.zeros((5, 3, 10)), lengths=[2, 5, 0])
     >>> output.shape, h.shape
     ((5, 3, 20), (2, 3, 20))
     """
@@ -395,18 +590,22 @@ class RNN(_Elman, RNNBase):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        **settings: Unpack[Settings],
     ) -> None:
         self.nonlinearity = check_nonlinearity("RNN", nonlinearity)
         super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            **settings,
         )
 
-    def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
-        output, (h,) = self._run(input, None if hx is None else (hx,))
-        return output, h
 
-
-class LSTM(_LongShortTerm, RNNBase):
+class LSTM(LongShortTerm, RNNBase):
     """Long short-term memory, with σ = sigmoid and the gates i, f, g, o from
     ``W_ih x + b_ih + W_hh h + b_hh``, stacked in this order:
 
@@ -414,11 +613,13 @@ class LSTM(_LongShortTerm, RNNBase):
 
     Takes input (T, B, input_size), or (B, T, input_size) if ``batch_first``, or (T, input_size),
     and the initial ``hx``, a pair (h, c), each (num_layers · D, B, hidden_size), by default 0, D
-    being 2 if ``bidirectional``. Returns the outputs (T, B, D · hidden_size) and the last (h, c);
-    for a :class:`utils.rnn.PackedSequence` packed outputs, and of each sequence the last (h, c).
+    being 2 if ``bidirectional``. Returns the outputs (T, B, D · hidden_size) and the last (h, c).
+    Sequences of several lengths are told by ``lengths`` (B,), or come in a
+    :class:`utils.rnn.PackedSequence`, as the outputs then do.
     ``dropout`` is between the layers, in training. With ``proj_size`` P, which is less than
     hidden_size, h is ``weight_hr`` (P, hidden_size) times the above, and so are the outputs.
     (Hochreiter and Schmidhuber 1997; projections: Sak, Senior and Beaufays 2014.)
+    :class:`RNNBase` has the settings beyond these.
 
     >>> import tinytensor as tt
     >>> output, (h, c) = tt.nn.LSTM(10, 20, bidirectional=True)(tt.zeros((5, 3, 10)))
@@ -426,14 +627,8 @@ class LSTM(_LongShortTerm, RNNBase):
     ((5, 3, 40), (2, 3, 20), (2, 3, 20))
     """
 
-    def forward(
-        self, input: Any, hx: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Any, tuple[Tensor, Tensor]]:
-        output, (h, c) = self._run(input, None if hx is None else tuple(hx))
-        return output, (h, c)
 
-
-class GRU(_Gated, RNNBase):
+class GRU(Gated, RNNBase):
     """Gated recurrent unit, with σ = sigmoid, the gates r, z, n stacked in this order in the
     weights, and x_r = W_ir x + b_ir, h_r = W_hr h + b_hr and so on:
 
@@ -448,37 +643,96 @@ class GRU(_Gated, RNNBase):
     ((3, 5, 20), (1, 3, 20))
     """
 
-    def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
-        output, (h,) = self._run(input, None if hx is None else (hx,))
-        return output, h
+
+class PeepholeLSTM(Peephole, RNNBase):
+    """An :class:`LSTM` whose gates also see the cell: with ``weight_peephole`` p (3 H), of i, f, o,
+
+    ``c' = σ(f + p_f c) c + σ(i + p_i c) tanh(g)``,  ``h' = σ(o + p_o c') tanh(c')``.
+
+    Takes and returns what :class:`LSTM` does. (Gers and Schmidhuber 2000.)
+
+    >>> import tinytensor as tt
+    >>> lstm = tt.nn.PeepholeLSTM(10, 20)
+    >>> output, (h, c) = lstm(tt.zeros((5, 3, 10)))
+    >>> output.shape, lstm.weight_peephole_l0.shape
+    ((5, 3, 20), (60,))
+    """
+
+
+class LayerNormLSTM(LayerNormed, RNNBase):
+    """An :class:`LSTM` whose sums are normalised: with N(a) = (a − mean) / √(var + 1e-5) over the
+    units of a sum, the gates i, f, g, o (4 H, normalised together) are
+
+    ``gain_ih N(W_ih x) + b_ih + gain_hh N(W_hh h) + b_hh``,
+
+    and ``c' = σ(f) c + σ(i) tanh(g)``,  ``h' = σ(o) tanh(gain_c N(c') + shift_c)``. Gains start at
+    1, shifts at 0. Takes and returns what :class:`LSTM` does. (Ba, Kiros and Hinton 2016.)
+
+    >>> import tinytensor as tt
+    >>> lstm = tt.nn.LayerNormLSTM(10, 20)
+    >>> output, (h, c) = lstm(tt.zeros((5, 3, 10)))
+    >>> output.shape, lstm.gain_ih_l0.shape, lstm.gain_c_l0.shape
+    ((5, 3, 20), (80,), (20,))
+    """
+
+
+class MGU(MinimalGated, RNNBase):
+    """Minimal gated unit, a GRU with one gate; its f and n are stacked in this order in the
+    weights:
+
+    ``f = σ(W_if x + b_f + W_hf h)``,  ``n = tanh(W_in x + b_n + W_hn (f h))``,
+    ``h' = h + f (n − h)``.
+
+    Both biases, ``bias_ih`` and ``bias_hh``, are added. Takes and returns what :class:`RNN` does.
+    (Zhou, Wu, Zhang and Zhou 2016.)
+
+    >>> import tinytensor as tt
+    >>> mgu = tt.nn.MGU(10, 20)
+    >>> output, h = mgu(tt.zeros((5, 3, 10)))
+    >>> output.shape, mgu.weight_hh_l0.shape
+    ((5, 3, 20), (40, 20))
+    """
 
 
 # --- Cells -----------------------------------------------------------------------------------
 
 
-class RNNCellBase(_Recurrence):
+class RNNCellBase(Recurrence):
     """One step: ``weight_ih`` (gates * H, I), ``weight_hh`` (gates * H, H) and two biases."""
 
     _dtype_of = "weight_ih"
+    forget_bias: float | None = None  # of older pickles
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        forget_bias: float | None = None,
+    ) -> None:
         super().__init__()
         whole(type(self).__name__, 0, input_size=input_size, hidden_size=hidden_size)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias
-        rows = self.gates * hidden_size
-        self.weight_ih = Parameter(init.empty(rows, input_size))
-        self.weight_hh = Parameter(init.empty(rows, hidden_size))
-        self.bias_ih = Parameter(init.empty(rows)) if bias else None
-        self.bias_hh = Parameter(init.empty(rows)) if bias else None
+        self.forget_bias = _forget_bias(self, bias, forget_bias)
+        self._names = tuple(_shapes(self, 1, 1, bias))
+        for name, shape in _shapes(self, input_size, hidden_size, True).items():
+            setattr(self, name, Parameter(init.empty(*shape)) if name in self._names else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw the weights anew."""
-        bound = 1 / math.sqrt(self.hidden_size) if self.hidden_size else 0.0
-        for parameter in self.parameters():
-            init.uniform_(parameter, -bound, bound)
+        for name, parameter in self.named_parameters():
+            _draw(name, parameter, self.hidden_size)
+        if self.forget_bias is not None:
+            init.forget_bias_(self, self.forget_bias)
+
+    def forward(self, input: Tensor, hx: Any = None) -> Any:
+        """The next state: a tensor h, or the pair (h, c)."""
+        state = self._step(input, _state_of(self, hx))
+        return state if len(state) > 1 else state[0]
 
     def _step(self, input: Tensor, state: State | None) -> State:
         kind = type(self).__name__
@@ -496,8 +750,8 @@ class RNNCellBase(_Recurrence):
                     f"{kind}: {name} must be {wanted} for an input of {input.shape}:"
                     f" it is {part.shape}"
                 )
-        gates = self._input_gates(input, self.weight_ih, self.bias_ih, self.bias_hh)
-        return self._next_state(gates, state, self.weight_hh, self.bias_hh)
+        w = {name: getattr(self, name) for name in self._names}
+        return self._next(self._input_sums(input, w), state[0], state, self._step_weights(w))
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + (
@@ -505,7 +759,7 @@ class RNNCellBase(_Recurrence):
         )
 
 
-class RNNCell(_Elman, RNNCellBase):
+class RNNCell(Elman, RNNCellBase):
     """One step of :class:`RNN`: input (B, input_size) and h (B, hidden_size) give the next h."""
 
     def __init__(
@@ -518,28 +772,26 @@ class RNNCell(_Elman, RNNCellBase):
         self.nonlinearity = check_nonlinearity("RNNCell", nonlinearity)
         super().__init__(input_size, hidden_size, bias)
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        (h,) = self._step(input, None if hx is None else (hx,))
-        return h
-
     def extra_repr(self) -> str:
         text = super().extra_repr()
         return text if self.nonlinearity == "tanh" else f"{text}, nonlinearity={self.nonlinearity}"
 
 
-class LSTMCell(_LongShortTerm, RNNCellBase):
+class LSTMCell(LongShortTerm, RNNCellBase):
     """One step of :class:`LSTM`: input (B, input_size) and (h, c) give the next (h, c)."""
 
-    def forward(
-        self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
-        h, c = self._step(input, None if hx is None else tuple(hx))
-        return h, c
 
-
-class GRUCell(_Gated, RNNCellBase):
+class GRUCell(Gated, RNNCellBase):
     """One step of :class:`GRU`: input (B, input_size) and h (B, hidden_size) give the next h."""
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        (h,) = self._step(input, None if hx is None else (hx,))
-        return h
+
+class PeepholeLSTMCell(Peephole, RNNCellBase):
+    """One step of :class:`PeepholeLSTM`: input (B, input_size) and (h, c) give the next (h, c)."""
+
+
+class LayerNormLSTMCell(LayerNormed, RNNCellBase):
+    """One step of :class:`LayerNormLSTM`: input (B, input_size) and (h, c) give the next (h, c)."""
+
+
+class MGUCell(MinimalGated, RNNCellBase):
+    """One step of :class:`MGU`: input (B, input_size) and h (B, hidden_size) give the next h."""

@@ -38,6 +38,25 @@ class PackedSequence(NamedTuple):
     unsorted_indices: np.ndarray | None = None
 
 
+class Packing(NamedTuple):
+    """How the steps of padded sequences (T, B) lie without their padding, the longest first."""
+
+    rows: np.ndarray  # of all T · B, in the order of :class:`PackedSequence`
+    order: np.ndarray  # which sequence is the longest, and so on
+    sizes: np.ndarray  # how many sequences have a step 0, 1, … T - 1
+    places: np.ndarray  # (T, B): where each step went; behind all others, if it is padding
+
+
+def packing(lengths: np.ndarray, steps: int) -> Packing:
+    """The packing of sequences of these lengths (B,), which are at most ``steps``."""
+    order = np.argsort(-lengths, kind="stable")
+    present = np.arange(steps)[:, None] < lengths[order]
+    rows = (np.arange(steps)[:, None] * len(lengths) + order)[present]
+    places = np.full((steps, len(lengths)), len(rows))
+    places.reshape(-1)[rows] = np.arange(len(rows))
+    return Packing(rows, order, present.sum(1), places)
+
+
 def pack_padded_sequence(
     input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
 ) -> PackedSequence:
@@ -64,18 +83,16 @@ def pack_padded_sequence(
         )
     if batch == 0 or sizes.min() < 1 or sizes.max() > steps:
         raise ValueError(f"pack_padded_sequence: lengths must be in 1 … {steps}, not {lengths}")
-    order = np.argsort(-sizes, kind="stable")
     in_order = bool((np.diff(sizes) <= 0).all())
     if enforce_sorted and not in_order:
         raise ValueError(
             "pack_padded_sequence: lengths must not grow, or enforce_sorted be False: they are"
             f" {lengths}"
         )
-    present = np.arange(steps)[: sizes.max(), None] < sizes[order]
-    rows = (np.arange(len(present))[:, None] * batch + order)[present]
+    rows, order, batch_sizes, _ = packing(sizes, sizes.max())
     data = ops.take(ops.reshape(x, (steps * batch, *x.shape[2:])), rows, 0)
     return PackedSequence(
-        data, present.sum(1), *((None, None) if enforce_sorted else (order, np.argsort(order)))
+        data, batch_sizes, *((None, None) if enforce_sorted else (order, np.argsort(order)))
     )
 
 

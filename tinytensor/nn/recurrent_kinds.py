@@ -1,0 +1,174 @@
+"""What each kind of recurrence computes in a step, and which parameters it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import ops
+from ..ops.annotations import Nonlinearity
+from ..tensors.tensor import Tensor
+from . import functional as F
+from .module import Module
+
+State = tuple[Tensor, ...]  # (h,), or (h, c) for an LSTM
+Weights = dict[str, Tensor]  # by their names, without the suffix of a layer
+Shapes = dict[str, tuple[int, ...]]
+
+NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": F.tanh, "relu": F.relu}
+
+
+def check_nonlinearity(owner: str, name: Nonlinearity) -> Nonlinearity:
+    if name not in NONLINEARITIES:
+        raise ValueError(f"{owner}: nonlinearity is 'tanh' or 'relu', not {name!r}")
+    return name
+
+
+class Recurrence(Module):
+    """One kind; its layers and its cell inherit it. Gates are stacked in the rows of weights.
+
+    A step is made of the sums that need no state, ``_input_sums``, of all steps at once, and of
+    ``_next``. Where there is a kernel of whole sequences, ``_kernel`` calls it.
+    """
+
+    gates: int
+    state_names: tuple[str, ...] = ("h",)
+    forget_gate: int | None = None  # its place among the gates
+    has_kernel = False
+
+    def _further_shapes(self, hidden: int) -> Shapes:
+        """Of the parameters beyond the weights, biases and projection that every kind has."""
+        return {}
+
+    def _input_sums(self, x: Tensor, w: Weights) -> Tensor:
+        """What x (…, I) adds to the sums of the gates (…, gates · H), and all biases."""
+        bias = w["bias_ih"] + w["bias_hh"] if "bias_ih" in w else None
+        return F.linear(x, w["weight_ih"], bias)
+
+    def _step_weights(self, w: Weights) -> State:
+        """What ``_next`` needs."""
+        return (w["weight_hh"],)
+
+    def _next(self, sums: Tensor, h: Tensor, state: State, weights: State) -> State:
+        """The next state, from the sums of ``_input_sums``. ``h`` is the first part of ``state``,
+        as products with weights see it: dropout may have been there."""
+        raise NotImplementedError
+
+    def _kernel(
+        self, x: Tensor, state: State | None, w: Weights, reverse: bool, lengths: Any
+    ) -> State:
+        """The outputs (T, B, H) of a sequence x (T, B, I) from a state (None: 0), and the last."""
+        raise NotImplementedError
+
+
+def _gate_weights(w: Weights) -> tuple[Any, Any, Any, Any]:
+    """The weights and biases as the ops of sequences take them."""
+    return w["weight_ih"], w["weight_hh"], w.get("bias_ih"), w.get("bias_hh")
+
+
+class Elman(Recurrence):
+    gates = 1
+    has_kernel = True
+    nonlinearity: Nonlinearity
+
+    def _next(self, sums: Tensor, h: Tensor, state: State, weights: State) -> State:
+        return (NONLINEARITIES[self.nonlinearity](sums + F.linear(h, *weights)),)
+
+    def _kernel(
+        self, x: Tensor, state: State | None, w: Weights, reverse: bool, lengths: Any
+    ) -> State:
+        h0 = None if state is None else state[0]
+        return ops.rnn(x, h0, *_gate_weights(w), self.nonlinearity, reverse)
+
+
+class LongShortTerm(Recurrence):
+    gates = 4
+    state_names = ("h", "c")
+    forget_gate = 1
+    has_kernel = True
+
+    def _next(self, sums: Tensor, h: Tensor, state: State, weights: State) -> State:
+        return ops.lstm_cell(sums + F.linear(h, *weights), state[1])
+
+    def _kernel(
+        self, x: Tensor, state: State | None, w: Weights, reverse: bool, lengths: Any
+    ) -> State:
+        h0, c0 = state or (None, None)
+        return ops.lstm(x, h0, c0, *_gate_weights(w), reverse)
+
+
+class Gated(Recurrence):
+    gates = 3
+    has_kernel = True
+
+    def _input_sums(self, x: Tensor, w: Weights) -> Tensor:
+        return F.linear(x, w["weight_ih"], w.get("bias_ih"))
+
+    def _step_weights(self, w: Weights) -> State:
+        return tuple(w[name] for name in ("weight_hh", "bias_hh") if name in w)
+
+    def _next(self, sums: Tensor, h: Tensor, state: State, weights: State) -> State:
+        return (ops.gru_cell(sums, F.linear(h, *weights), state[0]),)
+
+    def _kernel(
+        self, x: Tensor, state: State | None, w: Weights, reverse: bool, lengths: Any
+    ) -> State:
+        h0 = None if state is None else state[0]
+        return ops.gru(x, h0, *_gate_weights(w), reverse)
+
+
+class MinimalGated(Recurrence):
+    gates = 2
+    forget_gate = 0
+
+    def _step_weights(self, w: Weights) -> State:
+        return ops.split(w["weight_hh"], 2)
+
+    def _next(self, sums: Tensor, h: Tensor, state: State, weights: State) -> State:
+        of_f, of_n = ops.split(sums, 2, -1)
+        f = F.sigmoid(of_f + F.linear(h, weights[0]))
+        n = F.tanh(of_n + F.linear(f * h, weights[1]))
+        return (state[0] + f * (n - state[0]),)
+
+
+class Peephole(LongShortTerm):
+    has_kernel = False
+
+    def _further_shapes(self, hidden: int) -> Shapes:
+        return {"weight_peephole": (3 * hidden,)}
+
+    def _step_weights(self, w: Weights) -> State:
+        return w["weight_hh"], *ops.split(w["weight_peephole"], 3)
+
+    def _next(self, sums: Tensor, h: Tensor, state: State, weights: State) -> State:
+        weight, of_i, of_f, of_o = weights
+        i, f, g, o = ops.split(sums + F.linear(h, weight), 4, -1)
+        c = state[1]
+        c = F.sigmoid(f + of_f * c) * c + F.sigmoid(i + of_i * c) * F.tanh(g)
+        return F.sigmoid(o + of_o * c) * F.tanh(c), c
+
+
+class LayerNormed(LongShortTerm):
+    has_kernel = False
+    eps = 1e-5
+
+    def _further_shapes(self, hidden: int) -> Shapes:
+        sums = (self.gates * hidden,)
+        return {"gain_ih": sums, "gain_hh": sums, "gain_c": (hidden,), "shift_c": (hidden,)}
+
+    def _input_sums(self, x: Tensor, w: Weights) -> Tensor:
+        bias = w["bias_ih"] + w["bias_hh"] if "bias_ih" in w else None
+        return self._normalised(F.linear(x, w["weight_ih"]), w["gain_ih"], bias)
+
+    def _step_weights(self, w: Weights) -> State:
+        return w["weight_hh"], w["gain_hh"], w["gain_c"], w["shift_c"]
+
+    def _next(self, sums: Tensor, h: Tensor, state: State, weights: State) -> State:
+        weight, gain, gain_c, shift_c = weights
+        sums = sums + self._normalised(F.linear(h, weight), gain)
+        i, f, g, o = ops.split(sums, 4, -1)
+        c = F.sigmoid(f) * state[1] + F.sigmoid(i) * F.tanh(g)
+        return F.sigmoid(o) * F.tanh(self._normalised(c, gain_c, shift_c)), c
+
+    def _normalised(self, x: Tensor, gain: Tensor, shift: Tensor | None = None) -> Tensor:
+        return F.layer_norm(x, gain.shape, gain, shift, self.eps)
