@@ -5,6 +5,7 @@ import typing as _typing
 from ..ops.ways import tells as _tells
 from . import functional, init, replacing, utils
 from .activation import *
+from .alignment import *
 from .attention import *
 from .channels import *
 from .class_losses import *

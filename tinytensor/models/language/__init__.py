@@ -2,5 +2,7 @@
 
 from .char_rnn import CharRNN
 from .gpt import GPT, GPTConfig
+from .scheduled_sampling import scheduled_sampling
+from .seq2seq import Seq2Seq
 
-__all__ = ["GPT", "CharRNN", "GPTConfig"]
+__all__ = ["GPT", "CharRNN", "GPTConfig", "Seq2Seq", "scheduled_sampling"]
