@@ -3,15 +3,14 @@
 The sizes are nanoGPT's for a CPU: 4 layers, 4 heads, 128 channels, a context of 64, batches of 12.
 """
 
-from language import arguments, learn_to_write_code
+from language import begin, learn_to_write_code, options, random_windows, save_and_write
 
 from tinytensor.models import GPT, GPTConfig
 
-learn_to_write_code(
-    "code_gpt",
-    lambda vocabulary: GPT(GPTConfig(vocabulary, block_size=64, n_layer=4, n_head=4, n_embd=128)),
-    arguments(__doc__.splitlines()[0], steps=3000),
-    length=64,
-    batch_size=12,
-    lr=1e-3,
-)
+arguments = options(__doc__, steps=3000).parse_args()
+corpus = begin(arguments)
+config = GPTConfig(len(corpus.vocabulary), block_size=64, n_layer=4, n_head=4, n_embd=128)
+model = GPT(config)
+batches = random_windows(corpus, arguments, length=64, batch_size=12)
+learn_to_write_code(model, corpus, batches, 1e-3, arguments.steps, quick=arguments.quick)
+save_and_write("code_gpt", model, corpus, arguments)

@@ -1,66 +1,111 @@
 """What the language-model examples share: the corpus, the training and the sample."""
 
 import argparse
+import lzma
+import math
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from learner import adamw
 
 import tinytensor as tt
 from tinytensor.data import DataLoader, RandomWindows, Subset, Vocabulary, Windows, stdlib_text
-from tinytensor.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 from tinytensor.train import bits_per_character, fit, next_token_loss
 
+MAX_NORM = 1.0  # of the gradient of all parameters
 
-def arguments(description, steps):
-    parser = argparse.ArgumentParser(description=description)
+
+class Corpus(NamedTuple):
+    """The standard library's sources in numbers; files are either trained on or held out."""
+
+    vocabulary: Vocabulary
+    train: np.ndarray
+    held_out: np.ndarray
+
+
+def options(description, steps):
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=steps, help=f"training steps ({steps})")
     parser.add_argument("--quick", action="store_true", help="10 steps, and a short sample")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="default: one for each core")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
-    return parser.parse_args()
+    return parser
 
 
-def learn_to_write_code(name, build, arguments, *, length, batch_size, lr):
-    """Train ``build(vocabulary size)`` on the standard library's sources; save it; print a sample.
-
-    Files are either trained on or held out; what is printed as it goes is of those held out.
-    """
-    steps, sample = (10, 40) if arguments.quick else (arguments.steps, 500)
+def begin(arguments):
+    """Heed the options; the corpus."""
+    if arguments.quick:
+        arguments.steps = 10
     if arguments.threads:
         tt.set_num_threads(arguments.threads)
     tt.manual_seed(arguments.seed)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    train, held_out = stdlib_text()
+    print(f"{len(train):,} characters to train on, {len(held_out):,} held out")
+    vocabulary = Vocabulary.of(train, size=96)
+    return Corpus(vocabulary, vocabulary.encode(train), vocabulary.encode(held_out))
 
-    train_text, held_out_text = stdlib_text()
-    vocabulary = Vocabulary.of(train_text, size=96)
-    print(f"{len(train_text):,} characters to train on, {len(held_out_text):,} held out")
 
-    model = build(len(vocabulary))
-    optimizer = tt.optim.AdamW(model.parameters(), lr, betas=(0.9, 0.99), weight_decay=0.1)
-    rising = max(steps // 20, 1)
-    warm_up = LinearLR(optimizer, 0.1, total_iters=rising)
-    decay = CosineAnnealingLR(optimizer, steps - rising, eta_min=lr / 10)
-    scheduler = SequentialLR(optimizer, [warm_up, decay], [rising])
+def learn_to_write_code(model, corpus, batches, lr, steps, *, forward=None, quick=False):
+    """Train on ``batches()`` of so many steps; the held-out bits are printed as it goes.
 
-    windows = Windows(vocabulary.encode(held_out_text), length)
-    spread = np.linspace(0, len(windows) - 1, 16 if arguments.quick else 512).astype(int)
-    held_out = DataLoader(Subset(windows, spread), batch_size=64)
-    between = min(250, steps)  # steps between evaluations
-    fit(
+    ``batches(n)`` are n batches, new ones each time that they are asked for.
+    """
+    optimizer, scheduler = adamw(tt, model.parameters(), lr, steps)
+    epochs = max(steps // 250, 1)
+    loader = batches(steps // epochs)
+    held_out = windows_held_out(corpus, 16 if quick else 512)
+    return fit(
         model,
-        RandomWindows(
-            vocabulary.encode(train_text), length, batch_size, between, generator=arguments.seed
-        ),
+        loader,
         optimizer,
         next_token_loss,
-        epochs=max(steps // between, 1),
+        epochs,
         scheduler=scheduler,
-        max_norm=1.0,
+        max_norm=MAX_NORM,
+        forward=forward,
         evaluate=lambda model: {"held-out bits/character": bits_per_character(model, held_out)},
     )
 
-    arguments.out.mkdir(parents=True, exist_ok=True)
+
+def random_windows(corpus, arguments, length, batch_size):
+    """Batches of windows from random places, as `learn_to_write_code` asks for them."""
+
+    def batches(steps):
+        return RandomWindows(corpus.train, length, batch_size, steps, generator=arguments.seed)
+
+    return batches
+
+
+def windows_held_out(corpus, count, length=64):
+    """So many windows, spread over the held-out text."""
+    windows = Windows(corpus.held_out, length)
+    spread = np.linspace(0, len(windows) - 1, count).astype(int)
+    return DataLoader(Subset(windows, spread), batch_size=64)
+
+
+def save_and_write(name, model, corpus, arguments):
+    """Save the weights; print what the model writes behind "def "."""
     tt.save(arguments.out / f"{name}.safetensors", model.state_dict())
-    start = vocabulary.encode("def ")[None]
-    written = model.generate(start, sample, temperature=0.8, generator=arguments.seed)
-    print(f"\n{vocabulary.decode(written[0])}")
+    start = corpus.vocabulary.encode("def ")[None]
+    count = 40 if arguments.quick else 500
+    written = model.generate(start, count, temperature=0.8, generator=arguments.seed)
+    print(f"\n{corpus.vocabulary.decode(written[0])}")
+
+
+def bits_without_a_network(corpus):
+    """Bits for a character of the held-out text by its frequency in the training text; and by
+    LZMA, which has the last 4 million characters of the training text before it."""
+    codes, vocabulary = corpus.held_out, len(corpus.vocabulary)
+    counts = Counter(corpus.train.tolist())
+    total = len(corpus.train) + vocabulary
+    seen = np.bincount(codes, minlength=vocabulary)
+    of_one = [-math.log2((counts[i] + 1) / total) for i in range(vocabulary)]
+    before = corpus.train[-4_000_000:].tobytes()
+    more = len(lzma.compress(before + codes.tobytes())) - len(lzma.compress(before))
+    return float(seen @ of_one) / len(codes), 8 * more / len(codes)

@@ -186,3 +186,32 @@ def test_language_models(tmp_path, name, model):
     assert bits < 5.9  # an untrained one needs log₂ 96 = 6.6
     assert "\ndef " in printed
     model().load_state_dict(tt.load(tmp_path / f"{name}.safetensors"))
+
+
+def test_char_rnn_beside_torch(tmp_path, torch):
+    pytest.importorskip("matplotlib")
+    options = ["--quick", "--carry", "--beside-torch", "--threads", 1, "--out", tmp_path]
+    printed = run("char_rnn.py", *options)
+    assert float(re.search(r"all 10 steps: ([\d.e-]+)", printed)[1]) < 1e-5
+    bits = [float(found) for found in re.findall(r"windows of 64: ([\d.]+)", printed)]
+    assert bits[0] == pytest.approx(bits[1], abs=1e-2)
+    assert (tmp_path / "char_rnn_beside_torch.png").exists()
+
+
+def test_streams_go_on_where_they_ended(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    from char_rnn import Streams, bits_of_streams
+
+    codes = np.arange(23)
+    batches = [(x.numpy(), y.numpy()) for x, y in Streams(codes, 5, 2, 3)]
+    for x, y in batches:
+        np.testing.assert_array_equal(y, x + 1)
+    # Two streams of 11: a second batch goes on, a third would not fit, and begins anew.
+    np.testing.assert_array_equal(batches[0][0][:, 0], [0, 11])
+    np.testing.assert_array_equal(batches[1][0][:, 0], [5, 16])
+    np.testing.assert_array_equal(batches[2][0], batches[0][0])
+    # What streams in pieces are worth is what they are worth at once.
+    model, codes = CharRNN(7, embedding=4, hidden=8, layers=1), np.arange(900) % 7
+    x, y = codes[None, :-1], codes[None, 1:]
+    at_once = tt.nn.functional.cross_entropy(model(x)[0], y[0]).item() / np.log(2)
+    assert bits_of_streams(model, codes, rows=1) == pytest.approx(at_once, rel=1e-5)
