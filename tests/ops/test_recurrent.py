@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -96,3 +98,134 @@ def test_sequences_that_do_not_fit():
         tt.rnn(x, None, tt.zeros((3, 3)), tt.zeros((3, 3)), None, tt.zeros(4))
     with pytest.raises(ValueError, match=r"^rnn: nonlinearity is 'tanh' or 'relu'"):
         tt.rnn(x, None, tt.zeros((3, 3)), tt.zeros((3, 3)), nonlinearity="gelu")
+
+
+# --- Sequences of several lengths ---------------------------------------------------------------
+
+KINDS = {"lstm": (tt.lstm, 4, 2), "gru": (tt.gru, 3, 1), "rnn": (tt.rnn, 1, 1)}
+LENGTHS = [3, 5, 0, 1, 5]
+
+
+def arguments(kind, dtype=np.float64, batch=5, has_states=True):
+    """The op, x (5, batch, 3), states and weights of 4 hidden units."""
+    run, gates, states = KINDS[kind]
+    rng = np.random.default_rng(0)
+    shapes = [(gates * 4, 3), (gates * 4, 4), (gates * 4,), (gates * 4,)]
+    start = [rng.normal(size=(batch, 4)).astype(dtype) for _ in range(states)]
+    weights = [rng.normal(size=shape).astype(dtype) * 0.5 for shape in shapes]
+    x = rng.normal(size=(5, batch, 3)).astype(dtype)
+    return run, x, start if has_states else [None] * states, weights
+
+
+def with_gradients(run, arrays, **options):
+    """The outputs, and the gradients of the sum of their squares, of which each element tells."""
+    leaves = [a if a is None else tt.Tensor(a.copy(), requires_grad=True) for a in arrays]
+    out = run(*leaves, **options)
+    sum((o * o * (1 + i)).sum() for i, o in enumerate(out)).backward()
+    return [o.numpy() for o in out], [None if a is None else a.grad.numpy() for a in leaves]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("has_states", [False, True])
+def test_each_sequence_is_as_alone(kind, dtype, reverse, has_states):
+    """Outputs, last states and all gradients, with NaN for padding."""
+    run, x, start, weights = arguments(kind, dtype, has_states=has_states)
+    for i, n in enumerate(LENGTHS):
+        x[n:, i] = np.nan
+    out, grads = with_gradients(run, [x, *start, *weights], reverse=reverse, lengths=LENGTHS)
+    expected = [np.zeros_like(o) for o in out]
+    expected_grads = [g if g is None else np.zeros_like(g) for g in grads]
+    for i, n in enumerate(LENGTHS):
+        own = [s if s is None else s[i : i + 1] for s in start]
+        if n == 0:
+            got: Any = [x[:0, :1, :1]] + [np.zeros((1, 4)) if s is None else s for s in own]
+            g = [x[:0, i : i + 1]] + [2 * (k + 2) * s if has_states else None
+                                      for k, s in enumerate(own)]  # fmt: skip
+        else:
+            got, g = with_gradients(run, [x[:n, i : i + 1], *own, *weights], reverse=reverse)
+            for whole, part in zip(expected_grads[-4:], g[-4:], strict=True):
+                whole += part
+        if n:
+            expected[0][:n, i] = got[0][:, 0]
+        for whole, part in zip(expected[1:], got[1:], strict=True):
+            whole[i] = part[0]
+        expected_grads[0][:n, i] = g[0][:, 0]
+        for whole, part in zip(expected_grads[1:-4], g[1 : 1 + len(own)], strict=True):
+            if whole is not None:
+                whole[i] = part[0]
+    tolerance = 1e-12 if dtype == np.float64 else 2e-5
+    for a, b in zip(out + grads, expected + expected_grads, strict=True):
+        if a is not None:
+            np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * max(1, np.abs(b).max()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_packed_sequences(kind):
+    """Rows of sequences that are sorted by length: as padded ones, in outputs and gradients."""
+    run, x, start, weights = arguments(kind)
+    lengths = sorted(LENGTHS[:2] + LENGTHS[3:], reverse=True)  # of 0 no packed sequence is
+    x, start = x[:, :4], [s[:4] for s in start]
+    present = np.arange(5)[:, None] < np.array(lengths)
+    padded = with_gradients(run, [x, *start, *weights], lengths=lengths)
+    packed = with_gradients(run, [x[present], *start, *weights], batch_sizes=present.sum(1))
+    for a, b in zip(padded, packed, strict=True):
+        np.testing.assert_allclose(a[0][present], b[0], atol=1e-12)
+        for whole, other in zip(a[1:], b[1:], strict=True):
+            np.testing.assert_allclose(whole, other, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("lengths", [[0, 0], [5, 5], []], ids=str)
+def test_no_steps_all_steps_and_no_sequences(kind, lengths):
+    run, x, start, weights = arguments(kind, np.float32, len(lengths))
+    out, grads = with_gradients(run, [x, *start, *weights], lengths=lengths)
+    if max(lengths, default=0):
+        expected, expected_grads = with_gradients(run, [x, *start, *weights])
+        for a, b in zip(out + grads, expected + expected_grads, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-4)
+    else:
+        for a, b in zip(out[1:], start, strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert not any(g.any() for g in (out[0], grads[0], *grads[-4:]))
+
+
+def test_lengths_of_any_kind_and_lanes():
+    run, x, start, weights = arguments("lstm", np.float32)
+    expected = run(x, *start, *weights, lengths=LENGTHS)[0]
+    for lengths in (tuple(LENGTHS), np.array(LENGTHS, np.int32), tt.tensor(LENGTHS)):
+        np.testing.assert_array_equal(run(x, *start, *weights, lengths=lengths)[0], expected)
+    lanes = np.array([LENGTHS, LENGTHS[::-1]])
+    got = tt.func.vmap(lambda n: run(tt.Tensor(x), *start, *weights, lengths=n)[0])(
+        tt.tensor(lanes)
+    )
+    np.testing.assert_allclose(got[0], expected, atol=1e-6)
+    one = run(x, *start, *weights, lengths=LENGTHS[::-1])[0]
+    np.testing.assert_allclose(got[1], one, atol=1e-6)
+
+    def packed(x):
+        return run(x, None, None, *weights, batch_sizes=[3, 2])[0]
+
+    rows = tt.Tensor(normal(2, 5, 3))
+    np.testing.assert_allclose(tt.func.vmap(packed)(rows)[1], packed(rows[1]), atol=1e-6)
+
+
+def test_bad_lengths():
+    run, x, _, weights = arguments("gru", np.float32)
+
+    def refused(kind, match, **options):
+        with pytest.raises(kind, match=match):
+            run(x, None, *weights, **options)
+
+    refused(tt.ShapeError, r"^gru: lengths must have the shape \(5,\)", lengths=[1, 2])
+    refused(tt.ShapeError, r"^gru: lengths must have the shape \(5,\)", lengths=3)
+    refused(tt.DtypeError, "^gru: lengths must be integers, but is float64", lengths=[1.5] * 5)
+    refused(tt.DtypeError, "^gru: lengths must be integers, but is bool", lengths=[True] * 5)
+    refused(
+        ValueError, "^gru: lengths must be from 0 to 5.* from -1 to 3", lengths=[3, -1, 0, 0, 0]
+    )
+    refused(ValueError, "^gru: lengths must be from 0 to 5.* from 0 to 6", lengths=[3, 6, 0, 0, 0])
+    refused(tt.ShapeError, "^gru: with batch_sizes, .* x must be packed", batch_sizes=[5] * 5)
+    with pytest.raises(tt.ShapeError, match=r"^gru: batch_sizes must .* 25 rows"):
+        run(x.reshape(25, 3), None, *weights, batch_sizes=[1, 24])

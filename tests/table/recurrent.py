@@ -61,6 +61,8 @@ def _sequences(gates: int, states: int, *flags: dict[str, Any]) -> Callable[...,
             made(1, 1, 1, 1, True),
             made(2, 1, 3, 17, False, reverse=True),
             made(2, 0, 3, 2, True),
+            made(3, 4, 2, 3, True, lengths=np.array([1, 3, 0, 2])),
+            made(3, 4, 2, 2, False, lengths=np.array([1, 3, 0, 2]), reverse=True),
         ]
 
     return cases
@@ -68,18 +70,31 @@ def _sequences(gates: int, states: int, *flags: dict[str, Any]) -> Callable[...,
 
 def _torch_sequence(kind: str, states: int) -> Callable[..., Any]:
     def run(torch: Any, x: Any, *args: Any, nonlinearity: str = "tanh", **kwargs: Any) -> Any:
-        reverse = kwargs.get("reverse", False)
+        reverse, lengths = kwargs.get("reverse", False), kwargs.get("lengths")
         start, (w_ih, w_hh, *biases) = args[:states], args[states:]
         if None in start:
             start = tuple(x.new_zeros(x.shape[1], w_hh.shape[1]) for _ in start)
-        x = x.flip(0) if reverse else x
         weights = [w_ih, w_hh, *(b for b in biases if b is not None)]
+        nothing = x.new_zeros(*x.shape[:2], w_hh.shape[1]) + 0 * sum(p.sum() for p in weights)
         if x.shape[1] == 0:  # which PyTorch refuses
-            hs = x.new_zeros(*x.shape[:2], w_hh.shape[1]) + 0 * sum(p.sum() for p in weights)
-            return hs, *start
-        run = getattr(torch, f"rnn_{nonlinearity}" if kind == "rnn" else kind)
+            return nothing, *start
+        if lengths is not None:  # one sequence after another
+            found = []
+            for i, n in enumerate(lengths.tolist()):
+                one = [state[i : i + 1] for state in start]
+                if n:
+                    hs, *one = run(
+                        torch, x[:n, i : i + 1], *one, w_ih, w_hh, *biases,
+                        nonlinearity=nonlinearity, reverse=reverse,
+                    )  # fmt: skip
+                    found.append((torch.cat([hs, nothing[n:, i : i + 1]]), *one))
+                else:
+                    found.append((nothing[:, i : i + 1], *one))
+            return tuple(torch.cat(p, int(i == 0)) for i, p in enumerate(zip(*found, strict=True)))
+        x = x.flip(0) if reverse else x
+        run_all = getattr(torch, f"rnn_{nonlinearity}" if kind == "rnn" else kind)
         start = [state[None] for state in start]
-        hs, *last = run(
+        hs, *last = run_all(
             x, start if kind == "lstm" else start[0], weights, len(weights) > 2, 1, 0.0, True,
             False, False,
         )  # fmt: skip

@@ -120,14 +120,14 @@ cdef bint take_sizes(object states, int64_t *steps, int64_t *batch, int64_t *n) 
 # --- Layers ----------------------------------------------------------------------------------
 
 
-def lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse):
+def lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, sizes=None):
     cdef Sequence s
     cdef int64_t steps, batch, n
-    if not is_layer(x, w_ih, w_hh, b_ih, b_hh, 4):
-        return reference.lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse)
+    if sizes is not None or not is_layer(x, w_ih, w_hh, b_ih, b_hh, 4):
+        return reference.lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, sizes)
     steps, batch, n = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(w_hh, 1)
     if not (is_shape_or_none(h0, batch, n) and is_shape_or_none(c0, batch, n)):
-        return reference.lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse)
+        return reference.lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, sizes)
     x, h0, c0, w_ih, w_hh = dense(x), dense(h0), dense(c0), dense(w_ih), dense(w_hh)
     bias = sum_of(b_ih, b_hh, 4 * n)
     hs, cs = states_of(x, n), states_of(x, n)
@@ -144,16 +144,16 @@ def lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse):
     return hs, hs[last].copy(), cs[last].copy(), cs, gates
 
 
-def lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse):
+def lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse, sizes=None):
     cdef Sequence s
     cdef int64_t steps, batch, n
-    if not (
+    if sizes is not None or not (
         take_sizes(cs, &steps, &batch, &n) and is_shape(g, steps, batch, n)
         and is_shape(gh, batch, n, -1) and is_shape(gc, batch, n, -1)
         and is_shape_or_none(c0, batch, n) and is_shape(w_hh, 4 * n, n, -1)
         and is_shape(gates, steps, batch, 4 * n)
     ):
-        return reference.lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse)
+        return reference.lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse, sizes)
     g, gh, c0, w_hh = dense(g), dense(gh), dense(c0), dense(w_hh)
     cs, gates = dense(cs), dense(gates)
     dgates, dh0, dc0 = states_of(cs, 4 * n), new_like(gh), gc.copy()
@@ -167,12 +167,12 @@ def lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse):
     return dgates, dh0, dc0
 
 
-def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x):
+def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x, sizes=None):
     cdef Sequence s
     cdef Gradients p
     cdef int64_t steps, batch, n, rows
     cdef cnp.npy_intp size
-    if not (
+    if sizes is not None or not (
         is_layer(x, w_ih, w_hh, None, None, 4)
         and take_sizes(cs, &steps, &batch, &n) and is_shape(g, steps, batch, n)
         and cnp.PyArray_DIM(x, 0) == steps and cnp.PyArray_DIM(x, 1) == batch
@@ -182,7 +182,7 @@ def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x):
         and is_shape(gates, steps, batch, 4 * n)
     ):
         return reference.lstm_grads(
-            g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x
+            g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x, sizes
         )
     g, gh, x, h0, c0, w_ih, w_hh = (
         dense(g), dense(gh), dense(x), dense(h0), dense(c0), dense(w_ih), dense(w_hh)
@@ -225,14 +225,14 @@ def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x):
     return dh0, dc0, dw_ih, dw_hh, db, dx
 
 
-def gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse):
+def gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse, sizes=None):
     cdef Sequence s
     cdef int64_t steps, batch, n
-    if not is_layer(x, w_ih, w_hh, b_ih, b_hh, 3):
-        return reference.gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse)
+    if sizes is not None or not is_layer(x, w_ih, w_hh, b_ih, b_hh, 3):
+        return reference.gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse, sizes)
     steps, batch, n = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(w_hh, 1)
     if not is_shape_or_none(h0, batch, n):
-        return reference.gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse)
+        return reference.gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse, sizes)
     h0, w_hh, inner_bias = dense(h0), dense(w_hh), None
     if b_hh is not None:  # its part for r and z is just added to the sums; that for n is inside
         inner_bias = b_hh[2 * n :].copy()
@@ -249,16 +249,16 @@ def gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse):
     return hs, hs[0 if reverse else steps - 1].copy(), gates, inner
 
 
-def gru_backward(g, gh, h0, w_hh, hs, gates, inner, reverse):
+def gru_backward(g, gh, h0, w_hh, hs, gates, inner, reverse, sizes=None):
     cdef Sequence s
     cdef int64_t steps, batch, n
-    if not (
+    if sizes is not None or not (
         take_sizes(hs, &steps, &batch, &n) and is_shape(g, steps, batch, n)
         and is_shape(gh, batch, n, -1) and is_shape_or_none(h0, batch, n)
         and is_shape(w_hh, 3 * n, n, -1) and is_shape(gates, steps, batch, 3 * n)
         and is_shape(inner, steps, batch, n)
     ):
-        return reference.gru_backward(g, gh, h0, w_hh, hs, gates, inner, reverse)
+        return reference.gru_backward(g, gh, h0, w_hh, hs, gates, inner, reverse, sizes)
     g, h0, w_hh = dense(g), dense(h0), dense(w_hh)
     hs, gates, inner = dense(hs), dense(gates), dense(inner)
     dgates, dinner, dh0 = states_of(hs, 3 * n), states_of(hs, n), gh.copy()
@@ -273,14 +273,14 @@ def gru_backward(g, gh, h0, w_hh, hs, gates, inner, reverse):
     return dgates, dinner, dh0
 
 
-def rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse):
+def rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse, sizes=None):
     cdef Sequence s
     cdef int64_t steps, batch, n
-    if not is_layer(x, w_ih, w_hh, b_ih, b_hh, 1):
-        return reference.rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse)
+    if sizes is not None or not is_layer(x, w_ih, w_hh, b_ih, b_hh, 1):
+        return reference.rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse, sizes)
     steps, batch, n = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(w_hh, 1)
     if not is_shape_or_none(h0, batch, n):
-        return reference.rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse)
+        return reference.rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse, sizes)
     x, h0, w_ih, w_hh = dense(x), dense(h0), dense(w_ih), dense(w_hh)
     bias = sum_of(b_ih, b_hh, n)
     start(&s, steps, batch, n, 1, reverse, False)
@@ -294,14 +294,14 @@ def rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse):
     return hs, hs[0 if reverse else steps - 1].copy()
 
 
-def rnn_backward(g, gh, w_hh, hs, relu, reverse):
+def rnn_backward(g, gh, w_hh, hs, relu, reverse, sizes=None):
     cdef Sequence s
     cdef int64_t steps, batch, n
-    if not (
+    if sizes is not None or not (
         take_sizes(hs, &steps, &batch, &n) and is_shape(g, steps, batch, n)
         and is_shape(gh, batch, n, -1) and is_shape(w_hh, n, n, -1)
     ):
-        return reference.rnn_backward(g, gh, w_hh, hs, relu, reverse)
+        return reference.rnn_backward(g, gh, w_hh, hs, relu, reverse, sizes)
     g, gh, w_hh, hs = dense(g), dense(gh), dense(w_hh), dense(hs)
     dsums, dh0 = new_like(hs), new_like(gh)
     start(&s, steps, batch, n, 1, reverse, True)

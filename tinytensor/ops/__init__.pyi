@@ -968,6 +968,8 @@ def gru(
     b_ih: ArrayLike | None = None,
     b_hh: ArrayLike | None = None,
     reverse: bool = False,
+    lengths: ArrayLike | None = None,
+    batch_sizes: ArrayLike | None = None,
 ) -> tuple[Tensor, Tensor]: ...
 def gru_cell(x_gates: ArrayLike, h_gates: ArrayLike, h: ArrayLike) -> Tensor: ...
 def gt(a: ArrayLike, b: ArrayLike) -> Tensor: ...
@@ -1199,6 +1201,8 @@ def lstm(
     b_ih: ArrayLike | None = None,
     b_hh: ArrayLike | None = None,
     reverse: bool = False,
+    lengths: ArrayLike | None = None,
+    batch_sizes: ArrayLike | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]: ...
 def lstm_cell(gates: ArrayLike, c: ArrayLike) -> tuple[Tensor, Tensor]: ...
 def lt(a: ArrayLike, b: ArrayLike) -> Tensor: ...
@@ -1493,6 +1497,8 @@ def rnn(
     b_hh: ArrayLike | None = None,
     nonlinearity: Nonlinearity = "tanh",
     reverse: bool = False,
+    lengths: ArrayLike | None = None,
+    batch_sizes: ArrayLike | None = None,
 ) -> tuple[Tensor, Tensor]: ...
 @overload
 def roll(x: ArrayLike, shift: Axis, axis: Axes = None, *, dims: Axes = None) -> Tensor: ...

@@ -1,8 +1,12 @@
 """Recurrent layers.
 
 A layer runs over x (T, B, I), in time's order or against it, in one direction. Biases may be None,
-and so may the states before the first step, which then have no part in it.
+and so may the states before the first step, which then have no part in it. With ``sizes`` x is
+packed (Σ sizes, I): the rows of step t, sizes[t] of them, belong to the first sequences, which grow
+no longer. Sequences without a step keep their states.
 """
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,13 +14,46 @@ from .gemm import linear
 from .maps import sigmoid
 from .promotion import promoting
 
-__all__ = ["gru", "gru_backward", "lstm", "lstm_backward", "lstm_grads", "rnn", "rnn_backward"]
+__all__ = [
+    "gru",
+    "gru_backward",
+    "lstm",
+    "lstm_backward",
+    "lstm_grads",
+    "rnn",
+    "rnn_backward",
+    "rows_before",
+]
 
 
-def _steps(count, reverse):
-    """The index of each step and of the one before it (None for the first), as they are taken."""
-    order = [*range(count)][:: -1 if reverse else 1]
-    return [*zip(order, [None, *order], strict=False)]
+def step_offsets(x, sizes):
+    """Where the rows of each step begin in x, packed or (T, B, …), and where the last ones end."""
+    if sizes is None:
+        return np.arange(len(x) + 1) * x.shape[1]
+    return np.concatenate([[0], np.cumsum(sizes)])
+
+
+def _rows(x, sizes):
+    """x with its steps below each other."""
+    return x if sizes is not None else x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
+
+
+def _like(x, rows, sizes):
+    """Rows, as x is laid out."""
+    return rows if sizes is not None else rows.reshape(*x.shape[:2], *rows.shape[1:])
+
+
+def _steps(x, sizes, reverse):
+    """For each step, as they are taken, its rows, and those of the same sequences in the step
+    before it: fewer rows if some begin here."""
+    offsets = step_offsets(x, sizes).tolist()
+    spans = [slice(*span) for span in pairwise(offsets)]
+    steps, before = [], slice(0, 0)
+    for now in reversed(spans) if reverse else spans:
+        known = min(now.stop - now.start, before.stop - before.start)
+        steps.append((now, slice(before.start, before.start + known)))
+        before = now
+    return steps
 
 
 def _input_gates(x, weight, biases, others):
@@ -29,111 +66,155 @@ def _input_gates(x, weight, biases, others):
     return gates
 
 
-def _before(states, before, start):
-    """The states before a step: those of the step ``before`` it, or the first ones."""
-    if before is not None:
-        return states[before]
-    return np.zeros_like(states[0]) if start is None else start
+def _start(state, x, sizes, hidden, dtype):
+    """The states (B, H) from which sequences begin, in a new array."""
+    if state is not None:
+        return state.astype(dtype)
+    return np.zeros((x.shape[1] if sizes is None else max([*sizes, 0]), hidden), dtype)
 
 
-@promoting()
-def lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse):
+def _count(rows):
+    return rows.stop - rows.start
+
+
+def _state_sums(h, h0, w_hh, now, before):
+    """The state's part of a step's sums: nothing for sequences that begin here, from None."""
+    sums = np.zeros((_count(now), len(w_hh)), h.dtype)
+    some = _count(before if h0 is None else now)
+    sums[:some] = h[:some] @ w_hh.T
+    return sums
+
+
+def rows_before(sizes, reverse):
+    """Of each packed row that of the step before it, in the order in which steps are taken. Where
+    its sequence begins it is one of further rows behind them, a row for each sequence."""
+    rows = np.empty(sum(sizes), np.int64)
+    for now, before in _steps(rows, sizes, reverse):
+        known, n = _count(before), _count(now)
+        rows[now][:known] = range(before.start, before.stop)
+        rows[now][known:] = range(len(rows) + known, len(rows) + n)
+    return rows
+
+
+def _states_before(states, start, sizes, reverse):
+    """Of each row of states that of the step before it, or where it begins: 0 from None."""
+    rows = _rows(states, sizes)
+    at = rows_before(np.diff(step_offsets(states, sizes)), reverse)
+    if start is None:
+        start = np.zeros((at.max(initial=0) + 1, rows.shape[1]), rows.dtype)
+    return np.concatenate([rows, start])[at]
+
+
+@promoting(but=("sizes",))
+def lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, sizes=None):
     """The states h (T, B, H), the last h and c, all c, and the gates i, f, g, o (T, B, 4 H)."""
-    gates = _input_gates(x, w_ih, (b_ih, b_hh), (h0, c0, w_hh))
-    hs, cs = (np.empty((*gates.shape[:2], w_hh.shape[1]), gates.dtype) for _ in range(2))
-    h, c = h0, c0
-    for t, _ in _steps(len(x), reverse):
-        i, f, g, o = np.split(gates[t] if h is None else gates[t] + h @ w_hh.T, 4, axis=-1)
+    gates = _rows(_input_gates(x, w_ih, (b_ih, b_hh), (h0, c0, w_hh)), sizes)
+    hs, cs = (np.empty((len(gates), w_hh.shape[1]), gates.dtype) for _ in range(2))
+    h, c = (_start(state, x, sizes, w_hh.shape[1], gates.dtype) for state in (h0, c0))
+    for now, before in _steps(x, sizes, reverse):
+        n = _count(now)
+        sums = gates[now] + _state_sums(h, h0, w_hh, now, before)
+        i, f, g, o = np.split(sums, 4, axis=-1)
         i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
-        c = i * g if c is None else f * c + i * g
-        h = o * np.tanh(c)
-        hs[t], cs[t], gates[t] = h, c, np.concatenate([i, f, g, o], axis=-1)
-    return hs, h.copy(), c.copy(), cs, gates
+        c[:n] = f * c[:n] + i * g
+        h[:n] = o * np.tanh(c[:n])
+        hs[now], cs[now], gates[now] = h[:n], c[:n], np.concatenate([i, f, g, o], axis=-1)
+    return _like(x, hs, sizes), h, c, _like(x, cs, sizes), _like(x, gates, sizes)
 
 
-@promoting()
-def lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse):
+@promoting(but=("sizes",))
+def lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse, sizes=None):
     """The cotangents of the sums of the gates, of h0 and of c0, from those of hs and the last."""
-    dgates, dh, dc = np.empty_like(gates), gh, gc
-    for t, before in reversed(_steps(len(cs), reverse)):
-        i, f, n, o = np.split(gates[t], 4, axis=-1)
-        c = _before(cs, before, c0)
-        dh, tanh_c = dh + g[t], np.tanh(cs[t])
-        dc = dc + dh * o * (1 - tanh_c * tanh_c)
-        dgates[t] = np.concatenate(
+    steps, before = _steps(cs, sizes, reverse), _states_before(cs, c0, sizes, reverse)
+    gates, g, all_c = _rows(gates, sizes), _rows(g, sizes), _rows(cs, sizes)
+    dgates, dh, dc = np.empty_like(gates), gh.astype(gates.dtype), gc.astype(gates.dtype)
+    for now, _ in reversed(steps):
+        some = slice(0, _count(now))
+        i, f, n, o = np.split(gates[now], 4, axis=-1)
+        d, tanh_c = dh[some] + g[now], np.tanh(all_c[now])
+        dc[some] += d * o * (1 - tanh_c * tanh_c)
+        dgates[now] = np.concatenate(
             [
-                dc * n * i * (1 - i),
-                dc * c * f * (1 - f),
-                dc * i * (1 - n * n),
-                dh * tanh_c * o * (1 - o),
+                dc[some] * n * i * (1 - i),
+                dc[some] * before[now] * f * (1 - f),
+                dc[some] * i * (1 - n * n),
+                d * tanh_c * o * (1 - o),
             ],
             axis=-1,
         )
-        dh, dc = dgates[t] @ w_hh, dc * f
-    return dgates, dh.copy(), dc.copy()
+        dh[some], dc[some] = dgates[now] @ w_hh, dc[some] * f
+    return _like(cs, dgates, sizes), dh, dc
 
 
-def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x):
+def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x, sizes=None):
     """The cotangents of h0, c0, w_ih, w_hh and the bias, and of x if it is asked for, or None."""
-    dgates, dh0, dc0 = lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse)
-    dw_ih = np.tensordot(dgates, x, ((0, 1), (0, 1)))
-    later, before = (dgates[:-1], hs[1:]) if reverse else (dgates[1:], hs[:-1])
-    dw_hh = np.tensordot(later, before, ((0, 1), (0, 1)))
-    if h0 is not None:
-        dw_hh += dgates[-1 if reverse else 0].T @ h0
-    return dh0, dc0, dw_ih, dw_hh, dgates.sum((0, 1)), dgates @ w_ih if of_x else None
+    dgates, dh0, dc0 = lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse, sizes)
+    rows = _rows(dgates, sizes)
+    dw_ih = rows.T @ _rows(x, sizes)
+    before = _states_before(hs, h0, sizes, reverse)
+    if h0 is None:  # the steps from which sequences begin have no part in it
+        going_on = rows_before(np.diff(step_offsets(hs, sizes)), reverse) < len(rows)
+        dw_hh = rows[going_on].T @ before[going_on]
+    else:
+        dw_hh = rows.T @ before
+    return dh0, dc0, dw_ih, dw_hh, rows.sum(0), dgates @ w_ih if of_x else None
 
 
-@promoting()
-def gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse):
+@promoting(but=("sizes",))
+def gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse, sizes=None):
     """The states h (T, B, H), the last one, the gates r, z, n, and n's part from the state."""
-    gates = _input_gates(x, w_ih, (b_ih,), (h0, w_hh, b_hh))
-    hs, inner = (np.empty((*gates.shape[:2], w_hh.shape[1]), gates.dtype) for _ in range(2))
-    h = h0
-    for t, _ in _steps(len(x), reverse):
-        sums = np.zeros_like(gates[t]) if h is None else h @ w_hh.T
+    gates = _rows(_input_gates(x, w_ih, (b_ih,), (h0, w_hh, b_hh)), sizes)
+    hs, inner = (np.empty((len(gates), w_hh.shape[1]), gates.dtype) for _ in range(2))
+    h = _start(h0, x, sizes, w_hh.shape[1], gates.dtype)
+    for now, before in _steps(x, sizes, reverse):
+        some = slice(0, _count(now))
+        sums = _state_sums(h, h0, w_hh, now, before)
         if b_hh is not None:
             sums = sums + b_hh
-        (xr, xz, xn), (hr, hz, hn) = np.split(gates[t], 3, -1), np.split(sums, 3, -1)
+        (xr, xz, xn), (hr, hz, hn) = np.split(gates[now], 3, -1), np.split(sums, 3, -1)
         r, z = sigmoid(xr + hr), sigmoid(xz + hz)
         n = np.tanh(xn + r * hn)
-        h = n + z * ((0 if h is None else h) - n)
-        hs[t], gates[t], inner[t] = h, np.concatenate([r, z, n], axis=-1), hn
-    return hs, h.copy(), gates, inner
+        h[some] = n + z * (h[some] - n)
+        hs[now], gates[now], inner[now] = h[some], np.concatenate([r, z, n], axis=-1), hn
+    return _like(x, hs, sizes), h, _like(x, gates, sizes), _like(x, inner, sizes)
 
 
-@promoting()
-def gru_backward(g, gh, h0, w_hh, hs, gates, inner, reverse):
+@promoting(but=("sizes",))
+def gru_backward(g, gh, h0, w_hh, hs, gates, inner, reverse, sizes=None):
     """The cotangents of the input's sums (r, z, n), of n's part from the state, and of h0."""
-    dgates, dinner, dh = np.empty_like(gates), np.empty_like(inner), gh
-    for t, before in reversed(_steps(len(hs), reverse)):
-        r, z, n = np.split(gates[t], 3, axis=-1)
-        h = _before(hs, before, h0)
-        dh = dh + g[t]
-        dn = dh * (1 - z) * (1 - n * n)
-        dr, dz = dn * inner[t] * r * (1 - r), dh * (h - n) * z * (1 - z)
-        dgates[t], dinner[t] = np.concatenate([dr, dz, dn], axis=-1), dn * r
-        dh = dh * z + np.concatenate([dr, dz, dinner[t]], axis=-1) @ w_hh
-    return dgates, dinner, dh.copy()
+    steps, before = _steps(hs, sizes, reverse), _states_before(hs, h0, sizes, reverse)
+    gates, g, inner = _rows(gates, sizes), _rows(g, sizes), _rows(inner, sizes)
+    dgates, dinner, dh = np.empty_like(gates), np.empty_like(inner), gh.astype(gates.dtype)
+    for now, _ in reversed(steps):
+        some = slice(0, _count(now))
+        r, z, n = np.split(gates[now], 3, axis=-1)
+        d = dh[some] + g[now]
+        dn = d * (1 - z) * (1 - n * n)
+        dr, dz = dn * inner[now] * r * (1 - r), d * (before[now] - n) * z * (1 - z)
+        dgates[now], dinner[now] = np.concatenate([dr, dz, dn], axis=-1), dn * r
+        dh[some] = d * z + np.concatenate([dr, dz, dinner[now]], axis=-1) @ w_hh
+    return _like(hs, dgates, sizes), _like(hs, dinner, sizes), dh
 
 
-@promoting()
-def rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse):
+@promoting(but=("sizes",))
+def rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse, sizes=None):
     """The states h (T, B, H), and the last one."""
-    hs = _input_gates(x, w_ih, (b_ih, b_hh), (h0, w_hh))
-    h = h0
-    for t, _ in _steps(len(x), reverse):
-        h = hs[t] if h is None else hs[t] + h @ w_hh.T
-        hs[t] = h = np.maximum(h, 0) if relu else np.tanh(h)
-    return hs, h.copy()
+    hs = _rows(_input_gates(x, w_ih, (b_ih, b_hh), (h0, w_hh)), sizes)
+    h = _start(h0, x, sizes, w_hh.shape[1], hs.dtype)
+    for now, before in _steps(x, sizes, reverse):
+        sums = hs[now] + _state_sums(h, h0, w_hh, now, before)
+        hs[now] = h[: len(sums)] = np.maximum(sums, 0) if relu else np.tanh(sums)
+    return _like(x, hs, sizes), h
 
 
-@promoting()
-def rnn_backward(g, gh, w_hh, hs, relu, reverse):
+@promoting(but=("sizes",))
+def rnn_backward(g, gh, w_hh, hs, relu, reverse, sizes=None):
     """The cotangents of the sums and of h0."""
-    dsums, dh = np.empty_like(hs), gh
-    for t, _ in reversed(_steps(len(hs), reverse)):
-        h, dh = hs[t], dh + g[t]
-        dsums[t] = np.where(h > 0, dh, 0) if relu else dh * (1 - h * h)
-        dh = dsums[t] @ w_hh
-    return dsums, dh.copy()
+    steps, all_h, g = _steps(hs, sizes, reverse), _rows(hs, sizes), _rows(g, sizes)
+    dsums, dh = np.empty_like(all_h), gh.astype(hs.dtype)
+    for now, _ in reversed(steps):
+        h, some = all_h[now], slice(0, _count(now))
+        d = dh[some] + g[now]
+        dsums[now] = np.where(h > 0, d, 0) if relu else d * (1 - h * h)
+        dh[some] = dsums[now] @ w_hh
+    return _like(hs, dsums, sizes), dh
