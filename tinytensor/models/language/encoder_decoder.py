@@ -51,9 +51,7 @@ class Encoder(nn.Module):
 
     def forward(self, source: np.ndarray, lengths: np.ndarray) -> tuple[Tensor, Parts]:
         x = self.dropout(self.embed(Tensor(source.T)))
-        packed = nn.utils.rnn.pack_padded_sequence(x, np.maximum(lengths, 1), enforce_sorted=False)
-        output, last = self.rnn(packed)
-        read, _ = nn.utils.rnn.pad_packed_sequence(output, total_length=len(x))
+        read, last = self.rnn(x, lengths=lengths)
         return ops.swapaxes(read, 0, 1), tuple(map(self._joined, _parts(last)))
 
     def _joined(self, last: Tensor) -> Tensor:
