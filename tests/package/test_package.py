@@ -127,7 +127,19 @@ print(*sorted(set(sys.modules) - numpys))
     assert not packages & {name for name, home in tt._LATER.items() if home is None}
 
 
-NAMED_LATE = ["data", "func", "generation", "io", "models", "nn", "optim", "scalar", "train", "viz"]
+NAMED_LATE = [
+    "data",
+    "func",
+    "generation",
+    "io",
+    "models",
+    "nn",
+    "optim",
+    "scalar",
+    "text",
+    "train",
+    "viz",
+]
 NAMED_LATE += ["detect_anomaly", "load", "save", "saved_memory"]
 
 
