@@ -44,7 +44,6 @@ cdef class Op:
     )
     cpdef save(self, Node node, tuple args, static, residuals, out)
 
-@cython.locals(variable=Variable)
 cdef raw(argument)
 @cython.locals(version=Version)
 cdef tuple guard(Variable variable, str name)

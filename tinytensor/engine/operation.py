@@ -13,6 +13,11 @@ from .grad_mode import enable_grad, grad_enabled
 from .observers import Observer, observers
 from .plan import Plan
 
+try:
+    import cython
+except ImportError:  # it need not be there when this runs interpreted
+    import typing as cython
+
 is_enabled = grad_enabled.get
 # The positions of a rule's `out`, `needs` and `x_shape` among what a call can save. x is the first
 # argument; the shape of the next one is at SHAPE - 1.
@@ -197,11 +202,12 @@ class Op:
             args = tuple(args[0])
         needing, bit, level = 0, 1, 0  # the arguments that need gradients, as bits
         narrow, foreign, plain = False, False, True  # one is narrow, is of scalars; no variables
+        family = self.family
         for arg in args:
             if arg is None or arg is False:
                 pass
-            elif isinstance(arg, Variable):
-                variable = arg
+            elif type(arg) is family or isinstance(arg, Variable):
+                variable = cython.cast(Variable, arg)
                 if variable.version is not None and variable.version.recorded != variable.as_of:
                     refresh(variable)
                 if variable.level > level:
@@ -378,10 +384,7 @@ def respelled(op: Any, args: Any, kwargs: Any) -> Any:
 
 def raw(argument):
     """The value that the forward function is given for an argument."""
-    if isinstance(argument, Variable):
-        variable = argument
-        return variable.value
-    return argument
+    return cython.cast(Variable, argument).value if isinstance(argument, Variable) else argument
 
 
 def stand_in(variable: Any, family: Any) -> Any:

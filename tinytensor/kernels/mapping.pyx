@@ -218,17 +218,25 @@ cdef int broadcast(binary_job *job, cnp.ndarray a, cnp.ndarray b, cnp.npy_intp *
     return ndim
 
 
+cdef inline int64_t elements(const binary_job *job) noexcept:
+    cdef int64_t product = job.shape[0]
+    cdef int axis
+    for axis in range(1, job.ndim):
+        product *= job.shape[axis]
+    return product
+
+
 cdef object run_binary(binary_job *job, int ndim, cnp.npy_intp *shape):
     """Run a job whose axes and operands are filled in; returns a new array."""
     out = _core.empty_f32(ndim, shape)
-    job.args.stream = _core.is_streamed(cnp.PyArray_SIZE(out))
+    job.args.stream = _core.is_streamed(elements(job))
     run_binary_into(job, out)
     return out
 
 
 cdef void run_binary_into(binary_job *job, cnp.ndarray out) noexcept:
     """Run a job whose axes and operands are filled in; ``out`` is contiguous."""
-    cdef int64_t size = cnp.PyArray_SIZE(out), pieces
+    cdef int64_t size = elements(job), pieces
     cdef int last = job.ndim - 1
     job.args.out = <float *> cnp.PyArray_DATA(out)
     job.args.cols = job.shape[last]
