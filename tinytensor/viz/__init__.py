@@ -4,16 +4,31 @@ Drawing needs matplotlib, which is imported when the first figure is drawn.
 """
 
 from .attribution import feature_maps, grad_cam, integrated_gradients, saliency
-from .plots import plot_alignments, plot_confusion, plot_images, plot_losses, plot_maps
+from .plots import (
+    plot_alignments,
+    plot_confusion,
+    plot_flow,
+    plot_flow_map,
+    plot_images,
+    plot_losses,
+    plot_maps,
+)
+from .recurrence import FlowRecorder, gradient_flow, recurrent_jacobian, spectral_radius
 
 __all__ = [
+    "FlowRecorder",
     "feature_maps",
     "grad_cam",
+    "gradient_flow",
     "integrated_gradients",
     "plot_alignments",
     "plot_confusion",
+    "plot_flow",
+    "plot_flow_map",
     "plot_images",
     "plot_losses",
     "plot_maps",
+    "recurrent_jacobian",
     "saliency",
+    "spectral_radius",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -171,4 +171,59 @@ def plot_alignments(
         axes.set_xticks(range(len(source)), source, rotation=90 if long else 0)
         axes.set_yticks(range(len(target)), target)
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+    return figure
+
+
+def plot_flow(norms: Mapping[str, Any], title: str = "") -> Figure:
+    """Norms of gradients, (T,) by name, against the step t, on a logarithmic scale: what
+    `gradient_flow` gives, of one model or of several. A norm of 0 leaves a gap."""
+    figure = _figure(6, 3.6)
+    axes = figure.subplots()
+    for name, each in norms.items():
+        values = np.asarray(each, np.float64)
+        if values.ndim != 1:
+            raise ShapeError(f"plot_flow: the norms of {name} must be (T,), not {values.shape}")
+        axes.plot(np.where(values > 0, values, np.nan), label=name)
+    axes.set(xlabel="step t", ylabel="‖∂L/∂h_t‖", title=title, yscale="log")
+    if norms:
+        axes.legend(fontsize=8)
+    return figure
+
+
+def plot_flow_map(
+    maps: Mapping[str, Any],
+    steps: Sequence[int] | None = None,
+    decades: float = 8,
+    title: str = "",
+) -> Figure:
+    """Norms of gradients as a model learns, (S, T) by name, side by side: the step t to the right,
+    training downwards, bright where the norm is large, on one logarithmic scale of so many decades
+    below the largest. They are what `FlowRecorder` has: ``recorder.maps``, ``recorder.steps``."""
+    tables = {name: np.asarray(each, np.float64) for name, each in maps.items()}
+    for name, table in tables.items():
+        rows = table.shape[0] if steps is None or table.ndim != 2 else len(steps)
+        if table.ndim != 2 or len(table) != rows:
+            wanted = "(S, T)" if steps is None else f"({len(steps)}, T)"
+            raise ShapeError(f"plot_flow_map: the norms of {name} must be {wanted}: {table.shape}")
+    most = max((table.max(initial=0.0) for table in tables.values()), default=0.0) or 1.0
+    figure = _figure(3 * max(len(tables), 1) + 1.2, 3.6)
+    figure.suptitle(title)
+    plots = figure.subplots(1, max(len(tables), 1), squeeze=False)[0]
+    for axes, (name, table) in zip(plots, tables.items(), strict=False):
+        with np.errstate(divide="ignore"):
+            logs = np.log10(table / most)
+        last = len(table) if steps is None else steps[-1] if len(steps) else 0
+        extent = (0, table.shape[1], max(last, 1), 0)
+        shown = axes.imshow(
+            np.maximum(logs, -decades) + np.log10(most),
+            extent=extent,
+            aspect="auto",
+            cmap="inferno",
+            vmin=np.log10(most) - decades,
+            vmax=np.log10(most),
+        )
+        axes.set(xlabel="step t", title=name)
+    if tables:
+        plots[0].set_ylabel("steps of training")
+        figure.colorbar(shown, ax=list(plots), label="log₁₀ ‖∂L/∂h_t‖")
     return figure
