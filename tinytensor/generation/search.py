@@ -280,8 +280,8 @@ def beam_search(
         logits, state = step(tokens, state)
         scores = rules.log_probabilities(logits, taken)
         # Of the 2 K best continuations K at least do not end: each sequence has one end.
-        best, of_row = _largest(scores, 2 * beams)
-        sums, places = _largest((totals.reshape(-1, 1) + best).reshape(batch, -1), 2 * beams)
+        best, of_row = largest(scores, 2 * beams)
+        sums, places = largest((totals.reshape(-1, 1) + best).reshape(batch, -1), 2 * beams)
         rows = first_rows + places // best.shape[1]
         tokens = np.take_along_axis(of_row.reshape(batch, -1), places, 1)
 
@@ -299,11 +299,11 @@ def beam_search(
             state = _rows(state, index)
 
         # A sum can only fall, so its best score is this one over the largest divisor to come.
-        largest = max(divisors[taken.shape[1] :], default=divisor)
+        most = max(divisors[taken.shape[1] :], default=divisor)
         for source, (known, reached) in enumerate(zip(found, totals[:, 0], strict=True)):
             known.sort(key=lambda hypothesis: -hypothesis.score)
             enough = early_stopping and len(known) >= beams
-            if enough or (len(known) >= n_best and known[n_best - 1].score >= reached / largest):
+            if enough or (len(known) >= n_best and known[n_best - 1].score >= reached / most):
                 totals[source] = -np.inf
 
     for row, total in enumerate(totals.reshape(-1).tolist()):
@@ -313,7 +313,7 @@ def beam_search(
     return [known[:n_best] for known in found]
 
 
-def _largest(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def largest(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The ``count`` largest of each row, largest first, and where they stand: of equal ones the
     first, as argmax has it."""
     count = min(count, x.shape[1])

@@ -2,4 +2,5 @@
 
 from .language import *
 from .summarizing import *
+from .temporal import *
 from .vision import *
