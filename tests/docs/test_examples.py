@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,47 @@ def test_adding_problem(tmp_path, monkeypatch):
     np.testing.assert_allclose(sums, x.prod(-1).sum(0), rtol=1e-6)
     assert x[..., 1].sum(1).min() > 100  # each step is marked as often: 143 times
     assert ((sums - 1) ** 2).mean() == pytest.approx(adding_problem.TASK.baseline(7), rel=0.1)
+
+
+def test_dates(tmp_path):
+    for package in ("babel", "matplotlib"):
+        pytest.importorskip(package)
+    printed = run("dates.py", "--quick", "--out", tmp_path)
+    assert "2,000 dates to train on, in 32 locales" in printed
+    for name in ("unseen days", "Galician", "Norwegian", "Slovak", "Basque"):
+        assert re.search(rf"\n   {name} +[\d.]+% +[\d.]+%\n", printed)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "dates.json",
+        "dates.png",
+        "dates.safetensors",
+    }
+    read = run("dates.py", "9 May 2031", "31.12.68", "--beams", "2", "--out", tmp_path)
+    assert [line[-10:].strip() for line in read.splitlines()] == ["9 May 2031", "31.12.68"]
+
+
+def test_translations(tmp_path):
+    for package in ("matplotlib", "sacrebleu", "sklearn", "tokenizers"):
+        pytest.importorskip(package)
+    words = [(f"Word {i:b}".replace("0", "o").replace("1", "i"), f"Wort {i}") for i in range(160)]
+    for package, pairs in (("django", words[:100]), ("wagtail", words[100:])):
+        with zipfile.ZipFile(tmp_path / f"{package}-1.0-py3-none-any.whl", "w") as wheel:
+            for language in ("de", "fr"):
+                catalogue = "".join(f'msgid "{a}"\nmsgstr "{b}"\n\n' for a, b in pairs)
+                path = f"{package}/locale/{language}/LC_MESSAGES/django.po"
+                wheel.writestr(path, catalogue)
+    folder = ("--data", tmp_path, "--out", tmp_path / "out")
+    printed = run("translate_rnn.py", "--quick", *folder)
+    assert "unseen   60 to de, 60 to fr" in printed
+    for language in ("de", "fr"):
+        found = re.search(rf"another package, {language}:\n((   .*\n)+)", printed)[1]
+        assert re.findall(r"   (.+?)  +[\d.]+   \(", found) == [
+            "the English text",
+            "the most alike",
+            "network, greedy",
+            "network, 4 beams",
+        ]
+    told = run("translate_rnn.py", "--translate", "Save", "Open %s", "--to", "fr", *folder)
+    assert [line[:4] for line in told.splitlines()] == ["fr: ", "fr: "]
 
 
 @pytest.mark.parametrize(
