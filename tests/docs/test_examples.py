@@ -257,3 +257,64 @@ def test_streams_go_on_where_they_ended(monkeypatch):
     x, y = codes[None, :-1], codes[None, 1:]
     at_once = tt.nn.functional.cross_entropy(model(x)[0], y[0]).item() / np.log(2)
     assert bits_of_streams(model, codes, rows=1) == pytest.approx(at_once, rel=1e-5)
+
+
+def test_chatbot(tmp_path):
+    for package in ("matplotlib", "sklearn", "yaml"):
+        pytest.importorskip(package)
+    lines = ["categories: [numbers]", "conversations:"]
+    for n in range(80):
+        lines += [f"- - what comes behind {n}?", f"  - behind {n} comes number {n + 1}"]
+    (tmp_path / "english").mkdir()
+    (tmp_path / "english" / "numbers.yml").write_text("\n".join(lines))
+    (tmp_path / "german").mkdir()
+    (tmp_path / "german" / "other.yml").write_text("conversations:\n- - ja\n  - nein\n")
+    printed = run("chatbot.py", "--quick", "--corpus", tmp_path, "--out", tmp_path / "out")
+    assert "76 pairs to learn from, 4 held out" in printed
+    found = dict(re.findall(r"^  (\S.*?) +([\d.]+)% \(", printed, re.MULTILINE))
+    assert float(found["TF-IDF of words"]) == 100
+    assert (tmp_path / "out" / "chatbot.png").exists()
+    # What was kept answers.
+    kept = ["--load", tmp_path / "out" / "chatbot_quick"]
+    once = run("chatbot.py", *kept, "--prompt", "What comes behind 7?")
+    assert "retrieval:     behind 7 comes number 8\n" in once
+    assert "word by word:  " in once
+
+
+def test_dialogues_of_the_chatbot_are_held_out_by_groups(monkeypatch):
+    for package in ("matplotlib", "sklearn"):
+        pytest.importorskip(package)
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    from chatbot import pairs_of, plain, recalls, split
+
+    from tinytensor.text import Dialogue
+
+    dialogues = [
+        Dialogue(("Hi!", "Hello.", "How are you?")),
+        Dialogue(("hi", "hello")),  # the same as above
+        Dialogue(("Hey", "How are you")),  # shares a text with the first
+        Dialogue(("echo", "Echo!")),
+        *(Dialogue((f"question {n}", f"answer {n}")) for n in range(20)),
+        Dialogue(("question 3", "answer 5")),  # joins two
+    ]
+    pairs = pairs_of(dialogues)
+    assert [pair[:2] for pair in pairs[:3]] == [
+        ("Hi!", "Hello."),
+        ("Hello.", "How are you?"),
+        ("Hey", "How are you"),
+    ]
+    assert len(pairs) == 24
+    assert len({pair.group for pair in pairs}) == 20
+    for seed in range(5):
+        seen, unseen = split(pairs, seed, share=0.5)
+        assert len(unseen) == len({pair.group for pair in unseen}) == 10
+        texts = [{plain(text) for pair in part for text in pair[:2]} for part in (seen, unseen)]
+        assert not texts[0] & texts[1]
+    right = np.eye(60)
+    assert recalls(right, seed=0) == (1, 1)
+    assert recalls(np.zeros((60, 60)), seed=0) == (0, 0)  # ties are no answers
+    # With three better answers among 59 others, of which 49 are drawn.
+    better = right + 2 * sum(np.roll(right, k, axis=1) for k in (1, 2, 3))
+    first, five = recalls(better, seed=0)
+    assert five == 1
+    assert first < 0.02
