@@ -122,6 +122,7 @@ def test_search_and_its_ways():
     assert drawn == model.generate(
         SOURCE, LENGTHS, START, END, 6, temperature=1.0, generator=0, top_k=3
     )
+    assert model.generate(np.empty((0, 3), int), [], START, END, 4, beams=2) == []
     tokens, weights = model.generate(SOURCE, [4, 0, 3], START, END, 4, alignments=True)
     assert weights[1].shape == (len(tokens[1]), 0)
 

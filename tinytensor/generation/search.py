@@ -319,8 +319,8 @@ def largest(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     count = min(count, x.shape[1])
     least = np.partition(x, -count, axis=1)[:, -count, None]
     chosen = x >= least
-    if chosen.sum() == chosen.shape[0] * count:
-        places = np.nonzero(chosen)[1].reshape(-1, count)
+    if np.count_nonzero(chosen) == len(x) * count:
+        places = (np.flatnonzero(chosen) % x.shape[1]).reshape(-1, count)
         places = np.take_along_axis(places, _descending(np.take_along_axis(x, places, 1)), 1)
     else:  # several are the least
         places = _descending(x)[:, :count]

@@ -59,7 +59,7 @@ class Encoder(nn.Module):
         rows, batch, size = last.shape
         directions = 1 + self.rnn.bidirectional
         split = ops.reshape(last, (rows // directions, directions, batch, size))
-        return ops.reshape(ops.swapaxes(split, 1, 2), (-1, batch, directions * size))
+        return ops.reshape(ops.swapaxes(split, 1, 2), (len(split), batch, directions * size))
 
 
 class Decoder(nn.Module):

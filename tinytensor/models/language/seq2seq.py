@@ -111,8 +111,8 @@ class Seq2Seq(nn.Module):
         """The memory of attention (None without it), and the decoder's first states."""
         source = _tokens("source", source)
         batch, steps = source.shape
-        lengths = [steps] * batch if source_lengths is None else source_lengths
-        lengths = integers("Seq2Seq", "source_lengths", lengths)
+        lengths = np.full(batch, steps) if source_lengths is None else np.asarray(source_lengths)
+        lengths = integers("Seq2Seq", "source_lengths", lengths if lengths.size else np.arange(0))
         if lengths.shape != (batch,) or (
             batch and not 0 <= lengths.min() <= lengths.max() <= steps
         ):
