@@ -299,7 +299,7 @@ def main():
     parser.add_argument("--unseen", choices=PACKAGES, default="wagtail")
     parser.add_argument("--hidden", type=int, default=192)
     parser.add_argument("--tokens", type=int, default=2000, help="of the vocabulary (2,000)")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="go on where a run was stopped")
     parser.add_argument("--save", "--load", type=Path, dest="folder", help="default: in --out")
