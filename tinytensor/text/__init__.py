@@ -7,6 +7,7 @@ from ..ops.ways import tells as _tells
 from .batches import Collate, LengthBuckets, padded
 from .catalogues import Catalogue, Message, catalogues, read_catalogue
 from .dialogues import Dialogue, read_dialogues, replies
+from .encoded import Encoded
 from .lines import read_json_lines, read_lines, read_pairs
 from .metrics import (
     Score,
@@ -29,6 +30,7 @@ __all__ = [
     "Characters",
     "Collate",
     "Dialogue",
+    "Encoded",
     "LengthBuckets",
     "Message",
     "RandomWindows",

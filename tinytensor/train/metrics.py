@@ -318,6 +318,89 @@ class Mean(Metric):
         return self._ratio(self.sum, self.total)
 
 
+class Perplexity(Metric):
+    """exp of the mean −log softmax of logits at targets, over all tokens: a language model's.
+
+    Logits have the classes along ``axis``, by default the last: (B, T, V) for targets (B, T).
+    Targets equal to ``ignore_index``, such as padding, do not count.
+
+    >>> round(Perplexity(ignore_index=0)(np.zeros((1, 3, 8)), np.array([[5, 7, 0]])), 6)
+    8.0
+    """
+
+    name = "perplexity"
+    counts = ("loss", "total")
+    loss: float
+    total: int
+
+    def __init__(self, ignore_index: int | None = None, axis: int = -1) -> None:
+        self.ignore_index, self.axis = ignore_index, axis
+        super().__init__()
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        logits, labels = _array(outputs), _array(targets)
+        if logits.ndim:
+            logits = np.moveaxis(logits, self.axis, -1)
+        if logits.shape[:-1] != labels.shape or not logits.ndim:
+            raise ShapeError(f"{self.name}: logits are {logits.shape} and targets {labels.shape}")
+        counted = labels != self.ignore_index
+        logits, labels = logits[counted], labels[counted]
+        if not labels.size:
+            return
+        _check_range(self.name, labels, logits.shape[-1])
+        logits = logits - logits.max(-1, keepdims=True)
+        of_labels = np.take_along_axis(logits, labels[:, None].astype(np.intp), -1)[:, 0]
+        losses = np.log(np.exp(logits).sum(-1)) - of_labels
+        self.loss += float(losses.sum(dtype=np.float64))
+        self.total += labels.size
+
+    def compute(self) -> float:
+        mean = self._ratio(self.loss, self.total)
+        return math.exp(mean) if mean < 709 else math.inf
+
+
+class BitsPerCharacter(Perplexity):
+    """The base-2 logarithm of `Perplexity`: bits per character, where tokens are such."""
+
+    name = "bits_per_character"
+
+    def compute(self) -> float:
+        return self._ratio(self.loss, self.total) / math.log(2)
+
+
+class CharacterErrorRate(Metric):
+    """Edits by characters that make the references of texts, over the references' length.
+
+    Outputs and targets are lists of texts.
+
+    >>> CharacterErrorRate()(["hallo", "welt"], ["hello", "world"])
+    0.4
+    """
+
+    name = "character_error_rate"
+    counts = ("edits", "total")
+    edits: int
+    total: int
+    cut: Callable[[str], Any] = list
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        from ..text.metrics import edits  # late: few trainings are of text
+
+        count, length = edits(self.name, outputs, targets, type(self).cut)
+        self.edits += count
+        self.total += length
+
+    def compute(self) -> float:
+        return self._ratio(self.edits, self.total)
+
+
+class WordErrorRate(CharacterErrorRate):
+    """As `CharacterErrorRate`, by words: what white space is between."""
+
+    name = "word_error_rate"
+    cut = str.split
+
+
 NAMED: dict[str, Callable[[], Metric]] = {
     "accuracy": Accuracy,
     "top5": TopK,
@@ -325,6 +408,10 @@ NAMED: dict[str, Callable[[], Metric]] = {
     "precision": Precision,
     "recall": Recall,
     "confusion": Confusion,
+    "perplexity": Perplexity,
+    "bits_per_character": BitsPerCharacter,
+    "character_error_rate": CharacterErrorRate,
+    "word_error_rate": WordErrorRate,
 }
 
 
