@@ -131,13 +131,13 @@ def test_lengths_that_do_not_fit():
     layer, x = nn.LSTM(3, 4), tt.zeros((5, 2, 3))
     packed = nn.utils.rnn.pack_padded_sequence(x, [5, 2])
     for lengths, error, message in (
-        ([5], tt.ShapeError, r"LSTM: needs a length for each of 2 sequences: lengths are \(1,\)"),
-        ([6, 2], ValueError, r"LSTM: lengths must be in 0 … 5, not \[6, 2\]"),
-        ([-1, 2], ValueError, r"LSTM: lengths must be in 0 … 5, not \[-1, 2\]"),
+        ([5], tt.ShapeError, r"LSTM: lengths must have the shape \(2,\), one for each .* \(1,\)"),
+        ([6, 2], ValueError, r"LSTM: lengths must be from 0 to 5, .* from 2 to 6"),
+        ([-1, 2], ValueError, r"LSTM: lengths must be from 0 to 5, .* from -1 to 2"),
         ([1.0, 2.0], tt.DtypeError, r"LSTM: lengths must be integers, but is float64"),
         (tt.tensor([1.0, 2.0]), tt.DtypeError, r"LSTM: lengths must be integers"),
         ([True, False], tt.DtypeError, r"LSTM: lengths must be integers, but is bool"),
-        (3, tt.ShapeError, r"LSTM: needs a length for each of 2 sequences"),
+        (3, tt.ShapeError, r"LSTM: lengths must have the shape \(2,\)"),
     ):
         with pytest.raises(error, match="^" + message):
             layer(x, lengths=lengths)
@@ -232,3 +232,233 @@ def test_a_step_hook_without_gradients():
         layer(tt.ones((2, 1, 3)))
     assert [s.t for s in told] == [0, 1]
     handle.remove()
+
+
+# --- The recurrence by steps ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["tanh", "relu", "lstm", "gru"])
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=str)
+def test_steps_are_the_kernels(kind, lengths):
+    """Values, and derivatives of the first and second order."""
+    layer = KINDS[kind](3, 4, 2, bidirectional=True).to("float64")
+    x = tt.tensor(normal(5, 4, 3), dtype="float64", requires_grad=True)
+    state = start(layer, 4)
+
+    def derivatives():
+        output, last = layer(x, state, lengths)
+        loss = (output**2).sum() + sum((part**3).sum() for part in parts(last))
+        inputs = [x, *parts(state), *layer.parameters()]
+        found = tt.grad(loss, inputs, create_graph=True)
+        second = tt.grad(sum((g**2).sum() for g in found), inputs)
+        return [output, *parts(last), *found, *second]
+
+    wanted = derivatives()
+    layer.has_kernel = False
+    equal(derivatives(), wanted)
+
+
+@pytest.mark.parametrize("lengths", [None, [2, 0]], ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_third_derivatives_of_layers(kind, lengths):
+    """Along random directions of everything that a layer takes."""
+    layer = KINDS[kind](2, 3, bidirectional=True).to("float64")
+    x, state = normal(3, 2, 2, seed=1), start(layer, 2)
+    along = [normal(*p.shape, seed=i) for i, p in enumerate((tt.tensor(x), *parts(state)))]
+    names = {k: normal(*p.shape, seed=9) for k, p in layer.named_parameters()}
+
+    def function(s):
+        moved = [v + s[0] * d for v, d in zip((x, *parts(state)), along, strict=True)]
+        own = {k: p.detach() + s[1] * names[k] for k, p in layer.named_parameters()}
+        first = tuple(moved[1:]) if len(moved) > 2 else moved[1]
+        output, last = tt.func.functional_call(layer, own, (moved[0], first, lengths))
+        return (output, *parts(last))
+
+    tt.func.check_grad(function, np.array([0.1, 0.2]), order=3, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_third_derivatives_of_cells(kind):
+    cell = CELLS[kind](2, 3).to("float64")
+    x, h, c = normal(2, 2), *normal(2, 2, 3)
+    state = (h, c) if len(cell.state_names) > 1 else (h,)
+    names = {k: normal(*p.shape, seed=9) for k, p in cell.named_parameters()}
+
+    def function(s):
+        moved = [tt.tensor(v, dtype="float64") + s[0] * v * v for v in (x, *state)]
+        own = {k: p.detach() + s[1] * names[k] for k, p in cell.named_parameters()}
+        first = tuple(moved[1:]) if len(moved) > 2 else moved[1]
+        return tt.func.functional_call(cell, own, (moved[0], first))
+
+    tt.func.check_grad(function, np.array([0.1, 0.2]), order=3, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "peephole"])
+def test_ten_thousand_steps(kind):
+    layer = KINDS[kind](1, 2)
+    x = tt.tensor(normal(10_000, 1, 1), requires_grad=True)
+    with tt.saved_memory() as saved:
+        output, _ = layer(x)
+    assert saved.total < 10_000 * 4 * 40  # a few numbers a step: x, sums of gates, states
+    output.mean().backward()
+    assert np.isfinite(x.grad.numpy()).all()
+    assert x.grad.numpy()[:10].any()
+
+
+def test_a_layer_of_many_lanes_by_steps():
+    layer = nn.PeepholeLSTM(2, 3)
+    x = tt.tensor(normal(4, 5, 2, 2))
+    mapped, _ = tt.func.vmap(lambda x: layer(x, lengths=[3, 5]))(x)
+    for lane, whole in zip(x, mapped, strict=True):
+        np.testing.assert_allclose(whole.numpy(), layer(lane, lengths=[3, 5])[0].numpy(), atol=1e-6)
+
+
+# --- Settings beyond PyTorch's ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lengths", [None, [4, 6, 5]], ids=str)
+def test_variational_dropout_drops_the_same_at_each_step(lengths):
+    tt.manual_seed(0)
+    layer = nn.GRU(30, 4, input_dropout=0.5)
+    seen = []
+    layer._kernel = lambda x, *rest: seen.append(x) or nn.GRU._kernel(layer, x, *rest)
+    layer(tt.ones((6, 3, 30)), lengths=lengths)
+    (x,) = seen
+    if lengths is None:
+        masks = x.numpy()
+    else:
+        assert x.shape == (15, 30)
+        masks = np.stack([x.numpy()[3 * t : 3 * t + 3] for t in range(4)])
+        np.testing.assert_array_equal(x.numpy()[12:14], masks[0][:2])  # of 6 and 5 steps
+    assert set(masks.ravel().tolist()) == {0.0, 2.0}
+    assert (masks == masks[0]).all()
+    assert (masks[0, 0] != masks[0, 1]).any()
+    layer.eval()
+    layer(tt.ones((6, 3, 30)), lengths=lengths)
+    assert (seen[1].numpy() == 1).all()
+
+
+def test_variational_dropout_between_layers():
+    tt.manual_seed(0)
+    layer = nn.RNN(2, 20, 2, dropout=0.5, variational=True)
+    seen = []
+    layer._kernel = lambda x, *rest: seen.append(x) or nn.RNN._kernel(layer, x, *rest)
+    layer(tt.ones((6, 3, 2)))
+    dropped = seen[1].numpy() == 0
+    assert (dropped == dropped[0]).all()
+    assert 5 < dropped[0].sum() < 55
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_recurrent_dropout(kind):
+    """Of everything: no state reaches the weights."""
+    layer = KINDS[kind](3, 4, recurrent_dropout=1.0)
+    x = tt.tensor(normal(5, 2, 3))
+    output, _ = layer(x)
+    for name, parameter in layer.named_parameters():
+        if name.startswith("weight_hh"):
+            tt.nn.init.zeros_(parameter)
+    layer.eval()
+    np.testing.assert_allclose(output.numpy(), layer(x)[0].numpy(), atol=1e-6)
+    tt.manual_seed(0)
+    half = KINDS[kind](3, 50, recurrent_dropout=0.5)
+    x = tt.ones((2, 1, 3))
+    assert (half(x)[0].numpy() != half(x)[0].numpy()).any()
+    half.eval()
+    assert (half(x)[0].numpy() == half(x)[0].numpy()).all()
+
+
+def test_zoneout():
+    x = tt.tensor(normal(4, 2, 3))
+    state = tuple(tt.tensor(s) for s in normal(2, 1, 2, 60))
+    frozen = nn.LSTM(3, 60, zoneout=1.0)
+    for mode in (True, False):
+        frozen.train(mode)
+        output, last = frozen(x, state)
+        np.testing.assert_allclose(output.numpy(), np.tile(state[0].numpy(), (4, 1, 1)), atol=1e-6)
+        equal(last, state)
+    tt.manual_seed(0)
+    layer = nn.LSTM(3, 60, zoneout=(0.25, 0.0))
+    output, _ = layer(x, state)
+    before = np.concatenate([state[0].numpy(), output.numpy()[:-1]])
+    assert 0.18 < (output.numpy() == before).mean() < 0.32
+    layer.eval()
+    h, c = state[0][0], state[1][0]
+    cell = nn.LSTMCell(3, 60)
+    cell.load_state_dict({k.removesuffix("_l0"): v for k, v in layer.state_dict().items()})
+    for x_t, out in zip(x, layer(x, state)[0], strict=True):
+        new, c = cell(x_t, (h, c))
+        h = 0.25 * h + 0.75 * new
+        np.testing.assert_allclose(out.numpy(), h.numpy(), atol=1e-5)
+
+
+def test_settings_are_shown_and_checked():
+    layer = nn.MGU(2, 3, zoneout=0.1, recurrent_dropout=0.25, forget_bias=1.0)
+    assert repr(layer) == "MGU(2, 3, recurrent_dropout=0.25, forget_bias=1.0, zoneout=0.1)"
+    assert "zoneout=(0.1, 0.2)" in repr(nn.LSTM(2, 3, zoneout=(0.1, 0.2)))
+    for call, message in (
+        (lambda: nn.GRU(2, 3, zoneout=(0.1, 0.2)), r"GRU: zoneout is a probability, or one for ea"),
+        (lambda: nn.GRU(2, 3, zoneout=1.5), "GRU: zoneout must be from 0 to 1"),
+        (lambda: nn.LSTM(2, 3, input_dropout=-1), "LSTM: input_dropout must be from 0 to 1"),
+        (lambda: nn.LSTM(2, 3, recurrent_dropout=2), "LSTM: recurrent_dropout must be from 0"),
+        (lambda: nn.GRU(2, 3, forget_bias=1.0), "GRU: forget_bias is for a forget gate"),
+        (lambda: nn.LSTM(2, 3, bias=False, forget_bias=1.0), "LSTM: forget_bias needs bias=True"),
+        (lambda: nn.init.irnn_(nn.RNN(2, 3)), "irnn_: needs an RNN with nonlinearity='relu'"),
+        (lambda: nn.init.forget_bias_(nn.GRU(2, 3)), "forget_bias_: needs a layer with a forget"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    with pytest.raises(TypeError, match=r"orthogonal_recurrent_: needs a recurrent layer or cell"):
+        nn.init.orthogonal_recurrent_(nn.Linear(2, 3))
+
+
+# --- Starts -----------------------------------------------------------------------------------
+
+
+def test_starts():
+    for make in (nn.LSTM, nn.PeepholeLSTM, nn.LayerNormLSTM, nn.LSTMCell):
+        layer = make(2, 3, forget_bias=2.0)
+        state = {k.removesuffix("_l0"): v.numpy() for k, v in layer.state_dict().items()}
+        assert (state["bias_ih"][3:6] == 2).all()
+        assert not state["bias_hh"][3:6].any()
+        assert state["bias_ih"][:3].any()
+    assert (nn.MGU(2, 3, forget_bias=1.0).bias_ih_l0.numpy()[:3] == 1).all()
+
+    rnn = nn.init.irnn_(nn.RNN(2, 3, 2, nonlinearity="relu"), scale=0.5)
+    for number in range(2):
+        weights = rnn._weights(number, 0)
+        np.testing.assert_array_equal(weights["weight_hh"].numpy(), 0.5 * np.eye(3))
+        assert 0 < abs(weights["weight_ih"].numpy()).max() < 0.01
+        assert not weights["bias_ih"].numpy().any()
+    assert nn.init.irnn_(nn.RNNCell(2, 3, nonlinearity="relu")).weight_hh.numpy()[1, 1] == 1
+
+    lstm = nn.init.orthogonal_recurrent_(nn.LSTM(2, 5, bidirectional=True), gain=2.0)
+    for name, parameter in lstm.named_parameters():
+        for block in np.split(parameter.numpy(), 4):
+            if name.startswith("weight_hh"):
+                np.testing.assert_allclose(block @ block.T, 4 * np.eye(5), atol=1e-5)
+
+    layer_norm = nn.LayerNormLSTM(2, 3)
+    assert (layer_norm.gain_c_l0.numpy() == 1).all()
+    assert not layer_norm.shift_c_l0.numpy().any()
+
+
+# --- Truncated backpropagation -------------------------------------------------------------------
+
+
+def test_truncated_windows_carry_a_state():
+    layer = nn.LSTM(3, 4, batch_first=True).to("float64")
+    x = tt.tensor(normal(2, 7, 3), dtype="float64")
+    lengths = np.array([7, 2])
+    windows = [*nn.utils.rnn.truncated(layer, x, 3, lengths=lengths)]
+    assert [w.steps for w in windows] == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    output, last = layer(x, lengths=lengths)
+    equal([tt.concat([w.output for w in windows], 1), *windows[-1].state], [output, *last])
+    (again,) = nn.utils.rnn.truncated(layer, x[:, 6:], 5, state=windows[1].state)
+    equal([again.output[:1]], [output[:1, 6:]])
+    (grad,) = tt.grad(windows[1].output.sum(), [layer.weight_ih_l0])
+    state = tuple(part.detach() for part in windows[0].state)
+    alone, _ = layer(x[:, 3:6], state, lengths=[3, 0])
+    equal([grad], tt.grad(alone.sum(), [layer.weight_ih_l0]))
+    with pytest.raises(tt.ShapeError, match=r"truncated: steps must be at least 1"):
+        nn.utils.rnn.truncated(layer, x, 0)

@@ -14,7 +14,8 @@ from .. import ops
 from ..engine.hooks import RemovableHandle
 from ..errors import ShapeError, a_kind_of
 from ..ops.annotations import Nonlinearity
-from ..ops.checks import fits_memory, integers, number, whole
+from ..ops.checks import fits_memory, number, whole
+from ..ops.packing import Packing, lengths_of, packed_rows, packing, padded_rows
 from ..tensors.creation import zeros_like
 from ..tensors.tensor import Tensor
 from . import functional as F
@@ -34,7 +35,7 @@ from .recurrent_kinds import (
     check_nonlinearity,
 )
 from .recurrent_steps import scan
-from .utils.rnn import PackedSequence, Packing, packing, pad_packed_sequence
+from .utils.rnn import PackedSequence
 
 __all__ = [
     "GRU",
@@ -334,7 +335,15 @@ class RNNBase(Recurrence):
             initial = initial and tuple(ops.expand_dims(part, 1) for part in initial)
         elif self.batch_first:
             input = ops.swapaxes(input, 0, 1)
-        x, final = self._run_layers(input, initial, self._checked_lengths(lengths, input))
+        steps, batch = input.shape[:2]
+        if lengths is not None:
+            lengths = lengths_of(type(self).__name__, lengths, steps, batch)
+        if lengths is None or (lengths == steps).all():
+            x, final = self._run_layers(input, initial, None)
+        else:
+            found = packing(lengths)
+            x, final = self._run_rows(packed_rows(input, found.rows), initial, found)
+            x = padded_rows(x, found.rows, (steps, batch))
         if not batched:
             return ops.squeeze(x, 1), tuple(ops.squeeze(part, 1) for part in final)
         return (ops.swapaxes(x, 0, 1) if self.batch_first else x), final
@@ -348,21 +357,35 @@ class RNNBase(Recurrence):
                 f"{type(self).__name__}: needs packed data (rows, {self.input_size}):"
                 f" it is {data.shape}"
             )
-        self._check_initial(initial, (int(batch_sizes[0]),), data)
-        if initial is not None and order is not None:
+        batch = int(batch_sizes[0])
+        self._check_initial(initial, (batch,), data)
+        order, back = (np.arange(batch) if places is None else places for places in (order, back))
+        found = Packing(batch_sizes, None, order, back)
+        x, final = self._run_rows(data, initial, found)
+        return PackedSequence(x, *input[1:]), final
+
+    def _run_rows(self, x: Tensor, initial: State | None, found: Packing) -> tuple[Tensor, State]:
+        """The same of packed rows (Σ lengths, I), whose states are in the order of the sequences.
+        Those without a step keep their states."""
+        order: Any = found.order
+        batch, with_steps = len(order), int(found.sizes.max(initial=0))
+        rows = self.num_layers * (1 + self.bidirectional)
+        resting: State = ()
+        if initial is None and with_steps < batch:
+            initial = tuple(_zeros(x, rows, batch, size) for size in self._state_sizes())
+        if initial is not None:
             initial = tuple(ops.take(part, order, 1) for part in initial)
-        padded, lengths = pad_packed_sequence(PackedSequence(data, batch_sizes))
-        x, final = self._run_layers(padded, initial, self._checked_lengths(lengths, padded))
-        rows = ops.reshape(x, (-1, x.shape[2]))
-        rows = ops.take(rows, packing(lengths, len(batch_sizes)).rows, 0)
-        if back is not None:
-            final = tuple(ops.take(part, back, 1) for part in final)
-        return PackedSequence(rows, batch_sizes, order, back), final
+            resting = tuple(part[:, with_steps:] for part in initial)
+            initial = tuple(part[:, :with_steps] for part in initial)
+        x, final = self._run_layers(x, initial, found)
+        if with_steps < batch:
+            final = tuple(ops.concat(both, 1) for both in zip(final, resting, strict=True))
+        return x, tuple(ops.take(part, found.back, 1) for part in final)
 
     def _run_layers(
-        self, x: Tensor, initial: State | None, lengths: np.ndarray | None
+        self, x: Tensor, initial: State | None, found: Packing | None
     ) -> tuple[Tensor, State]:
-        """All layers and directions over x (T, B, I)."""
+        """All layers and directions over x (T, B, I), or over packed rows."""
         directions = 1 + self.bidirectional
         starts: list[State | None] = [None] * (self.num_layers * directions)
         if initial is not None:
@@ -370,59 +393,56 @@ class RNNBase(Recurrence):
         lasts = []
         for layer in range(self.num_layers):
             if self.training:
-                x = self._dropped(x, layer)
+                x = self._dropped(x, layer, found)
             outputs = []
             for direction in range(directions):
                 start = starts[layer * directions + direction]
-                output, *last = self._run_direction(x, start, layer, direction, lengths)
+                output, *last = self._run_direction(x, start, layer, direction, found)
                 outputs.append(output)
                 lasts.append(last)
             x = outputs[0] if directions == 1 else ops.concat(outputs, -1)
         return x, tuple(ops.stack(parts) for parts in zip(*lasts, strict=True))
 
-    def _dropped(self, x: Tensor, layer: int) -> Tensor:
+    def _dropped(self, x: Tensor, layer: int, found: Packing | None) -> Tensor:
         """The input of a layer, in training."""
         p = self.dropout if layer else self.input_dropout
         if not p:
             return x
         if layer and not self.variational:
             return F.dropout(x, p)
-        return x * ops.dropout(_ones(x[0], x.shape[2]), p)
+        if found is None:
+            return x * ops.dropout(_ones(x[0], x.shape[2]), p)
+        of_rows = np.concatenate([np.arange(size) for size in found.sizes] or [found.sizes])
+        return x * ops.take(
+            ops.dropout(_ones(x[: found.sizes[:1].sum()], x.shape[1]), p), of_rows, 0
+        )
 
     def _run_direction(
-        self, x: Tensor, start: State | None, layer: int, direction: int, lengths: Any
+        self, x: Tensor, start: State | None, layer: int, direction: int, found: Packing | None
     ) -> State:
-        """The outputs (T, B, H) of one layer in one direction, and its last state."""
+        """The outputs (T, B, H), or packed rows (Σ lengths, H), of one layer in one direction, and
+        its last state."""
         w = self._weights(layer, direction)
         by_steps = (
             self.proj_size
             or any(self.zoneout)
             or (self.training and self.recurrent_dropout)
             or self._step_hooks
-            or lengths is not None
         )
+        reverse, sizes = bool(direction), None if found is None else found.sizes
         if self.has_kernel and not by_steps:
-            return self._kernel(x, start, w, bool(direction), lengths)
-        steps, batch = x.shape[:2]
-        packed = None if lengths is None else packing(lengths, steps)
-        rows = ops.reshape(x, (steps * batch, x.shape[2]))
-        if packed is None:
-            sizes = np.full(steps, batch)
-        else:
-            rows, sizes = ops.take(rows, packed.rows, 0), packed.sizes
+            return self._kernel(x, start, w, reverse, sizes)
+        lead = x.shape[:-1]
+        if sizes is None:
+            sizes, x = np.full(lead[0], lead[1]), ops.reshape(x, (lead[0] * lead[1], x.shape[2]))
+        batch = int(sizes.max(initial=0))
         if start is None:
             start = tuple(_zeros(x, batch, size) for size in self._state_sizes())
-        elif packed is not None:
-            start = tuple(ops.take(part, packed.order, 0) for part in start)
         seen = None
         if self._step_hooks:
-            seen = partial(self._tell, layer, direction, batch, packed)
-        (hs, *_), last = self._scanned(rows, start, w, sizes, bool(direction), seen)
-        if packed is None:
-            return ops.reshape(hs, (steps, batch, hs.shape[1])), *last
-        hs = ops.concat([hs, _zeros(x, 1, hs.shape[1])])
-        back = np.argsort(packed.order)
-        return ops.take(hs, packed.places, 0), *(ops.take(part, back, 0) for part in last)
+            seen = partial(self._tell, layer, direction, None if found is None else found.order)
+        (hs, *_), last = self._scanned(x, start, w, sizes, reverse, seen)
+        return ops.reshape(hs, (*lead, hs.shape[1])), *last
 
     def _scanned(
         self, rows: Tensor, start: State, w: Weights, sizes: Any, reverse: bool, seen: Any
@@ -452,13 +472,13 @@ class RNNBase(Recurrence):
                 new = tuple(ops.where(keep == 0, old, part) for keep, old, part in each)
             elif zones:
                 parts = zip(zones, before, new, strict=True)
-                new = tuple(part + p * (old - part) for p, old, part in parts)
+                new = tuple((1 - p) * part + p * old for p, old, part in parts)
             return new
 
         return scan(step, xs, start, weights, sizes, reverse, seen)
 
     def _tell(
-        self, layer: int, direction: int, batch: int, packed: Packing | None, t: int, state: State
+        self, layer: int, direction: int, order: np.ndarray | None, t: int, state: State
     ) -> State:
         """Tell the step hooks of a state, and put it behind a gate that tells of its gradient."""
         hooks = [*(self._step_hooks or {}).values()]
@@ -466,11 +486,11 @@ class RNNBase(Recurrence):
 
         def whole(part: Tensor) -> Tensor:
             """The rows of all sequences, in their own order; zeros for those without this step."""
-            part = part.detach()
-            if packed is None:
+            part, size = part.detach(), part.shape[0]
+            if order is None:
                 return part
-            rows, size = np.full(batch, len(part)), part.shape[0]
-            rows[packed.order[:size]] = np.arange(size)
+            rows = np.full(len(order), size)
+            rows[order[:size]] = np.arange(size)
             return ops.take(ops.concat([part, _zeros(part, 1, part.shape[1])]), rows, 0)
 
         seen: Any = (*map(whole, state), *missing)
@@ -514,22 +534,6 @@ class RNNBase(Recurrence):
                     f"{kind}: the initial {name} must be {wanted} for an input of {input.shape}:"
                     f" it is {part.shape}"
                 )
-
-    def _checked_lengths(self, lengths: Any, x: Tensor) -> np.ndarray | None:
-        """The lengths of the sequences of x (T, B, I), or None if all have T steps."""
-        if lengths is None:
-            return None
-        kind, (steps, batch) = type(self).__name__, x.shape[:2]
-        if not np.size(lengths):
-            lengths = np.zeros(np.shape(lengths), np.int64)
-        sizes = integers(kind, "lengths", lengths)
-        if sizes.shape != (batch,):
-            raise ShapeError(
-                f"{kind}: needs a length for each of {batch} sequences: lengths are {sizes.shape}"
-            )
-        if sizes.size and (sizes.min() < 0 or sizes.max() > steps):
-            raise ValueError(f"{kind}: lengths must be in 0 … {steps}, not {sizes.tolist()}")
-        return None if (sizes == steps).all() else sizes
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import ops
@@ -31,10 +31,23 @@ class Recurrence(Module):
     ``_next``. Where there is a kernel of whole sequences, ``_kernel`` calls it.
     """
 
-    gates: int
+    gate_names: str  # a letter each
+    # The same gates in the order of other libraries: "keras", "onnx".
+    other_orders: Mapping[str, str] = {}
+    biases_add = True  # in all gates, so that one bias would do
     state_names: tuple[str, ...] = ("h",)
-    forget_gate: int | None = None  # its place among the gates
+    has_peepholes = False
     has_kernel = False
+
+    @property
+    def gates(self) -> int:
+        """How many gates are stacked in the rows of the weights."""
+        return len(self.gate_names)
+
+    @property
+    def forget_gate(self) -> int | None:
+        """The place of the forget gate among the gates, if there is one."""
+        return self.gate_names.index("f") if "f" in self.gate_names else None
 
     def _further_shapes(self, hidden: int) -> Shapes:
         """Of the parameters beyond the weights, biases and projection that every kind has."""
@@ -55,9 +68,10 @@ class Recurrence(Module):
         raise NotImplementedError
 
     def _kernel(
-        self, x: Tensor, state: State | None, w: Weights, reverse: bool, lengths: Any
+        self, x: Tensor, state: State | None, w: Weights, reverse: bool, sizes: Any
     ) -> State:
-        """The outputs (T, B, H) of a sequence x (T, B, I) from a state (None: 0), and the last."""
+        """The outputs (T, B, H) of x (T, B, I) from a state (None: 0), and the last one; or those
+        of packed rows, of which ``sizes`` (T,) are of each step."""
         raise NotImplementedError
 
 
@@ -67,7 +81,8 @@ def _gate_weights(w: Weights) -> tuple[Any, Any, Any, Any]:
 
 
 class Elman(Recurrence):
-    gates = 1
+    gate_names = "h"
+    other_orders = {"keras": "h", "onnx": "h"}
     has_kernel = True
     nonlinearity: Nonlinearity
 
@@ -75,30 +90,32 @@ class Elman(Recurrence):
         return (NONLINEARITIES[self.nonlinearity](sums + F.linear(h, *weights)),)
 
     def _kernel(
-        self, x: Tensor, state: State | None, w: Weights, reverse: bool, lengths: Any
+        self, x: Tensor, state: State | None, w: Weights, reverse: bool, sizes: Any
     ) -> State:
         h0 = None if state is None else state[0]
-        return ops.rnn(x, h0, *_gate_weights(w), self.nonlinearity, reverse)
+        return ops.rnn(x, h0, *_gate_weights(w), self.nonlinearity, reverse, None, sizes)
 
 
 class LongShortTerm(Recurrence):
-    gates = 4
+    gate_names = "ifgo"
+    other_orders = {"keras": "ifgo", "onnx": "iofg"}
     state_names = ("h", "c")
-    forget_gate = 1
     has_kernel = True
 
     def _next(self, sums: Tensor, h: Tensor, state: State, weights: State) -> State:
         return ops.lstm_cell(sums + F.linear(h, *weights), state[1])
 
     def _kernel(
-        self, x: Tensor, state: State | None, w: Weights, reverse: bool, lengths: Any
+        self, x: Tensor, state: State | None, w: Weights, reverse: bool, sizes: Any
     ) -> State:
         h0, c0 = state or (None, None)
-        return ops.lstm(x, h0, c0, *_gate_weights(w), reverse)
+        return ops.lstm(x, h0, c0, *_gate_weights(w), reverse, None, sizes)
 
 
 class Gated(Recurrence):
-    gates = 3
+    gate_names = "rzn"
+    other_orders = {"keras": "zrn", "onnx": "zrn"}
+    biases_add = False
     has_kernel = True
 
     def _input_sums(self, x: Tensor, w: Weights) -> Tensor:
@@ -111,15 +128,14 @@ class Gated(Recurrence):
         return (ops.gru_cell(sums, F.linear(h, *weights), state[0]),)
 
     def _kernel(
-        self, x: Tensor, state: State | None, w: Weights, reverse: bool, lengths: Any
+        self, x: Tensor, state: State | None, w: Weights, reverse: bool, sizes: Any
     ) -> State:
         h0 = None if state is None else state[0]
-        return ops.gru(x, h0, *_gate_weights(w), reverse)
+        return ops.gru(x, h0, *_gate_weights(w), reverse, None, sizes)
 
 
 class MinimalGated(Recurrence):
-    gates = 2
-    forget_gate = 0
+    gate_names = "fn"
 
     def _step_weights(self, w: Weights) -> State:
         return ops.split(w["weight_hh"], 2)
@@ -132,6 +148,8 @@ class MinimalGated(Recurrence):
 
 
 class Peephole(LongShortTerm):
+    other_orders = {"onnx": "iofg"}
+    has_peepholes = True
     has_kernel = False
 
     def _further_shapes(self, hidden: int) -> Shapes:
@@ -149,6 +167,7 @@ class Peephole(LongShortTerm):
 
 
 class LayerNormed(LongShortTerm):
+    other_orders = {}
     has_kernel = False
     eps = 1e-5
 

@@ -4,7 +4,7 @@ that are computed, batch norm folded away."""
 import typing as _typing
 
 from ...ops.ways import tells as _tells
-from . import parametrizations, parametrize, rnn
+from . import parametrizations, parametrize, rnn, rnn_weights
 from .before_forward import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 from .clip import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from .fusion import (
@@ -35,6 +35,7 @@ __all__ = [
     "remove_spectral_norm",
     "remove_weight_norm",
     "rnn",
+    "rnn_weights",
     "skip_init",
     "spectral_norm",
     "vector_to_parameters",

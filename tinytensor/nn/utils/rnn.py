@@ -1,24 +1,29 @@
-"""Sequences of different lengths in one array: packed without padding, and padded."""
+"""Sequences of different lengths in one array, packed without padding, and padded; long ones in
+windows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from ... import ops
 from ...errors import ShapeError
-from ...ops.checks import integers
+from ...func.gradients import stop_gradient
+from ...ops.checks import integers, whole
+from ...ops.packing import packed_rows, packing
 from ...ops.shape import pad_constant
 from ...tensors.tensor import Tensor
 
 __all__ = [
     "PackedSequence",
+    "Window",
     "pack_padded_sequence",
     "pack_sequence",
     "pad_packed_sequence",
     "pad_sequence",
+    "truncated",
     "unpack_sequence",
     "unpad_sequence",
 ]
@@ -36,25 +41,6 @@ class PackedSequence(NamedTuple):
     batch_sizes: np.ndarray
     sorted_indices: np.ndarray | None = None
     unsorted_indices: np.ndarray | None = None
-
-
-class Packing(NamedTuple):
-    """How the steps of padded sequences (T, B) lie without their padding, the longest first."""
-
-    rows: np.ndarray  # of all T · B, in the order of :class:`PackedSequence`
-    order: np.ndarray  # which sequence is the longest, and so on
-    sizes: np.ndarray  # how many sequences have a step 0, 1, … T - 1
-    places: np.ndarray  # (T, B): where each step went; behind all others, if it is padding
-
-
-def packing(lengths: np.ndarray, steps: int) -> Packing:
-    """The packing of sequences of these lengths (B,), which are at most ``steps``."""
-    order = np.argsort(-lengths, kind="stable")
-    present = np.arange(steps)[:, None] < lengths[order]
-    rows = (np.arange(steps)[:, None] * len(lengths) + order)[present]
-    places = np.full((steps, len(lengths)), len(rows))
-    places.reshape(-1)[rows] = np.arange(len(rows))
-    return Packing(rows, order, present.sum(1), places)
 
 
 def pack_padded_sequence(
@@ -89,11 +75,10 @@ def pack_padded_sequence(
             "pack_padded_sequence: lengths must not grow, or enforce_sorted be False: they are"
             f" {lengths}"
         )
-    rows, order, batch_sizes, _ = packing(sizes, sizes.max())
-    data = ops.take(ops.reshape(x, (steps * batch, *x.shape[2:])), rows, 0)
-    return PackedSequence(
-        data, batch_sizes, *((None, None) if enforce_sorted else (order, np.argsort(order)))
-    )
+    found = packing(sizes)
+    data = packed_rows(x, found.rows)
+    places = (None, None) if enforce_sorted else (found.order, found.back)
+    return PackedSequence(data, found.sizes, *places)
 
 
 def pad_packed_sequence(
@@ -204,3 +189,62 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """The sequences that :func:`pack_sequence` was given."""
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
+
+
+class Window(NamedTuple):
+    """What :func:`truncated` gives: the output of some steps, the state behind them, and which
+    steps these are, as a slice."""
+
+    output: Any
+    state: Any
+    steps: slice
+
+
+def truncated(
+    model: Callable[..., Any],
+    input: Tensor,
+    steps: int,
+    state: Any = None,
+    lengths: Any = None,
+    batch_first: bool | None = None,
+) -> Iterator[Window]:
+    """Backpropagation through time, truncated: a :class:`Window` for every ``steps`` steps of
+    ``input`` (T, B, …), or (B, T, …), the last one maybe shorter, with the state carried on.
+
+    ``model`` is called with a window and the state (None at first, unless ``state`` is given), and
+    gives an output and the next state: a tensor, or a tree of them. Each window begins with that
+    state as a constant, so that its graph ends there: take the loss of a window, its gradients and
+    a step of the optimizer before the next. The state of the last window may be given to the next
+    call, for what comes behind. ``batch_first`` is that of ``model``, if it has one, otherwise
+    False. With ``lengths`` (B,) the model gets those of the window. (Williams and Peng 1990,
+    with k₁ = k₂ = ``steps``.)
+
+    >>> import tinytensor as tt
+    >>> rnn, x = tt.nn.GRU(2, 3), tt.ones((5, 1, 2))
+    >>> for output, state, steps in tt.nn.utils.rnn.truncated(rnn, x, 2):
+    ...     (output**2).mean().backward()
+    ...     print(steps, output.shape, state.shape)
+    slice(0, 2, None) (2, 1, 3) (1, 1, 3)
+    slice(2, 4, None) (2, 1, 3) (1, 1, 3)
+    slice(4, 5, None) (1, 1, 3) (1, 1, 3)
+    """
+    whole("truncated", 1, steps=steps)
+    if batch_first is None:
+        batch_first = getattr(model, "batch_first", False)
+    axis = int(batch_first and input.ndim > 2)
+    if input.ndim <= axis:
+        raise ShapeError(f"truncated: needs an axis of steps: input is {input.shape}")
+    rest = None if lengths is None else integers("truncated", "lengths", lengths)
+    return _windows(model, input, steps, state, rest, axis)
+
+
+def _windows(
+    model: Callable[..., Any], input: Tensor, size: int, state: Any, rest: Any, axis: int
+) -> Iterator[Window]:
+    total = input.shape[axis]
+    for first in range(0, total, size):
+        steps = slice(first, min(first + size, total))
+        further = {} if rest is None else {"lengths": np.clip(rest - first, 0, steps.stop - first)}
+        part = input[(slice(None),) * axis + (steps,)]
+        output, state = model(part, None if state is None else stop_gradient(state), **further)
+        yield Window(output, state, steps)
