@@ -1,16 +1,16 @@
 """An LSTM learns to write Python from the sources of the standard library that runs it.
 
     python examples/char_rnn.py                   # trains, judges itself, writes a sample
-    python examples/char_rnn.py --carry           # each batch goes on where the last one ended
+    python examples/char_rnn.py --carry           # windows go on where others ended
     python examples/char_rnn.py --beside-torch    # and the same model in PyTorch, step by step
 
 With --beside-torch both learn from the same weights, on the same batches, with the same settings,
 each in a process of its own; they take turns, so that what disturbs one step disturbs the other.
-Truncated backpropagation (Williams and Peng 1990) is what --carry does: the state is handed on
-from batch to batch, the gradient is not.
+--carry is truncated backpropagation (Williams and Peng 1990): 16 windows follow each other in the
+text, and the state is handed on from one to the next, but no gradient goes back.
 """
 
-from argparse import BooleanOptionalAction
+from itertools import islice
 
 import numpy as np
 from language import (
@@ -26,6 +26,7 @@ from language import (
 from learner import Learner
 
 import tinytensor as tt
+from tinytensor.data import RandomWindows
 from tinytensor.models import CharRNN
 from tinytensor.train import bits_per_character, next_token_loss
 
@@ -36,46 +37,49 @@ COLOURS = ("tab:orange", "black")
 
 
 class Streams:
-    """Batches of consecutive windows: row i of each goes on where row i of the last one ended.
+    """Batches of windows, each where the one before ended; after ``count`` windows, from elsewhere.
 
-    The text is cut into ``batch_size`` streams; at their end they begin anew.
+    A batch is (x, y), each (batch_size, length), int64, as `RandomWindows` has them.
     """
 
-    def __init__(self, codes, length, batch_size, steps):
-        size = (len(codes) - 1) // batch_size
-        self.x = codes[: size * batch_size].reshape(batch_size, size).astype(np.int64)
-        self.y = codes[1 : size * batch_size + 1].reshape(batch_size, size).astype(np.int64)
-        self.length, self.steps, self.place = length, steps, 0
+    def __init__(self, codes, length, batch_size, steps, count, generator):
+        self.random = RandomWindows(
+            codes, length * count, batch_size, -(-steps // count), generator
+        )
+        self.length, self.steps, self.count = length, steps, count
 
     def __len__(self):
         return self.steps
 
     def __iter__(self):
-        for _ in range(self.steps):
-            if self.place + self.length > self.x.shape[1]:
-                self.place = 0
-            part = slice(self.place, self.place + self.length)
-            self.place += self.length
-            yield tt.tensor(self.x[:, part]), tt.tensor(self.y[:, part])
+        starts = range(0, self.length * self.count, self.length)
+        parts = (
+            (x[:, start : start + self.length], y[:, start : start + self.length])
+            for x, y in self.random
+            for start in starts
+        )
+        return islice(parts, self.steps)
 
 
 class Carried:
-    """A forward pass for `fit` that starts with the state after the batch before."""
+    """A forward pass for `fit` that starts with the state after the batch before, without its
+    gradient, and every ``count`` batches with an empty one."""
 
-    def __init__(self):
-        self.state = None
+    def __init__(self, count):
+        self.count, self.seen, self.state = count, 0, None
 
     def __call__(self, model, batch):
         x, y = batch
-        logits, state = model.run(x, self.state if model.training else None)
-        if model.training:
-            self.state = tuple(part.detach() for part in state)
+        logits, state = model.run(x, self.state if self.seen % self.count else None)
+        self.seen, self.state = self.seen + 1, tuple(part.detach() for part in state)
         return logits, y
 
 
 def bits_of_streams(model, codes, rows=64):
     """Bits for a character of ``rows`` streams of the text, each read from its start to its end."""
-    [(x, y)] = Streams(codes, (len(codes) - 1) // rows, rows, 1)
+    size = (len(codes) - 1) // rows
+    ends = codes[: rows * size + 1].astype(np.int64)
+    x, y = (tt.tensor(part.reshape(rows, size)) for part in (ends[:-1], ends[1:]))
     total, state, piece = 0.0, None, 256
     with tt.no_grad():
         for start in range(0, x.shape[1], piece):
@@ -152,7 +156,13 @@ def draw_both(found, path):
 def main():
     parser = options(__doc__, steps=1500)
     parser.add_argument(
-        "--carry", action=BooleanOptionalAction, help="carry the state to the next batch"
+        "--carry",
+        nargs="?",
+        type=int,
+        const=16,
+        default=0,
+        metavar="WINDOWS",
+        help="of so many windows (16) each goes on where the one before ended, with its state",
     )
     parser.add_argument("--beside-torch", action="store_true", help="train in PyTorch, too")
     arguments = parser.parse_args()
@@ -162,7 +172,8 @@ def main():
     if arguments.carry:
 
         def batches(steps):
-            return Streams(corpus.train, LENGTH, BATCH_SIZE, steps)
+            how = (arguments.carry, arguments.seed)
+            return Streams(corpus.train, LENGTH, BATCH_SIZE, steps, *how)
 
     if arguments.beside_torch:
         weights = {name: value.numpy() for name, value in model.state_dict().items()}
@@ -173,7 +184,7 @@ def main():
             model.load_state_dict({key: tt.tensor(value) for key, value in weights.items()})
             judge(name, model, corpus, arguments.quick)
     else:
-        forward = Carried() if arguments.carry else None
+        forward = Carried(arguments.carry) if arguments.carry else None
         steps, quick = arguments.steps, arguments.quick
         learn_to_write_code(model, corpus, batches, LR, steps, forward=forward, quick=quick)
         judge("tinytensor", model, corpus, quick)

@@ -45,7 +45,7 @@ def char_rnn(framework, vocabulary, embedding=64, hidden=256, layers=2):
 class Learner:
     """A process in which a framework, "tinytensor" or "torch", trains from given weights.
 
-    ``carry``: each batch goes on with the LSTM's state after the one before, without gradient.
+    ``carry``: so many batches go on with the LSTM's state after the one before, without gradient.
     """
 
     def __init__(self, framework, weights, threads=None, **settings):
@@ -92,13 +92,14 @@ def learn(framework, questions, answers):
     model = char_rnn(framework, len(weights["head.bias"]))
     model.load_state_dict({name: framework.tensor(value) for name, value in weights.items()})
     optimizer, schedule = adamw(framework, model.parameters(), settings["lr"], settings["steps"])
-    state = None
+    state, carry, seen = None, settings["carry"], 0
     answer("ready")
     while (question := ask()) != "weights":
         x, y = map(framework.tensor, question)
         start = time.perf_counter()
         logits, state = model.run(x, state)
-        state = tuple(part.detach() for part in state) if settings["carry"] else None
+        seen += 1
+        state = tuple(part.detach() for part in state) if carry and seen % carry else None
         loss = framework.nn.functional.cross_entropy(logits.flatten(0, 1), y.flatten())
         optimizer.zero_grad()
         loss.backward()
