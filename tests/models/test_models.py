@@ -98,6 +98,9 @@ def test_draw_follows_the_probabilities():
     np.testing.assert_allclose(share, [0.5, 0.3, 0.15, 0.05], atol=0.015)
     share = np.bincount(draw(logits, 1.0, 2, rng), minlength=4) / 20_000
     np.testing.assert_allclose(share, [5 / 8, 3 / 8, 0, 0], atol=0.015)
+    share = np.bincount(draw(logits, 1.0, None, rng, top_p=0.75), minlength=4) / 20_000
+    np.testing.assert_allclose(share, [5 / 8, 3 / 8, 0, 0], atol=0.015)
+    assert not draw(logits[:9], 1.0, 3, rng, top_p=0.45).any()
     share = np.bincount(draw(logits, 0.5, None, rng), minlength=4) / 20_000
     np.testing.assert_allclose(share, np.array([25, 9, 2.25, 0.25]) / 36.5, atol=0.015)
 
@@ -112,6 +115,8 @@ def test_bad_arguments():
         GPT(TINY).generate([[1]], 1, temperature=-1)
     with pytest.raises(ValueError, match="top_k"):
         GPT(TINY).generate([[1]], 1, top_k=0)
+    with pytest.raises(ValueError, match="top_p"):
+        GPT(TINY).generate([[1]], 1, top_p=0.0)
 
 
 def test_residual_projections_start_smaller():

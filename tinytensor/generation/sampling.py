@@ -24,6 +24,7 @@ def generate(
     temperature: float = 1.0,
     top_k: int | None = None,
     generator: np.random.Generator | int | None = None,
+    top_p: float | None = None,
 ) -> np.ndarray:
     """``tokens`` (B, T) continued by ``count`` drawn ones: (B, T + count), int64.
 
@@ -36,17 +37,23 @@ def generate(
     with evaluating(model):
         for _ in range(count):
             logits, state = step(tokens, state)
-            new = draw(logits.numpy()[:, -1], temperature, top_k, generator)
+            new = draw(logits.numpy()[:, -1], temperature, top_k, generator, top_p)
             tokens = np.concatenate([tokens, new[:, None]], axis=1)
     return tokens
 
 
 def draw(
-    logits: np.ndarray, temperature: float, top_k: int | None, generator: np.random.Generator
+    logits: np.ndarray,
+    temperature: float,
+    top_k: int | None,
+    generator: np.random.Generator,
+    top_p: float | None = None,
 ) -> np.ndarray:
     """One token for each row of logits (B, V), with probabilities softmax(logits / temperature).
 
-    Only the ``top_k`` largest take part, if it is given; temperature 0 takes the largest. → (B,).
+    Temperature 0 takes the largest. Only the ``top_k`` largest take part, if it is given, and of
+    those only the fewest, the likeliest first, that have together a probability of at least
+    ``top_p`` (Holtzman et al. 2020, "The curious case of neural text degeneration"). → (B,).
 
     >>> draw(np.array([[0.0, 3.0, 1.0]]), 0.0, None, np.random.default_rng(0))
     array([1])
@@ -55,11 +62,22 @@ def draw(
         raise ValueError(f"temperature must be at least 0, not {temperature}")
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k must be at least 1, not {top_k}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p must be above 0 and at most 1, not {top_p}")
     if temperature == 0:
         return logits.argmax(1)
     scores = logits.astype(np.float64) / temperature
     if top_k is not None and top_k < scores.shape[1]:
         smallest = np.partition(scores, -top_k, axis=1)[:, -top_k, None]
         scores = np.where(scores < smallest, -np.inf, scores)
+    if top_p is not None:
+        order = np.argsort(-scores, axis=1, kind="stable")
+        sorted_ = np.take_along_axis(scores, order, 1)
+        with np.errstate(invalid="ignore"):  # a row of −∞ alone stays one
+            chances = np.exp(sorted_ - sorted_[:, :1])
+        chances /= chances.sum(1, keepdims=True)
+        # Out goes what stands behind enough of the others.
+        sorted_[chances.cumsum(1) - chances >= top_p] = -np.inf
+        np.put_along_axis(scores, order, sorted_, 1)
     # The largest of score + Gumbel noise is a draw from the softmax of the scores.
     return (scores + generator.gumbel(size=scores.shape)).argmax(1)

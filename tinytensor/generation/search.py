@@ -171,14 +171,15 @@ def sample(
     no_repeat_ngram: int = 0,
     temperature: float = 1.0,
     top_k: int | None = None,
+    top_p: float | None = None,
     generator: np.random.Generator | int | None = None,
 ) -> list[Hypothesis]:
-    """Tokens drawn from the softmax of the logits / ``temperature``, among the ``top_k`` likeliest;
-    otherwise as :func:`greedy`. Log-probabilities are those at temperature 1."""
+    """Tokens drawn from the softmax of the logits / ``temperature``, by :func:`draw` with ``top_k``
+    and ``top_p``; otherwise as :func:`greedy`. Log-probabilities are those at temperature 1."""
     rng = seeded(generator)
     return _one_a_source(
         "sample", step, state, start, end, max_length, (min_length, suppress, no_repeat_ngram),
-        lambda scores: draw(scores, temperature, top_k, rng),
+        lambda scores: draw(scores, temperature, top_k, rng, top_p),
     )  # fmt: skip
 
 

@@ -50,12 +50,13 @@ class CharRNN(nn.Module):
         temperature: float = 1.0,
         top_k: int | None = None,
         generator: np.random.Generator | int | None = None,
+        top_p: float | None = None,
     ) -> np.ndarray:
         """``tokens`` (B, T) continued by ``count`` drawn ones: (B, T + count), int64. Each is
         drawn from the softmax of its logits / ``temperature`` (0: the likeliest), among the
-        ``top_k`` likeliest."""
+        ``top_k`` likeliest, and the likeliest that have ``top_p`` of the probability."""
 
         def step(tokens: np.ndarray, state: State | None) -> tuple[Tensor, State]:
             return self.run(Tensor(tokens if state is None else tokens[:, -1:]), state)
 
-        return generate(self, step, tokens, count, temperature, top_k, generator)
+        return generate(self, step, tokens, count, temperature, top_k, generator, top_p)

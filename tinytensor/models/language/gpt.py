@@ -138,14 +138,16 @@ class GPT(nn.Module):
         temperature: float = 1.0,
         top_k: int | None = None,
         generator: np.random.Generator | int | None = None,
+        top_p: float | None = None,
     ) -> np.ndarray:
         """``tokens`` (B, T) continued by ``count`` drawn ones: (B, T + count), int64.
 
         Each is drawn from the softmax of its logits / ``temperature`` (0: the likeliest), among
-        the ``top_k`` likeliest. The model sees at most the last ``block_size`` tokens.
+        the ``top_k`` likeliest, and the likeliest that have ``top_p`` of the probability. The model
+        sees at most the last ``block_size`` tokens.
         """
 
         def step(tokens: np.ndarray, state: None) -> tuple[Tensor, None]:
             return self(Tensor(tokens[:, -self.config.block_size :])), None
 
-        return generate(self, step, tokens, count, temperature, top_k, generator)
+        return generate(self, step, tokens, count, temperature, top_k, generator, top_p)
