@@ -177,6 +177,10 @@ def test_charsets(charset):
     po = f'{HEADER.format(charset)}msgid "x"\nmsgstr "{word}"'
     assert text.read_catalogue(po.encode(charset)).get("x").string == word
     assert text.read_catalogue(compiled(po.encode(charset))).get("x").string == word
+    commented = "# msgid of all\n" + po.replace('msgstr "C', 'msgstr ""\n"A: b\\n"\n"C')
+    assert text.read_catalogue(commented.encode(charset)).get("x").string == word
+    together = po.replace('"C', '"A: b\\nC')
+    assert text.read_catalogue(together.encode(charset)).get("x").string == word
     numbers = "".join(f"\\{byte:o}" for byte in word.encode(charset))
     escaped = po.replace(word, numbers + "\\x41\\a")
     assert text.read_catalogue(escaped.encode()).get("x").string == word + "A\a"

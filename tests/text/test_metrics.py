@@ -59,6 +59,8 @@ def test_error_rates():
             text.word_error_rate(*arguments)
     with pytest.raises(TypeError, match="an int is neither text"):
         text.edit_distance(1, "a")
+    with pytest.raises(TypeError, match="edit_distance: items must be texts or numbers"):
+        text.edit_distance([[1]], [[2]])
 
 
 def test_bleu():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections import Counter
 
 import numpy as np
@@ -46,7 +47,12 @@ def test_bad_vocabularies_and_numbers():
     ):
         with pytest.raises(error, match=r"Vocabulary\.decode"):
             vocabulary.decode(numbers)
-    for tokens, error in ((["a", "a"], ValueError), (["<pad>"], ValueError), ([1], TypeError)):
+    for tokens, error in (
+        (["a", "a"], ValueError),
+        (["<pad>"], ValueError),
+        ([1], TypeError),
+        (1, TypeError),
+    ):
         with pytest.raises(error, match="Vocabulary: "):
             text.Vocabulary(tokens)
     for arguments, error in (
@@ -74,6 +80,7 @@ def test_tokenisers_are_written_and_read(tokeniser, tmp_path):
     tokeniser.save(tmp_path / "tokens.json")
     again = type(tokeniser).load(tmp_path / "tokens.json")
     assert again.vocabulary == tokeniser.vocabulary
+    assert pickle.loads(pickle.dumps(tokeniser)).encode(TEXTS[0]) == tokeniser.encode(TEXTS[0])
     for content in TEXTS:
         assert again.encode(content) == tokeniser.encode(content)
     vocabulary = tokeniser.vocabulary
@@ -93,6 +100,18 @@ def test_damaged_files_of_tokenisers(content, tmp_path):
     for load in (text.Vocabulary.load, text.Characters.load, text.Words.load, text.Subwords.load):
         with pytest.raises(ValueError, match=r"load: .*damaged\.json"):
             load(path)
+
+
+def test_bad_texts():
+    vocabulary = text.Vocabulary("ab")
+    for tokens in (1, [["a"]]):
+        with pytest.raises(TypeError, match=r"Vocabulary\.encode: tokens must be a list of texts"):
+            vocabulary.encode(tokens)
+    for of in (text.Characters.of, text.Words.of, text.Subwords.train):
+        with pytest.raises(TypeError, match="texts are an int, not a list"):
+            of(1)
+        with pytest.raises(TypeError, match="text is an int, not a str"):
+            of([1])
 
 
 def test_damaged_states():
@@ -168,6 +187,7 @@ def test_subwords(kind, tmp_path):
     assert tokens.decode(numbers) == "lower cats, new cat"
     assert tokens.eos not in tokens.encode("<eos>")
     assert tokens.encode_batch(["low", "new"]) == [tokens.encode("low"), tokens.encode("new")]
+    assert pickle.loads(pickle.dumps(tokens)).encode("<eos> x") == tokens.encode("<eos> x")
     tokens.save(tmp_path / "tokenizer.json")
     again = text.Subwords.load(tmp_path / "tokenizer.json")
     assert again.encode("Lower cats") == tokens.encode("Lower cats")

@@ -24,6 +24,8 @@ UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 class Vocabulary:
     """Numbers for characters. Number 0 is the unknown character, which stands for all others.
 
+    `tinytensor.text.Vocabulary` is of tokens of any kind.
+
     >>> vocabulary = Vocabulary("abc")
     >>> vocabulary.encode("cab?")
     array([3, 1, 2, 0], dtype=uint8)

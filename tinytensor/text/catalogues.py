@@ -22,6 +22,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
@@ -217,6 +218,7 @@ _CONTENT_TYPE = re.compile(
     rb'^[ \t]*(?:msgstr[ \t]*)?"(?:[^"\n]*\\n)?Content-Type:[^"\n]*?charset=([^\s"\\;]+)',
     re.IGNORECASE | re.MULTILINE,
 )
+_MSGID = re.compile(rb"^[ \t]*msgid[ \t\r\n]*\"", re.MULTILINE)
 _STRING = re.compile(r'[ \t]*"([^"\\]*(?:\\.[^"\\]*)*)"')
 _KEYWORD = re.compile(
     r"(msgctxt|msgid_plural|msgid|msgstr|domain)(?:[ \t]*\[[ \t]*(\d{1,9})[ \t]*\])?"
@@ -234,8 +236,9 @@ class _PO:
     def __init__(self, content: bytes, name: str) -> None:
         self.name = name
         content = content.removeprefix(b"\xef\xbb\xbf")
-        header_ends = content.find(b"msgid", content.find(b"msgid") + 5)
-        self.charset = _charset(_CONTENT_TYPE.search(content[:header_ends]), name)
+        begins = [match.start() for match in islice(_MSGID.finditer(content), 2)]
+        header = content[: begins[1]] if len(begins) > 1 else content
+        self.charset = _charset(_CONTENT_TYPE.search(header), name)
         self.text = decoded(content, self.charset, "read_catalogue", name)
         self.messages: list[Message] = []
         self.header: dict[str, str] | None = None

@@ -139,8 +139,11 @@ def edit_distance(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
     if not b:
         return len(a)
     places: dict[Hashable, int] = {}
-    for i, item in enumerate(a):
-        places[item] = places.get(item, 0) | 1 << i
+    try:
+        for i, item in enumerate(a):
+            places[item] = places.get(item, 0) | 1 << i
+    except TypeError as error:
+        raise TypeError(f"edit_distance: items must be texts or numbers: {error}") from None
     last = 1 << len(a) - 1
     full = 2 * last - 1
     # Bit i: the table's column grows (up) or falls (down) from row i to row i + 1.

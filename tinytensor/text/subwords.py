@@ -10,7 +10,7 @@ from ..data.samplers import check_count
 from ..errors import a_kind_of
 from ..io.files import read_file, replaced
 from .extras import needed
-from .tokenisers import Tokeniser
+from .tokenisers import Tokeniser, several
 from .vocabulary import SPECIALS, Path
 
 KINDS = ("bpe", "unigram", "wordpiece")
@@ -53,8 +53,9 @@ class Subwords(Tokeniser):
             raise TypeError(
                 f"Subwords: backend is {a_kind_of(backend)}, not a tokenizers.Tokenizer"
             )
-        self.backend = backend
+        self.backend, self.specials_in_text = backend, specials_in_text
         backend.encode_special_tokens = not specials_in_text
+        self._size = 1 + max(backend.get_vocab().values(), default=-1)
         backend.no_padding()
         backend.no_truncation()
         for name, token in zip(SPECIALS, (pad, unknown, bos, eos), strict=True):
@@ -127,9 +128,7 @@ class Subwords(Tokeniser):
             steps.append(tk.normalizers.Lowercase())
         if steps:
             backend.normalizer = tk.normalizers.Sequence(steps)
-        if isinstance(texts, str):
-            texts = [texts]
-        backend.train_from_iterator(_checked(texts), trainer)
+        backend.train_from_iterator(_checked(several(texts, "Subwords.train")), trainer)
         return cls(backend, pad=pad, unknown=unknown, bos=bos, eos=eos)
 
     @classmethod
@@ -148,8 +147,13 @@ class Subwords(Tokeniser):
         with replaced(path, "Subwords.save") as file:
             file.write(self.backend.to_str().encode())
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.backend.encode_special_tokens = not self.specials_in_text  # no part of its state
+
     def __len__(self) -> int:
-        return int(self.backend.get_vocab_size())
+        """1 + the largest number: some files leave out numbers in between."""
+        return self._size
 
     def __repr__(self) -> str:
         return f"Subwords of {len(self)} tokens"
@@ -169,7 +173,7 @@ class Subwords(Tokeniser):
     def _of_text(self, numbers: list[int]) -> list[int]:
         """Numbers without special ones: to a model of unigrams these are pieces like others."""
         specials = {self.pad, self.bos, self.eos} - {None}
-        if self.backend.encode_special_tokens and not specials.isdisjoint(numbers):
+        if not self.specials_in_text and not specials.isdisjoint(numbers):
             left = [] if self.unknown is None else [self.unknown]
             return [n for number in numbers for n in ([number], left)[number in specials]]
         return numbers

@@ -16,6 +16,15 @@ from .vocabulary import Path, Vocabulary, read_json, whole_numbers, write_json
 FORMS = (None, "NFC", "NFD", "NFKC", "NFKD")
 
 
+def several(texts: Any, caller: str) -> Iterable[str]:
+    """The texts of a list of them, or of one alone."""
+    if isinstance(texts, str):
+        return [texts]
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"{caller}: texts are {a_kind_of(texts)}, not a list of them")
+    return texts
+
+
 class Tokeniser:
     """Text as numbers, and back: what all tokenisers have.
 
@@ -95,10 +104,8 @@ class _OfVocabulary(Tokeniser):
     ) -> Any:
         """The tokeniser of the tokens of ``texts``, as `Vocabulary.of` chooses them."""
         cutting = cls(Vocabulary(), **options)
-        if isinstance(texts, str):
-            texts = [texts]
         vocabulary = Vocabulary.of(
-            map(cutting.split, texts),
+            map(cutting.split, several(texts, f"{cls.__name__}.of")),
             min_frequency,
             max_size,
             pad=pad,

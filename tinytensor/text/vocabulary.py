@@ -52,6 +52,8 @@ class Vocabulary:
         bos: str | None = "<bos>",
         eos: str | None = "<eos>",
     ) -> None:
+        if not isinstance(tokens, Iterable):
+            raise TypeError(f"Vocabulary: tokens are {a_kind_of(tokens)}, not a list of texts")
         specials = dict(zip(SPECIALS, (pad, unknown, bos, eos), strict=True))
         self.specials = {name: token for name, token in specials.items() if token is not None}
         self.tokens = (*self.specials.values(), *tokens)
@@ -135,6 +137,8 @@ class Vocabulary:
         except KeyError as error:
             what = f"Vocabulary.encode: {error.args[0]!r} is not there, and no token is unknown"
             raise KeyError(what) from None
+        except TypeError as error:  # no sequence, or of what cannot be a key
+            raise TypeError(f"Vocabulary.encode: tokens must be a list of texts: {error}") from None
 
     def decode(self, numbers: Any, skip: bool = False) -> list[str]:
         """The tokens of numbers; with ``skip`` without padding, begin and end.
