@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
@@ -84,22 +84,6 @@ class Settings(TypedDict, total=False):
     forget_bias: float | None
 
 
-def _shapes(
-    kind: Recurrence, inputs: int, hidden: int, bias: bool, projected: int = 0
-) -> dict[str, tuple[int, ...]]:
-    """The parameters of one layer in one direction, or of a cell."""
-    rows = kind.gates * hidden
-    shapes: dict[str, tuple[int, ...]] = {
-        "weight_ih": (rows, inputs),
-        "weight_hh": (rows, projected or hidden),
-    }
-    if bias:
-        shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
-    if projected:
-        shapes["weight_hr"] = (projected, hidden)
-    return shapes | kind._further_shapes(hidden)
-
-
 def _draw(name: str, parameter: Tensor, hidden: int) -> None:
     """The start of a parameter: uniform in ±1/√H, but that a gain is 1 and a shift 0."""
     if name.startswith(("gain", "shift")):
@@ -129,7 +113,7 @@ def _state_of(kind: Recurrence, hx: Any) -> State | None:
     if (
         not isinstance(parts, tuple | list)
         or len(parts) != len(names)
-        or not all(isinstance(part, Tensor) for part in parts)
+        or not all(isinstance(part, Tensor | np.ndarray) for part in parts)
     ):
         wanted = "a tensor h" if len(names) == 1 else f"a pair of tensors ({', '.join(names)})"
         raise TypeError(
@@ -172,7 +156,6 @@ class RNNBase(Recurrence):
 
     _dtype_of = "weight_ih_l0"
     # Of older pickles, which do not say:
-    proj_size: int = 0
     variational: bool = False
     input_dropout: float = 0.0
     recurrent_dropout: float = 0.0
@@ -237,7 +220,7 @@ class RNNBase(Recurrence):
         fits_memory(type(self).__name__, (num_layers, directions, rows, hidden_size), np.float32)
         for layer in range(num_layers):
             size = input_size if layer == 0 else directions * self._output_size
-            shapes = _shapes(self, size, hidden_size, bias, proj_size)
+            shapes = self._shapes(size)
             for direction in range(directions):
                 end = self._suffix(layer, direction)
                 for name, shape in shapes.items():
@@ -273,10 +256,6 @@ class RNNBase(Recurrence):
             _draw(name, parameter, self.hidden_size)
         if self.forget_bias is not None:
             init.forget_bias_(self, self.forget_bias)
-
-    @cached_property
-    def _names(self) -> tuple[str, ...]:
-        return tuple(_shapes(self, 1, 1, self.bias, self.proj_size))
 
     def _weights(self, layer: int, direction: int) -> Weights:
         end = self._suffix(layer, direction)
@@ -721,9 +700,10 @@ class RNNCellBase(Recurrence):
         self.hidden_size = hidden_size
         self.bias = bias
         self.forget_bias = _forget_bias(self, bias, forget_bias)
-        self._names = tuple(_shapes(self, 1, 1, bias))
-        for name, shape in _shapes(self, input_size, hidden_size, True).items():
-            setattr(self, name, Parameter(init.empty(*shape)) if name in self._names else None)
+        for name, shape in self._shapes(input_size).items():
+            setattr(self, name, Parameter(init.empty(*shape)))
+        if not bias:
+            self.bias_ih = self.bias_hh = None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

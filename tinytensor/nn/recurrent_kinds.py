@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from .. import ops
@@ -48,6 +49,27 @@ class Recurrence(Module):
     def forget_gate(self) -> int | None:
         """The place of the forget gate among the gates, if there is one."""
         return self.gate_names.index("f") if "f" in self.gate_names else None
+
+    bias: bool
+    hidden_size: int
+    proj_size: int = 0
+
+    def _shapes(self, inputs: int) -> Shapes:
+        """The parameters of one layer in one direction, or of a cell."""
+        rows, hidden = self.gates * self.hidden_size, self.hidden_size
+        shapes: Shapes = {
+            "weight_ih": (rows, inputs),
+            "weight_hh": (rows, self.proj_size or hidden),
+        }
+        if self.bias:
+            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+        if self.proj_size:
+            shapes["weight_hr"] = (self.proj_size, hidden)
+        return shapes | self._further_shapes(hidden)
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(self._shapes(0))
 
     def _further_shapes(self, hidden: int) -> Shapes:
         """Of the parameters beyond the weights, biases and projection that every kind has."""
