@@ -138,7 +138,7 @@ def test_bad_input():
     x = outputs(0)
     for call, message in (
         (lambda f: f(x[0]), "log_probs must be .steps, batch, classes"),
-        (lambda f: f(x, [5, 5]), "lengths must be 3 integers from 0 to 5"),
+        (lambda f: f(x, [5, 5]), r"lengths must have the shape \(3,\)"),
         (lambda f: f(x, [6, 5, 1]), "from 0 to 5"),
         (lambda f: f(x, [1.0, 5, 1]), "lengths must be integers"),
         (lambda f: f(x, blank=3), "of 3 classes none is 3"),

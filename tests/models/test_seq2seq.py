@@ -141,7 +141,7 @@ def test_bad_input():
     for call, message in (
         (lambda: model(SOURCE[0], None, TARGET), "source must be .batch, steps"),
         (lambda: model(SOURCE / 2, None, TARGET), "source must be integers"),
-        (lambda: model(SOURCE, [4, 2], TARGET), "source_lengths must be 3 integers"),
+        (lambda: model(SOURCE, [4, 2], TARGET), r"lengths must have the shape \(3,\)"),
         (lambda: model(SOURCE, [5, 2, 1], TARGET), "from 0 to 4"),
         (lambda: model(SOURCE, None, TARGET[:2]), "target_in must be .3, steps"),
         (lambda: model(SOURCE, None, TARGET[:, :0]), "target_in must be"),
@@ -153,3 +153,12 @@ def test_bad_input():
     ):
         with pytest.raises((ValueError, TypeError), match=message):
             call()
+
+
+def test_16_bit_models_are_searched_in_32_bits():
+    model = made().to(tt.float32)
+    wanted = model.search(SOURCE, LENGTHS, START, END, 6, beams=3)
+    for dtype in (tt.float16, tt.bfloat16):
+        found = model.to(dtype).search(SOURCE, LENGTHS, START, END, 6, beams=3)
+        for (one,), (other,) in zip(found, wanted, strict=True):
+            assert one.score == pytest.approx(other.score, rel=0.02)

@@ -93,9 +93,13 @@ def test_bad_input():
         (lambda: attention(query[..., :2], keys), tt.ShapeError, r"query must be \(3, 3\) or \(3,"),
         (lambda: attention(query[:2], keys), tt.ShapeError, r"but is \(2, 2, 3\)"),
         (lambda: attention(query, keys[0]), tt.ShapeError, r"keys must be \(batch, steps, 4\)"),
-        (lambda: attention(query, keys, [1, 2]), tt.ShapeError, "lengths must be 3 integers"),
-        (lambda: attention(query, keys, [1, 2, 6]), tt.ShapeError, "from 0 to 5"),
-        (lambda: attention(query, keys, [-1, 2, 5]), tt.ShapeError, "from 0 to 5"),
+        (
+            lambda: attention(query, keys, [1, 2]),
+            tt.ShapeError,
+            r"lengths must have the shape \(3,\)",
+        ),
+        (lambda: attention(query, keys, [1, 2, 6]), ValueError, "from 0 to 5"),
+        (lambda: attention(query, keys, [-1, 2, 5]), ValueError, "from 0 to 5"),
         (lambda: attention(query, keys, [1.0, 2, 5]), TypeError, "lengths must be integers"),
         (lambda: attention(query, keys, mask=np.ones((3, 5))), TypeError, "mask must be bool"),
         (lambda: attention(query, keys, mask=np.ones((3, 4), bool)), ValueError, "mask must be"),
@@ -103,3 +107,5 @@ def test_bad_input():
     ):
         with pytest.raises(error, match=message):
             call()
+    empty, _ = attention(query[:0], keys[:0], lengths=[])
+    assert empty.shape == (0, 2, 4)

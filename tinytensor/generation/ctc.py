@@ -10,7 +10,8 @@ import numpy as np
 from .. import ops
 from ..engine.grad_mode import no_grad
 from ..errors import ShapeError
-from ..ops.checks import integers, number, whole
+from ..ops.checks import number, whole
+from ..ops.packing import lengths_of
 from ..tensors.tensor import Tensor
 from .search import largest
 
@@ -113,9 +114,9 @@ def _scores(
             f"{name}: log_probs must be (steps, batch, classes), but are {log_probs.shape}"
         )
     steps, batch, classes = log_probs.shape
-    ends = np.full(batch, steps) if lengths is None else integers(name, "lengths", lengths)
-    if ends.shape != (batch,) or (batch and not 0 <= ends.min() <= ends.max() <= steps):
-        raise ShapeError(f"{name}: lengths must be {batch} integers from 0 to {steps}, not {ends}")
+    ends = np.full(batch, steps)
+    if lengths is not None:
+        ends = lengths_of(name, lengths, steps, batch)
     whole(name, 0, blank=blank)
     named = [blank, *(allowed or ())]
     if not all(0 <= token < classes for token in named):

@@ -82,7 +82,8 @@ class _Rules:
         named = [*self.suppress, *([] if self.end is None else [self.end])]
         if not all(0 <= token < size for token in named):
             raise ValueError(f"{self.name}: of {size} tokens none is {max(named, key=abs)}")
-        found = np.array(ops.log_softmax(logits).numpy())
+        exact = logits.astype("float32") if logits.dtype.itemsize < 4 else logits
+        found = np.array(ops.log_softmax(exact).numpy())
         unknown = np.isnan(found)
         if unknown.any():
             if not (logits.numpy()[unknown] == -np.inf).all():

@@ -8,7 +8,8 @@ import numpy as np
 
 from .. import ops
 from ..errors import DtypeError, ShapeError
-from ..ops.checks import integers, whole
+from ..ops.checks import whole
+from ..ops.packing import lengths_of
 from ..tensors.tensor import Tensor
 from . import functional as F
 from .linear import Linear
@@ -116,12 +117,7 @@ def _looks(kind: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> np.nda
         if looks.shape != shape:
             raise ShapeError(f"{kind}: mask must be {shape}, but is {looks.shape}")
     if lengths is not None:
-        ends = integers(kind, "lengths", lengths)
-        if ends.shape != (batch,) or (batch and not 0 <= ends.min() <= ends.max() <= steps):
-            raise ShapeError(
-                f"{kind}: lengths must be {batch} integers from 0 to {steps}, but are {ends}"
-            )
-        before = np.arange(steps) < ends[:, None]
+        before = np.arange(steps) < lengths_of(kind, lengths, steps, batch)[:, None]
         looks = before if looks is None else looks & before
     return None if looks is None or looks.all() else looks
 

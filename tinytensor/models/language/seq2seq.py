@@ -13,6 +13,7 @@ from ...errors import ShapeError
 from ...generation import Hypothesis, beam_search, draw, greedy, sample
 from ...nn.evaluating import evaluating
 from ...ops.checks import integers, number
+from ...ops.packing import lengths_of
 from ...random import seeded
 from ...tensors.tensor import Tensor
 from .encoder_decoder import ATTENTION, CELLS, FEEDS, Decoder, Encoder, Parts
@@ -111,15 +112,9 @@ class Seq2Seq(nn.Module):
         """The memory of attention (None without it), and the decoder's first states."""
         source = _tokens("source", source)
         batch, steps = source.shape
-        lengths = np.full(batch, steps) if source_lengths is None else np.asarray(source_lengths)
-        lengths = integers("Seq2Seq", "source_lengths", lengths if lengths.size else np.arange(0))
-        if lengths.shape != (batch,) or (
-            batch and not 0 <= lengths.min() <= lengths.max() <= steps
-        ):
-            raise ShapeError(
-                f"Seq2Seq: source_lengths must be {batch} integers from 0 to {steps}, but are"
-                f" {lengths}"
-            )
+        lengths = np.full(batch, steps)
+        if source_lengths is not None:
+            lengths = lengths_of("Seq2Seq", source_lengths, steps, batch)
         read, last = self.encoder(source, lengths)
         h, *rest = (layer(part) for layer, part in zip(self.bridge, last, strict=True))
         attention = self.decoder.attention
