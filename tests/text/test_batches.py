@@ -101,6 +101,20 @@ def test_epochs_differ_and_repeat_from_their_state():
     assert list(text.LengthBuckets(LENGTHS, 8)) == drawn
 
 
+def test_pools_mix_the_batches():
+    sampler = text.LengthBuckets(np.arange(100), 5, generator=0, pool=4)
+    epochs = [list(sampler) for _ in range(2)]
+    for batches in epochs:
+        assert sorted(i for batch in batches for i in batch) == list(range(100))
+        assert [len(batch) for batch in batches] == [5] * len(sampler)
+        assert all(batch == sorted(batch) for batch in batches)
+        spans = [batch[-1] - batch[0] for batch in batches]
+        assert 4 < np.mean(spans) < 40  # all together it would be 4, and of any five about 67
+    assert not {frozenset(b) for b in epochs[0]} & {frozenset(b) for b in epochs[1]}
+    in_order = list(text.LengthBuckets([5, 1, 4, 2, 0, 3], 1, shuffle=False, pool=3))
+    assert in_order == [[1], [2], [0], [4], [3], [5]]
+
+
 def test_drop_last():
     sampler = text.LengthBuckets(LENGTHS, 8, drop_last=True, generator=0)
     dropped = set()
@@ -129,6 +143,8 @@ def test_drop_last():
         (([-1], 2), ValueError, "a length is -1"),
         (([1], 2, None, 1), TypeError, "shuffle must be a bool"),
         (([1], None, 5, True, 0, True), ValueError, "drop_last is for batches of batch_size"),
+        (([1], None, 5, True, 0, False, 2), ValueError, "pool is for batches of batch_size"),
+        (([1], 2, None, True, 0, False, 0), ValueError, "pool must be at least 1"),
     ],
 )
 def test_bad_buckets(arguments, error, message):

@@ -181,6 +181,8 @@ def test_charsets(charset):
     assert text.read_catalogue(commented.encode(charset)).get("x").string == word
     together = po.replace('"C', '"A: b\\nC')
     assert text.read_catalogue(together.encode(charset)).get("x").string == word
+    in_parts = po.replace("plain; ", 'plain; "\r\n\t"')
+    assert text.read_catalogue(in_parts.encode(charset)).get("x").string == word
     numbers = "".join(f"\\{byte:o}" for byte in word.encode(charset))
     escaped = po.replace(word, numbers + "\\x41\\a")
     assert text.read_catalogue(escaped.encode()).get("x").string == word + "A\a"

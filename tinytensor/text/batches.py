@@ -107,6 +107,10 @@ class LengthBuckets(Sampler):
     to long. ``drop_last`` leaves out what fills no batch of ``batch_size``: samples drawn at random
     if shuffled, otherwise the longest.
 
+    All samples are sorted together, which pads the least; only samples of nearly one length then
+    ever meet. With ``pool``, so many batches of ``batch_size`` are, drawn at random if shuffled:
+    a batch is of more mixed company, other in each epoch.
+
     ``generator`` is a generator or a seed; without, the default one draws, or a `DataLoader`'s.
 
     >>> batches = LengthBuckets([3, 9, 3, 8, 2], batch_size=2, shuffle=False)
@@ -124,6 +128,7 @@ class LengthBuckets(Sampler):
         shuffle: bool = True,
         generator: Generator = None,
         drop_last: bool = False,
+        pool: int | None = None,
     ) -> None:
         super().__init__(generator=generator)
         owner = "LengthBuckets"
@@ -152,6 +157,11 @@ class LengthBuckets(Sampler):
                 raise TypeError(f"{owner}: {name} must be a bool, not {value!r}")
         if drop_last and (batch_size is None or max_tokens is not None):
             raise ValueError(f"{owner}: drop_last is for batches of batch_size, without max_tokens")
+        if pool is not None:
+            check_count(owner, "pool", pool)
+            if batch_size is None or max_tokens is not None:
+                raise ValueError(f"{owner}: pool is for batches of batch_size, without max_tokens")
+        self.pool = pool
         self.batch_size, self.max_tokens = batch_size, max_tokens
         self.shuffle, self.drop_last = shuffle, drop_last
         total = len(self.lengths)
@@ -182,7 +192,9 @@ class LengthBuckets(Sampler):
             order = draw.permutation(len(self.lengths))[: self._kept]
         else:
             order = np.arange(len(self.lengths))
-        order = order[np.argsort(self.lengths[order], kind="stable")][: self._kept]
+        together = (self.pool or 0) * (self.batch_size or 0) or max(len(order), 1)
+        pools = np.arange(len(order)) // together
+        order = order[np.lexsort((self.lengths[order], pools))][: self._kept]
         begins = [0, *self._ends[:-1]]
         which = draw.permutation(len(self)) if self.shuffle else range(len(self))
         for i in which:

@@ -215,9 +215,9 @@ def _header(text: str) -> dict[str, str]:
 # --- .po -------------------------------------------------------------------------------------
 
 _CONTENT_TYPE = re.compile(
-    rb'^[ \t]*(?:msgstr[ \t]*)?"(?:[^"\n]*\\n)?Content-Type:[^"\n]*?charset=([^\s"\\;]+)',
-    re.IGNORECASE | re.MULTILINE,
+    rb'(?:"|\\n)Content-Type:(?:(?!\\n)[^"])*?charset=([^\s"\\;]+)', re.IGNORECASE
 )
+_JOINT = re.compile(rb'"[ \t\r]*\n[ \t]*"')  # of a text over several lines
 _MSGID = re.compile(rb"^[ \t]*msgid[ \t\r\n]*\"", re.MULTILINE)
 _STRING = re.compile(r'[ \t]*"([^"\\]*(?:\\.[^"\\]*)*)"')
 _KEYWORD = re.compile(
@@ -238,7 +238,7 @@ class _PO:
         content = content.removeprefix(b"\xef\xbb\xbf")
         begins = [match.start() for match in islice(_MSGID.finditer(content), 2)]
         header = content[: begins[1]] if len(begins) > 1 else content
-        self.charset = _charset(_CONTENT_TYPE.search(header), name)
+        self.charset = _charset(_CONTENT_TYPE.search(_JOINT.sub(b"", header)), name)
         self.text = decoded(content, self.charset, "read_catalogue", name)
         self.messages: list[Message] = []
         self.header: dict[str, str] | None = None

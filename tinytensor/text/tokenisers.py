@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 from ..errors import a_kind_of
 from ..io.files import short
@@ -101,7 +101,7 @@ class _OfVocabulary(Tokeniser):
         bos: str | None = "<bos>",
         eos: str | None = "<eos>",
         **options: Any,
-    ) -> Any:
+    ) -> Self:
         """The tokeniser of the tokens of ``texts``, as `Vocabulary.of` chooses them."""
         cutting = cls(Vocabulary(), **options)
         vocabulary = Vocabulary.of(
@@ -153,7 +153,7 @@ class _OfVocabulary(Tokeniser):
         write_json(path, content, f"{kind}.save")
 
     @classmethod
-    def load(cls, path: Path) -> Any:
+    def load(cls, path: Path) -> Self:
         """Read what :meth:`save` has written. Raises ValueError for another file."""
         caller = f"{cls.__name__}.load"
         state = read_json(path, caller)
