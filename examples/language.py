@@ -52,7 +52,8 @@ def begin(arguments):
 
 
 def learn_to_write_code(model, corpus, batches, lr, steps, *, forward=None, quick=False):
-    """Train on ``batches()`` of so many steps; the held-out bits are printed as it goes.
+    """Train on ``batches()`` of so many steps; the held-out bits are printed as it goes, and at the
+    end how many steps were clipped.
 
     ``batches(n)`` are n batches, new ones each time that they are asked for.
     """
@@ -60,7 +61,7 @@ def learn_to_write_code(model, corpus, batches, lr, steps, *, forward=None, quic
     epochs = max(steps // 250, 1)
     loader = batches(steps // epochs)
     held_out = windows_held_out(corpus, 16 if quick else 512)
-    return fit(
+    history = fit(
         model,
         loader,
         optimizer,
@@ -71,6 +72,8 @@ def learn_to_write_code(model, corpus, batches, lr, steps, *, forward=None, quic
         forward=forward,
         evaluate=lambda model: {"held-out bits/character": bits_per_character(model, held_out)},
     )
+    clipped = 100 * np.mean(np.array(history.norms) > MAX_NORM)
+    print(f"clipped: {clipped:.1f}% of {len(history.norms)} steps")
 
 
 def random_windows(corpus, arguments, length, batch_size):

@@ -235,7 +235,11 @@ def test_clip() -> None:
         def on_gradients(self, run: Any) -> None:
             norms.append(nn.utils.get_total_norm([p.grad for p in run.parameters]).item())
 
-    run(callbacks=[Norm(), Clip(0.1), Norm(), Clip(value=0.01), Norm()])
+    history = run(callbacks=[Norm(), Clip(0.1), Norm(), Clip(value=0.01), Norm(), Clip(9)])[1]
+    assert history.norms == pytest.approx(norms[::3])
+    assert len(history.norms) == len(history.losses)
+    assert History.from_state(history.state_dict()).norms == history.norms
+    assert run(callbacks=[Clip(value=0.01)])[1].norms == []
     assert norms[0] > 0.2
     assert norms[1] == pytest.approx(0.1, rel=1e-3)
     assert norms[2] <= 0.01 * math.sqrt(8) + 1e-6
@@ -382,6 +386,20 @@ def test_columns_and_the_best_row() -> None:
         History()["loss"]
     with pytest.raises(ValueError, match="mode is 'most'"):
         history.best("loss", "most")
+
+
+def test_the_bar_in_a_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There each drawing stays, so there are few; in a terminal one is drawn over another."""
+
+    def drawings() -> int:
+        run(10, progress=True)
+        return capsys.readouterr().err.count("step/s")
+
+    few = drawings()
+    monkeypatch.setattr("tinytensor.train.progress.SECONDS_BETWEEN_LINES", 0)
+    assert 1 <= few <= 12 < 30 <= drawings()
 
 
 def test_the_bar_in_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

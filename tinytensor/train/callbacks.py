@@ -317,7 +317,11 @@ class Average(Callback):
 
 
 class Clip(Callback):
-    """Clips the gradients of each step: to ``max_norm`` in all, by ``value`` each element."""
+    """Clips the gradients of each step: to ``max_norm`` in all, by ``value`` each element.
+
+    With ``max_norm`` the history has the norms before, ``history.norms``, one for each step: that
+    of the first `Clip`, at the first gradients of a step that asks for more than one.
+    """
 
     def __init__(
         self, max_norm: float | None = None, value: float | None = None, norm_type: float = 2.0
@@ -329,7 +333,9 @@ class Clip(Callback):
 
     def on_gradients(self, run: Run) -> None:
         if self.max_norm is not None:
-            clip_grad_norm_(run.parameters, self.max_norm, self.norm_type)
+            norm = clip_grad_norm_(run.parameters, self.max_norm, self.norm_type)
+            if len(run.history.norms) <= len(run.history.losses):
+                run.history.norms.append(norm.item())
         elif self.value is not None:
             clip_grad_value_(run.parameters, self.value)
 

@@ -26,7 +26,8 @@ class History:
     ``history["val_loss"]`` is a column, ``history.epochs[-1]`` a row. The names are "epoch" (from
     1), "step", "loss" (the mean over the epoch's samples) and each metric; the same of ``val``
     behind "val\\_"; what ``evaluate`` said; "lr", "seconds" and "samples_per_second". ``stopped``
-    says why a run ended before its last epoch.
+    says why a run ended before its last epoch. ``norms`` are those of all gradients of every step,
+    before they were clipped; without clipping by the norm there are none.
 
     >>> history = History([3.0, 1.0], [{"epoch": 1, "loss": 2.0}])
     >>> history["loss"]
@@ -39,6 +40,7 @@ class History:
     losses: list[float] = field(default_factory=list)
     epochs: list[dict[str, Any]] = field(default_factory=list)
     stopped: str = ""
+    norms: list[float] = field(default_factory=list)
 
     def recent_loss(self, steps: int = 50) -> float:
         """The mean loss of the last ``steps`` steps (NaN before the first)."""
@@ -92,19 +94,22 @@ class History:
     def state_dict(self) -> dict[str, Any]:
         """All of it, of dicts and lists."""
         epochs = [dict(row) for row in self.epochs]
-        return {"losses": list(self.losses), "epochs": epochs, "stopped": self.stopped}
+        losses, norms = list(self.losses), list(self.norms)
+        return {"losses": losses, "norms": norms, "epochs": epochs, "stopped": self.stopped}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> History:
         """The history of a :meth:`state_dict`."""
-        losses = np.asarray(state["losses"], np.float64).tolist()
+        losses, norms = (
+            np.asarray(state.get(name, ()), np.float64).tolist() for name in ("losses", "norms")
+        )
         epochs = [{k: _loaded(v) for k, v in row.items()} for row in state["epochs"]]
-        return cls(losses, epochs, str(state["stopped"]))
+        return cls(losses, epochs, str(state["stopped"]), norms)
 
     def repeatable(self) -> dict[str, Any]:
         """What a second run of the same training has too: all but what the clock says."""
         epochs = [{k: v for k, v in row.items() if k not in CLOCKED} for row in self.epochs]
-        return _plain({"losses": self.losses, "epochs": epochs})
+        return _plain({"losses": self.losses, "norms": self.norms, "epochs": epochs})
 
 
 def _last_if_nan(value: float) -> float:

@@ -365,6 +365,7 @@ class Run:
             "history": {
                 **self.history.state_dict(),
                 "losses": np.array(self.history.losses, np.float64),
+                "norms": np.array(self.history.norms, np.float64),
             },
         }
 

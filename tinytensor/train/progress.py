@@ -10,26 +10,29 @@ from typing import Any
 import numpy as np
 
 SECONDS_BETWEEN = 0.1  # a bar that is drawn more often costs time and tells nothing more
+SECONDS_BETWEEN_LINES = 10  # in a file each drawing stays
 
 
 class Progress:
-    """tqdm's bar, written to ten times a second at most; without one, nothing."""
+    """tqdm's bar, drawn ten times a second at most, rarely into a file; without one, nothing."""
 
     def __init__(self, show: bool | str, steps: int | None, done: int) -> None:
         self._bar: Any = None
         self._title = f"{show}: " if isinstance(show, str) else ""
-        self._waiting, self._last = 0, -math.inf
+        self._waiting, self._last, self._between = 0, -math.inf, SECONDS_BETWEEN
         if show:
             from tqdm.auto import tqdm  # late: it takes longer than all of this package
 
             self._bar = tqdm(total=steps, initial=done, unit="step", dynamic_ncols=True)
+            if not hasattr(self._bar, "container") and not self._bar.fp.isatty():  # nor a notebook
+                self._between = self._bar.mininterval = SECONDS_BETWEEN_LINES
 
     def due(self) -> bool:
         """Count a step; whether it is time to show something."""
         if self._bar is None:
             return False
         self._waiting += 1
-        return time.monotonic() - self._last >= SECONDS_BETWEEN
+        return time.monotonic() - self._last >= self._between
 
     def show(self, where: str, numbers: Mapping[str, Any], rate: float) -> None:
         """Bring the bar to where the training is."""
