@@ -136,6 +136,7 @@ def test_lengths_that_do_not_fit():
         ([-1, 2], ValueError, r"LSTM: lengths must be from 0 to 5, .* from -1 to 2"),
         ([1.0, 2.0], tt.DtypeError, r"LSTM: lengths must be integers, but is float64"),
         (tt.tensor([1.0, 2.0]), tt.DtypeError, r"LSTM: lengths must be integers"),
+        (np.array([1.0, 2.0]), tt.DtypeError, r"LSTM: lengths must be integers"),
         ([True, False], tt.DtypeError, r"LSTM: lengths must be integers, but is bool"),
         (3, tt.ShapeError, r"LSTM: lengths must have the shape \(2,\)"),
     ):
@@ -293,6 +294,7 @@ def test_third_derivatives_of_cells(kind):
     tt.func.check_grad(function, np.array([0.1, 0.2]), order=3, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lstm", "peephole"])
 def test_ten_thousand_steps(kind):
     layer = KINDS[kind](1, 2)
@@ -306,8 +308,12 @@ def test_ten_thousand_steps(kind):
 
 
 def test_a_layer_of_many_lanes_by_steps():
-    layer = nn.PeepholeLSTM(2, 3)
+    layer = nn.PeepholeLSTM(2, 3, recurrent_dropout=0.5)
     x = tt.tensor(normal(4, 5, 2, 2))
+    same = x[:1] + 0 * x
+    dropped = tt.func.vmap(lambda x: layer(x)[0], randomness="different")(same)
+    assert (dropped.numpy()[0] != dropped.numpy()[1]).any()
+    layer.eval()
     mapped, _ = tt.func.vmap(lambda x: layer(x, lengths=[3, 5]))(x)
     for lane, whole in zip(x, mapped, strict=True):
         np.testing.assert_allclose(whole.numpy(), layer(lane, lengths=[3, 5])[0].numpy(), atol=1e-6)

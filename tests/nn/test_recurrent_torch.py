@@ -62,6 +62,8 @@ def test_every_option(kind, dtype):
     lengths = [2, 5, 1, 4]
     options = product((1, 2), (False, True), (False, True), (False, True))
     for number, (num_layers, bias, bidirectional, ragged) in enumerate(options):
+        if dtype == "float32" and bias == bidirectional:
+            continue  # float64 has all of them
         batch_first, given = number % 3 == 0, number % 2 == 0
         settings = {
             "num_layers": num_layers,

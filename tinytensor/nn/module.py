@@ -85,6 +85,7 @@ class Module(Stateful):
     # A parameter of the layers whose inputs must have their floating dtype: promotion would make
     # all that follows float64, and slow, without a word.
     _dtype_of: str | None = None
+    _integers: tuple[str, ...] = ()  # the arguments of forward that are none of these inputs
     # What a state_dict may lack, as PyTorch's of this layer once had no such thing.
     _newer: tuple[str, ...] = ()
     forward: Callable[..., Any]

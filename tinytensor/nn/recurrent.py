@@ -155,6 +155,7 @@ class RNNBase(Recurrence):
     """
 
     _dtype_of = "weight_ih_l0"
+    _integers = ("lengths",)
     # Of older pickles, which do not say:
     variational: bool = False
     input_dropout: float = 0.0
@@ -432,7 +433,8 @@ class RNNBase(Recurrence):
         own, drops = len(weights), bool(self.training and self.recurrent_dropout)
         zones = self.zoneout[: len(start)] if any(self.zoneout) else ()
         if drops:
-            weights.append(ops.dropout(_ones(start[0], start[0].shape[1]), self.recurrent_dropout))
+            batch, size = start[0].shape
+            weights.append(ops.dropout(_ones(rows[:batch], size), self.recurrent_dropout))
         if zones and self.training:
             pairs = zip(zones, start, strict=True)
             xs += [ops.dropout(_ones(rows, part.shape[1]), p) for p, part in pairs]
