@@ -626,10 +626,12 @@ typedef struct {
  * are laid out as recurrent/step.h says, with a time line of who reads and writes which operand. */
 typedef struct {
     const float *weights;
-    const float *operand; /* that the step before left; NULL: zeros */
+    const float *operand; /* that the step before left */
+    int64_t rows;         /* below which it has rows; the sums of others are 0 */
     float *next;          /* that this step leaves */
     int64_t operand_rows; /* of a block of the operands, those of other steps among them */
     const float *x;       /* of the next step, for its operand; NULL: none */
+    int64_t x_first, x_rows; /* its rows that this piece writes */
     int64_t inputs;       /* columns of x that the operands hold */
 } tt_step_product_args;
 
@@ -642,7 +644,7 @@ typedef struct {
 
 /* What a step backward reads and writes besides. */
 typedef struct {
-    const float *g, *g_last; /* cotangents of h, and of h as the last state (NULL: zeros) */
+    const float *g, *g_last; /* cotangents of h, and of h as a sequence's last state */
     float *dgates, *dinner;  /* of the gates' sums; NULL for none */
     float *carry; /* cotangents of c, or the part of those of h that goes around the product */
     float *dx;    /* of step_inputs_backward, (batch, inputs) */
@@ -652,12 +654,19 @@ typedef struct {
 
 /* One step of a sequence: `rows` rows of the batch from first_row on, at most TT_STEP_ROWS, and
  * `units` units from first_unit on, a multiple of two vectors. Arrays are (batch, hidden) of this
- * step, gates and dgates (batch, gates * hidden). */
+ * step, gates and dgates (batch, gates * hidden).
+ *
+ * Sequences of several lengths are sorted, so that those that have a step are its first rows. Where
+ * they begin (forward in reverse, or backward in time's order) each step may have further rows: of
+ * these the state before is h_start and c_start, and backward the product has no part in them, but
+ * g_last. */
 typedef struct {
     tt_step_product_args product;
     int64_t batch, hidden;
     int64_t first_row, rows, first_unit, units;
-    const float *h_before, *c_before; /* NULL: zeros */
+    const float *h_before, *c_before; /* of rows below `known` */
+    const float *h_start, *c_start;   /* of the others; NULL: zeros */
+    int64_t known;
     float *gates, *inner, *h, *c;     /* written forward, read backward */
     tt_step_forward_args forward;
     tt_step_backward_args backward;

@@ -8,7 +8,8 @@ cdef enum:
     COLUMNS_OF_STRIP = 256  # of a right factor of the gradients, packed at once
 
 
-# x is (T, B, I), states and cotangents (T, B, H) or, of one step, (B, H).
+# x is (rows, I), states and cotangents (rows, H), the steps below each other, or (B, H). Of step t
+# are the rows from offsets[t] to offsets[t + 1], no more than of the step before.
 cdef struct Sequence:
     const tt_kernels *table
     void (*kernel)(const tt_step_args *) noexcept nogil
@@ -17,11 +18,13 @@ cdef struct Sequence:
     const float *input_weight  # if the steps take the input's product with them
     float *packed
     float *operands
-    int64_t slots  # of operands, which the steps read and write in turns
+    const int64_t *offsets
+    int64_t *places  # of each step's rows in a block of the operands
     int64_t steps, gates, groups, group_units
     int64_t input_groups  # of a backward pass that makes the cotangents of x
-    int64_t piece_groups, piece_rows, row_pieces, pieces, input_pieces
+    int64_t piece_groups, row_pieces, pieces, input_pieces
     int64_t steps_done, steps_now  # before now, and in the run of steps that are taken now
+    int64_t rows_at_once  # of such a run at least; 0: all
     bint reverse, backward
 
 
@@ -31,6 +34,7 @@ cdef struct Gradients:
     const float *x
     const float *h
     const float *h0
+    float *before  # the rows of h, and of h0, before those of a run, if the steps differ in size
     float *dw_ih
     float *dw_hh
     float *db
@@ -45,9 +49,15 @@ cdef struct Gradients:
 
 # A sequence without its arrays, cut into pieces.
 cdef void start(
-    Sequence *s, int64_t steps, int64_t batch, int64_t hidden, int gates, bint reverse,
+    Sequence *s, cnp.ndarray offsets, int64_t batch, int64_t hidden, int gates, bint reverse,
     bint backward,
 ) noexcept
+
+# The most rows of a run of steps, which is where the gradients of weights are added up.
+cdef int64_t rows_of_run(const Sequence *s) noexcept nogil
+
+# Whether the steps differ in the number of their rows.
+cdef bint is_ragged(const Sequence *s) noexcept nogil
 
 # Pack the weights, and take all steps; backward also goes on to the first state.
 cdef int run_sequence(Sequence *s, cnp.ndarray w_hh, Gradients *gradients=*) except -1

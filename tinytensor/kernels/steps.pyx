@@ -7,7 +7,7 @@ pieces over the units and the rows of the batch.
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport (
@@ -27,21 +27,17 @@ cdef enum:
 # --- Cutting and packing ---------------------------------------------------------------------
 
 
-cdef void cut(Sequence *s, int64_t steps, int64_t batch, int64_t hidden, int gates) noexcept:
+cdef void cut(Sequence *s, int64_t batch, int64_t hidden, int gates) noexcept:
     """How steps are cut into pieces: by their size."""
     cdef int64_t blocks = ceil_div(batch, TT_STEP_ROWS)
+    cdef int64_t rows = ceil_div(s.offsets[s.steps], s.steps * blocks)  # of a piece, on average
     s.table = _core.table
-    s.steps, s.gates, s.args.batch, s.args.hidden = steps, gates, batch, hidden
+    s.gates, s.args.batch, s.args.hidden = gates, batch, hidden
     s.group_units = 2 * (s.table.vector_bytes // 4)
     s.groups = ceil_div(hidden, s.group_units)
-    s.piece_rows = ceil_div(batch, blocks)
-    s.row_pieces = ceil_div(batch, s.piece_rows)
-    s.piece_groups = ceil_div(
-        STEP_PRODUCTS, max(1, s.piece_rows * gates * hidden * s.group_units)
-    )
+    s.row_pieces = blocks
+    s.piece_groups = ceil_div(STEP_PRODUCTS, max(1, rows * gates * hidden * s.group_units))
     s.pieces = ceil_div(s.groups, s.piece_groups) * s.row_pieces
-    s.steps_now = steps + s.backward
-    s.slots = 2
 
 
 cdef void pack_groups(void *context, int64_t piece) noexcept nogil:
@@ -56,13 +52,14 @@ cdef void pack_groups(void *context, int64_t piece) noexcept nogil:
 
 
 cdef void start(
-    Sequence *s, int64_t steps, int64_t batch, int64_t hidden, int gates, bint reverse,
+    Sequence *s, cnp.ndarray offsets, int64_t batch, int64_t hidden, int gates, bint reverse,
     bint backward,
 ) noexcept:
     memset(s, 0, sizeof(Sequence))
     s.reverse, s.backward = reverse, backward
+    s.offsets, s.steps = <const int64_t *> cnp.PyArray_DATA(offsets), cnp.PyArray_DIM(offsets, 0) - 1
     s.args.gate_count = gates
-    cut(s, steps, batch, hidden, gates)
+    cut(s, batch, hidden, gates)
 
 
 # --- Steps -----------------------------------------------------------------------------------
@@ -73,77 +70,142 @@ cdef inline bint is_downward(const Sequence *s) noexcept nogil:
     return s.reverse != s.backward
 
 
-# The operand that a step leaves, in the order of the steps' indices. That of the step before is
-# where a step `slots` - 1 later would leave its own.
-cdef inline float *operand_of(const Sequence *s, int64_t step) noexcept nogil:
-    cdef int64_t slot = step % s.slots
-    if is_downward(s):
-        slot = s.slots - 1 - slot
-    return s.operands + slot * s.args.batch * TT_STEP_ROW
+cdef bint is_ragged(const Sequence *s) noexcept nogil:
+    return s.offsets[s.steps] != s.steps * s.args.batch
+
+
+# The index of the step that is taken as the n-th.
+cdef inline int64_t index_of(const Sequence *s, int64_t n) noexcept nogil:
+    return s.steps - 1 - n if is_downward(s) else n
+
+
+# The rows of a step; 0 where there is none.
+cdef inline int64_t rows_of(const Sequence *s, int64_t t) noexcept nogil:
+    return s.offsets[t + 1] - s.offsets[t] if 0 <= t < s.steps else 0
+
+
+# How many steps follow each other until the gradients are added up. The last of them leaves its
+# operand to the first of the next run: with the rows of two steps between, none is overwritten.
+cdef int64_t steps_of_run(const Sequence *s, int64_t done) noexcept nogil:
+    cdef int64_t n = done, rows = 0, enough = max(s.rows_at_once, 2 * s.args.batch)
+    if not s.rows_at_once:
+        return s.steps - done
+    while n < s.steps and rows < enough:
+        rows += rows_of(s, index_of(s, n))
+        n += 1
+    return n - done
+
+
+cdef int64_t rows_of_run(const Sequence *s) noexcept nogil:
+    cdef int64_t rows = s.offsets[s.steps]
+    if not s.rows_at_once:
+        return rows
+    # Steps of the same size may be one too many for what is asked, others by nearly a batch.
+    return min(rows, max(s.rows_at_once, 2 * s.args.batch) + s.args.batch - 1)
+
+
+cdef void find_places(Sequence *s, bint of_runs) noexcept nogil:
+    """Of all steps: those of a run side by side, or in two slots, in turns."""
+    cdef int64_t n, done = 0, first, last, t
+    if not of_runs:
+        for n in range(s.steps):
+            s.places[index_of(s, n)] = (n & 1) * s.args.batch
+        return
+    while done < s.steps:
+        n = steps_of_run(s, done)
+        first, last = index_of(s, done), index_of(s, done + n - 1)
+        for t in range(min(first, last), max(first, last) + 1):
+            s.places[t] = s.offsets[t]
+            if is_downward(s):  # ends where the operands end
+                s.places[t] += s.args.product.operand_rows - s.offsets[first + 1]
+            else:
+                s.places[t] -= s.offsets[first]
+        done += n
+
+
+cdef inline float *operand_of(const Sequence *s, int64_t t) noexcept nogil:
+    return s.operands + s.places[t] * TT_STEP_ROW
 
 
 cdef void run_step(void *context, int64_t step, int64_t piece) noexcept nogil:
-    """A piece of a step; behind the last step of backward, of the first state's cotangent."""
+    """A piece of a step. Backward it also makes the cotangents of the first states of sequences
+    that began with the step before this one, as all have behind the last step."""
     cdef const Sequence *s = <const Sequence *> context
     cdef tt_step_args args = s.args
-    cdef int64_t state = args.batch * args.hidden
-    cdef int64_t t, before, after, group
+    cdef int64_t hidden = args.hidden
     # The pieces of inputs lie evenly among those of units, so that every thread has of both.
     cdef int64_t inputs_before = piece * s.input_pieces // (s.pieces + s.input_pieces)
     cdef int64_t inputs_to_here = (piece + 1) * s.input_pieces // (s.pieces + s.input_pieces)
     cdef bint of_inputs = inputs_to_here > inputs_before
+    cdef int64_t t, taken_before, before, after, rows, all_rows, height, end, group, now
     piece = inputs_before if of_inputs else piece - inputs_before
     step += s.steps_done
-    t = s.steps - 1 - step if is_downward(s) else step
-    before = t + 1 if s.reverse else t - 1
-    after = 2 * t - before
-    args.first_row = piece % s.row_pieces * s.piece_rows
-    args.rows = min(s.piece_rows, args.batch - args.first_row)
-    if step > 0 or args.product.operand != NULL:
-        args.product.operand = operand_of(s, step + s.slots - 1)
-    args.product.next = operand_of(s, step)
+    t = index_of(s, step)
+    taken_before, after = index_of(s, step - 1), index_of(s, step + 1)
+    before = after if s.backward else taken_before  # in the order of the states
+    rows = rows_of(s, t)
+    args.product.rows = rows_of(s, taken_before)  # who has an operand
+    all_rows = rows
+    if of_inputs:
+        all_rows = args.product.rows
+    elif s.backward:
+        all_rows = max(rows, args.product.rows)
+    if all_rows == 0:
+        return
+    height = ceil_div(all_rows, ceil_div(all_rows, TT_STEP_ROWS))
+    args.first_row = piece % s.row_pieces * height
+    end = min(args.first_row + height, all_rows)
+    if args.first_row >= end:
+        return
+    args.rows = end - args.first_row
     group = piece // s.row_pieces * s.piece_groups
-    if of_inputs:  # their cotangents, of the step before this one
-        args.first_unit = group * s.group_units
-        args.units = min(s.piece_groups, s.input_groups - group) * s.group_units
-        args.backward.dx = float_at(args.backward.dx, after * args.batch * args.product.inputs)
-        if step > 0:
-            s.table.step_inputs_backward_f32(&args)
-        return
     args.first_unit = group * s.group_units
-    args.units = min(s.piece_groups, s.groups - group) * s.group_units
-    if step == s.steps:
-        s.table.step_state_backward_f32(&args)
-        return
-    if 0 <= before < s.steps:
-        args.h_before = float_at(args.h, before * state)
-        args.c_before = float_at(args.c, before * state)
-    if 0 <= after < s.steps:
-        args.product.x = float_at(args.product.x, after * args.batch * args.product.inputs)
-    else:
-        args.product.x = NULL
     if step > 0:
-        args.backward.g_last = NULL
+        args.product.operand = operand_of(s, taken_before)
+    if of_inputs:  # their cotangents, of the step before this one
+        args.units = min(s.piece_groups, s.input_groups - group) * s.group_units
+        args.backward.dx = float_at(
+            args.backward.dx, s.offsets[taken_before] * args.product.inputs
+        )
+        s.table.step_inputs_backward_f32(&args)
+        return
+    args.units = min(s.piece_groups, s.groups - group) * s.group_units
+    if rows < end:  # of these the sequence began with the step before
+        now = args.first_row
+        args.first_row = max(now, rows)
+        args.rows = end - args.first_row
+        s.table.step_state_backward_f32(&args)
+        args.first_row, args.rows = now, rows - now
+        if args.rows <= 0:
+            return
+    args.known = min(rows, rows_of(s, before))
+    if args.known:
+        args.h_before = float_at(args.h, s.offsets[before] * hidden)
+        args.c_before = float_at(args.c, s.offsets[before] * hidden)
+    if not s.backward:
+        if args.h_start != NULL or args.product.inputs:
+            args.product.rows = rows
+        if args.product.x != NULL:
+            now = rows_of(s, after)
+            args.product.x_first = args.first_row
+            # The last rows of a step write those of sequences that begin with the next.
+            args.product.x_rows = (now if end == rows else min(end, now)) - args.first_row
+            if now:
+                args.product.x = float_at(
+                    args.product.x, s.offsets[after] * args.product.inputs
+                )
+    args.product.next = operand_of(s, t)
+    now = s.offsets[t] * hidden
     if args.forward.input_row:
-        args.forward.input = float_at(args.forward.input, t * s.gates * state)
-    args.h = float_at(args.h, t * state)
-    args.c = float_at(args.c, t * state)
-    args.gates = float_at(args.gates, t * s.gates * state)
-    args.inner = float_at(args.inner, t * state)
-    args.backward.g = float_at(args.backward.g, t * state)
-    args.backward.dgates = float_at(args.backward.dgates, t * s.gates * state)
-    args.backward.dinner = float_at(args.backward.dinner, t * state)
+        args.forward.input = float_at(args.forward.input, s.gates * now)
+    args.h = float_at(args.h, now)
+    args.c = float_at(args.c, now)
+    args.gates = float_at(args.gates, s.gates * now)
+    args.inner = float_at(args.inner, now)
+    args.backward.g = float_at(args.backward.g, now)
+    args.backward.dgates = float_at(args.backward.dgates, s.gates * now)
+    args.backward.dinner = float_at(args.backward.dinner, now)
     s.kernel(&args)
-
-
-# The least index of the steps that are taken now.
-cdef inline int64_t lowest_index(const Sequence *s) noexcept nogil:
-    return max(0, s.steps - s.steps_done - s.steps_now) if is_downward(s) else s.steps_done
-
-
-# How many steps they are: behind the last of a backward pass, `steps_now` counts one more.
-cdef inline int64_t taken_now(const Sequence *s) noexcept nogil:
-    return min(s.steps_now, s.steps - s.steps_done)
 
 
 # --- Gradients of weights --------------------------------------------------------------------
@@ -245,31 +307,53 @@ cdef void multiply(
         column += COLUMNS_OF_STRIP
 
 
+cdef void take_states_before(const Gradients *p, int64_t begin, int64_t end) noexcept nogil:
+    """Those of the rows of steps [begin, end): of the step before, or where sequences begin."""
+    cdef const Sequence *s = p.s
+    cdef int64_t n = s.args.hidden, t, before, rows, known
+    cdef float *to = p.before
+    for t in range(begin, end):
+        before = t + 1 if s.reverse else t - 1
+        rows = rows_of(s, t)
+        known = min(rows, rows_of(s, before))
+        if known:
+            memcpy(to, p.h + s.offsets[before] * n, known * n * sizeof(float))
+        to += known * n
+        if rows > known and p.h0 != NULL:
+            memcpy(to, p.h0 + known * n, (rows - known) * n * sizeof(float))
+        else:
+            memset(to, 0, (rows - known) * n * sizeof(float))
+        to += (rows - known) * n
+
+
 cdef void add_gradients(Gradients *p) noexcept nogil:
     """From the steps that were taken now."""
     cdef const Sequence *s = p.s
-    cdef int64_t batch = s.args.batch, n = s.args.hidden
-    cdef int64_t begin = lowest_index(s), end = begin + taken_now(s)
-    cdef int64_t before = begin + 1 if s.reverse else begin - 1  # of the first; h0 may be there
-    cdef int64_t skip = before < 0
-    cdef int64_t steps = end - begin - skip - (before + end - begin > s.steps)
+    cdef int64_t n = s.args.hidden, inputs = s.args.product.inputs
+    cdef int64_t taken = min(s.steps_now, s.steps - s.steps_done)  # not the first state's
+    cdef int64_t one = index_of(s, s.steps_done), other = index_of(s, s.steps_done + taken - 1)
+    cdef int64_t begin = min(one, other), end = max(one, other) + 1
+    cdef int64_t first = s.offsets[begin], row = s.places[begin]
+    cdef int64_t depth = s.offsets[end] - first, batch = s.args.batch
+    cdef int64_t start = batch if (end == s.steps if s.reverse else begin == 0) else 0
     cdef bint more = s.steps_done > 0
-    cdef int64_t row = (s.slots - (end - begin)) * batch if is_downward(s) else 0
     p.adds_bias = True
-    multiply(
-        p, p.x + begin * batch * s.args.product.inputs, s.args.product.inputs, p.dw_ih, row,
-        (end - begin) * batch, more,
-    )
-    if steps:
+    multiply(p, p.x + first * inputs, inputs, p.dw_ih, row, depth, more)
+    if p.before != NULL:
+        take_states_before(p, begin, end)
+        multiply(p, p.before, n, p.dw_hh, row, depth, more)
+        return
+    # The states before these rows lie side by side, but those of the first step, `start` rows.
+    if depth > start:
         multiply(
-            p, p.h + (before + skip) * batch * n, n, p.dw_hh, row + skip * batch, steps * batch,
-            more,
+            p, p.h + (first + (batch if s.reverse else start - batch)) * n, n, p.dw_hh,
+            row + (0 if s.reverse else start), depth - start, more,
         )
     elif not more:
         memset(p.dw_hh, 0, s.gates * n * n * sizeof(float))
-    if steps < end - begin and p.h0 != NULL:
+    if start and p.h0 != NULL:
         multiply(
-            p, p.h0, n, p.dw_hh, row + (0 if skip else (end - 1 - begin) * batch), batch, True
+            p, p.h0, n, p.dw_hh, row + (depth - start if s.reverse else 0), start, True
         )
 
 
@@ -277,41 +361,45 @@ cdef void add_gradients(Gradients *p) noexcept nogil:
 
 
 cdef int run_sequence(Sequence *s, cnp.ndarray w_hh, Gradients *gradients=NULL) except -1:
-    """Pack the weights, and take all steps; backward also goes on to the first state."""
+    """Pack the weights, and take all steps; backward also goes on to the first states."""
     # How many columns of inputs are in the depth of a step's product.
     cdef int64_t inputs = 0 if s.backward else s.args.product.inputs
     cdef cnp.npy_intp depth = s.gates * (((s.args.hidden + 15) & ~15) + ((inputs + 15) & ~15))
     cdef cnp.npy_intp packed = (s.groups + s.input_groups) * s.group_units * depth
-    cdef cnp.npy_intp operands
+    cdef cnp.npy_intp operands, steps = s.steps
     cdef tt_step_args first
-    s.args.product.operand_rows = s.slots * s.args.batch
+    s.args.product.operand_rows = 2 * s.args.batch if gradients == NULL else rows_of_run(s)
     operands = tt_step_operand_size(
         s.args.product.operand_rows, s.gates if s.backward else 1, s.args.hidden, inputs
     )
     cdef cnp.ndarray of_weights = _core.empty_f32(1, &packed)
     cdef cnp.ndarray of_operands = _core.empty_f32(1, &operands)
+    cdef cnp.ndarray places = cnp.PyArray_EMPTY(1, &steps, cnp.NPY_INT64, 0)
     s.input_pieces = ceil_div(s.input_groups, s.piece_groups) * s.row_pieces
-    s.weight = data_f32(w_hh)
+    s.weight, s.places = data_f32(w_hh), <int64_t *> cnp.PyArray_DATA(places)
     s.packed, s.operands = data_f32(of_weights), data_f32(of_operands)
     s.args.product.weights = s.packed
-    if inputs:
-        s.args.product.operand = s.operands
-    first = s.args
-    first.product.next, first.rows = operand_of(s, s.slots - 1), first.batch
-    if s.reverse:
-        first.product.x = float_at(
-            first.product.x, (s.steps - 1) * first.batch * first.product.inputs
-        )
     with nogil:
+        find_places(s, gradients != NULL)
         _core.parallel_for(
             ceil_div(s.groups + s.input_groups, s.piece_groups), pack_groups, s
         )
-        if s.args.product.operand != NULL:
+        if not s.backward and (s.args.h_start != NULL or inputs):
+            # The first step reads the second slot; both, sequences that begin later.
+            first = s.args
+            first.product.next = s.operands + first.batch * TT_STEP_ROW
+            first.product.x_rows = rows_of(s, index_of(s, 0))
+            first.product.x = float_at(first.product.x, s.offsets[index_of(s, 0)] * inputs)
+            s.args.product.operand = first.product.next
             s.table.step_operand_f32(&first)
+            if s.reverse and is_ragged(s):
+                first.product.next, first.product.x = s.operands, NULL
+                s.table.step_operand_f32(&first)
         while s.steps_done < s.steps:
-            # The first state's cotangent is behind the last step.
-            if s.steps_done + s.steps_now >= s.steps:
-                s.steps_now = s.steps + s.backward - s.steps_done
+            s.steps_now = steps_of_run(s, s.steps_done)
+            # The first states' cotangents are behind the last step.
+            if s.backward and s.steps_done + s.steps_now == s.steps:
+                s.steps_now += 1
             _core.parallel_steps(s.steps_now, s.pieces + s.input_pieces, run_step, s)
             if gradients != NULL:
                 add_gradients(gradients)

@@ -11,7 +11,7 @@ TT_INLINE void tt_gru_step_at(const tt_step_args *s, int64_t r, int64_t j, const
     vf inner = TT_STEP_SUM(2);
     if (s->forward.inner_bias) inner += tt_row_at(s->forward.inner_bias, j, n, 0);
     vf new = vf_tanh(tt_row_at(gates + 2 * n, j, n, 0) + r_gate * inner);
-    vf before = s->h_before ? tt_row_at(s->h_before + at, j, n, 0) : vf_zero();
+    vf before = tt_step_before_at(tt_step_before(s, s->h_before, s->h_start, r), j, n);
     vf h = new + z * (before - new);
     tt_row_put(gates, j, n, r_gate);
     tt_row_put(gates + n, j, n, z);
@@ -38,7 +38,7 @@ TT_INLINE void tt_gru_step_backward_at(const tt_step_args *s, int64_t r, int64_t
     float *dgates = s->backward.dgates + 3 * at;
     vf r_gate = tt_row_at(gates, j, n, 0), z = tt_row_at(gates + n, j, n, 0);
     vf new = tt_row_at(gates + 2 * n, j, n, 0), inner = tt_row_at(s->inner + at, j, n, 0);
-    vf before = s->h_before ? tt_row_at(s->h_before + at, j, n, 0) : vf_zero();
+    vf before = tt_step_before_at(tt_step_before(s, s->h_before, s->h_start, r), j, n);
     vf dh = TT_STEP_SUM(0) + tt_row_at(s->backward.g + at, j, n, 0) +
             tt_row_at(s->backward.carry + at, j, n, 0);
     vf dnew = dh * (1.0f - z) * (1.0f - new * new);

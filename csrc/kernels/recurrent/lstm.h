@@ -14,7 +14,8 @@ TT_INLINE void tt_lstm_step_gates_at(const tt_step_args *s, int64_t r, int64_t j
     vf g = vf_tanh(TT_STEP_SUM(2) + tt_row_at(input + 2 * n, j, n, 0));
     vf o = tt_gate(TT_STEP_SUM(3) + tt_row_at(input + 3 * n, j, n, 0));
     vf c = i * g;
-    if (s->c_before) c += f * tt_row_at(s->c_before + at, j, n, 0);
+    const float *before = tt_step_before(s, s->c_before, s->c_start, r);
+    if (before) c += f * tt_row_at(before, j, n, 0);
     tt_row_put(gates, j, n, i);
     tt_row_put(gates + n, j, n, f);
     tt_row_put(gates + 2 * n, j, n, g);
@@ -50,10 +51,10 @@ TT_INLINE void tt_lstm_step_backward_at(const tt_step_args *s, int64_t r, int64_
     const float *gates = s->gates + 4 * at;
     vf i = tt_row_at(gates, j, n, 0), f = tt_row_at(gates + n, j, n, 0);
     vf g = tt_row_at(gates + 2 * n, j, n, 0), o = tt_row_at(gates + 3 * n, j, n, 0);
-    vf c_before = s->c_before ? tt_row_at(s->c_before + at, j, n, 0) : vf_zero();
+    vf c_before = tt_step_before_at(tt_step_before(s, s->c_before, s->c_start, r), j, n);
     vf t = vf_tanh(tt_row_at(s->c + at, j, n, 0));
     vf dh = TT_STEP_SUM(0) + tt_row_at(s->backward.g + at, j, n, 0);
-    if (s->backward.g_last) dh += tt_row_at(s->backward.g_last + at, j, n, 0);
+    if (tt_step_is_last(s, r)) dh += tt_row_at(s->backward.g_last + at, j, n, 0);
     vf dc = tt_row_at(s->backward.carry + at, j, n, 0) + dh * o * (1.0f - t * t);
     vf di = dc * g * i * (1.0f - i), df = dc * c_before * f * (1.0f - f);
     vf dg = dc * i * (1.0f - g * g), do_ = dh * t * o * (1.0f - o);

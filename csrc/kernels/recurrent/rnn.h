@@ -26,7 +26,7 @@ TT_INLINE void tt_rnn_step_backward_at(const tt_step_args *s, int64_t r, int64_t
     const int64_t n = s->hidden, at = r * n;
     vf h = tt_row_at(s->h + at, j, n, 0);
     vf dh = TT_STEP_SUM(0) + tt_row_at(s->backward.g + at, j, n, 0);
-    if (s->backward.g_last) dh += tt_row_at(s->backward.g_last + at, j, n, 0);
+    if (tt_step_is_last(s, r)) dh += tt_row_at(s->backward.g_last + at, j, n, 0);
     vf d = s->relu ? vf_select(h > 0.0f, dh, vf_zero()) : dh * (1.0f - h * h);
     tt_row_put(s->backward.dgates + at, j, n, d);
     tt_operand_put(s, r, 0, j, d);

@@ -32,7 +32,8 @@
  *                B     reads d(t-2)           writes d(t)            reads d(t)
  *
  * The first step reads what step_operand wrote: h0 and the first x. (Backward it reads nothing: its
- * sums are 0.) Backward, pieces of inputs read d(t-1) too, for dx(t-1), and behind the last step
+ * sums are 0.) Rows that begin at a later step read h0 there too, which step_operand wrote into both
+ * slots: until then nobody writes these rows. Backward, pieces of inputs read d(t-1) too, for dx(t-1), and behind the last step
  * step_state_backward reads its d, for dh0. There can be more slots than two: the d of many steps
  * are the left factor dᵀ of the products that are the weights' gradients, which read it as it lies
  * there. And the input's weights V can be further groups, behind the units', whose sums are the
@@ -124,21 +125,22 @@ TT_INLINE void tt_step_fetch(tt_step_lines *lines, const tt_step_args *s, const 
 static void tt_step_product(const tt_step_args *s, const float *panel, int64_t depth, float *sums,
                             const tt_step_lines *lines)
 {
+    const int64_t below = s->product.rows - s->first_row;
+    const int64_t some = below < 0 ? 0 : below < s->rows ? below : s->rows;
+    if (some < s->rows)
+        memset(sums + some * 2 * VL, 0, sizeof(float) * (size_t)((s->rows - some) * 2 * VL));
+    if (some == 0) return;
     const int64_t blocks = tt_ceil_div(depth, TT_STEP_DEPTH);
-    const int64_t tiles = tt_ceil_div(s->rows, TT_GEMM_ROWS);
-    const int64_t height = tt_ceil_div(s->rows, tiles);
+    const int64_t tiles = tt_ceil_div(some, TT_GEMM_ROWS);
+    const int64_t height = tt_ceil_div(some, tiles);
     const int64_t share = tt_ceil_div(lines->count, blocks * tiles);
     int64_t line = 0;
-    if (!s->product.operand) {
-        memset(sums, 0, sizeof(float) * (size_t)(s->rows * 2 * VL));
-        return;
-    }
     for (int64_t k = 0; k < depth; k += TT_STEP_DEPTH) {
         const int64_t block = k / TT_STEP_DEPTH * s->product.operand_rows;
         const float *a = s->product.operand + (block + s->first_row) * TT_STEP_ROW;
         const int64_t in_block = depth - k < TT_STEP_DEPTH ? depth - k : TT_STEP_DEPTH;
-        for (int64_t r = 0; r < s->rows; r += height) {
-            const int64_t rows = s->rows - r < height ? s->rows - r : height;
+        for (int64_t r = 0; r < some; r += height) {
+            const int64_t rows = some - r < height ? some - r : height;
             const int64_t rest = lines->count - line, count = rest < share ? rest : share;
             tt_step_tile(rows, a + r * TT_STEP_ROW, panel + k * 2 * VL, in_block, sums + r * 2 * VL,
                          k > 0, lines->of + line, count);
@@ -166,14 +168,14 @@ TT_INLINE void tt_step_put_back(const tt_step_args *s, int64_t row, int64_t gate
     if (dgates) tt_row_put(dgates + (row * s->gate_count + gate) * n, j, n, x);
 }
 
-/* The next inputs into the operand, of these rows, the share of the group of units from `unit`. */
+/* The next inputs into the operand, the share of the group of units from `unit`. */
 TT_INLINE void tt_operand_inputs(const tt_step_args *s, int64_t unit)
 {
     const tt_step_product_args *p = &s->product;
     const int64_t n = s->hidden, of_groups = tt_round_up(n, 2 * VL);
     if (!p->x) return;
     for (int64_t begin = unit; begin < p->inputs; begin += of_groups)
-        for (int64_t row = s->first_row; row < s->first_row + s->rows; row++)
+        for (int64_t row = p->x_first; row < p->x_first + p->x_rows; row++)
             for (int64_t j = begin; j < begin + 2 * VL && j < p->inputs; j += VL)
                 vf_store(tt_operand_at(s, p->next, row, tt_step_padded(n) + j),
                          tt_row_at(p->x + row * p->inputs, j, p->inputs, 0));
@@ -225,11 +227,28 @@ static void tt_step_operand_f32(const tt_step_args *s)
     for (int64_t row = 0; row < s->batch; row++)
         for (int64_t j = 0, n = s->hidden; j < n; j += VL)
             tt_operand_put(s, row, 0, j,
-                           s->h_before ? tt_row_at(s->h_before + row * n, j, n, 0) : vf_zero());
+                           s->h_start ? tt_row_at(s->h_start + row * n, j, n, 0) : vf_zero());
     for (int64_t unit = 0; unit < s->hidden; unit += 2 * VL) tt_operand_inputs(s, unit);
 }
 
 /* --- What comes of the sums ----------------------------------------------------------------- */
+
+/* Where row r of the state before the step lies; NULL: zeros. */
+TT_INLINE const float *tt_step_before(const tt_step_args *s, const float *before,
+                                      const float *start, int64_t r)
+{
+    const float *state = r < s->known ? before : start;
+    return state ? state + r * s->hidden : NULL;
+}
+
+/* That row as it is read. */
+TT_INLINE vf tt_step_before_at(const float *row, int64_t j, int64_t n)
+{
+    return row ? tt_row_at(row, j, n, 0) : vf_zero();
+}
+
+/* Whether this row's sequence ended with the step: backward its last cotangent comes here. */
+TT_INLINE int tt_step_is_last(const tt_step_args *s, int64_t r) { return r >= s->product.rows; }
 
 /* sigmoid, without the care for a denormal result that vf_sigmoid takes */
 TT_INLINE vf tt_gate(vf x) { return 1.0f / (1.0f + vf_exp(vf_neg(x))); }

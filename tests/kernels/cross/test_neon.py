@@ -353,10 +353,11 @@ def calls_of_steps() -> Iterator[tuple[str, dict[str, Any]]]:
             yield "step_pack_f32", given | {"out": zeros(4096), "backward": backward}
         names = {1: "rnn", 3: "gru", 4: "lstm"}
         product = {"weights": normal(8192), "operand": normal(batch * 144)}
-        product |= {"next": zeros(batch * 144 * 2), "operand_rows": batch}
+        product |= {"next": zeros(batch * 144 * 2), "operand_rows": batch, "rows": batch - 1}
         common = {**within("product", product), "batch": batch, "hidden": n, "rows": batch}
         common |= {"units": n, "gate_count": gates}
-        common |= {"h_before": normal(batch, n), "c_before": normal(batch, n)}
+        common |= {name: normal(batch, n) for name in ("h_before", "c_before", "h_start")}
+        common["known"] = batch - 1
         made = {"gates": zeros(batch, gates * n), "inner": zeros(batch, n)}
         made |= {"h": zeros(batch, n), "c": zeros(batch, n)}
         forward = {"input": normal(batch, gates * n), "input_row": gates * n}

@@ -88,12 +88,12 @@ def _state_sums(h, h0, w_hh, now, before):
 def rows_before(sizes, reverse):
     """Of each packed row that of the step before it, in the order in which steps are taken. Where
     its sequence begins it is one of further rows behind them, a row for each sequence."""
-    rows = np.empty(sum(sizes), np.int64)
-    for now, before in _steps(rows, sizes, reverse):
-        known, n = _count(before), _count(now)
-        rows[now][:known] = range(before.start, before.stop)
-        rows[now][known:] = range(len(rows) + known, len(rows) + n)
-    return rows
+    sizes = np.asarray(sizes, np.int64)
+    rows = np.arange(sizes.sum())
+    beside = np.append(sizes, 0)[1:] if reverse else np.insert(sizes, 0, 0)[:-1]
+    sequence = rows - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    before = rows + np.repeat(sizes, sizes) if reverse else rows - np.repeat(beside, sizes)
+    return np.where(sequence < np.repeat(beside, sizes), before, len(rows) + sequence)
 
 
 def _states_before(states, start, sizes, reverse):
@@ -116,7 +116,10 @@ def lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, sizes=None):
         sums = gates[now] + _state_sums(h, h0, w_hh, now, before)
         i, f, g, o = np.split(sums, 4, axis=-1)
         i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
-        c[:n] = f * c[:n] + i * g
+        some = _count(before) if c0 is None else n
+        kept = f[:some] * c[:some]
+        c[:n] = i * g
+        c[:some] += kept
         h[:n] = o * np.tanh(c[:n])
         hs[now], cs[now], gates[now] = h[:n], c[:n], np.concatenate([i, f, g, o], axis=-1)
     return _like(x, hs, sizes), h, c, _like(x, cs, sizes), _like(x, gates, sizes)
@@ -152,7 +155,7 @@ def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x, s
     rows = _rows(dgates, sizes)
     dw_ih = rows.T @ _rows(x, sizes)
     before = _states_before(hs, h0, sizes, reverse)
-    if h0 is None:  # the steps from which sequences begin have no part in it
+    if h0 is None and sizes is None:  # the first step has no part in it
         going_on = rows_before(np.diff(step_offsets(hs, sizes)), reverse) < len(rows)
         dw_hh = rows[going_on].T @ before[going_on]
     else:
