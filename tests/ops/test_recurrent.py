@@ -31,20 +31,49 @@ SEQUENCES = [(1, 17, 5, 4), (5, 3, 7, 9), (4, 70, 64, 40), (3, 16, 300, 260), (7
 SEQUENCES += [(9, 130, 33, 100)]
 
 
+def sizes_of(steps, batch):
+    """How many of the sequences have each step: some end, or in reverse begin, at most of them."""
+    return (np.arange(steps)[:, None] < np.sort(np.arange(batch) * 7 % steps + 1)).sum(1)
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("has_states", [False, True])
 @pytest.mark.parametrize("shape", SEQUENCES, ids=str)
 def test_gradients_of_an_lstm(isa, shape, has_states, reverse):
     t, b, i, n = shape
-    x, w_ih, w_hh = normal(t, b, i), normal(4 * n, i) / i**0.5, normal(4 * n, n) / n**0.5
+    ragged = has_states and shape != SEQUENCES[0]
+    sizes = sizes_of(t, b) if ragged else None
+    lead = (sizes.sum(),) if ragged else (t, b)
+    x, w_ih, w_hh = normal(*lead, i), normal(4 * n, i) / i**0.5, normal(4 * n, n) / n**0.5
     start = normal(2, b, n) if has_states else (None, None)
     w_ih, w_hh = w_ih.astype(np.float32), w_hh.astype(np.float32)
-    hs, _, _, cs, gates = reference.lstm(x, *start, w_ih, w_hh, None, None, reverse)
-    g, (gh, gc) = normal(t, b, n), normal(2, b, n)
+    hs, _, _, cs, gates = reference.lstm(x, *start, w_ih, w_hh, None, None, reverse, sizes)
+    g, (gh, gc) = normal(*lead, n), normal(2, b, n)
     args = g, gh, gc, x, *start, w_ih, w_hh, hs, cs, gates, reverse
-    assert_like_twin("lstm_grads", *args, True)
-    assert kernels.lstm_grads(*args, False)[-1] is None
-    assert_like_twin("lstm_backward", g, gh, gc, start[1], w_hh, cs, gates, reverse)
+    assert_like_twin("lstm_grads", *args, True, sizes)
+    assert kernels.lstm_grads(*args, False, sizes)[-1] is None
+    assert_like_twin("lstm_backward", g, gh, gc, start[1], w_hh, cs, gates, reverse, sizes)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("has_states", [False, True])
+@pytest.mark.parametrize("shape", SEQUENCES[1::2], ids=str)
+def test_sequences_of_several_lengths(isa, shape, has_states, reverse):
+    t, b, i, n = shape
+    sizes = sizes_of(t, b)
+    x, g, (h0, c0) = normal(sizes.sum(), i), normal(sizes.sum(), n), normal(2, b + 2, n)
+    gh, b_ih, b_hh = normal(len(h0), n), normal(4 * n), normal(4 * n, seed=1)
+    if not has_states:
+        h0, c0, gh = None, None, gh[:b]
+    w_ih, w_hh = (normal(4 * n, m) / np.float32(m**0.5) for m in (i, n))
+    layer = w_ih, w_hh, b_ih, b_hh
+    assert_like_twin("lstm", x, h0, c0, *layer, reverse, sizes)
+    three = [a[: 3 * n] for a in layer]
+    hs, _, *saved = assert_like_twin("gru", x, h0, *three, reverse, sizes)
+    assert_like_twin("gru_backward", g, gh, h0, three[1], hs, *saved, reverse, sizes)
+    one = [a[:n] for a in layer]
+    hs, _ = assert_like_twin("rnn", x, h0, *one, True, reverse, sizes)
+    assert_like_twin("rnn_backward", g, gh, one[1], hs, True, reverse, sizes)
 
 
 def test_gradients_of_an_lstm_with_frozen_parts():

@@ -46,6 +46,7 @@ def sequences(gates: int, states: int) -> list[Case]:
         made(3, 17, 150, 40, False),
         made(4, 9, 30, 100, reverse=True),
         made(40, 33, 30, 40),
+        made(6, 70, 20, 40, lengths=np.arange(70) * 5 % 7),
     ]
 
 
