@@ -11,11 +11,14 @@ to initialize recurrent networks of rectified linear units"; Bai, Kolter and Kol
 empirical evaluation of generic convolutional and recurrent networks for sequence modeling".
 """
 
+from math import ceil, log2
+
 import numpy as np
 from memory_tasks import Task, compare
 
 import tinytensor as tt
 from tinytensor import nn
+from tinytensor.models import TCN
 
 
 def problems(count, steps, rng):
@@ -48,12 +51,7 @@ def rnn(steps):
 
 def irnn(steps):
     """Rectified, and begun as what remembers all: the identity, and no biases."""
-    layer = nn.RNN(2, 100, nonlinearity="relu")
-    nn.init.eye_(layer.weight_hh_l0)
-    nn.init.normal_(layer.weight_ih_l0, 0.0, 0.1)
-    for bias in (layer.bias_ih_l0, layer.bias_hh_l0):
-        nn.init.zeros_(bias)
-    return Last(layer)
+    return Last(nn.init.irnn_(nn.RNN(2, 100, nonlinearity="relu"), std=0.1))
 
 
 def lstm(steps):
@@ -72,6 +70,19 @@ def gru(steps):
     return Last(nn.GRU(2, 64))
 
 
+class Convolutional(nn.Module):
+    """As many levels as it takes to see all steps from the last one."""
+
+    def __init__(self, steps):
+        super().__init__()
+        levels = ceil(log2(1 + steps / 12))
+        self.body = TCN(2, [24] * levels, kernel_size=7, dropout=0.0)
+        self.head = nn.Linear(24, 1)
+
+    def forward(self, x):
+        return self.head(self.body(tt.permute_dims(x, (1, 2, 0)))[..., -1])[:, 0]
+
+
 TASK = Task(
     name="adding_problem",
     lengths=[100, 200, 400, 600],
@@ -80,6 +91,7 @@ TASK = Task(
         "IRNN": (irnn, lambda steps: 0.03 / steps),  # its powers must not run away
         "LSTM": (lstm, lambda steps: 1e-2),
         "GRU": (gru, lambda steps: 5e-3),
+        "TCN": (Convolutional, lambda steps: 2e-3),
     },
     problems=problems,
     loss=nn.functional.mse_loss,

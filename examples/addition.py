@@ -73,13 +73,11 @@ class Adder(nn.Module):
 def start(lstm):
     """As Keras begins: what is read by Glorot's rule, what is remembered by orthogonal matrices,
     all biases 0 but those of the forget gates, which are 1."""
-    hidden = lstm.hidden_size
     nn.init.xavier_uniform_(lstm.weight_ih_l0)
-    nn.init.orthogonal_(lstm.weight_hh_l0)
+    nn.init.orthogonal_recurrent_(lstm)
+    nn.init.zeros_(lstm.bias_ih_l0)
     nn.init.zeros_(lstm.bias_hh_l0)
-    forget = np.arange(4 * hidden) // hidden == 1
-    with tt.no_grad():
-        lstm.bias_ih_l0[...] = tt.tensor(forget.astype(np.float32))
+    nn.init.forget_bias_(lstm, 1.0)
 
 
 def learn(digits, arguments):

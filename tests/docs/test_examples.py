@@ -219,6 +219,32 @@ def test_translations(tmp_path):
     assert [line[:4] for line in told.splitlines()] == ["fr: ", "fr: "]
 
 
+def test_copy_memory(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    words = ["--quick", "--networks", "TCN", "GRU", "--out", tmp_path]
+    assert "T = 20, TCN, seed 0: " in run("copy_memory.py", *words)
+    assert (tmp_path / "copy_memory.png").exists()
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    import copy_memory
+
+    shown, wanted = copy_memory.problems(400, 5, np.random.default_rng(0))
+    assert shown.shape == wanted.shape == (400, 25)
+    assert np.unique(shown[:, :10]).tolist() == [*range(1, 9)]
+    np.testing.assert_array_equal(shown[:, 10:], [[0] * 4 + [9] * 11] * 400)
+    np.testing.assert_array_equal(wanted[:, 15:], shown[:, :10])
+    assert not wanted[:, :15].any()
+    assert copy_memory.TASK.baseline(1000) == pytest.approx(0.0203867, abs=1e-7)
+
+
+def test_vanishing_gradients(tmp_path):
+    pytest.importorskip("matplotlib")
+    printed = run("vanishing_gradients.py", "--quick", "--out", tmp_path)
+    assert len(list(tmp_path.glob("gradients_*.png"))) == 4
+    rates = dict(re.findall(r"   (.+): \S+ at t = 0, ([\d.]+) times a step", printed))
+    assert float(rates["RNN"]) < 0.7
+    assert float(rates["IRNN"]) == pytest.approx(1, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("name", "model"),
     [("char_rnn", lambda: CharRNN(96)), ("code_gpt", lambda: GPT(GPTConfig()))],
