@@ -49,6 +49,7 @@ def test_lines_are_brought_to_one_height():
     np.testing.assert_array_equal(line[:, :, 70:], line[:, :, 69:70].repeat(58, 2))
     assert _prepared(np.zeros((900, 3), np.float32)).shape == (1, 64, 64)  # a pixel is left
     assert _prepared(np.zeros((1, 30), np.float32)).shape == (1, 64, 1920)
+    assert _prepared(np.zeros((1, 9000), np.float32)).shape == (1, 64, 12800)  # not 576,000
 
 
 def test_contrast_is_spread_where_there_is_little():
@@ -62,19 +63,19 @@ def test_contrast_is_spread_where_there_is_little():
     np.testing.assert_array_equal(_contrasted(np.full((8, 8), 90.0)), 25)
 
 
-def columns(path, classes):
-    """Probabilities of a path: 0.9 for its classes, the rest shared."""
-    found = np.full((len(path), classes), 0.1 / (classes - 1))
-    found[np.arange(len(path)), path] = 0.9
-    return found
-
-
-def test_paths_are_collapsed():
+def test_paths_become_texts(monkeypatch):
+    path = np.array([0, 1, 1, 0, 1, 2, 2, 3, 0, 0, 0, 0, 0, 0, 0])
+    probabilities = np.full((1, len(path), 4), 0.1 / 3, np.float32)
+    probabilities[0, np.arange(len(path)), path] = 0.9
     model = small(num_class=4, characters="abc")
-    text, confidence = model._decoded(columns([0, 1, 1, 0, 1, 2, 2, 3, 0], 4))
-    assert text == "aabc"
-    assert confidence == pytest.approx(0.9 ** (6 * 2 / 6**0.5))  # of six columns with characters
-    assert model._decoded(columns([0, 0, 0], 4)) == ("", 0)
+    monkeypatch.setattr(CRNN, "forward", lambda self, x: tt.log(tt.tensor(probabilities)))
+    for beams in (1, 3):
+        (found,) = model.read([np.zeros((16, 12), np.uint8)], beams=beams)
+        assert found.text == "aabc"
+        assert found.confidence == pytest.approx(0.9 ** (6 * 2 / 6**0.5))  # of all but blanks
+        np.testing.assert_allclose(np.array(found.places) * 48, [8, 20, 24, 32], atol=4)
+    probabilities[:] = [0.97, 0.01, 0.01, 0.01]
+    assert model.read([np.zeros((16, 12), np.uint8)]) == [("", 0, [])]
 
 
 def test_lines_are_read_alike_in_any_company():
@@ -89,11 +90,11 @@ def test_lines_are_read_alike_in_any_company():
     model.train()
     together = model.read(lines, batch_size=2)
     assert model.training
-    assert any(text for text, _ in together)
-    for line, (text, confidence) in zip(lines, together, strict=True):
-        ((alone, same),) = model.read([line])
-        assert alone == text
-        assert same == pytest.approx(confidence, rel=1e-4)
+    assert any(found.text for found in together)
+    for line, found in zip(lines, together, strict=True):
+        (alone,) = model.read([line])
+        assert alone.text == found.text
+        assert alone.confidence == pytest.approx(found.confidence, rel=1e-4)
     assert model.read([]) == []
     assert model.FeatureExtraction.ConvNet[12].num_batches_tracked.item() == 0
 
@@ -101,7 +102,7 @@ def test_lines_are_read_alike_in_any_company():
 def test_pictures_that_are_none():
     model = small()
     for picture in (np.zeros((5, 5, 3)), np.zeros(5), np.zeros((0, 9))):
-        with pytest.raises(ShapeError, match=r"must be \(h, w\), of greys"):
+        with pytest.raises(ShapeError, match=r"must be \(H, W\), of greys"):
             model.read([picture])
     with pytest.raises(DtypeError, match="numbers from 0 to 255"):
         model.read([np.full((9, 9), "a")])
@@ -167,7 +168,7 @@ def test_scores_have_the_picture_s_place():
     for bad in (picture[:, :, 0], picture[:0], picture[..., :2]):
         with pytest.raises(ShapeError, match=r"a picture must be \(H, W, 3\)"):
             model.scores(bad)
-    with pytest.raises(DtypeError, match="must be of numbers"):
+    with pytest.raises(DtypeError, match="numbers from 0 to 255"):
         model.scores(picture.astype(str))
     with pytest.raises(ShapeError, match=r"CRAFT: x must be \(N, 3, H, W\)"):
         model(tt.zeros((1, 3, 15, 64)))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ... import nn
-from ...errors import DtypeError, ShapeError
+from ...errors import ShapeError
 from ...nn import functional as F
 from ...nn.evaluating import evaluating
 from ...ops import concat
@@ -22,6 +22,7 @@ from ...ops.checks import whole
 from ...tensors.tensor import Tensor
 from .blocks import ConvNormActivation, Weights, with_weights
 from .packages import of_easyocr
+from .pixels import pixels
 from .vgg import CONVOLUTIONS, features
 
 # Where VGG-16's layers are cut: what leads to 1/2, 1/4, 1/8 and 1/16 of the size.
@@ -99,16 +100,11 @@ class CRAFT(nn.Module):
         """The scores (2, h, w) of characters and links in a picture (H, W, 3) of bytes, or of what
         NumPy makes one of, as of a Pillow image in mode RGB; and how many of its pixels one of them
         is wide and high. A picture with a side of more than ``longest`` is made smaller first."""
-        pixels = np.asarray(img)
-        if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-            raise ShapeError(f"CRAFT: a picture must be (H, W, 3), not {pixels.shape}")
-        if pixels.dtype.kind not in "uif":
-            raise DtypeError(f"CRAFT: a picture must be of numbers, not of {pixels.dtype}")
         whole("CRAFT.scores", 16, longest=longest)
-        planes = pixels.astype(np.float32).transpose(2, 0, 1)[None]
-        scale = min(1.0, longest / max(pixels.shape[:2]))
+        planes = pixels("CRAFT", img, "RGB").transpose(2, 0, 1)[None]
+        scale = min(1.0, longest / max(planes.shape[2:]))
         if scale < 1:
-            size = tuple(max(1, int(n * scale)) for n in pixels.shape[:2])
+            size = tuple(max(1, int(n * scale)) for n in planes.shape[2:])
             planes = F.interpolate(Tensor(planes), size=size, mode="bilinear").numpy()
         height, width = planes.shape[2:]
         x = np.zeros((1, 3, height + -height % 32, width + -width % 32), np.float32)

@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ... import nn
-from ...errors import DtypeError, ShapeError
+from ...errors import ShapeError
+from ...generation import ctc_beam_search, ctc_greedy
 from ...nn import functional as F
 from ...nn.evaluating import evaluating
 from ...ops.checks import whole
 from ...tensors.tensor import Tensor
 from .blocks import ConvNormActivation, Weights, with_weights
 from .packages import of_easyocr
+from .pixels import pixels
 
 # What EasyOCR's English recogniser tells apart, beside the blank of CTC, which is class 0.
 ENGLISH = (
@@ -30,6 +32,7 @@ ENGLISH = (
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 HEIGHT = 64  # of the pictures of lines that its weights were trained on
+LONGEST = 12_800  # pixels of them, some 400 characters
 UNSURE, CONTRAST = 0.1, 0.5  # below this confidence a line is read again, with this contrast
 
 # The convolutions of 3×3: their share of the channels, whether a norm follows, what is pooled.
@@ -108,8 +111,8 @@ class CRNN(nn.Module):
         with_weights(self, of_easyocr("CRNN", weights, "english_g2.pth"))
 
     def forward(self, input: Tensor) -> Tensor:
-        channels = self.input_channel
-        if input.ndim != 4 or input.shape[1] != channels or not _large_enough(input.shape):
+        channels, (*_, height, width) = self.input_channel, (0, 0, *input.shape)
+        if input.shape[1:2] != (channels,) or input.ndim != 4 or height < 32 or width < 8:
             raise ShapeError(
                 f"CRNN: input must be (N, {channels}, H, W) with H of at least 32 and W of at"
                 f" least 8, not {input.shape}"
@@ -119,86 +122,82 @@ class CRNN(nn.Module):
 
     # --- Reading ---------------------------------------------------------------------------------
 
-    def read(self, lines: Sequence[Any], batch_size: int = 16) -> list[tuple[str, float]]:
-        """The text of each line, and how sure it is: pictures (h, w) of grey bytes, or of what
-        NumPy makes one of, as of a Pillow image in mode L.
+    def read(self, lines: Sequence[Any], batch_size: int = 16, beams: int = 1) -> list[Reading]:
+        """What each line says: pictures (H, W) of grey bytes, or of what NumPy makes one of, as of
+        a Pillow image in mode L.
 
         Each is brought to a height of 64 pixels and, by its last column, to a width of a multiple
-        of 64; lines of one width go through the network together. The likeliest class of each
-        column counts, and repetitions and blanks are left out. The confidence is EasyOCR's: the
-        product of the probabilities of these classes, without blanks, to the power of 2 / √count.
-        A line that is read with less than 0.1 is read once more, with more contrast, if it has
-        little; the surer text counts.
+        of 64; lines of one width go through the network together. The text is that of the columns'
+        likeliest classes, by :func:`~tinytensor.generation.ctc_greedy`, or the likeliest of several
+        ``beams``. The confidence is EasyOCR's: the product of the probabilities of these classes,
+        without blanks, to the power of 2 / √count. A line of a confidence below 0.1 is read once
+        more, with more contrast, if it has little; the surer text counts.
         """
         if self.num_class != 1 + len(self.characters):
             raise ValueError(
                 f"CRNN: {len(self.characters)} characters and the blank are not {self.num_class}"
                 " classes"
             )
-        whole("CRNN.read", 1, batch_size=batch_size)
-        pixels = [_grey(line) for line in lines]
+        whole("CRNN.read", 1, batch_size=batch_size, beams=beams)
+        pictures = [pixels("CRNN", line, "L") for line in lines]
         with evaluating(self):
-            found = self._read(pixels, batch_size)
-            again = [i for i, (_, confidence) in enumerate(found) if confidence < UNSURE]
-            sharper = [_contrasted(pixels[i]) for i in again]
-            for i, other in zip(again, self._read(sharper, batch_size), strict=True):
-                found[i] = max(found[i], other, key=lambda each: each[1])
+            found = self._read(pictures, batch_size, beams)
+            again = [i for i, each in enumerate(found) if each.confidence < UNSURE]
+            sharper = [_contrasted(pictures[i]) for i in again]
+            for i, other in zip(again, self._read(sharper, batch_size, beams), strict=True):
+                found[i] = max(found[i], other, key=lambda each: each.confidence)
         return found
 
-    def _read(self, lines: Sequence[np.ndarray], batch_size: int) -> list[tuple[str, float]]:
+    def _read(self, lines: Sequence[np.ndarray], batch_size: int, beams: int) -> list[Reading]:
         prepared = [_prepared(line) for line in lines]
-        found: list[tuple[str, float]] = [("", 0.0)] * len(lines)
+        found = [Reading("", 0.0, [])] * len(lines)
         order = sorted(range(len(lines)), key=lambda i: prepared[i].shape)
         while order:
             shape = prepared[order[0]].shape
             batch = [i for i in order[:batch_size] if prepared[i].shape == shape]
             order = order[len(batch) :]
-            logits = self(Tensor(np.stack([prepared[i] for i in batch])))
-            probabilities = F.softmax(logits, axis=2).numpy()
-            for i, columns in zip(batch, probabilities, strict=True):
-                found[i] = self._decoded(columns)
+            logits = self(Tensor(np.stack([prepared[i] for i in batch]))).permute(1, 0, 2)
+            best = logits.argmax(2).numpy()
+            likely = F.softmax(logits, axis=2).numpy().max(2).astype(np.float64)
+            each = ctc_beam_search(logits, beams=beams) if beams > 1 else zip(ctc_greedy(logits))
+            for k, (i, (text, *_)) in enumerate(zip(batch, each, strict=True)):
+                sure, wide = likely[best[:, k] != 0, k], _width(lines[i])
+                found[i] = Reading(
+                    "".join(self.characters[token - 1] for token in text.tokens),
+                    float(sure.prod() ** (2 / math.sqrt(len(sure)))) if len(sure) else 0.0,
+                    [min(1.0, 4 * (step + 1) / wide) for step in text.steps],
+                )
         return found
 
-    def _decoded(self, probabilities: np.ndarray) -> tuple[str, float]:
-        best = probabilities.argmax(1)
-        likely = probabilities.max(1)[best != 0].astype(np.float64)
-        new = (best != 0) & (np.diff(best, prepend=0) != 0)
-        text = "".join(self.characters[c - 1] for c in best[new])
-        confidence = likely.prod() ** (2 / math.sqrt(len(likely))) if len(likely) else 0.0
-        return text, float(confidence)
+
+class Reading(NamedTuple):
+    """What a line was read as, how sure that is (0 … 1), and where the characters are, as shares of
+    the line's width from its left."""
+
+    text: str
+    confidence: float
+    places: list[float]
 
 
-def _large_enough(shape: tuple[int, ...]) -> bool:
-    return shape[2] >= 32 and shape[3] >= 8
-
-
-def _grey(line: Any) -> np.ndarray:
-    """A picture as float32 (h, w) in 0 … 255. Raises ShapeError, DtypeError."""
-    pixels = np.asarray(line)
-    if pixels.ndim != 2 or 0 in pixels.shape:
-        raise ShapeError(
-            f"CRNN: a picture of a line must be (h, w), of greys, not {pixels.shape}; a Pillow"
-            ' image becomes one by image.convert("L")'
-        )
-    if pixels.dtype.kind not in "uif":
-        raise DtypeError(f"CRNN: a picture must be of numbers from 0 to 255, not {pixels.dtype}")
-    return pixels.astype(np.float32)
-
-
-def _prepared(pixels: np.ndarray) -> np.ndarray:
+def _prepared(line: np.ndarray) -> np.ndarray:
     """A line for the network: (1, 64, W), of -1 … 1, W a multiple of 64."""
-    height, width = pixels.shape
-    wide = max(1, HEIGHT * width // height)
-    scaled = F.interpolate(Tensor(pixels[None, None]), size=(HEIGHT, wide), mode="bilinear")
-    padding = -wide % HEIGHT
-    return np.pad(scaled.numpy()[0] / np.float32(127.5) - 1, ((0, 0), (0, 0), (0, padding)), "edge")
+    wide = _width(line)
+    wider = F.interpolate(Tensor(line[None, None]), (HEIGHT, wide), None, "bicubic", antialias=True)
+    scaled = np.clip(wider.numpy()[0] / np.float32(127.5) - 1, -1, 1)
+    return np.pad(scaled, ((0, 0), (0, 0), (0, -wide % HEIGHT)), "edge")
 
 
-def _contrasted(pixels: np.ndarray) -> np.ndarray:
+def _width(line: np.ndarray) -> int:
+    """The width of a line that is as high as the network takes it; a longer one is squeezed."""
+    height, width = line.shape
+    return max(1, min(HEIGHT * width // height, LONGEST))
+
+
+def _contrasted(line: np.ndarray) -> np.ndarray:
     """The greys spread so that those at a tenth and at nine tenths become 25 and 225, if they lie
     close together."""
-    low, high = np.percentile(pixels, [10, 90])
+    low, high = np.percentile(line, [10, 90])
     if (high - low) / max(10, high + low) >= CONTRAST:
-        return pixels
-    spread = (pixels - low) * (200 / max(10, high - low)) + 25
+        return line
+    spread = (line - low) * (200 / max(10, high - low)) + 25
     return np.clip(spread, 0, 255).astype(np.float32)

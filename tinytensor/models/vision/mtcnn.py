@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import nn
-from ...errors import DtypeError, ShapeError
 from ...nn import functional as F
 from ...nn.evaluating import evaluating
 from ...ops.checks import number, whole
 from ...tensors.tensor import Tensor
 from .boxes import areas, nms
 from .packages import packaged
+from .pixels import pixels as pixels_of
 
 AT_ONCE = 512  # candidates in a batch of R-Net or O-Net
 CELL, STRIDE = 12, 2  # P-Net looks at squares of 12 pixels, 2 apart
@@ -185,7 +185,7 @@ class MTCNN(nn.Module):
                 getattr(self, name).load_state_dict(state)
 
     def forward(self, img: Any) -> Tensor | None:
-        pixels = _pixels(img)
+        pixels = pixels_of("MTCNN", img, "RGB")
         found = self.crop(img, self._found(pixels).boxes)
         return found if self.keep_all else found[0] if len(found) else None
 
@@ -193,12 +193,12 @@ class MTCNN(nn.Module):
         """The faces of a picture (H, W, 3) of bytes, or of what NumPy makes one of, as of a Pillow
         image in mode RGB; a list of them for a list of pictures or an array (N, H, W, 3)."""
         if isinstance(img, list | tuple) or np.ndim(img) == 4:
-            return [self._found(_pixels(one)) for one in img]
-        return self._found(_pixels(img))
+            return [self._found(pixels_of("MTCNN", one, "RGB")) for one in img]
+        return self._found(pixels_of("MTCNN", img, "RGB"))
 
     def crop(self, img: Any, boxes: Any) -> Tensor:
         """What is in boxes (F, 4) of a picture, with the margin: (F, 3, image_size, image_size)."""
-        pixels = _pixels(img)
+        pixels = pixels_of("MTCNN", img, "RGB")
         height, width = pixels.shape[:2]
         boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
         around = (boxes[:, 2:] - boxes[:, :2]) * self.margin / (self.image_size - self.margin) / 2
@@ -267,19 +267,6 @@ class MTCNN(nn.Module):
         boxes = _moved(boxes, moves)
         kept = nms(boxes, scores, 0.7, of="smaller", border=1)
         return Faces(boxes, scores, landmarks).chosen(kept)
-
-
-def _pixels(img: Any) -> np.ndarray:
-    """A picture as float32 (H, W, 3) in 0 … 255. Raises ShapeError, DtypeError."""
-    pixels = np.asarray(img)
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-        raise ShapeError(
-            f"MTCNN: a picture must be (H, W, 3), red, green and blue, not {pixels.shape}; a Pillow"
-            ' image becomes one by image.convert("RGB")'
-        )
-    if pixels.dtype.kind not in "uif":
-        raise DtypeError(f"MTCNN: a picture must be of numbers from 0 to 255, not {pixels.dtype}")
-    return pixels.astype(np.float32)
 
 
 def _normal(pixels: np.ndarray) -> np.ndarray:
