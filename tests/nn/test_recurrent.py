@@ -142,6 +142,9 @@ def test_lengths_that_do_not_fit():
     ):
         with pytest.raises(error, match="^" + message):
             layer(x, lengths=lengths)
+    for make in (nn.LSTM, nn.MGU, nn.MGUCell, nn.RNNCell):
+        with pytest.raises(tt.DtypeError, match=rf"^{make.__name__}: input must be floating point"):
+            make(3, 4)(tt.zeros((2, 3), dtype="int64"))
     with pytest.raises(ValueError, match=r"^LSTM: lengths are for a padded input"):
         layer(packed, lengths=[5, 2])
     with pytest.raises(tt.ShapeError, match=r"^LSTM: lengths are for a batch: input is \(5, 3\)"):

@@ -14,7 +14,7 @@ from .. import ops
 from ..engine.hooks import RemovableHandle
 from ..errors import ShapeError, a_kind_of
 from ..ops.annotations import Nonlinearity
-from ..ops.checks import fits_memory, number, whole
+from ..ops.checks import fits_memory, number, real_floats, whole
 from ..ops.packing import Packing, lengths_of, packed_rows, packing, padded_rows
 from ..tensors.creation import zeros_like
 from ..tensors.tensor import Tensor
@@ -151,7 +151,7 @@ class RNNBase(Recurrence):
       Other starts: :func:`init.irnn_`, :func:`init.orthogonal_recurrent_`.
 
     Recurrences that have no kernel of their own, and settings that no kernel has, run step by step:
-    backward keeps the states alone and computes each step again.
+    backward keeps the states, and what the input adds to the gates, and computes each step again.
     """
 
     _dtype_of = "weight_ih_l0"
@@ -337,6 +337,7 @@ class RNNBase(Recurrence):
                 f"{type(self).__name__}: needs packed data (rows, {self.input_size}):"
                 f" it is {data.shape}"
             )
+        real_floats(type(self).__name__, "the packed data", data)
         batch = int(batch_sizes[0])
         self._check_initial(initial, (batch,), data)
         order, back = (np.arange(batch) if places is None else places for places in (order, back))
@@ -497,6 +498,7 @@ class RNNBase(Recurrence):
                 f"{kind}: needs an input {layout} or (steps, size) with size {self.input_size}:"
                 f" input is {input.shape}"
             )
+        real_floats(kind, "input", input)
         time = 1 if self.batch_first and input.ndim == 3 else 0
         if input.shape[time] == 0:
             raise ShapeError(f"{kind}: needs at least one step: input is {input.shape}")
@@ -727,6 +729,7 @@ class RNNCellBase(Recurrence):
                 f"{kind}: needs an input (batch, size) or (size,) with size {self.input_size}:"
                 f" input is {input.shape}"
             )
+        real_floats(kind, "input", input)
         wanted = (*input.shape[:-1], self.hidden_size)
         if state is None:
             state = (Tensor(np.zeros(wanted, input.dtype)),) * len(self.state_names)

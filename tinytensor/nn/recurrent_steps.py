@@ -1,4 +1,5 @@
-"""A recurrence step by step, by any function of one step: only the states are kept for backward."""
+"""A recurrence step by step, by any function of one step: of what it makes, backward is left the
+states alone."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def scan(
     ``xs`` (rows, …) are given to ``step`` by the rows of each step, and ``sizes`` (T,) says how
     many these are; ``start`` is the state (B, S) before the first step. In ``reverse`` the last
     step is taken first, and a sequence begins at its own last one. Derivatives of any order: the
-    first ones keep the states alone and compute each step again. ``seen(t, state)`` may watch the
+    first ones keep inputs and states, and compute each step again. ``seen(t, state)`` may watch the
     states and put others in their place; the graph of all steps is then recorded as it is.
     """
     sizes = sizes[: np.count_nonzero(sizes)]
