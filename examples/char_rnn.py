@@ -74,6 +74,12 @@ class Carried:
         self.seen, self.state = self.seen + 1, tuple(part.detach() for part in state)
         return logits, y
 
+    def state_dict(self):
+        return {"seen": self.seen, "state": self.state}
+
+    def load_state_dict(self, state):
+        self.seen, self.state = state["seen"], state["state"]
+
 
 def bits_of_streams(model, codes, rows=64):
     """Bits for a character of ``rows`` streams of the text, each read from its start to its end."""

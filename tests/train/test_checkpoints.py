@@ -344,6 +344,34 @@ def test_callbacks_go_on(tmp_path: Path) -> None:
         check_resume(place, callbacks=lambda optimizer: [Rare()], behind=behind)
 
 
+class Carried:
+    """A forward pass that hands something on to the next batch, as a recurrent network may."""
+
+    def __init__(self) -> None:
+        self.state: Any = None
+
+    def __call__(self, model: nn.Module, batch: Any) -> tuple[Any, Any]:
+        x, y = batch
+        out = model(x) if self.state is None else model(x) + 0.5 * self.state
+        self.state = out.detach()
+        return out, y
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"state": self.state}
+
+    def load_state_dict(self, state: Any) -> None:
+        self.state = state["state"]
+
+
+def test_what_the_forward_pass_hands_on_goes_on(tmp_path: Path) -> None:
+    model, history = small(tmp_path / "whole", forward=Carried())
+    with pytest.raises(Died):
+        small(tmp_path / "cut", forward=Carried(), callbacks=lambda optimizer: [DieAt(8)])
+    again, same = small(tmp_path / "cut", forward=Carried())
+    assert killing.crc(again) == killing.crc(model)
+    assert same.repeatable() == history.repeatable()
+
+
 @pytest.mark.parametrize("per", ["step", "epoch"])
 def test_averages_go_on(tmp_path: Path, per: str) -> None:
     """Begun after the first, saved half-way, and begun again."""

@@ -51,7 +51,8 @@ def fit(
     """Minimise ``loss(model(x), y)`` over the batches ``(x, y)`` of ``loader``.
 
     Of a batch of more parts the last is the target, and the model gets the others; ``forward(model,
-    batch)``, which returns outputs and targets, says otherwise.
+    batch)``, which returns outputs and targets, says otherwise; what it or the loss remembers from
+    batch to batch, checkpoints keep if it has ``state_dict`` and ``load_state_dict``.
 
     - ``val``: batches to be judged by after each epoch, in evaluation mode and unrecorded.
     - ``metrics``: names ("accuracy", "f1", …), `Metric` objects or functions ``f(outputs,
@@ -343,11 +344,12 @@ class Run:
         """All that `fit` needs to go on from here, between two steps, to the same bits."""
         if not self._trained and self._batches:
             self._seconds = time.monotonic() - self._began
-        loader, loss = self.loader, self.loss_of
+        loader = self.loader
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "loss": loss.state_dict() if isinstance(loss, Module) else {},
+            "loss": _remembered(self.loss_of),
+            "forward": _remembered(self.forward),
             "place": {
                 "epoch": self.epoch,
                 "step": self.step,
@@ -379,8 +381,9 @@ class Run:
                 raise ValueError(f"it was made with accumulate={place['accumulate']}")
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
-            if isinstance(self.loss_of, Module):
-                self.loss_of.load_state_dict(state["loss"])
+            for name, part in (("loss", self.loss_of), ("forward", self.forward)):
+                if hasattr(part, "load_state_dict"):
+                    part.load_state_dict(state[name])
             for name, metric in self.metrics.items():
                 metric.load_state_dict(metrics[name])
             checkpoints.load_states_by_kind(self.callbacks, state["callbacks"])
@@ -417,6 +420,11 @@ class Run:
             )
         checkpoints.set_random_states(self._all_sources(), now)
         return batches
+
+
+def _remembered(part: Any) -> Any:
+    """What a loss or a forward pass remembers from batch to batch, if it can be given back."""
+    return part.state_dict() if hasattr(part, "load_state_dict") else {}
 
 
 def of_pairs(model: Module, batch: Any) -> tuple[Any, Any]:
