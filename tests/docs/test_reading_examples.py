@@ -159,5 +159,5 @@ def test_wheels_are_read_and_split_without_leaks(messages, tmp_path):
 
 def test_the_memory_answers_with_what_is_most_alike(messages):
     memory = messages.Memory([("Delete ①", "① löschen", []), ("Save changes", "Sichern", [])])
-    found = memory.translate(["Delete page ①", "Save all changes"], [["%s"], []])
-    assert found == ["%s löschen", "Sichern"]
+    found = memory.translate(["Delete page ①", "Save all changes"])
+    assert found == ["① löschen", "Sichern"]
