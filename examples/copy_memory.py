@@ -72,6 +72,7 @@ TASK = Task(
     loss=nn.functional.cross_entropy,
     baseline=lambda steps: SYMBOLS * log(8) / (steps + 2 * SYMBOLS),
     solved=3e-5,
+    rest=300,
     axis=0,
 )
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,15 @@ from matplotlib.figure import Figure
 
 import tinytensor as tt
 from tinytensor.nn.utils import clip_grad_norm_
+from tinytensor.optim.lr_scheduler import CosineAnnealingLR
 
 
 @dataclass
 class Task:
     """``problems(count, steps, rng)`` makes inputs and targets, with the sequences on ``axis`` of
     the inputs; ``loss(outputs, targets)`` is 0 where all is right, ``baseline(steps)`` for who
-    remembers nothing, and below ``solved`` the task is solved. A network is made by a function of
-    the steps, with a learning rate that suits it."""
+    remembers nothing; below ``solved`` the task is solved, and ``rest`` batches follow. A network
+    is made by a function of the steps, with a learning rate that suits it."""
 
     name: str
     lengths: list[int]
@@ -29,11 +31,13 @@ class Task:
     loss: Callable
     baseline: Callable
     solved: float
+    rest: int
     axis: int
 
 
 def learn(task, name, steps, arguments):
-    """A run: the loss on sequences of its own after so many batches of 32, until it is solved."""
+    """A run: the loss on sequences of its own after so many batches of 32. Once the task is solved
+    the learning rate falls along a cosine."""
     build, rate = task.networks[name]
     tt.manual_seed(arguments.seed)
     model = build(steps)
@@ -41,27 +45,33 @@ def learn(task, name, steps, arguments):
     rng, unseen = np.random.default_rng(arguments.seed), np.random.default_rng(10**6)
     watched, test = task.problems(500, steps, unseen), task.problems(2000, steps, unseen)
     curve, begin = [], time.perf_counter()
-    for batch in range(1, arguments.batches + 1):
+    solved, scheduler, last = 0, None, arguments.batches
+    for batch in count(1):
         x, y = task.problems(32, steps, rng)
         loss = task.loss(model(tt.tensor(x)), tt.tensor(y))
         optimizer.zero_grad()
         loss.backward()
         if np.isfinite(clip_grad_norm_(model.parameters(), 1.0).item()):
             optimizer.step()  # a gradient that has overflowed tells nothing
-        if batch % arguments.every == 0 or batch == arguments.batches:
+        if scheduler is not None:
+            scheduler.step()
+        if batch % arguments.every == 0 or batch == last:
             curve.append((batch, judged(task, model, *watched)))
-            if curve[-1][1] < task.solved:
-                break
+            if not solved and curve[-1][1] < task.solved:
+                solved, last = batch, batch + task.rest
+                scheduler = CosineAnnealingLR(optimizer, last - batch)
+        if batch == last:
+            break
     found = {
         "curve": curve,
         "batches": batch,
         "loss": judged(task, model, *test),
-        "solved": curve[-1][1] < task.solved,
+        "solved": solved,
         "seconds": time.perf_counter() - begin,
     }
     print(
         f"T = {steps}, {name}, seed {arguments.seed}: {found['loss']:.3g} of 2,000 sequences never"
-        f" seen, after {batch:,} batches: {'' if found['solved'] else 'not '}solved"
+        f" seen, {f'solved by batch {solved:,} of' if solved else 'not solved in'} {batch:,}"
         f"   ({found['seconds']:.0f} s)",
         flush=True,
     )
