@@ -134,6 +134,24 @@ def test_long_sequences_stay_in_the_range_of_floats():
     assert ctc_greedy(np.zeros((0, 2, 3))) == [([], 0.0, [])] * 2
 
 
+def test_tokens_begin_one_behind_the_other():
+    # A prefix leaves the beam and grows again while longer ones are in it.
+    logits = np.random.default_rng(0).normal(size=(10, 20, 4)) * 1.5
+    for found in ctc_beam_search(logits, beams=3, n_best=3):
+        for best in found:
+            assert len(best.steps) == len(best.tokens)
+            assert best.steps == sorted(set(best.steps))
+
+
+def test_what_may_not_come_is_not_read():
+    logits = np.full((3, 1, 4), -np.inf)
+    logits[:, :, 1] = 0.0
+    assert ctc_beam_search(logits, allowed=[2], n_best=3) == [[]]
+    assert ctc_beam_search(logits, allowed=[2], bonus=0.5) == [[]]
+    for blank in (0, 3):
+        assert ctc_greedy(logits, allowed=[2], blank=blank) == [([], -np.inf, [])]
+
+
 def test_bad_input():
     x = outputs(0)
     for call, message in (

@@ -47,11 +47,12 @@ def ctc_greedy(
     scores, ends = _scores("ctc_greedy", log_probs, lengths, blank, allowed)
     if not scores.size:
         return [Labelling([], 0.0, []) for _ in ends]
-    best = scores.argmax(2)
+    highest = scores.max(2)
+    best = np.where(highest > -np.inf, scores.argmax(2), blank)  # nothing may come: no token does
     present = np.arange(len(best))[:, None] < ends
     begins = present & (best != blank)
     begins[1:] &= best[1:] != best[:-1]
-    totals = np.where(present, scores.max(2), 0.0).sum(0)
+    totals = np.where(present, highest, 0.0).sum(0)
     found = []
     for path, begin, total in zip(best.T, begins.T, totals.tolist(), strict=True):
         steps = np.flatnonzero(begin)
@@ -141,18 +142,23 @@ class _Prefixes:
     ) -> None:  # fmt: skip
         self.classes, self.blank = classes, blank
         self.language_model, self.weight, self.bonus = language_model, weight, bonus
-        # Of each node: its parent, its token, where it begins, its children, what tokens added.
-        self.parent, self.token, self.step = [-1], [-1], [-1]
+        # Of each node: its parent, its token, its children, what tokens added.
+        self.parent, self.token = [-1], [-1]
         self.children: list[dict[int, int]] = [{}]
         self.added = [0.0]
         self.next: dict[int, np.ndarray] = {}  # what each next token would add
         # Of the beam: nodes, and the log-probabilities of paths that end in a blank, or do not.
+        # And where the tokens begin, the last one first, as (step, (step before, …)): a prefix that
+        # left the beam may grow again later than longer ones that are still in it.
         self.nodes = [0]
+        self.begins: list[Any] = [()]
         self.blanks, self.others = np.zeros(1), np.full(1, -np.inf)
 
     def advance(self, t: int, scores: np.ndarray, beams: int, top: int | None) -> None:
         """One step: each prefix stays, by a blank or its last token, or grows by a token."""
         count = len(self.nodes)
+        if not count:  # every labelling has the probability 0
+            return
         each = np.arange(count)
         last = np.array([self.token[node] for node in self.nodes])
         known = np.array([self.added[node] for node in self.nodes])
@@ -184,29 +190,30 @@ class _Prefixes:
             ranks += np.stack([self._next(node) for node in self.nodes])
         stays = np.logaddexp(blanks, others) + known
         values, places = largest(np.concatenate([stays, ranks.reshape(-1)])[None], beams)
-        nodes, chosen = [], places[0][values[0] > -np.inf].tolist()
+        nodes, begins, chosen = [], [], places[0][values[0] > -np.inf].tolist()
         new_blanks, new_others = np.full(len(chosen), -np.inf), np.empty(len(chosen))
         for i, where in enumerate(chosen):
             if where < count:
                 nodes.append(self.nodes[where])
+                begins.append(self.begins[where])
                 new_blanks[i], new_others[i] = blanks[where], others[where]
             else:
                 row, token = divmod(where - count, self.classes)
-                nodes.append(self._child(self.nodes[row], token, t))
+                nodes.append(self._child(self.nodes[row], token))
+                begins.append((t, self.begins[row]))
                 new_others[i] = grown[row, token]
-        self.nodes, self.blanks, self.others = nodes, new_blanks, new_others
+        self.nodes, self.begins = nodes, begins
+        self.blanks, self.others = new_blanks, new_others
 
-    def _child(self, node: int, token: int, t: int) -> int:
+    def _child(self, node: int, token: int) -> int:
         child = self.children[node].get(token)
         if child is None:
             child = self.children[node][token] = len(self.parent)
             more = self._next(node)[token] if self.language_model or self.bonus else 0.0
             self.parent.append(node)
             self.token.append(token)
-            self.step.append(t)
             self.children.append({})
             self.added.append(self.added[node] + float(more))
-        self.step[child] = t
         return child
 
     def _next(self, node: int) -> np.ndarray:
@@ -215,7 +222,7 @@ class _Prefixes:
         if found is None:
             found = np.full(self.classes, self.bonus)
             if self.language_model is not None:
-                told = np.asarray(self.language_model(tuple(self._walk(node)[0])), np.float64)
+                told = np.asarray(self.language_model(tuple(self._tokens(node))), np.float64)
                 if told.shape != found.shape or np.isnan(told).any():
                     raise ShapeError(
                         f"ctc_beam_search: language_model must return ({self.classes},) numbers,"
@@ -225,19 +232,21 @@ class _Prefixes:
             self.next[node] = found
         return found
 
-    def _walk(self, node: int) -> tuple[list[int], list[int]]:
-        """The tokens of a prefix, and their steps."""
-        tokens, steps = [], []
+    def _tokens(self, node: int) -> list[int]:
+        """The tokens of a prefix."""
+        tokens = []
         while node > 0:
             tokens.append(self.token[node])
-            steps.append(self.step[node])
             node = self.parent[node]
-        return tokens[::-1], steps[::-1]
+        return tokens[::-1]
 
     def best(self, count: int) -> list[Labelling]:
         totals = np.logaddexp(self.blanks, self.others) + [self.added[n] for n in self.nodes]
         found = []
         for i in np.argsort(-totals, kind="stable")[:count].tolist():
-            tokens, steps = self._walk(self.nodes[i])
-            found.append(Labelling(tokens, float(totals[i]), steps))
+            steps, begins = [], self.begins[i]
+            while begins:
+                step, begins = begins
+                steps.append(step)
+            found.append(Labelling(self._tokens(self.nodes[i]), float(totals[i]), steps[::-1]))
         return found
