@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
@@ -54,6 +54,10 @@ __all__ = [
     "RNNCellBase",
     "RecurrentStep",
 ]
+
+
+Given = TypeVar("Given")  # a state as a call takes it: h, or the pair (h, c)
+Pair = tuple[Tensor, Tensor]
 
 
 class RecurrentStep(NamedTuple):
@@ -125,7 +129,7 @@ def _state_of(kind: Recurrence, hx: Any) -> State | None:
 # --- Layers ----------------------------------------------------------------------------------
 
 
-class RNNBase(Recurrence):
+class RNNBase(Recurrence, Generic[Given]):
     """Layers of a recurrence over a sequence: (T, B, I) becomes (T, B, D * H). What RNN, LSTM and
     the others are.
 
@@ -288,10 +292,13 @@ class RNNBase(Recurrence):
             self._step_hooks = {}
         return added(self._step_hooks, hook)
 
-    def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Any, Any]:
+    def forward(
+        self, input: Any, hx: Given | None = None, lengths: Any = None
+    ) -> tuple[Any, Given]:
         """The outputs of the last layer, and the last state of every layer and direction."""
         initial = _state_of(self, hx)
         output: Any
+        final: Any
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ValueError(
@@ -369,7 +376,10 @@ class RNNBase(Recurrence):
         """All layers and directions over x (T, B, I), or over packed rows."""
         directions = 1 + self.bidirectional
         starts: list[State | None] = [None] * (self.num_layers * directions)
-        if initial is not None:
+        single = len(starts) == 1  # a view is made sooner than a copy
+        if single and initial is not None:
+            starts = [tuple(ops.reshape(part, part.shape[1:]) for part in initial)]
+        elif initial is not None:
             starts = list(zip(*(ops.unstack(part) for part in initial), strict=True))
         lasts = []
         for layer in range(self.num_layers):
@@ -382,6 +392,8 @@ class RNNBase(Recurrence):
                 outputs.append(output)
                 lasts.append(last)
             x = outputs[0] if directions == 1 else ops.concat(outputs, -1)
+        if single:
+            return x, tuple(ops.reshape(part, (1, *part.shape)) for part in lasts[0])
         return x, tuple(ops.stack(parts) for parts in zip(*lasts, strict=True))
 
     def _dropped(self, x: Tensor, layer: int, found: Packing | None) -> Tensor:
@@ -551,7 +563,7 @@ def _ones(like: Tensor, size: int) -> Tensor:
     return ops.where(False, rows, Tensor(np.ones((rows.shape[0], size), like.dtype)))
 
 
-class RNN(Elman, RNNBase):
+class RNN(Elman, RNNBase[Tensor]):
     """The plain recurrence ``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)``, or relu for tanh.
 
     Takes input (T, B, input_size), or (B, T, input_size) if ``batch_first``, or (T, input_size),
@@ -592,7 +604,7 @@ class RNN(Elman, RNNBase):
         )
 
 
-class LSTM(LongShortTerm, RNNBase):
+class LSTM(LongShortTerm, RNNBase[Pair]):
     """Long short-term memory, with σ = sigmoid and the gates i, f, g, o from
     ``W_ih x + b_ih + W_hh h + b_hh``, stacked in this order:
 
@@ -615,7 +627,7 @@ class LSTM(LongShortTerm, RNNBase):
     """
 
 
-class GRU(Gated, RNNBase):
+class GRU(Gated, RNNBase[Tensor]):
     """Gated recurrent unit, with σ = sigmoid, the gates r, z, n stacked in this order in the
     weights, and x_r = W_ir x + b_ir, h_r = W_hr h + b_hr and so on:
 
@@ -631,7 +643,7 @@ class GRU(Gated, RNNBase):
     """
 
 
-class PeepholeLSTM(Peephole, RNNBase):
+class PeepholeLSTM(Peephole, RNNBase[Pair]):
     """An :class:`LSTM` whose gates also see the cell: with ``weight_peephole`` p (3 H), of i, f, o,
 
     ``c' = σ(f + p_f c) c + σ(i + p_i c) tanh(g)``,  ``h' = σ(o + p_o c') tanh(c')``.
@@ -646,7 +658,7 @@ class PeepholeLSTM(Peephole, RNNBase):
     """
 
 
-class LayerNormLSTM(LayerNormed, RNNBase):
+class LayerNormLSTM(LayerNormed, RNNBase[Pair]):
     """An :class:`LSTM` whose sums are normalised: with N(a) = (a − mean) / √(var + 1e-5) over the
     units of a sum, the gates i, f, g, o (4 H, normalised together) are
 
@@ -663,7 +675,7 @@ class LayerNormLSTM(LayerNormed, RNNBase):
     """
 
 
-class MGU(MinimalGated, RNNBase):
+class MGU(MinimalGated, RNNBase[Tensor]):
     """Minimal gated unit, a GRU with one gate; its f and n are stacked in this order in the
     weights:
 
@@ -684,7 +696,7 @@ class MGU(MinimalGated, RNNBase):
 # --- Cells -----------------------------------------------------------------------------------
 
 
-class RNNCellBase(Recurrence):
+class RNNCellBase(Recurrence, Generic[Given]):
     """One step: ``weight_ih`` (gates * H, I), ``weight_hh`` (gates * H, H) and two biases."""
 
     _dtype_of = "weight_ih"
@@ -717,9 +729,9 @@ class RNNCellBase(Recurrence):
         if self.forget_bias is not None:
             init.forget_bias_(self, self.forget_bias)
 
-    def forward(self, input: Tensor, hx: Any = None) -> Any:
+    def forward(self, input: Tensor, hx: Given | None = None) -> Given:
         """The next state: a tensor h, or the pair (h, c)."""
-        state = self._step(input, _state_of(self, hx))
+        state: Any = self._step(input, _state_of(self, hx))
         return state if len(state) > 1 else state[0]
 
     def _step(self, input: Tensor, state: State | None) -> State:
@@ -748,7 +760,7 @@ class RNNCellBase(Recurrence):
         )
 
 
-class RNNCell(Elman, RNNCellBase):
+class RNNCell(Elman, RNNCellBase[Tensor]):
     """One step of :class:`RNN`: input (B, input_size) and h (B, hidden_size) give the next h."""
 
     def __init__(
@@ -766,21 +778,21 @@ class RNNCell(Elman, RNNCellBase):
         return text if self.nonlinearity == "tanh" else f"{text}, nonlinearity={self.nonlinearity}"
 
 
-class LSTMCell(LongShortTerm, RNNCellBase):
+class LSTMCell(LongShortTerm, RNNCellBase[Pair]):
     """One step of :class:`LSTM`: input (B, input_size) and (h, c) give the next (h, c)."""
 
 
-class GRUCell(Gated, RNNCellBase):
+class GRUCell(Gated, RNNCellBase[Tensor]):
     """One step of :class:`GRU`: input (B, input_size) and h (B, hidden_size) give the next h."""
 
 
-class PeepholeLSTMCell(Peephole, RNNCellBase):
+class PeepholeLSTMCell(Peephole, RNNCellBase[Pair]):
     """One step of :class:`PeepholeLSTM`: input (B, input_size) and (h, c) give the next (h, c)."""
 
 
-class LayerNormLSTMCell(LayerNormed, RNNCellBase):
+class LayerNormLSTMCell(LayerNormed, RNNCellBase[Pair]):
     """One step of :class:`LayerNormLSTM`: input (B, input_size) and (h, c) give the next (h, c)."""
 
 
-class MGUCell(MinimalGated, RNNCellBase):
+class MGUCell(MinimalGated, RNNCellBase[Tensor]):
     """One step of :class:`MGU`: input (B, input_size) and h (B, hidden_size) give the next h."""
