@@ -147,6 +147,10 @@ def test_lengths_that_do_not_fit():
             make(3, 4)(tt.zeros((2, 3), dtype="int64"))
     with pytest.raises(ValueError, match=r"^LSTM: lengths are for a padded input"):
         layer(packed, lengths=[5, 2])
+    for run in (layer, nn.MGU(3, 4), nn.utils.rnn.pad_packed_sequence):
+        for sizes in ([2, 2, 1, 1], [1] * 7 + [2], [2**62] * 4 + [7]):
+            with pytest.raises(tt.ShapeError, match=r": batch_sizes must .* 7 rows"):
+                run(packed._replace(batch_sizes=np.array(sizes)))
     with pytest.raises(tt.ShapeError, match=r"^LSTM: lengths are for a batch: input is \(5, 3\)"):
         layer(x[:, 0], lengths=[5])
     with pytest.raises(TypeError, match=r"^LSTM: the initial state is a pair of tensors \(h, c\)"):

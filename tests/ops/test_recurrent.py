@@ -258,3 +258,6 @@ def test_bad_lengths():
     refused(tt.ShapeError, "^gru: with batch_sizes, .* x must be packed", batch_sizes=[5] * 5)
     with pytest.raises(tt.ShapeError, match=r"^gru: batch_sizes must .* 25 rows"):
         run(x.reshape(25, 3), None, *weights, batch_sizes=[1, 24])
+    for sizes in ([2**62] * 4 + [25], [2**63 - 1] * 2 + [27]):  # whose sums overflow to 25
+        with pytest.raises(tt.ShapeError, match=r"^gru: batch_sizes must .* 25 rows"):
+            run(x.reshape(25, 3), None, *weights, batch_sizes=sizes)

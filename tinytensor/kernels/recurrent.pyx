@@ -87,7 +87,7 @@ cdef object offsets_of(object x, object sizes):
     """Where the rows of each step of x begin, and those of the last one end; None where x is empty,
     not of float32, or not of such sizes."""
     cdef cnp.npy_intp steps, length
-    cdef int64_t t, size, before
+    cdef int64_t t, size, before, rows
     cdef int64_t *at
     cdef const int64_t *given = NULL
     if not (
@@ -100,16 +100,17 @@ cdef object offsets_of(object x, object sizes):
         sizes = np.ascontiguousarray(sizes[: np.count_nonzero(sizes)], np.int64)
         steps, given = len(sizes), <const int64_t *> cnp.PyArray_DATA(sizes)
         before = given[0] if steps else 0
+    rows = cnp.PyArray_DIM(x, 0) if sizes is not None else steps * before
     length = steps + 1
     offsets = cnp.PyArray_EMPTY(1, &length, cnp.NPY_INT64, 0)
     at = <int64_t *> cnp.PyArray_DATA(offsets)
     at[0] = 0
     for t in range(steps):
         size = before if given == NULL else given[t]
-        if size < 1 or size > before:
+        if size < 1 or size > before or size > rows - at[t]:
             return None
         before, at[t + 1] = size, at[t] + size
-    return offsets if sizes is None or at[steps] == cnp.PyArray_DIM(x, 0) else None
+    return offsets if at[steps] == rows else None
 
 
 cdef inline int64_t last_axis(cnp.ndarray x) noexcept:

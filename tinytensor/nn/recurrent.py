@@ -15,7 +15,7 @@ from ..engine.hooks import RemovableHandle
 from ..errors import ShapeError, a_kind_of
 from ..ops.annotations import Nonlinearity
 from ..ops.checks import fits_memory, number, real_floats, whole
-from ..ops.packing import Packing, lengths_of, packed_rows, packing, padded_rows
+from ..ops.packing import Packing, batch_sizes_of, lengths_of, packed_rows, packing, padded_rows
 from ..tensors.creation import zeros_like
 from ..tensors.tensor import Tensor
 from . import functional as F
@@ -345,7 +345,8 @@ class RNNBase(Recurrence, Generic[Given]):
                 f" it is {data.shape}"
             )
         real_floats(type(self).__name__, "the packed data", data)
-        batch = int(batch_sizes[0])
+        batch_sizes = batch_sizes_of(type(self).__name__, batch_sizes, len(data))
+        batch = int(batch_sizes.max(initial=0))
         self._check_initial(initial, (batch,), data)
         order, back = (np.arange(batch) if places is None else places for places in (order, back))
         found = Packing(batch_sizes, None, order, back)

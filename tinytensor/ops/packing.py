@@ -49,7 +49,8 @@ def lengths_of(name: str, given: Any, steps: int, batch: int) -> np.ndarray:
 def batch_sizes_of(name: str, given: Any, rows: int) -> np.ndarray:
     """How many of ``rows`` packed rows are of each step, or an error in the name of ``name``."""
     sizes = integers(name, "batch_sizes", given)
-    if sizes.ndim != 1 or (sizes < 0).any() or (np.diff(sizes) > 0).any() or sizes.sum() != rows:
+    wrong = sizes.ndim != 1 or (sizes < 0).any() or (sizes > rows).any()  # their sum may overflow
+    if wrong or (np.diff(sizes) > 0).any() or sizes.sum() != rows:
         raise ShapeError(
             f"{name}: batch_sizes must say of each step how many of the {rows} rows of x are of"
             f" it, never more than of the step before, but are {sizes.tolist()}"

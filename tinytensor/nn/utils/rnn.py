@@ -12,7 +12,7 @@ from ... import ops
 from ...errors import ShapeError
 from ...func.gradients import stop_gradient
 from ...ops.checks import integers, whole
-from ...ops.packing import packed_rows, packing
+from ...ops.packing import batch_sizes_of, packed_rows, packing
 from ...ops.shape import pad_constant
 from ...tensors.tensor import Tensor
 
@@ -99,8 +99,9 @@ def pad_packed_sequence(
             [ 3,  4],
             [ 5, -1]]), array([3, 2]))
     """
-    data, batch_sizes, _, back = sequence
-    steps, batch = len(batch_sizes), int(batch_sizes[0])
+    data, given, _, back = sequence
+    batch_sizes = batch_sizes_of("pad_packed_sequence", given, len(data))
+    steps, batch = len(batch_sizes), int(batch_sizes.max(initial=0))
     if total_length is not None and total_length < steps:
         raise ValueError(
             f"pad_packed_sequence: total_length is {total_length}, but a sequence has {steps} steps"
