@@ -172,6 +172,9 @@ def test_words():
         assert words.join(words.split(content)) == content
     with pytest.raises(ValueError, match=r"pattern '\('"):
         text.Words(text.Vocabulary(), pattern="(")
+    spelled = text.Words.of(["a b"], pattern=r"\S+")  # no text writes a special token
+    assert spelled.encode("a <pad> <bos> <unk> <eos> b", eos=True) == [4, 1, 1, 1, 1, 5, 3]
+    assert text.Characters.of("a_b", pad="_", unknown=None).encode("a_b") == [3, 4]
     assert text.Words(text.Vocabulary(), pattern="a*").split("baab") == ["aa"]
 
 

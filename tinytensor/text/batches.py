@@ -31,7 +31,8 @@ def padded(
     longest length, or ``length``, rounded up to a ``multiple``. The dtype is int64 for integers,
     otherwise that of the sequences, or ``dtype``. Lengths are int64.
 
-    Raises ShapeError for sequences that are longer than ``length``, or shaped otherwise.
+    Raises ShapeError for sequences that are longer than ``length``, or shaped otherwise, DtypeError
+    for numbers, or ``pad``, that integers of the dtype cannot hold.
 
     >>> array, lengths = padded([[5, 6, 7], [8]])
     >>> array
@@ -57,11 +58,21 @@ def padded(
             raise ShapeError(f"padded: a sequence of {longest} does not fit into length {length}")
         longest = length
     longest += -longest % multiple
-    out = np.full((len(arrays), longest, *flat.shape[1:]), pad, dtype)
+    out = np.full((len(arrays), longest, *flat.shape[1:]), _cast(np.asarray(pad), dtype), dtype)
     places = np.arange(longest)
     filled = places < lengths[:, None]
-    out[filled if side == "right" else filled[:, ::-1]] = flat
+    out[filled if side == "right" else filled[:, ::-1]] = _cast(flat, dtype)
     return out, lengths
+
+
+def _cast(numbers: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
+    """Numbers as a dtype, of which integers hold not all."""
+    with np.errstate(invalid="ignore"):  # NaN and ∞ become some integer
+        cast = numbers.astype(dtype, copy=False)
+    if cast.dtype.kind in "iu" and cast.dtype != numbers.dtype and (cast != numbers).any():
+        lost = numbers[cast != numbers].flat[0]
+        raise DtypeError(f"padded: {cast.dtype} cannot hold {lost}")
+    return cast
 
 
 def _flat(sequences: Any) -> tuple[list[Any], np.ndarray]:

@@ -168,15 +168,11 @@ class Subwords(Tokeniser):
         return [self._of_text(encoding.ids) for encoding in found]
 
     def _encoded(self, text: str) -> list[int]:
-        return self._of_text(self.backend.encode(text, add_special_tokens=False).ids)
+        return list(self.backend.encode(text, add_special_tokens=False).ids)
 
     def _of_text(self, numbers: list[int]) -> list[int]:
-        """Numbers without special ones: to a model of unigrams these are pieces like others."""
-        specials = {self.pad, self.bos, self.eos} - {None}
-        if not self.specials_in_text and not specials.isdisjoint(numbers):
-            left = [] if self.unknown is None else [self.unknown]
-            return [n for number in numbers for n in ([number], left)[number in specials]]
-        return numbers
+        # To a model of unigrams special tokens are pieces like others.
+        return numbers if self.specials_in_text else super()._of_text(numbers)
 
     def _decoded(self, numbers: list[int]) -> str:
         return str(self.backend.decode(numbers, skip_special_tokens=False))

@@ -42,11 +42,12 @@ class Tokeniser:
     def encode(self, text: str, bos: bool = False, eos: bool = False) -> list[int]:
         """The numbers of ``text``, between those of the begin and the end if asked for.
 
-        A special token's own spelling within ``text`` is text like any other.
+        A special token's own spelling within ``text`` is text like any other, or unknown: no text
+        can end a sequence.
         """
         if not isinstance(text, str):
             raise TypeError(f"{type(self).__name__}: text is {a_kind_of(text)}, not a str")
-        numbers = self._encoded(text)
+        numbers = self._of_text(self._encoded(text))
         for wanted, name, number in ((bos, "bos", self.bos), (eos, "eos", self.eos)):
             if wanted and number is None:
                 raise ValueError(f"{type(self).__name__}: there is no token {name}")
@@ -65,6 +66,14 @@ class Tokeniser:
 
     def _encoded(self, text: str) -> list[int]:
         raise NotImplementedError
+
+    def _of_text(self, numbers: list[int]) -> list[int]:
+        """Numbers without special ones, which stand for none of a text: unknown ones instead."""
+        specials = {self.pad, self.bos, self.eos} - {None}
+        if specials.isdisjoint(numbers):
+            return numbers
+        left = [] if self.unknown is None else [self.unknown]
+        return [n for number in numbers for n in ([number], left)[number in specials]]
 
     def _decoded(self, numbers: list[int]) -> str:
         raise NotImplementedError
