@@ -381,6 +381,18 @@ def test_recurrent_dropout(kind):
     assert (half(x)[0].numpy() == half(x)[0].numpy()).all()
 
 
+def test_recurrent_dropout_takes_the_same_units_at_each_step():
+    """A recurrence that hands its state on doubles what is kept in each step."""
+    tt.manual_seed(0)
+    layer = nn.init.irnn_(nn.RNN(1, 40, nonlinearity="relu", recurrent_dropout=0.5))
+    first, x = tt.ones((1, 3, 40)), tt.zeros((6, 3, 1))
+    for lengths, steps in ((None, [6, 6, 6]), ([1, 6, 4], [1, 6, 4])):
+        _, h = layer(x, first, lengths)
+        for row, n in zip(h.numpy()[0], steps, strict=True):
+            assert set(row.tolist()) == {0.0, 2.0**n}
+        assert ((h.numpy()[0, 0] == 0) != (h.numpy()[0, 1] == 0)).any()
+
+
 def test_zoneout():
     x = tt.tensor(normal(4, 2, 3))
     state = tuple(tt.tensor(s) for s in normal(2, 1, 2, 60))

@@ -292,7 +292,7 @@ def unstack(x: ArrayLike, axis: int = 0) -> tuple[Tensor, ...]:
     """The slices of x along ``axis``, without that axis: views."""
     if np.ndim(x) == 0:
         raise ShapeError("unstack: x has no axes")
-    slices = np.moveaxis(x, axis, 0)
+    slices = x if axis == 0 else np.moveaxis(x, axis, 0)
     return tuple(slices[i, ...] for i in range(len(slices)))  # with the ..., numbers are views too
 
 
