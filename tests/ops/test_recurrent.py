@@ -240,6 +240,26 @@ def test_lengths_of_any_kind_and_lanes():
     np.testing.assert_allclose(tt.func.vmap(packed)(rows)[1], packed(rows[1]), atol=1e-6)
 
 
+def test_ten_thousand_steps():
+    """Nothing recurses, and the gradient of the first step is that of 100 steps: it fades."""
+    rng = np.random.default_rng(0)
+    weights = [
+        rng.normal(size=shape).astype(np.float32) * 0.3 for shape in ((8, 2), (8, 2), (1, 2))
+    ]
+    x = rng.normal(size=(10_000, 2, 2)).astype(np.float32)
+
+    def gradient(steps):
+        leaf = tt.Tensor(x[:steps].copy(), requires_grad=True)
+        hs, _, _ = tt.lstm_projected(
+            leaf, None, None, weights[0], weights[1][:, :1], weights[2], lengths=[steps, steps - 1]
+        )
+        others = tt.lstm(leaf, None, None, *weights[:2], lengths=[steps - 1, steps])[0]
+        (hs.sum() + (others * others).sum()).backward()
+        return leaf.grad.numpy()
+
+    np.testing.assert_allclose(gradient(10_000)[:20], gradient(100)[:20], atol=1e-5)
+
+
 def test_bad_lengths():
     run, x, _, weights = arguments("gru", np.float32)
 

@@ -51,6 +51,7 @@ LOOPING = {
     "histc": {"x"},
     "isin": {"elements"},
     "lstm": {"w_ih", "w_hh", "b_ih", "b_hh"},
+    "lstm_projected": {"w_ih", "w_hh", "w_hr", "b_ih", "b_hh"},
     "nll_loss": {"weight"},
     "rnn": {"w_ih", "w_hh", "b_ih", "b_hh"},
     "added_at": {"index"},  # in lanes of lanes

@@ -43,17 +43,24 @@ row(
 )
 
 
-def _sequences(gates: int, states: int, *flags: dict[str, Any]) -> Callable[..., list[Case]]:
-    """Cases of lstm, gru or rnn: sizes of one vector and more, with and without states, biases."""
+def _sequences(
+    gates: int, states: int, *flags: dict[str, Any], projected: int = 0
+) -> Callable[..., list[Case]]:
+    """Cases of lstm, gru or rnn: sizes of one vector and more, with and without states, biases;
+    of an LSTM, outputs may be ``projected``."""
 
     def cases(rng: np.random.Generator) -> list[Case]:
         def made(t: int, b: int, i: int, h: int, full: bool, **kwargs: Any) -> Case:
             def draw(*shape: int) -> Any:
                 return rng.normal(size=shape) * 0.5
 
-            start = [draw(b, h) if full else None for _ in range(states)]
+            h = max(h, 2 * projected)  # PyTorch has no projection that is no smaller
+            outs = [projected or h, h][:states]
+            start = [draw(b, n) if full else None for n in outs]
             biases = [draw(gates * h) if full else None for _ in range(2)]
-            weights = draw(gates * h, i), draw(gates * h, h)
+            weights = [draw(gates * h, i), draw(gates * h, outs[0])]
+            if projected:
+                weights.append(draw(projected, h))
             return case(draw(t, b, i), *start, *weights, *biases, **kwargs)
 
         return [
@@ -68,13 +75,24 @@ def _sequences(gates: int, states: int, *flags: dict[str, Any]) -> Callable[...,
     return cases
 
 
-def _torch_sequence(kind: str, states: int) -> Callable[..., Any]:
+def _torch_projected(torch: Any, x: Any, h0: Any, c0: Any, *args: Any, **kwargs: Any) -> Any:
+    w_ih, w_hh, w_hr, *biases = args
+    run = _torch_sequence("lstm", 2, w_hr)
+    if h0 is None:
+        h0, c0 = (x.new_zeros(x.shape[1], n) for n in w_hr.shape)
+    return run(torch, x, h0, c0, w_ih, w_hh, *biases, **kwargs)
+
+
+def _torch_sequence(kind: str, states: int, w_hr: Any = None) -> Callable[..., Any]:
     def run(torch: Any, x: Any, *args: Any, nonlinearity: str = "tanh", **kwargs: Any) -> Any:
         reverse, lengths = kwargs.get("reverse", False), kwargs.get("lengths")
         start, (w_ih, w_hh, *biases) = args[:states], args[states:]
         if None in start:
             start = tuple(x.new_zeros(x.shape[1], w_hh.shape[1]) for _ in start)
         weights = [w_ih, w_hh, *(b for b in biases if b is not None)]
+        has_biases = len(weights) > 2
+        if w_hr is not None:
+            weights.append(w_hr)
         nothing = x.new_zeros(*x.shape[:2], w_hh.shape[1]) + 0 * sum(p.sum() for p in weights)
         if x.shape[1] == 0:  # which PyTorch refuses
             return nothing, *start
@@ -95,7 +113,7 @@ def _torch_sequence(kind: str, states: int) -> Callable[..., Any]:
         run_all = getattr(torch, f"rnn_{nonlinearity}" if kind == "rnn" else kind)
         start = [state[None] for state in start]
         hs, *last = run_all(
-            x, start if kind == "lstm" else start[0], weights, len(weights) > 2, 1, 0.0, True,
+            x, start if kind == "lstm" else start[0], weights, has_biases, 1, 0.0, True,
             False, False,
         )  # fmt: skip
         return hs.flip(0) if reverse else hs, *(state[0] for state in last)
@@ -104,6 +122,7 @@ def _torch_sequence(kind: str, states: int) -> Callable[..., Any]:
 
 
 row("lstm", _sequences(4, 2, {}), torch=_torch_sequence("lstm", 2))
+row("lstm_projected", _sequences(4, 2, {}, projected=1), torch=_torch_projected)
 row("gru", _sequences(3, 1, {}), torch=_torch_sequence("gru", 1))
 row(
     "rnn",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -35,9 +36,9 @@ def _of_attention(args: list[Shape], out: Shape) -> int:
     return prod(out[:-1]) * key[-2] * (query[-1] + value[-1])
 
 
-def _of_recurrence(args: list[Shape], out: Shape) -> int:
-    """Both weights, once for each step of each sequence."""
-    weights = [shape for shape in args[1:] if len(shape) == 2][-2:]
+def _of_recurrence(args: list[Shape], out: Shape, count: int = 2) -> int:
+    """Both weights, or ``count``, once for each step of each sequence."""
+    weights = [shape for shape in args[1:] if len(shape) == 2][-count:]
     return prod(args[0][:-1]) * sum(map(prod, weights))
 
 
@@ -50,6 +51,7 @@ _COSTS: dict[str, Callable[[list[Shape], Shape], int]] = {
     "matmul": _of_rows,
     "scaled_dot_product_attention": _of_attention,
     "lstm": _of_recurrence,
+    "lstm_projected": partial(_of_recurrence, count=3),
     "gru": _of_recurrence,
     "rnn": _of_recurrence,
 }

@@ -36,7 +36,8 @@ cdef void cut(Sequence *s, int64_t batch, int64_t hidden, int gates) noexcept:
     s.group_units = 2 * (s.table.vector_bytes // 4)
     s.groups = ceil_div(hidden, s.group_units)
     s.row_pieces = blocks
-    s.piece_groups = ceil_div(STEP_PRODUCTS, max(1, rows * gates * hidden * s.group_units))
+    # Fewer than 8 rows take about as long: the weights come no faster.
+    s.piece_groups = ceil_div(STEP_PRODUCTS, max(1, max(rows, 8) * gates * hidden * s.group_units))
     s.pieces = ceil_div(s.groups, s.piece_groups) * s.row_pieces
 
 

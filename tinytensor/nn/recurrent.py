@@ -418,10 +418,7 @@ class RNNBase(Recurrence, Generic[Given]):
         its last state."""
         w = self._weights(layer, direction)
         by_steps = (
-            self.proj_size
-            or any(self.zoneout)
-            or (self.training and self.recurrent_dropout)
-            or self._step_hooks
+            any(self.zoneout) or (self.training and self.recurrent_dropout) or self._step_hooks
         )
         reverse, sizes = bool(direction), None if found is None else found.sizes
         if self.has_kernel and not by_steps:

@@ -131,6 +131,10 @@ class LongShortTerm(Recurrence):
         self, x: Tensor, state: State | None, w: Weights, reverse: bool, sizes: Any
     ) -> State:
         h0, c0 = state or (None, None)
+        if self.proj_size:
+            w_ih, w_hh, b_ih, b_hh = _gate_weights(w)
+            weights = w_ih, w_hh, w["weight_hr"], b_ih, b_hh
+            return ops.lstm_projected(x, h0, c0, *weights, reverse, None, sizes)
         return ops.lstm(x, h0, c0, *_gate_weights(w), reverse, None, sizes)
 
 

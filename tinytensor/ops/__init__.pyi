@@ -301,6 +301,7 @@ __all__ = [
     "lp_pool3d",
     "lstm",
     "lstm_cell",
+    "lstm_projected",
     "lt",
     "margin_ranking_loss",
     "masked_fill",
@@ -1205,6 +1206,19 @@ def lstm(
     batch_sizes: ArrayLike | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]: ...
 def lstm_cell(gates: ArrayLike, c: ArrayLike) -> tuple[Tensor, Tensor]: ...
+def lstm_projected(
+    x: ArrayLike,
+    h0: ArrayLike,
+    c0: ArrayLike,
+    w_ih: ArrayLike,
+    w_hh: ArrayLike,
+    w_hr: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    reverse: bool = False,
+    lengths: ArrayLike | None = None,
+    batch_sizes: ArrayLike | None = None,
+) -> tuple[Tensor, Tensor, Tensor]: ...
 def lt(a: ArrayLike, b: ArrayLike) -> Tensor: ...
 def margin_ranking_loss(
     input1: ArrayLike,

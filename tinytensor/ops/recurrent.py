@@ -37,6 +37,7 @@ __all__ = [
     "gru_cell",
     "lstm",
     "lstm_cell",
+    "lstm_projected",
     "rnn",
 ]
 
@@ -193,14 +194,20 @@ def _checked(
         steps, batch = x.shape[:2]
         if lengths is not None:
             found = packing(lengths_of(name, lengths, steps, batch))
-    hidden = w_hh.shape[-1] if w_hh.ndim else 0
-    if w_hh.shape != (gates * hidden, hidden) or w_ih.shape != (gates * hidden, x.shape[-1]):
+    projected = [floating(name, "w_hr", w) for w in weights[2:]]
+    out = w_hh.shape[-1] if w_hh.ndim else 0
+    hidden = projected[0].shape[-1] if projected and projected[0].ndim else out
+    if w_hh.shape != (gates * hidden, out) or w_ih.shape != (gates * hidden, x.shape[-1]):
         of = f"{gates} · hidden" if gates > 1 else "hidden"
         raise ShapeError(
-            f"{name}: for x {x.shape} w_ih must be ({of}, {x.shape[-1]}) and w_hh ({of}, hidden),"
-            f" but they are {w_ih.shape} and {w_hh.shape}"
+            f"{name}: for x {x.shape} w_ih must be ({of}, {x.shape[-1]}) and w_hh ({of},"
+            f" {'projected' if projected else 'hidden'}), but they are {w_ih.shape} and"
+            f" {w_hh.shape}"
         )
-    starts = [parameter(name, what, state, (batch, hidden)) for what, state in states.items()]
+    for w_hr in projected:
+        parameter(name, "w_hr", w_hr, (out, hidden))
+    size = {"h0": out, "c0": hidden}
+    starts = [parameter(name, what, s, (batch, size[what])) for what, s in states.items()]
     biases = (
         parameter(name, what, bias, (gates * hidden,))
         for what, bias in zip(("b_ih", "b_hh"), biases, strict=True)
@@ -209,9 +216,12 @@ def _checked(
         x = packed_rows.forward(x, found.rows)
         starts = [s if s is None else s[found.order] for s in starts]
         if batch > found.sizes.max(initial=0):  # some have no step, and keep their states
-            starts = [np.zeros((batch, hidden), x.dtype) if s is None else s for s in starts]
-    sizes = None if found is None else found.sizes
-    return _Call((x, *starts, w_ih, w_hh, *biases, *flags, sizes), found, (steps, batch))
+            starts = [
+                np.zeros((batch, n), x.dtype) if s is None else s
+                for s, n in zip(starts, size.values(), strict=False)
+            ]
+    arguments = (x, *starts, w_ih, w_hh, *projected, *biases, *flags, _sizes(found))
+    return _Call(arguments, found, (steps, batch))
 
 
 def _packed(arrays, found):
@@ -397,6 +407,130 @@ def _lstm_grad(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, cs, gates, packing, reverse
 lstm_backward.defined_by(_lstm_backward)
 lstm_grads.defined_by(_lstm_grads)
 lstm.grad_all(("x", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh"), _lstm_grad)
+
+
+# An LSTM whose state is projected: step by step, of the kernels of a cell and of products.
+
+
+@op(outputs=3, residuals=("cs", "sums", "packing"))
+def lstm_projected(
+    x: ArrayLike,
+    h0: ArrayLike,
+    c0: ArrayLike,
+    w_ih: ArrayLike,
+    w_hh: ArrayLike,
+    w_hr: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    b_hh: ArrayLike | None = None,
+    reverse: bool = False,
+    lengths: ArrayLike | None = None,
+    batch_sizes: ArrayLike | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """:func:`lstm` whose outputs, and states h, are w_hr (P, H) times what its cells give.
+
+    h0 is (B, P), c0 (B, H), w_ih (4 H, I), w_hh (4 H, P); h (T, B, P), the last h and c come of it.
+    (Sak, Senior and Beaufays 2014.)
+
+    >>> import tinytensor as tt
+    >>> weights = tt.ones((16, 3)), tt.ones((16, 2)), tt.ones((2, 4))
+    >>> hs, h, c = tt.lstm_projected(tt.ones((5, 2, 3)), None, None, *weights)
+    >>> hs.shape, h.shape, c.shape
+    ((5, 2, 2), (2, 2), (2, 4))
+    """
+    states, weights, biases = {"h0": h0, "c0": c0}, (w_ih, w_hh, w_hr), (b_ih, b_hh)
+    name, flags = "lstm_projected", (bool(reverse),)
+    call = _checked(name, 4, x, states, weights, biases, flags, lengths, batch_sizes)
+    x, h0, c0, w_ih, w_hh, w_hr, b_ih, b_hh, reverse, sizes = call.arguments
+    bias = b_ih if b_hh is None else b_hh if b_ih is None else b_ih + b_hh
+    sums = kernels.linear(x, w_ih, bias)
+    others = [a for a in (h0, c0, w_hh, w_hr) if a is not None]
+    sums = sums.astype(np.result_type(sums, *others), copy=False)
+    shape, rows = sums.shape, sums.reshape(-1, len(w_hh))
+    batch = call.shape[1]
+    h, c = (
+        np.zeros((batch, n), sums.dtype) if state is None else state.astype(sums.dtype)
+        for state, n in ((h0, len(w_hr)), (c0, w_hr.shape[1]))
+    )
+    hs, cs = (np.empty((len(rows), state.shape[1]), sums.dtype) for state in (h, c))
+    for now, _ in kernels.taken_steps(x, sizes, reverse):
+        n = now.stop - now.start
+        rows[now] += kernels.linear(h[:n], w_hh)
+        inner, c[:n] = kernels.lstm_cell(rows[now], c[:n])
+        h[:n] = kernels.linear(inner, w_hr)
+        hs[now], cs[now] = h[:n], c[:n]
+    hs, cs = (a.reshape(*shape[:-1], a.shape[1]) for a in (hs, cs))
+    return *call.results(hs, h, c), cs, sums, call.packing
+
+
+@op(outputs=4)
+def lstm_projected_backward(
+    g, gh, gc, x, h0, c0, w_ih, w_hh, w_hr, b_ih, b_hh, cs, sums, reverse, sizes
+):
+    """The cotangents of the sums of the gates, of h0 and c0, and of w_hr."""
+    flat = [a.reshape(-1, a.shape[-1]) for a in (g, cs, sums)]
+    (g, states, rows), dsums = flat, np.empty_like(sums)
+    dflat, dh, dc, dhs = dsums.reshape(rows.shape), gh.copy(), gc.copy(), np.empty_like(flat[0])
+    start = np.zeros(gc.shape, cs.dtype) if c0 is None else c0
+    per_step = np.full(len(x), x.shape[1]) if sizes is None else sizes
+    before = np.concatenate([states, start])[kernels.rows_before(per_step, reverse)]
+    for now, _ in reversed(kernels.taken_steps(x, sizes, reverse)):
+        n = now.stop - now.start
+        dhs[now] = dh[:n] + g[now]
+        d, dc[:n] = kernels.lstm_cell_backward(
+            kernels.matmul(dhs[now], w_hr), dc[:n], rows[now], before[now]
+        )
+        dflat[now], dh[:n] = d, kernels.matmul(d, w_hh)
+    inner, _ = kernels.lstm_cell(rows, before)
+    return dsums, dh, dc, kernels.matmul(dhs.T, inner)
+
+
+def _lstm_projected_backward(
+    g, gh, gc, x, h0, c0, w_ih, w_hh, w_hr, b_ih, b_hh, cs, sums, reverse, sizes
+):
+    h, c, steps, inner = _zeros(h0, gh), _zeros(c0, gc), [], []
+    for sums_of_x in _in_order(_input_sums(x, w_ih, sizes, b_ih, b_hh), reverse):
+        n = len(sums_of_x)
+        steps.append((sums_of_x + linear(h[:n], w_hh), c[:n]))
+        one, c_step = lstm_cell(*steps[-1])
+        inner.append(one)
+        h, c = _onto(h, linear(one, w_hr)), _onto(c, c_step)
+    dsums, dhs, dh, dc = [], [], gh, gc
+    for step, g_step in zip(steps[::-1], _in_order(_unrolled(g, sizes), not reverse), strict=True):
+        n = len(g_step)
+        dhs.append(dh[:n] + g_step)
+        d, dc_step = lstm_cell_backward(matmul(dhs[-1], w_hr), dc[:n], *step)
+        dh, dc = _onto(dh, matmul(d, w_hh)), _onto(dc, dc_step)
+        dsums.append(d)
+    found = [concat(a) if a else like for a, like in ((dhs[::-1], g), (inner, cs))]
+    dw_hr = _weight_grad(*(as_rows(a) for a in found))
+    return _rolled(_in_order(dsums, not reverse), sums, sizes), dh, dc, dw_hr
+
+
+def _lstm_projected_grad(
+    g, x, h0, c0, w_ih, w_hh, w_hr, b_ih, b_hh, cs, sums, packing, reverse, out, needs
+):
+    shape, sizes = x.shape, _sizes(packing)
+    gs, x, hs = _packed((g[0], x, out[0]), packing)
+    gh, gc, h0, c0 = sorted_states((*g[1:], h0, c0), packing)
+    dsums, dh0, dc0, dw_hr = lstm_projected_backward(
+        gs, gh, gc, x, h0, c0, w_ih, w_hh, w_hr, b_ih, b_hh, cs, sums, reverse, sizes
+    )
+    db = _bias_grad(dsums) if needs[6] or needs[7] else None
+    return (
+        _input_grad(dsums, w_ih, packing, shape) if needs[0] else None,
+        *unsorted_states((dh0, dc0), packing),
+        _weight_grad(dsums, x) if needs[3] else None,
+        _recurrent_grad(dsums, hs, h0, reverse, sizes) if needs[4] else None,
+        dw_hr,
+        db,
+        db,
+    )
+
+
+lstm_projected_backward.defined_by(_lstm_projected_backward)
+lstm_projected.grad_all(
+    ("x", "h0", "c0", "w_ih", "w_hh", "w_hr", "b_ih", "b_hh"), _lstm_projected_grad
+)
 
 
 @op(outputs=2, residuals=("gates", "inner", "packing"))
@@ -593,5 +727,5 @@ def _of_sequences(x, lanes, packed):
     return moveaxis(reshape(x, (x.shape[0], lanes, x.shape[1] // max(lanes, 1), x.shape[2])), 1, 0)
 
 
-for _op in (lstm, gru, rnn, lstm_backward, gru_backward, rnn_backward):
+for _op in (lstm, lstm_projected, gru, rnn, lstm_backward, gru_backward, rnn_backward):
     _op.batched(_sequence_lanes)

@@ -57,25 +57,39 @@ typedef struct {
     const float *of[TT_STEP_ARRAYS * TT_STEP_ROWS * 2];
 } tt_step_lines;
 
-/* sums[row][2 VL] (+)= a b, a tile of some rows and of one block of the depth. */
+/* sums[row][2 VL] (+)= a b, a tile of some rows and of one block of the depth. Of one or two rows
+ * each has several sums, in turns: otherwise an addition would wait for the one before it, and the
+ * weights come no faster than that. (The depth is a multiple of VL, and so of 4.) */
 TT_INLINE void tt_step_tile_of(int rows, const float *a, const float *b, int64_t depth, float *sums,
                                int accumulate, const float *const *lines, int64_t line_count)
 {
-    vf sum[TT_GEMM_ROWS][2];
-    TT_UNROLL for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = vf_zero();
-    for (int64_t k = 0; k < depth; k++, b += 2 * VL) {
-        vf left = vf_load(b), right = vf_load(b + VL);
-        /* The next block, or panel: the weights may come from far. */
-        __builtin_prefetch(b + TT_STEP_DEPTH * 2 * VL, 0, 2);
-        if (VL == 16) __builtin_prefetch(b + TT_STEP_DEPTH * 2 * VL + VL, 0, 2);
-        /* One row in turn, a few lines ahead: another core may have written it just now. */
-        __builtin_prefetch(a + (k & 15) * TT_STEP_ROW + k + 48);
-        if (k < line_count) __builtin_prefetch(lines[k], 1);
-        TT_UNROLL for (int r = 0; r < rows; r++) {
-            vf x = vf_set1(a[r * TT_STEP_ROW + k]);
-            sum[r][0] = vf_fma(x, left, sum[r][0]);
-            sum[r][1] = vf_fma(x, right, sum[r][1]);
+    const int turns = rows == 1 ? 4 : rows == 2 ? 2 : 1;
+    vf sum[TT_GEMM_ROWS < 4 ? 4 : TT_GEMM_ROWS][2];
+    TT_UNROLL for (int r = 0; r < turns * rows; r++) sum[r][0] = sum[r][1] = vf_zero();
+    for (int64_t block = 0; block < depth; block += turns) {
+        TT_UNROLL for (int turn = 0; turn < turns; turn++, b += 2 * VL) {
+            const int64_t k = block + turn;
+            vf left = vf_load(b), right = vf_load(b + VL);
+            /* The next block, or panel: the weights may come from far. (For one or two rows nothing
+             * else is done meanwhile, and the processor's own prefetching is faster.) And one row
+             * in turn, a few lines ahead: another core may have written it just now. */
+            if (rows > 2) {
+                __builtin_prefetch(b + TT_STEP_DEPTH * 2 * VL, 0, 2);
+                if (VL == 16) __builtin_prefetch(b + TT_STEP_DEPTH * 2 * VL + VL, 0, 2);
+                __builtin_prefetch(a + (k & 15) * TT_STEP_ROW + k + 48);
+            }
+            if (k < line_count) __builtin_prefetch(lines[k], 1);
+            TT_UNROLL for (int r = 0; r < rows; r++) {
+                vf x = vf_set1(a[r * TT_STEP_ROW + k]);
+                vf *to = sum[turn * rows + r];
+                to[0] = vf_fma(x, left, to[0]);
+                to[1] = vf_fma(x, right, to[1]);
+            }
         }
+    }
+    TT_UNROLL for (int r = rows; r < turns * rows; r++) {
+        sum[r % rows][0] += sum[r][0];
+        sum[r % rows][1] += sum[r][1];
     }
     TT_UNROLL for (int r = 0; r < rows; r++, sums += 2 * VL) {
         if (accumulate) {

@@ -23,6 +23,7 @@ __all__ = [
     "rnn",
     "rnn_backward",
     "rows_before",
+    "taken_steps",
 ]
 
 
@@ -43,7 +44,7 @@ def _like(x, rows, sizes):
     return rows if sizes is not None else rows.reshape(*x.shape[:2], *rows.shape[1:])
 
 
-def _steps(x, sizes, reverse):
+def taken_steps(x, sizes, reverse):
     """For each step, as they are taken, its rows, and those of the same sequences in the step
     before it: fewer rows if some begin here."""
     offsets = step_offsets(x, sizes).tolist()
@@ -111,7 +112,7 @@ def lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, sizes=None):
     gates = _rows(_input_gates(x, w_ih, (b_ih, b_hh), (h0, c0, w_hh)), sizes)
     hs, cs = (np.empty((len(gates), w_hh.shape[1]), gates.dtype) for _ in range(2))
     h, c = (_start(state, x, sizes, w_hh.shape[1], gates.dtype) for state in (h0, c0))
-    for now, before in _steps(x, sizes, reverse):
+    for now, before in taken_steps(x, sizes, reverse):
         n = _count(now)
         sums = gates[now] + _state_sums(h, h0, w_hh, now, before)
         i, f, g, o = np.split(sums, 4, axis=-1)
@@ -128,7 +129,7 @@ def lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, sizes=None):
 @promoting(but=("sizes",))
 def lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse, sizes=None):
     """The cotangents of the sums of the gates, of h0 and of c0, from those of hs and the last."""
-    steps, before = _steps(cs, sizes, reverse), _states_before(cs, c0, sizes, reverse)
+    steps, before = taken_steps(cs, sizes, reverse), _states_before(cs, c0, sizes, reverse)
     gates, g, all_c = _rows(gates, sizes), _rows(g, sizes), _rows(cs, sizes)
     dgates, dh, dc = np.empty_like(gates), gh.astype(gates.dtype), gc.astype(gates.dtype)
     for now, _ in reversed(steps):
@@ -169,7 +170,7 @@ def gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse, sizes=None):
     gates = _rows(_input_gates(x, w_ih, (b_ih,), (h0, w_hh, b_hh)), sizes)
     hs, inner = (np.empty((len(gates), w_hh.shape[1]), gates.dtype) for _ in range(2))
     h = _start(h0, x, sizes, w_hh.shape[1], gates.dtype)
-    for now, before in _steps(x, sizes, reverse):
+    for now, before in taken_steps(x, sizes, reverse):
         some = slice(0, _count(now))
         sums = _state_sums(h, h0, w_hh, now, before)
         if b_hh is not None:
@@ -185,7 +186,7 @@ def gru(x, h0, w_ih, w_hh, b_ih, b_hh, reverse, sizes=None):
 @promoting(but=("sizes",))
 def gru_backward(g, gh, h0, w_hh, hs, gates, inner, reverse, sizes=None):
     """The cotangents of the input's sums (r, z, n), of n's part from the state, and of h0."""
-    steps, before = _steps(hs, sizes, reverse), _states_before(hs, h0, sizes, reverse)
+    steps, before = taken_steps(hs, sizes, reverse), _states_before(hs, h0, sizes, reverse)
     gates, g, inner = _rows(gates, sizes), _rows(g, sizes), _rows(inner, sizes)
     dgates, dinner, dh = np.empty_like(gates), np.empty_like(inner), gh.astype(gates.dtype)
     for now, _ in reversed(steps):
@@ -204,7 +205,7 @@ def rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse, sizes=None):
     """The states h (T, B, H), and the last one."""
     hs = _rows(_input_gates(x, w_ih, (b_ih, b_hh), (h0, w_hh)), sizes)
     h = _start(h0, x, sizes, w_hh.shape[1], hs.dtype)
-    for now, before in _steps(x, sizes, reverse):
+    for now, before in taken_steps(x, sizes, reverse):
         sums = hs[now] + _state_sums(h, h0, w_hh, now, before)
         hs[now] = h[: len(sums)] = np.maximum(sums, 0) if relu else np.tanh(sums)
     return _like(x, hs, sizes), h
@@ -213,7 +214,7 @@ def rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, reverse, sizes=None):
 @promoting(but=("sizes",))
 def rnn_backward(g, gh, w_hh, hs, relu, reverse, sizes=None):
     """The cotangents of the sums and of h0."""
-    steps, all_h, g = _steps(hs, sizes, reverse), _rows(hs, sizes), _rows(g, sizes)
+    steps, all_h, g = taken_steps(hs, sizes, reverse), _rows(hs, sizes), _rows(g, sizes)
     dsums, dh = np.empty_like(all_h), gh.astype(hs.dtype)
     for now, _ in reversed(steps):
         h, some = all_h[now], slice(0, _count(now))
