@@ -196,6 +196,11 @@ def test_subwords(kind, tmp_path):
     assert again.encode("Lower cats") == tokens.encode("Lower cats")
     assert (again.pad, again.eos) == (0, 3)
     assert text.Subwords.load(tmp_path / "tokenizer.json", eos="").eos is None
+    assert tokens.split("low\ud800") == tokens.split("low?")
+    assert (
+        tokens.encode("low\ud800") == tokens.encode_batch(["low\ud800"])[0] == tokens.encode("low?")
+    )
+    assert text.Subwords.train(["\ud800 x"], 300, kind).encode("x")
     if kind == "bpe":
         other = "naïve 你好\n\t <pad>  x"
         assert tokens.decode(tokens.encode(other)) == other

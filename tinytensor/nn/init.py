@@ -357,8 +357,7 @@ def orthogonal_recurrent_(layer: Any, gain: float = 1.0, generator: Any = None) 
         if name.startswith("weight_hh"):
             for gate in range(layer.gates):
                 rows = slice(gate * hidden, (gate + 1) * hidden)
-                drawn = orthogonal_(empty(*parameter.value[rows].shape), gain, generator)
-                parameter.value[rows] = drawn.value
+                orthogonal_(Tensor(parameter.value[rows]), gain, generator)
             parameter.changed("orthogonal_recurrent_")
     return layer
 

@@ -45,7 +45,7 @@ def scan(
     sizes = sizes[: np.count_nonzero(sizes)]
     counts = len(xs), len(start)
     inputs = [*xs, *start, *weights]
-    if seen is not None or any(x.level for x in inputs):
+    if (seen is not None and len(sizes)) or any(x.level for x in inputs):
         got = _recorded(inputs, step, counts, sizes, reverse, seen)
     else:
         got = _scan(inputs, step=step, counts=counts, sizes=sizes, reverse=bool(reverse))

@@ -160,7 +160,7 @@ class Subwords(Tokeniser):
 
     def split(self, text: str) -> list[str]:
         """``text`` cut into tokens, as the vocabulary spells them."""
-        return list(self.backend.encode(text, add_special_tokens=False).tokens)
+        return list(self.backend.encode(_sound(text), add_special_tokens=False).tokens)
 
     def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
         """The numbers of several texts, on all cores."""
@@ -168,7 +168,7 @@ class Subwords(Tokeniser):
         return [self._of_text(encoding.ids) for encoding in found]
 
     def _encoded(self, text: str) -> list[int]:
-        return list(self.backend.encode(text, add_special_tokens=False).ids)
+        return list(self.backend.encode(_sound(text), add_special_tokens=False).ids)
 
     def _of_text(self, numbers: list[int]) -> list[int]:
         # To a model of unigrams special tokens are pieces like others.
@@ -182,4 +182,9 @@ def _checked(texts: Iterable[str]) -> Iterable[str]:
     for text in texts:
         if not isinstance(text, str):
             raise TypeError(f"Subwords: a text is {a_kind_of(text)}, not a str")
-        yield text
+        yield _sound(text)
+
+
+def _sound(text: str) -> str:
+    """Text in which halves of surrogate pairs, which UTF-8 has not, are "?", as in `Bytes`."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
