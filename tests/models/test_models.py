@@ -103,9 +103,19 @@ def test_draw_follows_the_probabilities():
     assert not draw(logits[:9], 1.0, 3, rng, top_p=0.45).any()
     share = np.bincount(draw(logits, 0.5, None, rng), minlength=4) / 20_000
     np.testing.assert_allclose(share, np.array([25, 9, 2.25, 0.25]) / 36.5, atol=0.015)
+    assert not draw(logits[:9], 1e-320, None, rng).any()
+    assert draw(np.array([[-np.inf, -np.inf, 4]]), 1.0, None, rng) == [2]
+    for bad in (np.nan, np.inf):
+        for temperature in (0.0, 1.0):
+            with pytest.raises(ValueError, match="logits hold NaN or ∞"):
+                draw(np.array([[0.0, bad]]), temperature, None, rng)
+        with pytest.raises(ValueError, match="temperature must be at least 0, and finite"):
+            draw(logits, bad, None, rng)
 
 
 def test_bad_arguments():
+    with pytest.raises(ShapeError, match=r"generate: tokens must be \(batch, steps\)"):
+        CharRNN(5, 4, 4).generate([1, 2], 3)
     with pytest.raises(ValueError, match="3 heads do not divide 128 channels"):
         GPTConfig(n_head=3)
     for shape in [(2, 9), (2, 0), (8,)]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ShapeError
 from ..nn.evaluating import evaluating
 from ..nn.module import Module
 from ..random import seeded
@@ -34,6 +35,8 @@ def generate(
     """
     generator = seeded(generator)
     tokens, state = np.asarray(tokens, np.int64), None
+    if tokens.ndim != 2:
+        raise ShapeError(f"generate: tokens must be (batch, steps), but are {tokens.shape}")
     with evaluating(model):
         for _ in range(count):
             logits, state = step(tokens, state)
@@ -54,19 +57,25 @@ def draw(
     Temperature 0 takes the largest. Only the ``top_k`` largest take part, if it is given, and of
     those only the fewest, the likeliest first, that have together a probability of at least
     ``top_p`` (Holtzman et al. 2020, "The curious case of neural text degeneration"). → (B,).
+    Raises ValueError for logits that are NaN or ∞; −∞ is never drawn beside others.
 
     >>> draw(np.array([[0.0, 3.0, 1.0]]), 0.0, None, np.random.default_rng(0))
     array([1])
     """
-    if temperature < 0:
-        raise ValueError(f"temperature must be at least 0, not {temperature}")
+    if not 0 <= temperature < np.inf:
+        raise ValueError(f"temperature must be at least 0, and finite, not {temperature}")
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k must be at least 1, not {top_k}")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p must be above 0 and at most 1, not {top_p}")
+    highest = logits.max(1, keepdims=True)
+    if not (highest < np.inf).all():
+        raise ValueError("draw: logits hold NaN or ∞")
     if temperature == 0:
         return logits.argmax(1)
-    scores = logits.astype(np.float64) / temperature
+    with np.errstate(over="ignore"):  # by a temperature that leaves the likeliest alone
+        scores = logits.astype(np.float64) - np.where(highest > -np.inf, highest, 0.0)
+        scores /= temperature
     if top_k is not None and top_k < scores.shape[1]:
         smallest = np.partition(scores, -top_k, axis=1)[:, -top_k, None]
         scores = np.where(scores < smallest, -np.inf, scores)
