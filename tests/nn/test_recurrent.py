@@ -491,3 +491,9 @@ def test_truncated_windows_carry_a_state():
     equal([grad], tt.grad(alone.sum(), [layer.weight_ih_l0]))
     with pytest.raises(tt.ShapeError, match=r"truncated: steps must be at least 1"):
         nn.utils.rnn.truncated(layer, x, 0)
+    for bad in ([8, 2], [7, -1]):
+        with pytest.raises(ValueError, match=r"truncated: lengths must be from 0 to 7"):
+            nn.utils.rnn.truncated(layer, x, 3, lengths=bad)
+    for bad in ([7], [7, 2, 1]):
+        with pytest.raises(tt.ShapeError, match=r"truncated: lengths must have the shape \(2,\)"):
+            nn.utils.rnn.truncated(layer, x, 3, lengths=bad)

@@ -12,7 +12,7 @@ from ... import ops
 from ...errors import ShapeError
 from ...func.gradients import stop_gradient
 from ...ops.checks import integers, whole
-from ...ops.packing import batch_sizes_of, packed_rows, packing
+from ...ops.packing import batch_sizes_of, lengths_of, packed_rows, packing
 from ...ops.shape import pad_constant
 from ...tensors.tensor import Tensor
 
@@ -217,7 +217,7 @@ def truncated(
     state as a constant, so that its graph ends there: take the loss of a window, its gradients and
     a step of the optimizer before the next. The state of the last window may be given to the next
     call, for what comes behind. ``batch_first`` is that of ``model``, if it has one, otherwise
-    False. With ``lengths`` (B,) the model gets those of the window. (Williams and Peng 1990,
+    False. With ``lengths`` (B,), from 0 to T, the model gets those of the window. (Williams and Peng 1990,
     with k₁ = k₂ = ``steps``.)
 
     >>> import tinytensor as tt
@@ -235,7 +235,11 @@ def truncated(
     axis = int(batch_first and input.ndim > 2)
     if input.ndim <= axis:
         raise ShapeError(f"truncated: needs an axis of steps: input is {input.shape}")
-    rest = None if lengths is None else integers("truncated", "lengths", lengths)
+    rest = lengths
+    if lengths is not None:
+        if input.ndim < 2:
+            raise ShapeError(f"truncated: lengths are for a batch: input is {input.shape}")
+        rest = lengths_of("truncated", lengths, input.shape[axis], input.shape[1 - axis])
     return _windows(model, input, steps, state, rest, axis)
 
 
