@@ -250,11 +250,16 @@ def test_a_step_hook_without_gradients():
 
 
 @pytest.mark.parametrize("kind", ["tanh", "relu", "lstm", "gru"])
-@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=str)
-def test_steps_are_the_kernels(kind, lengths):
-    """Values, and derivatives of the first and second order."""
+@pytest.mark.parametrize(
+    ("steps", "lengths"), [(5, None), (5, LENGTHS), (70, [70, 33, 0, 32])], ids=str
+)
+def test_steps_are_the_kernels(kind, steps, lengths):
+    """Values, and derivatives of the first and second order, also of steps that are prepared
+    apart."""
     layer = KINDS[kind](3, 4, 2, bidirectional=True).to("float64")
-    x = tt.tensor(normal(5, 4, 3), dtype="float64", requires_grad=True)
+    for parameter in layer.parameters():
+        parameter.data *= 0.5  # lest sums over 70 steps grow
+    x = tt.tensor(normal(steps, 4, 3), dtype="float64", requires_grad=True)
     state = start(layer, 4)
 
     def derivatives():

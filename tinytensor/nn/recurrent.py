@@ -155,7 +155,7 @@ class RNNBase(Recurrence, Generic[Given]):
       Other starts: :func:`init.irnn_`, :func:`init.orthogonal_recurrent_`.
 
     Recurrences that have no kernel of their own, and settings that no kernel has, run step by step:
-    backward keeps the states, and what the input adds to the gates, and computes each step again.
+    backward keeps inputs and states alone, and computes each step again.
     """
 
     _dtype_of = "weight_ih_l0"
@@ -439,7 +439,7 @@ class RNNBase(Recurrence, Generic[Given]):
         self, rows: Tensor, start: State, w: Weights, sizes: Any, reverse: bool, seen: Any
     ) -> tuple[State, State]:
         """The states of all steps, and the last ones, of sequences whose rows are packed."""
-        xs = [self._input_sums(rows, w)]
+        xs = [rows]
         weights = [*self._step_weights(w)]
         own, drops = len(weights), bool(self.training and self.recurrent_dropout)
         zones = self.zoneout[: len(start)] if any(self.zoneout) else ()
@@ -467,7 +467,11 @@ class RNNBase(Recurrence, Generic[Given]):
                 new = tuple((1 - p) * part + p * old for p, old, part in parts)
             return new
 
-        return scan(step, xs, start, weights, sizes, reverse, seen)
+        def prepare(given: State, weights: State) -> State:
+            return self._input_sums(given[0], weights), *given[1:]
+
+        both = self._input_weights(w), weights
+        return scan((prepare, step), xs, start, both, sizes, reverse, seen)
 
     def _tell(
         self, layer: int, direction: int, order: np.ndarray | None, t: int, state: State
@@ -750,7 +754,8 @@ class RNNCellBase(Recurrence, Generic[Given]):
                     f" it is {part.shape}"
                 )
         w = {name: getattr(self, name) for name in self._names}
-        return self._next(self._input_sums(input, w), state[0], state, self._step_weights(w))
+        sums = self._input_sums(input, self._input_weights(w))
+        return self._next(sums, state[0], state, self._step_weights(w))
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + (

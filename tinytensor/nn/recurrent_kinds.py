@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -75,14 +75,21 @@ class Recurrence(Module):
         """Of the parameters beyond the weights, biases and projection that every kind has."""
         return {}
 
-    def _input_sums(self, x: Tensor, w: Weights) -> Tensor:
-        """What x (…, I) adds to the sums of the gates (…, gates · H), and all biases."""
-        bias = w["bias_ih"] + w["bias_hh"] if "bias_ih" in w else None
-        return F.linear(x, w["weight_ih"], bias)
+    _of_input: tuple[str, ...] = ("weight_ih", "bias_ih", "bias_hh")
+    _of_step: tuple[str, ...] = ("weight_hh",)
+
+    def _input_weights(self, w: Weights) -> State:
+        """What ``_input_sums`` needs."""
+        return tuple(w[name] for name in self._of_input if name in w)
+
+    def _input_sums(self, x: Tensor, weights: State) -> Tensor:
+        """What x (…, I) adds to the sums of the gates (…, gates · H), and the biases."""
+        weight, *biases = weights
+        return F.linear(x, weight, _added(biases))
 
     def _step_weights(self, w: Weights) -> State:
         """What ``_next`` needs."""
-        return (w["weight_hh"],)
+        return tuple(w[name] for name in self._of_step if name in w)
 
     def _next(self, sums: Tensor, h: Tensor, state: State, weights: State) -> State:
         """The next state, from the sums of ``_input_sums``. ``h`` is the first part of ``state``,
@@ -95,6 +102,10 @@ class Recurrence(Module):
         """The outputs (T, B, H) of x (T, B, I) from a state (None: 0), and the last one; or those
         of packed rows, of which ``sizes`` (T,) are of each step."""
         raise NotImplementedError
+
+
+def _added(biases: Sequence[Tensor]) -> Tensor | None:
+    return biases[0] + biases[1] if len(biases) == 2 else biases[0] if biases else None
 
 
 def _gate_weights(w: Weights) -> tuple[Any, Any, Any, Any]:
@@ -144,11 +155,8 @@ class Gated(Recurrence):
     biases_add = False
     has_kernel = True
 
-    def _input_sums(self, x: Tensor, w: Weights) -> Tensor:
-        return F.linear(x, w["weight_ih"], w.get("bias_ih"))
-
-    def _step_weights(self, w: Weights) -> State:
-        return tuple(w[name] for name in ("weight_hh", "bias_hh") if name in w)
+    _of_input = ("weight_ih", "bias_ih")
+    _of_step = ("weight_hh", "bias_hh")
 
     def _next(self, sums: Tensor, h: Tensor, state: State, weights: State) -> State:
         return (ops.gru_cell(sums, F.linear(h, *weights), state[0]),)
@@ -201,12 +209,12 @@ class LayerNormed(LongShortTerm):
         sums = (self.gates * hidden,)
         return {"gain_ih": sums, "gain_hh": sums, "gain_c": (hidden,), "shift_c": (hidden,)}
 
-    def _input_sums(self, x: Tensor, w: Weights) -> Tensor:
-        bias = w["bias_ih"] + w["bias_hh"] if "bias_ih" in w else None
-        return self._normalised(F.linear(x, w["weight_ih"]), w["gain_ih"], bias)
+    _of_input = ("weight_ih", "gain_ih", "bias_ih", "bias_hh")
+    _of_step = ("weight_hh", "gain_hh", "gain_c", "shift_c")
 
-    def _step_weights(self, w: Weights) -> State:
-        return w["weight_hh"], w["gain_hh"], w["gain_c"], w["shift_c"]
+    def _input_sums(self, x: Tensor, weights: State) -> Tensor:
+        weight, gain, *biases = weights
+        return self._normalised(F.linear(x, weight), gain, _added(biases))
 
     def _next(self, sums: Tensor, h: Tensor, state: State, weights: State) -> State:
         weight, gain, gain_c, shift_c = weights
