@@ -145,6 +145,9 @@ gru_cell.grad_all(
 # are products over real steps alone: what padding holds, NaN too, has no part in anything. Of x
 # (T, B, …) and its like the kernels and the backward ops take then rows (Σ lengths, …), beside the
 # ``sizes`` of the steps.
+#
+# The formulas take the backward of a cell as a formula, too: as an op, each step's would look
+# through the graph of all steps.
 
 
 class _Call(NamedTuple):
@@ -358,7 +361,7 @@ def _lstm_backward(g, gh, gc, x, h0, c0, w_ih, w_hh, b_ih, b_hh, cs, gates, reve
         steps[::-1], _in_order(_unrolled(g, sizes), not reverse), strict=True
     ):
         n = len(sums)
-        d, dc_step = lstm_cell_backward(dh[:n] + g_step, dc[:n], sums, c)
+        d, dc_step = _lstm_cell_backward(dh[:n] + g_step, dc[:n], sums, c)
         dh, dc = _onto(dh, matmul(d, w_hh)), _onto(dc, dc_step)
         dsums.append(d)
     return _rolled(_in_order(dsums, not reverse), gates, sizes), dh, dc
@@ -498,7 +501,7 @@ def _lstm_projected_backward(
     for step, g_step in zip(steps[::-1], _in_order(_unrolled(g, sizes), not reverse), strict=True):
         n = len(g_step)
         dhs.append(dh[:n] + g_step)
-        d, dc_step = lstm_cell_backward(matmul(dhs[-1], w_hr), dc[:n], *step)
+        d, dc_step = _lstm_cell_backward(matmul(dhs[-1], w_hr), dc[:n], *step)
         dh, dc = _onto(dh, matmul(d, w_hh)), _onto(dc, dc_step)
         dsums.append(d)
     found = [concat(a) if a else like for a, like in ((dhs[::-1], g), (inner, cs))]
@@ -578,7 +581,7 @@ def _gru_backward(g, gh, x, h0, w_ih, w_hh, b_ih, b_hh, hs, gates, inner, revers
         h = _onto(h, gru_cell(*steps[-1]))
     dsums, dinner, dh = [], [], gh
     for step, g_step in zip(steps[::-1], _in_order(_unrolled(g, sizes), not reverse), strict=True):
-        dx, d, around = gru_cell_backward(dh[: len(g_step)] + g_step, *step)
+        dx, d, around = _gru_cell_backward(dh[: len(g_step)] + g_step, *step)
         dh = _onto(dh, around + matmul(d, w_hh))
         dsums.append(dx)
         dinner.append(split(d, 3, -1)[2])
