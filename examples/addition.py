@@ -74,7 +74,7 @@ def start(lstm):
     """As Keras begins: what is read by Glorot's rule, what is remembered by orthogonal matrices,
     all biases 0 but those of the forget gates, which are 1."""
     nn.init.xavier_uniform_(lstm.weight_ih_l0)
-    nn.init.orthogonal_recurrent_(lstm)
+    nn.init.orthogonal_(lstm.weight_hh_l0)
     nn.init.zeros_(lstm.bias_ih_l0)
     nn.init.zeros_(lstm.bias_hh_l0)
     nn.init.forget_bias_(lstm, 1.0)
