@@ -217,8 +217,8 @@ def truncated(
     state as a constant, so that its graph ends there: take the loss of a window, its gradients and
     a step of the optimizer before the next. The state of the last window may be given to the next
     call, for what comes behind. ``batch_first`` is that of ``model``, if it has one, otherwise
-    False. With ``lengths`` (B,), from 0 to T, the model gets those of the window. (Williams and Peng 1990,
-    with k₁ = k₂ = ``steps``.)
+    False. With ``lengths`` (B,), from 0 to T, the model gets those of the window. (Williams and
+    Peng 1990, with k₁ = k₂ = ``steps``.)
 
     >>> import tinytensor as tt
     >>> rnn, x = tt.nn.GRU(2, 3), tt.ones((5, 1, 2))
