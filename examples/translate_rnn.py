@@ -143,6 +143,8 @@ def split(found, unseen, share=0.06):
 class Translator:
     """A network that translates, and its tokens; numbers behind theirs stand for the languages."""
 
+    no_repeat = 4  # so many tokens in a row are written once only
+
     def __init__(self, tokens, hidden, dropout=0.2):
         self.tokens = tokens
         self.starts = {language: len(tokens) + i for i, language in enumerate(LANGUAGES)}
@@ -189,7 +191,7 @@ class Translator:
             most = 2 * int(lengths.max()) + 10
             some = self.model.generate(
                 batch, lengths, self.starts[language], self.tokens.eos, most, beams=beams,
-                suppress=[*self.starts.values(), self.tokens.pad],
+                no_repeat_ngram=self.no_repeat, suppress=[*self.starts.values(), self.tokens.pad],
             )  # fmt: skip
             for row, numbers in zip(rows, some, strict=True):
                 found[row] = numbers
@@ -283,9 +285,15 @@ def draw(translator, path):
             source = translator.source(text)
             table = translator.model.align([source], None, [[start, *numbers]])[0]
             tables.append(table)
-            sources.append([translator.tokens.decode([i]) or "end" for i in source])
-            targets.append([translator.tokens.decode([i]) for i in numbers] + ["end"])
+            sources.append(spelled(translator.tokens, source))
+            targets.append([*spelled(translator.tokens, numbers), "end"])
     plot_alignments(tables, sources, targets).savefig(path, dpi=70)
+
+
+def spelled(tokens, numbers):
+    """What each token stands for; a letter of which it is a part only is a point."""
+    texts = [tokens.decode([number]) for number in numbers]
+    return [text.replace("\N{REPLACEMENT CHARACTER}", "·") or "end" for text in texts]
 
 
 def main():
