@@ -220,6 +220,21 @@ def test_no_steps_all_steps_and_no_sequences(kind, lengths):
         assert not any(g.any() for g in (out[0], grads[0], *grads[-4:]))
 
 
+@pytest.mark.parametrize("lengths", [None, [3, 0]], ids=str)
+@pytest.mark.parametrize("kind", [*KINDS, "projected"])
+def test_states_without_units(kind, lengths):
+    run, gates, states = KINDS.get(kind, (tt.lstm_projected, 4, 2))
+    for hidden, projected in ((0, 0), (0, 2), (3, 0)) if kind == "projected" else ((0, 0),):
+        shapes = [(gates * hidden, 3), (gates * hidden, projected), (gates * hidden,)]
+        if kind == "projected":
+            shapes.insert(2, (projected, hidden))
+        arrays = [np.ones((4, 2, 3), np.float32), *[None] * states, *map(np.ones, shapes)]
+        out, grads = with_gradients(run, arrays, lengths=lengths)
+        assert [o.shape[-1] for o in out] == [projected, projected, hidden][: len(out)]
+        for array, grad in zip(arrays, grads, strict=True):
+            assert array is None or grad.shape == array.shape
+
+
 def test_lengths_of_any_kind_and_lanes():
     run, x, start, weights = arguments("lstm", np.float32)
     expected = run(x, *start, *weights, lengths=LENGTHS)[0]

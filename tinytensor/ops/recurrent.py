@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -448,7 +449,7 @@ def lstm_projected(
     sums = kernels.linear(x, w_ih, bias)
     others = [a for a in (h0, c0, w_hh, w_hr) if a is not None]
     sums = sums.astype(np.result_type(sums, *others), copy=False)
-    shape, rows = sums.shape, sums.reshape(-1, len(w_hh))
+    shape, rows = sums.shape, sums.reshape(prod(sums.shape[:-1]), len(w_hh))
     batch = call.shape[1]
     h, c = (
         np.zeros((batch, n), sums.dtype) if state is None else state.astype(sums.dtype)
@@ -470,7 +471,7 @@ def lstm_projected_backward(
     g, gh, gc, x, h0, c0, w_ih, w_hh, w_hr, b_ih, b_hh, cs, sums, reverse, sizes
 ):
     """The cotangents of the sums of the gates, of h0 and c0, and of w_hr."""
-    flat = [a.reshape(-1, a.shape[-1]) for a in (g, cs, sums)]
+    flat = [a.reshape(prod(a.shape[:-1]), a.shape[-1]) for a in (g, cs, sums)]
     (g, states, rows), dsums = flat, np.empty_like(sums)
     dflat, dh, dc, dhs = dsums.reshape(rows.shape), gh.copy(), gc.copy(), np.empty_like(flat[0])
     start = np.zeros(gc.shape, cs.dtype) if c0 is None else c0
