@@ -255,6 +255,18 @@ def test_lengths_of_any_kind_and_lanes():
     np.testing.assert_allclose(tt.func.vmap(packed)(rows)[1], packed(rows[1]), atol=1e-6)
 
 
+def test_sizes_that_change_behind_a_call():
+    run, x, _, weights = arguments("gru", np.float64)
+    grads = []
+    for after in ([2, 2, 1], [3, 1, 1]):
+        sizes, rows = np.array([2, 2, 1]), tt.Tensor(x[0], requires_grad=True)
+        hs, _ = run(rows, None, *weights, batch_sizes=sizes)
+        sizes[:] = after
+        hs.sum().backward()
+        grads.append(rows.grad.numpy())
+    np.testing.assert_array_equal(*grads)
+
+
 def test_ten_thousand_steps():
     """Nothing recurses, and the gradient of the first step is that of 100 steps: it fades."""
     rng = np.random.default_rng(0)

@@ -55,7 +55,7 @@ def batch_sizes_of(name: str, given: Any, rows: int) -> np.ndarray:
             f"{name}: batch_sizes must say of each step how many of the {rows} rows of x are of"
             f" it, never more than of the step before, but are {sizes.tolist()}"
         )
-    return sizes
+    return sizes.copy()  # backward needs them as they are now
 
 
 def packing(lengths: np.ndarray) -> Packing:
