@@ -57,7 +57,7 @@ def test_gradients_of_an_lstm(isa, shape, has_states, reverse):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("has_states", [False, True])
-@pytest.mark.parametrize("shape", SEQUENCES[1::2], ids=str)
+@pytest.mark.parametrize("shape", [(5, 3, 7, 9), (6, 130, 5, 40)], ids=str)
 def test_sequences_of_several_lengths(isa, shape, has_states, reverse):
     t, b, i, n = shape
     sizes = sizes_of(t, b)

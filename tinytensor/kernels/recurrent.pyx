@@ -1,10 +1,10 @@
 # cython: cdivision=True
 """Recurrent layers: the float32 cases of the twins in reference/recurrent.py.
 
-x is (T, B, I), or packed (rows, I) with the ``sizes`` of its steps. A sequence is one product for the inputs of all steps, or steps that take the input's product with
-them (steps.pyx). Backward makes the cotangents of the gates' sums. The gradients of weights and
-inputs are products of these: ops make them, or, of an LSTM, lstm_grads while the cotangents are at
-hand.
+x is (T, B, I), or packed (rows, I) with the ``sizes`` of its steps. A sequence is one product for
+the inputs of all steps, or steps that take the input's product with them (steps.pyx). Backward
+makes the cotangents of the gates' sums. The gradients of weights and inputs are products of these:
+ops make them, or, of an LSTM, lstm_grads while the cotangents are at hand.
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t

@@ -58,7 +58,8 @@ cdef void start(
 ) noexcept:
     memset(s, 0, sizeof(Sequence))
     s.reverse, s.backward = reverse, backward
-    s.offsets, s.steps = <const int64_t *> cnp.PyArray_DATA(offsets), cnp.PyArray_DIM(offsets, 0) - 1
+    s.offsets = <const int64_t *> cnp.PyArray_DATA(offsets)
+    s.steps = cnp.PyArray_DIM(offsets, 0) - 1
     s.args.gate_count = gates
     cut(s, batch, hidden, gates)
 

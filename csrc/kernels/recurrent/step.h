@@ -32,12 +32,12 @@
  *                B     reads d(t-2)           writes d(t)            reads d(t)
  *
  * The first step reads what step_operand wrote: h0 and the first x. (Backward it reads nothing: its
- * sums are 0.) Rows that begin at a later step read h0 there too, which step_operand wrote into both
- * slots: until then nobody writes these rows. Backward, pieces of inputs read d(t-1) too, for dx(t-1), and behind the last step
- * step_state_backward reads its d, for dh0. There can be more slots than two: the d of many steps
- * are the left factor dᵀ of the products that are the weights' gradients, which read it as it lies
- * there. And the input's weights V can be further groups, behind the units', whose sums are the
- * cotangents of x. */
+ * sums are 0.) Rows that begin at a later step read h0 there too, which step_operand wrote into
+ * both slots: until then nobody writes these rows. Backward, pieces of inputs read d(t-1) too, for
+ * dx(t-1), and behind a sequence's last step step_state_backward reads its d, for dh0. There can be
+ * more slots than two: the d of many steps are the left factor dᵀ of the products that are the
+ * weights' gradients, which read it as it lies there. And the input's weights V can be further
+ * groups, behind the units', whose sums are the cotangents of x. */
 #ifndef TT_STEP_H
 #define TT_STEP_H
 
