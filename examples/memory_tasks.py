@@ -136,6 +136,7 @@ def picture(task, runs):
                 axes.plot(*zip(*run["curve"], strict=True), color=f"C{i}", label=label, lw=1)
         axes.axhline(task.baseline(steps), color="0.6", lw=0.8)
         axes.set(title=f"T = {steps}", xlabel="batches of 32", xscale="log", yscale="log")
+        axes.tick_params(axis="x", which="minor", labelbottom=False)
     plots[0].set_ylabel("loss")
     plots[0].legend(fontsize=8)
     return figure
