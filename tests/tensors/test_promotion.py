@@ -282,6 +282,8 @@ ARGUMENTS: dict[str, Any] = {
     "padding": 1,
     "input_size": 8,
     "hidden_size": 3,
+    "query_size": 8,
+    "key_size": 8,
     "num_embeddings": 9,
     "embedding_dim": 3,
     "embed_dim": 8,
@@ -387,6 +389,10 @@ INPUTS: dict[str, tuple[Any, ...]] = {
     "Embedding": (CLASSES,),
     "MultiheadAttention": (np.ones((2, 1, 8)),) * 3,
     "NLLLoss": (np.full((3, 8), -1.0), CLASSES),
+    **{
+        f"{kind}Attention": (np.ones((2, size)), np.ones((2, 4, size)))
+        for kind, size in (("Additive", 8), ("Dot", 3), ("General", 8))
+    },
 }
 
 

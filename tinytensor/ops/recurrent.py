@@ -10,6 +10,7 @@ import numpy as np
 from .. import kernels
 from ..engine.operation import MANY
 from ..errors import ShapeError
+from ..kernels.reference.promotion import promoting
 from . import reduction
 from .activation import relu
 from .annotations import ArrayLike, Nonlinearity, Tensor
@@ -417,6 +418,7 @@ lstm.grad_all(("x", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh"), _lstm_grad)
 
 
 @op(outputs=3, residuals=("cs", "sums", "packing"))
+@promoting(but=("lengths", "batch_sizes"))
 def lstm_projected(
     x: ArrayLike,
     h0: ArrayLike,
@@ -467,6 +469,7 @@ def lstm_projected(
 
 
 @op(outputs=4)
+@promoting(but=("sizes",))
 def lstm_projected_backward(
     g, gh, gc, x, h0, c0, w_ih, w_hh, w_hr, b_ih, b_hh, cs, sums, reverse, sizes
 ):

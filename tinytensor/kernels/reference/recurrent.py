@@ -150,6 +150,7 @@ def lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse, sizes=None):
     return _like(cs, dgates, sizes), dh, dc
 
 
+@promoting(but=("sizes",))
 def lstm_grads(g, gh, gc, x, h0, c0, w_ih, w_hh, hs, cs, gates, reverse, of_x, sizes=None):
     """The cotangents of h0, c0, w_ih, w_hh and the bias, and of x if it is asked for, or None."""
     dgates, dh0, dc0 = lstm_backward(g, gh, gc, c0, w_hh, cs, gates, reverse, sizes)
