@@ -58,7 +58,7 @@ def learn(task, name, steps, arguments):
         if batch % arguments.every == 0 or batch == last:
             curve.append((batch, judged(task, model, *watched)))
             if not solved and curve[-1][1] < task.solved:
-                solved, last = batch, batch + task.rest
+                solved, last = batch, batch + arguments.rest
                 scheduler = CosineAnnealingLR(optimizer, last - batch)
         if batch == last:
             break
@@ -95,6 +95,7 @@ def compare(task, description):
     names = [*task.networks]
     parser.add_argument("--networks", nargs="+", choices=names, default=names)
     parser.add_argument("--batches", type=int, default=8000, help="at most, of 32 (8,000)")
+    parser.add_argument("--rest", type=int, default=task.rest, help="more, once it is solved")
     parser.add_argument("--every", type=int, default=100, help="batches between looks (100)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="30 batches of 20 steps")
