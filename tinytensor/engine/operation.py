@@ -319,12 +319,9 @@ class Op:
             plan = self.plans[needing] = plan_of(self, inputs)
         parents = []
         for arg in args:
-            if isinstance(arg, Variable):
-                variable = arg
-                if variable.tracked:
-                    parents.append(edge(variable))
-                    continue
-            if self.variadic:
+            if isinstance(arg, Variable) and cython.cast(Variable, arg).tracked:
+                parents.append(edge(cython.cast(Variable, arg)))
+            elif self.variadic:
                 parents.append(None)
         if plan.spec_of is None:
             spec = None if self.outputs == 1 else [None] * len(out)
