@@ -14,6 +14,7 @@ from .added_products import *
 from .aliases import *
 from .arithmetic import *
 from .attention import *
+from .cells import *
 from .channels import *
 from .complex_numbers import *
 from .conv import *

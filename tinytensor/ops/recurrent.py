@@ -1,4 +1,4 @@
-"""Recurrent layers over whole sequences, and the pointwise part of their cells, for one step."""
+"""Recurrent layers over whole sequences."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from . import reduction
 from .activation import relu
 from .annotations import ArrayLike, Nonlinearity, Tensor
 from .arithmetic import square
-from .batching import folded, lanes_of, named, over_leading_axes, rank, unfolded, with_lanes
+from .batching import folded, lanes_of, named, rank, unfolded, with_lanes
+from .cells import gru_cell, gru_cell_cotangents, lstm_cell, lstm_cell_cotangents
 from .checks import floating, parameter
 from .declared import op
-from .elementary import sigmoid, tanh
+from .elementary import tanh
 from .indexing import take
 from .logic import where
 from .matmul import as_rows, linear, matmul, transposed
@@ -36,109 +37,12 @@ from .shape import concat, moveaxis, reshape, split, stack, unstack
 
 __all__ = [
     "gru",
-    "gru_cell",
     "lstm",
-    "lstm_cell",
     "lstm_projected",
     "rnn",
 ]
 
 
-def _gates(name, what, x, gates, state, h):
-    """``x`` as an array (…, gates · hidden), beside the state h (…, hidden)."""
-    x = floating(name, what, x)
-    if not h.ndim or x.shape != (*h.shape[:-1], gates * h.shape[-1]):
-        raise ShapeError(
-            f"{name}: {what} must be (…, {gates} · hidden) and {state} (…, hidden), but they are"
-            f" {x.shape} and {h.shape}"
-        )
-    return x
-
-
-# --- LSTM ------------------------------------------------------------------------------------
-
-
-@op(outputs=2)
-def lstm_cell(gates: ArrayLike, c: ArrayLike) -> tuple[Tensor, Tensor]:
-    """The next h and c of an LSTM from c (…, H) and the sums of its gates (…, 4 H).
-
-    The gates i, f, g, o lie in this order, as in PyTorch: c' = σ(f) c + σ(i) tanh(g) and
-    h' = σ(o) tanh(c'). (Hochreiter and Schmidhuber 1997; Gers et al. 2000.)
-
-    >>> import tinytensor as tt
-    >>> h, c = tt.lstm_cell(tt.zeros((1, 4)), tt.tensor([[2.0]]))
-    >>> c
-    tensor([[1.]])
-    """
-    c = floating("lstm_cell", "c", c)
-    return kernels.lstm_cell(_gates("lstm_cell", "gates", gates, 4, "c", c), c)
-
-
-@op(outputs=2)
-def lstm_cell_backward(gh, gc, gates, c):
-    """The cotangents of gates and c, from those of h' and c'."""
-    return kernels.lstm_cell_backward(gh, gc, gates, c)
-
-
-def _lstm_cell_backward(gh, gc, gates, c):
-    i, f, g, o = split(gates, 4, -1)
-    i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
-    t = tanh(f * c + i * g)
-    dc = gc + gh * o * (1 - square(t))
-    di, df = dc * g * i * (1 - i), dc * c * f * (1 - f)
-    dg, do = dc * i * (1 - square(g)), gh * t * o * (1 - o)
-    return concat([di, df, dg, do], axis=-1), dc * f
-
-
-lstm_cell_backward.defined_by(_lstm_cell_backward)
-lstm_cell.grad_all(("gates", "c"), lambda g, gates, c: lstm_cell_backward(g[0], g[1], gates, c))
-
-
-# --- GRU -------------------------------------------------------------------------------------
-
-
-@op
-def gru_cell(x_gates: ArrayLike, h_gates: ArrayLike, h: ArrayLike) -> Tensor:
-    """The next h of a GRU from h (…, H) and the sums of its gates (…, 3 H), of input and of state.
-
-    The gates r, z, n lie in this order, as in PyTorch: n = tanh(xₙ + σ(xᵣ + hᵣ) hₙ) and
-    h' = n + σ(x_z + h_z) (h − n). (Cho et al. 2014.)
-
-    >>> import tinytensor as tt
-    >>> tt.gru_cell(tt.zeros((1, 3)), tt.zeros((1, 3)), tt.tensor([[2.0]]))
-    tensor([[1.]])
-    """
-    h = floating("gru_cell", "h", h)
-    return kernels.gru_cell(
-        _gates("gru_cell", "x_gates", x_gates, 3, "h", h),
-        _gates("gru_cell", "h_gates", h_gates, 3, "h", h),
-        h,
-    )
-
-
-@op(outputs=3)
-def gru_cell_backward(g, x_gates, h_gates, h):
-    """The cotangents of x_gates, h_gates and h."""
-    return kernels.gru_cell_backward(g, x_gates, h_gates, h)
-
-
-def _gru_cell_backward(g, x_gates, h_gates, h):
-    (xr, xz, xn), (hr, hz, hn) = split(x_gates, 3, -1), split(h_gates, 3, -1)
-    r, z = sigmoid(xr + hr), sigmoid(xz + hz)
-    n = tanh(xn + r * hn)
-    dn = g * (1 - z) * (1 - square(n))
-    dr, dz = dn * hn * r * (1 - r), g * (h - n) * z * (1 - z)
-    return concat([dr, dz, dn], axis=-1), concat([dr, dz, dn * r], axis=-1), g * z
-
-
-gru_cell_backward.defined_by(_gru_cell_backward)
-gru_cell.grad_all(
-    ("x_gates", "h_gates", "h"),
-    lambda g, x_gates, h_gates, h: gru_cell_backward(g, x_gates, h_gates, h),
-)
-
-
-# --- Sequences -------------------------------------------------------------------------------
 # The kernels' backwards end at the cotangents of the gates' sums. The gradients of input, weights
 # and biases are products of these and sums over them, for all steps at once. Where an LSTM needs
 # those of both weights, one kernel makes all.
@@ -363,7 +267,7 @@ def _lstm_backward(g, gh, gc, x, h0, c0, w_ih, w_hh, b_ih, b_hh, cs, gates, reve
         steps[::-1], _in_order(_unrolled(g, sizes), not reverse), strict=True
     ):
         n = len(sums)
-        d, dc_step = _lstm_cell_backward(dh[:n] + g_step, dc[:n], sums, c)
+        d, dc_step = lstm_cell_cotangents(dh[:n] + g_step, dc[:n], sums, c)
         dh, dc = _onto(dh, matmul(d, w_hh)), _onto(dc, dc_step)
         dsums.append(d)
     return _rolled(_in_order(dsums, not reverse), gates, sizes), dh, dc
@@ -505,7 +409,7 @@ def _lstm_projected_backward(
     for step, g_step in zip(steps[::-1], _in_order(_unrolled(g, sizes), not reverse), strict=True):
         n = len(g_step)
         dhs.append(dh[:n] + g_step)
-        d, dc_step = _lstm_cell_backward(matmul(dhs[-1], w_hr), dc[:n], *step)
+        d, dc_step = lstm_cell_cotangents(matmul(dhs[-1], w_hr), dc[:n], *step)
         dh, dc = _onto(dh, matmul(d, w_hh)), _onto(dc, dc_step)
         dsums.append(d)
     found = [concat(a) if a else like for a, like in ((dhs[::-1], g), (inner, cs))]
@@ -585,7 +489,7 @@ def _gru_backward(g, gh, x, h0, w_ih, w_hh, b_ih, b_hh, hs, gates, inner, revers
         h = _onto(h, gru_cell(*steps[-1]))
     dsums, dinner, dh = [], [], gh
     for step, g_step in zip(steps[::-1], _in_order(_unrolled(g, sizes), not reverse), strict=True):
-        dx, d, around = _gru_cell_backward(dh[: len(g_step)] + g_step, *step)
+        dx, d, around = gru_cell_cotangents(dh[: len(g_step)] + g_step, *step)
         dh = _onto(dh, around + matmul(d, w_hh))
         dsums.append(dx)
         dinner.append(split(d, 3, -1)[2])
@@ -698,11 +602,6 @@ rnn.grad_all(("x", "h0", "w_ih", "w_hh", "b_ih", "b_hh"), _rnn_grad)
 
 
 # --- Lanes of a vmap: shared weights fold lanes into sequences ---------------------------------
-
-lstm_cell.batched(over_leading_axes(2))
-lstm_cell_backward.batched(over_leading_axes(4))
-gru_cell.batched(over_leading_axes(3))
-gru_cell_backward.batched(over_leading_axes(4))
 
 
 def _sequence_lanes(op, args, mapped, static):
