@@ -24,6 +24,7 @@ from .parameter import *
 from .parameter_containers import *
 from .pooling import *
 from .recurrent import *
+from .recurrent_cells import *
 from .resample import *
 from .shape import *
 from .transformer import *

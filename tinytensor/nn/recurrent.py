@@ -1,18 +1,17 @@
-"""Recurrent networks: layers over sequences, and their cells, for one step at a time."""
+"""Recurrent layers over sequences."""
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
 from .. import ops
 from ..engine.hooks import RemovableHandle
-from ..errors import ShapeError, a_kind_of
+from ..errors import ShapeError
 from ..ops.annotations import Nonlinearity
 from ..ops.checks import fits_memory, number, real_floats, whole
 from ..ops.packing import Packing, batch_sizes_of, lengths_of, packed_rows, packing, padded_rows
@@ -25,9 +24,11 @@ from .parameter import Parameter
 from .recurrent_kinds import (
     Elman,
     Gated,
+    Given,
     LayerNormed,
     LongShortTerm,
     MinimalGated,
+    Pair,
     Peephole,
     Recurrence,
     State,
@@ -42,22 +43,11 @@ __all__ = [
     "LSTM",
     "MGU",
     "RNN",
-    "GRUCell",
-    "LSTMCell",
     "LayerNormLSTM",
-    "LayerNormLSTMCell",
-    "MGUCell",
     "PeepholeLSTM",
-    "PeepholeLSTMCell",
     "RNNBase",
-    "RNNCell",
-    "RNNCellBase",
     "RecurrentStep",
 ]
-
-
-Given = TypeVar("Given")  # a state as a call takes it: h, or the pair (h, c)
-Pair = tuple[Tensor, Tensor]
 
 
 class RecurrentStep(NamedTuple):
@@ -86,47 +76,6 @@ class Settings(TypedDict, total=False):
     recurrent_dropout: float
     zoneout: float | tuple[float, float]
     forget_bias: float | None
-
-
-def _draw(name: str, parameter: Tensor, hidden: int) -> None:
-    """The start of a parameter: uniform in ±1/√H, but that a gain is 1 and a shift 0."""
-    if name.startswith(("gain", "shift")):
-        init.constant_(parameter, float(name.startswith("gain")))
-    else:
-        bound = 1 / math.sqrt(hidden) if hidden else 0.0
-        init.uniform_(parameter, -bound, bound)
-
-
-def _forget_bias(kind: Recurrence, bias: bool, value: float | None) -> float | None:
-    if value is None:
-        return None
-    name = type(kind).__name__
-    if kind.forget_gate is None:
-        raise ValueError(f"{name}: forget_bias is for a forget gate, of which it has none")
-    if not bias:
-        raise ValueError(f"{name}: forget_bias needs bias=True")
-    return number(name, "forget_bias", value)
-
-
-def _state_of(kind: Recurrence, hx: Any) -> State | None:
-    """The state that a call was given: a tensor, or a tuple of several."""
-    if hx is None:
-        return None
-    names = kind.state_names
-    parts = (hx,) if len(names) == 1 else hx
-    if (
-        not isinstance(parts, tuple | list)
-        or len(parts) != len(names)
-        or not all(isinstance(part, Tensor | np.ndarray) for part in parts)
-    ):
-        wanted = "a tensor h" if len(names) == 1 else f"a pair of tensors ({', '.join(names)})"
-        raise TypeError(
-            f"{type(kind).__name__}: the initial state is {wanted}, not {a_kind_of(hx)}"
-        )
-    return tuple(parts)
-
-
-# --- Layers ----------------------------------------------------------------------------------
 
 
 class RNNBase(Recurrence, Generic[Given]):
@@ -165,7 +114,6 @@ class RNNBase(Recurrence, Generic[Given]):
     input_dropout: float = 0.0
     recurrent_dropout: float = 0.0
     zoneout: tuple[float, ...] = (0.0, 0.0)
-    forget_bias: float | None = None
     _step_hooks: dict[int, Callable[[RecurrentStep], object]] | None = None
 
     def __init__(
@@ -220,7 +168,7 @@ class RNNBase(Recurrence, Generic[Given]):
                 f" not {zoneout!r}"
             )
         self.zoneout = tuple(number(kind, "zoneout", p, 0, 1) for p in each)
-        self.forget_bias = _forget_bias(self, bias, forget_bias)
+        self.forget_bias = self._checked_forget_bias(bias, forget_bias)
         rows, directions = self.gates * hidden_size, 1 + bidirectional
         fits_memory(type(self).__name__, (num_layers, directions, rows, hidden_size), np.float32)
         for layer in range(num_layers):
@@ -254,13 +202,6 @@ class RNNBase(Recurrence, Generic[Given]):
     @staticmethod
     def _suffix(layer: int, direction: int) -> str:
         return f"_l{layer}" + "_reverse" * direction
-
-    def reset_parameters(self) -> None:
-        """Draw the weights anew."""
-        for name, parameter in self.named_parameters():
-            _draw(name, parameter, self.hidden_size)
-        if self.forget_bias is not None:
-            init.forget_bias_(self, self.forget_bias)
 
     def _weights(self, layer: int, direction: int) -> Weights:
         end = self._suffix(layer, direction)
@@ -296,7 +237,7 @@ class RNNBase(Recurrence, Generic[Given]):
         self, input: Any, hx: Given | None = None, lengths: Any = None
     ) -> tuple[Any, Given]:
         """The outputs of the last layer, and the last state of every layer and direction."""
-        initial = _state_of(self, hx)
+        initial = self._state_of(hx)
         output: Any
         final: Any
         if isinstance(input, PackedSequence):
@@ -693,109 +634,3 @@ class MGU(MinimalGated, RNNBase[Tensor]):
     >>> output.shape, mgu.weight_hh_l0.shape
     ((5, 3, 20), (40, 20))
     """
-
-
-# --- Cells -----------------------------------------------------------------------------------
-
-
-class RNNCellBase(Recurrence, Generic[Given]):
-    """One step: ``weight_ih`` (gates * H, I), ``weight_hh`` (gates * H, H) and two biases."""
-
-    _dtype_of = "weight_ih"
-    forget_bias: float | None = None  # of older pickles
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        *,
-        forget_bias: float | None = None,
-    ) -> None:
-        super().__init__()
-        whole(type(self).__name__, 0, input_size=input_size, hidden_size=hidden_size)
-        self.input_size = input_size
-        self.hidden_size = hidden_size
-        self.bias = bias
-        self.forget_bias = _forget_bias(self, bias, forget_bias)
-        for name, shape in self._shapes(input_size).items():
-            setattr(self, name, Parameter(init.empty(*shape)))
-        if not bias:
-            self.bias_ih = self.bias_hh = None
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw the weights anew."""
-        for name, parameter in self.named_parameters():
-            _draw(name, parameter, self.hidden_size)
-        if self.forget_bias is not None:
-            init.forget_bias_(self, self.forget_bias)
-
-    def forward(self, input: Tensor, hx: Given | None = None) -> Given:
-        """The next state: a tensor h, or the pair (h, c)."""
-        state: Any = self._step(input, _state_of(self, hx))
-        return state if len(state) > 1 else state[0]
-
-    def _step(self, input: Tensor, state: State | None) -> State:
-        kind = type(self).__name__
-        if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
-            raise ShapeError(
-                f"{kind}: needs an input (batch, size) or (size,) with size {self.input_size}:"
-                f" input is {input.shape}"
-            )
-        real_floats(kind, "input", input)
-        wanted = (*input.shape[:-1], self.hidden_size)
-        if state is None:
-            state = (Tensor(np.zeros(wanted, input.dtype)),) * len(self.state_names)
-        for name, part in zip(self.state_names, state, strict=True):
-            if part.shape != wanted:
-                raise ShapeError(
-                    f"{kind}: {name} must be {wanted} for an input of {input.shape}:"
-                    f" it is {part.shape}"
-                )
-        w = {name: getattr(self, name) for name in self._names}
-        sums = self._input_sums(input, self._input_weights(w))
-        return self._next(sums, state[0], state, self._step_weights(w))
-
-    def extra_repr(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}" + (
-            "" if self.bias else f", bias={self.bias}"
-        )
-
-
-class RNNCell(Elman, RNNCellBase[Tensor]):
-    """One step of :class:`RNN`: input (B, input_size) and h (B, hidden_size) give the next h."""
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        nonlinearity: Nonlinearity = "tanh",
-    ) -> None:
-        self.nonlinearity = check_nonlinearity("RNNCell", nonlinearity)
-        super().__init__(input_size, hidden_size, bias)
-
-    def extra_repr(self) -> str:
-        text = super().extra_repr()
-        return text if self.nonlinearity == "tanh" else f"{text}, nonlinearity={self.nonlinearity}"
-
-
-class LSTMCell(LongShortTerm, RNNCellBase[Pair]):
-    """One step of :class:`LSTM`: input (B, input_size) and (h, c) give the next (h, c)."""
-
-
-class GRUCell(Gated, RNNCellBase[Tensor]):
-    """One step of :class:`GRU`: input (B, input_size) and h (B, hidden_size) give the next h."""
-
-
-class PeepholeLSTMCell(Peephole, RNNCellBase[Pair]):
-    """One step of :class:`PeepholeLSTM`: input (B, input_size) and (h, c) give the next (h, c)."""
-
-
-class LayerNormLSTMCell(LayerNormed, RNNCellBase[Pair]):
-    """One step of :class:`LayerNormLSTM`: input (B, input_size) and (h, c) give the next (h, c)."""
-
-
-class MGUCell(MinimalGated, RNNCellBase[Tensor]):
-    """One step of :class:`MGU`: input (B, input_size) and h (B, hidden_size) give the next h."""

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from .. import ops
+from ..errors import a_kind_of
 from ..ops.annotations import Nonlinearity
+from ..ops.checks import number
 from ..tensors.tensor import Tensor
 from . import functional as F
+from . import init
 from .module import Module
 
+Given = TypeVar("Given")  # a state as a call takes it: h, or the pair (h, c)
+Pair = tuple[Tensor, Tensor]
 State = tuple[Tensor, ...]  # (h,), or (h, c) for an LSTM
 Weights = dict[str, Tensor]  # by their names, without the suffix of a layer
 Shapes = dict[str, tuple[int, ...]]
@@ -52,7 +60,47 @@ class Recurrence(Module):
 
     bias: bool
     hidden_size: int
+    # Of older pickles, which do not say:
     proj_size: int = 0
+    forget_bias: float | None = None
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew: uniform in ±1/√H, but that a gain is 1 and a shift 0."""
+        bound = 1 / math.sqrt(self.hidden_size) if self.hidden_size else 0.0
+        for name, parameter in self.named_parameters():
+            if name.startswith(("gain", "shift")):
+                init.constant_(parameter, float(name.startswith("gain")))
+            else:
+                init.uniform_(parameter, -bound, bound)
+        if self.forget_bias is not None:
+            init.forget_bias_(self, self.forget_bias)
+
+    def _checked_forget_bias(self, bias: bool, value: float | None) -> float | None:
+        if value is None:
+            return None
+        name = type(self).__name__
+        if self.forget_gate is None:
+            raise ValueError(f"{name}: forget_bias is for a forget gate, of which it has none")
+        if not bias:
+            raise ValueError(f"{name}: forget_bias needs bias=True")
+        return number(name, "forget_bias", value)
+
+    def _state_of(self, hx: Any) -> State | None:
+        """The state that a call was given: a tensor, or a tuple of several."""
+        if hx is None:
+            return None
+        names = self.state_names
+        parts = (hx,) if len(names) == 1 else hx
+        if (
+            not isinstance(parts, tuple | list)
+            or len(parts) != len(names)
+            or not all(isinstance(part, Tensor | np.ndarray) for part in parts)
+        ):
+            wanted = "a tensor h" if len(names) == 1 else f"a pair of tensors ({', '.join(names)})"
+            raise TypeError(
+                f"{type(self).__name__}: the initial state is {wanted}, not {a_kind_of(hx)}"
+            )
+        return tuple(parts)
 
     def _shapes(self, inputs: int) -> Shapes:
         """The parameters of one layer in one direction, or of a cell."""
