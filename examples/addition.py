@@ -12,9 +12,9 @@ https://keras.io/examples/nlp/addition_rnn/
 
 import argparse
 import time
-from pathlib import Path
 
 import numpy as np
+from command import parse
 from matplotlib.figure import Figure
 
 import tinytensor as tt
@@ -114,15 +114,9 @@ def main():
     parser.add_argument("--epochs", type=int, help="default: by the digits")
     parser.add_argument("--lr", type=float, default=4e-3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="two digits, ten epochs")
-    parser.add_argument("--threads", type=int, help="default: one for each core")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
-    arguments = parser.parse_args()
+    arguments = parse(parser, "two digits, ten epochs")
     if arguments.quick:
         arguments.digits, arguments.epochs = [2], 10
-    if arguments.threads:
-        tt.set_num_threads(arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
 
     histories = {}
     for digits in arguments.digits:

@@ -10,9 +10,9 @@ Kingma and Welling 2014, "Auto-encoding variational Bayes".
 
 import argparse
 import time
-from pathlib import Path
 
 import numpy as np
+from command import parse
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -31,13 +31,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="ten epochs")
-    parser.add_argument("--threads", type=int, help="default: one for each core")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
-    arguments = parser.parse_args()
-    if arguments.threads:
-        tt.set_num_threads(arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    arguments = parse(parser, "ten epochs")
     epochs = 10 if arguments.quick else arguments.epochs
 
     digits = load_digits()

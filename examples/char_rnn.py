@@ -171,8 +171,7 @@ def main():
         help="of so many windows (16) each goes on where the one before ended, with its state",
     )
     parser.add_argument("--beside-torch", action="store_true", help="train in PyTorch, too")
-    arguments = parser.parse_args()
-    corpus = begin(arguments)
+    arguments, corpus = begin(parser)
     model = CharRNN(len(corpus.vocabulary), embedding=64, hidden=256, layers=2)
     batches = random_windows(corpus, arguments, LENGTH, BATCH_SIZE)
     if arguments.carry:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from command import parse
 from matplotlib.figure import Figure
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -433,15 +434,9 @@ def main():
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0, 1, 2], help="to judge by (0 1 2)"
     )
-    parser.add_argument("--quick", action="store_true", help="all of it, shortened")
-    parser.add_argument("--threads", type=int, help="default: one for each core")
     parser.add_argument("--save", type=Path, help="where what is learned is kept")
     parser.add_argument("--load", type=Path, help="talk as what is kept in this folder")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    if arguments.threads:
-        tt.set_num_threads(arguments.threads)
+    arguments = parse(parser)
     kept = arguments.load or arguments.out / "chatbot"
     if arguments.load or (kept.is_dir() and not (arguments.train or arguments.quick)):
         bot = Bot.load(kept)

@@ -7,8 +7,7 @@ from language import begin, learn_to_write_code, options, random_windows, save_a
 
 from tinytensor.models import GPT, GPTConfig
 
-arguments = options(__doc__, steps=3000).parse_args()
-corpus = begin(arguments)
+arguments, corpus = begin(options(__doc__, steps=3000))
 config = GPTConfig(len(corpus.vocabulary), block_size=64, n_layer=4, n_head=4, n_embd=128)
 model = GPT(config)
 batches = random_windows(corpus, arguments, length=64, batch_size=12)

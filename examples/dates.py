@@ -13,11 +13,11 @@ import argparse
 import re
 import sys
 from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
 from babel import Locale
 from babel.dates import format_date, format_skeleton
+from command import parse
 
 import tinytensor as tt
 from tinytensor.data import DataLoader
@@ -271,13 +271,7 @@ def main():
     parser.add_argument("--count", type=int, default=60_000, help="dates to train on (60,000)")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--beams", type=int, default=1, help="of the search (1: greedy)")
-    parser.add_argument("--quick", action="store_true", help="a short training that learns little")
-    parser.add_argument("--threads", type=int, help="default: one for each core")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
-    arguments = parser.parse_args()
-    if arguments.threads:
-        tt.set_num_threads(arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    arguments = parse(parser, "a short training that learns little")
     if arguments.dates:
         read_again(arguments.dates, arguments.out, arguments.beams)
     elif arguments.quick:

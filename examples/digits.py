@@ -7,9 +7,9 @@ https://scikit-learn.org/stable/auto_examples/classification/plot_digits_classif
 
 import argparse
 import time
-from pathlib import Path
 
 import numpy as np
+from command import parse
 from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 
@@ -53,15 +53,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3, help="how many networks to train")
     parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--quick", action="store_true", help="one seed, three epochs")
-    parser.add_argument("--threads", type=int, help="default: one for each core")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
-    arguments = parser.parse_args()
+    arguments = parse(parser, "one seed, three epochs")
     if arguments.quick:
         arguments.seeds, arguments.epochs = 1, 3
-    if arguments.threads:
-        tt.set_num_threads(arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
 
     digits = load_digits()
     half = len(digits.images) // 2

@@ -23,6 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from command import parse
 from PIL import Image, ImageDraw, ImageOps
 from skimage.data import astronaut, lfw_subset
 from sklearn.model_selection import StratifiedKFold
@@ -296,13 +297,7 @@ def main():
         "--middle", type=float, default=1.0, help="share of a picture's side; LFW: about 0.5"
     )
     parser.add_argument("--epochs", type=int, help="default: 40, and 30 for triplets")
-    parser.add_argument("--quick", action="store_true", help="all of it, shortened")
-    parser.add_argument("--threads", type=int, help="default: one for each core")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
-    arguments = parser.parse_args()
-    if arguments.threads:
-        tt.set_num_threads(arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    arguments = parse(parser)
 
     if arguments.train is None:
         weights = arguments.weights or weights_on_this_machine()

@@ -4,10 +4,10 @@ import argparse
 import lzma
 import math
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from command import parse
 from learner import adamw
 
 import tinytensor as tt
@@ -30,25 +30,21 @@ def options(description, steps):
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=steps, help=f"training steps ({steps})")
-    parser.add_argument("--quick", action="store_true", help="10 steps, and a short sample")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, help="default: one for each core")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
     return parser
 
 
-def begin(arguments):
-    """Heed the options; the corpus."""
+def begin(parser):
+    """The arguments, and the corpus."""
+    arguments = parse(parser, "10 steps, and a short sample")
     if arguments.quick:
         arguments.steps = 10
-    if arguments.threads:
-        tt.set_num_threads(arguments.threads)
     tt.manual_seed(arguments.seed)
-    arguments.out.mkdir(parents=True, exist_ok=True)
     train, held_out = stdlib_text()
     print(f"{len(train):,} characters to train on, {len(held_out):,} held out")
     vocabulary = Vocabulary.of(train, size=96)
-    return Corpus(vocabulary, vocabulary.encode(train), vocabulary.encode(held_out))
+    corpus = Corpus(vocabulary, vocabulary.encode(train), vocabulary.encode(held_out))
+    return arguments, corpus
 
 
 def learn_to_write_code(model, corpus, batches, lr, steps, *, forward=None, quick=False):

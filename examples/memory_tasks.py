@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 
 import numpy as np
+from command import parse
 from matplotlib.figure import Figure
 
 import tinytensor as tt
@@ -98,16 +98,10 @@ def compare(task, description):
     parser.add_argument("--rest", type=int, default=task.rest, help="more, once it is solved")
     parser.add_argument("--every", type=int, default=100, help="batches between looks (100)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="30 batches of 20 steps")
     parser.add_argument("--fresh", action="store_true", help="forget the runs of earlier calls")
-    parser.add_argument("--threads", type=int, help="default: one for each core")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
-    arguments = parser.parse_args()
+    arguments = parse(parser, "30 batches of 20 steps")
     if arguments.quick:
         arguments.lengths, arguments.batches, arguments.every = [20], 30, 10
-    if arguments.threads:
-        tt.set_num_threads(arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
 
     for steps in arguments.lengths:
         print(f"T = {steps}, who remembers nothing: {task.baseline(steps):.4f}")

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from command import parse
 from sklearn.svm import SVC
 
 import tinytensor as tt
@@ -60,15 +61,9 @@ def main():
     parser.add_argument("--data", type=Path, help="a folder with the four IDX files")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="two epochs")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--threads", type=int, help="default: one for each core")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
-    arguments = parser.parse_args()
+    arguments = parse(parser, "two epochs")
     epochs = 2 if arguments.quick else arguments.epochs
-    if arguments.threads:
-        tt.set_num_threads(arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
 
     (images, labels), (test_images, test_labels) = load(arguments.data)
     print(f"{len(images):,} to train on, {len(test_images):,} to test")

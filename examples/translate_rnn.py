@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from command import parse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 import tinytensor as tt
@@ -313,13 +314,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="go on where a run was stopped")
     parser.add_argument("--save", "--load", type=Path, dest="folder", help="default: in --out")
-    parser.add_argument("--quick", action="store_true", help="a short training that learns little")
-    parser.add_argument("--threads", type=int, help="default: one for each core")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
-    arguments = parser.parse_args()
-    if arguments.threads:
-        tt.set_num_threads(arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    arguments = parse(parser, "a short training that learns little")
     folder = arguments.folder or arguments.out / "translate_rnn"
 
     if arguments.translate is not None:

@@ -10,10 +10,10 @@ networks".
 """
 
 import argparse
-from pathlib import Path
 
 import adding_problem
 import numpy as np
+from command import parse
 from matplotlib.figure import Figure
 
 import tinytensor as tt
@@ -176,13 +176,7 @@ def clipping(steps, batches, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="few steps and batches")
-    parser.add_argument("--threads", type=int, help="default: one for each core")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
-    arguments = parser.parse_args()
-    if arguments.threads:
-        tt.set_num_threads(arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    arguments = parse(parser, "few steps and batches")
     quick, seed = arguments.quick, arguments.seed
 
     def drawn(name, figure):
