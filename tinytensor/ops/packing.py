@@ -40,7 +40,7 @@ def lengths_of(name: str, given: Any, steps: int, batch: int) -> np.ndarray:
         )
     if batch and (lengths.min() < 0 or lengths.max() > steps):
         raise ValueError(
-            f"{name}: lengths must be from 0 to {steps}, the steps of x, but are from"
+            f"{name}: lengths must be from 0 to {steps}, the number of steps, but are from"
             f" {lengths.min()} to {lengths.max()}"
         )
     return lengths
