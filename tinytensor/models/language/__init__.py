@@ -2,7 +2,8 @@
 
 from .char_rnn import CharRNN
 from .gpt import GPT, GPTConfig
+from .llama import Llama, LlamaConfig
 from .scheduled_sampling import scheduled_sampling
 from .seq2seq import Seq2Seq
 
-__all__ = ["GPT", "CharRNN", "GPTConfig", "Seq2Seq", "scheduled_sampling"]
+__all__ = ["GPT", "CharRNN", "GPTConfig", "Llama", "LlamaConfig", "Seq2Seq", "scheduled_sampling"]
