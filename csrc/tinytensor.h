@@ -578,6 +578,26 @@ static inline int64_t tt_attention_backward_scratch(int64_t heads, int64_t queri
     return 5 * TT_ATTENTION_KEYS * d + 2 * TT_ATTENTION_QUERIES * d + of_scores + heads * queries;
 }
 
+enum {
+    TT_CACHED_ROWS = 8,    /* rows of queries that read a block of a cache together */
+    TT_CACHED_KEYS = 64,   /* keys in such a block */
+    TT_CACHED_DEPTH = 512, /* the largest depth */
+};
+
+/* Attention of `queries` queries of each of `heads` heads over the keys and values of the one head
+ * that they share, in a cache. Query t stands at start + t: it sees the keys up to itself, with a
+ * window (0: none) only the last `window` of them, and of all these those in [first_key, last_key).
+ * Rows are *_row apart, their elements adjacent. No key from start + queries on is read. bias and
+ * top may be NULL; bias is added to the scores after softcap * tanh(s / softcap) (0: none); top and
+ * sum (heads, queries) say what tt_softmax_args does, by which parts of the keys can be merged. */
+typedef struct {
+    const float *q, *k, *v, *bias;
+    float *out, *top, *sum;
+    int64_t heads, queries, depth, start, window, first_key, last_key;
+    int64_t q_head, q_row, k_row, v_row, out_head, out_row, bias_head, bias_row, bias_step;
+    float scale, softcap;
+} tt_cached_attention_args;
+
 /* Gather: out[r] = weight[indices[r]]. Scatter: of the rows g[r] with first <= indices[r] < last,
  * out[indices[r]] += g[r], in order of r. Rows hold n floats; indices are in range. */
 typedef struct {
@@ -602,6 +622,7 @@ typedef struct {
 #define TT_ATTENTION_KERNELS(X)                              \
     X(attention_f32, tt_attention_args)                      \
     X(attention_backward_f32, tt_attention_backward_args)    \
+    X(cached_attention_f32, tt_cached_attention_args)        \
     X(embedding_f32, tt_embedding_args)                      \
     X(embedding_backward_f32, tt_embedding_args)             \
     X(dropout_f32, tt_dropout_args)

@@ -17,6 +17,7 @@
 #include "ctc.h"
 #include "norm.h"
 #include "attention.h"
+#include "cached_attention.h"
 #include "embedding.h"
 #include "dropout.h"
 #include "recurrent.h"

@@ -1,20 +1,21 @@
 # cython: cdivision=True
 """Attention: the float32 cases of the twins in reference/attention.py.
 
+Attention over a cache is cut into heads of its keys, and where these are few into runs of keys.
 Forward is cut into runs of queries of a head. Backward is cut into heads of the keys, and where
 these are few also into runs of keys, each with its own part of dq, which are then summed.
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
-from libc.math cimport rint
+from libc.math cimport exp, rint
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport (
-    TT_ATTENTION_KEYS, tt_attention_args, tt_attention_backward_args,
+    TT_ATTENTION_KEYS, TT_CACHED_DEPTH, tt_attention_args, tt_attention_backward_args,
     tt_attention_backward_scratch, tt_attention_depth, tt_attention_queries, tt_attention_scratch,
-    tt_kernels,
+    tt_cached_attention_args, tt_kernels,
 )
 from tinytensor.kernels.arrays cimport is_f32
 from tinytensor.kernels.tuning cimport ceil_div
@@ -23,7 +24,7 @@ import numpy as np
 
 from tinytensor.kernels import reference
 
-__all__ = ["attention", "attention_backward"]
+__all__ = ["attention", "attention_backward", "cached_attention"]
 
 cnp.import_array()
 
@@ -32,6 +33,7 @@ cdef enum:
     BLOCKS_OF_PIECE = 4  # blocks of keys that make a piece of backward worth its part of dq
     ENOUGH_PIECES = 16
     LARGEST_DEPTH = 512
+    CACHED_KEYS = 512  # keys of a cache that make a piece
 
 
 # An array (batch, heads, rows, depth) of floats; steps in elements, depth adjacent.
@@ -321,3 +323,130 @@ def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, 
     if work.out_of_memory:
         raise MemoryError
     return dq, dk, dv
+
+
+# --- Over a cache ----------------------------------------------------------------------------
+
+
+cdef struct CachedWork:
+    const tt_kernels *table
+    tt_cached_attention_args args
+    Heads q, k, v, out
+    const int64_t *starts
+    const float *bias
+    int64_t bias_batch, bias_head
+    int64_t shared_heads, parts
+    int64_t part  # floats of an output of one part
+    int64_t sums  # sums of one part
+
+
+cdef void run_cached(void *context, int64_t piece) noexcept nogil:
+    cdef CachedWork *work = <CachedWork *> context
+    cdef tt_cached_attention_args args = work.args
+    cdef int64_t part = piece % work.parts, index = piece // work.parts
+    cdef int64_t batch = index // work.shared_heads, shared = index % work.shared_heads
+    cdef int64_t head = shared * args.heads
+    args.start = work.starts[batch]
+    args.q = at(&work.q, batch, head, 0)
+    args.k = at(&work.k, batch, shared, 0)
+    args.v = at(&work.v, batch, shared, 0)
+    args.out = at(&work.out, batch, head, 0)
+    if work.bias != NULL:
+        args.bias = work.bias + batch * work.bias_batch + head * work.bias_head
+    if work.parts > 1:
+        args.first_key = part * CACHED_KEYS
+        args.last_key = args.first_key + CACHED_KEYS
+        args.out += part * work.part
+        args.top += part * work.sums + index * args.heads * args.queries
+        args.sum += part * work.sums + index * args.heads * args.queries
+    work.table.cached_attention_f32(&args)
+
+
+# The outputs of all parts of the keys, weighed by their sums.
+cdef void merge(CachedWork *work, float *target, int64_t rows) noexcept nogil:
+    cdef int64_t row, part, d, depth = work.args.depth
+    cdef const float *top
+    cdef const float *source
+    cdef double largest, total, weight
+    cdef float share
+    for row in range(rows):
+        top = work.args.top + row
+        largest = total = 0
+        for part in range(work.parts):
+            if work.args.sum[part * work.sums + row] and (
+                not total or top[part * work.sums] > largest
+            ):
+                largest, total = top[part * work.sums], 1
+        total = 0
+        for part in range(work.parts):
+            weight = work.args.sum[part * work.sums + row]
+            if weight:
+                total += weight * exp(top[part * work.sums] - largest)
+        for d in range(depth):
+            target[row * depth + d] = 0
+        for part in range(work.parts):
+            weight = work.args.sum[part * work.sums + row]
+            if not weight:
+                continue
+            share = weight * exp(top[part * work.sums] - largest) / total
+            source = work.out.data + part * work.part + row * depth
+            for d in range(depth):
+                target[row * depth + d] += share * source[d]
+
+
+def cached_attention(q, keys, values, starts, scale, window=None, softcap=None, bias=None):
+    cdef CachedWork work
+    cdef int64_t pieces, last
+    if not (
+        covered(q, keys, values, 0) and keys.shape[3] <= TT_CACHED_DEPTH
+        and starts.dtype == np.int64
+    ):
+        return reference.cached_attention(q, keys, values, starts, scale, window, softcap, bias)
+    reference.check_cached_attention(q, keys, starts, bias)
+    b, h, t, d = q.shape
+    last = starts.max() + t
+    q, keys, values = readable(q), readable(keys), readable(values)
+    starts = np.ascontiguousarray(starts)
+    work.table = _core.table
+    work.q, work.k, work.v = heads_of(q), heads_of(keys), heads_of(values)
+    work.starts = <const int64_t *> cnp.PyArray_DATA(starts)
+    work.shared_heads = keys.shape[1]
+    work.args.heads, work.args.queries, work.args.depth = h // work.shared_heads, t, d
+    work.args.window = window or 0
+    work.args.first_key, work.args.last_key = 0, last
+    work.args.scale, work.args.softcap = scale, softcap or 0
+    work.args.q_head, work.args.q_row = work.q.head, work.q.row
+    work.args.k_row, work.args.v_row = work.k.row, work.v.row
+    work.args.top = work.args.sum = NULL
+    work.args.bias = work.bias = NULL
+    if bias is not None:
+        bias = np.asarray(bias, np.float32)
+        bias = bias if bias.flags.aligned else bias.copy()
+        size = bias.shape[-1] if bias.ndim and bias.shape[-1] > 1 else last
+        bias = np.broadcast_to(bias, (b, h, t, size))
+        work.bias = <const float *> cnp.PyArray_DATA(bias)
+        work.bias_batch, work.bias_head, work.args.bias_row, work.args.bias_step = (
+            stride // 4 for stride in bias.strides
+        )
+        work.args.bias_head = work.bias_head
+
+    pieces = b * work.shared_heads
+    work.parts = ceil_div(last, CACHED_KEYS) if pieces < ENOUGH_PIECES else 1
+    if work.parts == 1:
+        out = new_like(q)
+        work.out = heads_of(out)
+        work.args.out_head, work.args.out_row = work.out.head, work.out.row
+        with nogil:
+            _core.parallel_for(pieces, run_cached, &work)
+        return out
+    parts, sums = _core.empty((work.parts, b, h, t, d)), _core.empty((2, work.parts, b, h, t))
+    work.part, work.sums = b * h * t * d, b * h * t
+    work.out = heads_of(parts[0])
+    work.args.out_head, work.args.out_row = work.out.head, work.out.row
+    work.args.top = <float *> cnp.PyArray_DATA(sums)
+    work.args.sum = work.args.top + work.parts * work.sums
+    out = _core.empty((b, h, t, d))
+    with nogil:
+        _core.parallel_for(pieces * work.parts, run_cached, &work)
+        merge(&work, <float *> cnp.PyArray_DATA(out), work.sums)
+    return out

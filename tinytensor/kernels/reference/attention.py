@@ -5,7 +5,7 @@ import numpy as np
 from .checks import of_real_numbers
 from .dropout import dropout
 
-__all__ = ["attention", "attention_backward"]
+__all__ = ["attention", "attention_backward", "cached_attention", "check_cached_attention"]
 
 
 def _attention_logits(q, k, mask, is_causal, scale):
@@ -62,3 +62,53 @@ def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, 
             dropped, dp = (dropout(x, dropout_p, dropout_key) for x in (p, dp))
         ds = p * (dp - (g * out).sum(axis=-1, keepdims=True)) * q.dtype.type(scale)
         return ds @ _repeat_heads(k, q), _sum_heads(ds.mT @ q, k), _sum_heads(dropped.mT @ g, v)
+
+
+def check_cached_attention(q, keys, starts, bias):
+    """Refuse what would be read beyond the keys, or beyond the bias."""
+    batch, queries, capacity = q.shape[0], q.shape[2], keys.shape[2]
+    if starts.shape != (batch,) or (
+        batch and (starts.min() < 0 or starts.max() + queries > capacity)
+    ):
+        raise ValueError(
+            f"cached_attention: starts {starts.tolist()} and {queries} queries do not fit {batch}"
+            f" rows of {capacity} keys"
+        )
+    needed = starts.max(initial=0) + queries
+    if bias is not None and bias.ndim and 1 < bias.shape[-1] < needed:
+        raise ValueError(f"cached_attention: bias {bias.shape} is for less than {needed} keys")
+
+
+@of_real_numbers
+def cached_attention(q, keys, values, starts, scale, window=None, softcap=None, bias=None):
+    """Attention of the queries q (batch, heads, T, depth) over what a cache holds: keys and values
+    (batch, shared heads, capacity, depth).
+
+    Query t of row b stands at ``starts[b] + t``: it sees the keys up to itself, with a window only
+    the last ``window`` of them. The scores are ``scale · q · k``, capped to
+    ``softcap · tanh(s / softcap)``, plus the bias, which broadcasts to (batch, heads, T, S): S is
+    the capacity, or less where no query sees beyond. What stands behind the last query matters
+    nothing.
+    """
+    check_cached_attention(q, keys, starts, bias)
+    queries = q.shape[2]
+    size = int(starts.max(initial=0)) + queries
+    keys, values = keys[:, :, :size], values[:, :, :size]
+    places = np.arange(size)
+    last = starts[:, None] + np.arange(queries)
+    seen = places <= last[..., None]
+    if window:
+        seen &= places > last[..., None] - window
+    seen = seen[:, None]
+    values = np.where(places[:, None] < starts[:, None, None, None] + queries, values, 0)
+    with np.errstate(invalid="ignore"):
+        s = (q * q.dtype.type(scale)) @ _repeat_heads(keys, q).mT
+        if softcap:
+            s = softcap * np.tanh(s / softcap)
+        if bias is not None:
+            s = s + (bias if not bias.ndim or bias.shape[-1] == 1 else bias[..., :size])
+        s = np.where(seen, s, -np.inf)
+        p = np.exp(s - np.maximum(s.max(axis=-1, keepdims=True), np.finfo(q.dtype).min))
+        total = p.sum(axis=-1, keepdims=True)
+        p /= np.where(total == 0, 1, total)
+    return (p @ _repeat_heads(values, q)).astype(q.dtype, copy=False)
