@@ -4,6 +4,7 @@ import argparse
 import lzma
 import math
 from collections import Counter
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,39 +13,68 @@ from learner import adamw
 
 import tinytensor as tt
 from tinytensor.data import DataLoader, RandomWindows, Subset, Vocabulary, Windows, stdlib_text
+from tinytensor.text import Subwords
 from tinytensor.train import bits_per_character, fit, next_token_loss
 
 MAX_NORM = 1.0  # of the gradient of all parameters
 
 
 class Corpus(NamedTuple):
-    """The standard library's sources in numbers; files are either trained on or held out."""
+    """Texts in numbers; files are either trained on or held out."""
 
-    vocabulary: Vocabulary
+    vocabulary: Vocabulary | Subwords
     train: np.ndarray
     held_out: np.ndarray
+    token_bytes: float  # of the held-out text, on average
+    spelling: float  # bits for a byte, for the characters that the vocabulary has not
+
+    def bits_per_byte(self, bits):
+        """What so many bits for a token are for a byte; who meets an unknown character is told its
+        bytes, at eight bits each."""
+        return bits / self.token_bytes + self.spelling
 
 
 def options(description, steps):
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=steps, help=f"training steps ({steps})")
+    parser.add_argument("--steps", type=int, default=steps, help=f"training steps ({steps:,})")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--text", type=Path, help="a text to learn from; its last tenth is held out"
+    )
     return parser
 
 
-def begin(parser):
-    """The arguments, and the corpus."""
+def begin(parser, pairs=0):
+    """The arguments, and the corpus, by characters, or by so many byte pairs (``--tokens bpe``)."""
     arguments = parse(parser, "10 steps, and a short sample")
     if arguments.quick:
         arguments.steps = 10
     tt.manual_seed(arguments.seed)
-    train, held_out = stdlib_text()
+    train, held_out = texts_of(arguments.text)
     print(f"{len(train):,} characters to train on, {len(held_out):,} held out")
-    vocabulary = Vocabulary.of(train, size=96)
-    corpus = Corpus(vocabulary, vocabulary.encode(train), vocabulary.encode(held_out))
-    return arguments, corpus
+    if vars(arguments).get("tokens") == "bpe":
+        if arguments.quick:
+            train, held_out = train[:200_000], held_out[:50_000]
+        lines = train.splitlines(keepends=True)
+        vocabulary = Subwords.train(lines, pairs, normalise=None)
+        codes = [np.array(vocabulary.encode(text), np.uint16) for text in (train, held_out)]
+        unknown = 0
+    else:
+        vocabulary = Vocabulary.of(train, size=96)
+        codes = [vocabulary.encode(text) for text in (train, held_out)]
+        unknown = sum(len(c.encode()) for c in held_out if c not in vocabulary.characters)
+    size = len(held_out.encode())
+    return arguments, Corpus(vocabulary, *codes, size / len(codes[1]), 8 * unknown / size)
+
+
+def texts_of(path):
+    """What is trained on, and held out: of a file, or of the standard library's sources."""
+    if path is None:
+        return stdlib_text()
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return text[: len(text) * 9 // 10], text[len(text) * 9 // 10 :]
 
 
 def learn_to_write_code(model, corpus, batches, lr, steps, *, forward=None, quick=False):
@@ -66,7 +96,9 @@ def learn_to_write_code(model, corpus, batches, lr, steps, *, forward=None, quic
         scheduler=scheduler,
         max_norm=MAX_NORM,
         forward=forward,
-        evaluate=lambda model: {"held-out bits/character": bits_per_character(model, held_out)},
+        evaluate=lambda model: {
+            "held-out bits/byte": corpus.bits_per_byte(bits_per_character(model, held_out))
+        },
     )
     clipped = 100 * np.mean(np.array(history.norms) > MAX_NORM)
     print(f"clipped: {clipped:.1f}% of {len(history.norms)} steps")
@@ -91,7 +123,7 @@ def windows_held_out(corpus, count, length=64):
 def save_and_write(name, model, corpus, arguments):
     """Save the weights; print what the model writes behind "def "."""
     tt.save(arguments.out / f"{name}.safetensors", model.state_dict())
-    start = corpus.vocabulary.encode("def ")[None]
+    start = np.array(corpus.vocabulary.encode("def "))[None]
     count = 40 if arguments.quick else 500
     written = model.generate(start, count, temperature=0.8, generator=arguments.seed)
     print(f"\n{corpus.vocabulary.decode(written[0])}")

@@ -1,4 +1,4 @@
-"""A character RNN that learns in a process of its own: the same lines in tinytensor and PyTorch.
+"""Models that learn in a process of their own: the same lines in tinytensor and PyTorch.
 
 This file imports neither before it knows which one it is to be.
 """
@@ -24,9 +24,12 @@ def adamw(framework, parameters, lr, steps):
     return optimizer, schedules.SequentialLR(optimizer, [warm_up, decay], [rising])
 
 
-def char_rnn(framework, vocabulary, embedding=64, hidden=256, layers=2):
-    """`tinytensor.models.CharRNN`, by the parts that both frameworks have, with the same names."""
-    nn = framework.nn
+# --- Models by the parts that both frameworks have, with the same names --------------------------
+
+
+def char_rnn(framework, weights, embedding=64, hidden=256, layers=2):
+    """`tinytensor.models.CharRNN`."""
+    nn, vocabulary = framework.nn, len(weights["head.bias"])
 
     class CharRNN(nn.Module):
         def __init__(self):
@@ -42,19 +45,86 @@ def char_rnn(framework, vocabulary, embedding=64, hidden=256, layers=2):
     return CharRNN()
 
 
+def gpt(framework, weights, heads=4):
+    """`tinytensor.models.GPT`, of the sizes that its weights have."""
+    nn = framework.nn
+    vocabulary, width = weights["transformer.wte.weight"].shape
+    length = len(weights["transformer.wpe.weight"])
+    blocks = sum(name.endswith("ln_1.weight") for name in weights)
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.c_attn, self.c_proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+        def forward(self, x):
+            b, t, c = x.shape
+            q, k, v = self.c_attn(x).reshape(b, t, 3, heads, c // heads).permute(2, 0, 3, 1, 4)
+            y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            return self.c_proj(y.permute(0, 2, 1, 3).reshape(b, t, c))
+
+    class MLP(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.c_fc, self.c_proj = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+        def forward(self, x):
+            return self.c_proj(nn.functional.gelu(self.c_fc(x), approximate="tanh"))
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.ln_1, self.attn = nn.LayerNorm(width), Attention()
+            self.ln_2, self.mlp = nn.LayerNorm(width), MLP()
+
+        def forward(self, x):
+            x = x + self.attn(self.ln_1(x))
+            return x + self.mlp(self.ln_2(x))
+
+    class Decoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.wte, self.wpe = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
+            self.h = nn.ModuleList([Block() for _ in range(blocks)])
+            self.ln_f = nn.LayerNorm(width)
+
+        def forward(self, tokens):
+            x = self.wte(tokens) + self.wpe(framework.arange(tokens.shape[1]))
+            for block in self.h:
+                x = block(x)
+            return self.ln_f(x)
+
+    class GPT(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.transformer = Decoder()
+            self.lm_head = nn.Linear(width, vocabulary, bias=False)
+
+        def run(self, tokens, state=None):
+            return self.lm_head(self.transformer(tokens)), ()
+
+    return GPT()
+
+
+MODELS = {"char_rnn": char_rnn, "gpt": gpt}
+
+# --- Processes -----------------------------------------------------------------------------------
+
+
 class Learner:
-    """A process in which a framework, "tinytensor" or "torch", trains from given weights.
+    """A process in which a framework, "tinytensor" or "torch", trains one of ``MODELS`` from given
+    weights.
 
     ``carry``: so many batches go on with the LSTM's state after the one before, without gradient.
     """
 
-    def __init__(self, framework, weights, threads=None, **settings):
+    def __init__(self, framework, kind, weights, threads=None, **settings):
         here = [sys.executable, __file__, framework, "learn"]
         environment = os.environ | dict.fromkeys(THREADS, str(threads or os.cpu_count()))
         self.process = subprocess.Popen(
             here, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self.ask({"weights": weights, **settings})
+        self.ask({"kind": kind, "weights": weights, **settings})
 
     def ask(self, question):
         pickle.dump(question, self.process.stdin)
@@ -89,10 +159,10 @@ def learn(framework, questions, answers):
 
     settings = ask()
     weights, max_norm = settings["weights"], settings["max_norm"]
-    model = char_rnn(framework, len(weights["head.bias"]))
+    model = MODELS[settings["kind"]](framework, weights)
     model.load_state_dict({name: framework.tensor(value) for name, value in weights.items()})
     optimizer, schedule = adamw(framework, model.parameters(), settings["lr"], settings["steps"])
-    state, carry, seen = None, settings["carry"], 0
+    state, carry, seen = None, settings.get("carry", 0), 0
     answer("ready")
     while (question := ask()) != "weights":
         x, y = map(framework.tensor, question)

@@ -194,7 +194,8 @@ def test_dates(tmp_path):
     assert [line[-10:].strip() for line in read.splitlines()] == ["9 May 2031", "31.12.68"]
 
 
-def test_translations(tmp_path):
+@pytest.mark.parametrize("name", ["translate_rnn", "translate"])
+def test_translations(tmp_path, name):
     for package in ("matplotlib", "sacrebleu", "sklearn", "tokenizers"):
         pytest.importorskip(package)
     words = [(f"Word {i:b}".replace("0", "o").replace("1", "i"), f"Wort {i}") for i in range(160)]
@@ -205,7 +206,7 @@ def test_translations(tmp_path):
                 path = f"{package}/locale/{language}/LC_MESSAGES/django.po"
                 wheel.writestr(path, catalogue)
     folder = ("--data", tmp_path, "--out", tmp_path / "out")
-    printed = run("translate_rnn.py", "--quick", *folder)
+    printed = run(f"{name}.py", "--quick", *folder)
     assert "unseen   60 to de, 60 to fr" in printed
     for language in ("de", "fr"):
         found = re.search(rf"another package, {language}:\n((   .*\n)+)", printed)[1]
@@ -215,8 +216,33 @@ def test_translations(tmp_path):
             "network, greedy",
             "network, 4 beams",
         ]
-    told = run("translate_rnn.py", "--translate", "Save", "Open %s", "--to", "fr", *folder)
+    told = run(f"{name}.py", "--translate", "Save", "Open %s", "--to", "fr", *folder)
     assert [line[:4] for line in told.splitlines()] == ["fr: ", "fr: "]
+
+
+def test_the_translating_transformer_is_searched_as_it_is_trained(monkeypatch):
+    for package in ("matplotlib", "sacrebleu", "sklearn", "tokenizers"):
+        pytest.importorskip(package)
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    from translate import Translating
+
+    tt.manual_seed(0)
+    model = Translating(11, 16, heads=2).eval()
+    source, lengths = np.array([[3, 4, 5, 6], [7, 8, 0, 0]]), [4, 2]
+    (alone,) = model.generate(source[1:, :2], [2], 1, 2, 9, beams=3, suppress=[2])
+    found = model.generate(source, lengths, 1, 2, 9, beams=3, suppress=[2])
+    assert found[1] == alone
+    assert len(alone) == 9
+    # Step by step, the likeliest is what the whole sequence has as the likeliest.
+    greedy = np.array(model.generate(source, lengths, 1, 2, 9, suppress=[2]))
+    before = np.concatenate([[[1], [1]], greedy[:, :-1]], 1)
+    logits = np.array(model(source, lengths, tt.tensor(before)))
+    logits[..., 2] = -np.inf
+    np.testing.assert_array_equal(logits.argmax(-1), greedy)
+    weights = model.align(source, lengths, before)
+    assert weights.shape == (2, 9, 4)
+    np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
+    assert not weights[1, :, 2:].any()
 
 
 def test_copy_memory(tmp_path, monkeypatch):
@@ -251,20 +277,64 @@ def test_vanishing_gradients(tmp_path):
 )
 def test_language_models(tmp_path, name, model):
     printed = run(f"{name}.py", "--quick", "--out", tmp_path)
-    bits = float(re.search(r"held-out bits/character ([\d.]+)", printed)[1])
+    bits = float(re.search(r"held-out bits/byte ([\d.]+)", printed)[1])
     assert bits < 5.9  # an untrained one needs log₂ 96 = 6.6
     assert "\ndef " in printed
     model().load_state_dict(tt.load(tmp_path / f"{name}.safetensors"))
 
 
-def test_char_rnn_beside_torch(tmp_path, torch):
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("char_rnn", ("--carry", 4), r"windows of 64: ([\d.]+)"),
+        ("code_gpt", ("--tokens", "bpe"), r": ([\d.]+) bits/byte"),
+    ],
+)
+def test_language_models_beside_torch(tmp_path, torch, name, options, told):
     pytest.importorskip("matplotlib")
-    options = ["--quick", "--carry", 4, "--beside-torch", "--threads", 1, "--out", tmp_path]
-    printed = run("char_rnn.py", *options)
+    pytest.importorskip("tokenizers")
+    options = [*options, "--quick", "--beside-torch", "--threads", 1, "--out", tmp_path]
+    printed = run(f"{name}.py", *options)
     assert float(re.search(r"all 10 steps: ([\d.e-]+)", printed)[1]) < 1e-5
-    bits = [float(found) for found in re.findall(r"windows of 64: ([\d.]+)", printed)]
+    bits = [float(found) for found in re.findall(told, printed)]
     assert bits[0] == pytest.approx(bits[1], abs=1e-2)
-    assert (tmp_path / "char_rnn_beside_torch.png").exists()
+    assert (tmp_path / f"{name}_beside_torch.png").exists()
+
+
+def test_functions_of_the_gpt_are_cut_and_parsed(monkeypatch):
+    pytest.importorskip("tokenizers")
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    from code_gpt import accepted, first_function
+
+    def of(text):
+        source, ended = first_function(text)
+        return source, ended, accepted(source)
+
+    assert of("def f(\n    x\n):\n    return x\n\n@y") == (
+        "def f(\n    x\n):\n    return x\n", True, True,
+    )  # fmt: skip
+    assert of("def f(x):\n    y = x\n    retu") == ("def f(x):\n    y = x", False, True)
+    assert of("def f(x):\n    return (x\ny = 1\n") == ("def f(x):\n    return (x", True, False)
+    assert of("def f(x): retu") == ("", False, False)
+    assert not accepted("x = '\\d'\0")
+
+
+def test_grokking(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    printed = run("grokking.py", "--quick", "--out", tmp_path)
+    assert "seed 0: 99% of what is trained on never, of the held out never" in printed
+    assert {path.name for path in tmp_path.iterdir()} == {"grokking.json", "grokking.png"}
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    import grokking
+
+    questions, answers = grokking.table(7)
+    a, b = questions[:, 0], questions[:, 2]
+    assert len({*zip(a.tolist(), b.tolist(), strict=True)}) == len(answers) == 7 * 6
+    np.testing.assert_array_equal(answers * b % 7, a)
+    np.testing.assert_array_equal(questions[:, [1, 3]], [[7, 8]] * 42)
+    assert b.min() == 1
+    run_ = {"steps": [1, 10, 20], "trained": [0.5, 0.99, 1.0], "held out": [0.0, 0.1, 0.98]}
+    assert [grokking.first(run_, name) for name in ("trained", "held out")] == [10, None]
 
 
 def test_streams_go_on_where_they_ended(monkeypatch):

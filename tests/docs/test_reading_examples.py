@@ -85,9 +85,9 @@ def test_which_months_are_written_by_name(dates):
 def messages():
     for package in ("sklearn", "tokenizers", "sacrebleu"):
         pytest.importorskip(package)
-    import translate_rnn
+    import messages as module
 
-    return translate_rnn
+    return module
 
 
 def test_slots_are_marked_and_come_back(messages):
