@@ -1,5 +1,6 @@
 """Models, built of tinytensor.nn."""
 
+from .evoformer import *
 from .language import *
 from .summarizing import *
 from .temporal import *
