@@ -6,7 +6,8 @@ What is mapped changes, or is gone, when somebody else writes the file. Bytes th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 import safetensors
@@ -15,8 +16,9 @@ from safetensors.numpy import save as as_bytes
 from .. import dtypes
 from ..errors import DtypeError
 from .files import settled, short
+from .stored import KINDS, Stored
 
-__all__ = ["METADATA", "dtype_name", "from_bytes", "to_bytes"]
+__all__ = ["METADATA", "dtype_name", "from_bytes", "stored", "to_bytes", "write_stored"]
 
 METADATA = "__metadata__"
 
@@ -56,25 +58,71 @@ def from_bytes(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
     Raises ValueError for any other or damaged file, DtypeError for a dtype that NumPy has not.
     """
-    try:
-        entries = safetensors.deserialize(content)
-    except safetensors.SafetensorError as error:
-        raise ValueError(str(error)) from None
     arrays = {}
-    for name, entry in entries:
+    for name, entry in _entries(content):
         dtype = DTYPES.get(entry["dtype"])
         if dtype is None:
             dtype = _bfloat16(name) if entry["dtype"] == "BF16" else None
         if dtype is None:
             kind = entry["dtype"]
             raise DtypeError(f"{short(name)} is of {kind}, a dtype that NumPy does not have")
-        try:
-            found = np.frombuffer(entry["data"], dtype).reshape(entry["shape"])
-        except ValueError as error:
-            raise ValueError(f"{short(name)}: {error}") from None
-        arrays[name] = settled(found)
+        arrays[name] = _array(name, entry, dtype)
     length = int.from_bytes(content[:8], "little")  # the library has checked it, and the header
     return arrays, json.loads(content[8 : 8 + length]).get(METADATA) or {}
+
+
+def stored(content: bytes) -> dict[str, Stored]:
+    """The tensors of a file as it has them, for which no dtype of NumPy's is needed.
+
+    Raises ValueError for any other or damaged file, DtypeError for elements of other kinds.
+    """
+    found = {}
+    for name, entry in _entries(content):
+        kind = entry["dtype"].lower()
+        if kind not in KINDS:
+            raise DtypeError(f"{short(name)} is of {entry['dtype']}, which no parameter is of")
+        array = _array(name, entry, KINDS[kind].newbyteorder("<"))
+        found[name] = Stored(kind, array.shape, array)
+    return found
+
+
+def write_stored(
+    file: BinaryIO, tensors: Mapping[str, Stored], metadata: Mapping[str, str]
+) -> None:
+    """Write a file of these tensors, none of which is of blocks.
+
+    length of the header (8 bytes) | the header, JSON, filled up with spaces | the elements, of the
+    largest kinds first, so that all are aligned
+    """
+    order = sorted(tensors, key=lambda name: (-KINDS[tensors[name].kind].itemsize, name))
+    header: dict[str, Any] = {METADATA: dict(metadata)} if metadata else {}
+    end = 0
+    for name in order:
+        begin, end = end, end + tensors[name].data.nbytes
+        kind, shape = tensors[name].kind.upper(), list(tensors[name].shape)
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for name in order:
+        kind = tensors[name].kind
+        data = np.ascontiguousarray(tensors[name].data, KINDS[kind].newbyteorder("<"))
+        file.write(data.reshape(-1).view(np.uint8).data)
+
+
+def _entries(content: bytes) -> Iterable[tuple[str, dict[str, Any]]]:
+    try:
+        return safetensors.deserialize(content)
+    except safetensors.SafetensorError as error:
+        raise ValueError(str(error)) from None
+
+
+def _array(name: str, entry: dict[str, Any], dtype: np.dtype) -> np.ndarray:
+    try:
+        found = np.frombuffer(entry["data"], dtype).reshape(entry["shape"])
+    except ValueError as error:
+        raise ValueError(f"{short(name)}: {error}") from None
+    return settled(found)
 
 
 def _bfloat16(name: str) -> np.dtype:

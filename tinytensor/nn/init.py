@@ -6,7 +6,11 @@ from __future__ import annotations
 import math
 import typing as _typing
 import warnings
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -41,10 +45,43 @@ __all__ = [
 Mode = Literal["fan_in", "fan_out"]
 
 
+_postponed: ContextVar[bool] = ContextVar("postponed", default=False)
+
+
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Modules made within have parameters of their shapes, and neither memory nor values: those
+    are assigned later, as out of a file. Nothing is drawn from a generator.
+
+    All elements of such a parameter are one, so a write to some of them is harmless.
+    """
+    token = _postponed.set(True)
+    try:
+        yield
+    finally:
+        _postponed.reset(token)
+
+
+Fill = TypeVar("Fill", bound=Callable[..., Tensor])
+
+
+def _postponable(fill: Fill) -> Fill:
+    """``fill``, a function that overwrites its first argument, which does nothing meanwhile."""
+
+    @wraps(fill)
+    def maybe(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return tensor if _postponed.get() else fill(tensor, *args, **kwargs)
+
+    return maybe  # type: ignore[return-value]
+
+
 def empty(*shape: int) -> Tensor:
     """A tensor of the default dtype for one of these functions to fill."""
-    fits_memory("init", shape, get_default_dtype())
-    return Tensor(np.empty(shape, get_default_dtype()))
+    dtype = get_default_dtype()
+    if _postponed.get():
+        return Tensor(np.ndarray(shape, dtype, np.zeros(1, dtype), strides=(0,) * len(shape)))
+    fits_memory("init", shape, dtype)
+    return Tensor(np.empty(shape, dtype))
 
 
 def _drawn_as(tensor: Tensor) -> Any:
@@ -101,21 +138,25 @@ def fans(tensor: Tensor) -> tuple[int, int]:
 # --- Constants -------------------------------------------------------------------------------
 
 
+@_postponable
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """All elements ``val``."""
     return overwrite(tensor, val, "constant_")
 
 
+@_postponable
 def ones_(tensor: Tensor) -> Tensor:
     """All elements 1."""
     return overwrite(tensor, 1, "ones_")
 
 
+@_postponable
 def zeros_(tensor: Tensor) -> Tensor:
     """All elements 0."""
     return overwrite(tensor, 0, "zeros_")
 
 
+@_postponable
 def eye_(tensor: Tensor) -> Tensor:
     """1 on the diagonal of a matrix, 0 elsewhere."""
     if tensor.ndim != 2:
@@ -127,6 +168,7 @@ def eye_(tensor: Tensor) -> Tensor:
 # --- Distributions ---------------------------------------------------------------------------
 
 
+@_postponable
 def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: np.random.Generator | None = None
 ) -> Tensor:
@@ -142,6 +184,7 @@ def uniform_(
     return overwrite(tensor, rng.random(tensor.shape, _drawn_as(tensor)) * (b - a) + a, "uniform_")
 
 
+@_postponable
 def normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -155,6 +198,7 @@ def normal_(
     return overwrite(tensor, drawn * std + mean, "normal_")
 
 
+@_postponable
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -181,6 +225,7 @@ def trunc_normal_(
     return overwrite(tensor, drawn, "trunc_normal_")
 
 
+@_postponable
 def xavier_uniform_(
     tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None
 ) -> Tensor:
@@ -189,6 +234,7 @@ def xavier_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@_postponable
 def xavier_normal_(
     tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None
 ) -> Tensor:
@@ -202,6 +248,7 @@ def _xavier(name: str, tensor: Tensor, gain: float, over: int) -> float:
     return gain * math.sqrt(over / both) if both else 0.0
 
 
+@_postponable
 def kaiming_uniform_(
     tensor: Tensor,
     a: float = 0,
@@ -214,6 +261,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@_postponable
 def kaiming_normal_(
     tensor: Tensor,
     a: float = 0,
@@ -233,6 +281,7 @@ def _kaiming_std(tensor: Tensor, a: float, mode: Mode, nonlinearity: str) -> flo
     return calculate_gain(nonlinearity, a) / math.sqrt(fan) if fan else 0.0
 
 
+@_postponable
 def orthogonal_(
     tensor: Tensor, gain: float = 1, generator: np.random.Generator | None = None
 ) -> Tensor:
@@ -256,6 +305,7 @@ def orthogonal_(
     return overwrite(tensor, gain * q.reshape(tensor.shape), "orthogonal_")
 
 
+@_postponable
 def sparse_(
     tensor: Tensor,
     sparsity: float,
@@ -281,6 +331,7 @@ def sparse_(
     return overwrite(tensor, drawn, "sparse_")
 
 
+@_postponable
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Weights of a convolution that hands on its channels as they are, as many as there are: the
     middle of filter i is 1 for channel i, in each of the groups.
