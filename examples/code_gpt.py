@@ -25,12 +25,13 @@ from language import (
 )
 
 import tinytensor as tt
+from tinytensor.data import Vocabulary
 from tinytensor.models import GPT, GPTConfig
 from tinytensor.train import bits_per_character
 
 LENGTH, BATCH_SIZE, LR = 64, 12, 1e-3
 PAIRS = 1024  # tokens of byte pairs, the 256 bytes among them
-LONGEST = 500  # characters of a function
+LONGEST = 300  # characters of a function
 
 
 def first_function(text):
@@ -64,7 +65,8 @@ def accepted(source):
 def written(model, corpus, count, seed, temperature=0.8):
     """So many texts of at most ``LONGEST`` characters, each of which begins with "def"."""
     start = np.array(corpus.vocabulary.encode("\n\ndef"))
-    tokens = int(1.3 * LONGEST / corpus.token_bytes)
+    spare = 1 if isinstance(corpus.vocabulary, Vocabulary) else 1.3  # byte pairs differ in length
+    tokens = int(spare * LONGEST / corpus.token_bytes)
     before = np.tile(start, (count, 1))
     found = model.generate(before, tokens, temperature=temperature, generator=seed)
     return [corpus.vocabulary.decode(row).lstrip()[:LONGEST] for row in np.asarray(found)]
@@ -102,7 +104,7 @@ def judge(name, model, corpus, quick):
 def main():
     parser = options(__doc__, steps=2000)
     parser.add_argument("--tokens", choices=("characters", "bpe"), default="characters")
-    parser.add_argument("--functions", type=int, default=200, help="that are written (200)")
+    parser.add_argument("--functions", type=int, default=100, help="that are written (100)")
     parser.add_argument("--beside-torch", action="store_true", help="train in PyTorch, too")
     arguments, corpus = begin(parser, PAIRS)
     quick, size = arguments.quick, len(corpus.vocabulary)

@@ -20,16 +20,23 @@ from tinytensor.optim.lr_scheduler import CosineAnnealingLR, LinearLR, Sequentia
 from tinytensor.train import accuracy, fit, predict, report
 from tinytensor.viz import plot_images
 
+DISTORTION = {"degrees": 15, "shift": 1, "scale": 0.15, "shear": 0.15}
 
-def train(images, labels, seed, epochs):
-    """A network trained from ``seed`` on images (N, 1, 8, 8), distorted anew in each epoch, and the
+
+def train(
+    images, labels, seed, epochs,
+    network=DigitsCNN, lr=3e-3, batch_size=32, distortion=DISTORTION, **how,
+):  # fmt: skip
+    """A network trained from ``seed`` on images (N, 1, H, W), distorted anew in each epoch, and the
     history of that."""
     tt.manual_seed(seed)
-    model = DigitsCNN()
-    augment = RandomAffine(degrees=15, shift=1, scale=0.15, shear=0.15, generator=seed)
+    model = network()
+    augment = RandomAffine(**distortion, generator=seed)
     dataset = TensorDataset(images, labels, transform=augment)
-    loader = DataLoader(dataset, batch_size=32, shuffle=True, drop_last=True, generator=seed)
-    optimizer = tt.optim.AdamW(model.parameters(), lr=3e-3)
+    loader = DataLoader(
+        dataset, batch_size=batch_size, shuffle=True, drop_last=True, generator=seed
+    )
+    optimizer = tt.optim.AdamW(model.parameters(), lr=lr)
     steps = epochs * len(loader)
     rising = steps // 5
     warm_up = LinearLR(optimizer, 0.05, total_iters=rising)
@@ -45,8 +52,23 @@ def train(images, labels, seed, epochs):
         metrics=["accuracy"],
         scheduler=scheduler,
         progress=f"seed {seed}",
+        **how,
     )
     return model, history
+
+
+def load():
+    """Images (N, 1, 8, 8) in [0, 1] and labels (N,): to train, and to test."""
+    digits = load_digits()
+    half = len(digits.images) // 2
+    images = (digits.images / 16).astype(np.float32)[:, None]
+    labels = digits.target.astype(np.int64)
+    return (images[:half], labels[:half]), (images[half:], labels[half:])
+
+
+def pixels(images):
+    """Of images in [0, 1] the numbers (N, 64) from 0 to 16 that scikit-learn's example has."""
+    return 16 * images.reshape(len(images), -1)
 
 
 def main():
@@ -57,17 +79,13 @@ def main():
     if arguments.quick:
         arguments.seeds, arguments.epochs = 1, 3
 
-    digits = load_digits()
-    half = len(digits.images) // 2
-    classifier = SVC(gamma=0.001).fit(digits.data[:half], digits.target[:half])
-    baseline = classifier.score(digits.data[half:], digits.target[half:])
+    (images, labels), (test_images, test_labels) = load()
+    classifier = SVC(gamma=0.001).fit(pixels(images), labels)
+    baseline = classifier.score(pixels(test_images), test_labels)
 
-    images = (digits.images / 16).astype(np.float32)[:, None]
-    labels = digits.target.astype(np.int64)
-    test_images, test_labels = images[half:], labels[half:]
     scores, start = [], time.perf_counter()
     for seed in range(arguments.seeds):
-        model, history = train(images[:half], labels[:half], seed, arguments.epochs)
+        model, history = train(images, labels, seed, arguments.epochs)
         predicted = predict(model, test_images).argmax(1)
         scores.append(accuracy(predicted, test_labels))
         print(f"seed {seed}: {scores[-1]:.2%} of {len(test_labels)} test digits read correctly")

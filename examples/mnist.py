@@ -20,6 +20,7 @@ from tinytensor.optim.lr_scheduler import CosineAnnealingLR, LinearLR, Sequentia
 from tinytensor.train import Checkpoint, accuracy, fit, predict, report
 from tinytensor.viz import plot_images
 
+DISTORTION = {"degrees": 12, "shift": 2, "scale": 0.12, "shear": 0.12}
 MOST_VECTORS = 10_000  # a support vector classifier's time grows with their square
 
 
@@ -73,7 +74,7 @@ def main():
 
     tt.manual_seed(arguments.seed)
     model = network()
-    augment = RandomAffine(degrees=12, shift=2, scale=0.12, shear=0.12)
+    augment = RandomAffine(**DISTORTION)
     loader = DataLoader(
         TensorDataset(images, labels),
         batch_size=64,

@@ -28,7 +28,7 @@ class Translating(nn.Module):
     first: Xiong et al. 2020).
     """
 
-    def __init__(self, size, width, layers=2, heads=4, dropout=0.3, longest=512):
+    def __init__(self, size, width, layers=2, heads=4, dropout=0.2, longest=512):
         super().__init__()
         self.embed = nn.Embedding(size, width)
         nn.init.normal_(self.embed.weight, std=width**-0.5)
@@ -105,7 +105,7 @@ class Translating(nn.Module):
 
 
 class Attentive(Translator):
-    hidden, epochs, embedding = 128, 20, "embed.weight"
+    hidden, epochs, embedding = 128, 10, "embed.weight"
 
     def network(self, size, hidden):
         return Translating(size, hidden)
