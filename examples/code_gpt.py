@@ -68,7 +68,9 @@ def written(model, corpus, count, seed, temperature=0.8):
     spare = 1 if isinstance(corpus.vocabulary, Vocabulary) else 1.3  # byte pairs differ in length
     tokens = int(spare * LONGEST / corpus.token_bytes)
     before = np.tile(start, (count, 1))
-    found = model.generate(before, tokens, temperature=temperature, generator=seed)
+    found = model.generate(
+        before, tokens, temperature=temperature, generator=seed, overflow="slide"
+    )
     return [corpus.vocabulary.decode(row).lstrip()[:LONGEST] for row in np.asarray(found)]
 
 

@@ -125,7 +125,9 @@ def save_and_write(name, model, corpus, arguments):
     tt.save(arguments.out / f"{name}.safetensors", model.state_dict())
     start = np.array(corpus.vocabulary.encode("def "))[None]
     count = 40 if arguments.quick else 500
-    written = model.generate(start, count, temperature=0.8, generator=arguments.seed)
+    written = model.generate(
+        start, count, temperature=0.8, generator=arguments.seed, overflow="slide"
+    )
     print(f"\n{corpus.vocabulary.decode(written[0])}")
 
 

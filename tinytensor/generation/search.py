@@ -14,14 +14,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from .. import ops
+from .. import kernels, ops
 from ..engine.grad_mode import no_grad
 from ..errors import ShapeError
 from ..func.trees import tree_leaves, tree_map
 from ..ops.checks import integers, number, whole
 from ..random import seeded
 from ..tensors.tensor import Tensor
-from .sampling import draw
+from .rules import Past, Rules
 
 __all__ = ["Hypothesis", "beam_search", "greedy", "penalty_of_length", "sample"]
 
@@ -36,6 +36,7 @@ class Hypothesis(NamedTuple):
     score: float  # the log-probability, divided by the penalty of its length
     log_probability: float  # of all tokens, and of the end
     ended: bool  # by the token for it, not by max_length
+    end: int | None = None  # that token
 
 
 def penalty_of_length(length: Any, power: float, penalty: Penalty = "wu") -> np.ndarray:
@@ -57,51 +58,31 @@ def penalty_of_length(length: Any, power: float, penalty: Penalty = "wu") -> np.
 # --- What the searches share -------------------------------------------------------------------
 
 
-class _Rules:
-    """What may come next: the log-probabilities of tokens, −∞ for those that may not."""
-
-    def __init__(
-        self, name: str, end: int | None, max_length: int, min_length: int,
-        suppress: Sequence[int], no_repeat_ngram: int,
-    ) -> None:  # fmt: skip
-        whole(name, 1, max_length=max_length)
-        whole(name, 0, min_length=min_length, no_repeat_ngram=no_repeat_ngram)
-        if min_length > max_length:
-            raise ValueError(f"{name}: min_length {min_length} is above max_length {max_length}")
-        self.name, self.end, self.min_length, self.ngram = name, end, min_length, no_repeat_ngram
-        self.suppress = [int(token) for token in suppress]
-
-    def log_probabilities(self, logits: Tensor, before: np.ndarray) -> np.ndarray:
-        """(N, V) for rows that have taken the tokens ``before`` (N, t)."""
-        rows, taken = before.shape
-        if logits.ndim != 2 or logits.shape[0] != rows:
-            raise ShapeError(
-                f"{self.name}: step must return logits ({rows}, V), not {logits.shape}"
-            )
-        size = logits.shape[1]
-        named = [*self.suppress, *([] if self.end is None else [self.end])]
-        if not all(0 <= token < size for token in named):
-            raise ValueError(f"{self.name}: of {size} tokens none is {max(named, key=abs)}")
-        exact = logits.astype("float32") if logits.dtype.itemsize < 4 else logits
-        found = np.array(ops.log_softmax(exact).numpy())
-        unknown = np.isnan(found)
-        if unknown.any():
-            if not (logits.numpy()[unknown] == -np.inf).all():
-                raise ValueError(f"{self.name}: step returned logits that are NaN or ∞")
-            found[unknown] = -np.inf  # a row of −∞ alone: nothing may come
-        found[:, self.suppress] = -np.inf
-        if self.end is not None and taken < self.min_length:
-            found[:, self.end] = -np.inf
-        if 0 < self.ngram <= taken:
-            for row, tokens in enumerate(before):
-                found[row, _closing(tokens, self.ngram)] = -np.inf
-        return found
+def _rules(name: str, end: int | None, max_length: int, **settings: Any) -> Rules:
+    whole(name, 1, max_length=max_length)
+    rules = Rules(name, () if end is None else (end,), **settings)
+    if settings["min_length"] > max_length:
+        raise ValueError(
+            f"{name}: min_length {settings['min_length']} is above max_length {max_length}"
+        )
+    return rules
 
 
-def _closing(tokens: np.ndarray, n: int) -> np.ndarray:
-    """Which next tokens would make the last n tokens a stretch that was there before."""
-    windows = np.lib.stride_tricks.sliding_window_view(tokens, n)
-    return windows[(windows[:, :-1] == tokens[len(tokens) - n + 1 :]).all(1), -1]
+def _logits_of(name: str, logits: Tensor, rows: int) -> np.ndarray:
+    if logits.ndim != 2 or logits.shape[0] != rows:
+        raise ShapeError(f"{name}: step must return logits ({rows}, V), not {logits.shape}")
+    found = logits.numpy()
+    if not (found.max(1, initial=-np.inf) < np.inf).all():
+        raise ValueError(f"{name}: step returned logits that are NaN or ∞")
+    return found
+
+
+def _log_probabilities(logits: np.ndarray) -> np.ndarray:
+    """Of tokens (N, V); a row of −∞ alone, after which nothing may come, stays one."""
+    exact = logits.astype(np.float32) if logits.dtype.itemsize < 4 else logits
+    found = np.array(kernels.log_softmax(exact, 1))
+    found[np.isnan(found)] = -np.inf
+    return found
 
 
 def _starts(name: str, start: Any, state: Any) -> np.ndarray:
@@ -119,9 +100,12 @@ def _starts(name: str, start: Any, state: Any) -> np.ndarray:
 
 
 def _rows(state: Any, index: np.ndarray) -> Any:
-    """The rows ``index`` of all tensors of a state."""
+    """The rows ``index`` of all tensors of a state; a cache is changed in place."""
 
     def of(leaf: Any) -> Any:
+        if hasattr(leaf, "reorder"):  # a cache
+            leaf.reorder(index)
+            return leaf
         return ops.take(leaf, index, 0) if isinstance(leaf, Tensor) else leaf[index]
 
     return tree_map(of, state)
@@ -139,6 +123,7 @@ def greedy(
     min_length: int = 0,
     suppress: Sequence[int] = (),
     no_repeat_ngram: int = 0,
+    **rules: Any,
 ) -> list[Hypothesis]:
     """The likeliest token at each step, for each source: B :class:`Hypothesis`, of score = log-
     probability.
@@ -146,7 +131,9 @@ def greedy(
     ``start`` is the first token, one for all or (B,); ``state`` the first one, of B rows. A
     sequence ends by the token ``end``, or behind ``max_length`` tokens, ``end`` counted. It has at
     least ``min_length`` tokens before its end. The tokens ``suppress`` are never taken, nor any
-    that would repeat a stretch of ``no_repeat_ngram`` tokens (0: all may repeat).
+    that would repeat a stretch of ``no_repeat_ngram`` tokens (0: all may repeat). Further
+    ``rules`` are the ``repetition_penalty``, ``frequency_penalty`` and ``presence_penalty`` of
+    :meth:`Causal.generate`, by which tokens are chosen, but not scored.
 
     >>> import tinytensor as tt
     >>> chain = tt.tensor([[0.0, 2.0, 1.0], [0.0, 0.0, 3.0], [1.0, 0.0, 0.0]])  # what follows
@@ -155,10 +142,11 @@ def greedy(
     >>> [found.tokens for found in tt.generation.greedy(step, None, [0, 1], 2, 5)]
     [[1], []]
     """
-    return _one_a_source(
-        "greedy", step, state, start, end, max_length,
-        (min_length, suppress, no_repeat_ngram), lambda scores: scores.argmax(1),
+    found = _rules(
+        "greedy", end, max_length, min_length=min_length, suppress=suppress,
+        no_repeat_ngram=no_repeat_ngram, temperature=0.0, **rules,
     )  # fmt: skip
+    return _one_a_source(found, step, state, start, max_length, None)
 
 
 def sample(
@@ -174,55 +162,55 @@ def sample(
     top_k: int | None = None,
     top_p: float | None = None,
     generator: np.random.Generator | int | None = None,
+    **rules: Any,
 ) -> list[Hypothesis]:
-    """Tokens drawn from the softmax of the logits / ``temperature``, by :func:`draw` with ``top_k``
-    and ``top_p``; otherwise as :func:`greedy`. Log-probabilities are those at temperature 1."""
-    rng = seeded(generator)
-    return _one_a_source(
-        "sample", step, state, start, end, max_length, (min_length, suppress, no_repeat_ngram),
-        lambda scores: draw(scores, temperature, top_k, rng, top_p),
+    """Tokens drawn from the softmax of the logits / ``temperature``, by :func:`draw` with
+    ``top_k``, ``top_p`` and, of the ``rules``, ``min_p`` and ``typical_p``; otherwise as
+    :func:`greedy`. Log-probabilities are those at temperature 1."""
+    found = _rules(
+        "sample", end, max_length, min_length=min_length, suppress=suppress,
+        no_repeat_ngram=no_repeat_ngram, temperature=temperature, top_k=top_k, top_p=top_p,
+        **rules,
     )  # fmt: skip
+    return _one_a_source(found, step, state, start, max_length, seeded(generator))
 
 
 @no_grad()
 def _one_a_source(
-    name: str,
-    step: Step,
-    state: Any,
-    start: Any,
-    end: int | None,
-    max_length: int,
-    limits: tuple[int, Sequence[int], int],
-    choose: Callable[[np.ndarray], np.ndarray],
-) -> list[Hypothesis]:
-    rules = _Rules(name, end, max_length, *limits)
+    rules: Rules, step: Step, state: Any, start: Any, max_length: int,
+    rng: np.random.Generator | None,
+) -> list[Hypothesis]:  # fmt: skip
+    name = rules.owner
     tokens = _starts(name, start, state)
     batch = len(tokens)
+    each = np.arange(batch)
     taken = np.empty((batch, 0), np.int64)
     total, lengths = np.zeros(batch), np.zeros(batch, np.int64)
     going, ended = np.ones(batch, bool), np.zeros(batch, bool)
     while going.any() and taken.shape[1] < max_length:
         logits, state = step(tokens, state)
-        scores = rules.log_probabilities(logits, taken)
-        tokens = choose(scores)
-        of_tokens = scores[np.arange(batch), tokens]
-        going &= of_tokens > -np.inf  # otherwise nothing may come
-        total[going] += of_tokens[going]
-        if end is not None:
-            ended |= going & (tokens == end)
-            going &= ~ended
+        raw = _logits_of(name, logits, batch)
+        scores = rules.penalised(raw, Past.of(taken))
+        tokens = rules.draw(scores, lambda: rng.random(batch))  # type: ignore[union-attr]
+        going &= scores[each, tokens] > -np.inf  # otherwise nothing may come
+        total[going] += _log_probabilities(raw)[each, tokens][going]
+        done = going & np.isin(tokens, rules.ends)
+        ended |= done
+        going &= ~done
         lengths[going] += 1
         taken = np.concatenate([taken, tokens[:, None]], 1)
     return [
-        Hypothesis(row[:length].tolist(), float(score), float(score), bool(done))
+        Hypothesis(
+            row[:length].tolist(), float(score), float(score), bool(done),
+            int(row[length]) if done else None,
+        )
         for row, length, score, done in zip(taken, lengths, total, ended, strict=True)
-    ]
+    ]  # fmt: skip
 
 
 # --- Beams ---------------------------------------------------------------------------------------
 
 
-@no_grad()
 def beam_search(
     step: Step,
     state: Any,
@@ -237,6 +225,7 @@ def beam_search(
     suppress: Sequence[int] = (),
     no_repeat_ngram: int = 0,
     early_stopping: bool = True,
+    **rules: Any,
 ) -> list[list[Hypothesis]]:
     """For each source the ``n_best`` sequences of the highest score that were found, best first.
 
@@ -249,7 +238,8 @@ def beam_search(
     ``early_stopping`` also when ``beams`` are found. Of sequences that did not end within
     ``max_length`` tokens as many are returned as are missing, behind the others. No sequence is
     returned twice, nor one of probability 0: there can be fewer than ``n_best``. With one beam this
-    is :func:`greedy`, whose arguments the others are.
+    is :func:`greedy`, whose arguments the others are; further ``rules`` change log-probabilities
+    here, and so scores.
 
     >>> import tinytensor as tt
     >>> after = tt.log(tt.tensor([[0.0, 0.6, 0.4], [0.4, 0.3, 0.3], [0.05, 0.05, 0.9]]))
@@ -259,7 +249,31 @@ def beam_search(
     >>> [(x.tokens, round(x.score, 2), x.ended) for x in found]
     [([1], -1.3, True), ([1, 1], -2.21, True)]
     """
-    rules = _Rules("beam_search", end, max_length, min_length, suppress, no_repeat_ngram)
+    found = _rules(
+        "beam_search", end, max_length, min_length=min_length, suppress=suppress,
+        no_repeat_ngram=no_repeat_ngram, **rules,
+    )  # fmt: skip
+    return beams_of(
+        found, step, state, start, max_length, beams, n_best, length_penalty, penalty,
+        early_stopping,
+    )  # fmt: skip
+
+
+@no_grad()
+def beams_of(
+    rules: Rules,
+    step: Step,
+    state: Any,
+    start: Any,
+    max_length: int,
+    beams: int,
+    n_best: int = 1,
+    length_penalty: float = 0.0,
+    penalty: Penalty = "wu",
+    early_stopping: bool = False,
+    past: Past | None = None,
+) -> list[list[Hypothesis]]:
+    """:func:`beam_search` by ``rules``, which also see the ``past`` of each source."""
     whole("beam_search", 1, beams=beams, n_best=n_best)
     if n_best > beams:
         raise ValueError(f"beam_search: n_best {n_best} is above the number of beams, {beams}")
@@ -270,6 +284,8 @@ def beam_search(
     batch = len(starts)
     index = np.repeat(np.arange(batch), beams)
     state, tokens = _rows(state, index), starts[index]
+    if past is not None:
+        past = Past(past.tokens[index], past.lengths[index], past.lengths[index])
     first_rows = np.arange(batch)[:, None] * beams
     taken = np.empty((batch * beams, 0), np.int64)
     totals = np.full((batch, beams), -np.inf)  # of those that go on; −∞: nobody does
@@ -280,17 +296,20 @@ def beam_search(
         if not (totals > -np.inf).any():
             break
         logits, state = step(tokens, state)
-        scores = rules.log_probabilities(logits, taken)
-        # Of the 2 K best continuations K at least do not end: each sequence has one end.
-        best, of_row = largest(scores, 2 * beams)
-        sums, places = largest((totals.reshape(-1, 1) + best).reshape(batch, -1), 2 * beams)
+        scores = _log_probabilities(_logits_of("beam_search", logits, len(taken)))
+        scores = rules.penalised(scores, _behind(past, taken))
+        # K at least of these continuations do not end: each sequence has so many ends.
+        count = max(2, 1 + len(rules.ends)) * beams
+        best, of_row = largest(scores, count)
+        sums, places = largest((totals.reshape(-1, 1) + best).reshape(batch, -1), count)
         rows = first_rows + places // best.shape[1]
         tokens = np.take_along_axis(of_row.reshape(batch, -1), places, 1)
 
-        ends = np.zeros(tokens.shape, bool) if end is None else tokens == end
+        ends = np.isin(tokens, rules.ends)
         for source, rank in np.argwhere(ends[:, :beams] & (sums[:, :beams] > -np.inf)):
             sum_, row = float(sums[source, rank]), taken[rows[source, rank]]
-            found[source].append(Hypothesis(row.tolist(), sum_ / divisor, sum_, True))
+            last = int(tokens[source, rank])
+            found[source].append(Hypothesis(row.tolist(), sum_ / divisor, sum_, True, last))
 
         going = np.argsort(ends, axis=1, kind="stable")[:, :beams]
         sums[ends] = -np.inf
@@ -313,6 +332,17 @@ def beam_search(
         if total > -np.inf and len(known) < n_best:
             known.append(Hypothesis(taken[row].tolist(), total / divisors[-1], total, False))
     return [known[:n_best] for known in found]
+
+
+def _behind(past: Past | None, taken: np.ndarray) -> Past:
+    """What rows have after what was given."""
+    if past is None:
+        return Past.of(taken)
+    size = taken.shape[1]
+    tokens = np.zeros((len(taken), past.tokens.shape[1] + size), np.int64)
+    tokens[:, : past.tokens.shape[1]] = past.tokens
+    tokens[np.arange(len(taken))[:, None], past.lengths[:, None] + np.arange(size)] = taken
+    return Past(tokens, past.lengths + size, past.prompts)
 
 
 def largest(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

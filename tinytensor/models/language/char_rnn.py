@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ... import nn
-from ...generation import generate
+from ... import nn, ops
+from ...generation import Causal
 from ...tensors.tensor import Tensor
 
 State = tuple[Tensor, Tensor]
 
 
-class CharRNN(nn.Module):
+class CharRNN(Causal, nn.Module):
     """Tokens (B, T) → logits (B, T, vocabulary) of the token that follows each.
 
     >>> import tinytensor as tt
@@ -43,20 +43,58 @@ class CharRNN(nn.Module):
         hidden, state = self.lstm(self.embed(tokens), state)
         return self.head(hidden), state
 
-    def generate(
-        self,
-        tokens: Any,
-        count: int,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        generator: np.random.Generator | int | None = None,
-        top_p: float | None = None,
-    ) -> np.ndarray:
-        """``tokens`` (B, T) continued by ``count`` drawn ones: (B, T + count), int64. Each is
-        drawn from the softmax of its logits / ``temperature`` (0: the likeliest), among the
-        ``top_k`` likeliest, and the likeliest that have ``top_p`` of the probability."""
+    def features(
+        self, tokens: Tensor, cache: RecurrentCache | None = None, lengths: Any = None
+    ) -> Tensor:
+        """What the LSTM says behind each token (B, T, hidden), continuing from the cache's state;
+        of row i only the first ``lengths[i]`` tokens change it."""
+        state = None if cache is None else cache.state
+        if cache is None or lengths is None:
+            hidden, state = self.lstm(self.embed(tokens), state)
+            count: Any = tokens.shape[1]
+        else:
+            count, each = np.asarray(lengths), []
+            for t in range(tokens.shape[1]):
+                out, new = self.lstm(self.embed(tokens[:, t : t + 1]), state)
+                each.append(out)
+                goes = (t < count)[:, None]
+                before = state if state is not None else [x * 0 for x in new]
+                h, c = (ops.where(goes, x, y) for x, y in zip(new, before, strict=True))
+                state = h, c
+            hidden = ops.concat(each, 1)
+        if cache is not None:
+            cache.state = state
+            cache.advance(count)
+        return hidden
 
-        def step(tokens: np.ndarray, state: State | None) -> tuple[Tensor, State]:
-            return self.run(Tensor(tokens if state is None else tokens[:, -1:]), state)
+    def new_cache(self, batch: int, capacity: int | None = None) -> RecurrentCache:
+        """An empty cache for ``batch`` sequences; a state has room for any number of tokens."""
+        return RecurrentCache(batch)
 
-        return generate(self, step, tokens, count, temperature, top_k, generator, top_p)
+
+class RecurrentCache:
+    """The state of a recurrent network (layers, batch, hidden) in place of keys and values."""
+
+    def __init__(self, batch: int) -> None:
+        self.lengths = np.zeros(batch, np.int64)
+        self.state: State | None = None
+
+    @property
+    def batch(self) -> int:
+        return len(self.lengths)
+
+    def advance(self, counts: Any) -> None:
+        self.lengths += counts
+
+    def reorder(self, indices: np.ndarray) -> None:
+        self.lengths = self.lengths[indices]
+        if self.state is not None:
+            h, c = (ops.take(x, indices, 1) for x in self.state)
+            self.state = h, c
+
+    def reset(self) -> None:
+        self.lengths[:] = 0
+        self.state = None
+
+    def truncate(self, lengths: Any) -> None:
+        raise ValueError("RecurrentCache.truncate: a state does not go back to earlier tokens")

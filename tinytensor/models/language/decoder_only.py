@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ... import nn
 from ...errors import ShapeError
+from ...generation import Causal, KVCache
 from ...nn import functional as F
 from ...tensors.tensor import Tensor
 
@@ -45,7 +45,7 @@ class CausalAttention(nn.Module):
         return y.permute(0, 2, 1, 3).reshape(b, t, heads * size)
 
 
-class DecoderOnly(nn.Module):
+class DecoderOnly(Causal, nn.Module):
     """The base of language models that only decode: tokens (B, T) → logits (B, T, V) of the next.
 
     A subclass has its layers in the module that ``trunk`` names, called with tokens, positions and
@@ -54,7 +54,6 @@ class DecoderOnly(nn.Module):
 
     trunk: ClassVar[str]
     lm_head: nn.Module
-    context: int | None = None  # the most positions, if there is a limit
 
     def forward(self, tokens: Tensor, cache: Any = None, lengths: Any = None) -> Tensor:
         """Logits (B, T, V) of the token behind each. See :meth:`features`."""
@@ -85,10 +84,9 @@ class DecoderOnly(nn.Module):
         """Logits (…, V) of features (…, C)."""
         return self.lm_head(features)
 
-    def new_cache(self, batch: int, capacity: int | None = None) -> Any:
+    def new_cache(self, batch: int, capacity: int | None = None) -> KVCache:
         """An empty cache of keys and values for ``batch`` sequences; it has ``capacity`` tokens for
         each, or grows."""
-        KVCache = import_module("tinytensor.generation.cache").KVCache
         return KVCache(batch=batch, capacity=capacity, **self._cache_sizes())
 
     def _cache_sizes(self) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 
 from ... import nn
-from ...generation import generate
 from ...nn import functional as F
 from ...tensors.tensor import Tensor
 from .decoder_only import CausalAttention, DecoderOnly, draw_weights
@@ -146,24 +145,3 @@ class GPT(DecoderOnly):
     def _cache_sizes(self) -> dict[str, Any]:
         c = self.config
         return {"layers": c.n_layer, "heads": c.n_head, "head_dim": c.n_embd // c.n_head}
-
-    def generate(
-        self,
-        tokens: Any,
-        count: int,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        generator: np.random.Generator | int | None = None,
-        top_p: float | None = None,
-    ) -> np.ndarray:
-        """``tokens`` (B, T) continued by ``count`` drawn ones: (B, T + count), int64.
-
-        Each is drawn from the softmax of its logits / ``temperature`` (0: the likeliest), among
-        the ``top_k`` likeliest, and the likeliest that have ``top_p`` of the probability. The model
-        sees at most the last ``block_size`` tokens.
-        """
-
-        def step(tokens: np.ndarray, state: None) -> tuple[Tensor, None]:
-            return self(Tensor(tokens[:, -self.config.block_size :])), None
-
-        return generate(self, step, tokens, count, temperature, top_k, generator, top_p)
