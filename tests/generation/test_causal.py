@@ -168,6 +168,58 @@ def test_streams_and_stop_strings():
     assert model.training
 
 
+@pytest.mark.parametrize("window", [None, 7, (7, None)])
+def test_attention_of_a_cache_is_that_of_all_tokens(window):
+    """However many come at once; and softcap, bias, rows that go back, and more than there was
+    room for."""
+    rng = np.random.default_rng(0)
+    q, k, v = (rng.normal(size=(2, n, 90, 4)).astype(np.float32) for n in (4, 2, 2))
+    for cap, bias in ((None, None), (1.5, rng.normal(size=(4, 1, 1)).astype(np.float32))):
+        cache = tt.generation.KVCache(2, 2, 2, 4, window=window)
+        each: list[list[np.ndarray]] = [[], []]
+        for begin, end in itertools.pairwise([0, 3, 4, 24, 64, 65, 90]):
+            for layer in range(2):
+                part = (x[:, :, begin:end] for x in (q, k, v))
+                each[layer].append(cache.attend(layer, *part, softcap=cap, bias=bias).numpy())
+            cache.advance(end - begin)
+        for layer in range(2):
+            gap = np.arange(90)[:, None] - np.arange(90)
+            mask = (gap >= 0) & (gap < (cache.windows[layer] or 90))
+            scores = q @ k.repeat(2, 1).swapaxes(2, 3) / 2
+            scores = scores if cap is None else cap * np.tanh(scores / cap) + bias
+            weights = tt.softmax(tt.tensor(np.where(mask, scores, -np.inf))).numpy()
+            wanted = weights @ v.repeat(2, 1)
+            np.testing.assert_allclose(np.concatenate(each[layer], 2), wanted, rtol=1e-5, atol=1e-5)
+        cache.truncate([88, 90])
+        found = [cache.attend(i, q[:, :, 88:], k[:, :, 88:], v[:, :, 88:]) for i in (0, 1)]
+        assert found[0].shape == (2, 4, 2, 4)
+        cache.advance([2, 0])
+        assert cache.lengths.tolist() == [90, 90]
+
+
+def test_a_cache_of_a_window_forgets_and_refuses():
+    KVCache = tt.generation.KVCache
+    x = np.ones((1, 1, 100, 2), np.float32)
+    cache = KVCache(1, 1, 1, 2, window=3)
+    for _ in range(30):
+        cache.attend(0, x[:, :, :10], x[:, :, :10], x[:, :, :10])
+        cache.advance(10)
+    assert cache.lengths == [300]
+    assert cache.capacity <= 128
+    cache.truncate(290)
+    cache.reorder([0, 0])
+    assert cache.copy().lengths.tolist() == [290, 290]
+    with pytest.raises(ValueError, match=r"truncate: of \[290, 290\] tokens"):
+        cache.truncate(100)
+    cache.truncate(0)
+    with pytest.raises(ShapeError, match="above the capacity of 8"):
+        KVCache(1, 1, 1, 2, 8).attend(0, x, x, x)
+    with pytest.raises(ShapeError, match=r"q must be \(1, H, T, 2\)"):
+        KVCache(1, 1, 1, 2).attend(0, x, x[:, :, 1:], x)
+    with pytest.raises(RuntimeError, match="gradients do not pass a cache"):
+        KVCache(1, 1, 1, 2).attend(0, tt.tensor(x, requires_grad=True), x, x)
+
+
 def test_a_cache_goes_on():
     model = Tiny()
     wanted = model.generate([1, 2, 3], 9, temperature=0)

@@ -306,7 +306,8 @@ class _Reader:
                 f"generate: the cache has {self.cache.batch} rows, but there are {len(prompts)}"
                 " prompts"
             )
-        self.step = None if self.cache is None else model.decoder_step(self.cache)
+        self.step: Callable[[np.ndarray], np.ndarray] | None = None
+        self.asked = self.cache is None  # whether there is a faster step
         self.rows = np.arange(len(prompts))
 
     def unread(self) -> np.ndarray:
@@ -331,8 +332,11 @@ class _Reader:
         """Of the next token (B, V); or (B, last, V) behind each of the last tokens."""
         counts, lengths = self.unread(), self.past.lengths
         most = int(counts.max(initial=1))
-        if most == 1 and last == 1 and self.step is not None:
-            return self.step(self.past.tokens[self.rows, lengths - 1])
+        if most == 1 and last == 1:
+            if not self.asked:
+                self.step, self.asked = self.model.decoder_step(self.cache), True
+            if self.step is not None:
+                return self.step(self.past.tokens[self.rows, lengths - 1])
         tokens = np.zeros((len(counts), most), np.int64)
         for row, count, end, all_ in zip(tokens, counts, lengths, self.past.tokens, strict=True):
             row[:count] = all_[end - count : end]
