@@ -12,6 +12,7 @@ that the model writes, those count that Python's own parser accepts.
 
 import ast
 import warnings
+from pathlib import Path
 
 import numpy as np
 from beside_torch import draw_both, tell_of_both, train_beside_torch
@@ -62,7 +63,7 @@ def accepted(source):
             return False
 
 
-def written(model, corpus, count, seed, temperature=0.8):
+def written(model, corpus, count, seed, temperature):
     """So many texts of at most ``LONGEST`` characters, each of which begins with "def"."""
     start = np.array(corpus.vocabulary.encode("\n\ndef"))
     spare = 1 if isinstance(corpus.vocabulary, Vocabulary) else 1.3  # byte pairs differ in length
@@ -107,12 +108,17 @@ def main():
     parser = options(__doc__, steps=2000)
     parser.add_argument("--tokens", choices=("characters", "bpe"), default="characters")
     parser.add_argument("--functions", type=int, default=100, help="that are written (100)")
+    parser.add_argument("--temperature", type=float, default=0.8, help="of these (0.8)")
+    parser.add_argument("--load", type=Path, help="weights that were saved; none are trained")
     parser.add_argument("--beside-torch", action="store_true", help="train in PyTorch, too")
     arguments, corpus = begin(parser, PAIRS)
     quick, size = arguments.quick, len(corpus.vocabulary)
     model = GPT(GPTConfig(size, block_size=LENGTH, n_layer=4, n_head=4, n_embd=128))
     batches = random_windows(corpus, arguments, LENGTH, BATCH_SIZE)
-    if arguments.beside_torch:
+    if arguments.load:
+        model.load_state_dict(tt.load(arguments.load))
+        judge("tinytensor", model, corpus, quick)
+    elif arguments.beside_torch:
         found, both = train_beside_torch("gpt", model, batches, arguments, lr=LR)
         tell_of_both(found)
         draw_both(found, "token", arguments.out / "code_gpt_beside_torch.png")
@@ -126,7 +132,8 @@ def main():
     if arguments.text is None:
         count = 4 if quick else arguments.functions
         tell_of_functions("people", held_out_functions(corpus, count))
-        tell_of_functions("the model", written(model, corpus, count, arguments.seed))
+        how = (arguments.seed, arguments.temperature)
+        tell_of_functions("the model", written(model, corpus, count, *how))
 
 
 if __name__ == "__main__":
