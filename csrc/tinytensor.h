@@ -627,6 +627,41 @@ typedef struct {
     X(embedding_backward_f32, tt_embedding_args)             \
     X(dropout_f32, tt_dropout_args)
 
+/* --- Parts of transformers (kernels/rotary.h, kernels/gated.h) ------------------------------ */
+
+/* Rows of `depth` of `heads` heads at `steps` positions, of which the first 2 * pairs elements are
+ * turned in pairs, by position * frequency: elements i and pairs + i, or neighbours. The cosines
+ * are scaled by scale, the sines by sine_scale. x_head and x_step are from row to row. */
+typedef struct {
+    const float *x, *frequencies;
+    const int64_t *positions;
+    float *out;
+    int64_t heads, steps, depth, pairs;
+    int64_t x_head, x_step, out_head;
+    float scale, sine_scale; /* negative: back */
+    int interleaved;
+} tt_rotary_args;
+
+/* The cotangents of f(gate) up from that of it, g, rows of `cols`. */
+typedef struct {
+    const float *gate, *up, *g;
+    float *dgate, *dup;
+    int64_t rows, cols;
+    int64_t gate_row, up_row, g_row;
+} tt_gated_args;
+
+#define TT_GATED_KERNELS(X, NAME)         \
+    X(gated_##NAME##_f32, tt_binary_args) \
+    X(gated_##NAME##_backward_f32, tt_gated_args)
+
+#define TT_TRANSFORMER_KERNELS(X)  \
+    X(rotary_f32, tt_rotary_args)  \
+    TT_GATED_KERNELS(X, silu)      \
+    TT_GATED_KERNELS(X, gelu)      \
+    TT_GATED_KERNELS(X, gelu_tanh) \
+    TT_GATED_KERNELS(X, relu)      \
+    TT_GATED_KERNELS(X, sigmoid)
+
 /* --- Recurrent layers (kernels/recurrent) ---------------------------------------------------- */
 
 /* Rows of `hidden`: gates hold the sums of i, f, g, o (4 * hidden). Backward: from gh and gc. */
@@ -832,6 +867,7 @@ typedef struct {
     TT_CTC_KERNELS(X)       \
     TT_NORM_KERNELS(X)      \
     TT_ATTENTION_KERNELS(X) \
+    TT_TRANSFORMER_KERNELS(X) \
     TT_RECURRENT_KERNELS(X) \
     TT_OPTIM_KERNELS(X)     \
     TT_PEAK_KERNELS(X)

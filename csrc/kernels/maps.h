@@ -3,6 +3,9 @@
  * TT_UNARY and TT_BINARY make a kernel of an expression in the vectors x, or a and b, and in the
  * call's scalars p and q. The expression is an inlined function of vectors, so that the loop, the
  * tail and each layout compile to straight code. */
+#ifndef TT_MAPS_H
+#define TT_MAPS_H
+
 #include "../simd_math.h"
 
 #define TT_UNARY(NAME, EXPRESSION)                                                             \
@@ -217,3 +220,5 @@ static void tt_where_f32(const tt_where_args *args)
     if (stream) tt_fence();
     for (; i < s.n; i++) s.out[i] = s.condition[i] ? s.a[i * s.a_step] : s.b[i * s.b_step];
 }
+
+#endif

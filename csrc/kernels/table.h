@@ -20,6 +20,8 @@
 #include "cached_attention.h"
 #include "embedding.h"
 #include "dropout.h"
+#include "rotary.h"
+#include "gated.h"
 #include "recurrent.h"
 #include "optim.h"
 #include "peak.h"

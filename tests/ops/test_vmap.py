@@ -47,6 +47,8 @@ LOOPING = {
     "ctc_loss": {"log_probs", "targets", "input_lengths", "target_lengths"},
     "embedding": {"indices"},  # whose range is checked: in lanes of lanes
     "_histogram": {"x"},
+    "rotary_embedding": {"frequencies"},
+    "rotary_embedding_backward": {"frequencies"},
     "gru": {"w_ih", "w_hh", "b_ih", "b_hh"},
     "histc": {"x"},
     "isin": {"elements"},

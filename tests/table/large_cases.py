@@ -157,6 +157,11 @@ CALLS: dict[str, list[Case]] = {
         case(*(normal(2, 4, 130, 32) for _ in range(3)), is_causal=True),
         case(normal(3, 2, 65, 16), normal(3, 2, 200, 16), normal(3, 2, 200, 24)),
     ],
+    "gated": [case(normal(300, 517), normal(300, 517), "gelu")],
+    "rotary_embedding": [
+        case(normal(2, 300, 3, 130).transpose(0, 2, 1, 3), np.arange(300), normal(64)),
+        case(normal(2, 3, 300, 134), rng.integers(0, 2000, (2, 300)), normal(66), True),
+    ],
     "embedding": [case(rng.integers(0, 300, (40, 65)), normal(300, 130))],
     "dropout": [case(normal(300, 517), generator=np.random.default_rng(1))],
     "lstm_cell": [case(normal(130, 4 * 129), normal(130, 129))],

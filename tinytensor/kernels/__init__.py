@@ -31,6 +31,8 @@ FAST_MODULES = (
     "attention",
     "embedding",
     "dropout",
+    "rotary",
+    "gated",
     "cells",
     "recurrent",
     "optim",

@@ -14,6 +14,7 @@ from .conv import *
 from .distance import *
 from .dropout import *
 from .embedding import *
+from .gated import *
 from .lazy import *
 from .linear import *
 from .loss import *
@@ -23,6 +24,7 @@ from .padding import *
 from .parameter import *
 from .parameter_containers import *
 from .pooling import *
+from .positions import *
 from .recurrent import *
 from .recurrent_cells import *
 from .resample import *

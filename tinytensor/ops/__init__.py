@@ -23,6 +23,7 @@ from .distances import *
 from .dropout import *
 from .elementary import *
 from .embedding import *
+from .gated import *
 from .grids import *
 from .indexing import *
 from .logic import *
@@ -36,6 +37,7 @@ from .power_pooling import *
 from .recurrent import *
 from .reduction import *
 from .resample import *
+from .rotary import *
 from .scans import *
 from .searching import *
 from .shape import *

@@ -210,6 +210,7 @@ __all__ = [
     "fold",
     "frac",
     "frexp",
+    "gated",
     "gather",
     "gaussian_nll_loss",
     "gcd",
@@ -384,6 +385,7 @@ __all__ = [
     "rnn",
     "roll",
     "rot90",
+    "rotary_embedding",
     "round",
     "row_stack",
     "rsqrt",
@@ -920,6 +922,7 @@ def fold(
 ) -> Tensor: ...
 def frac(x: ArrayLike) -> Tensor: ...
 def frexp(x: ArrayLike) -> MantissaExponent: ...
+def gated(gate: ArrayLike, up: ArrayLike, activation: str = "silu") -> Tensor: ...
 @overload
 def gather(x: ArrayLike, axis: int, index: ArrayLike) -> Tensor: ...
 @overload
@@ -1526,6 +1529,13 @@ def rot90(
     dim: Sequence[int] = (0, 1),
     diagonal: int = 1,
     offset: int = 1,
+) -> Tensor: ...
+def rotary_embedding(
+    x: ArrayLike,
+    positions: ArrayLike,
+    frequencies: ArrayLike,
+    interleaved: bool = False,
+    scale: float = 1.0,
 ) -> Tensor: ...
 def round(x: ArrayLike, decimals: int = 0) -> Tensor: ...
 def row_stack(arrays: Sequence[ArrayLike]) -> Tensor: ...

@@ -14,6 +14,7 @@ from . import copies as _copies
 from . import ctc as _ctc
 from . import dropout as _dropout
 from . import embedding as _embedding
+from . import gated as _gated
 from . import gemm as _gemm
 from . import losses as _losses
 from . import maps as _maps
@@ -22,6 +23,7 @@ from . import optim as _optim
 from . import pooling as _pooling
 from . import recurrent as _recurrent
 from . import reduction as _reduction
+from . import rotary as _rotary
 from . import softmax as _softmax
 from . import spec as _spec
 from . import special as _special
@@ -32,6 +34,7 @@ from .copies import *
 from .ctc import *
 from .dropout import *
 from .embedding import *
+from .gated import *
 from .gemm import *
 from .losses import *
 from .maps import *
@@ -40,6 +43,7 @@ from .optim import *
 from .pooling import *
 from .recurrent import *
 from .reduction import *
+from .rotary import *
 from .softmax import *
 from .spec import *
 from .special import *
@@ -53,6 +57,7 @@ if not TYPE_CHECKING:  # a type checker reads no __all__ that is put together
         *_ctc.__all__,
         *_dropout.__all__,
         *_embedding.__all__,
+        *_gated.__all__,
         *_gemm.__all__,
         *_losses.__all__,
         *_maps.__all__,
@@ -61,6 +66,7 @@ if not TYPE_CHECKING:  # a type checker reads no __all__ that is put together
         *_pooling.__all__,
         *_recurrent.__all__,
         *_reduction.__all__,
+        *_rotary.__all__,
         *_softmax.__all__,
         *_spec.__all__,
         *_special.__all__,
