@@ -198,18 +198,64 @@ TT_INLINE vf vf_select(vi mask, vf a, vf b)
 #endif
 }
 
-/* A byte for each lane: a mask from VL bools, and bools from a mask. */
+/* VL whole numbers of 8 or 16 bits, at any address. Some compilers take a conversion of vectors to
+ * wider ones apart, lane by lane, so where there is an instruction it is named. */
 typedef int8_t vb __attribute__((vector_size(TT_VECTOR_BYTES / 4)));
-TT_INLINE vi vi_from_bools(const uint8_t *p)
+typedef uint8_t vub __attribute__((vector_size(TT_VECTOR_BYTES / 4)));
+typedef uint16_t vuh __attribute__((vector_size(TT_VECTOR_BYTES / 2)));
+TT_INLINE vi vi_from_i8(const void *p)
 {
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p));
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p));
+#else
     vb bytes;
     memcpy(&bytes, p, sizeof bytes);
-    return __builtin_convertvector(bytes, vi) != 0;
+    return __builtin_convertvector(bytes, vi);
+#endif
 }
+TT_INLINE vi vi_from_u8(const void *p)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+#else
+    vub bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return __builtin_convertvector(bytes, vi);
+#endif
+}
+TT_INLINE vi vi_from_u16(const void *p)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vi)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    return (vi)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+#else
+    vuh halves;
+    memcpy(&halves, p, sizeof halves);
+    return __builtin_convertvector(halves, vi);
+#endif
+}
+
+/* A byte for each lane: a mask from VL bools, and bools from a mask. */
+TT_INLINE vi vi_from_bools(const uint8_t *p) { return vi_from_u8(p) != 0; }
 TT_INLINE void vi_to_bools(uint8_t *p, vi mask)
 {
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    const __mmask16 bits = _mm512_movepi32_mask((__m512i)mask);
+    _mm_storeu_si128((__m128i *)p, _mm_maskz_set1_epi8(bits, 1));
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)mask),
+                                           _mm256_extracti128_si256((__m256i)mask, 1));
+    const __m128i bytes = _mm_packs_epi16(halves, halves);
+    _mm_storel_epi64((__m128i *)p, _mm_and_si128(bytes, _mm_set1_epi8(1)));
+#else
     vb bytes = __builtin_convertvector(mask, vb) & 1;
     memcpy(p, &bytes, sizeof bytes);
+#endif
 }
 
 TT_INLINE vi vi_select(vi mask, vi a, vi b) { return (a & mask) | (b & ~mask); }
