@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Stored", "of_bfloat16", "to_bfloat16"]
+__all__ = ["KINDS", "NAMES", "Stored", "of_array", "of_bfloat16", "to_bfloat16"]
 
 # The kinds of elements, by NumPy's dtypes; bfloat16 is held as the uint16 of its bits.
 KINDS = {
@@ -24,6 +24,7 @@ KINDS = {
     "f32": np.dtype("f4"),
     "f64": np.dtype("f8"),
 }
+NAMES = {dtype: kind for kind, dtype in KINDS.items() if kind != "bf16"}
 _FLOATS = ("f16", "bf16", "f32", "f64")
 
 
@@ -50,6 +51,16 @@ class Stored(NamedTuple):
         if self.kind == "bf16":
             return of_bfloat16(self.data)
         return self.data.astype(np.float32) if self.kind == "f16" else self.data
+
+
+def of_array(array: np.ndarray) -> Stored:
+    """An array as what a file has. Raises ValueError for elements that files have not."""
+    if array.dtype.name == "bfloat16":
+        return Stored("bf16", array.shape, array.view(np.uint16))
+    kind = NAMES.get(array.dtype.newbyteorder("="))
+    if kind is None:
+        raise ValueError(f"no parameter is of {array.dtype}")
+    return Stored(kind, array.shape, array)
 
 
 def of_bfloat16(bits: np.ndarray) -> np.ndarray:
