@@ -204,3 +204,18 @@ def test_rows_as_they_lie(view):
     want = np.matmul(x.astype(np.float64), weight.T)
     np.testing.assert_allclose(gemm.linear(x, weight), want, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(gemm.matmul(x, weight.T), want, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_product_added(dtype: type) -> None:
+    """Into a total, of operands in either order; what is not covered goes to the twin."""
+    rng = np.random.default_rng(0)
+    for rows, depth, columns in ((1, 3, 5), (70, 600, 40), (5, 0, 3)):
+        a, b = (rng.normal(size=(depth, n)).astype(dtype) for n in (rows, columns))
+        total = rng.normal(size=(rows, columns)).astype(dtype)
+        wanted = total + a.T.astype(np.float64) @ b.astype(np.float64)
+        found = gemm.add_matmul(total, a.T, b)
+        assert found is total
+        np.testing.assert_allclose(
+            total, wanted, rtol=0, atol=2e-5 if dtype == np.float32 else 1e-12
+        )

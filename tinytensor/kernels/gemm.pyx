@@ -24,7 +24,7 @@ import numpy as np
 
 from tinytensor.kernels import reference
 
-__all__ = ["linear", "matmul"]
+__all__ = ["add_matmul", "linear", "matmul"]
 
 cnp.import_array()
 
@@ -641,6 +641,27 @@ def matmul(a, b):
     if a_ndim == 1:
         return out[..., 0, 0] if b_ndim == 1 else out[..., 0, :]
     return out[..., 0] if b_ndim == 1 else out
+
+
+def add_matmul(total, a, b):
+    if not (
+        are_factors(a, b) and are_factors(total, a) and cnp.PyArray_ISCARRAY(total)
+        and cnp.PyArray_NDIM(total) == 2 and cnp.PyArray_NDIM(a) == 2 and cnp.PyArray_NDIM(b) == 2
+        and cnp.PyArray_DIM(total, 0) == cnp.PyArray_DIM(a, 0)
+        and cnp.PyArray_DIM(total, 1) == cnp.PyArray_DIM(b, 1)
+        and cnp.PyArray_DIM(a, 1) == cnp.PyArray_DIM(b, 0)
+    ):
+        return reference.add_matmul(total, a, b)
+    cdef product p
+    memset(&p, 0, sizeof(product))
+    p.of_doubles = cnp.PyArray_TYPE(total) == cnp.NPY_FLOAT64
+    p.rows, p.columns = cnp.PyArray_DIM(total, 0), cnp.PyArray_DIM(total, 1)
+    p.depth, p.batches = cnp.PyArray_DIM(a, 1), 1
+    matrix_a(&p, a)
+    matrix_b(&p, b)
+    p.c, p.c_row, p.accumulate = cnp.PyArray_DATA(total), p.columns, True
+    multiply(&p)
+    return total
 
 
 cdef cnp.ndarray new_product(const product *p, int ndim, cnp.npy_intp *shape):

@@ -10,7 +10,9 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport tt_binary_args, tt_cross_entropy_args, tt_kernels
-from tinytensor.kernels.arrays cimport contiguous, data_f32, is_f32, is_f32_or_none, set_sums
+from tinytensor.kernels.arrays cimport (
+    contiguous, data_f32, is_f32, is_f32_or_none, is_plain_f32, set_sums,
+)
 from tinytensor.kernels.tuning cimport PIECE, ROWS_OF_ELEMENTS, ceil_div, rows_of_piece
 
 import numpy as np
@@ -233,7 +235,9 @@ def cross_entropy(x, target, weight, ignore_index, label_smoothing, reduction):
     return np.array(loss / divisor, np.float32), lse, divisor
 
 
-def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smoothing, divisor):
+def cross_entropy_backward(
+    g, x, lse, target, weight, ignore_index, label_smoothing, divisor, out=None
+):
     cdef CrossEntropyWork work
     g = np.asarray(g)
     if not (
@@ -243,10 +247,12 @@ def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smooth
         and (cnp.PyArray_NDIM(g) == 0 or cnp.PyArray_SIZE(g) == work.args.rows)
     ):
         return reference.cross_entropy_backward(
-            g, x, lse, target, weight, ignore_index, label_smoothing, divisor
+            g, x, lse, target, weight, ignore_index, label_smoothing, divisor, out
         )
     g = contiguous(g)
-    dx = _core.empty_f32(2, cnp.PyArray_DIMS(x))
+    dx = out
+    if not (is_plain_f32(out) and cnp.PyArray_SAMESHAPE(out, x)):
+        dx = _core.empty_f32(2, cnp.PyArray_DIMS(x))
     work.kernel = _core.table.cross_entropy_backward_f32
     work.args.g = data_f32(g)
     work.args.g_step = 1 if cnp.PyArray_NDIM(g) else 0
@@ -255,4 +261,7 @@ def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smooth
     work.args.scale = <float> (1.0 / <double> divisor)
     with nogil:
         _core.parallel_for(ceil_div(work.args.rows, work.rows_of_piece), run_cross_entropy, &work)
+    if out is not None and dx is not out:
+        out[...] = dx
+        return out
     return dx

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import ops
-from ..engine.grad_mode import no_grad
+from ..dtypes import is_floating
+from ..engine.grad_mode import is_grad_enabled, no_grad
 from ..errors import DtypeError, ShapeError
 from ..ops import (
     adaptive_avg_pool1d,
@@ -103,6 +104,7 @@ from ..ops import (
 from ..ops.checks import fits_memory, number
 from ..ops.composed import in_own_name
 from ..ops.fractional_pooling import fractional_max_pool
+from ..ops.losses.linear import Kept, linear_cross_entropy_chunked
 from ..ops.precision import once_rounded
 from ..ops.ways import tells as _tells
 from ..tensors.methods import in_place_of
@@ -406,8 +408,13 @@ def linear_cross_entropy(
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
     options: object = None,
+    softcap: float | None = None,
 ) -> Tensor:
     """``cross_entropy(linear(input, linear_weight, linear_bias), target, …)`` of (N, I) or (I,).
+
+    Of the scores (N, C) there is never more than a chunk of rows, if the targets are classes (N,):
+    for a mean or a sum, the pass forward computes the gradients of each chunk along with its loss.
+    With ``softcap`` c the scores are c tanh(scores / c).
 
     ``linear_weight`` is (C, I), or (C, d1, …, I) for a target (N, d1, …) and a bias (C, d1, …).
     ``options``, how PyTorch is to cut the work, is taken and does nothing.
@@ -428,13 +435,22 @@ def linear_cross_entropy(
             f"linear_cross_entropy: linear_bias is {linear_bias.shape}, and linear_weight"
             f" {linear_weight.shape}"
         )
+    ignored = -100 if ignore_index is None else ignore_index
+    if input.ndim == 2 and not places and not is_floating(getattr(target, "dtype", np.int64)):
+        wants = [getattr(x, "requires_grad", False) for x in (input, linear_weight, linear_bias)]
+        kept = Kept(tuple(wants)) if any(wants) and is_grad_enabled() else None  # type: ignore[arg-type]
+        return linear_cross_entropy_chunked(
+            input, linear_weight, linear_bias, target, weight, ignored, reduction, label_smoothing,
+            softcap, kept,
+        )  # fmt: skip
     flat = ops.reshape(linear_weight, (-1, linear_weight.shape[-1])) if places else linear_weight
     if places and linear_bias is not None:
         linear_bias = ops.reshape(linear_bias, (-1,))
     logits = ops.linear(input, flat, linear_bias)
     if places:
         logits = ops.reshape(logits, (len(input), *linear_weight.shape[:-1]))
-    ignored = -100 if ignore_index is None else ignore_index
+    if softcap is not None:
+        logits = softcap * ops.tanh(logits / softcap)
     return ops.cross_entropy(logits, target, weight, ignored, reduction, label_smoothing)
 
 

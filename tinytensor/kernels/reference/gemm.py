@@ -4,13 +4,19 @@ import numpy as np
 
 from .promotion import mixing, promoting
 
-__all__ = ["linear", "matmul"]
+__all__ = ["add_matmul", "linear", "matmul"]
 
 
 @mixing
 def matmul(a, b):
     """Σ_k a[…, i, k] b[…, k, j]; a vector is a row on the left, a column on the right."""
     return np.matmul(a, b)
+
+
+def add_matmul(total, a, b):
+    """The product of two matrices added to ``total``, in place."""
+    total += np.matmul(a, b)
+    return total
 
 
 @promoting()

@@ -54,7 +54,10 @@ def cross_entropy(x, target, weight, ignore_index, label_smoothing, reduction):
 
 
 @promoting(but=("target",))
-def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smoothing, divisor):
+def cross_entropy_backward(
+    g, x, lse, target, weight, ignore_index, label_smoothing, divisor, out=None
+):
+    """The cotangent of the logits ``x``, into ``out`` (which may be ``x``) if it is given."""
     rows, classes = x.shape
     y, w, own, _, spread = target_factors(
         target, classes, weight, ignore_index, label_smoothing, x.dtype
@@ -68,6 +71,9 @@ def cross_entropy_backward(g, x, lse, target, weight, ignore_index, label_smooth
             dx[np.arange(rows), y] -= own
         dx *= np.broadcast_to(g / x.dtype.type(divisor), (rows,))[:, None]
     dx[target == ignore_index] = 0
+    if out is not None:
+        out[...] = dx
+        return out
     return dx.astype(x.dtype, copy=False)
 
 
