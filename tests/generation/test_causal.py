@@ -8,7 +8,7 @@ import pytest
 import tinytensor as tt
 from tests.generation.tiny import Letters, Tiny
 from tinytensor.errors import ShapeError
-from tinytensor.generation.rules import Past, Rules
+from tinytensor.generation.rules import Past, Rules, drawn
 
 PROMPTS = [[1, 2, 3], [4], [5, 6, 7, 8, 9, 10, 11]]
 SHAPES = [{}, {"window": 5}, {"kv_heads": 1, "window": 1}]
@@ -142,6 +142,19 @@ def test_rules():
     ):
         with pytest.raises((ValueError, TypeError), match=message):
             model.generate([1, 2], 3, **how)
+
+
+def test_draws_of_many_tokens():
+    """In blocks as in one sum; what has no chance never comes, also at the ends of blocks."""
+    rng = np.random.default_rng(0)
+    weights = rng.random((4, 5000)).astype(np.float32) * (rng.random((4, 5000)) < 0.01)
+    weights[:, -1] = weights[:, 0] = 1.0
+    for uniform in (rng.random(4), np.zeros(4), np.full(4, 1 - 2.0**-53)):
+        sums = weights.cumsum(1, dtype=np.float64)
+        wanted = (sums > (uniform * sums[:, -1])[:, None]).argmax(1)
+        np.testing.assert_array_equal(drawn(weights, uniform), wanted)
+    assert (weights[np.arange(4), drawn(weights, rng.random(4))] > 0).all()
+    assert drawn(np.zeros((1, 5000)), np.array([0.5])) == [0]
 
 
 def test_streams_and_stop_strings():

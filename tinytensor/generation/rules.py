@@ -265,9 +265,29 @@ def _floats(logits: np.ndarray) -> np.ndarray:
     return logits if logits.dtype in (np.float32, np.float64) else logits.astype(np.float32)
 
 
+BLOCK = 512  # tokens
+
+
 def drawn(weights: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """For each row of ``weights`` (N, V) ≥ 0 the token at which their sums pass ``uniform`` (N,)
-    times the whole."""
-    sums = weights.cumsum(1, dtype=np.float64)
-    passed = sums > (uniform * sums[:, -1])[:, None]
-    return passed.argmax(1)
+    times the whole.
+
+    Whole blocks are passed first, as adding up one weight after another in float64 takes longer
+    than all else.
+    """
+    size = weights.shape[1]
+    if size <= 2 * BLOCK:
+        sums = weights.cumsum(1, dtype=np.float64)
+        return (sums > (uniform * sums[:, -1])[:, None]).argmax(1)
+    found = np.empty(len(weights), np.int64)
+    for i, row in enumerate(weights):
+        even = row[: size // BLOCK * BLOCK].reshape(-1, BLOCK).sum(1, dtype=row.dtype)
+        sums = np.append(even, row[even.size * BLOCK :].sum()).cumsum(dtype=np.float64)
+        target = uniform[i] * sums[-1]
+        block = int((sums > target).argmax())
+        part = row[block * BLOCK : (block + 1) * BLOCK]
+        passed = part.cumsum(dtype=np.float64) > target - (sums[block - 1] if block else 0)
+        # By rounding none may be: then it is the last that has any chance.
+        place = passed.argmax() if passed.any() else np.flatnonzero(part)[-1:].sum()
+        found[i] = block * BLOCK + place
+    return found
