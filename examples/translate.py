@@ -28,22 +28,21 @@ class Translating(nn.Module):
     first: Xiong et al. 2020).
     """
 
-    def __init__(self, size, width, layers=2, heads=4, dropout=0.2, longest=512):
+    def __init__(self, size, width, layers=2, heads=4, dropout=0.2):
         super().__init__()
         self.embed = nn.Embedding(size, width)
         nn.init.normal_(self.embed.weight, std=width**-0.5)
+        self.positions = nn.SinusoidalPositions(width)
         self.dropout = nn.Dropout(dropout)
         self.transformer = nn.Transformer(
             width, heads, layers, layers, 3 * width, dropout, batch_first=True, norm_first=True
         )
-        rates = 10_000 ** (-np.arange(0, width, 2) / width)
-        angles = np.arange(longest)[:, None] * rates
-        self.sines = np.stack([np.sin(angles), np.cos(angles)], -1).reshape(longest, width)
 
     def embedded(self, tokens, first=0):
         """Of tokens (B, T), the first of which stands at the place ``first``."""
-        places = self.sines[first : first + tokens.shape[1]].astype(np.float32)
-        return self.dropout(self.embed(tokens) * self.embed.embedding_dim**0.5 + places)
+        places = np.arange(first, first + tokens.shape[1])
+        x = self.embed(tokens) * self.embed.embedding_dim**0.5
+        return self.dropout(self.positions(x, places))
 
     def logits(self, features):
         return nn.functional.linear(features, self.embed.weight)
