@@ -29,6 +29,7 @@ from .resnet import (
 )
 from .unet import UNet
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
+from .vit import ViT, ViTConfig
 
 __all__ = [
     "CRAFT",
@@ -55,6 +56,8 @@ __all__ = [
     "StochasticDepth",
     "UNet",
     "VAEOutput",
+    "ViT",
+    "ViTConfig",
     "convnext_base",
     "convnext_small",
     "convnext_tiny",

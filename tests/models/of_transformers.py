@@ -1,0 +1,80 @@
+"""Models of transformers beside ours: the same files, inputs, gradients and steps."""
+
+import os
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import tinytensor as tt
+
+torch = pytest.importorskip("torch")
+
+# How many random configurations a model is tried with.
+COUNT = int(os.environ.get("TINYTENSOR_CONFIGURATIONS", "1"))
+SEEDS = range(COUNT)
+BOUNDS = {"float64": 1e-8, "float32": 1e-4}
+
+
+def filed(theirs, folder):
+    """The arrays of a model of transformers, by the names that its files have."""
+    theirs.save_pretrained(folder)
+    return load_file(folder / "model.safetensors")
+
+
+def near(ours, theirs, bound, what=""):
+    theirs = np.asarray(theirs)
+    scale = max(1.0, float(np.abs(theirs).max(initial=0)))
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound * scale, err_msg=what)
+
+
+def compare(found, wanted, prefix, bound):
+    """Arrays of ours beside those of a file of theirs."""
+    assert wanted
+    for name, array in wanted.items():
+        other = next(n for n in (name, prefix + name, name.removeprefix(prefix)) if n in found)
+        near(found[other], array, bound, name)
+
+
+def gradients(model):
+    return {n: p.grad.numpy() for n, p in model.named_parameters(False) if p.grad is not None}
+
+
+def side_by_side(cls, theirs, loss_of_ours, loss_of_theirs, folder, dtype, steps=10):
+    """Loss, gradients and the weights behind ``steps`` steps of AdamW; what is ours is loaded from
+    a file of theirs. A loss function takes a model and a dtype, and gives outputs and a loss.
+
+    Returns our model, as loaded.
+    """
+    theirs = theirs.eval()
+    theirs.save_pretrained(folder / "theirs")
+    model = cls.from_pretrained(folder / "theirs", dtype="float32")
+    ours = cls.from_pretrained(folder / "theirs", dtype="float32").to(dtype=dtype)
+    twin = theirs.to(getattr(torch, dtype))
+    bound, prefix = BOUNDS[dtype], cls.prefix
+    # The gradient of a key's bias is 0 but for rounding, which a small eps would make a step of.
+    how = {"lr": 1e-3, "eps": 1e-8 if dtype == "float64" else 1e-4}
+    optimizer = tt.optim.AdamW(ours.parameters(), **how)
+    torch_optimizer = torch.optim.AdamW(twin.parameters(), **how)
+    for step in range(steps):
+        outputs, loss = loss_of_ours(ours, dtype)
+        torch_outputs, torch_loss = loss_of_theirs(twin, getattr(torch, dtype))
+        if step == 0:
+            near(outputs.numpy(), torch_outputs.detach().numpy(), bound, "outputs")
+        near(loss.item(), torch_loss.item(), bound, f"loss of step {step}")
+        optimizer.zero_grad()
+        loss.backward()
+        torch_optimizer.zero_grad()
+        torch_loss.backward()
+        if step == 0:
+            values = [p.data for p in twin.parameters()]
+            for p in twin.parameters():
+                p.data = torch.zeros_like(p) if p.grad is None else p.grad
+            compare(gradients(ours), filed(twin, folder / "gradients"), prefix, bound)
+            for p, value in zip(twin.parameters(), values, strict=True):
+                p.data = value
+        optimizer.step()
+        torch_optimizer.step()
+    weights = {n: p.numpy() for n, p in ours.named_parameters(False)}
+    compare(weights, filed(twin, folder / "trained"), prefix, bound)
+    return model
