@@ -174,7 +174,7 @@ def class_of(settings: Mapping[str, Any]) -> type[Pretrained]:
 
 # --- Names and shapes -------------------------------------------------------------------------
 
-COUNTS = re.compile(r"(.*_)?(n_|num_)?(layers?|experts?|blocks?)(_.*)?")
+COUNTS = re.compile(r"(n|num|encoder|decoder)_(.*_)?(layers?|experts?|blocks?)")
 
 
 def _check_counts(config: Any, tensors: int) -> None:

@@ -12,6 +12,7 @@ from ...errors import ShapeError
 from ...generation import Causal, KVCache
 from ...nn import functional as F
 from ...tensors.tensor import Tensor
+from ..pretrained import Pretrained
 
 
 class CausalAttention(nn.Module):
@@ -45,7 +46,7 @@ class CausalAttention(nn.Module):
         return y.permute(0, 2, 1, 3).reshape(b, t, heads * size)
 
 
-class DecoderOnly(Causal, nn.Module):
+class DecoderOnly(Causal, Pretrained):
     """The base of language models that only decode: tokens (B, T) → logits (B, T, V) of the next.
 
     A subclass has its layers in the module that ``trunk`` names, called with tokens, positions and
@@ -54,6 +55,7 @@ class DecoderOnly(Causal, nn.Module):
 
     trunk: ClassVar[str]
     lm_head: nn.Module
+    limit: int | None = None  # of positions, where they are learned
 
     def forward(self, tokens: Tensor, cache: Any = None, lengths: Any = None) -> Tensor:
         """Logits (B, T, V) of the token behind each. See :meth:`features`."""
@@ -68,13 +70,15 @@ class DecoderOnly(Causal, nn.Module):
         """
         count = tokens.shape[1] if tokens.ndim == 2 else 0
         held = 0 if cache is None else int(cache.lengths.max(initial=0))
-        room = math.inf if self.context is None else self.context - held
-        if not 0 < count <= room:
+        room = math.inf if self.limit is None else self.limit - held
+        if not 0 < (count if lengths is None else min(count, np.max(lengths, initial=1))) <= room:
             raise ShapeError(
                 f"{type(self).__name__}: tokens must be (B, T) with T from 1 to {room}"
                 f"{f' behind {held} in the cache' * (held > 0)}, not {tokens.shape}"
             )
         positions = np.arange(count) if cache is None else cache.positions(count)
+        if self.limit is not None and lengths is not None:  # of padding, which is forgotten
+            positions = np.minimum(positions, self.limit - 1)
         x = getattr(self, self.trunk)(tokens, positions, cache)
         if cache is not None:
             cache.advance(count if lengths is None else lengths)
@@ -85,11 +89,14 @@ class DecoderOnly(Causal, nn.Module):
         return self.lm_head(features)
 
     def new_cache(self, batch: int, capacity: int | None = None) -> KVCache:
-        """An empty cache of keys and values for ``batch`` sequences; it has ``capacity`` tokens for
-        each, or grows."""
-        return KVCache(batch=batch, capacity=capacity, **self._cache_sizes())
+        """An empty cache of keys and values for ``batch`` sequences. It has room for ``capacity``
+        tokens of each, or grows."""
+        layers, heads, size, windows = self.cache_sizes()
+        dtype = "float64" if next(self.parameters()).dtype == np.float64 else "float32"
+        return KVCache(layers, batch, heads, size, capacity, windows, dtype)
 
-    def _cache_sizes(self) -> dict[str, Any]:
+    def cache_sizes(self) -> tuple[int, int, int, list[int | None]]:
+        """Layers, heads of keys and values, the size of each, and the layers' windows."""
         raise NotImplementedError
 
 

@@ -7,52 +7,17 @@ same names, and the weights of ``attn`` and ``mlp`` transposed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ... import nn
 from ...nn import functional as F
 from ...tensors.tensor import Tensor
+from . import gguf_names
 from .decoder_only import CausalAttention, DecoderOnly, draw_weights
-
-# Hugging Face's names of activations → ours.
-ACTIVATIONS: dict[str, Literal["tanh", "none"]] = {
-    "gelu_new": "tanh",
-    "gelu_pytorch_tanh": "tanh",
-    "gelu": "none",
-}
-
-
-@dataclass
-class GPTConfig:
-    """Sizes of a GPT. The defaults are nanoGPT's setting for a CPU.
-
-    ``n_inner`` is the width inside an MLP, 4 · n_embd if None. With ``tie_word_embeddings`` the
-    embeddings are the weights of the output layer, too, as GPT-2's are.
-    """
-
-    vocab_size: int = 96
-    block_size: int = 64
-    n_layer: int = 4
-    n_head: int = 4
-    n_embd: int = 128
-    dropout: float = 0.0
-    bias: bool = True
-    n_inner: int | None = None
-    activation_function: str = "gelu_new"
-    layer_norm_epsilon: float = 1e-5
-    tie_word_embeddings: bool = False
-
-    def __post_init__(self) -> None:
-        if self.n_embd % self.n_head:
-            raise ValueError(f"GPTConfig: {self.n_head} heads do not divide {self.n_embd} channels")
-        if self.activation_function not in ACTIVATIONS:
-            raise ValueError(
-                f"GPTConfig: activation_function must be one of {', '.join(ACTIVATIONS)}, not"
-                f" {self.activation_function!r}"
-            )
+from .gpt_settings import ACTIVATIONS, GPTConfig
 
 
 class CausalSelfAttention(CausalAttention):
@@ -131,17 +96,37 @@ class GPT(DecoderOnly):
     """
 
     trunk = "transformer"
+    prefix = "transformer."
+    model_types: ClassVar[tuple[str, ...]] = ("gpt2",)
+    architectures: ClassVar[tuple[str, ...]] = ("GPT2LMHeadModel",)
+    configuration: ClassVar[type[GPTConfig]] = GPTConfig
 
     def __init__(self, config: GPTConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or GPTConfig()
-        self.context = config.block_size
+        self.context = self.limit = config.block_size
         self.transformer = Decoder(config)
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
         if config.tie_word_embeddings:
             self.lm_head.weight = self.transformer.wte.weight
         draw_weights(self, 0.02, "c_proj.weight", 2 * config.n_layer)
 
-    def _cache_sizes(self) -> dict[str, Any]:
+    def cache_sizes(self) -> tuple[int, int, int, list[int | None]]:
         c = self.config
-        return {"layers": c.n_layer, "heads": c.n_head, "head_dim": c.n_embd // c.n_head}
+        return c.n_layer, c.n_head, c.n_embd // c.n_head, [None] * c.n_layer
+
+    @classmethod
+    def from_file(cls, name: str, array: np.ndarray) -> np.ndarray:
+        """The linear layers of the blocks, which files have as (in, out), the other way around."""
+        turned = name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight"))
+        return array.T if turned else array
+
+    to_file = from_file
+
+    @classmethod
+    def gguf_settings(cls, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        return gguf_names.settings_by(gguf_names.GPT_SETTINGS, metadata)
+
+    @classmethod
+    def gguf_names(cls, config: GPTConfig) -> dict[str, str]:
+        return gguf_names.tensors_by(gguf_names.GPT_MODULES, config.n_layer)

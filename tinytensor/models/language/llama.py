@@ -7,129 +7,53 @@ and layouts of the parameters are those of Hugging Face's files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ... import nn, ops
+from ... import nn
 from ...tensors.tensor import Tensor
+from . import gguf_names
 from .decoder_only import CausalAttention, DecoderOnly, draw_weights
-
-
-@dataclass
-class LlamaConfig:
-    """Sizes and variants, by the names of ``config.json``. The defaults are SmolLM2-135M's
-    but for its three ``num_key_value_heads``.
-
-    ``num_key_value_heads`` None: as many as heads; ``head_dim`` None: hidden_size / heads.
-    ``attention_bias`` is that of q, k, v, and of o unless ``output_bias`` says otherwise. Layers
-    from ``max_window_layers`` on look back only ``sliding_window`` tokens, if it is given.
-    """
-
-    vocab_size: int = 49152
-    hidden_size: int = 576
-    intermediate_size: int = 1536
-    num_hidden_layers: int = 30
-    num_attention_heads: int = 9
-    num_key_value_heads: int = None  # type: ignore[assignment]
-    head_dim: int = None  # type: ignore[assignment]
-    hidden_act: str = "silu"
-    max_position_embeddings: int = 8192
-    rms_norm_eps: float = 1e-5
-    rope_theta: float = 100000.0
-    rope_scaling: dict[str, Any] | None = None
-    attention_bias: bool = False
-    output_bias: bool = None  # type: ignore[assignment]
-    mlp_bias: bool = False
-    tie_word_embeddings: bool = True
-    sliding_window: int | None = None
-    max_window_layers: int = 0
-    attention_dropout: float = 0.0
-    initializer_range: float = 0.02
-    model_type: str = "llama"
-
-    def __post_init__(self) -> None:
-        heads = self.num_attention_heads
-        if self.num_key_value_heads is None:
-            self.num_key_value_heads = heads
-        if heads < 1 or self.num_key_value_heads < 1 or heads % self.num_key_value_heads:
-            raise ValueError(
-                f"LlamaConfig: {self.num_key_value_heads} heads of keys and values do not divide"
-                f" {heads} heads"
-            )
-        if self.head_dim is None:
-            if self.hidden_size % heads:
-                raise ValueError(
-                    f"LlamaConfig: {heads} heads do not divide {self.hidden_size} channels"
-                )
-            self.head_dim = self.hidden_size // heads
-        if self.head_dim % 2:
-            raise ValueError(f"LlamaConfig: head_dim must be even, not {self.head_dim}")
-        if self.output_bias is None:
-            self.output_bias = self.attention_bias
-
-
-def _rotated(x: Tensor, positions: np.ndarray, base: float) -> Tensor:
-    half = x.shape[-1] // 2
-    angles = positions[..., None] * (base ** -(np.arange(half) / half)).astype(np.float32)
-    if positions.ndim == 2:
-        angles = angles[:, None]
-    cos, sin = (Tensor(f(angles).astype(x.dtype)) for f in (np.cos, np.sin))
-    a, b = x[..., :half], x[..., half:]
-    return ops.concat([a * cos - b * sin, b * cos + a * sin], -1)
+from .llama_settings import ACTIVATIONS, LlamaConfig, MistralConfig, Qwen2Config
 
 
 class LlamaAttention(CausalAttention):
-    """Attention of queries and keys that their positions rotate. (B, T, C) → (B, T, C)."""
+    """Attention of queries and keys that their positions turn. (B, T, C) → (B, T, C)."""
 
-    def __init__(self, config: LlamaConfig, layer: int) -> None:
-        heads, shared, size = (
-            config.num_attention_heads,
-            config.num_key_value_heads,
-            config.head_dim,
-        )
-        window = config.sliding_window if layer >= config.max_window_layers else None
+    def __init__(self, config: LlamaConfig, layer: int, rotary: nn.RotaryEmbedding) -> None:
+        heads, shared, size = config.heads
+        channels, (bias, output_bias) = config.hidden_size, config.biases
+        window = config.windows[layer]
         super().__init__(layer, heads, shared, size, config.attention_dropout, window)
-        channels, bias = config.hidden_size, config.attention_bias
         self.q_proj = nn.Linear(channels, heads * size, bias=bias)
         self.k_proj = nn.Linear(channels, shared * size, bias=bias)
         self.v_proj = nn.Linear(channels, shared * size, bias=bias)
-        self.o_proj = nn.Linear(heads * size, channels, bias=config.output_bias)
-        self.base = config.rope_theta
+        self.o_proj = nn.Linear(heads * size, channels, bias=output_bias)
+        self.rotary_emb = rotary  # one for all layers
 
     def forward(self, x: Tensor, positions: np.ndarray, cache: Any = None) -> Tensor:
         q, k, v = (
             project(x).reshape(*x.shape[:2], -1, self.head_dim).permute(0, 2, 1, 3)
             for project in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        q, k = _rotated(q, positions, self.base), _rotated(k, positions, self.base)
+        )  # (B, heads or shared, T, D)
+        q, k = self.rotary_emb(q, positions), self.rotary_emb(k, positions)
         return self.o_proj(self.attend(q, k, v, cache))
-
-
-class LlamaMLP(nn.Module):
-    """W_down(silu(W_gate x) ⊙ W_up x). (B, T, C) → (B, T, C)."""
-
-    def __init__(self, config: LlamaConfig) -> None:
-        super().__init__()
-        sizes = config.hidden_size, config.intermediate_size
-        self.gate_proj = nn.Linear(*sizes, bias=config.mlp_bias)
-        self.up_proj = nn.Linear(*sizes, bias=config.mlp_bias)
-        self.down_proj = nn.Linear(*sizes[::-1], bias=config.mlp_bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(nn.functional.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
 class LlamaLayer(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)). (B, T, C) → (B, T, C)."""
 
-    def __init__(self, config: LlamaConfig, layer: int) -> None:
+    def __init__(self, config: LlamaConfig, layer: int, rotary: nn.RotaryEmbedding) -> None:
         super().__init__()
-        self.self_attn = LlamaAttention(config, layer)
-        self.mlp = LlamaMLP(config)
-        self.input_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        channels, eps = config.hidden_size, config.rms_norm_eps
+        self.self_attn = LlamaAttention(config, layer, rotary)
+        self.mlp = nn.GatedMLP(
+            channels, config.intermediate_size, ACTIVATIONS[config.hidden_act], config.mlp_bias
+        )
+        self.input_layernorm = nn.RMSNorm(channels, eps)
+        self.post_attention_layernorm = nn.RMSNorm(channels, eps)
 
     def forward(self, x: Tensor, positions: np.ndarray, cache: Any = None) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), positions, cache)
@@ -142,9 +66,13 @@ class LlamaModel(nn.Module):
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        layers = [LlamaLayer(config, i) for i in range(config.num_hidden_layers)]
+        rotary = nn.RotaryEmbedding(
+            config.heads[2], config.rope_theta, config.rope_scaling,
+            max_position_embeddings=config.max_position_embeddings,
+        )  # fmt: skip
+        layers = [LlamaLayer(config, i, rotary) for i in range(config.num_hidden_layers)]
         self.layers = nn.ModuleList(layers)
-        self.norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.norm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
 
     def forward(self, tokens: Tensor, positions: np.ndarray, cache: Any = None) -> Tensor:
         x = self.embed_tokens(tokens)
@@ -163,19 +91,57 @@ class Llama(DecoderOnly):
     """
 
     trunk = "model"
+    prefix = "model."
+    model_types: ClassVar[tuple[str, ...]] = ("llama",)
+    architectures: ClassVar[tuple[str, ...]] = ("LlamaForCausalLM",)
+    configuration: ClassVar[type[LlamaConfig]] = LlamaConfig
 
     def __init__(self, config: LlamaConfig | None = None) -> None:
         super().__init__()
-        self.config = config = config or LlamaConfig()
+        self.config = config = config or self.configuration()
+        scaling = config.rope_scaling or {}
+        grows = scaling.get("rope_type", scaling.get("type")) == "dynamic"
+        self.context = None if grows else config.max_position_embeddings
         self.model = LlamaModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         if config.tie_word_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
         draw_weights(self, config.initializer_range)
 
-    def _cache_sizes(self) -> dict[str, Any]:
-        c = self.config
-        return {
-            "layers": c.num_hidden_layers, "heads": c.num_key_value_heads, "head_dim": c.head_dim,
-            "window": c.sliding_window,
-        }  # fmt: skip
+    def cache_sizes(self) -> tuple[int, int, int, list[int | None]]:
+        _, shared, size = self.config.heads
+        return self.config.num_hidden_layers, shared, size, self.config.windows
+
+    @classmethod
+    def gguf_settings(cls, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        return gguf_names.llama_settings(metadata)
+
+    @classmethod
+    def gguf_names(cls, config: LlamaConfig) -> dict[str, str]:
+        return gguf_names.tensors_by(gguf_names.LLAMA_MODULES, config.num_hidden_layers)
+
+    @classmethod
+    def gguf_rows(cls, config: LlamaConfig, name: str) -> np.ndarray | None:
+        heads, shared, size = config.heads
+        count = {"q_proj": heads, "k_proj": shared}.get(name.split(".")[-2])
+        return None if count is None else gguf_names.alternating(count, size)
+
+
+class Mistral(Llama):
+    """Llama with a sliding window. Its GGUF files call it a Llama."""
+
+    model_types = ("mistral",)
+    architectures = ("MistralForCausalLM",)
+    configuration = MistralConfig
+
+
+class Qwen2(Llama):
+    """Llama with biases of queries, keys and values."""
+
+    model_types = ("qwen2",)
+    architectures = ("Qwen2ForCausalLM",)
+    configuration = Qwen2Config
+
+    @classmethod
+    def gguf_rows(cls, config: LlamaConfig, name: str) -> np.ndarray | None:
+        return None
