@@ -214,8 +214,9 @@ def test_a_product_added(dtype: type) -> None:
         a, b = (rng.normal(size=(depth, n)).astype(dtype) for n in (rows, columns))
         total = rng.normal(size=(rows, columns)).astype(dtype)
         wanted = total + a.T.astype(np.float64) @ b.astype(np.float64)
+        # A walk of `depth` roundings, each half a unit of a sum of absolute products.
+        sums = np.abs(total) + np.abs(a.T).astype(np.float64) @ np.abs(b)
+        bound = np.finfo(dtype).eps * (1 + depth**0.5) * sums
         found = gemm.add_matmul(total, a.T, b)
         assert found is total
-        np.testing.assert_allclose(
-            total, wanted, rtol=0, atol=2e-5 if dtype == np.float32 else 1e-12
-        )
+        assert (np.abs(total - wanted) <= bound).all()

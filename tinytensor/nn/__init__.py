@@ -14,9 +14,11 @@ from .conv import *
 from .distance import *
 from .dropout import *
 from .embedding import *
+from .experts import *
 from .gated import *
 from .lazy import *
 from .linear import *
+from .lora import *
 from .loss import *
 from .module import *
 from .norm import *

@@ -1,0 +1,164 @@
+"""Mixture of experts beside a plain loop, LoRA beside its formula, and weights that are shared."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tinytensor import nn
+
+
+def plain_mixture(layer: nn.MixtureOfExperts, x: tt.Tensor) -> tt.Tensor:
+    """Each token by itself, through each of its experts."""
+    rows, taken = [], np.zeros(len(layer.experts))
+    shares = tt.softmax(layer.router(x), -1)
+    chosen = np.argsort(-shares.numpy(), -1, kind="stable")[:, : layer.top_k]
+    most = np.inf
+    if layer.capacity_factor is not None:
+        most = np.ceil(layer.capacity_factor * chosen.size / len(layer.experts))
+    kept = np.zeros(chosen.shape, bool)
+    for k in range(layer.top_k):
+        for t in range(len(chosen)):
+            kept[t, k] = taken[chosen[t, k]] < most
+            taken[chosen[t, k]] += 1
+    for t, experts in enumerate(chosen):
+        own = shares[t][experts]
+        own = own / own.sum() if layer.normalize else own
+        row = tt.zeros(x.shape[1], dtype=x.dtype)
+        for k, e in enumerate(experts):
+            if kept[t, k]:
+                row = row + own[k] * layer.experts[e](x[t : t + 1])[0]
+        rows.append(row)
+    return tt.stack(rows)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"top_k": 1, "normalize": False}, {"top_k": 3, "capacity_factor": 0.8}],
+    ids=str,
+)
+def test_a_mixture_is_its_loop(settings: dict[str, Any]) -> None:
+    tt.manual_seed(0)
+    layer = nn.MixtureOfExperts(6, 5, experts=4, **settings).double()
+    x = tt.randn(9, 6, dtype="float64", requires_grad=True)
+    cotangent = tt.randn(9, 6, dtype="float64")
+    wanted = [x, *layer.parameters()]
+    out = layer(x)
+    assert layer.balance_loss is not None
+    assert layer.z_loss is not None
+    extra = layer.balance_loss * 0.3 + layer.z_loss * 0.1
+    found = tt.grad((out * cotangent).sum() + extra, wanted, allow_unused=True)
+    scores = layer.router(x)
+    shares = tt.softmax(scores, -1)
+    order = np.argsort(-shares.numpy(), -1, kind="stable")[:, : layer.top_k]
+    f = np.bincount(order.reshape(-1), minlength=4) / order.size
+    balance = 4 * (shares.mean(0) * f).sum()
+    extra = balance * 0.3 + (tt.logsumexp(scores, -1) ** 2).mean() * 0.1
+    other = plain_mixture(layer, x)
+    np.testing.assert_allclose(out.numpy(), other.numpy(), rtol=1e-12, atol=1e-14)
+    expected = tt.grad((other * cotangent).sum() + extra, wanted, allow_unused=True)
+    for got, want in zip(found, expected, strict=True):
+        assert (got is None) == (want is None)
+        if got is not None and want is not None:
+            np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-9, atol=1e-12)
+    assert layer.load.sum() == 9 * layer.top_k
+    assert (layer.dropped > 0) == ("capacity_factor" in settings)
+    assert layer(tt.zeros((2, 0, 6), dtype="float64")).shape == (2, 0, 6)
+
+
+def test_lora() -> None:
+    tt.manual_seed(1)
+    model = nn.Sequential(nn.Embedding(7, 6), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+    before = {k: v.numpy().copy() for k, v in model.state_dict().items()}
+    tokens = tt.tensor([[1, 2], [6, 0]])
+    plain = model(tokens).numpy()
+    assert nn.apply_lora(model, ["0", "1", "3"], rank=2, alpha=3.0) == ["0", "1", "3"]
+    np.testing.assert_array_equal(model(tokens).numpy(), plain)
+    for name, parameter in model.named_parameters():
+        assert parameter.requires_grad == ("lora_" in name), name
+    optimizer = tt.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (model(tokens) ** 2).sum().backward()
+        optimizer.step()
+    learned = model(tokens).numpy()
+    assert np.abs(learned - plain).max() > 1e-3
+    layer = model[1]
+    a, b = layer.lora_A.weight.numpy(), layer.lora_B.weight.numpy()
+    np.testing.assert_allclose(layer.delta(), 1.5 * b @ a)
+    state = {k: v.numpy().copy() for k, v in nn.lora_state_dict(model).items()}
+    assert sorted(state)[:2] == [
+        "base_model.model.0.lora_embedding_A", "base_model.model.0.lora_embedding_B",
+    ]  # fmt: skip
+    layer.merge().merge()
+    np.testing.assert_allclose(model(tokens).numpy(), learned, rtol=1e-12)
+    layer.unmerge()
+    np.testing.assert_allclose(layer.base_layer.weight.numpy(), before["1.weight"], rtol=1e-12)
+    fresh = nn.Sequential(nn.Embedding(7, 6), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+    fresh.load_state_dict(before)
+    nn.apply_lora(fresh, lambda name, one: hasattr(one, "weight"), rank=2, alpha=3.0)
+    with pytest.raises(KeyError, match="the names differ"):
+        nn.load_lora_state_dict(fresh, {})
+    nn.load_lora_state_dict(fresh, state)
+    np.testing.assert_allclose(fresh(tokens).numpy(), learned, rtol=1e-12)
+    nn.merge_lora(fresh)
+    assert list(fresh.state_dict()) == list(before)
+    np.testing.assert_allclose(fresh(tokens).numpy(), learned, rtol=1e-10)
+    with pytest.raises(ValueError, match="no layer of Sequential is named"):
+        nn.apply_lora(fresh, ["q_proj"])
+    with pytest.raises(TypeError, match="there is none for Tanh"):
+        nn.LoRA(nn.Tanh())
+
+
+class Tied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(5, 4)
+        self.head = nn.Linear(4, 5, bias=False)
+        self.head.weight = self.table.weight
+
+    def forward(self, tokens: tt.Tensor) -> tt.Tensor:
+        return self.head(self.table(tokens))
+
+
+def test_shared_weights_count_once() -> None:
+    model = Tied()
+    assert len(list(model.parameters())) == 1
+    assert list(model.state_dict()) == ["table.weight", "head.weight"]  # as PyTorch's
+    tokens = tt.tensor([1, 2, 4])
+    start = model.table.weight.numpy().copy()
+    model(tokens).sum().backward()
+    grad = model.table.weight.grad
+    assert grad is not None
+    kept = grad.numpy().copy()
+    tt.optim.SGD(model.parameters(), lr=0.5).step()
+    np.testing.assert_allclose(model.head.weight.numpy(), start - 0.5 * kept, rtol=1e-6)
+    twin = copy.deepcopy(model)
+    assert twin.head.weight is twin.table.weight is not model.table.weight
+    other = Tied()
+    other.load_state_dict(model.state_dict())
+    assert other.head.weight is other.table.weight
+    np.testing.assert_array_equal(other(tokens).detach().numpy(), model(tokens).detach().numpy())
+
+
+def test_positions_that_are_added() -> None:
+    x = tt.zeros((2, 5, 6), dtype="float64")
+    p, i = np.arange(5)[:, None], np.arange(3)
+    layer = nn.SinusoidalPositions(6)
+    table = layer(x).numpy()[0]
+    np.testing.assert_allclose(table[:, ::2], np.sin(p / 10000 ** (2 * i / 6)))
+    np.testing.assert_allclose(table[:, 1::2], np.cos(p / 10000 ** (2 * i / 6)))
+    halves = nn.SinusoidalPositions(6, layout="halves")(x, [[0, 1, 2, 3, 4]] * 2).numpy()[1]
+    np.testing.assert_allclose(halves[:, :3], np.sin(p / 10000 ** (i / 2)))
+    np.testing.assert_allclose(halves[:, 3:], np.cos(p / 10000 ** (i / 2)))
+    learned = nn.LearnedPositions(5, 6)
+    wanted = learned.weight.numpy()[[4, 0]]
+    np.testing.assert_array_equal(learned(tt.zeros((2, 6)), tt.tensor([4, 0])).numpy(), wanted)
+    with pytest.raises(tt.ShapeError, match="LearnedPositions: 9 positions"):
+        learned(tt.zeros((9, 6)))
+    with pytest.raises(tt.ShapeError, match=r"needs x \(…, T, 6\)"):
+        layer(tt.zeros(5, 4))
