@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..nn import init
+from .. import dtypes
+from ..io.stored import Stored, of_array
+from ..nn import Embedding, Linear, init
 from ..nn.module import Module
-from ..tensors.tensor import Tensor
-from .checkpoints import Checkpoint, Stored, read_checkpoint
+from .checkpoints import Checkpoint, Texts, read_checkpoint, write_checkpoint
 from .settings import Settings
 
 __all__ = ["Pretrained", "from_pretrained"]
@@ -69,8 +70,8 @@ class Pretrained(Module):
     surplus: ClassVar[tuple[str, ...]] = ()
 
     config: Any
-    tokenizer: Any = None  # a text.Subwords, where the files have one
-    chat_template: str | None = None
+    files: Texts | None = None
+    _tokenizer: Any = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -132,22 +133,84 @@ class Pretrained(Module):
 
     @classmethod
     def _of_checkpoint(cls, checkpoint: Checkpoint, dtype: Any) -> Self:
-        config = cls.configuration.from_settings(checkpoint.settings)
-        _check_counts(config, len(checkpoint.tensors))
-        with init.postponed():
-            model = cls(config)
-        found = fitting(model, checkpoint.tensors)
-        for names, stored in found:
-            parameter = _tensor_of(model, names[0])
-            array = cls.from_file(names[0], stored.data)
-            array = Stored(stored.kind, array.shape, array).array()
-            parameter.data = np.array(array, parameter.dtype, order="C")
+        kept, kind = _wanted(dtype)
+        try:
+            config = cls._configuration(checkpoint)
+            _check_counts(config, len(checkpoint.tensors))
+            with init.postponed():
+                model = cls(config)
+            tensors = cls._by_our_names(checkpoint, config)
+        except (KeyError, TypeError, ZeroDivisionError, AttributeError, IndexError) as error:
+            raise ValueError(f"its configuration is not {cls.__name__}'s: {error!r}") from error
+        for names, stored in fitting(model, tensors, checkpoint.gguf is None):
+            _fill(model, names, stored, kept)
+        model.files = checkpoint.texts()
+        if kind is not None:
+            model.quantize(kind)
         return model.eval()
+
+    @classmethod
+    def _configuration(cls, checkpoint: Checkpoint) -> Any:
+        settings = checkpoint.settings
+        if checkpoint.gguf is not None:
+            settings = {**cls.gguf_settings(settings), "model_type": settings["model_type"]}
+        return cls.configuration.from_settings(settings)
+
+    @classmethod
+    def _by_our_names(cls, checkpoint: Checkpoint, config: Any) -> dict[str, Stored]:
+        """The tensors of a GGUF file by the names and in the order of rows that they have here."""
+        if checkpoint.gguf is None:
+            return dict(checkpoint.tensors)
+        names = cls.gguf_names(config)
+        found: dict[str, Stored] = {}
+        for theirs, stored in checkpoint.tensors.items():
+            name = names.get(theirs, theirs)
+            rows = cls.gguf_rows(config, name) if theirs in names else None
+            found[name] = stored if rows is None else _reordered(name, stored, rows)
+        return found
+
+    def quantize(self, kind: str) -> Self:
+        """Keep the weights of linear layers and embeddings in fewer bits: "int8", "q4" …, as
+        ``nn.packed.quantize`` does. They are no parameters from then on."""
+        _packed().quantize(self, kind)
+        return self
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokeniser of the files, a :class:`tinytensor.text.Subwords`, or None.
+
+        Raises ImportError where the package tokenizers is not installed, ValueError for a kind of
+        tokeniser that is not known.
+        """
+        if self._tokenizer is None and self.files is not None:
+            self._tokenizer = self.files.tokenizer()
+        return self._tokenizer
+
+    @tokenizer.setter
+    def tokenizer(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja template by which the files make a text of a chat, or None."""
+        return None if self.tokenizer is None else self.tokenizer.chat_template
 
     def save_pretrained(self, folder: StrPath, max_shard_size: int | str = "50GB") -> None:
         """Write config.json, the weights as safetensors, and the tokeniser: transformers and
-        :meth:`from_pretrained` load the folder."""
-        raise NotImplementedError
+        :meth:`from_pretrained` load the folder.
+
+        Weights in 16 bits are written so, those in int8 or blocks as the float32 that they stand
+        for. Weights above ``max_shard_size`` (bytes, or "300MB", "2GB") are written in several
+        files.
+        """
+        write_checkpoint(
+            folder,
+            {**self.config.to_settings(), "architectures": list(self.architectures[:1])},
+            _to_store(self),
+            max_shard_size,
+        )
+        if self.tokenizer is not None:
+            self.tokenizer.save_pretrained(folder)
 
 
 def from_pretrained(path: StrPath, dtype: Any = None) -> Pretrained:
@@ -185,15 +248,12 @@ def _check_counts(config: Any, tensors: int) -> None:
 
 
 def fitting(
-    model: Pretrained, tensors: Mapping[str, Stored]
+    model: Pretrained, tensors: Mapping[str, Stored], as_in_files: bool = True
 ) -> list[tuple[tuple[str, ...], Stored]]:
     """The names of each parameter and saved buffer (several where it is tied), and what a file has
     for it. Raises ValueError unless the file has all of them, of their shapes, and nothing more."""
-    owners = {}
-    named: dict[int, list[str]] = {}
-    for name, part in model._named_state():
-        named.setdefault(id(part), []).append(name)
-        owners[name] = part
+    to_ours = model.from_file if as_in_files else lambda name, array: array
+    named, owners = _names_of(model), dict(model._named_state())
     places: dict[str, list[str]] = {}
     surplus = []
     for name in tensors:
@@ -206,6 +266,7 @@ def fitting(
     if twice:
         raise ValueError(f"tensors are there twice: {_listed(twice)}")
     found, missing, misshapen = [], [], []
+    ours: dict[str, Stored] = {}
     buffers = {name for name, _ in model.named_buffers(remove_duplicate=False)}
     for names in named.values():
         given = [name for name in names if name in places]
@@ -216,14 +277,18 @@ def fitting(
             continue
         for name in given:
             stored = tensors[places[name][0]]
-            shape = model.from_file(name, stored.data).shape
+            if not stored.blocks:
+                array = to_ours(name, stored.data)
+                stored = Stored(stored.kind, array.shape, array)
+            shape = stored.shape
             if shape != owners[name].shape:
                 misshapen.append(f"{name} is {shape}, not {owners[name].shape}")
             elif not stored.floating and name not in buffers:
                 misshapen.append(f"{name} is of {stored.kind}, not of floats")
-        first = tensors[places[given[0]][0]]
+            ours[name] = stored
+        first = ours[given[0]]
         for name in given[1:]:
-            if not np.array_equal(tensors[places[name][0]].data, first.data):
+            if not np.array_equal(ours[name].data, first.data):
                 misshapen.append(f"{name} differs from {given[0]}, to which it is tied")
         found.append((tuple(names), first))
     told = []
@@ -251,7 +316,110 @@ def _listed(items: list[Any]) -> str:
     return ", ".join(map(str, items[:8])) + more
 
 
-def _tensor_of(model: Module, name: str) -> Tensor:
-    path, _, last = name.rpartition(".")
-    found: Tensor = getattr(model.get_submodule(path), last)
+# --- Values -----------------------------------------------------------------------------------
+
+KEPT = ("f16", "bf16")  # of the kinds of elements: what stays so, beside blocks
+
+
+def _wanted(dtype: Any) -> tuple[np.dtype | None, str | None]:
+    """The dtype of all parameters, None for that of the file; the kind to quantise to, if any."""
+    if dtype is None:
+        return None, None
+    if dtype in ("int8", "q4", "q4_0", "q4_1", "q8_0"):
+        return np.dtype(np.float32), dtype
+    found = dtypes.bfloat16 if dtype == "bfloat16" else None
+    try:
+        found = found or np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or not dtypes.is_real_floating(found):
+        raise ValueError(
+            f"dtype must be a floating one, 'int8', 'q4', 'q4_0', 'q4_1' or 'q8_0', not {dtype!r}"
+        )
+    return found, None
+
+
+def _reordered(name: str, stored: Stored, rows: np.ndarray) -> Stored:
+    if len(rows) != len(stored.data):
+        raise ValueError(f"{name} has {len(stored.data)} rows, not {len(rows)}")
+    return Stored(stored.kind, stored.shape, stored.data[rows])
+
+
+def _fill(model: Module, names: tuple[str, ...], stored: Stored, dtype: np.dtype | None) -> None:
+    """Give what has these names the numbers of a file, in their dtype or another."""
+    places = [(model.get_submodule(path), last) for path, _, last in map(_parted, names)]
+    weights = all(type(m) in (Linear, Embedding) and last == "weight" for m, last in places)
+    packable = stored.blocks or stored.kind in KEPT
+    if dtype is None and weights and packable:
+        matrix = _matrix(stored)
+        for name, (module, _) in zip(names, places, strict=True):
+            path, _, child = name.rpartition(".")[0].rpartition(".")
+            layer = (
+                _packed().PackedLinear(matrix, module.bias)
+                if isinstance(module, Linear)
+                else _packed().PackedEmbedding(matrix)
+            )
+            setattr(model.get_submodule(path), child, layer)
+        return
+    module, last = places[0]
+    part = getattr(module, last)
+    array = _matrix(stored).unpacked() if stored.blocks else stored.array()
+    if array.dtype.kind not in "iub":
+        array = array.astype(dtype or np.float32, copy=False)
+    part.data = np.array(array, order="C")
+
+
+def _parted(name: str) -> tuple[str, str, str]:
+    return name.rpartition(".")
+
+
+def _packed() -> Any:
+    return import_module("tinytensor.nn.packed")
+
+
+def _matrix(stored: Stored) -> Any:
+    rows = np.array(stored.data, order="C").view(np.uint8)
+    return _packed().PackedMatrix(stored.kind, stored.shape, rows)
+
+
+def _to_store(model: Pretrained) -> dict[str, Stored]:
+    """What the files of a model have, by their names; what is shared only once."""
+    found: dict[str, Stored] = {}
+    seen: set[int] = set()
+    for path, module in model.named_modules():
+        if _is_packed(module):
+            matrix: Any = getattr(module, "matrix")  # noqa: B009 - not of every Module
+            if id(matrix.data) in seen:
+                continue
+            seen.add(id(matrix.data))
+            name = f"{path}.weight"
+            if matrix.kind in KEPT:
+                data = matrix.data.view(np.uint16).reshape(matrix.shape)
+                found[name] = _for_file(model, name, Stored(matrix.kind, matrix.shape, data))
+            else:
+                found[name] = _for_file(model, name, of_array(matrix.unpacked()))
+    for names in _names_of(model).values():
+        path, _, last = names[0].rpartition(".")
+        part = getattr(model.get_submodule(path), last)
+        if not any(re.fullmatch(pattern, names[0]) for pattern in DERIVED):
+            found[names[0]] = _for_file(model, names[0], of_array(np.asarray(part.value)))
     return found
+
+
+def _for_file(model: Pretrained, name: str, stored: Stored) -> Stored:
+    array = model.to_file(name, stored.data)
+    return Stored(stored.kind, array.shape, array)
+
+
+def _names_of(model: Pretrained) -> dict[int, list[str]]:
+    """All names of each parameter and saved buffer, by its id."""
+    named: dict[int, list[str]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        for name, part in module._own_state():
+            if not (_is_packed(module) and name.startswith("weight_")):  # of its matrix
+                named.setdefault(id(part), []).append(f"{path}.{name}" if path else name)
+    return named
+
+
+def _is_packed(module: Module) -> bool:
+    return hasattr(getattr(module, "matrix", None), "unpacked")
