@@ -83,3 +83,37 @@ class GPT(nn.Module):
         for block in parts["h"]:
             x = block(x)
         return self.lm_head(parts["ln_f"](x))
+
+
+class Reader(GPT):
+    """A GPT that reads token by token behind ``held`` ones, whose keys and values it keeps."""
+
+    def __init__(self, config: GPTConfig, held: int, steps: int):
+        super().__init__(config)
+        self.held, self.steps, self.cache = held, steps, None
+        size = 2, config.n_layer, 1, config.n_head, held + steps, config.n_embd // config.n_head
+        self.room = torch.zeros(size)
+
+    def read(self, tokens: Tensor, start: int) -> Tensor:
+        parts, count = self.transformer, tokens.shape[1]
+        end = start + count
+        x = parts["wte"](tokens) + parts["wpe"](torch.arange(start, end))
+        for i, block in enumerate(parts["h"]):
+            attn = block.attn
+            qkv = attn.c_attn(block.ln_1(x)).view(1, count, 3, attn.n_head, -1)
+            q, k, v = qkv.permute(2, 0, 3, 1, 4)
+            keys, values = self.room[:, i]
+            keys[:, :, start:end], values[:, :, start:end] = k, v
+            y = F.scaled_dot_product_attention(
+                q, keys[:, :, :end], values[:, :, :end], is_causal=count > 1
+            )
+            x = x + attn.c_proj(y.transpose(1, 2).reshape(1, count, -1))
+            x = x + block.mlp(block.ln_2(x))
+        return parts["ln_f"](x[:, -1])
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        if self.cache is None:
+            self.cache = self.read(tokens[:, : self.held], 0)
+        for i in range(self.held, self.held + self.steps):
+            logits = self.lm_head(self.read(tokens[:, i : i + 1], i))
+        return logits

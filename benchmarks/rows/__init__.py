@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..row import Row
-from . import attention, conv, data, gemm, layers, maps, models, overhead, recurrent
+from . import attention, conv, data, decoding, gemm, layers, maps, models, overhead, recurrent
 
 # What the command line calls a group, and the families in it.
 GROUPS: dict[str, list[Row]] = {
@@ -16,7 +16,7 @@ GROUPS: dict[str, list[Row]] = {
         *attention.ROWS,
         *recurrent.ROWS,
     ],
-    "models": models.ROWS,
+    "models": [*models.ROWS, *decoding.ROWS],
     "data": data.ROWS,
 }
 
