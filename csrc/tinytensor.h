@@ -522,37 +522,42 @@ enum {
     TT_ATTENTION_KEYS = 64,    /* keys in a block */
     TT_ATTENTION_QUERIES = 32, /* queries in a group: columns of a block of scores, or rows */
     TT_ATTENTION_LANES = 16,   /* the depth is filled up to a multiple of it */
+    TT_ATTENTION_FAR = 1 << 30, /* farther than any key from any query */
 };
 
-/* One head's attention for a run of queries, the first of which is `first_query` (for causality).
- * Rows are *_row apart, their elements adjacent. mask may be NULL: float to add, or bool. */
+/* One head's attention for a run of queries. Query i stands among the keys at first_query + i; it
+ * sees those from `left` before it to `right` behind it (of no bound: TT_ATTENTION_FAR).
+ * Rows are *_row apart, their elements adjacent. The score of query and key is capped, if softcap is
+ * not 0, to softcap * tanh(score / softcap); then *slope times their distance is taken off, and the
+ * bias added; a mask of bools hides keys. slope, bias and mask may be NULL. */
 typedef struct {
-    const float *q, *k, *v;
-    const void *mask;
+    const float *q, *k, *v, *bias, *slope;
+    const uint8_t *mask;
     float *out;
     float *top, *sum; /* in backward inputs; see tt_softmax_args */
     float *scratch;   /* tt_attention_scratch(), or for backward tt_attention_backward_scratch() */
-    int64_t queries, keys, depth, first_query;
-    int64_t q_row, k_row, v_row, out_row, mask_row, mask_step;
-    float scale;
-    int is_causal, mask_is_bool;
+    int64_t queries, keys, depth, first_query, left, right;
+    int64_t q_row, k_row, v_row, out_row, mask_row, mask_step, bias_row, bias_step;
+    float scale, softcap;
     /* Dropout of the weights, as tt_dropout_args; none if dropout_scale is 0. first_word is that of
-     * the weight of query 0 for key 0, in the array of all heads' weights. */
-    uint64_t dropout_key, first_word;
+     * the weight of query 0 for key 0, in the array of all heads' weights, word_row from query to
+     * query of it. */
+    uint64_t dropout_key, first_word, word_row;
     uint32_t dropout_threshold;
     float dropout_scale;
 } tt_attention_args;
 
 /* Backward for keys [first_key, last_key), first_key a multiple of TT_ATTENTION_KEYS, of one head
  * of k and v, and all queries of the `heads` heads of q that share it. dq is summed into rows of
- * tt_attention_depth() floats, queries padded to TT_ATTENTION_QUERIES for each head. */
+ * tt_attention_depth() floats, queries padded to TT_ATTENTION_QUERIES for each head. dbias, which
+ * may be NULL, is added to: a step of 0 along an axis sums over it. */
 typedef struct {
     tt_attention_args forward;
     const float *out, *g;
-    float *dq, *dk, *dv;
+    float *dq, *dk, *dv, *dbias;
     int64_t heads, first_key, last_key;
-    int64_t q_head, out_head, g_head, mask_head;
-    int64_t out_row, g_row, dk_row, dv_row;
+    int64_t q_head, out_head, g_head, mask_head, bias_head;
+    int64_t out_row, g_row, dk_row, dv_row, dbias_head, dbias_row, dbias_step;
 } tt_attention_backward_args;
 
 /* The depth and the queries as they are padded inside, and how many floats of scratch memory a call

@@ -10,44 +10,75 @@
 #include "philox.h"
 #include "tile.h"
 
-/* What the mask adds to n scores, from its element `at` on: itself; of a bool one, 0 or -inf. */
-TT_INLINE void tt_mask_row(float *out, const tt_attention_args *a, int64_t at, int64_t n)
+/* What bias and mask add to the scores of query `query` for n keys from `key` on; of a mask 0 or
+ * -inf. Returns whether the query sees any of them. */
+TT_INLINE int tt_added_row(
+    float *out, const tt_attention_args *a, const float *bias, const uint8_t *mask, int64_t query,
+    int64_t key, int64_t n)
 {
-    const uint8_t *allowed = (const uint8_t *)a->mask + at;
-    const float *added = (const float *)a->mask + at;
-    const int64_t step = a->mask_step;
-    if (a->mask_is_bool && step == 1)
-        for (int64_t j = 0; j < n; j++) out[j] = allowed[j] ? 0 : -INFINITY;
-    else if (a->mask_is_bool)
-        for (int64_t j = 0; j < n; j++) out[j] = allowed[j * step] ? 0 : -INFINITY;
-    else
-        for (int64_t j = 0; j < n; j++) out[j] = added[j * step];
+    int seen = 0;
+    if (bias) {
+        const int64_t step = a->bias_step;
+        bias += query * a->bias_row + key * step;
+        if (step == 1)
+            memcpy(out, bias, (size_t)n * sizeof(float));
+        else
+            for (int64_t j = 0; j < n; j++) out[j] = bias[j * step];
+    } else
+        memset(out, 0, (size_t)n * sizeof(float));
+    if (mask) {
+        const int64_t step = a->mask_step;
+        mask += query * a->mask_row + key * step;
+        if (step == 1)
+            for (int64_t j = 0; j < n; j++) out[j] = mask[j] ? out[j] : -INFINITY;
+        else
+            for (int64_t j = 0; j < n; j++) out[j] = mask[j * step] ? out[j] : -INFINITY;
+    }
+    for (int64_t j = 0; j < n; j++) seen |= out[j] != -INFINITY;
+    return seen;
 }
 
-/* Add the mask of `lanes` queries, the first in row `query`, to scores of n keys x QUERIES. */
-TT_INLINE void tt_mask_scores(
-    float *scores, const tt_attention_args *a, int64_t query, int64_t lanes, int64_t key, int64_t n)
+/* Are bias and mask the same for all queries? */
+TT_INLINE int tt_added_by_key(const tt_attention_args *a)
+{
+    return (!a->bias || a->bias_row == 0) && (!a->mask || a->mask_row == 0);
+}
+
+/* The same for `lanes` queries, the first of which is `query`, as columns, n keys x QUERIES. */
+TT_INLINE int tt_added_columns(
+    float *columns, const tt_attention_args *a, int64_t query, int64_t lanes, int64_t key,
+    int64_t n)
 {
     enum { KEYS = TT_ATTENTION_KEYS, QUERIES = TT_ATTENTION_QUERIES };
-    float rows[QUERIES * KEYS], columns[KEYS * QUERIES];
-    const int64_t at = query * a->mask_row + key * a->mask_step;
-    if (a->mask_row == 0) { /* the same for all queries */
-        tt_mask_row(rows, a, at, n);
-        for (int64_t j = 0; j < n; j++)
-            for (int64_t lane = 0; lane < QUERIES; lane++) scores[j * QUERIES + lane] += rows[j];
-        return;
-    }
+    float rows[QUERIES * KEYS];
+    int seen = 0;
     for (int64_t lane = 0; lane < lanes; lane++)
-        tt_mask_row(rows + lane * KEYS, a, at + lane * a->mask_row, n);
-    tt_pack_columns(columns, QUERIES, tt_round_up(n, 4), rows, KEYS, lanes, n);
-    for (int64_t i = 0; i < n * QUERIES; i++) scores[i] += columns[i];
+        seen |= tt_added_row(rows + lane * KEYS, a, a->bias, a->mask, query + lane, key, n);
+    if (seen) tt_pack_columns(columns, QUERIES, tt_round_up(n, 4), rows, KEYS, lanes, n);
+    return seen;
+}
+
+/* -1 for the lanes from `first` on whose distance from lane 0 the bounds allow. */
+TT_INLINE vi tt_lanes_within(int64_t first, int64_t least, int64_t most)
+{
+    const int64_t far = TT_ATTENTION_FAR;
+    const vi lane = vi_iota() + vi_set1((int32_t)first);
+    least = least < -far ? -far : least > far ? far : least;
+    most = most < -far ? -far : most > far ? far : most;
+    return (lane >= vi_set1((int32_t)least)) & (lane <= vi_set1((int32_t)most));
+}
+
+/* What takes part off with the distance of a key: of lanes that stand `from`, from + 1, … away. */
+TT_INLINE vf tt_distance(int64_t from)
+{
+    return vf_abs(vi_to_vf(vi_iota() + vi_set1((int32_t)from)));
 }
 
 /* What dropout multiplies the weights of a query for n keys by. */
 TT_INLINE void tt_dropout_row(
     float *out, const tt_attention_args *a, int64_t query, int64_t key, int64_t n)
 {
-    tt_dropout_factors(out, n, a->first_word + (uint64_t)(query * a->keys + key), a->dropout_key,
+    tt_dropout_factors(out, n, a->first_word + (uint64_t)query * a->word_row + (uint64_t)key, a->dropout_key,
                        a->dropout_threshold, a->dropout_scale);
 }
 
@@ -62,6 +93,47 @@ TT_INLINE void tt_drop_weights(
         tt_dropout_row(rows + lane * KEYS, a, query + lane, key, n);
     tt_pack_columns(columns, QUERIES, tt_round_up(n, 4), rows, KEYS, lanes, n);
     for (int64_t i = 0; i < n * QUERIES; i++) weights[i] *= columns[i];
+}
+
+/* Scores of the keys [from, to) of a block that begins at `key`, keys x QUERIES, become what the
+ * softmax is of: lane 0 stands at `place`. */
+TT_INLINE void tt_finish_scores(
+    float *scores, const tt_attention_args *a, const float *added, int by_key, int64_t place,
+    int64_t lanes, int64_t key, int64_t from, int64_t to)
+{
+    enum { QUERIES = TT_ATTENTION_QUERIES, VECTORS = QUERIES / VL };
+    float *end = scores + to * QUERIES;
+    if (a->softcap != 0) {
+        const vf cap = vf_set1(a->softcap);
+        for (float *s = scores + from * QUERIES; s < end; s += VL)
+            vf_store(s, vf_tanh(vf_load(s) / cap) * cap);
+    }
+    if (a->slope) {
+        const vf slope = vf_set1(*a->slope);
+        for (int64_t j = from; j < to; j++)
+            for (int v = 0; v < VECTORS; v++) {
+                float *s = scores + j * QUERIES + v * VL;
+                vf_store(s, vf_load(s) - slope * tt_distance(place + v * VL - key - j));
+            }
+    }
+    if (added && by_key)
+        for (int64_t j = from; j < to; j++)
+            for (int v = 0; v < VECTORS; v++) {
+                float *s = scores + j * QUERIES + v * VL;
+                vf_store(s, vf_load(s) + vf_set1(added[j]));
+            }
+    else if (added)
+        for (int64_t i = from * QUERIES; i < to * QUERIES; i += VL)
+            vf_store(scores + i, vf_load(scores + i) + vf_load(added + i));
+    for (int64_t j = from; j < to; j++) {
+        const int64_t least = key + j - a->right - place, most = key + j + a->left - place;
+        if (least <= 0 && most >= lanes - 1) continue;
+        for (int v = 0; v < VECTORS; v++) {
+            float *s = scores + j * QUERIES + v * VL;
+            vf_store(s, vf_select(tt_lanes_within(v * VL, least, most), vf_load(s),
+                                  vf_set1(-INFINITY)));
+        }
+    }
 }
 
 static void tt_attention_f32(const tt_attention_args *a)
@@ -87,38 +159,46 @@ static void tt_attention_f32(const tt_attention_args *a)
     memset(out, 0, (size_t)(padded * depth) * sizeof(float));
     for (int64_t i = 0; i < padded; i++) top[i] = -INFINITY, total[i] = 0;
 
-    for (int64_t k = 0; k < a->keys; k += KEYS) {
-        if (a->is_causal && k >= a->first_query + a->queries) break;
-        int64_t block = a->keys - k < KEYS ? a->keys - k : KEYS;
+    /* The keys that some query sees. */
+    int64_t begin = a->first_query - a->left, end = a->first_query + a->queries + a->right;
+    begin = begin > 0 ? begin / KEYS * KEYS : 0;
+    end = end < a->keys ? end : a->keys;
+    const int adds = a->mask || a->bias, by_key = tt_added_by_key(a);
+    float added[KEYS * QUERIES];
+
+    for (int64_t k = begin; k < end; k += KEYS) {
+        int64_t block = end - k < KEYS ? end - k : KEYS;
+        if (adds && by_key && !tt_added_row(added, a, a->bias, a->mask, 0, k, block)) continue;
         tt_pack_rows(keys, depth, tt_round_up(block, TT_TILE_ROWS), a->k + k * a->k_row, a->k_row,
                      block, a->depth, 1);
         tt_pack_rows(values, depth, block, a->v + k * a->v_row, a->v_row, block, a->depth, 1);
 
         for (int64_t i = 0; i < a->queries; i += QUERIES) {
             int64_t lanes = a->queries - i < QUERIES ? a->queries - i : QUERIES;
-            int64_t query = a->first_query + i; /* of lane 0 */
-            int64_t n = block;                  /* keys that some lane may see */
-            if (a->is_causal && query + lanes - k < n) n = query + lanes - k;
-            if (n <= 0) continue;
+            int64_t query = a->first_query + i; /* the place of lane 0 */
+            /* The keys [from, n) that some lane may see; from is a multiple of TT_TILE_ROWS. */
+            int64_t n = query + lanes + a->right - k, from = query - a->left - k;
+            n = n < block ? n : block;
+            from = from > 0 ? from / TT_TILE_ROWS * TT_TILE_ROWS : 0;
+            if (n <= from) continue;
+            if (adds && !by_key && !tt_added_columns(added, a, i, lanes, k, n)) continue;
 
-            tt_tile_product(scores, QUERIES, keys, depth, 1, queries + i * depth, QUERIES,
-                            tt_round_up(n, TT_TILE_ROWS), QUERIES, depth, 0);
-            if (a->mask) tt_mask_scores(scores, a, i, lanes, k, n);
-            if (a->is_causal)
-                for (int64_t j = query - k < 0 ? 0 : query - k; j < n; j++)
-                    for (int64_t lane = 0; lane < k + j - query; lane++)
-                        scores[j * QUERIES + lane] = -INFINITY;
+            tt_tile_product(scores + from * QUERIES, QUERIES, keys + from * depth, depth, 1,
+                            queries + i * depth, QUERIES, tt_round_up(n - from, TT_TILE_ROWS),
+                            QUERIES, depth, 0);
+            tt_finish_scores(scores, a, adds ? added : NULL, by_key, query, lanes, k, from, n);
 
             float rescale[QUERIES];
-            int grown = 0;
+            vi grown = vi_set1(0);
             for (int v = 0; v < VECTORS; v++) {
                 float *s = scores + v * VL;
                 vf before = vf_load(top + i + v * VL), after = before, sum = vf_zero();
-                for (int64_t j = 0; j < n; j++) after = vf_max(after, vf_load(s + j * QUERIES));
+                for (int64_t j = from; j < n; j++) after = vf_max(after, vf_load(s + j * QUERIES));
                 vf_store(top + i + v * VL, after);
+                grown |= (after != before) & (before != -INFINITY);
                 /* Nothing seen yet: any finite reference makes the weights exp(-inf) = 0. */
                 vf base = vf_select(after == -INFINITY, vf_zero(), after);
-                for (int64_t j = 0; j < n; j++) {
+                for (int64_t j = from; j < n; j++) {
                     vf p = vf_exp(vf_load(s + j * QUERIES) - base);
                     vf_store(s + j * QUERIES, p);
                     sum += p;
@@ -127,16 +207,16 @@ static void tt_attention_f32(const tt_attention_args *a)
                 vf_store(rescale + v * VL, factor);
                 vf_store(total + i + v * VL, vf_fma(vf_load(total + i + v * VL), factor, sum));
             }
-            for (int lane = 0; lane < QUERIES; lane++) grown |= rescale[lane] != 1;
-            if (grown && k)
+            if (vi_some(grown)) /* otherwise there is no output so far, or its weights stay */
                 for (int64_t lane = 0; lane < QUERIES; lane++)
                     for (int64_t d = 0; d < depth; d += VL) {
                         float *o = out + (i + lane) * depth + d;
                         vf_store(o, vf_load(o) * vf_set1(rescale[lane]));
                     }
-            if (a->dropout_scale != 0) tt_drop_weights(scores, a, query, lanes, k, n);
-            tt_tile_product(out + i * depth, depth, scores, 1, QUERIES, values, depth, QUERIES,
-                            depth, n, 1);
+            if (a->dropout_scale != 0)
+                tt_drop_weights(scores + from * QUERIES, a, i, lanes, k + from, n - from);
+            tt_tile_product(out + i * depth, depth, scores + from * QUERIES, 1, QUERIES,
+                            values + from * depth, depth, QUERIES, depth, n - from, 1);
         }
     }
 
@@ -148,6 +228,20 @@ static void tt_attention_f32(const tt_attention_args *a)
         for (int64_t d = 0; d < a->depth; d++)
             a->out[i * a->out_row + d] = out[i * depth + d] * factor;
     }
+}
+
+/* Add what a row of scores of query `query` for n keys was given back to the bias's cotangent. */
+TT_INLINE void tt_add_to_bias(
+    const tt_attention_backward_args *b, const float *ds, int64_t head, int64_t query, int64_t key,
+    int64_t n)
+{
+    float *row = b->dbias + head * b->dbias_head + query * b->dbias_row + key * b->dbias_step;
+    if (b->dbias_step == 0) {
+        float sum = 0;
+        for (int64_t j = 0; j < n; j++) sum += ds[j];
+        *row += sum;
+    } else
+        for (int64_t j = 0; j < n; j++) row[j] += ds[j];
 }
 
 /* With P the weights, G the cotangent of out, D the row sums of G * out, and scale folded into Q
@@ -186,20 +280,45 @@ static void tt_attention_backward_f32(const tt_attention_backward_args *b)
             row_sums[h * a->queries + i] = vf_hsum(sum);
         }
 
+    const int adds = a->mask || a->bias, by_key = tt_added_by_key(a);
+    float added[QUERIES * KEYS], slopes[KEYS]; /* of the cap: dS / d(s before it) */
     for (int64_t k = b->first_key; k < b->last_key; k += KEYS) {
-        const int64_t block = b->last_key - k < KEYS ? b->last_key - k : KEYS;
+        const int64_t last = b->last_key < a->keys ? b->last_key : a->keys;
+        const int64_t held = b->last_key - k < KEYS ? b->last_key - k : KEYS;
+        const int64_t block = last - k < KEYS ? last - k : KEYS; /* not behind the last key */
         const float *k_block = a->k + k * a->k_row, *v_block = a->v + k * a->v_row;
-        tt_pack_columns(key_columns, KEYS, depth, k_block, a->k_row, block, a->depth);
-        tt_pack_columns(value_columns, KEYS, depth, v_block, a->v_row, block, a->depth);
-        tt_pack_rows(keys, depth, KEYS, k_block, a->k_row, block, a->depth, a->scale);
+        /* The queries that see some of them. */
+        int64_t begin = k - a->right - a->first_query;
+        int64_t end = block > 0 ? k + block + a->left - a->first_query : 0;
+        begin = begin > 0 ? begin / QUERIES * QUERIES : 0;
+        end = end < a->queries ? end : a->queries;
+        int packed = 0;
         memset(dk, 0, (size_t)(2 * KEYS * depth) * sizeof(float)); /* and dv */
 
-        for (int64_t h = 0; h < b->heads; h++)
-            for (int64_t i = a->is_causal ? k / QUERIES * QUERIES : 0; i < a->queries;
-                 i += QUERIES) {
+        for (int64_t h = 0; h < b->heads; h++) {
+            const float *bias = a->bias ? a->bias + h * b->bias_head : NULL;
+            const uint8_t *mask = a->mask ? a->mask + h * b->mask_head : NULL;
+            if (adds && by_key && end > begin && !tt_added_row(added, a, bias, mask, 0, k, block))
+                continue;
+            for (int64_t i = begin; i < end; i += QUERIES) {
                 const int64_t rows = a->queries - i < QUERIES ? a->queries - i : QUERIES;
-                int64_t n = block; /* keys that some row may see */
-                if (a->is_causal && i + rows - k < n) n = i + rows - k;
+                const int64_t place = a->first_query + i; /* of row 0 */
+                int64_t n = place + rows + a->right - k;  /* keys that some row may see */
+                n = n < block ? n : block;
+                if (n <= 0) continue;
+                if (adds && !by_key) {
+                    int seen = 0;
+                    for (int64_t r = 0; r < rows; r++)
+                        seen |= tt_added_row(added + r * KEYS, a, bias, mask, i + r, k, n);
+                    if (!seen) continue;
+                }
+                if (!packed) {
+                    tt_pack_columns(key_columns, KEYS, depth, k_block, a->k_row, block, a->depth);
+                    tt_pack_columns(value_columns, KEYS, depth, v_block, a->v_row, block,
+                                    a->depth);
+                    tt_pack_rows(keys, depth, KEYS, k_block, a->k_row, block, a->depth, a->scale);
+                    packed = 1;
+                }
                 const int64_t padded_n = tt_round_up(n, VL > TT_TILE_ROWS ? VL : TT_TILE_ROWS);
                 tt_pack_rows(queries, depth, QUERIES, a->q + h * b->q_head + i * a->q_row,
                              a->q_row, rows, a->depth, a->scale);
@@ -212,14 +331,26 @@ static void tt_attention_backward_f32(const tt_attention_backward_args *b)
 
                 for (int64_t r = 0; r < rows; r++) {
                     float *p = weights + r * KEYS, *ds = dscores + r * KEYS;
-                    int64_t seen = n;
-                    if (a->is_causal && i + r + 1 - k < n) seen = i + r + 1 - k;
-                    if (seen < 0) seen = 0;
-                    if (a->mask) {
-                        float added[KEYS];
-                        const int64_t at = h * b->mask_head + (i + r) * a->mask_row;
-                        tt_mask_row(added, a, at + k * a->mask_step, seen);
-                        for (int64_t j = 0; j < seen; j++) p[j] += added[j];
+                    /* The row sees keys [from, to) of the block. */
+                    int64_t from = place + r - a->left - k, to = place + r + a->right + 1 - k;
+                    to = to < n ? to : n;
+                    if (a->softcap != 0) {
+                        const vf cap = vf_set1(a->softcap);
+                        for (int64_t j = 0; j < padded_n; j += VL) {
+                            const vf t = vf_tanh(vf_load(p + j) / cap);
+                            vf_store(slopes + j, 1 - t * t);
+                            vf_store(p + j, t * cap);
+                        }
+                    }
+                    if (a->slope) {
+                        const vf slope = vf_set1(a->slope[h]);
+                        for (int64_t j = 0; j < padded_n; j += VL)
+                            vf_store(p + j, vf_load(p + j)
+                                     - slope * tt_distance(k + j - place - r));
+                    }
+                    if (adds) {
+                        const float *row = added + (by_key ? 0 : r * KEYS);
+                        for (int64_t j = 0; j < n; j++) p[j] += row[j];
                     }
                     if (a->dropout_scale != 0)
                         tt_dropout_row(kept, a, h * a->queries + i + r, k, n);
@@ -232,14 +363,18 @@ static void tt_attention_backward_f32(const tt_attention_backward_args *b)
                         const vf factor = vf_load(kept + j);
                         vf ds_j = weight * (vf_load(ds + j) * factor - row_sum);
                         weight *= factor;
-                        if (seen - j < VL) {
-                            vi inside = vi_first(seen - j < 0 ? 0 : seen - j);
+                        if (from > j || to - j < VL) {
+                            const vi inside = vi_between(from - j, to - j);
                             weight = vf_select(inside, weight, vf_zero());
                             ds_j = vf_select(inside, ds_j, vf_zero());
                         }
                         vf_store(p + j, weight);
                         vf_store(ds + j, ds_j);
                     }
+                    if (b->dbias) tt_add_to_bias(b, ds, h, i + r, k, n);
+                    if (a->softcap != 0)
+                        for (int64_t j = 0; j < padded_n; j += VL)
+                            vf_store(ds + j, vf_load(ds + j) * vf_load(slopes + j));
                 }
                 tt_tile_product(dv, depth, weights, 1, KEYS, grads, depth, padded_n, depth, rows,
                                 1);
@@ -250,7 +385,8 @@ static void tt_attention_backward_f32(const tt_attention_backward_args *b)
                 tt_tile_product(b->dq + (h * padded + i) * depth, depth, dscores, KEYS, 1, keys,
                                 depth, QUERIES, depth, n, 1);
             }
-        for (int64_t j = 0; j < block; j++)
+        }
+        for (int64_t j = 0; j < held; j++)
             for (int64_t d = 0; d < a->depth; d++) {
                 b->dk[(k + j) * b->dk_row + d] = dk[j * depth + d];
                 b->dv[(k + j) * b->dv_row + d] = dv[j * depth + d];

@@ -7,6 +7,7 @@ import pytest
 
 from tinytensor import kernels
 from tinytensor.kernels import reference
+from tinytensor.kernels.reference.attention import Look
 
 from ..twins import assert_close, normal
 
@@ -52,7 +53,7 @@ def test_like_the_twin(isa, size):
 def test_it_is_attention_of_the_rows_before():
     """A causal call on all tokens, and its last queries on a cache of them."""
     q, (k, v) = normal(2, 4, 20, 32), normal(2, 2, 2, 20, 32, seed=1)
-    whole, _ = kernels.attention(q, k, v, None, True, 0.2, 0.0, None)
+    whole, _ = kernels.attention(q, k, v, None, None, Look(0.2, right=0))
     starts = np.array([17, 17])
     last = kernels.cached_attention(q[:, :, 17:], k, v, starts, 0.2)
     assert_close(last, np.ascontiguousarray(whole[:, :, 17:]))

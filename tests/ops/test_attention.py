@@ -10,12 +10,18 @@ import pytest
 import tinytensor as tt
 from tinytensor import kernels
 from tinytensor.kernels import reference
+from tinytensor.kernels.reference.attention import Look
 from tinytensor.ops.attention import attention_weights
 
 from ..twins import normal
 
 SCALE = 0.3
-NO_DROPOUT = (0.0, None)
+ALL, CAUSAL = Look(SCALE), Look(SCALE, right=0)
+
+
+def split(mask):
+    """What hides, and what is added."""
+    return (None, mask) if mask is not None and mask.dtype != bool else (mask, None)
 
 
 def masks(batch, queries, keys):
@@ -33,13 +39,16 @@ def masks(batch, queries, keys):
     }
 
 
-def assert_close(got, expected, tolerance=2e-5):
+def assert_close(got, expected, tolerance=2e-5, floor=1e-30):
     for a, b in zip(got, expected, strict=True):
+        if b is None:
+            assert a is None
+            continue
         assert a.shape == b.shape
         assert a.dtype == b.dtype
         finite = np.isfinite(b)
         np.testing.assert_array_equal(a[~finite], b[~finite])
-        scale = np.abs(b[finite]).max(initial=1e-30)
+        scale = np.abs(b[finite]).max(initial=floor)
         np.testing.assert_allclose(a[finite], b[finite], rtol=0, atol=tolerance * scale)
 
 
@@ -56,7 +65,7 @@ SIZES = [
 ]
 
 
-@pytest.mark.parametrize("dropout", [NO_DROPOUT, (0.4, 2**63 + 7)], ids=["keep", "drop"])
+@pytest.mark.parametrize("dropout", [(0.0, None), (0.4, 2**63 + 7)], ids=["keep", "drop"])
 @pytest.mark.parametrize("is_causal", [False, True], ids=["all", "causal"])
 @pytest.mark.parametrize("mask", ["none", "bool", "additive", "of keys", "of queries"])
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -64,15 +73,138 @@ def test_like_the_twin(isa, size, mask, is_causal, dropout):
     batch, heads, shared, queries, keys, depth = size
     q, g = normal(batch, heads, queries, depth), normal(batch, heads, queries, depth, seed=1)
     k, v = normal(2, batch, shared, keys, depth, seed=2)
-    how = (is_causal, SCALE, *dropout)
-    mask = masks(batch, queries, keys)[mask]
-    expected = reference.attention(q, k, v, mask, *how)
-    assert_close(kernels.attention(q, k, v, mask, *how), expected)
+    look = Look(SCALE, right=0 if is_causal else None, dropout_p=dropout[0], dropout_key=dropout[1])
+    mask = split(masks(batch, queries, keys)[mask])
+    expected = reference.attention(q, k, v, *mask, look)
+    assert_close(kernels.attention(q, k, v, *mask, look), expected)
     assert_close(
-        kernels.attention_backward(g, q, k, v, mask, *expected, *how),
-        reference.attention_backward(g, q, k, v, mask, *expected, *how),
+        kernels.attention_backward(g, q, k, v, *mask, *expected, look),
+        reference.attention_backward(g, q, k, v, *mask, *expected, look),
         5e-5,
     )
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"left": 1, "right": 0},
+        {"left": 70},
+        {"left": 3, "right": 5, "softcap": 0.5},
+        {"left": 20, "right": 0, "offset": 90},
+        {"right": -80},
+        {"right": 4, "offset": np.array([130, -20])},
+        {"lengths": np.array([[0, 200], [64, 37]]), "right": 9},
+        {"slopes": np.array([[0.5, -0.25, 0.1, 2]]), "offset": -9},
+        {"slopes": np.array([[0.5, 0, 0.1, 2]] * 2), "left": 9, "softcap": 2.0},
+        {"lengths": np.array([[20], [130]]), "dropout_p": 0.3, "dropout_key": 7},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "bias", [(), (2, 4, 100, 200), (1, 4, 1, 200), (2, 1, 100, 1), (1, 1, 1, 1)]
+)
+def test_ways_of_looking_like_the_twin(isa, how, bias):
+    q, g = normal(2, 4, 100, 24), normal(2, 4, 100, 24, seed=1)
+    k, v = normal(2, 2, 2, 200, 24, seed=2)
+    look = Look(SCALE, **how)
+    shape, mask, added = None, None, None
+    if bias:
+        shape, added = bias, normal(*bias, seed=4)
+        mask = np.random.default_rng(5).random((2, 1, 1, 200)) < 0.8
+        mask[1, ..., 64:128] = False
+    expected = reference.attention(q, k, v, mask, added, look)
+    assert_close(kernels.attention(q, k, v, mask, added, look), expected)
+    assert_close(
+        kernels.attention_backward(g, q, k, v, mask, added, *expected, look, shape),
+        reference.attention_backward(g, q, k, v, mask, added, *expected, look, shape),
+        1e-4,
+        1,  # of a query's scores, the gradients add up to 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "hides"),
+    [
+        ({"window": 3}, lambda i, j: abs(i - j) < 3),
+        ({"window": 3, "is_causal": True}, lambda i, j: (i - 3 < j) & (j <= i)),
+        ({"window": (1, None)}, lambda i, j: j >= i - 1),
+        ({"window": (2, 1), "offset": 4}, lambda i, j: (i + 2 <= j) & (j <= i + 5)),
+        ({"is_causal": True, "offset": 3}, lambda i, j: j <= i + 3),
+        ({"key_lengths": [5, 0]}, lambda i, j: j < np.array([5, 0])[:, None, None, None]),
+    ],
+    ids=str,
+)
+def test_what_is_hidden_is_a_mask(kwargs, hides):
+    q, k, v = normal(2, 3, 6, 4), normal(2, 3, 9, 4, seed=1), normal(2, 3, 9, 4, seed=2)
+    mask = hides(np.arange(6)[:, None], np.arange(9))
+    got = tt.scaled_dot_product_attention(q, k, v, **kwargs)
+    assert_close([got.numpy()], [tt.scaled_dot_product_attention(q, k, v, mask).numpy()])
+
+
+def test_what_is_added_is_a_bias():
+    q, k, v = normal(2, 3, 6, 4), normal(2, 3, 6, 4, seed=1), normal(2, 3, 6, 4, seed=2)
+    slopes = np.array([0.5, 0.25, 0.125], np.float32)
+    bias = normal(3, 1, 6, seed=3)
+    away = abs(np.arange(6)[:, None] - np.arange(6)).astype(np.float32)
+    got = tt.scaled_dot_product_attention(q, k, v, bias=bias, alibi_slopes=slopes, softcap=1.5)
+    scores = 1.5 * np.tanh(q @ k.mT / 2 / 1.5) + bias - slopes[:, None, None] * away
+    assert_close([got.numpy()], [tt.nn.functional.softmax(tt.tensor(scores), -1).numpy() @ v])
+    plain = tt.scaled_dot_product_attention(q, k, v, bias - slopes[:, None, None] * away)
+    both = tt.scaled_dot_product_attention(q, k, v, -slopes[:, None, None] * away, bias=bias)
+    assert_close([both.numpy()], [plain.numpy()])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(4,), (5, 1), (2, 1, 5, 4), (3, 1, 2, 5, 4), (1, 1, 2, 1, 4)])
+def test_the_gradient_of_what_is_added_has_its_shape(shape, dtype):
+    """With more axes in front than the kernel knows, too, and of a mask beside a bias."""
+    rng = np.random.default_rng(6)
+    q, k, v = (rng.normal(size=(3, 2, 2, n, 4)).astype(dtype) for n in (5, 4, 4))
+    added = [tt.tensor(rng.normal(size=s).astype(dtype), requires_grad=True) for s in (shape, (4,))]
+    g = rng.normal(size=q.shape).astype(dtype)
+    (tt.scaled_dot_product_attention(q, k, v, added[0], bias=added[1]) * g).sum().backward()
+    full = tt.tensor(
+        np.broadcast_to(sum(x.numpy() for x in added), (3, 2, 2, 5, 4)), requires_grad=True
+    )
+    weights = tt.nn.functional.softmax(tt.tensor(q) @ tt.tensor(k).mT / 2 + full, -1)
+    ((weights @ tt.tensor(v)) * g).sum().backward()
+    for x in added:
+        np.testing.assert_allclose(
+            x.grad.numpy(),
+            summed(full.grad.numpy(), x.shape),
+            rtol=0,
+            atol=1e-5 if dtype == "float32" else 1e-12,
+        )
+
+
+def summed(x, shape):
+    x = x.sum(tuple(range(x.ndim - len(shape))))
+    return x.sum(tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "kind", "message"),
+    [
+        ({"bias": np.ones((3, 3), int)}, TypeError, "bias must be floating"),
+        ({"bias": np.ones((2, 5))}, tt.ShapeError, "bias is"),
+        ({"window": 0}, ValueError, "window"),
+        ({"window": (1, 2, 3)}, ValueError, "window"),
+        ({"window": 1.5}, TypeError, "window"),
+        ({"softcap": -1.0}, ValueError, "softcap"),
+        ({"offset": 0.5}, TypeError, "offset"),
+        ({"key_lengths": [1.0]}, TypeError, "key_lengths"),
+        ({"key_lengths": [4]}, ValueError, "key_lengths"),
+        ({"key_lengths": [1, 2, 3]}, tt.ShapeError, "key_lengths"),
+        ({"alibi_slopes": [1, 2]}, TypeError, "alibi_slopes"),
+        ({"alibi_slopes": [1.0, 2.0, 3.0]}, tt.ShapeError, "alibi_slopes"),
+        ({"alibi_slopes": tt.ones(2, requires_grad=True)}, tt.GraphError, "'alibi_slopes' has no"),
+    ],
+    ids=str,
+)
+def test_bad_ways_of_looking(kwargs, kind, message):
+    x = tt.zeros((2, 2, 3, 4))
+    with pytest.raises(kind, match=f"^scaled_dot_product_attention: {message}"):
+        tt.scaled_dot_product_attention(x, x, x, **kwargs)
 
 
 @pytest.mark.parametrize(
@@ -86,12 +218,12 @@ def test_like_the_twin(isa, size, mask, is_causal, dropout):
 )
 def test_layouts(isa, layout):
     q, k, v, g = (layout(x) for x in normal(4, 2, 3, 37, 20))
-    how = (True, SCALE, *NO_DROPOUT)
-    expected = reference.attention(q, k, v, None, *how)
-    assert_close(kernels.attention(q, k, v, None, *how), expected)
+    look = CAUSAL
+    expected = reference.attention(q, k, v, None, None, look)
+    assert_close(kernels.attention(q, k, v, None, None, look), expected)
     assert_close(
-        kernels.attention_backward(g, q, k, v, None, *expected, *how),
-        reference.attention_backward(g, q, k, v, None, *expected, *how),
+        kernels.attention_backward(g, q, k, v, None, None, *expected, look),
+        reference.attention_backward(g, q, k, v, None, None, *expected, look),
         5e-5,
     )
 
@@ -99,11 +231,13 @@ def test_layouts(isa, layout):
 @pytest.mark.parametrize("shape", [(1, 1, 600, 32), (3, 5, 70, 20)])
 def test_bitwise_the_same_for_any_number_of_threads(num_threads, shape):
     q, k, v, g = normal(4, *shape)
-    how = (True, SCALE, 0.1, 99)
+    bias = normal(1, 1, 1, shape[2], seed=1)
+    look = CAUSAL._replace(dropout_p=0.1, dropout_key=99)
 
     def run():
-        out, lse = kernels.attention(q, k, v, None, *how)
-        return out, lse, *kernels.attention_backward(g, q, k, v, None, out, lse, *how)
+        out, lse = kernels.attention(q, k, v, None, bias, look)
+        found = kernels.attention_backward(g, q, k, v, None, bias, out, lse, look, bias.shape)
+        return out, lse, *found
 
     num_threads(1)
     alone = run()
@@ -116,8 +250,10 @@ def test_bitwise_the_same_for_any_number_of_threads(num_threads, shape):
 def test_large_scores(isa):
     """exp of the scores themselves would overflow, and underflow."""
     q, k, v = normal(3, 1, 1, 40, 16)
-    how = (False, 300.0, *NO_DROPOUT)
-    assert_close(kernels.attention(q, k, v, None, *how), reference.attention(q, k, v, None, *how))
+    look = Look(300.0)
+    assert_close(
+        kernels.attention(q, k, v, None, None, look), reference.attention(q, k, v, None, None, look)
+    )
 
 
 @pytest.mark.parametrize("size", [1e2, 1e3, 1e4, 1e6])
@@ -128,11 +264,11 @@ def test_backward_makes_the_weights_of_forward_again(isa, size, mask, is_causal)
     weights, and backward their transpose as the gradient of v."""
     q, k = (size * normal(1, 2, 70, 70, seed=s) for s in (0, 1))
     eye = np.broadcast_to(np.eye(70, dtype=np.float32), q.shape).copy()
-    mask = masks(1, 70, 70)[mask]
-    how = (is_causal, SCALE, *NO_DROPOUT)
+    mask = split(masks(1, 70, 70)[mask])
+    look = CAUSAL if is_causal else ALL
     for module in (kernels, reference):
-        weights, lse = module.attention(q, k, eye, mask, *how)
-        dv = module.attention_backward(eye, q, k, eye, mask, weights, lse, *how)[2]
+        weights, lse = module.attention(q, k, eye, *mask, look)
+        dv = module.attention_backward(eye, q, k, eye, *mask, weights, lse, look)[2]
         np.testing.assert_allclose(dv.mT, weights, 2e-6, 1e-7)
     seen = weights.sum(-1)
     np.testing.assert_allclose(seen[seen != 0], 1, 1e-5)
@@ -143,10 +279,10 @@ def test_nan_and_inf_arrive_where_they_arrive_in_numpy(isa):
         q, k, v = normal(3, 1, 1, 70, 16)
         k[0, 0, 66, 3] = value
         v[0, 0, 2, 1] = value
-        how = (False, SCALE, *NO_DROPOUT)
+        look = ALL
         with np.errstate(invalid="ignore"):
-            expected = reference.attention(q, k, v, None, *how)
-        assert_close(kernels.attention(q, k, v, None, *how), expected)
+            expected = reference.attention(q, k, v, None, None, look)
+        assert_close(kernels.attention(q, k, v, None, None, look), expected)
 
 
 def test_a_query_that_may_look_nowhere_gets_zero():
@@ -169,9 +305,9 @@ def test_memory_is_linear_in_the_length():
         pytest.skip("the twins hold the matrix")
     q, k, v, g = normal(4, 1, 2, 4096, 8)
     tracemalloc.start()
-    how = (True, SCALE, *NO_DROPOUT)
-    out, lse = kernels.attention(q, k, v, None, *how)
-    kernels.attention_backward(g, q, k, v, None, out, lse, *how)
+    look = CAUSAL
+    out, lse = kernels.attention(q, k, v, None, None, look)
+    kernels.attention_backward(g, q, k, v, None, None, out, lse, look)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 40 * q.nbytes
@@ -180,10 +316,10 @@ def test_memory_is_linear_in_the_length():
 def test_dropped_weights_are_the_streams(isa):
     """What dropout makes of the weights is what it makes of any array."""
     q, k, v = normal(3, 1, 2, 9, 8)
-    how = (True, SCALE, 0.4, 2**63 + 7)
+    look = CAUSAL._replace(dropout_p=0.4, dropout_key=2**63 + 7)
     eye = np.broadcast_to(np.eye(9, dtype=np.float32), (1, 2, 9, 9))
-    weights, _ = reference.attention(q, k, eye, None, True, SCALE, *NO_DROPOUT)
-    out, _ = kernels.attention(q, k, v, None, *how)
+    weights, _ = reference.attention(q, k, eye, None, None, CAUSAL)
+    out, _ = kernels.attention(q, k, v, None, None, look)
     assert_close([out], [reference.dropout(weights, 0.4, 2**63 + 7) @ v])
 
 
@@ -263,12 +399,12 @@ def test_other_bad_arguments():
 @pytest.mark.parametrize("dropout_p", [1e-12, 1 - 1e-12, 1.0])
 def test_dropout_of_nothing_and_of_all(dropout_p):
     q, k, v, g = normal(4, 1, 1, 9, 8)
-    how = (False, SCALE, dropout_p, 5)
-    expected = reference.attention(q, k, v, None, *how)
-    assert_close(kernels.attention(q, k, v, None, *how), expected)
+    look = ALL._replace(dropout_p=dropout_p, dropout_key=5)
+    expected = reference.attention(q, k, v, None, None, look)
+    assert_close(kernels.attention(q, k, v, None, None, look), expected)
     assert_close(
-        kernels.attention_backward(g, q, k, v, None, *expected, *how),
-        reference.attention_backward(g, q, k, v, None, *expected, *how),
+        kernels.attention_backward(g, q, k, v, None, None, *expected, look),
+        reference.attention_backward(g, q, k, v, None, None, *expected, look),
         5e-5,
     )
 

@@ -6,14 +6,14 @@ Forward is cut into runs of queries of a head. Backward is cut into heads of the
 these are few also into runs of keys, each with its own part of dq, which are then summed.
 """
 cimport numpy as cnp
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.math cimport exp, rint
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport (
-    TT_ATTENTION_KEYS, TT_CACHED_DEPTH, tt_attention_args, tt_attention_backward_args,
+    TT_ATTENTION_FAR, TT_ATTENTION_KEYS, TT_CACHED_DEPTH, tt_attention_args, tt_attention_backward_args,
     tt_attention_backward_scratch, tt_attention_depth, tt_attention_queries, tt_attention_scratch,
     tt_cached_attention_args, tt_kernels,
 )
@@ -23,6 +23,7 @@ from tinytensor.kernels.tuning cimport ceil_div
 import numpy as np
 
 from tinytensor.kernels import reference
+from tinytensor.kernels.reference.attention import Look, check_cached_attention
 
 __all__ = ["attention", "attention_backward", "cached_attention"]
 
@@ -32,8 +33,10 @@ cdef enum:
     QUERIES_OF_PIECE = 128
     BLOCKS_OF_PIECE = 4  # blocks of keys that make a piece of backward worth its part of dq
     ENOUGH_PIECES = 16
+    LARGEST_PARTS = 1 << 22  # floats of all parts of dbias, unless it is larger itself
     LARGEST_DEPTH = 512
     CACHED_KEYS = 512  # keys of a cache that make a piece
+    FEW_QUERIES = 8  # for which a cache is streamed
 
 
 # An array (batch, heads, rows, depth) of floats; steps in elements, depth adjacent.
@@ -46,15 +49,23 @@ cdef struct Work:
     const tt_kernels *table
     tt_attention_args args
     Heads q, k, v, out, g, dq, dk, dv
-    const char *mask
-    int64_t mask_batch, mask_head  # in bytes
+    int64_t mask_batch, mask_head, bias_batch, bias_head
+    const int64_t *lengths  # of the keys, (batch, shared heads); NULL: all
+    const int64_t *offsets  # of the first queries, (batch,); NULL: 0
     int64_t heads, shared_heads
     int64_t pieces_of_head
     int64_t keys_of_piece
     int64_t dq_part  # floats in one part of dq
     float *dq_parts
     int64_t batches
-    int parts
+    int64_t parts
+    # Backward: `units` of heads of keys whose part of dbias nobody else adds to, unit_step apart;
+    # in each `shares` that do add to the same, share_step apart, in `chunks`, of which each has its
+    # own part of dbias.
+    int64_t units, unit_step, shares, share_step, chunks
+    int64_t dbias_batch, dbias_head, dbias_row, dbias_step
+    int64_t dbias_part, dbias_of_parts  # floats of a part; are there some for parts of keys too?
+    float *dbias
     int out_of_memory
 
 
@@ -105,32 +116,60 @@ cdef bint covered(object q, object k, object v, double dropout_p) noexcept:
     )
 
 
-# The mask as the kernels read it, spread over all heads; the caller keeps it alive.
-cdef object set_mask(Work *work, cnp.ndarray q, cnp.ndarray k, object mask):
-    work.args.mask = work.mask = NULL
-    work.mask_batch = work.mask_head = work.args.mask_row = work.args.mask_step = 0
-    work.args.mask_is_bool = 0
-    if mask is None:
-        return None
-    cdef bint is_bool = mask.dtype == np.bool_
-    cdef int size = 1 if is_bool else 4
-    if not is_bool:
-        mask = np.asarray(mask, np.float32)
-    if not mask.flags.aligned:
-        mask = mask.copy()
-    cdef cnp.ndarray spread = np.broadcast_to(mask, (<object> q).shape[:3] + (k.shape[2],))
-    cdef const cnp.npy_intp *strides = cnp.PyArray_STRIDES(spread)
-    work.mask = <const char *> cnp.PyArray_DATA(spread)
-    work.mask_batch, work.mask_head = strides[0], strides[1]
-    work.args.mask_row, work.args.mask_step = strides[2] // size, strides[3] // size
-    work.args.mask_is_bool = is_bool
-    return spread
+# A mask or bias spread over all heads and pairs.
+cdef object spread(object x, cnp.ndarray q, cnp.ndarray k):
+    return np.broadcast_to(
+        x if x.flags.aligned else x.copy(), (<object> q).shape[:3] + ((<object> k).shape[2],)
+    )
 
 
-cdef void set_sizes(
-    Work *work, cnp.ndarray q, cnp.ndarray k, cnp.ndarray v, bint is_causal, float scale,
-    double dropout_p, object dropout_key,
+# What the kernels read besides; the caller keeps it alive.
+cdef object set_others(
+    Work *work, cnp.ndarray q, cnp.ndarray k, object mask, object bias, object look,
 ):
+    cdef int64_t far = TT_ATTENTION_FAR
+    work.args.mask, work.args.bias, work.args.slope = NULL, NULL, NULL
+    work.lengths, work.offsets = NULL, NULL
+    work.mask_batch = work.mask_head = work.args.mask_row = work.args.mask_step = 0
+    work.bias_batch = work.bias_head = work.args.bias_row = work.args.bias_step = 0
+    if mask is not None:
+        mask = spread(mask, q, k)
+        work.args.mask = <const uint8_t *> cnp.PyArray_DATA(mask)
+        work.mask_batch, work.mask_head, work.args.mask_row, work.args.mask_step = mask.strides
+    if bias is not None:
+        bias = spread(np.asarray(bias, np.float32), q, k)
+        work.args.bias = <const float *> cnp.PyArray_DATA(bias)
+        work.bias_batch, work.bias_head, work.args.bias_row, work.args.bias_step = (
+            stride // 4 for stride in bias.strides
+        )
+    lengths, slopes, offsets = look.lengths, look.slopes, None
+    if lengths is not None:
+        lengths = np.ascontiguousarray(
+            np.broadcast_to(lengths, (<object> k).shape[:2]), np.int64
+        )
+        work.lengths = <const int64_t *> cnp.PyArray_DATA(lengths)
+    if slopes is not None:
+        slopes = np.ascontiguousarray(
+            np.broadcast_to(slopes, (<object> q).shape[:2]), np.float32
+        )
+        work.args.slope = <const float *> cnp.PyArray_DATA(slopes)
+    if np.any(look.offset):
+        offsets = np.ascontiguousarray(
+            np.broadcast_to(look.offset, (<object> q).shape[:1]), np.int64
+        )
+        work.offsets = <const int64_t *> cnp.PyArray_DATA(offsets)
+    work.args.left = far if look.left is None else min(<int64_t> look.left, far)
+    work.args.right = far if look.right is None else min(<int64_t> look.right, far)
+    work.args.scale, work.args.softcap = look.scale, look.softcap or 0
+    work.args.dropout_scale = work.args.dropout_threshold = work.args.dropout_key = 0
+    if look.dropout_key is not None:
+        work.args.dropout_key = look.dropout_key
+        work.args.dropout_threshold = <uint32_t> rint(look.dropout_p * 2.0**32)
+        work.args.dropout_scale = 1 / (1 - <double> look.dropout_p)
+    return mask, bias, lengths, slopes, offsets
+
+
+cdef void set_sizes(Work *work, cnp.ndarray q, cnp.ndarray k, cnp.ndarray v) noexcept:
     work.table = _core.table
     work.q, work.k, work.v = heads_of(q), heads_of(k), heads_of(v)
     work.args.q_row, work.args.k_row, work.args.v_row = work.q.row, work.k.row, work.v.row
@@ -140,15 +179,17 @@ cdef void set_sizes(
     work.args.queries = cnp.PyArray_DIM(q, 2)
     work.args.keys = cnp.PyArray_DIM(k, 2)
     work.args.depth = cnp.PyArray_DIM(q, 3)
-    work.args.first_query = 0
-    work.args.scale = scale
-    work.args.is_causal = is_causal
-    work.args.dropout_scale = work.args.dropout_threshold = work.args.dropout_key = 0
-    if dropout_key is not None:
-        work.args.dropout_key = dropout_key
-        work.args.dropout_threshold = <uint32_t> rint(dropout_p * 2.0**32)
-        work.args.dropout_scale = 1 / (1 - dropout_p)
+    work.args.word_row = work.args.keys
     work.out_of_memory = 0
+
+
+# The keys of a head of them, and the place of query 0 among these.
+cdef void set_places(
+    tt_attention_args *args, const Work *work, int64_t batch, int64_t shared
+) noexcept nogil:
+    args.first_query = work.offsets[batch] if work.offsets != NULL else 0
+    if work.lengths != NULL:
+        args.keys = max(0, min(args.keys, work.lengths[batch * work.shared_heads + shared]))
 
 
 # The largest scores of the queries, and the sums of exp(score - largest).
@@ -176,20 +217,22 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef void *block
     args.top += head * args.queries + first
     args.sum += head * args.queries + first
-    args.first_word = head * args.queries * args.keys
+    args.first_word = (head * args.queries + first) * args.keys
+    if args.slope != NULL:
+        args.slope += head
     head -= batch * work.heads
     shared = head // (work.heads // work.shared_heads)
+    set_places(&args, work, batch, shared)
+    args.first_query += first
     args.queries = min(args.queries - first, <int64_t> QUERIES_OF_PIECE)
-    args.first_query = first
     args.q = at(&work.q, batch, head, first)
     args.k = at(&work.k, batch, shared, 0)
     args.v = at(&work.v, batch, shared, 0)
     args.out = at(&work.out, batch, head, first)
-    if work.mask != NULL:
-        args.mask = (
-            work.mask + batch * work.mask_batch + head * work.mask_head
-            + first * args.mask_row * (1 if args.mask_is_bool else 4)
-        )
+    if args.mask != NULL:
+        args.mask += batch * work.mask_batch + head * work.mask_head + first * args.mask_row
+    if args.bias != NULL:
+        args.bias += batch * work.bias_batch + head * work.bias_head + first * args.bias_row
     args.scratch = scratch_memory(tt_attention_scratch(args.queries, args.depth), &block)
     if block == NULL:
         work.out_of_memory = 1
@@ -198,13 +241,13 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     free(block)
 
 
-def attention(q, k, v, mask, is_causal, scale, dropout_p, dropout_key):
+def attention(q, k, v, mask, bias, look):
     cdef Work work
-    if not covered(q, k, v, dropout_p):
-        return reference.attention(q, k, v, mask, is_causal, scale, dropout_p, dropout_key)
+    if not covered(q, k, v, look.dropout_p):
+        return reference.attention(q, k, v, mask, bias, look)
     q, k, v = readable(q), readable(k), readable(v)
-    set_sizes(&work, q, k, v, is_causal, scale, dropout_p, dropout_key)
-    mask = set_mask(&work, q, k, mask)
+    set_sizes(&work, q, k, v)
+    held = set_others(&work, q, k, mask, bias, look)
     out, lse = new_like(q), _core.empty((2,) + (<object> q).shape[:3])
     work.out = heads_of(out)
     work.args.out_row = work.out.row
@@ -224,15 +267,42 @@ def attention(q, k, v, mask, is_causal, scale, dropout_p, dropout_key):
 
 cdef void run_backward(void *context, int64_t piece) noexcept nogil:
     cdef Work *work = <Work *> context
-    cdef tt_attention_backward_args args
     cdef int64_t part = piece % work.parts, index = piece // work.parts
+    cdef int64_t chunk = index % work.chunks, unit = index // work.chunks
+    cdef int64_t share = chunk * work.shares // work.chunks
+    cdef int64_t last = (chunk + 1) * work.shares // work.chunks
+    cdef int64_t group = work.heads // work.shared_heads
+    cdef float *scratch
+    cdef float *dbias = work.dbias
+    cdef void *block
+    if dbias != NULL:
+        dbias += (chunk + part * work.chunks * work.dbias_of_parts) * work.dbias_part
+    scratch = scratch_memory(
+        tt_attention_backward_scratch(group, work.args.queries, work.args.depth), &block
+    )
+    if block == NULL:
+        work.out_of_memory = 1
+        return
+    while share < last:
+        backward_of_head(
+            work, unit * work.unit_step + share * work.share_step, part, dbias, scratch
+        )
+        share += 1
+    free(block)
+
+
+# Of one head of the keys.
+cdef void backward_of_head(
+    Work *work, int64_t index, int64_t part, float *dbias, float *scratch
+) noexcept nogil:
+    cdef tt_attention_backward_args args
     cdef int64_t batch = index // work.shared_heads, shared = index % work.shared_heads
     cdef int64_t group = work.heads // work.shared_heads, head = shared * group
     cdef int64_t dq_head = (
         tt_attention_queries(work.args.queries) * tt_attention_depth(work.args.depth)
     )
-    cdef void *block
     args.forward = work.args
+    args.forward.scratch = scratch
     args.forward.q = at(&work.q, batch, head, 0)
     args.forward.k = at(&work.k, batch, shared, 0)
     args.forward.v = at(&work.v, batch, shared, 0)
@@ -241,29 +311,32 @@ cdef void run_backward(void *context, int64_t piece) noexcept nogil:
     args.forward.first_word = (
         (batch * work.heads + head) * work.args.queries * work.args.keys
     )
-    if work.mask != NULL:
-        args.forward.mask = work.mask + batch * work.mask_batch + head * work.mask_head
+    set_places(&args.forward, work, batch, shared)
+    if args.forward.slope != NULL:
+        args.forward.slope += batch * work.heads + head
+    if args.forward.mask != NULL:
+        args.forward.mask += batch * work.mask_batch + head * work.mask_head
+    if args.forward.bias != NULL:
+        args.forward.bias += batch * work.bias_batch + head * work.bias_head
     args.out = at(&work.out, batch, head, 0)
     args.g = at(&work.g, batch, head, 0)
     args.dk = at(&work.dk, batch, shared, 0)
     args.dv = at(&work.dv, batch, shared, 0)
     args.dq = work.dq_parts + part * work.dq_part + (batch * work.heads + head) * dq_head
+    args.dbias = dbias
+    if dbias != NULL:
+        args.dbias += batch * work.dbias_batch + head * work.dbias_head
+    args.dbias_head, args.dbias_row = work.dbias_head, work.dbias_row
+    args.dbias_step = work.dbias_step
     args.heads = group
     args.first_key = part * work.keys_of_piece
     args.last_key = min(args.first_key + work.keys_of_piece, work.args.keys)
     args.q_head, args.out_head, args.g_head = work.q.head, work.out.head, work.g.head
-    args.mask_head = work.mask_head // (1 if work.args.mask_is_bool else 4)
+    args.mask_head, args.bias_head = work.mask_head, work.bias_head
     args.out_row, args.g_row = work.out.row, work.g.row
     args.dk_row, args.dv_row = work.dk.row, work.dv.row
     memset(args.dq, 0, group * dq_head * sizeof(float))
-    args.forward.scratch = scratch_memory(
-        tt_attention_backward_scratch(group, work.args.queries, work.args.depth), &block
-    )
-    if block == NULL:
-        work.out_of_memory = 1
-        return
     work.table.attention_backward_f32(&args)
-    free(block)
 
 
 # One head's dq: the sum of its parts.
@@ -284,32 +357,76 @@ cdef void run_sum(void *context, int64_t piece) noexcept nogil:
                 target[d] += source[part * work.dq_part + i * depth + d]
 
 
-def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, dropout_key):
-    cdef Work work
-    cdef int64_t blocks, pieces
-    if not (
-        covered(q, k, v, dropout_p) and is_f32(g) and is_f32(out) and is_f32(lse)
-        and cnp.PyArray_SAMESHAPE(g, q) and cnp.PyArray_SAMESHAPE(out, q)
-        and cnp.PyArray_ISCARRAY_RO(lse) and lse.shape == (2,) + q.shape[:3]
-    ):
-        return reference.attention_backward(
-            g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, dropout_key
-        )
-    g, q, k, v, out = readable(g), readable(q), readable(k), readable(v), readable(out)
-    set_sizes(&work, q, k, v, is_causal, scale, dropout_p, dropout_key)
-    mask = set_mask(&work, q, k, mask)
-    dq, dk, dv = new_like(q), new_like(k), new_like(v)
-    work.g, work.out = heads_of(g), heads_of(out)
-    work.dq, work.dk, work.dv = heads_of(dq), heads_of(dk), heads_of(dv)
-    set_sums(&work, lse)
+# How heads of keys are cut among those that add to the same elements of dbias; these are the
+# parts of it, in one array, and `shape` is that of dbias.
+cdef object set_dbias(Work *work, tuple shape):
+    cdef int64_t heads = work.batches * work.shared_heads, size = 1
+    by_batch = shape[0] == 1 and work.batches > 1
+    by_head = shape[1] == 1 and work.heads > 1
+    work.units, work.unit_step, work.shares, work.share_step = heads, 1, 1, 0
+    if by_batch and by_head:
+        work.units, work.shares, work.share_step = 1, heads, 1
+    elif by_batch:
+        work.units, work.shares = work.shared_heads, work.batches
+        work.share_step = work.shared_heads
+    elif by_head:
+        work.units, work.unit_step = work.batches, work.shared_heads
+        work.shares, work.share_step = work.shared_heads, 1
+    for n in shape:
+        size *= n
+    work.chunks = max(1, min(work.shares, ceil_div(ENOUGH_PIECES, work.units)))
+    work.chunks = max(1, min(work.chunks, LARGEST_PARTS // max(1, size)))
+    strides = []
+    step = 1
+    for n in shape[::-1]:
+        strides.insert(0, step if n > 1 else 0)
+        step *= n
+    work.dbias_batch, work.dbias_head, work.dbias_row, work.dbias_step = strides
+    work.dbias_part = size
+    set_parts(work, work.units * work.chunks)
+    work.dbias_of_parts = work.dbias_step == 0  # the rest is of one key, so of one part
+    parts = np.zeros(
+        (work.chunks * (work.parts if work.dbias_of_parts else 1),) + shape, np.float32
+    )
+    work.dbias = <float *> cnp.PyArray_DATA(parts)
+    return parts
 
-    pieces = work.batches * work.shared_heads
-    blocks = ceil_div(work.args.keys, TT_ATTENTION_KEYS)
+
+# Into how many parts the keys are cut for so many pieces.
+cdef void set_parts(Work *work, int64_t pieces) noexcept:
+    cdef int64_t blocks = ceil_div(work.args.keys, TT_ATTENTION_KEYS)
     work.parts = max(
         1, min(ceil_div(ENOUGH_PIECES, pieces), blocks // <int64_t> BLOCKS_OF_PIECE)
     )
     work.keys_of_piece = ceil_div(blocks, work.parts) * TT_ATTENTION_KEYS
     work.parts = ceil_div(work.args.keys, work.keys_of_piece)
+
+
+def attention_backward(g, q, k, v, mask, bias, out, lse, look, bias_shape=None):
+    cdef Work work
+    if not (
+        covered(q, k, v, look.dropout_p) and is_f32(g) and is_f32(out) and is_f32(lse)
+        and cnp.PyArray_SAMESHAPE(g, q) and cnp.PyArray_SAMESHAPE(out, q)
+        and cnp.PyArray_ISCARRAY_RO(lse) and lse.shape == (2,) + q.shape[:3]
+    ):
+        return reference.attention_backward(
+            g, q, k, v, mask, bias, out, lse, look, bias_shape
+        )
+    g, q, k, v, out = readable(g), readable(q), readable(k), readable(v), readable(out)
+    set_sizes(&work, q, k, v)
+    held = set_others(&work, q, k, mask, bias, look)
+    dq, dk, dv = new_like(q), new_like(k), new_like(v)
+    work.g, work.out = heads_of(g), heads_of(out)
+    work.dq, work.dk, work.dv = heads_of(dq), heads_of(dk), heads_of(dv)
+    set_sums(&work, lse)
+
+    work.units, work.unit_step = work.batches * work.shared_heads, 1
+    work.shares, work.share_step, work.chunks = 1, 0, 1
+    work.dbias, dbias = NULL, None
+    if bias_shape is None:
+        set_parts(&work, work.units)
+    else:
+        dbias = set_dbias(&work, bias_shape)
     work.dq_part = (
         work.batches * work.heads
         * tt_attention_queries(work.args.queries) * tt_attention_depth(work.args.depth)
@@ -317,12 +434,14 @@ def attention_backward(g, q, k, v, mask, out, lse, is_causal, scale, dropout_p, 
     dq_parts = _core.empty((work.parts, work.dq_part))
     work.dq_parts = <float *> cnp.PyArray_DATA(dq_parts)
     with nogil:
-        _core.parallel_for(pieces * work.parts, run_backward, &work)
+        _core.parallel_for(work.units * work.chunks * work.parts, run_backward, &work)
         if not work.out_of_memory:
             _core.parallel_for(work.batches * work.heads, run_sum, &work)
     if work.out_of_memory:
         raise MemoryError
-    return dq, dk, dv
+    if dbias is not None:
+        dbias = dbias[0] if len(dbias) == 1 else dbias.sum(axis=0)
+    return dq, dk, dv, dbias
 
 
 # --- Over a cache ----------------------------------------------------------------------------
@@ -402,9 +521,15 @@ def cached_attention(q, keys, values, starts, scale, window=None, softcap=None, 
         and starts.dtype == np.int64
     ):
         return reference.cached_attention(q, keys, values, starts, scale, window, softcap, bias)
-    reference.check_cached_attention(q, keys, starts, bias)
+    check_cached_attention(q, keys, starts, bias)
     b, h, t, d = q.shape
     last = starts.max() + t
+    if t > FEW_QUERIES:
+        left = window - 1 if window else None
+        look = Look(scale, left, 0, starts, softcap or 0, (starts + t)[:, None])
+        if bias is not None and bias.ndim:
+            bias = bias[..., :last]
+        return attention(q, keys[:, :, :last], values[:, :, :last], None, bias, look)[0]
     q, keys, values = readable(q), readable(keys), readable(values)
     starts = np.ascontiguousarray(starts)
     work.table = _core.table

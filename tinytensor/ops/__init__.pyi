@@ -1550,6 +1550,14 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     enable_gqa: bool = False,
     generator: np.random.Generator | None = None,
+    bias: ArrayLike | None = None,
+    alibi_slopes: ArrayLike | None = None,
+    key_lengths: ArrayLike | None = None,
+    *,
+    window: int | tuple[int | None, int | None] | None = None,
+    softcap: float | None = None,
+    offset: int = 0,
+    diagonal: int = 0,
 ) -> Tensor: ...
 @overload
 def scatter(

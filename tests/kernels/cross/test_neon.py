@@ -302,14 +302,17 @@ def calls_of_attention() -> Iterator[tuple[str, dict[str, Any]]]:
         given: dict[str, Any] = {"q": normal(queries, depth), "k": normal(keys, depth)}
         given |= {"v": normal(keys, depth), "queries": queries, "keys": keys, "depth": depth}
         given |= {"q_row": depth, "k_row": depth, "v_row": depth, "out_row": depth, "scale": 0.3}
-        mask = {"mask": normal(queries, keys), "mask_row": keys, "mask_step": 1}
+        given |= {"left": 1 << 30, "right": 1 << 30, "word_row": keys}
+        bias = {"bias": normal(queries, keys), "bias_row": keys, "bias_step": 1}
+        near = {"left": 9, "right": 0, "softcap": 2.0, "slope": normal(1)}
         dropped = {"dropout_key": 7, "dropout_threshold": 1 << 30, "dropout_scale": 4 / 3}
-        for more in ({}, {"is_causal": 1}, mask, dropped):
+        for more in ({}, near, bias, dropped):
             out = {"out": zeros(queries, depth), "top": zeros(queries), "sum": zeros(queries)}
             scratch = {"scratch": zeros(2 * 64 * d + 64 * 32 + 2 * q * d + 2 * q)}
             yield "attention_f32", given | more | out | scratch
             size = 5 * 64 * d + 2 * 32 * d + 2 * 32 * 64 + queries
             back: dict[str, Any] = {"out": normal(queries, depth), "g": normal(queries, depth)}
+            back |= {"dbias": zeros(queries, keys), "dbias_row": keys, "dbias_step": 1}
             back |= {"dq": zeros(q, d), "dk": zeros(keys, depth), "dv": zeros(keys, depth)}
             back |= {"heads": 1, "last_key": min(keys, 64), "dk_row": depth, "dv_row": depth}
             back |= {"out_row": depth, "g_row": depth}
@@ -317,6 +320,13 @@ def calls_of_attention() -> Iterator[tuple[str, dict[str, Any]]]:
             scratch |= {"sum": 1 + abs(normal(queries))}
             forward = given | more | scratch
             yield "attention_backward_f32", within("forward", forward) | back
+    for heads, queries, keys, depth in ((1, 1, 1, 1), (3, 2, 70, 20)):
+        given = {"q": normal(heads, queries, depth), "k": normal(keys, depth)}
+        given |= {"v": normal(keys, depth), "out": zeros(heads, queries, depth)}
+        given |= {"heads": heads, "queries": queries, "depth": depth, "start": keys - queries}
+        given |= {"last_key": keys, "q_head": queries * depth, "q_row": depth, "scale": 0.3}
+        given |= {"k_row": depth, "v_row": depth, "out_head": queries * depth, "out_row": depth}
+        yield "cached_attention_f32", given
     indices = RNG.integers(0, 9, 20)
     for n in (1, 4, 13):
         given = {"indices": indices, "rows": 20, "n": n, "last": 9}
