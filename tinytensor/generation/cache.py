@@ -16,7 +16,6 @@ from ..tensors.tensor import Tensor
 __all__ = ["KVCache"]
 
 FIRST = 64  # tokens for which a cache that grows has room at first
-FEW = 16  # queries, up to which a kernel that reads keys as they lie is faster
 SLACK = 64  # tokens behind a window that are kept, so that as many can be taken back
 
 
@@ -159,8 +158,6 @@ class KVCache:
         factor = depth**-0.5 if scale is None else float(scale)
         bias = None if bias is None else np.asarray(bias)
         window = self.windows[layer]
-        if even and steps > FEW and softcap is None and bias is None:
-            return Tensor(_many(q, keys, values, first, factor, window))
         found = kernels.cached_attention(q, keys, values, starts, factor, window, softcap, bias)
         return Tensor(found)
 
@@ -264,18 +261,3 @@ class KVCache:
         made.values = [array.copy() for array in self.values]
         made.lengths, made.starts = self.lengths.copy(), self.starts.copy()
         return made
-
-
-def _many(
-    q: np.ndarray, keys: np.ndarray, values: np.ndarray, start: int, scale: float,
-    window: int | None,
-) -> np.ndarray:  # fmt: skip
-    """Attention of many queries, those of all rows from the place ``start`` on, in blocks."""
-    steps = q.shape[2]
-    held = start + steps
-    mask = None
-    if start or (window is not None and window < steps):
-        gap = np.arange(start, held)[:, None] - np.arange(held)
-        mask = (gap >= 0) & (gap < (held if window is None else window))
-    k, v = keys[:, :, :held], values[:, :, :held]
-    return kernels.attention(q, k, v, mask, mask is None, scale, 0.0, None)[0]
