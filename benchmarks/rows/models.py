@@ -187,6 +187,69 @@ def char_lstm(batch: int, t: int, vocabulary: int, embedding: int, hidden: int) 
     )
 
 
+def encoder(
+    name: str,
+    layers: int,
+    width: int,
+    heads: int,
+    t: int,
+    batch: int,
+    classes_of_y: int,
+    patch: int | None = None,
+) -> Row:
+    """Layers of TransformerEncoder over tokens, each of which is classified; or with ``patch`` over
+    square patches of images, which are classified by the mean. One program for both libraries."""
+
+    def build(lib: Any) -> Any:
+        nn = lib.nn
+
+        class Encoder(nn.Module):  # type: ignore[name-defined]
+            def __init__(self) -> None:
+                super().__init__()
+                self.embed = (
+                    nn.Embedding(classes_of_y, width)
+                    if patch is None
+                    else nn.Conv2d(3, width, patch, patch)
+                )
+                self.positions = nn.Embedding(t, width)
+                self.norm = nn.LayerNorm(width)
+                self.layers = nn.ModuleList(
+                    [
+                        nn.TransformerEncoderLayer(
+                            width, heads, 4 * width, 0.0, "gelu", batch_first=True,
+                            norm_first=patch is not None,
+                        )
+                        for _ in range(layers)
+                    ]
+                )  # fmt: skip
+                self.head = nn.Linear(width, classes_of_y)
+
+            def forward(self, x: Any) -> Any:
+                x = self.embed(x)
+                if patch is not None:
+                    x = x.flatten(2).transpose(1, 2)
+                x = x + self.positions.weight
+                x = x if patch is not None else self.norm(x)
+                for layer in self.layers:
+                    x = layer(x)
+                return self.head(x if patch is None else self.norm(x).mean(1))
+
+        return Encoder()
+
+    token = layers * (12 * width * width + 2 * width * t)
+    head = width * classes_of_y
+    side = (patch or 0) * round(t**0.5)
+    return step(
+        f"{name} {layers} layers, d {width}, T {t}, batch {batch}",
+        {"tinytensor": build, "torch": build},
+        classes(classes_of_y, batch, t) if patch is None else (batch, 3, side, side),
+        classes(classes_of_y, batch, t) if patch is None else classes(classes_of_y, batch),
+        batch
+        * (t * (token + head) if patch is None else t * (token + 3 * patch**2 * width) + head),
+        on_request=True,
+    )
+
+
 def gpt(
     layers: int,
     width: int,
@@ -254,4 +317,6 @@ ROWS = [
     gpt(4, 128, 4, 64, 12, 96, quick=True),
     gpt(6, 384, 6, 256, 4, 96),
     gpt(12, 768, 12, 256, 2, 50257, name="GPT-2 124M,", on_request=True),
+    encoder("BERT-base's layers,", 4, 768, 12, 128, 4, 30522),
+    encoder("ViT-S,", 6, 384, 6, 196, 4, 1000, patch=16),
 ]
