@@ -162,3 +162,29 @@ def test_positions_that_are_added() -> None:
         learned(tt.zeros((9, 6)))
     with pytest.raises(tt.ShapeError, match=r"needs x \(…, T, 6\)"):
         layer(tt.zeros(5, 4))
+
+
+def test_checkpointed_blocks() -> None:
+    """The same gradients, to the bit, and less that is held; also of a copy, and back again."""
+    tt.manual_seed(0)
+    sizes = tt.models.GPTConfig(vocab_size=9, n_layer=3, n_embd=16, n_head=2, dropout=0.1)
+    model = tt.models.GPT(sizes)
+    tokens = tt.tensor([[1, 2, 3, 4, 5, 6]] * 2)
+
+    def gradients(model: Any) -> tuple[list[np.ndarray], int]:
+        tt.manual_seed(3)
+        model.zero_grad()
+        with tt.saved_memory() as saved:
+            loss = model(tokens).sum()
+            held = saved.total
+        loss.backward()
+        return [p.grad.numpy().copy() for p in model.parameters()], held
+
+    plain, much = gradients(model)
+    found, little = gradients(copy.deepcopy(model.checkpoint_blocks()))
+    assert little < much / 2
+    for got, want in zip(found, plain, strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert gradients(model.checkpoint_blocks(False))[1] == much
+    with pytest.raises(ValueError, match="Linear: there is no ModuleList"):
+        nn.Linear(2, 2).checkpoint_blocks()

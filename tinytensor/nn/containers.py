@@ -133,6 +133,8 @@ class ModuleList(_Numbered):
     (3, 60)
     """
 
+    _holds_blocks = True
+
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         self._replace(modules or ())

@@ -6,6 +6,7 @@ import sys
 import warnings
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..engine.hooks import RemovableHandle
@@ -59,7 +60,7 @@ def call_with_hooks(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
             args = gates.around_inputs(args)
         if module._dtype_of is not None:
             check_inputs(module, args, kwargs)
-        output = module.forward(*args, **kwargs)
+        output = _forward(module, args, kwargs)
         while waiting:
             changed = waiting.pop(0)(module, args, kwargs, output)
             output = output if changed is None else changed
@@ -69,6 +70,14 @@ def call_with_hooks(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
                 _call_quietly(after, module, args, kwargs, output)
         raise
     return output if gates is None else gates.around_outputs(output)
+
+
+def _forward(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if not module._checkpointed:
+        return module.forward(*args, **kwargs)
+    from ..func.checkpointing import run
+
+    return run(partial(module.forward, *args, **kwargs), (args, kwargs))
 
 
 def _changed(
