@@ -1,6 +1,12 @@
-"""Models of transformers beside ours: the same files, inputs, gradients and steps."""
+"""Models of transformers beside ours: the same files, inputs, gradients and steps.
 
+transformers asks for torchvision on its way in, whose compiled part may not fit this PyTorch. None
+of the models needs it: ``transformers`` is here as it is without.
+"""
+
+import importlib
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +15,17 @@ from safetensors.numpy import load_file
 import tinytensor as tt
 
 torch = pytest.importorskip("torch")
+os.environ["HF_HUB_OFFLINE"] = "1"
+_vision = {name: sys.modules.pop(name) for name in [*sys.modules] if name.startswith("torchvision")}
+sys.modules["torchvision"] = None  # type: ignore[assignment]
+try:
+    transformers = pytest.importorskip("transformers")
+    importlib.import_module("transformers.modeling_layers")
+finally:
+    del sys.modules["torchvision"]
+    sys.modules.update(_vision)
+transformers.utils.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
 
 # How many random configurations a model is tried with.
 COUNT = int(os.environ.get("TINYTENSOR_CONFIGURATIONS", "1"))

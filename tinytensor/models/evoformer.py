@@ -7,7 +7,6 @@ sequences, z (…, N, N, c_z) of each pair of residues. Masks are True where the
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -71,13 +70,11 @@ class GatedAttention(nn.Module):
             project(x).reshape(*x.shape[:-1], self.heads, self.width).swapaxes(-2, -3)
             for project in (self.query, self.key, self.value)
         )  # (…, R, heads, L, width)
-        bias = mask = None if mask is None else mask[..., None, None, :]
+        bias, mask = None, None if mask is None else mask[..., None, None, :]
         if self.pair is not None:
             pairs = x if self.pair_norm is None else self.pair_norm(cast(Tensor, pairs))
             bias = ops.expand_dims(ops.moveaxis(self.pair(pairs), -1, -3), -4)
-            if mask is not None:
-                bias = ops.where(mask, bias, -math.inf)
-        y = F.scaled_dot_product_attention(q, k, v, bias).swapaxes(-2, -3)
+        y = F.scaled_dot_product_attention(q, k, v, mask, bias=bias).swapaxes(-2, -3)
         y = self.out(ops.sigmoid(self.gate(x)) * y.reshape(*x.shape[:-1], -1))
         return y.swapaxes(-2, -3) if self.columns else y
 

@@ -52,9 +52,11 @@ def _llama3(settings: Mapping[str, Any], base: float, dim: int, tokens: int | No
     frequencies = _plain(settings, base, dim, tokens)[0]
     known, factor = settings["original_max_position_embeddings"], np.float32(settings["factor"])
     low, high = settings["low_freq_factor"], settings["high_freq_factor"]
-    waves = np.float32(2 * math.pi) / frequencies
+    # Quotients are products with reciprocals, as PyTorch divides a number by a tensor: to the bit.
+    waves = np.float32(2 * math.pi) * (np.float32(1) / frequencies)
     long, short = waves > known / low, waves < known / high
-    ramp = (np.float32(known) / waves - np.float32(low)) / np.float32(high - low)
+    ramp = np.float32(known) * (np.float32(1) / waves)
+    ramp = (ramp - np.float32(low)) / np.float32(high - low)
     between = (1 - ramp) * frequencies / factor + ramp * frequencies
     return np.where(long, frequencies / factor, np.where(short, frequencies, between)), 1.0
 

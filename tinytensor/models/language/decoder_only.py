@@ -35,13 +35,9 @@ class CausalAttention(nn.Module):
         if cache is not None:
             y = cache.attend(self.layer, q, k, v)
         else:
-            mask = None
-            if self.window is not None and self.window < t:
-                behind = np.arange(t)[:, None] - np.arange(t)
-                mask = Tensor(behind < self.window)
             y = F.scaled_dot_product_attention(
-                q, k, v, mask, self.dropout if self.training else 0.0, is_causal=True,
-                enable_gqa=self.heads != self.shared,
+                q, k, v, dropout_p=self.dropout if self.training else 0.0, is_causal=True,
+                enable_gqa=self.heads != self.shared, window=self.window,
             )  # fmt: skip
         return y.permute(0, 2, 1, 3).reshape(b, t, heads * size)
 

@@ -99,6 +99,13 @@ class LlamaConfig(Settings):
             settings["rope_scaling"] = None if plain else scaling
         return super().from_settings(settings)
 
+    def to_settings(self) -> dict[str, Any]:
+        """What a config.json says of this configuration, in the names that all versions read."""
+        settings = super().to_settings()
+        if self.head_dim is None:  # which not all readers of null fill in
+            del settings["head_dim"]
+        return settings
+
 
 @dataclass
 class MistralConfig(LlamaConfig):
