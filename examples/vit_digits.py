@@ -20,7 +20,7 @@ import tinytensor as tt
 from tinytensor import nn
 from tinytensor.models import DigitsCNN, ViT, ViTConfig
 from tinytensor.train import accuracy, predict
-from tinytensor.viz import plot_maps
+from tinytensor.viz import plot_images
 
 SETTINGS = {  # of each kind of digits: what loads them, their CNN, and how to train
     "sklearn": {
@@ -93,6 +93,14 @@ def rollout(tables):
     return found[:, 0, 1:].reshape(-1, side, side)
 
 
+def beside_looks(model, images):
+    """Each image, and to the right of it where the model looks: (B, 1, H, 2 W), dark for much."""
+    maps = rollout(attention(model, images))[:, None]
+    size = images.shape[2] // maps.shape[2]
+    shown = np.kron(maps / maps.max((2, 3), keepdims=True), np.ones((size, size)))
+    return np.concatenate([images, shown.astype(np.float32)], 3)
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -121,8 +129,7 @@ def main():
                 print(f"{count:,} parameters")
                 tt.save(arguments.out / "vit_digits.safetensors", model.state_dict())
                 first = [int(np.flatnonzero(test_labels == digit)[0]) for digit in range(10)]
-                maps = rollout(attention(model, test_images[first]))
-                drawn = plot_maps(maps, test_images[first], columns=5)
+                drawn = plot_images(beside_looks(model, test_images[first]), columns=5)
                 drawn.savefig(arguments.out / "vit_digits.png", dpi=80)
     for name, found in scores.items():
         print(f"{name}: {np.mean(found):.2%} on average ({', '.join(f'{x:.2%}' for x in found)})")
