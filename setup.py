@@ -54,7 +54,7 @@ ALIGNED = ["-falign-functions=64", "-falign-loops=64"]
 # Only these files are compiled for more than the plainest machine.
 ISA_FLAGS = {
     "baseline": [],
-    "avx2": ["-mavx2", "-mfma", "-mbmi2", "-mprfchw"],
+    "avx2": ["-mavx2", "-mfma", "-mf16c", "-mbmi2", "-mprfchw"],
     "avx512": [
         f"-m{f}" for f in ("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "bmi2", "prfchw")
     ],

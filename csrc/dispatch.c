@@ -16,6 +16,7 @@ extern const tt_kernels tt_kernels_avx2, tt_kernels_avx512;
 enum {
     LEAF1_FMA = 1 << 12,
     LEAF1_OSXSAVE = 1 << 27,
+    LEAF1_F16C = 1 << 29,
     LEAF7_BMI2 = 1 << 8,
     LEAF7_AVX2 = 1 << 5,
     LEAF7_AVX512F = 1 << 16,
@@ -26,12 +27,12 @@ enum {
 };
 #define LEAF7_AVX512VL (1u << 31)
 
-/* Does CPUID leaf 7 have all of `features`, FMA beside them, and does the system save `state`? */
+/* Does CPUID leaf 7 have all of `features`, FMA and F16C beside them, and does the system save `state`? */
 static int has(unsigned features, unsigned state)
 {
     unsigned a, b, c, d, xcr0, high;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
-    if (!(c & LEAF1_OSXSAVE) || !(c & LEAF1_FMA)) return 0;
+    if (~c & (LEAF1_OSXSAVE | LEAF1_FMA | LEAF1_F16C)) return 0;
     __asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
     if ((xcr0 & state) != state) return 0;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & features) == features;

@@ -258,6 +258,52 @@ TT_INLINE void vi_to_bools(uint8_t *p, vi mask)
 #endif
 }
 
+/* The floats whose first 16 bits the low halves of the lanes are, exactly: IEEE's binary16. 2^112
+ * moves the exponent to its place, that of denormals too; infinity and NaN have all its bits. */
+TT_INLINE vf vf_of_f16_bits(vi bits)
+{
+    vi size = (bits & 0x7fff) << 13;
+    vi odd = size > vi_set1((0x7c00 << 13) - 1);
+    vi finite = (vi)((vf)size * 0x1p112f);
+    return (vf)(((size | 0x7f800000) & odd) | (finite & ~odd) | (bits & 0x8000) << 16);
+}
+
+/* VL of binary16 at any address, and one of them in all lanes. */
+TT_INLINE vf vf_from_f16(const void *p)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+#elif TT_VECTOR_BYTES == 32 && defined(__F16C__)
+    return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+#else
+    return vf_of_f16_bits(vi_from_u16(p));
+#endif
+}
+TT_INLINE vf vf_set1_f16(const void *p)
+{
+    int16_t bits;
+    memcpy(&bits, p, sizeof bits);
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vf)_mm512_cvtph_ps(_mm256_set1_epi16(bits));
+#elif TT_VECTOR_BYTES == 32 && defined(__F16C__)
+    return (vf)_mm256_cvtph_ps(_mm_set1_epi16(bits));
+#else
+    return vf_of_f16_bits(vi_set1(bits));
+#endif
+}
+
+/* base plus the whole number in the low 4 bits of each lane. */
+TT_INLINE vf vf_from_low_4_bits(vi x, const float base)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    const vf table = __builtin_convertvector(vi_iota(), vf) + base;
+    return (vf)_mm512_permutexvar_ps((__m512i)x, (__m512)table);
+#else
+    const vf number = __builtin_convertvector(x & 15, vf);
+    return base == 0 ? number : number + base;
+#endif
+}
+
 TT_INLINE vi vi_select(vi mask, vi a, vi b) { return (a & mask) | (b & ~mask); }
 
 /* a * b + c; one rounding where the instruction set has it (-ffp-contract=fast). */

@@ -667,6 +667,41 @@ typedef struct {
     TT_GATED_KERNELS(X, relu)      \
     TT_GATED_KERNELS(X, sigmoid)
 
+/* --- Packed matrices (kernels/packed.h) ------------------------------------------------------ */
+
+/* How the numbers of a row lie; numbers a block, and bytes of it. */
+enum {
+    TT_PACKED_F32,  /* 1, 4 */
+    TT_PACKED_BF16, /* 1, 2 */
+    TT_PACKED_F16,  /* 1, 2 */
+    TT_PACKED_INT8, /* 1, 1; times the row's scale */
+    TT_PACKED_Q8_0, /* 32, 34 */
+    TT_PACKED_Q4_0, /* 32, 18 */
+    TT_PACKED_Q4_1, /* 32, 20 */
+    TT_PACKED_Q4_K, /* 256, 144 */
+    TT_PACKED_Q6_K, /* 256, 210 */
+    TT_PACKED_KINDS,
+};
+
+/* Rows [first, last) of W, whose row r begins at blocks + r * row_bytes; `columns` is a multiple of
+ * the kind's block. scales: one a row, of INT8 alone.
+ *
+ * packed_rows: out[v * out_row + r] = Σ_c W[r, c] x[v * x_row + c] (+ bias[r]) for v < vectors (0
+ * means 1). bias may be NULL.
+ * packed_unpack: out[(r - first) * out_row + c] = W[r, c]; x and bias are not read. */
+typedef struct {
+    const void *blocks;
+    const float *scales, *x, *bias;
+    float *out;
+    int64_t columns, row_bytes, first, last;
+    int64_t vectors, x_row, out_row;
+    int kind;
+} tt_packed_args;
+
+#define TT_PACKED_KERNELS(X)             \
+    X(packed_rows_f32, tt_packed_args)   \
+    X(packed_unpack_f32, tt_packed_args)
+
 /* --- Recurrent layers (kernels/recurrent) ---------------------------------------------------- */
 
 /* Rows of `hidden`: gates hold the sums of i, f, g, o (4 * hidden). Backward: from gh and gc. */
@@ -873,6 +908,7 @@ typedef struct {
     TT_NORM_KERNELS(X)      \
     TT_ATTENTION_KERNELS(X) \
     TT_TRANSFORMER_KERNELS(X) \
+    TT_PACKED_KERNELS(X)    \
     TT_RECURRENT_KERNELS(X) \
     TT_OPTIM_KERNELS(X)     \
     TT_PEAK_KERNELS(X)

@@ -22,6 +22,7 @@
 #include "dropout.h"
 #include "rotary.h"
 #include "gated.h"
+#include "packed.h"
 #include "recurrent.h"
 #include "optim.h"
 #include "peak.h"

@@ -27,6 +27,7 @@ from . import (  # for their rows
     losses,
     matmul,
     norm,
+    packed,
     pairs,
     places,
     pooling,

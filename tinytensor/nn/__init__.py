@@ -22,6 +22,7 @@ from .lora import *
 from .loss import *
 from .module import *
 from .norm import *
+from .packed import *
 from .padding import *
 from .parameter import *
 from .parameter_containers import *

@@ -30,6 +30,7 @@ from .logic import *
 from .losses import *
 from .matmul import *
 from .norm import *
+from .packed import *
 from .pairs import *
 from .places import *
 from .pooling import *

@@ -15,6 +15,7 @@ from tinytensor.ops.annotations import (
     Shape,
     Sizes,
 )
+from tinytensor.ops.packed_matrix import PackedMatrix
 from tinytensor.tensors.made import ArrayLike
 from tinytensor.tensors.tensor import Tensor
 
@@ -354,6 +355,8 @@ __all__ = [
     "not_equal",
     "numel",
     "outer",
+    "packed_embedding",
+    "packed_linear",
     "pad",
     "pairwise_distance",
     "pdist",
@@ -1424,6 +1427,8 @@ def nonzero(x: ArrayLike) -> tuple[Tensor, ...]: ...
 def not_equal(a: ArrayLike, b: ArrayLike) -> Tensor: ...
 def numel(x: ArrayLike) -> int: ...
 def outer(a: ArrayLike, b: ArrayLike) -> Tensor: ...
+def packed_embedding(indices: ArrayLike, matrix: PackedMatrix) -> Tensor: ...
+def packed_linear(x: ArrayLike, matrix: PackedMatrix, bias: ArrayLike | None = None) -> Tensor: ...
 def pad(
     x: ArrayLike, pad_width: int | Sequence[Any], mode: str = "constant", constant_values: float = 0
 ) -> Tensor: ...

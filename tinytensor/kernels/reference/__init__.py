@@ -20,6 +20,7 @@ from . import losses as _losses
 from . import maps as _maps
 from . import norm as _norm
 from . import optim as _optim
+from . import packed as _packed
 from . import pooling as _pooling
 from . import recurrent as _recurrent
 from . import reduction as _reduction
@@ -40,6 +41,7 @@ from .losses import *
 from .maps import *
 from .norm import *
 from .optim import *
+from .packed import *
 from .pooling import *
 from .recurrent import *
 from .reduction import *
@@ -63,6 +65,7 @@ if not TYPE_CHECKING:  # a type checker reads no __all__ that is put together
         *_maps.__all__,
         *_norm.__all__,
         *_optim.__all__,
+        *_packed.__all__,
         *_pooling.__all__,
         *_recurrent.__all__,
         *_reduction.__all__,
