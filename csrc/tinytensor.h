@@ -870,6 +870,50 @@ typedef struct {
     X(adaptive_f32, tt_adaptive_args) \
     X(lion_f32, tt_lion_args)
 
+/* --- One token through all layers of a decoder (kernels/decoding.h) --------------------------- */
+
+/* What follows x through a layer; a step begins once all pieces of the one before are done. */
+typedef enum {
+    TT_DECODE_QKV,       /* queries, keys and values of the normed x */
+    TT_DECODE_ATTENTION, /* what runs of keys, the new one among them, give to each query */
+    TT_DECODE_OUT,       /* x += o(attention) */
+    TT_DECODE_UP,        /* inner = activation(gate) * up of the normed x */
+    TT_DECODE_DOWN,      /* x += down(inner) */
+    TT_DECODE_STEPS,
+    TT_DECODE_HEAD = TT_DECODE_STEPS, /* the logits; once, behind the last layer */
+} tt_decode_step;
+
+enum { TT_DECODE_RUN = 128 }; /* keys that a unit of attention looks at */
+
+typedef enum { TT_DECODE_SILU, TT_DECODE_GELU, TT_DECODE_GELU_TANH, TT_DECODE_RELU } tt_decode_map;
+
+typedef struct {
+    const float *attention_norm, *attention_norm_bias, *mlp_norm, *mlp_norm_bias;
+    tt_packed_args q, k, v, o, gate, up, down; /* whole matrices; of no gate `last` is 0 */
+    float *keys, *values; /* shared_heads x capacity x depth */
+    int64_t keys_head, values_head; /* floats from a head to the next */
+    int64_t window; /* of how many tokens, itself among them, a token sees the last; 0: all */
+} tt_decode_layer;
+
+typedef struct {
+    const tt_decode_layer *layer;
+    int step;
+    int64_t piece, pieces;
+    const float *last_norm, *last_norm_bias;
+    tt_packed_args head;
+    int64_t width, heads, shared_heads, depth, inner;
+    float eps;
+    int centred; /* layer norm; otherwise RMS norm */
+    int map;
+    tt_rotary_args rotary; /* of this position; x and out are set as needed. No pairs: none */
+    float scale, softcap;  /* softcap 0: none */
+    int64_t place;         /* of the new token in keys and values */
+    float *x, *q, *k, *v, *partial, *hidden, *sums, *logits;
+    float *scratch; /* of the piece */
+} tt_decode_args;
+
+#define TT_DECODING_KERNELS(X) X(decode_f32, tt_decode_args)
+
 /* --- The machine's limits (kernels/peak.h) -------------------------------------------------- */
 
 enum { TT_PEAK_CHAINS = 12 };
@@ -911,6 +955,7 @@ typedef struct {
     TT_PACKED_KERNELS(X)    \
     TT_RECURRENT_KERNELS(X) \
     TT_OPTIM_KERNELS(X)     \
+    TT_DECODING_KERNELS(X)    \
     TT_PEAK_KERNELS(X)
 
 #define TT_FIELD(kernel, args) void (*kernel)(const args *);

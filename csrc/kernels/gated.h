@@ -1,4 +1,7 @@
 /* Gated activations f(gate) up, and their backwards, which give both cotangents in one pass. */
+#ifndef TT_GATED_H
+#define TT_GATED_H
+
 #include "../simd_math.h"
 #include "maps.h"
 #include "row.h"
@@ -59,3 +62,5 @@ TT_GATED(gelu)
 TT_GATED(gelu_tanh)
 TT_GATED(relu)
 TT_GATED(sigmoid)
+
+#endif

@@ -1,4 +1,7 @@
 /* Layer norm and RMS norm of rows, group norm, batch norm of channels, their joint backwards. */
+#ifndef TT_NORM_H
+#define TT_NORM_H
+
 #include "../simd_math.h"
 #include "row.h"
 
@@ -431,3 +434,5 @@ TT_INLINE void tt_batch_norm_backward_lanes(const tt_batch_norm_args *s, int64_t
 
 TT_BATCH_NORM(batch_norm)
 TT_BATCH_NORM(batch_norm_backward)
+
+#endif

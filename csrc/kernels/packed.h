@@ -18,6 +18,9 @@
  *                  w = (d s) (q - 32), s a signed byte for 16 columns     d 2
  *
  * d, m and dmin are binary16. Every product d s q is exact in float32. */
+#ifndef TT_PACKED_H
+#define TT_PACKED_H
+
 #include "../simd.h"
 #include "registers.h"
 #include "row.h"
@@ -26,7 +29,7 @@ enum {
     TT_PACKED_GROUP = 32,
     TT_PACKED_AT_ONCE = 4,    /* rows that share what they read of x */
     TT_PACKED_STRETCH = 1024, /* columns that are unpacked for several vectors */
-    TT_PACKED_AHEAD = 4096,   /* bytes that are fetched ahead, or the next rows */
+    TT_PACKED_AHEAD = 16384,  /* bytes that are fetched ahead, or these rows' if they are more */
     TT_PACKED_FLOATS = TT_PACKED_GROUP / VL,
 };
 
@@ -180,17 +183,18 @@ TT_INLINE void tt_packed_dots(const int kind, const int rows, const tt_packed_ar
 {
     const int64_t step = tt_packed_block_bytes(kind), width = tt_packed_block_columns(kind);
     const uint8_t *p = (const uint8_t *)s->blocks + row * s->row_bytes;
-    const int64_t ahead = rows * s->row_bytes < TT_PACKED_AHEAD ? rows * s->row_bytes
-                                                                 : TT_PACKED_AHEAD;
+    /* Rows lie behind each other, so what these rows' end is followed by is read next. */
+    const int64_t here = rows * s->row_bytes;
+    const uint8_t *next = p + (here < TT_PACKED_AHEAD ? TT_PACKED_AHEAD : here);
     vf sums[TT_PACKED_AT_ONCE][2];
     TT_UNROLL for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = vf_zero();
     int64_t c = 0;
     for (; c + width <= s->columns; c += width, p += step) {
         tt_packed_scales of_block[TT_PACKED_AT_ONCE];
+        for (int64_t at = 0; at < rows * step; at += 64) __builtin_prefetch(next + at);
+        next += rows * step;
         TT_UNROLL for (int r = 0; r < rows; r++) {
             tt_packed_begin(kind, p + r * s->row_bytes, &of_block[r]);
-            for (int64_t at = 0; at < step; at += 64)
-                __builtin_prefetch(p + r * s->row_bytes + ahead + at);
         }
         TT_UNROLL for (int g = 0; g < width / TT_PACKED_GROUP; g++) {
             vf x[TT_PACKED_FLOATS], sum_of_x = vf_zero();
@@ -364,3 +368,5 @@ static void tt_packed_unpack_f32(const tt_packed_args *s)
         TT_PACKED_EACH(TT_PACKED_UNPACK_ENTRY)};
     of_kind[s->kind](s);
 }
+
+#endif

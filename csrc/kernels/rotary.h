@@ -1,4 +1,7 @@
 /* Rotary positions: pairs of a row turned by an angle of its position, for all heads at once. */
+#ifndef TT_ROTARY_H
+#define TT_ROTARY_H
+
 #include "../simd_math.h"
 #include "row.h"
 
@@ -64,3 +67,5 @@ static void tt_rotary_f32(const tt_rotary_args *s)
                        (size_t)(s->depth - rotated) * sizeof(float));
     }
 }
+
+#endif

@@ -25,6 +25,7 @@
 #include "packed.h"
 #include "recurrent.h"
 #include "optim.h"
+#include "decoding.h"
 #include "peak.h"
 
 #define TT_PASTE(a, b) a##b

@@ -18,6 +18,7 @@ from .rules import Past, Rules
 from .search import beams_of
 from .speculative import drafted
 from .streaming import TextStream
+from .token_steps import TokenSteps
 
 __all__ = ["Causal"]
 
@@ -43,7 +44,7 @@ class Causal:
     def decoder_step(self, cache: KVCache) -> Callable[[np.ndarray], np.ndarray] | None:
         """A function of one more token for each row, int64 (B,), to logits (B, V), which advances
         the cache; None if there is no faster one than ``features`` and ``head``."""
-        return None
+        return TokenSteps.of(self, cache)
 
     def generate(
         self,

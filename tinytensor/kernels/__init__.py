@@ -36,6 +36,7 @@ FAST_MODULES = (
     "cells",
     "recurrent",
     "optim",
+    "decoding",
     "packed",
 )
 

@@ -69,7 +69,6 @@ cdef void run_unpack(void *context, int64_t piece) noexcept nogil:
 cdef bint set_matrix(
     tt_packed_args *args, object kind, object data, object columns, object scales
 ) except -1:
-    """Can the kernels read the matrix? Shapes are checked, as the kernels trust them."""
     memset(args, 0, sizeof(tt_packed_args))
     number = NUMBERS.get(kind)
     if number is None or not (

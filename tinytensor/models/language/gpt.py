@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ... import nn
+from ...generation import token_steps
 from ...nn import functional as F
 from ...tensors.tensor import Tensor
 from . import gguf_names
@@ -114,6 +115,28 @@ class GPT(DecoderOnly):
     def cache_sizes(self) -> tuple[int, int, int, list[int | None]]:
         c = self.config
         return c.n_layer, c.n_head, c.n_embd // c.n_head, [None] * c.n_layer
+
+    def decoder_parts(self) -> token_steps.Parts:
+        trunk, c = self.transformer, self.config
+        norm, product = token_steps.norm, token_steps.product
+        layers = [
+            token_steps.layer(
+                norm(block.ln_1), *(product(block.attn.c_attn, part, 3) for part in range(3)),
+                product(block.attn.c_proj), norm(block.ln_2), None, product(block.mlp.c_fc),
+                product(block.mlp.c_proj),
+            )
+            for block in trunk.h
+        ]  # fmt: skip
+        token, position = token_steps.row(trunk.wte), token_steps.row(trunk.wpe)
+        size = c.n_embd // c.n_head
+        activation = "gelu_tanh" if trunk.h[0].mlp.approximate == "tanh" else "gelu"
+        sizes = token_steps.sizes(
+            c.n_head, c.n_head, size, c.layer_norm_epsilon, True, activation, size**-0.5
+        )
+        return token_steps.Parts(
+            lambda t, p: token(t) + position(p), layers, norm(trunk.ln_f), product(self.lm_head),
+            sizes,
+        )  # fmt: skip
 
     @classmethod
     def from_file(cls, name: str, array: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ... import nn
+from ...generation import token_steps
 from ...tensors.tensor import Tensor
 from . import gguf_names
 from .decoder_only import CausalAttention, DecoderOnly, draw_weights
@@ -111,6 +112,28 @@ class Llama(DecoderOnly):
     def cache_sizes(self) -> tuple[int, int, int, list[int | None]]:
         _, shared, size = self.config.heads
         return self.config.num_hidden_layers, shared, size, self.config.windows
+
+    def decoder_parts(self) -> token_steps.Parts:
+        model, c = self.model, self.config
+        heads, shared, size = c.heads
+        norm, product = token_steps.norm, token_steps.product
+        layers = [
+            token_steps.layer(
+                norm(one.input_layernorm), product(one.self_attn.q_proj),
+                product(one.self_attn.k_proj), product(one.self_attn.v_proj),
+                product(one.self_attn.o_proj), norm(one.post_attention_layernorm),
+                product(one.mlp.gate_proj), product(one.mlp.up_proj), product(one.mlp.down_proj),
+                window,
+            )
+            for one, window in zip(model.layers, c.windows, strict=True)
+        ]  # fmt: skip
+        row, rotary = token_steps.row(model.embed_tokens), model.layers[0].self_attn.rotary_emb
+        sizes = token_steps.sizes(
+            heads, shared, size, c.rms_norm_eps, False, ACTIVATIONS[c.hidden_act], size**-0.5,
+            None, token_steps.frequencies(rotary), rotary.attention_factor, rotary.interleaved,
+        )  # fmt: skip
+        head = product(self.lm_head)
+        return token_steps.Parts(lambda token, _: row(token), layers, norm(model.norm), head, sizes)
 
     @classmethod
     def gguf_settings(cls, metadata: Mapping[str, Any]) -> dict[str, Any]:
