@@ -35,7 +35,7 @@ class Causal:
     """
 
     config: Any
-    tokenizer: Any = None
+    tokenizer: Any  # of the files; a model that was made here need not have one
     context: int | None = None  # the most tokens that the model takes, if there is a limit
     features: Callable[..., Tensor]
     head: Callable[[Tensor], Tensor]
@@ -147,9 +147,10 @@ class Causal:
             return _returned(prompts, written, shape, ends, _padding(self, pad, ends))
         texts = None
         if stops or stream == "text":
-            if self.tokenizer is None:
+            tokeniser = getattr(self, "tokenizer", None)
+            if tokeniser is None:
                 raise ValueError("generate: text takes a tokeniser; model.tokenizer is None")
-            texts = [TextStream(self.tokenizer, prompt.tolist(), stops) for prompt in prompts]
+            texts = [TextStream(tokeniser, prompt.tolist(), stops) for prompt in prompts]
         each = _Streams(generator, len(prompts))
         if draft is None:
             source = reader.drawn(rules, each)
@@ -213,7 +214,7 @@ def _prompts(
 def _stops(model: Any, stop: Stop | None) -> tuple[list[int], list[str]]:
     """Tokens and strings that end a sequence."""
     if stop is None:
-        return sorted(getattr(model.tokenizer, "ends", ()) or ()), []
+        return sorted(getattr(getattr(model, "tokenizer", None), "ends", ()) or ()), []
     each = [stop] if isinstance(stop, str) or not isinstance(stop, Iterable) else list(stop)
     if not all(isinstance(one, str | int | np.integer) and one != "" for one in each):
         raise TypeError(f"generate: stop has tokens, and strings that are not empty, not {stop!r}")
@@ -225,7 +226,7 @@ def _stops(model: Any, stop: Stop | None) -> tuple[list[int], list[str]]:
 
 def _padding(model: Any, pad: int | None, ends: list[int]) -> int:
     if pad is None:
-        pad = getattr(model.tokenizer, "pad", None)
+        pad = getattr(getattr(model, "tokenizer", None), "pad", None)
     return int(pad) if pad is not None else min(ends, default=0)
 
 
