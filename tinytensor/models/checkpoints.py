@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ..io.gguf import GGUF, read_gguf
 from ..io.stored import Stored, of_array
 from ..tensors.tensor import Tensor
 
-__all__ = ["Checkpoint", "Texts", "read_checkpoint", "write_checkpoint"]
+__all__ = ["Checkpoint", "read_checkpoint", "write_checkpoint"]
 
 StrPath = str | os.PathLike[str]
 MOST_JSON = 64 << 20  # bytes of a config.json or an index
@@ -40,18 +41,32 @@ class Checkpoint:
         with told(self.path):
             yield
 
-    def texts(self) -> Texts | None:
-        """What the files say of a tokeniser, or None."""
-        if self.gguf is not None:
-            metadata = self.gguf.metadata
-            return Texts(self.path, metadata) if "tokenizer.ggml.model" in metadata else None
-        content: dict[str, Any] = {}
+    def tokenizer(self) -> Any:
+        """The tokeniser that the files have, or None; also None, with a warning, where it is of a
+        kind that is not known, or its package is not installed."""
+        from ..text.subwords import Subwords, UnknownTokeniser
+
+        try:
+            if self.gguf is not None:
+                known = "tokenizer.ggml.model" in self.gguf.metadata
+                return Subwords.of_gguf(self.gguf.metadata) if known else None
+            files = self._texts()
+            return Subwords.of_files(files) if "tokenizer.json" in files else None
+        except (ImportError, UnknownTokeniser) as error:
+            warnings.warn(f"from_pretrained: no tokeniser: {error}", stacklevel=4)
+            return None
+
+    def _texts(self) -> dict[str, bytes]:
+        """The contents of the files that describe a tokeniser."""
+        content = {}
         for name in TEXTS:
             path = os.path.join(self.path, name)
             if os.path.exists(path):
                 with open_file(path, "from_pretrained") as file:
                     content[name] = file.read(MOST_JSON + 1)
-        return Texts(self.path, content) if "tokenizer.json" in content else None
+                if len(content[name]) > MOST_JSON:
+                    raise ValueError(f"{name} is larger than {MOST_JSON} bytes")
+        return content
 
 
 TEXTS = (
@@ -61,23 +76,6 @@ TEXTS = (
     "generation_config.json",
     "chat_template.jinja",
 )
-
-
-@dataclass
-class Texts:
-    """What a tokeniser is made of: GGUF's metadata, or the contents of a folder's files."""
-
-    path: str
-    content: dict[str, Any]
-
-    def tokenizer(self) -> Any:
-        """The tokeniser. Its package is imported, and the tables made, when it is asked for."""
-        from ..text import Subwords
-
-        with told(self.path):
-            if "tokenizer.ggml.model" in self.content:
-                return Subwords.of_gguf(self.content)
-            return Subwords.of_files(self.content)
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from .. import dtypes
 from ..io.stored import Stored, of_array
 from ..nn import Embedding, Linear, init
 from ..nn.module import Module
-from .checkpoints import Checkpoint, Texts, read_checkpoint, write_checkpoint
+from ..nn.packed import PackedEmbedding, PackedLinear, PackedMatrix, quantize
+from .checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from .settings import Settings
 
 __all__ = ["Pretrained", "from_pretrained"]
@@ -70,8 +71,7 @@ class Pretrained(Module):
     surplus: ClassVar[tuple[str, ...]] = ()
 
     config: Any
-    files: Texts | None = None
-    _tokenizer: Any = None
+    tokenizer: Any = None  # a text.Subwords, where the files have one
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -142,9 +142,10 @@ class Pretrained(Module):
             tensors = cls._by_our_names(checkpoint, config)
         except (KeyError, TypeError, ZeroDivisionError, AttributeError, IndexError) as error:
             raise ValueError(f"its configuration is not {cls.__name__}'s: {error!r}") from error
-        for names, stored in fitting(model, tensors, checkpoint.gguf is None):
+        found = fitting(model, tensors, checkpoint.gguf is None)
+        model.tokenizer = checkpoint.tokenizer()
+        for names, stored in found:
             _fill(model, names, stored, kept)
-        model.files = checkpoint.texts()
         if kind is not None:
             model.quantize(kind)
         return model.eval()
@@ -172,28 +173,14 @@ class Pretrained(Module):
     def quantize(self, kind: str) -> Self:
         """Keep the weights of linear layers and embeddings in fewer bits: "int8", "q4" …, as
         ``nn.packed.quantize`` does. They are no parameters from then on."""
-        _packed().quantize(self, kind)
+        quantize(self, kind)
         return self
-
-    @property
-    def tokenizer(self) -> Any:
-        """The tokeniser of the files, a :class:`tinytensor.text.Subwords`, or None.
-
-        Raises ImportError where the package tokenizers is not installed, ValueError for a kind of
-        tokeniser that is not known.
-        """
-        if self._tokenizer is None and self.files is not None:
-            self._tokenizer = self.files.tokenizer()
-        return self._tokenizer
-
-    @tokenizer.setter
-    def tokenizer(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
 
     @property
     def chat_template(self) -> str | None:
         """The Jinja template by which the files make a text of a chat, or None."""
-        return None if self.tokenizer is None else self.tokenizer.chat_template
+        found: str | None = getattr(self.tokenizer, "chat_template", None)
+        return found
 
     def save_pretrained(self, folder: StrPath, max_shard_size: int | str = "50GB") -> None:
         """Write config.json, the weights as safetensors, and the tokeniser: transformers and
@@ -355,9 +342,9 @@ def _fill(model: Module, names: tuple[str, ...], stored: Stored, dtype: np.dtype
         for name, (module, _) in zip(names, places, strict=True):
             path, _, child = name.rpartition(".")[0].rpartition(".")
             layer = (
-                _packed().PackedLinear(matrix, module.bias)
+                PackedLinear(matrix, module.bias)
                 if isinstance(module, Linear)
-                else _packed().PackedEmbedding(matrix)
+                else PackedEmbedding(matrix)
             )
             setattr(model.get_submodule(path), child, layer)
         return
@@ -373,13 +360,9 @@ def _parted(name: str) -> tuple[str, str, str]:
     return name.rpartition(".")
 
 
-def _packed() -> Any:
-    return import_module("tinytensor.nn.packed")
-
-
-def _matrix(stored: Stored) -> Any:
+def _matrix(stored: Stored) -> PackedMatrix:
     rows = np.array(stored.data, order="C").view(np.uint8)
-    return _packed().PackedMatrix(stored.kind, stored.shape, rows)
+    return PackedMatrix(stored.kind, (stored.shape[0], stored.shape[1]), rows)
 
 
 def _to_store(model: Pretrained) -> dict[str, Stored]:
@@ -387,8 +370,8 @@ def _to_store(model: Pretrained) -> dict[str, Stored]:
     found: dict[str, Stored] = {}
     seen: set[int] = set()
     for path, module in model.named_modules():
-        if _is_packed(module):
-            matrix: Any = getattr(module, "matrix")  # noqa: B009 - not of every Module
+        if isinstance(module, PackedLinear | PackedEmbedding):
+            matrix = module.matrix
             if id(matrix.data) in seen:
                 continue
             seen.add(id(matrix.data))
@@ -416,10 +399,7 @@ def _names_of(model: Pretrained) -> dict[int, list[str]]:
     named: dict[int, list[str]] = {}
     for path, module in model.named_modules(remove_duplicate=False):
         for name, part in module._own_state():
-            if not (_is_packed(module) and name.startswith("weight_")):  # of its matrix
+            packed = isinstance(module, PackedLinear | PackedEmbedding)
+            if not (packed and name.startswith("weight_")):  # of its matrix
                 named.setdefault(id(part), []).append(f"{path}.{name}" if path else name)
     return named
-
-
-def _is_packed(module: Module) -> bool:
-    return hasattr(getattr(module, "matrix", None), "unpacked")

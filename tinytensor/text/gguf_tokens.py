@@ -12,7 +12,12 @@ import numpy as np
 
 from ..io.files import short
 
-__all__ = ["SPECIALS_OF", "backend_of_gguf"]
+__all__ = ["SPECIALS_OF", "UnknownTokeniser", "backend_of_gguf"]
+
+
+class UnknownTokeniser(ValueError):
+    """The tokeniser of a file is of a kind that is not read."""
+
 
 # The kinds of tokens, of tokenizer.ggml.token_type.
 NORMAL, CONTROL, USER_DEFINED = 1, 3, 4
@@ -49,7 +54,7 @@ def backend_of_gguf(tk: Any, metadata: Mapping[str, Any]) -> Any:
     kind = metadata.get("tokenizer.ggml.model")
     if kind not in _MAKERS:
         known = ", ".join(_MAKERS)
-        raise ValueError(f"tokenizer.ggml.model is {short(kind)}; known are {known}")
+        raise UnknownTokeniser(f"tokenizer.ggml.model is {short(kind)}; known are {known}")
     tokens = metadata.get("tokenizer.ggml.tokens")
     if not isinstance(tokens, list) or not tokens or not all(type(t) is str for t in tokens):
         raise ValueError("tokenizer.ggml.tokens is no list of strings")
@@ -103,7 +108,7 @@ def _byte_pairs(tk: Any, metadata: Mapping[str, Any], tokens: list[str], kinds: 
     cuts = CUTS.get(ALSO.get(name, name)) if isinstance(name, str) else None
     if cuts is None:
         known = ", ".join(CUTS)
-        raise ValueError(f"tokenizer.ggml.pre is {short(name)}; known are {known}")
+        raise UnknownTokeniser(f"tokenizer.ggml.pre is {short(name)}; known are {known}")
     merges = metadata.get("tokenizer.ggml.merges")
     if not isinstance(merges, list) or not all(type(m) is str for m in merges):
         raise ValueError("tokenizer.ggml.merges is no list of strings")

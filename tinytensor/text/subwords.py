@@ -13,7 +13,9 @@ from ..errors import a_kind_of
 from ..io.files import read_file, replaced, short
 from .chat_templates import ChatText, chat_text
 from .extras import needed
-from .gguf_tokens import SPECIALS_OF, backend_of_gguf
+from .gguf_tokens import SPECIALS_OF as SPECIALS_OF
+from .gguf_tokens import UnknownTokeniser as UnknownTokeniser
+from .gguf_tokens import backend_of_gguf as backend_of_gguf
 from .tokenisers import Tokeniser, several
 from .vocabulary import SPECIALS, Path, write_json
 
