@@ -4,9 +4,20 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tinytensor import nn
 from tinytensor.errors import ShapeError
 from tinytensor.generation import draw
-from tinytensor.models import GPT, CharRNN, CifarResNet, DigitsCNN, GPTConfig, LeNet, resnet20
+from tinytensor.models import (
+    GPT,
+    CharRNN,
+    CifarResNet,
+    DigitsCNN,
+    GPTConfig,
+    LeNet,
+    Llama,
+    LlamaConfig,
+    resnet20,
+)
 from tinytensor.train import fit, next_token_loss
 
 TINY = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=16)
@@ -169,3 +180,19 @@ def test_training_has_the_same_bits_on_any_number_of_threads(model, shape, loss)
         tt.set_num_threads(before)
     for name in one:
         np.testing.assert_array_equal(one[name], three[name], err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["int8", "q8_0"])
+def test_a_decoder_of_packed_weights_continues_from_a_cache(kind):
+    tt.manual_seed(0)
+    config = LlamaConfig(
+        33, 32, 64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        tie_word_embeddings=True,
+    )  # fmt: skip
+    model = Llama(config).eval()
+    for parameter in model.parameters():
+        parameter.data[...] *= 10
+    nn.packed.quantize(model, kind)
+    prompt = [[1, 2, 3], [4, 5, 6]]
+    written = model.generate(prompt, 12, temperature=0)
+    assert written == model.generate(prompt, 12, temperature=0, use_cache=False)
