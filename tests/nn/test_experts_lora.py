@@ -188,3 +188,17 @@ def test_checkpointed_blocks() -> None:
     assert gradients(model.checkpoint_blocks(False))[1] == much
     with pytest.raises(ValueError, match="Linear: there is no ModuleList"):
         nn.Linear(2, 2).checkpoint_blocks()
+
+
+def test_lora_beside_packed_weights() -> None:
+    tt.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 8), nn.Tanh())
+    nn.packed.quantize(model, "q8_0")
+    x = tt.randn(3, 64)
+    plain = model(x).numpy()
+    nn.apply_lora(model, ["0"], rank=2)
+    np.testing.assert_array_equal(model(x).numpy(), plain)
+    model(x).sum().backward()
+    assert np.abs(model[0].lora_B.weight.grad.numpy()).max() > 0
+    with pytest.raises(TypeError, match="PackedLinear has no weight to be added to"):
+        nn.merge_lora(model)
