@@ -238,3 +238,37 @@ class Other(Toy):
 
 def test_classes_of_tests_stay_apart():
     assert CLASSES["of_a_test"] is Toy
+
+
+def test_a_gguf_file(tmp_path):
+    gguf = pytest.importorskip("gguf")
+    writer = gguf.GGUFWriter(tmp_path / "x.gguf", "of_a_test")
+    writer.add_uint32("of_a_test.width", 32)
+    own = arrays()
+    own["model.layers.1.weight"] = own["model.layers.1.weight"].T  # from_file is for folders
+    own["model.layers.0.weight"] = own["model.layers.0.weight"][::-1]
+    for theirs, ours in Toy.gguf_names(None).items():
+        array = np.ascontiguousarray(own[ours])
+        if ours != "model.table.weight":
+            writer.add_tensor(theirs, array)
+        else:
+            kind = gguf.GGMLQuantizationType.Q8_0
+            blocks = gguf.quants.quantize(array, kind)
+            writer.add_tensor(theirs, blocks, raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    table = gguf.quants.dequantize(blocks, kind)
+    packed = from_pretrained(tmp_path / "x.gguf")
+    trained = from_pretrained(tmp_path / "x.gguf", dtype="float32")
+    assert packed.lm_head.matrix is packed.model["table"].matrix
+    assert packed.lm_head.matrix.kind == "q8_0"
+    assert np.array_equal(trained.lm_head.weight.numpy(), table)
+    wanted = expected(TOKENS, {**arrays(), "model.table.weight": table})
+    for model in (packed, trained):
+        found = model(tt.tensor(TOKENS)).numpy()
+        np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-4)
+    packed.save_pretrained(tmp_path / "y")
+    again = from_pretrained(tmp_path / "y")
+    assert np.array_equal(again.lm_head.weight.numpy(), table)
