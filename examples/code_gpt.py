@@ -26,6 +26,7 @@ from language import (
 )
 
 import tinytensor as tt
+from tinytensor import nn
 from tinytensor.data import Vocabulary
 from tinytensor.models import GPT, GPTConfig
 from tinytensor.train import bits_per_character
@@ -134,6 +135,7 @@ def main():
         tell_of_functions("people", held_out_functions(corpus, count))
         how = (arguments.seed, arguments.temperature)
         tell_of_functions("the model", written(model, corpus, count, *how))
+    judge("in int8", nn.packed.quantize(model, "int8"), corpus, quick)
 
 
 if __name__ == "__main__":
