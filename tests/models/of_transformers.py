@@ -54,7 +54,8 @@ def compare(found, wanted, prefix, bound):
 
 
 def gradients(model):
-    return {n: p.grad.numpy() for n, p in model.named_parameters(False) if p.grad is not None}
+    each = model.named_parameters(False)
+    return {n: np.zeros(p.shape) if p.grad is None else p.grad.numpy() for n, p in each}
 
 
 def side_by_side(cls, theirs, loss_of_ours, loss_of_theirs, folder, dtype, steps=10):
@@ -66,7 +67,11 @@ def side_by_side(cls, theirs, loss_of_ours, loss_of_theirs, folder, dtype, steps
     theirs = theirs.eval()
     theirs.save_pretrained(folder / "theirs")
     model = cls.from_pretrained(folder / "theirs", dtype="float32")
-    ours = cls.from_pretrained(folder / "theirs", dtype="float32").to(dtype=dtype)
+    model.save_pretrained(folder / "ours")
+    again = type(theirs).from_pretrained(folder / "ours").state_dict()
+    for name, array in theirs.state_dict().items():
+        np.testing.assert_array_equal(again[name].numpy(), array.numpy(), err_msg=name)
+    ours = cls.from_pretrained(folder / "ours", dtype="float32").to(dtype=dtype)
     twin = theirs.to(getattr(torch, dtype))
     bound, prefix = BOUNDS[dtype], cls.prefix
     # The gradient of a key's bias is 0 but for rounding, which a small eps would make a step of.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..nn import functional as F
 from ..ops.packing import lengths_of
 from ..tensors.tensor import Tensor
 from .checkpoints import Checkpoint
+from .pretrained import Pretrained
 
 KeysValues = tuple[Tensor, Tensor]  # each (B, heads, S, D)
 
@@ -98,19 +99,20 @@ class Attending(nn.Module):
         return getattr(self, self.names[3])(y) if self.names[3:] else y
 
 
-def key_mask(owner: str, batch: int, keys: int, mask: Any, lengths: Any) -> Tensor | None:
-    """Bools (B, 1, 1, S): which keys are looked at, by a ``mask`` (B, S), in which those are not 0,
-    or by ``lengths`` (B,)."""
+def key_mask(owner: str, shape: tuple[int, ...], mask: Any, lengths: Any) -> Tensor | None:
+    """Bools (B, 1, 1, S): which keys are looked at, by a ``mask`` (B, S) that is not 0 there, or by
+    ``lengths`` (B,); ``shape`` is (B, S)."""
     if mask is not None and lengths is not None:
         raise ValueError(f"{owner}: give a mask or lengths, not both")
     if mask is None and lengths is None:
         return None
     if lengths is not None:
+        batch, keys = shape
         found = np.arange(keys) < lengths_of(owner, lengths, keys, batch)[:, None]
     else:
         found = (mask.numpy() if isinstance(mask, Tensor) else np.asarray(mask)) != 0
-        if found.shape != (batch, keys):
-            raise ShapeError(f"{owner}: the mask is {found.shape}, not {(batch, keys)}")
+        if found.shape != shape:
+            raise ShapeError(f"{owner}: the mask is {found.shape}, not {shape}")
     return Tensor(found[:, None, None])
 
 
@@ -132,11 +134,13 @@ class Pooler(nn.Module):
         return ops.tanh(self.dense(x[:, 0]))
 
 
-def with_heads(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint, whose settings say what only its tensors do: whether there is a pooler, and
-    how many labels a classifier has (0: there is none)."""
-    tensors = checkpoint.tensors
-    pooling = any(name.endswith("pooler.dense.weight") for name in tensors)
-    labels = tensors["classifier.weight"].shape[0] if "classifier.weight" in tensors else 0
-    settings = {**checkpoint.settings, "pooling": pooling, "num_labels": labels}
-    return replace(checkpoint, settings=settings)
+class Headed(Pretrained):
+    """The base of models with a pooler or a classifier, or without, as the tensors of files say."""
+
+    @classmethod
+    def _of_checkpoint(cls, checkpoint: Checkpoint, dtype: Any) -> Self:
+        tensors = checkpoint.tensors
+        pooling = any(name.endswith("pooler.dense.weight") for name in tensors)
+        labels = tensors["classifier.weight"].shape[0] if "classifier.weight" in tensors else 0
+        settings = {**checkpoint.settings, "pooling": pooling, "num_labels": labels}
+        return super()._of_checkpoint(replace(checkpoint, settings=settings), dtype)

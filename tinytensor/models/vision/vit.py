@@ -1,20 +1,19 @@
 """ViT, the vision transformer: Dosovitskiy et al., "An image is worth 16×16 words", 2021.
 
-Patches are the tokens, a class token stands before them. The parameters' names are those of files.
+Patches are the tokens, a learned class token stands before them. The names and layouts of the
+parameters are those of Hugging Face's files.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from ... import nn, ops
 from ...errors import ShapeError
 from ...nn import functional as F
 from ...tensors.tensor import Tensor
-from ..attending import Attending, Pooler, activation, with_heads
-from ..checkpoints import Checkpoint
-from ..pretrained import Pretrained
+from ..attending import Attending, Headed, Pooler, activation
 from ..settings import Settings
 
 Size = int | list[int] | tuple[int, ...]
@@ -160,7 +159,7 @@ class ViTModel(nn.Module):
         return self.layernorm(x)
 
 
-class ViT(Pretrained):
+class ViT(Headed):
     """Images (B, num_channels, H, W) → logits (B, num_labels).
 
     ``model.vit`` gives the features of all tokens, and ``model.vit.pooler`` what a pooler makes of
@@ -194,7 +193,3 @@ class ViT(Pretrained):
 
     def forward(self, pixel_values: Tensor, interpolate_pos_encoding: bool = False) -> Tensor:
         return self.classifier(self.vit(pixel_values, interpolate_pos_encoding)[:, 0])
-
-    @classmethod
-    def _of_checkpoint(cls, checkpoint: Checkpoint, dtype: Any) -> Self:
-        return super()._of_checkpoint(with_heads(checkpoint), dtype)
