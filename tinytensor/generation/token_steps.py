@@ -71,24 +71,23 @@ class TokenSteps:
 HOOKS = ("_forward_pre_hooks", "_forward_hooks")
 
 
-def _array(x: Any) -> np.ndarray | None:
+def _array(x: Any) -> np.ndarray:
     """The numbers of a parameter."""
-    if x is None:
-        return None
     array = x.numpy()
     if array.dtype != np.float32:
         raise Unusual
     return np.ascontiguousarray(array)
 
 
-def norm(module: nn.Module) -> tuple[np.ndarray, np.ndarray | None]:
+def norm(module: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Weight and bias of a LayerNorm or RMSNorm."""
     if type(module) not in (nn.LayerNorm, nn.RMSNorm) or module.weight is None:
         raise Unusual
-    return _array(module.weight), _array(getattr(module, "bias", None))
+    bias = getattr(module, "bias", None)
+    return _array(module.weight), None if bias is None else _array(bias)
 
 
-def product(module: nn.Module, part: int = 0, parts: int = 1) -> kernels.DecoderProduct:
+def product(module: Any, part: int = 0, parts: int = 1) -> kernels.DecoderProduct:
     """A Linear, stored in any way; or one of so many equal parts of its outputs."""
     if type(module) is PackedLinear:
         matrix = module.matrix
@@ -97,11 +96,10 @@ def product(module: nn.Module, part: int = 0, parts: int = 1) -> kernels.Decoder
     else:
         raise Unusual
     rows, columns = matrix.shape
-    data, scales, bias = (
-        None if x is None else x[part * rows // parts : (part + 1) * rows // parts]
-        for x in (matrix.data, matrix.scales, _array(module.bias))
-    )
-    return kernels.DecoderProduct(matrix.kind, data, columns, scales, bias)
+    own = slice(part * rows // parts, (part + 1) * rows // parts)
+    scales = None if matrix.scales is None else matrix.scales[own]
+    bias = None if module.bias is None else _array(module.bias)[own]
+    return kernels.DecoderProduct(matrix.kind, matrix.data[own], columns, scales, bias)
 
 
 def frequencies(rotary: nn.RotaryEmbedding) -> np.ndarray:
@@ -111,7 +109,7 @@ def frequencies(rotary: nn.RotaryEmbedding) -> np.ndarray:
     return rotary.frequencies
 
 
-def row(module: nn.Module) -> Callable[[int], np.ndarray]:
+def row(module: Any) -> Callable[[int], np.ndarray]:
     """A function of a token to its embedding, float32."""
     if type(module) is PackedEmbedding:
         matrix = module.matrix

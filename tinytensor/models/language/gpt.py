@@ -117,19 +117,20 @@ class GPT(DecoderOnly):
         return c.n_layer, c.n_head, c.n_embd // c.n_head, [None] * c.n_layer
 
     def decoder_parts(self) -> token_steps.Parts:
-        trunk, c = self.transformer, self.config
+        trunk, c, blocks = self.transformer, self.config, list[Any](self.transformer.h)
         norm, product = token_steps.norm, token_steps.product
         layers = [
             token_steps.layer(
-                norm(block.ln_1), *(product(block.attn.c_attn, part, 3) for part in range(3)),
+                norm(block.ln_1), product(block.attn.c_attn, 0, 3),
+                product(block.attn.c_attn, 1, 3), product(block.attn.c_attn, 2, 3),
                 product(block.attn.c_proj), norm(block.ln_2), None, product(block.mlp.c_fc),
                 product(block.mlp.c_proj),
             )
-            for block in trunk.h
+            for block in blocks
         ]  # fmt: skip
         token, position = token_steps.row(trunk.wte), token_steps.row(trunk.wpe)
         size = c.n_embd // c.n_head
-        activation = "gelu_tanh" if trunk.h[0].mlp.approximate == "tanh" else "gelu"
+        activation = "gelu_tanh" if blocks[0].mlp.approximate == "tanh" else "gelu"
         sizes = token_steps.sizes(
             c.n_head, c.n_head, size, c.layer_norm_epsilon, True, activation, size**-0.5
         )

@@ -114,7 +114,7 @@ class Llama(DecoderOnly):
         return self.config.num_hidden_layers, shared, size, self.config.windows
 
     def decoder_parts(self) -> token_steps.Parts:
-        model, c = self.model, self.config
+        model, c, blocks = self.model, self.config, list[Any](self.model.layers)
         heads, shared, size = c.heads
         norm, product = token_steps.norm, token_steps.product
         layers = [
@@ -125,9 +125,9 @@ class Llama(DecoderOnly):
                 product(one.mlp.gate_proj), product(one.mlp.up_proj), product(one.mlp.down_proj),
                 window,
             )
-            for one, window in zip(model.layers, c.windows, strict=True)
+            for one, window in zip(blocks, c.windows, strict=True)
         ]  # fmt: skip
-        row, rotary = token_steps.row(model.embed_tokens), model.layers[0].self_attn.rotary_emb
+        row, rotary = token_steps.row(model.embed_tokens), blocks[0].self_attn.rotary_emb
         sizes = token_steps.sizes(
             heads, shared, size, c.rms_norm_eps, False, ACTIVATIONS[c.hidden_act], size**-0.5,
             None, token_steps.frequencies(rotary), rotary.attention_factor, rotary.interleaved,
