@@ -1,9 +1,11 @@
-"""Causal scaled dot-product attention."""
+"""Scaled dot-product attention: causal, with a bias, a window, padding, dropout, shared heads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from ..row import Builder, Row
 
@@ -48,12 +50,81 @@ def attention(
     )
 
 
+WINDOW = 256
+LENGTHS = (0.3, 1.0, 0.5, 0.8)  # of the padded length, row by row
+
+
+def plain(lib: Any) -> Any:
+    function = lib.nn.functional.scaled_dot_product_attention
+    return lambda q, k, v, mask=None: function(q, k, v, attn_mask=mask)
+
+
+def windowed(lib: Any) -> Any:
+    function = lib.nn.functional.scaled_dot_product_attention
+    return lambda q, k, v, near: function(q, k, v, is_causal=True, window=WINDOW)
+
+
+def padded(lib: Any) -> Any:
+    function = lib.nn.functional.scaled_dot_product_attention
+
+    def run(q: Any, k: Any, v: Any, seen: Any) -> Any:
+        return function(q, k, v, key_lengths=seen.numpy().sum((1, 2, 3)))
+
+    return run
+
+
+def near(t: int) -> np.ndarray:
+    """Which keys a causal window of WINDOW lets queries see."""
+    away = np.arange(t)[:, None] - np.arange(t)
+    return (away >= 0) & (away < WINDOW)
+
+
+def inside(b: int, t: int) -> np.ndarray:
+    """Which keys of padded sequences are there."""
+    lengths = np.resize(np.array(LENGTHS) * t, b)
+    return (np.arange(t) < lengths[:, None])[:, None, None]
+
+
+def masked(
+    what: str, b: int, h: int, t: int, d: int, inputs: dict[str, Any], ours: Any, theirs: Any,
+    pairs: float, quick: bool = False,
+) -> Iterator[Row]:  # fmt: skip
+    """The rows of q, k and v (b, h, t, d) with ``inputs`` beside, of which ``pairs`` are seen."""
+    builders: dict[str, Builder | None] = {"tinytensor": ours, "torch": theirs, "numpy": None}
+    q = dict.fromkeys("qkv", (b, h, t, d))
+    name = f"attention {b}x{h}x{t}x{d}, {what}"
+    for mode, flops, size in (("forward", 4, 4), ("backward", 14, 12)):
+        yield Row(
+            "attention",
+            name + (", forward + backward" if mode == "backward" else ""),
+            mode,  # type: ignore[arg-type]
+            builders,
+            {**q, **inputs},
+            flops * d * pairs,
+            size * 4.0 * b * h * t * d,
+            quick=quick,
+        )
+
+
 def rows() -> Iterator[Row]:
     yield from attention(8, 4, 64, 32, quick=True)
     yield from attention(4, 12, 256, 64)
     yield from attention(1, 12, 1024, 64)
     yield from attention(1, 12, 1024, 64, kv_heads=4)
     yield from attention(1, 8, 4096, 64)
+    b, h, t, d = 4, 12, 512, 64
+    whole = float(b * h * t * t)
+    yield from masked("all keys", b, h, t, d, {}, plain, plain, whole)
+    yield from masked("a bias of heads", b, h, t, d, {"bias": (1, h, t, t)}, plain, plain, whole)
+    seen = inside(b, t)
+    yield from masked(
+        "padded", b, h, t, d, {"seen": lambda _: seen}, padded, plain, h * t * float(seen.sum())
+    )
+    band = near(2048)
+    yield from masked(
+        f"a window of {WINDOW}", 1, 8, 2048, d, {"near": lambda _: band}, windowed, plain,
+        8 * float(band.sum()),
+    )  # fmt: skip
 
 
 ROWS = list(rows())

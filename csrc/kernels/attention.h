@@ -52,6 +52,13 @@ TT_INLINE int tt_added_columns(
     enum { KEYS = TT_ATTENTION_KEYS, QUERIES = TT_ATTENTION_QUERIES };
     float rows[QUERIES * KEYS];
     int seen = 0;
+    if (!a->mask && a->bias_step == 1) { /* read where it lies; lanes that are none see all */
+        const float *bias = a->bias + query * a->bias_row + key;
+        vi shown = vi_set1(0);
+        tt_pack_columns(columns, QUERIES, tt_round_up(n, 4), bias, a->bias_row, lanes, n);
+        for (int64_t i = 0; i < n * QUERIES; i += VL) shown |= vf_load(columns + i) != -INFINITY;
+        return vi_some(shown);
+    }
     for (int64_t lane = 0; lane < lanes; lane++)
         seen |= tt_added_row(rows + lane * KEYS, a, a->bias, a->mask, query + lane, key, n);
     if (seen) tt_pack_columns(columns, QUERIES, tt_round_up(n, 4), rows, KEYS, lanes, n);
@@ -240,8 +247,11 @@ TT_INLINE void tt_add_to_bias(
         float sum = 0;
         for (int64_t j = 0; j < n; j++) sum += ds[j];
         *row += sum;
-    } else
-        for (int64_t j = 0; j < n; j++) row[j] += ds[j];
+        return;
+    }
+    int64_t j = 0;
+    for (; j + VL <= n; j += VL) vf_store(row + j, vf_load(row + j) + vf_load(ds + j));
+    if (j < n) vf_store_n(row + j, vf_load_n(row + j, n - j) + vf_load_n(ds + j, n - j), n - j);
 }
 
 /* With P the weights, G the cotangent of out, D the row sums of G * out, and scale folded into Q
@@ -281,7 +291,7 @@ static void tt_attention_backward_f32(const tt_attention_backward_args *b)
         }
 
     const int adds = a->mask || a->bias, by_key = tt_added_by_key(a);
-    float added[QUERIES * KEYS], slopes[KEYS]; /* of the cap: dS / d(s before it) */
+    float added[QUERIES * KEYS] = {0}, slopes[KEYS]; /* of the cap: dS / d(s before it) */
     for (int64_t k = b->first_key; k < b->last_key; k += KEYS) {
         const int64_t last = b->last_key < a->keys ? b->last_key : a->keys;
         const int64_t held = b->last_key - k < KEYS ? b->last_key - k : KEYS;
@@ -308,8 +318,14 @@ static void tt_attention_backward_f32(const tt_attention_backward_args *b)
                 if (n <= 0) continue;
                 if (adds && !by_key) {
                     int seen = 0;
-                    for (int64_t r = 0; r < rows; r++)
+                    for (int64_t r = 0; r < rows; r++) {
+                        if (b->dbias) /* far apart from row to row, and wanted at the end */
+                            for (int64_t j = 0; j < KEYS; j += 16)
+                                __builtin_prefetch(b->dbias + h * b->dbias_head
+                                                   + (i + r) * b->dbias_row
+                                                   + (k + j) * b->dbias_step, 1);
                         seen |= tt_added_row(added + r * KEYS, a, bias, mask, i + r, k, n);
+                    }
                     if (!seen) continue;
                 }
                 if (!packed) {
@@ -350,7 +366,8 @@ static void tt_attention_backward_f32(const tt_attention_backward_args *b)
                     }
                     if (adds) {
                         const float *row = added + (by_key ? 0 : r * KEYS);
-                        for (int64_t j = 0; j < n; j++) p[j] += row[j];
+                        for (int64_t j = 0; j < padded_n; j += VL) /* what stands behind n is */
+                            vf_store(p + j, vf_load(p + j) + vf_load(row + j)); /* not looked at */
                     }
                     if (a->dropout_scale != 0)
                         tt_dropout_row(kept, a, h * a->queries + i + r, k, n);

@@ -47,11 +47,25 @@ TT_INLINE void tt_tile_product(
     int64_t b_row, int64_t rows, int64_t cols, int64_t inner, int accumulate)
 {
     int64_t n = 0;
-    for (; n + TT_TILE_VECTORS * VL <= cols; n += TT_TILE_VECTORS * VL)
+#if TT_TILE_VECTORS == 2
+    /* Six rows hide the latency of their sums, four hardly. Of an even number of rows, what is left
+     * after sixes is 0, 4 or 8. */
+    for (; n + 2 * VL <= cols; n += 2 * VL)
+        for (int64_t m = 0; m < rows;)
+            if (rows - m >= 10 || rows - m == 6) {
+                tt_tile_block(6, 2, c + m * c_row + n, c_row, a + m * a_row, a_row, a_step, b + n,
+                              b_row, inner, accumulate);
+                m += 6;
+            } else {
+                tt_tile_block(4, 2, c + m * c_row + n, c_row, a + m * a_row, a_row, a_step, b + n,
+                              b_row, inner, accumulate);
+                m += 4;
+            }
+#else
+    for (; n + 4 * VL <= cols; n += 4 * VL)
         for (int64_t m = 0; m < rows; m += 4)
-            tt_tile_block(4, TT_TILE_VECTORS, c + m * c_row + n, c_row, a + m * a_row, a_row,
-                          a_step, b + n, b_row, inner, accumulate);
-#if TT_TILE_VECTORS == 4
+            tt_tile_block(4, 4, c + m * c_row + n, c_row, a + m * a_row, a_row, a_step, b + n,
+                          b_row, inner, accumulate);
     for (; n + 2 * VL <= cols; n += 2 * VL)
         for (int64_t m = 0; m < rows; m += 8)
             tt_tile_block(8, 2, c + m * c_row + n, c_row, a + m * a_row, a_row, a_step, b + n,
@@ -86,7 +100,19 @@ TT_INLINE void tt_pack_columns(
     float *to, int64_t to_row, int64_t to_cols, const float *from, int64_t from_row, int64_t rows,
     int64_t cols)
 {
-    int64_t r = 0;
+    int64_t r = 0, row[VL];
+    for (int64_t i = 0; i < VL; i++) row[i] = i * from_row;
+    for (; VL > 4 && r + VL <= rows; r += VL) {
+        const float *source = from + r * from_row;
+        int64_t c = 0;
+        for (; c + 4 <= cols; c += 4) {
+            vf x[4];
+            vf_load_quads(source + c, row, x);
+            for (int64_t i = 0; i < 4; i++) vf_store(to + (c + i) * to_row + r, x[i]);
+        }
+        for (; c < cols; c++)
+            for (int64_t i = 0; i < VL; i++) to[c * to_row + r + i] = source[row[i] + c];
+    }
     for (; r + 4 <= rows; r += 4) {
         const float *source = from + r * from_row;
         int64_t c = 0;
