@@ -27,7 +27,8 @@ enum {
 };
 #define LEAF7_AVX512VL (1u << 31)
 
-/* Does CPUID leaf 7 have all of `features`, FMA and F16C beside them, and does the system save `state`? */
+/* Does CPUID leaf 7 have all of `features`, FMA and F16C beside them, and does the system save
+ * `state`? */
 static int has(unsigned features, unsigned state)
 {
     unsigned a, b, c, d, xcr0, high;

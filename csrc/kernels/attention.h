@@ -85,7 +85,8 @@ TT_INLINE vf tt_distance(int64_t from)
 TT_INLINE void tt_dropout_row(
     float *out, const tt_attention_args *a, int64_t query, int64_t key, int64_t n)
 {
-    tt_dropout_factors(out, n, a->first_word + (uint64_t)query * a->word_row + (uint64_t)key, a->dropout_key,
+    const uint64_t word = a->first_word + (uint64_t)query * a->word_row + (uint64_t)key;
+    tt_dropout_factors(out, n, word, a->dropout_key,
                        a->dropout_threshold, a->dropout_scale);
 }
 

@@ -9,7 +9,7 @@
 #include "../simd_math.h"
 #include "tile.h"
 
-/* What a row of a chunk is: the query `query` of head `head`, and the keys [first, last) it sees. */
+/* What a row of a chunk is: query `query` of head `head`, and the keys [first, last) it sees. */
 typedef struct {
     int64_t head, query, first, last;
     float top, sum;

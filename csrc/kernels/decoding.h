@@ -7,8 +7,8 @@
  *     x ──norm── q, k, v ── runs of keys ── o ──+── norm ── gate, up ── down ──+── x
  *      └────────────────────────────────────────┘└─────────────────────────────┘
  *
- * A run of keys gives, for each query head, its attention to them, the largest score m and the sum l
- * of exp(s - m), by which runs are joined. */
+ * A run of keys gives, for each query head, its attention to them, the largest score m and the sum
+ * l of exp(s - m), by which runs are joined. */
 #include "cached_attention.h"
 #include "gated.h"
 #include "norm.h"
@@ -65,8 +65,8 @@ static void tt_decode_turn(const tt_decode_args *a, const float *x, float *out, 
     tt_rotary_f32(&args);
 }
 
-/* Runs of keys of shared heads: TT_DECODE_RUN keys at a time, cut by their number alone, so that the
- * number of threads changes no bit. */
+/* Runs of keys of shared heads: TT_DECODE_RUN keys at a time, cut by their number alone, so that
+ * the number of threads changes no bit. */
 TT_INLINE int64_t tt_decode_first_key(const tt_decode_args *a)
 {
     const int64_t window = a->layer->window, end = a->place + 1;
@@ -111,7 +111,8 @@ static void tt_decode_join(const tt_decode_args *a, float *out)
     const int64_t group = a->heads / a->shared_heads, depth = a->depth;
     const int64_t runs = tt_decode_runs(a), step = group * (depth + 2);
     for (int64_t h = 0; h < a->heads; h++, out += depth) {
-        const float *first = a->partial + h / group * runs * step, *found = first + h % group * depth;
+        const float *first = a->partial + h / group * runs * step;
+        const float *found = first + h % group * depth;
         const float *tops = first + group * depth + h % group, *sums = tops + group;
         float top = -INFINITY, sum = 0;
         for (int64_t r = 0; r < runs; r++) top = tops[r * step] > top ? tops[r * step] : top;

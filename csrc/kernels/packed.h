@@ -1,5 +1,5 @@
-/* Products with matrices whose numbers stay as a file has them: 16-bit floats, bytes, or blocks of 4
- * to 8 bits with their scales. They become floats in registers, on the way from memory.
+/* Products with matrices whose numbers stay as a file has them: 16-bit floats, bytes, or blocks of
+ * 4 to 8 bits with their scales. They become floats in registers, on the way from memory.
  *
  * All kinds are read in groups of 32 columns, as raw numbers q with
  *

@@ -15,7 +15,7 @@ TT_INLINE void tt_rotary_halves(const float *x, const float *y, float *out_x, fl
     tt_row_put(out_y, c, n, b * cs + a * sn);
 }
 
-/* Vector c of a run of n elements, of which neighbours are partners: the sines alternate in sign. */
+/* Vector c of a run of n elements, of which neighbours are partners: the sines alternate. */
 TT_INLINE void tt_rotary_neighbours(const float *x, float *out, const float *cosine,
                                     const float *sine, int64_t c, int64_t n)
 {

@@ -13,9 +13,9 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport (
-    TT_ATTENTION_FAR, TT_ATTENTION_KEYS, TT_CACHED_DEPTH, tt_attention_args, tt_attention_backward_args,
-    tt_attention_backward_scratch, tt_attention_depth, tt_attention_queries, tt_attention_scratch,
-    tt_cached_attention_args, tt_kernels,
+    TT_ATTENTION_FAR, TT_ATTENTION_KEYS, TT_CACHED_DEPTH, tt_attention_args,
+    tt_attention_backward_args, tt_attention_backward_scratch, tt_attention_depth,
+    tt_attention_queries, tt_attention_scratch, tt_cached_attention_args, tt_kernels,
 )
 from tinytensor.kernels.arrays cimport is_f32
 from tinytensor.kernels.tuning cimport ceil_div
