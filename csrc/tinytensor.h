@@ -526,10 +526,10 @@ enum {
 };
 
 /* One head's attention for a run of queries. Query i stands among the keys at first_query + i; it
- * sees those from `left` before it to `right` behind it (of no bound: TT_ATTENTION_FAR).
- * Rows are *_row apart, their elements adjacent. The score of query and key is capped, if softcap
- * is not 0, to softcap * tanh(score / softcap); then *slope times their distance is taken off, and the
- * bias added; a mask of bools hides keys. slope, bias and mask may be NULL. */
+ * sees those from `left` before it to `right` behind it (of no bound: TT_ATTENTION_FAR). Rows are
+ * *_row apart, their elements adjacent. The score of query and key is capped, if softcap is not 0,
+ * to softcap * tanh(score / softcap); then *slope times their distance is taken off, and the bias
+ * added; a mask of bools hides keys. slope, bias and mask may be NULL. */
 typedef struct {
     const float *q, *k, *v, *bias, *slope;
     const uint8_t *mask;
