@@ -7,8 +7,9 @@ import tinytensor as tt
 from tinytensor.generation.rules import Past, Rules
 from tinytensor.models import Llama, LlamaConfig
 
+from ..models.of_transformers import transformers
+
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
