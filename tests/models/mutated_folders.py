@@ -46,7 +46,7 @@ def write_samples(folder: Path) -> dict[str, tuple[Path, Path]]:
     return found
 
 
-def write_gguf(path: Path, model: Llama) -> None:
+def write_gguf(path: Path, model: Llama, more: dict[str, np.ndarray] | None = None) -> None:
     import gguf
 
     config, state = model.config, json.loads(model.tokenizer.backend.to_str())["model"]
@@ -65,6 +65,8 @@ def write_gguf(path: Path, model: Llama) -> None:
         tensor = dict(model.named_parameters()).get(ours)
         if tensor is not None:
             writer.add_tensor(theirs, np.asarray(tensor.value))
+    for name, tensor in (more or {}).items():
+        writer.add_tensor(name, tensor)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

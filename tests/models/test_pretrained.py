@@ -11,9 +11,12 @@ import tinytensor as tt
 from tinytensor import nn
 from tinytensor.io import safetensors
 from tinytensor.io.stored import Stored, of_array, to_bfloat16
-from tinytensor.models import from_pretrained
+from tinytensor.models import Llama, LlamaConfig, from_pretrained
 from tinytensor.models.pretrained import CLASSES, Pretrained
 from tinytensor.models.settings import Settings
+from tinytensor.text import Subwords
+
+from .mutated_folders import write_gguf
 
 
 @dataclass
@@ -272,3 +275,25 @@ def test_a_gguf_file(tmp_path):
     packed.save_pretrained(tmp_path / "y")
     again = from_pretrained(tmp_path / "y")
     assert np.array_equal(again.lm_head.weight.numpy(), table)
+
+
+def test_scaling_that_a_gguf_file_has_as_divisors_of_frequencies(tmp_path):
+    pytest.importorskip("gguf")
+    tt.manual_seed(0)
+    model = Llama(LlamaConfig(300, 64, 32, 1, 2, rope_theta=10000.0))
+    model.tokenizer = Subwords.train(["low lower lowest newer"], 280)
+    how = {
+        "rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
+    }  # fmt: skip
+    plain, scaled = (tt.nn.RotaryEmbedding(32, 10000.0, x).frequencies for x in (None, how))
+    path = tmp_path / "x.gguf"
+    write_gguf(path, model, {"rope_freqs.weight": plain / scaled})
+    found = from_pretrained(path)
+    assert found.config.rope_scaling == how
+    np.testing.assert_allclose(
+        found.model.layers[0].self_attn.rotary_emb.frequencies, scaled, rtol=1e-6
+    )
+    write_gguf(path, model, {"rope_freqs.weight": (plain / scaled)[::-1]})
+    with pytest.raises(ValueError, match=r"rope_freqs.weight \(16,\) is not the scaling"):
+        from_pretrained(path)

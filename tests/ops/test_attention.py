@@ -132,7 +132,7 @@ def test_ways_of_looking_like_the_twin(isa, how, bias):
         ({"is_causal": True, "offset": 3}, lambda i, j: j <= i + 3),
         ({"key_lengths": [5, 0]}, lambda i, j: j < np.array([5, 0])[:, None, None, None]),
     ],
-    ids=str,
+    ids=lambda x: str(x) if isinstance(x, dict) else "",
 )
 def test_what_is_hidden_is_a_mask(kwargs, hides):
     q, k, v = normal(2, 3, 6, 4), normal(2, 3, 9, 4, seed=1), normal(2, 3, 9, 4, seed=2)

@@ -69,6 +69,7 @@ class Pretrained(Module):
     configuration: ClassVar[type[Settings]]
     prefix: ClassVar[str] = ""
     surplus: ClassVar[tuple[str, ...]] = ()
+    gguf_settings_in: ClassVar[tuple[str, ...]] = ()  # tensors of GGUF files that are settings
 
     config: Any
     tokenizer: Any = None  # a text.Subwords, where the files have one
@@ -94,7 +95,8 @@ class Pretrained(Module):
     @classmethod
     def gguf_settings(cls, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """What config.json would say, by the metadata of a GGUF file, without the prefix of the
-        architecture: ``metadata["block_count"]``. The vocabulary's size is "vocab_size"."""
+        architecture: ``metadata["block_count"]``. The vocabulary's size is "vocab_size". Beside
+        them are the tensors that ``gguf_settings_in`` names, as arrays."""
         raise ValueError(f"{cls.__name__} is not read from GGUF files")
 
     @classmethod
@@ -154,7 +156,13 @@ class Pretrained(Module):
     def _configuration(cls, checkpoint: Checkpoint) -> Any:
         settings = checkpoint.settings
         if checkpoint.gguf is not None:
-            settings = {**cls.gguf_settings(settings), "model_type": settings["model_type"]}
+            told = {
+                name: checkpoint.tensors[name].array()
+                for name in cls.gguf_settings_in
+                if name in checkpoint.tensors
+            }
+            kind = settings["model_type"]
+            settings = {**cls.gguf_settings({**settings, **told}), "model_type": kind}
         return cls.configuration.from_settings(settings)
 
     @classmethod
@@ -165,6 +173,8 @@ class Pretrained(Module):
         names = cls.gguf_names(config)
         found: dict[str, Stored] = {}
         for theirs, stored in checkpoint.tensors.items():
+            if theirs in cls.gguf_settings_in:
+                continue
             name = names.get(theirs, theirs)
             rows = cls.gguf_rows(config, name) if theirs in names else None
             found[name] = stored if rows is None else _reordered(name, stored, rows)

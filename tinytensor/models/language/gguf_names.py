@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ... import nn
+
+DIVISORS = "rope_freqs.weight"  # of the frequencies of rotary positions
+
 # Of each model: names of settings, of modules, and of modules in layer i; theirs → ours.
 GPT_SETTINGS = {
     "vocab_size": "vocab_size",
@@ -79,7 +83,24 @@ def llama_settings(metadata: Mapping[str, Any]) -> dict[str, Any]:
         known = metadata.get("rope.scaling.original_context_length")
         if known is not None:
             settings["rope_scaling"]["original_max_position_embeddings"] = known
+    if DIVISORS in metadata:
+        settings["rope_scaling"] = _scaling_by(
+            metadata[DIVISORS], settings.get("rope_theta", 10000.0), size
+        )
     return settings
+
+
+def _scaling_by(divisors: np.ndarray, base: float, size: int) -> dict[str, Any]:
+    """The scaling of Llama 3.1 and later, of which a GGUF file has no more than what it divides the
+    frequencies by. Raises ValueError for other divisors."""
+    scaling = {
+        "rope_type": "llama3", "factor": float(np.max(divisors, initial=1.0)),
+        "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192,
+    }  # fmt: skip
+    plain, scaled = (nn.RotaryEmbedding(size, base, how).frequencies for how in (None, scaling))
+    if divisors.shape != plain.shape or not np.allclose(plain / divisors, scaled, rtol=1e-5):
+        raise ValueError(f"{DIVISORS} {divisors.shape} is not the scaling of Llama 3.1")
+    return scaling
 
 
 def tensors_by(modules: Mapping[str, str], layers: int) -> dict[str, str]:

@@ -96,6 +96,7 @@ class Llama(DecoderOnly):
     model_types: ClassVar[tuple[str, ...]] = ("llama",)
     architectures: ClassVar[tuple[str, ...]] = ("LlamaForCausalLM",)
     configuration: ClassVar[type[LlamaConfig]] = LlamaConfig
+    gguf_settings_in = (gguf_names.DIVISORS,)
 
     def __init__(self, config: LlamaConfig | None = None) -> None:
         super().__init__()
