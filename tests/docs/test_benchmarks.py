@@ -180,6 +180,8 @@ def test_inputs_and_parameters_are_the_same_each_time():
 
 def test_numpy_takes_all_but_what_is_recorded():
     rows = [row for rows in GROUPS.values() for row in rows if row.mode != "loaded"]
+    # A row says itself where NumPy would take minutes, or has no cache of keys and values.
+    rows = [row for row in rows if row.builders.get("numpy", row) and "one by one" not in row.name]
     assert all(FRAMEWORKS["numpy"].takes(row) != bool(row.recorded) for row in rows)
 
 

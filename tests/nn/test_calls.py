@@ -22,6 +22,7 @@ LAYERS = {
     "LayerNorm": (lambda: nn.LayerNorm(4), [(2, 4)]),
     "RMSNorm": (lambda: nn.RMSNorm(4), [(2, 4)]),
     "Bilinear": (lambda: nn.Bilinear(4, 3, 2), [(2, 4), (2, 3)]),
+    "LearnedPositions": (lambda: nn.LearnedPositions(3, 4), [(2, 3, 4)]),
     "PReLU": (lambda: nn.PReLU(4), [(2, 4)]),
     "RNN": (lambda: nn.RNN(4, 3), [(2, 4)]),
     "LSTM": (lambda: nn.LSTM(4, 3), [(2, 4)]),

@@ -336,12 +336,22 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "TransformerEncoderLayer": {"dim_feedforward": 4, "dropout": 0.25, "layer_norm_eps": 1e-3},
 }
 CONTAINERS: dict[str, Callable[[], Any]] = {
+    "GatedMLP": lambda: tt.nn.GatedMLP(8, 4),
+    "LearnedPositions": lambda: tt.nn.LearnedPositions(3, 8, std=0.25),
+    "LoRA": lambda: tt.nn.LoRA(tt.nn.Linear(8, 3), 2, alpha=4.0, dropout=0.25),
+    "MixtureOfExperts": lambda: tt.nn.MixtureOfExperts(8, 4, 2),
     "ModuleDict": lambda: tt.nn.ModuleDict({"a": tt.nn.Linear(8, 3)})["a"],
     "ModuleList": lambda: tt.nn.ModuleList([tt.nn.Linear(8, 3)])[0],
     "Transformer": lambda: tt.nn.Transformer(8, 2, 1, 1, 4),
     "TransformerDecoder": lambda: tt.nn.TransformerDecoder(
         tt.nn.TransformerDecoderLayer(8, 2, 4), 2, tt.nn.LayerNorm(8)
     ),
+    "PackedEmbedding": lambda: tt.nn.PackedEmbedding(tt.nn.PackedMatrix.of(FEATURES, "f16")),
+    "PackedLinear": lambda: tt.nn.PackedLinear(
+        tt.nn.PackedMatrix.of(FEATURES, "int8"), tt.zeros(3)
+    ),
+    "RotaryEmbedding": lambda: tt.nn.RotaryEmbedding(8, base=100.0),
+    "SinusoidalPositions": lambda: tt.nn.SinusoidalPositions(8, base=100.0),
     "Sequential": lambda: tt.nn.Sequential(tt.nn.Linear(8, 3), tt.nn.Tanh()),
     "TransformerEncoder": lambda: tt.nn.TransformerEncoder(
         tt.nn.TransformerEncoderLayer(8, 2, 4), 2, tt.nn.LayerNorm(8)
@@ -387,6 +397,7 @@ INPUTS: dict[str, tuple[Any, ...]] = {
     "BCELoss": (np.full((3, 8), 0.25), np.full((3, 8), 0.75)),
     "CrossEntropyLoss": (np.ones((3, 8)), CLASSES),
     "Embedding": (CLASSES,),
+    "PackedEmbedding": (CLASSES,),
     "MultiheadAttention": (np.ones((2, 1, 8)),) * 3,
     "NLLLoss": (np.full((3, 8), -1.0), CLASSES),
     **{

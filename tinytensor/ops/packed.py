@@ -37,7 +37,8 @@ def packed_linear(x: ArrayLike, matrix: PackedMatrix, bias: ArrayLike | None = N
             f"packed_linear: needs x (…, in) and matrix (out, in): x is {x.shape}, matrix is"
             f" {matrix.shape}"
         )
-    bias = parameter("packed_linear", "bias", bias, (rows,))
+    if bias is not None:
+        bias = floating("packed_linear", "bias", parameter("packed_linear", "bias", bias, (rows,)))
     return kernels.packed_linear(x, matrix.kind, matrix.data, columns, matrix.scales, bias)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
+from ..dtypes import wide
 from ..errors import ShapeError
 from .annotations import ArrayLike, Tensor
 from .batching import lanes_of, rank, with_lanes
@@ -26,11 +27,11 @@ def rotary_embedding(
     """The rows of x (…, T, D) turned by their positions, pair i of their elements by the angle
     position · frequencies[i], and times ``scale``.
 
-    positions are integers: (T,) for all rows, or (B, T) for x (B, …, T, D). frequencies are (R/2,),
-    R ≤ D: elements beyond the first R pass through as they are. Pair i is that of the elements i
-    and R/2 + i, or of 2i and 2i + 1 if ``interleaved``. Angles are rounded to the dtype of
-    frequencies. Gradient: g turned back, times ``scale``; none for positions and frequencies. (Su
-    et al. 2021.)
+    positions are integers: (T,) for all rows, or (B, T) for x (B, …, T, D). frequencies are
+    (R/2,), R ≤ D: elements beyond the first R pass through as they are. Pair i is that of the
+    elements i and R/2 + i, or of 2i and 2i + 1 if ``interleaved``. Angles are rounded to the
+    dtype of frequencies, of 16-bit ones to float32. Gradient: g turned back, times ``scale``;
+    none for positions and frequencies. (Su et al. 2021.)
 
     >>> import tinytensor as tt
     >>> x = tt.tensor([[1.0, 0.0], [1.0, 0.0]])
@@ -44,7 +45,7 @@ def rotary_embedding(
 def _turned(name, x, positions, frequencies, interleaved, scale, back):
     x = floating(name, "x", x)
     positions = integers(name, "positions", positions)
-    frequencies = floating(name, "frequencies", frequencies)
+    frequencies = wide(floating(name, "frequencies", frequencies))
     if x.ndim < 2 or frequencies.ndim != 1 or 2 * frequencies.size > x.shape[-1]:
         raise ShapeError(
             f"{name}: needs x (…, T, D) and frequencies (R/2,) with R ≤ D: x is {x.shape},"

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinytensor.kernels import PACKED_KINDS
+
 ROOT = Path(__file__).resolve().parents[3]
 CROSS, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-Icsrc"]
@@ -336,6 +338,36 @@ def calls_of_attention() -> Iterator[tuple[str, dict[str, Any]]]:
         yield "dropout_f32", given | {"threshold": 1 << 31}
 
 
+def calls_of_transformers() -> Iterator[tuple[str, dict[str, Any]]]:
+    for pairs, interleaved in ((1, 0), (5, 1), (70, 0), (70, 1)):
+        depth = 2 * pairs + 3
+        given: dict[str, Any] = {"x": normal(2, 3, depth), "frequencies": normal(pairs)}
+        given |= {"positions": np.array([0, 5, 900]), "out": zeros(2, 3, depth), "heads": 2}
+        given |= {"steps": 3, "depth": depth, "pairs": pairs, "x_head": 3 * depth, "x_step": depth}
+        given |= {"out_head": 3 * depth, "scale": 0.7, "sine_scale": -0.7}
+        yield "rotary_f32", given | {"interleaved": interleaved}
+    for kernel, kind in KERNELS.items():
+        for n in (1, 7, 31):
+            if kind == "tt_gated_args":
+                given = {name: normal(2, n) for name in ("gate", "up", "g")}
+                given |= {"dgate": zeros(2, n), "dup": zeros(2, n), "rows": 2, "cols": n}
+                yield kernel, given | {"gate_row": n, "up_row": n, "g_row": n}
+
+
+def calls_of_packed() -> Iterator[tuple[str, dict[str, Any]]]:
+    for kind, (block, size) in enumerate(PACKED_KINDS.values()):
+        rows, columns = 6, block if block > 1 else 37
+        blocks = RNG.integers(0, 0x3C, (rows, columns // block * size), np.uint8)  # none is NaN
+        given: dict[str, Any] = {"blocks": blocks, "scales": normal(rows), "columns": columns}
+        given |= {"row_bytes": blocks.shape[1], "last": rows, "kind": kind, "x_row": columns}
+        out = {"out": zeros(rows, columns), "out_row": columns}
+        yield "packed_unpack_f32", given | out
+        for vectors in (1, 5):
+            more = {"x": normal(vectors, columns), "bias": normal(rows), "vectors": vectors}
+            more |= {"out": zeros(vectors, rows), "out_row": rows}
+            yield "packed_rows_f32", given | more
+
+
 def calls_of_recurrent() -> Iterator[tuple[str, dict[str, Any]]]:
     rows = 3
     for n in (1, 7, 16):
@@ -439,6 +471,7 @@ FAMILIES = {
 # Not compared: what measures the machine, and what the tests of layers alone can lay out.
 LEFT_OUT = {"fma_peak_f32", "stream_read_f32", "stream_triad_f32"}
 LEFT_OUT |= {"step_operand_f32", "step_inputs_backward_f32"}
+LEFT_OUT |= {"decode_f32"}  # its arrays are in a struct of their own; what it calls is compared
 
 
 # --- Both drivers ----------------------------------------------------------------------------
