@@ -123,6 +123,11 @@ cdef object spread(object x, cnp.ndarray q, cnp.ndarray k):
     )
 
 
+# Numbers of rows or heads, of a dtype, in C order and aligned.
+cdef object readable_as(object dtype, object x, tuple shape):
+    return np.require(np.broadcast_to(x, shape), dtype, ("C", "A"))
+
+
 # What the kernels read besides; the caller keeps it alive.
 cdef object set_others(
     Work *work, cnp.ndarray q, cnp.ndarray k, object mask, object bias, object look,
@@ -144,19 +149,13 @@ cdef object set_others(
         )
     lengths, slopes, offsets = look.lengths, look.slopes, None
     if lengths is not None:
-        lengths = np.ascontiguousarray(
-            np.broadcast_to(lengths, (<object> k).shape[:2]), np.int64
-        )
+        lengths = readable_as(np.int64, lengths, (<object> k).shape[:2])
         work.lengths = <const int64_t *> cnp.PyArray_DATA(lengths)
     if slopes is not None:
-        slopes = np.ascontiguousarray(
-            np.broadcast_to(slopes, (<object> q).shape[:2]), np.float32
-        )
+        slopes = readable_as(np.float32, slopes, (<object> q).shape[:2])
         work.args.slope = <const float *> cnp.PyArray_DATA(slopes)
     if np.any(look.offset):
-        offsets = np.ascontiguousarray(
-            np.broadcast_to(look.offset, (<object> q).shape[:1]), np.int64
-        )
+        offsets = readable_as(np.int64, look.offset, (<object> q).shape[:1])
         work.offsets = <const int64_t *> cnp.PyArray_DATA(offsets)
     work.args.left = far if look.left is None else min(<int64_t> look.left, far)
     work.args.right = far if look.right is None else min(<int64_t> look.right, far)
@@ -531,7 +530,7 @@ def cached_attention(q, keys, values, starts, scale, window=None, softcap=None, 
             bias = bias[..., :last]
         return attention(q, keys[:, :, :last], values[:, :, :last], None, bias, look)[0]
     q, keys, values = readable(q), readable(keys), readable(values)
-    starts = np.ascontiguousarray(starts)
+    starts = readable_as(np.int64, starts, (<object> starts).shape)
     work.table = _core.table
     work.q, work.k, work.v = heads_of(q), heads_of(keys), heads_of(values)
     work.starts = <const int64_t *> cnp.PyArray_DATA(starts)
