@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tinytensor import kernels
-from tinytensor.kernels import DecoderLayer, DecoderProduct, DecoderSizes, reference
+from tinytensor.kernels.decoders import DecoderLayer, DecoderProduct, DecoderSizes, DecoderSteps
+from tinytensor.kernels.reference import decoding as reference
 from tinytensor.nn.packed import PackedMatrix
 
 if kernels.active != "fast":
@@ -73,7 +74,7 @@ def caches(made, sizes, capacity, fill=0.0):
 def test_tokens_behind_each_other(case, isa):
     given = parts(**CASES[case])
     (made, _, _, sizes), rng = given, np.random.default_rng(1)
-    fast, twin = kernels.DecoderSteps(*given), reference.DecoderSteps(*given)
+    fast, twin = DecoderSteps(*given), reference.DecoderSteps(*given)
     held, expected = (caches(made, sizes, 140, np.nan) for _ in range(2))
     for place in range(135):  # past one run of keys
         x = rng.normal(size=CASES[case]["width"]).astype(np.float32)
@@ -90,7 +91,7 @@ def test_kinds_of_matrices(kind, isa):
     given = parts(64, 2, 1, 32, 96, kind=kind)
     made, _, _, sizes = given
     x = np.random.default_rng(1).normal(size=64).astype(np.float32)
-    got = kernels.DecoderSteps(*given)(x, *caches(made, sizes, 4), 0, 0, 0)
+    got = DecoderSteps(*given)(x, *caches(made, sizes, 4), 0, 0, 0)
     wanted = reference.DecoderSteps(*given)(x, *caches(made, sizes, 4), 0, 0, 0)
     np.testing.assert_allclose(got, wanted, atol=1e-5 * np.abs(wanted).max(), rtol=0)
 
@@ -104,7 +105,7 @@ def test_threads_change_no_bit():
         for threads in (1, 2, 3):
             core.set_num_threads(threads)
             held = caches(made, sizes, 300, 0.5)
-            found.append(kernels.DecoderSteps(*given)(x, *held, 0, 290, 290))
+            found.append(DecoderSteps(*given)(x, *held, 0, 290, 290))
     finally:
         core.set_num_threads(before)
     assert (found[0] == found[1]).all()
@@ -114,7 +115,7 @@ def test_threads_change_no_bit():
 def test_what_does_not_fit_is_refused():
     given = parts(**CASES["llama"])
     made, last_norm, head, sizes = given
-    steps = kernels.DecoderSteps(*given)
+    steps = DecoderSteps(*given)
     x, held = np.zeros(36, np.float32), caches(made, sizes, 4)
     with pytest.raises(ValueError, match="room for row 0, place 4"):
         steps(x, *held, 0, 4, 4)
@@ -125,6 +126,6 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="keys and values of 2 layers"):
         steps(x, held[0][:1], held[1], 0, 0, 0)
     with pytest.raises(ValueError, match="is needed"):
-        kernels.DecoderSteps([made[0]._replace(up=made[0].down)], last_norm, head, sizes)
+        DecoderSteps([made[0]._replace(up=made[0].down)], last_norm, head, sizes)
     with pytest.raises(ValueError, match="do not fit together"):
-        kernels.DecoderSteps(made, last_norm, head, sizes._replace(shared_heads=3))
+        DecoderSteps(made, last_norm, head, sizes._replace(shared_heads=3))

@@ -2,7 +2,7 @@
 
 What Python costs between the layers of a model is nothing beside a training step, and a quarter of
 the time of a token. So a model that consists of the usual parts hands their arrays over once, to
-:class:`~tinytensor.kernels.DecoderSteps`, and all layers of a token are one call.
+:class:`~tinytensor.kernels.decoders.DecoderSteps`, and all layers of a token are one call.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import kernels, nn
+from .. import nn
+from ..kernels import decoders
 from ..nn.packed import PackedEmbedding, PackedLinear, PackedMatrix
 from .cache import KVCache
 
 __all__ = ["Parts", "TokenSteps", "frequencies", "layer", "norm", "product", "row", "sizes"]
 
-layer, sizes = kernels.DecoderLayer, kernels.DecoderSizes
+layer, sizes = decoders.DecoderLayer, decoders.DecoderSizes
 
 
 class Unusual(Exception):
@@ -29,10 +30,10 @@ class Parts(NamedTuple):
     """What a model consists of."""
 
     embed: Callable[[int, int], np.ndarray]  # of a token at a position, float32 (width,)
-    layers: list[kernels.DecoderLayer]
+    layers: list[decoders.DecoderLayer]
     last_norm: tuple[np.ndarray, np.ndarray | None]
-    head: kernels.DecoderProduct
-    sizes: kernels.DecoderSizes
+    head: decoders.DecoderProduct
+    sizes: decoders.DecoderSizes
 
 
 class TokenSteps:
@@ -40,7 +41,7 @@ class TokenSteps:
 
     def __init__(self, parts: Parts, cache: KVCache) -> None:
         self.embed, self.cache = parts.embed, cache
-        self.steps = kernels.DecoderSteps(*parts[1:])
+        self.steps = decoders.DecoderSteps(*parts[1:])
 
     @classmethod
     def of(cls, model: Any, cache: KVCache) -> TokenSteps | None:
@@ -87,7 +88,7 @@ def norm(module: Any) -> tuple[np.ndarray, np.ndarray | None]:
     return _array(module.weight), None if bias is None else _array(bias)
 
 
-def product(module: Any, part: int = 0, parts: int = 1) -> kernels.DecoderProduct:
+def product(module: Any, part: int = 0, parts: int = 1) -> decoders.DecoderProduct:
     """A Linear, stored in any way; or one of so many equal parts of its outputs."""
     if type(module) is PackedLinear:
         matrix = module.matrix
@@ -99,7 +100,7 @@ def product(module: Any, part: int = 0, parts: int = 1) -> kernels.DecoderProduc
     own = slice(part * rows // parts, (part + 1) * rows // parts)
     scales = None if matrix.scales is None else matrix.scales[own]
     bias = None if module.bias is None else _array(module.bias)[own]
-    return kernels.DecoderProduct(matrix.kind, matrix.data[own], columns, scales, bias)
+    return decoders.DecoderProduct(matrix.kind, matrix.data[own], columns, scales, bias)
 
 
 def frequencies(rotary: nn.RotaryEmbedding) -> np.ndarray:

@@ -36,7 +36,6 @@ FAST_MODULES = (
     "cells",
     "recurrent",
     "optim",
-    "decoding",
     "packed",
 )
 

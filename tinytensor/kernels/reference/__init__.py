@@ -12,7 +12,6 @@ from . import cells as _cells
 from . import conv as _conv
 from . import copies as _copies
 from . import ctc as _ctc
-from . import decoding as _decoding
 from . import dropout as _dropout
 from . import embedding as _embedding
 from . import gated as _gated
@@ -34,7 +33,6 @@ from .cells import *
 from .conv import *
 from .copies import *
 from .ctc import *
-from .decoding import *
 from .dropout import *
 from .embedding import *
 from .gated import *
@@ -59,7 +57,6 @@ if not TYPE_CHECKING:  # a type checker reads no __all__ that is put together
         *_conv.__all__,
         *_copies.__all__,
         *_ctc.__all__,
-        *_decoding.__all__,
         *_dropout.__all__,
         *_embedding.__all__,
         *_gated.__all__,

@@ -46,7 +46,7 @@ class DecoderOnly(Causal, Pretrained):
     """The base of language models that only decode: tokens (B, T) → logits (B, T, V) of the next.
 
     A subclass has its layers in the module that ``trunk`` names, called with tokens, positions and
-    cache, and an ``lm_head``. It says by ``_cache_sizes`` what a cache holds of it.
+    cache, and an ``lm_head``. It says by ``cache_sizes`` what a cache holds of it.
     """
 
     trunk: ClassVar[str]
