@@ -69,7 +69,8 @@ class DecoderOnly(Causal, Pretrained):
         room = math.inf if self.limit is None else self.limit - held
         if not 0 < (count if lengths is None else min(count, np.max(lengths, initial=1))) <= room:
             raise ShapeError(
-                f"{type(self).__name__}: tokens must be (B, T) with T from 1 to {room}"
+                f"{type(self).__name__}: tokens must be (B, T) with T"
+                f" {'at least 1' if self.limit is None else f'from 1 to {room}'}"
                 f"{f' behind {held} in the cache' * (held > 0)}, not {tokens.shape}"
             )
         positions = np.arange(count) if cache is None else cache.positions(count)
