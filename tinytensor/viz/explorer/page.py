@@ -1,0 +1,70 @@
+"""A recorded run's data, the style and the scripts, put into one page that loads nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+SCRIPTS = ("run.js", "numbers.js", "details.js", "boxes.js", "graph.js", "tree.js", "timeline.js",
+           "search.js", "explorer.js")  # fmt: skip
+# Where text becomes a part of the page: nothing in it can end the element that it stands in.
+UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def page(data: Mapping[str, Any]) -> str:
+    """The page of what ``recording.data()`` gave: it needs no other file, and no network.
+
+    Its policy lets run only the scripts that it was made with, whatever the data hold.
+    """
+    style = _text("explorer.css")
+    script = "(() => {\n'use strict';\n" + "\n".join(map(_text, SCRIPTS)) + "\n})();\n"
+    hashed = b64encode(sha256(script.encode()).digest()).decode()
+    parts = {
+        "policy": f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{hashed}'",
+        "title": escape(str(data.get("title") or "A run")),
+        "style": style,
+        "data": encoded(data),
+        "script": script,
+    }
+    made = []
+    for i, piece in enumerate(_text("template.html").split("%%")):
+        made.append(parts[piece] if i % 2 else piece)
+    return "".join(made)
+
+
+def frame(data: Mapping[str, Any], height: int = 720) -> str:
+    """The page inside an iframe, as notebooks show it."""
+    return (
+        f'<iframe sandbox="allow-scripts" srcdoc="{escape(page(data))}" title="Run of a graph"'
+        f' style="width: 100%; height: {height}px; border: 0"></iframe>'
+    )
+
+
+def encoded(data: Any) -> str:
+    """JSON that may stand in a script element. JSON has no inf and NaN: these become texts."""
+    try:
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(data), ensure_ascii=False, separators=(",", ":"))
+    return text.translate(str.maketrans(UNSAFE))
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float) and not math.isfinite(data):
+        return str(data)
+    if isinstance(data, Mapping):
+        return {name: _finite(part) for name, part in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(part) for part in data]
+    return data
+
+
+def _text(name: str) -> str:
+    return (files(__name__.rpartition(".")[0]) / name).read_text(encoding="utf-8")
