@@ -14,7 +14,7 @@ from typing import Any
 SCRIPTS = ("run.js", "numbers.js", "details.js", "boxes.js", "graph.js", "tree.js", "timeline.js",
            "search.js", "explorer.js")  # fmt: skip
 # Where text becomes a part of the page: nothing in it can end the element that it stands in.
-UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+UNSAFE: dict[int, str] = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
 def page(data: Mapping[str, Any]) -> str:
@@ -53,7 +53,7 @@ def encoded(data: Any) -> str:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except ValueError:
         text = json.dumps(_finite(data), ensure_ascii=False, separators=(",", ":"))
-    return text.translate(str.maketrans(UNSAFE))
+    return text.translate(UNSAFE)
 
 
 def _finite(data: Any) -> Any:
