@@ -20,9 +20,11 @@ DESIGN = ROOT / "docs" / "design.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def run(page: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """In order, in one namespace, as somebody who reads the page would type them."""
+def run(page: Path, monkeypatch: pytest.MonkeyPatch, folder: Path | None = None) -> dict[str, Any]:
+    """In order, in one namespace, as somebody who reads the page would type them, in ``folder``."""
     monkeypatch.setattr(rows, "ROWS", dict(rows.ROWS))
+    if folder is not None:
+        monkeypatch.chdir(folder)
     text = page.read_text()
     namespace: dict[str, Any] = {"__name__": "document"}
     for block in BLOCK.finditer(text):
@@ -32,8 +34,27 @@ def run(page: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_python_blocks_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(page, monkeypatch)
+def test_python_blocks_run(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Pages may save files, in the current folder."""
+    run(page, monkeypatch, tmp_path)
+
+
+QUOTED = re.compile(r'^```\w+ title="(\S+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_quotations_stand_in_their_files(page: Path) -> None:
+    """A block with a path as its title: its lines are in that file, one after the other as they
+    stand here, but for the space before them; a line of … alone leaves some out."""
+    for path, quoted in QUOTED.findall(page.read_text()):
+        lines = [line.strip() for line in (ROOT / path).read_text().splitlines() if line.strip()]
+        at = 0
+        for part in re.split(r"^\s*…\n", quoted, flags=re.MULTILINE):
+            wanted = [line.strip() for line in part.splitlines() if line.strip()]
+            starts = range(at, len(lines) - len(wanted) + 1)
+            found = [i for i in starts if lines[i : i + len(wanted)] == wanted]
+            assert found, f"{page.name} quotes what {path} does not say: {part}"
+            at = found[0] + len(wanted)
 
 
 def test_the_op_that_is_added_holds_what_a_row_asks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,107 @@
+"""How the exercises run: which file is tested, and what is printed of what is not right yet.
+
+    pytest docs/lessons/exercises                       your answers, in lesson_NN.py beside this
+    pytest docs/lessons/exercises -k lesson_03          those of one lesson
+    pytest docs/lessons/exercises --solutions           ours, in docs/lessons/solutions
+
+A test takes the fixture ``lesson``, the module with the answers. What it asserts has a message, and
+the message is all that is printed: no traceback through pytest. An exercise that is not begun
+raises NotImplementedError, whose message is a hint. Any other error shows where it was raised.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import textwrap
+from collections.abc import Generator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+SOLUTIONS = HERE.parent / "solutions"
+MARKS = {"passed": "✓", "failed": "✗", "not begun": "·"}
+
+collect_ignore_glob = ["lesson_*.py"]  # they hold no tests, and docstrings are tasks
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--solutions", action="store_true", help="test our solutions, not your files")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.reportchars == "fE":  # nobody asked for pytest's own list: there is ours
+        config.option.reportchars = ""
+
+
+def answers(number: str, solutions: bool) -> ModuleType:
+    """The module lesson_NN, with the reader's answers or with ours."""
+    path = (SOLUTIONS if solutions else HERE) / f"lesson_{number}.py"
+    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def lesson(request: pytest.FixtureRequest) -> ModuleType:
+    """What is tested: the module that this test's file is named for."""
+    return answers(request.path.stem[-2:], request.config.getoption("solutions"))
+
+
+# --- What is printed -------------------------------------------------------------------------
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, Any, None]:
+    outcome = yield
+    report, error = outcome.get_result(), call.excinfo and call.excinfo.value
+    report.exercise = (item.path.stem.removeprefix("test_"), item.name.removeprefix("test_"))
+    report.not_begun = isinstance(error, NotImplementedError)
+    if report.not_begun or isinstance(error, AssertionError):
+        report.longrepr = message_of(error)
+        report.sections = []
+
+
+def message_of(error: BaseException) -> str:
+    """What the exercise says, without the comparison that pytest adds, in lines to be read."""
+    message = str(error).split("\nassert ")[0] or "This is not right yet."
+    paragraphs = textwrap.dedent(message).strip().split("\n")
+    return "\n".join(textwrap.fill(line, 88, drop_whitespace=True) for line in paragraphs)
+
+
+def state_of(report: Any) -> str:
+    return "not begun" if report.not_begun else report.outcome
+
+
+def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+    if report.when == "call" and hasattr(report, "exercise"):
+        state = state_of(report)
+        return report.outcome, MARKS.get(state, "?"), state.upper()
+    return None
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """A line for each lesson: which exercises are right, which are not, which wait."""
+    reports = [
+        report
+        for outcome in ("passed", "failed", "error")
+        for report in terminalreporter.stats.get(outcome, ())
+        if hasattr(report, "exercise") and (report.when == "call" or report.failed)
+    ]
+    lessons: dict[str, list[Any]] = {}
+    for report in sorted(reports, key=lambda report: report.location[:2]):
+        lessons.setdefault(report.exercise[0].replace("_", " "), []).append(report)
+    terminalreporter.section("lessons")
+    for name, of_lesson in sorted(lessons.items()):
+        right = sum(report.passed for report in of_lesson)
+        terminalreporter.write(f"{name}  {right} of {len(of_lesson)}  ", bold=True)
+        for report in of_lesson:
+            colour = {"passed": "green", "failed": "red"}.get(state_of(report), "yellow")
+            mark = MARKS.get(state_of(report), "?")
+            terminalreporter.write(f" {mark} {report.exercise[1]}", **{colour: True})
+        terminalreporter.write_line("")
