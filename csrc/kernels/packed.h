@@ -29,7 +29,8 @@ enum {
     TT_PACKED_GROUP = 32,
     TT_PACKED_AT_ONCE = 4,    /* rows that share what they read of x */
     TT_PACKED_STRETCH = 1024, /* columns that are unpacked for several vectors */
-    TT_PACKED_AHEAD = 16384,  /* bytes that are fetched ahead, or these rows' if they are more */
+    TT_PACKED_AHEAD = 8192,   /* bytes that are fetched ahead, or these rows' if they are more */
+    TT_PACKED_CHAINS = 4,     /* sums of a row, which do not wait for each other */
     TT_PACKED_FLOATS = TT_PACKED_GROUP / VL,
 };
 
@@ -143,13 +144,16 @@ TT_INLINE int tt_packed_has_shift(const int kind)
     return kind == TT_PACKED_Q4_1 || kind == TT_PACKED_Q4_K;
 }
 
-/* Adds what a group of a row and x give to the sums of the row. */
-TT_INLINE void tt_packed_add(const int kind, const vf *q, const vf *scale, vf shift, const vf *x,
-                             vf sum_of_x, vf *sums)
+/* Adds what group g of a row and x give to the sums of the row. */
+TT_INLINE void tt_packed_add(const int kind, const int g, const vf *q, const vf *scale, vf shift,
+                             const vf *x, vf sum_of_x, vf *sums)
 {
     const int n = TT_PACKED_FLOATS, halves = kind == TT_PACKED_Q6_K ? 2 : 1;
     if (!tt_packed_has_scale(kind)) {
-        TT_UNROLL for (int i = 0; i < n; i++) sums[i % 2] = vf_fma(q[i], x[i], sums[i % 2]);
+        TT_UNROLL for (int i = 0; i < n; i++) {
+            vf *sum = &sums[(g * n + i) % TT_PACKED_CHAINS];
+            *sum = vf_fma(q[i], x[i], *sum);
+        }
         return;
     }
     TT_UNROLL for (int h = 0; h < halves; h++) {
@@ -179,15 +183,26 @@ TT_INLINE void tt_packed_rest(const int kind, const uint8_t *p, int64_t columns,
 
 /* --- One vector ----------------------------------------------------------------------------- */
 
+/* Memory is fastest where a row is read to its end before the next. What is bound by instructions,
+ * since its numbers lie in blocks, reads rows together instead, which share the loads of x. */
+TT_INLINE int tt_packed_rows_at_once(const int kind)
+{
+    return kind <= TT_PACKED_INT8 ? 1 : TT_PACKED_AT_ONCE;
+}
+
 TT_INLINE void tt_packed_dots(const int kind, const int rows, const tt_packed_args *s, int64_t row)
 {
-    const int64_t step = tt_packed_block_bytes(kind), width = tt_packed_block_columns(kind);
+    /* Two groups at a time fill the chains where a kind has no blocks of its own. */
+    const int groups = kind <= TT_PACKED_INT8 ? 2 : tt_packed_block_columns(kind) / TT_PACKED_GROUP;
+    const int64_t width = groups * TT_PACKED_GROUP;
+    const int64_t step = width / tt_packed_block_columns(kind) * tt_packed_block_bytes(kind);
     const uint8_t *p = (const uint8_t *)s->blocks + row * s->row_bytes;
     /* Rows lie behind each other, so what these rows' end is followed by is read next. */
-    const int64_t here = rows * s->row_bytes;
+    const int64_t here = rows > 1 ? rows * s->row_bytes : 0;
     const uint8_t *next = p + (here < TT_PACKED_AHEAD ? TT_PACKED_AHEAD : here);
-    vf sums[TT_PACKED_AT_ONCE][2];
-    TT_UNROLL for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = vf_zero();
+    vf sums[TT_PACKED_AT_ONCE][TT_PACKED_CHAINS];
+    TT_UNROLL for (int r = 0; r < rows; r++)
+        TT_UNROLL for (int i = 0; i < TT_PACKED_CHAINS; i++) sums[r][i] = vf_zero();
     int64_t c = 0;
     for (; c + width <= s->columns; c += width, p += step) {
         tt_packed_scales of_block[TT_PACKED_AT_ONCE];
@@ -196,31 +211,35 @@ TT_INLINE void tt_packed_dots(const int kind, const int rows, const tt_packed_ar
         TT_UNROLL for (int r = 0; r < rows; r++) {
             tt_packed_begin(kind, p + r * s->row_bytes, &of_block[r]);
         }
-        TT_UNROLL for (int g = 0; g < width / TT_PACKED_GROUP; g++) {
+        TT_UNROLL for (int g = 0; g < groups; g++) {
+            const int64_t at = kind <= TT_PACKED_INT8 ? g * tt_packed_block_bytes(kind) : 0;
             vf x[TT_PACKED_FLOATS], sum_of_x = vf_zero();
             tt_packed_load_x(kind, s->x + c + g * TT_PACKED_GROUP, x, &sum_of_x);
             TT_UNROLL for (int r = 0; r < rows; r++) {
                 vf q[TT_PACKED_FLOATS], scale[2], shift = vf_zero();
-                tt_packed_group(kind, p + r * s->row_bytes, g, &of_block[r], q, scale, &shift);
-                tt_packed_add(kind, q, scale, shift, x, sum_of_x, sums[r]);
+                tt_packed_group(kind, p + r * s->row_bytes + at, g, &of_block[r], q, scale,
+                                &shift);
+                tt_packed_add(kind, g, q, scale, shift, x, sum_of_x, sums[r]);
             }
         }
     }
-    if (kind <= TT_PACKED_INT8 && c < s->columns) {
+    for (; kind <= TT_PACKED_INT8 && c < s->columns; c += TT_PACKED_GROUP) {
+        const int64_t left = s->columns - c < TT_PACKED_GROUP ? s->columns - c : TT_PACKED_GROUP;
         uint8_t rest[4 * TT_PACKED_GROUP];
         float rest_of_x[TT_PACKED_GROUP] = {0};
         vf x[TT_PACKED_FLOATS], sum_of_x = vf_zero();
-        memcpy(rest_of_x, s->x + c, (size_t)(s->columns - c) * sizeof(float));
+        memcpy(rest_of_x, s->x + c, (size_t)left * sizeof(float));
         tt_packed_load_x(kind, rest_of_x, x, &sum_of_x);
         for (int r = 0; r < rows; r++) {
             vf q[TT_PACKED_FLOATS], scale[2], shift = vf_zero();
-            tt_packed_rest(kind, p + r * s->row_bytes, s->columns - c, rest);
+            tt_packed_rest(kind, p + r * s->row_bytes, left, rest);
             tt_packed_group(kind, rest, 0, NULL, q, scale, &shift);
-            tt_packed_add(kind, q, scale, shift, x, sum_of_x, sums[r]);
+            tt_packed_add(kind, 0, q, scale, shift, x, sum_of_x, sums[r]);
         }
+        p += tt_packed_block_bytes(kind);
     }
     TT_UNROLL for (int r = 0; r < rows; r++) {
-        float total = vf_hsum(sums[r][0] + sums[r][1]);
+        float total = vf_hsum((sums[r][0] + sums[r][1]) + (sums[r][2] + sums[r][3]));
         if (kind == TT_PACKED_INT8) total *= s->scales[row + r];
         s->out[row + r] = s->bias ? total + s->bias[row + r] : total;
     }
@@ -336,13 +355,14 @@ TT_INLINE void tt_packed_few(const int kind, const tt_packed_args *s)
 #define TT_PACKED_OF(KIND)                                                                       \
     static void tt_packed_rows_##KIND(const tt_packed_args *s)                                   \
     {                                                                                            \
+        const int at_once = tt_packed_rows_at_once(TT_PACKED_##KIND);                            \
         int64_t r = s->first;                                                                    \
         if (s->vectors > 1) {                                                                    \
             tt_packed_few(TT_PACKED_##KIND, s);                                                  \
             return;                                                                              \
         }                                                                                        \
-        for (; r + TT_PACKED_AT_ONCE <= s->last; r += TT_PACKED_AT_ONCE)                         \
-            tt_packed_dots(TT_PACKED_##KIND, TT_PACKED_AT_ONCE, s, r);                           \
+        for (; r + at_once <= s->last; r += at_once)                                             \
+            tt_packed_dots(TT_PACKED_##KIND, at_once, s, r);                                     \
         for (; r < s->last; r++) tt_packed_dots(TT_PACKED_##KIND, 1, s, r);                      \
     }                                                                                            \
     static void tt_packed_unpack_##KIND(const tt_packed_args *s)                                 \
