@@ -19,7 +19,7 @@ def sum_of_lanes(x: np.ndarray, axis: int) -> np.ndarray:
     Hint: where do axis 0 and axis −1 of a lane stand in x?
     """
     raise NotImplementedError(
-        "Write x.sum(...) with another axis. Which axis of x is axis 0 of a lane, and which axis −1?"
+        "Write x.sum(...) with another axis. Which axis of x is axis 0 of a lane, and which −1?"
     )
 
 

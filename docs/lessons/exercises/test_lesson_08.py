@@ -62,22 +62,24 @@ def test_gradient_of_each(lesson):
 
 
 def test_clipped_mean(lesson):
-    gradients = tt.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]])  # lengths 5, 0.5 and 0
+    gradients = tt.tensor([[3.0, 4.0], [-0.4, 0.3], [0.0, 0.0]])  # lengths 5, 0.5 and 0
     found = np.asarray(lesson.clipped_mean(gradients, 1.0))
     assert np.isfinite(found).all(), (
-        "A row of zeros gave NaN. max_norm / length is infinite there: bound the length"
-        " from below first."
+        "A row of zeros gave NaN. max_norm / length is infinite there: bound the length from"
+        " below first."
     )
-    assert not np.allclose(found, [0.6, 0.8]), (
-        "All rows were given the length max_norm, or the mean was clipped. A row that is"
-        " short enough stays as it is, and each row is clipped before the mean."
+    assert not np.allclose(found, [-0.2 / 3, 1.4 / 3]), (
+        "All rows were given the length max_norm. A row that is short enough stays as it is: the"
+        " factor is never above 1."
     )
-    assert not np.allclose(found, np.array([3.3, 4.4]) / 3 / np.hypot(1.1, 4.4 / 3)), (
-        "The mean was clipped. The one long row has then already drowned the others."
+    mean = np.array([2.6, 4.3]) / 3
+    assert not np.allclose(found, mean / np.hypot(*mean)), (
+        "The mean was clipped. The one long row has then already drowned the others: clip each"
+        " row, then take the mean."
     )
-    assert np.allclose(found, [0.3, 0.4]), (
-        "Of (3, 4), (0.3, 0.4) and (0, 0) with max_norm 1 remain (0.6, 0.8), (0.3, 0.4) and"
-        f" (0, 0), and their mean is (0.3, 0.4), not {found}"
+    assert np.allclose(found, [0.2 / 3, 1.1 / 3]), (
+        "Of (3, 4), (-0.4, 0.3) and (0, 0) with max_norm 1 remain (0.6, 0.8), (-0.4, 0.3) and"
+        f" (0, 0). Their mean is (0.067, 0.367), not {found}."
     )
 
 
