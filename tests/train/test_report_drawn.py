@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +14,12 @@ import tinytensor as tt
 from tinytensor import nn
 from tinytensor.train import History, report
 
+from ..browser import chromium
+
 pytestmark = pytest.mark.browser
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-HEIGHT = 2400
 BLUE, ORANGE = (37, 99, 235), (234, 88, 12)
 RED, GREEN, MAGENTA = (255, 0, 0), (0, 255, 0), (255, 0, 255)
-
-
-def chromium(*arguments: str) -> str:
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    assert found, f"there is none of {', '.join(NAMES)}"
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-    size = f"--window-size=1000,{HEIGHT}"
-    command = [found, *options, "--force-device-scale-factor=1", size, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
 
 
 class Reader(nn.Module):

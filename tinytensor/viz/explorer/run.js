@@ -1,1 +1,187 @@
-// run
+// The recorded run, and indices over it: what holds at a step is found in O(log n), never by a walk.
+
+const run = JSON.parse(byId('data').textContent);
+const lastStep = Math.max(run.steps.length - 1, 0);
+
+// How many of the ascending numbers are at most `limit`.
+function countUpTo(sorted, limit) {
+  let low = 0, high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function pushTo(map, key, item) {
+  const list = map.get(key);
+  if (list) list.push(item);
+  else map.set(key, [item]);
+}
+
+// A call or a leaf by one key, for maps: 'c12', 'v3'.
+const callKey = (call) => 'c' + call;
+const leafKey = (value) => 'v' + value;
+const keyOf = (target) => 'call' in target ? callKey(target.call) : leafKey(target.leaf);
+
+// Where things happen; every list of steps is ascending, as it is made by one walk over the steps.
+const stepOfCall = new Map();   // call -> the step that ran it; of one that a rule made, the pull
+const pullsOfCall = new Map();  // call -> steps that ran its rules
+const arrivals = new Map();     // key of a call or leaf -> steps that sent it a cotangent
+const totalsAt = new Map();     // 'key@step' -> the sum of what had arrived there
+const heldChanges = new Map();  // call -> [{step, bytes}], what it holds from that step on
+const passBegins = [];          // steps at which a backward pass begins
+const moduleRuns = [];          // first steps of stretches in one module
+let mostHeld = 1, mostHeldByCall = 1;
+
+function bytesOf(items) {
+  return items.reduce((sum, item) => sum + (item.bytes || 0), 0);
+}
+
+// The call that a step is about, if it is about one; what was called before the recording has none.
+function callOfStep(step) {
+  return step?.call ?? null;
+}
+
+function moduleOfStep(step) {
+  return run.calls[callOfStep(step)]?.module ?? null;
+}
+
+function noteHeld(call, step, bytes) {
+  const changes = heldChanges.get(call);
+  const before = changes ? changes[changes.length - 1].bytes : 0;
+  const now = Math.max(before + bytes, 0);
+  pushTo(heldChanges, call, {step, bytes: now});
+  mostHeldByCall = Math.max(mostHeldByCall, now);
+}
+
+function noteArrival(key, at, total) {
+  if (arrivals.get(key)?.at(-1) !== at) pushTo(arrivals, key, at);
+  totalsAt.set(key + '@' + at, total);
+}
+
+function noteCall(index, at) {
+  stepOfCall.set(index, at);
+  const saved = bytesOf(run.calls[index].saved.filter((item) => item.owns));
+  if (saved) noteHeld(index, at, saved);
+}
+
+function notePull(step, at) {
+  pushTo(pullsOfCall, step.call, at);
+  noteArrival(callKey(step.call), at, step.g[0]); // a seed comes from no call
+  for (const sent of step.sent) noteArrival(keyOf(sent.to), at, sent.total);
+  const freed = bytesOf(step.freed);
+  if (freed) noteHeld(step.call, at, -freed);
+  for (const call of step.calls) noteCall(call, at);
+}
+
+function noteStep(step, at) {
+  mostHeld = Math.max(mostHeld, step.bytes || 0);
+  if (step.kind === 'call') noteCall(step.call, at);
+  else if (step.kind === 'pull') notePull(step, at);
+  else if (step.kind === 'backward') passBegins.push(at);
+}
+
+run.steps.forEach(noteStep);
+run.steps.forEach((step, at) => {
+  if (at === 0 || moduleOfStep(step) !== moduleOfStep(run.steps[at - 1])) moduleRuns.push(at);
+});
+
+// The step at which the backward pass began that is under way, or the last one; -1 before all.
+function passBegun(at) {
+  const begun = countUpTo(passBegins, at);
+  return begun ? passBegins[begun - 1] : -1;
+}
+
+// The last of `steps` up to `at`, if the backward pass that it belongs to is still the last one.
+function lastInPass(steps, at) {
+  if (!steps) return null;
+  const found = countUpTo(steps, at);
+  return found && steps[found - 1] >= passBegun(at) && passBegun(at) >= 0 ? steps[found - 1] : null;
+}
+
+function heldByCall(call, at) {
+  const changes = heldChanges.get(call);
+  if (!changes) return 0;
+  let bytes = 0;
+  for (const change of changes) { // two or three of them
+    if (change.step > at) break;
+    bytes = change.bytes;
+  }
+  return bytes;
+}
+
+// The cotangent that has arrived at a call or leaf by a step, as an index of a value, or null.
+function gradientAt(key, at) {
+  const step = lastInPass(arrivals.get(key), at);
+  return step === null ? null : totalsAt.get(key + '@' + step);
+}
+
+// --- Words for things --------------------------------------------------------------------------
+
+function moduleName(module) {
+  if (module === null || module === undefined) return '';
+  const {name, kind} = run.modules[module];
+  return name ? `${name} (${kind})` : kind;
+}
+
+function lineText(line) {
+  return line ? `${run.files[line[0]].name}:${line[1]}` : '';
+}
+
+function sourceAt(line) {
+  return line ? (run.files[line[0]].lines[line[1]] || '').trim() : '';
+}
+
+function valueName(index) {
+  const value = run.values[index];
+  if (value.name) return value.name;
+  if (value.kind !== 'cotangent' && (value.made_by ?? null) !== null) return `out of ${opOf(value.made_by)}`;
+  return value.kind;
+}
+
+function opOf(call) {
+  return run.calls[call]?.op ?? 'a call before the recording';
+}
+
+function targetName(target) {
+  return 'call' in target ? opOf(target.call) : valueName(target.leaf);
+}
+
+function inputText(input) {
+  return 'value' in input ? run.values[input.value].name || input.name : input.literal;
+}
+
+function callSentence(index) {
+  const call = run.calls[index];
+  const shapes = call.outputs.map((v) => shapeText(run.values[v].shape)).join(', ');
+  return `${call.op}(${call.inputs.map(inputText).join(', ')}) gives ${shapes}`;
+}
+
+// One sentence for what a step does: the live region, the slider and the tree speak it.
+const SENTENCES = {
+  call: (step) => callSentence(step.call),
+  change: (step) => `${step.by} changes ${valueName(step.value)} in place: version ${step.version}`,
+  backward: (step) => `A pass begins at ${step.outputs.map(valueName).join(', ')}`,
+  pull(step) {
+    const to = step.sent.map((sent) => targetName(sent.to)).join(', ');
+    return `${opOf(step.call)} sends ` + (to ? `cotangents to ${to}` : 'nothing on');
+  },
+  grad: (step) => `The gradient of ${valueName(step.leaf)} is complete`,
+  passed: () => 'The pass is over',
+};
+
+function sentenceOf(at) {
+  const step = run.steps[at];
+  return step ? SENTENCES[step.kind](step) : 'Nothing was recorded';
+}
+
+const KIND_NAMES = {
+  call: 'Forward', change: 'Change in place', backward: 'Backward begins', pull: 'Backward',
+  grad: 'Gradient', passed: 'Backward ends',
+};
+
+function kindName(step) {
+  return KIND_NAMES[step.kind] + (step.order > 1 ? ` (order ${step.order})` : '');
+}
