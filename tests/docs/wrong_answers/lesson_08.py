@@ -59,7 +59,7 @@ WRONG = [
     ("gradient_of_each", without_slope, "1 − t²"),
     ("clipped_mean", clipped_after, "The mean was clipped"),
     ("clipped_mean", of_length_one, "gave NaN"),
-    ("clipped_mean", summed, "their mean"),
+    ("clipped_mean", summed, "Their mean"),
     ("attach_rule", across_lanes, "differences of lanes"),
     ("attach_rule", left_to_the_loop, "NotImplemented"),
     ("attach_rule", turned, "minus the earlier"),
