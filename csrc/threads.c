@@ -239,7 +239,11 @@ void tt_parallel_for(int64_t pieces, void (*run)(void *context, int64_t piece), 
  *
  * The threads that come are the pieces of one job. Each has a seat, with a share of every step's
  * pieces, and helps the others when its own are claimed; a seat whose thread never comes, or comes
- * late, is so served by the others. Only a claimed piece is waited for, as in any job. */
+ * late, is so served by the others. Only a claimed piece is waited for, as in any job.
+ *
+ * Every other step goes through its shares backwards. Steps that read the same memory, such as the
+ * weights of a recurrent layer, so begin with what the last step has left in the thread's caches;
+ * always forwards, memory that is larger than the cache would have pushed just that out. */
 
 typedef struct {
     void (*run)(void *context, int64_t step, int64_t piece);
@@ -248,6 +252,11 @@ typedef struct {
     seat seat[MAX_SEATS]; /* claimed pieces are counted over all steps */
     _Atomic int64_t done; /* pieces, counted over all steps */
 } sequence;
+
+static int64_t to_and_fro(int64_t step, int64_t n, int64_t share)
+{
+    return step % 2 ? share - 1 - n : n;
+}
 
 static void work_on_steps(void *context, int64_t own)
 {
@@ -264,7 +273,7 @@ static void work_on_steps(void *context, int64_t own)
             int64_t n = atomic_load(claimed);
             while (n < (step + 1) * share) {
                 if (!atomic_compare_exchange_weak(claimed, &n, n + 1)) continue;
-                s->run(s->context, step, first + n - step * share);
+                s->run(s->context, step, first + to_and_fro(step, n - step * share, share));
                 atomic_fetch_add(&s->done, 1);
                 n = atomic_load(claimed);
             }
@@ -280,7 +289,7 @@ void tt_parallel_steps(int64_t steps, int64_t pieces,
     if (seats > MAX_SEATS) seats = MAX_SEATS;
     if (seats <= 1 || inside_piece) {
         for (int64_t step = 0; step < steps; step++)
-            for (int64_t piece = 0; piece < pieces; piece++) run(context, step, piece);
+            for (int64_t n = 0; n < pieces; n++) run(context, step, to_and_fro(step, n, pieces));
         return;
     }
     sequence s = {.run = run, .context = context, .steps = steps, .pieces = pieces, .seats = seats};
