@@ -157,7 +157,7 @@ class saved_memory(Observer, metaclass=Decorating):
                 self._leaves[id(array)] = weakref.ref(array)
         again = node.saved is None and node.recompute is not None
         saved = node.recompute.inputs if again else node.saved
-        storages = {id(array): array for array in _storages(saved)}
+        storages = {id(array): array for array in storages_of(saved)}
         key = id(node)
         self._release(key)  # of a node that gets back what it had saved
         if not storages:
@@ -267,11 +267,11 @@ def _storage(value: Any) -> np.ndarray | None:
     return value
 
 
-def _storages(saved: Any) -> Iterator[np.ndarray]:
+def storages_of(saved: Any) -> Iterator[np.ndarray]:
     """The arrays behind all that a node has saved."""
     if isinstance(saved, list | tuple | dict):
         for item in saved.values() if isinstance(saved, dict) else saved:
-            yield from _storages(item)
+            yield from storages_of(item)
     else:
         array = _storage(saved.value if isinstance(saved, Variable) else saved)
         if array is not None:

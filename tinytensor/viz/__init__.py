@@ -4,6 +4,7 @@ Drawing needs matplotlib, which is imported when the first figure is drawn.
 """
 
 from .attribution import feature_maps, grad_cam, integrated_gradients, saliency
+from .graph import Graph, graph
 from .plots import (
     plot_alignments,
     plot_confusion,
@@ -17,9 +18,11 @@ from .recurrence import FlowRecorder, gradient_flow, recurrent_jacobian, spectra
 
 __all__ = [
     "FlowRecorder",
+    "Graph",
     "feature_maps",
     "grad_cam",
     "gradient_flow",
+    "graph",
     "integrated_gradients",
     "plot_alignments",
     "plot_confusion",

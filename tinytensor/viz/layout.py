@@ -105,6 +105,8 @@ def spread(laid: Rows, widths: Sequence[float], gap: float) -> list[float]:
     for source, targets in enumerate(laid.links):
         for target in targets:
             above[target].append(source)
+    # What nothing leads to follows the child that it is for, rather than draw that to its side.
+    inner = [[t for t in tied if above[t]] or tied for tied in above]
     offsets = []  # of each row packed to the left
     for row in laid.rows:
         ends, places = 0.0, []
@@ -114,9 +116,9 @@ def spread(laid: Rows, widths: Sequence[float], gap: float) -> list[float]:
         offsets.append(places)
         for item, place in zip(row, places, strict=True):
             middles[item] = place - (ends - gap) / 2
-    both = [[*up, *down] for up, down in zip(above, laid.links, strict=True)]
+    both = [[*up, *down] for up, down in zip(inner, laid.links, strict=True)]
     order = list(zip(laid.rows, offsets, strict=True))
-    for way, tied in ((order, above), (order[::-1], laid.links), (order, above), (order, both)):
+    for way, tied in ((order, inner), (order[::-1], laid.links), (order, inner), (order, both)):
         for row, places in way:
             wanted = [median([middles[t] for t in tied[i]] or [middles[i]]) for i in row]
             # A bend that bends not makes a long edge straight: it weighs more.
