@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from os import PathLike, fspath, getpid
@@ -21,6 +21,7 @@ from ..engine.operation import observing
 from ..engine.user_line import user_line
 from .costs import multiply_adds
 from .limits import Limits, measured_limits
+from .module_calls import around_calls, check_model
 
 By = Literal["op", "module", "line"]
 OUTSIDE = "(outside of ops)"
@@ -87,8 +88,8 @@ class profile(Observer, metaclass=Decorating):
     decorates_alone = False  # who would read it?
 
     def __init__(self, model: Any = None) -> None:
-        if model is not None and not hasattr(model, "named_modules"):
-            raise TypeError(f"profile: model is a module, not {type(model).__name__}")
+        if model is not None:
+            check_model(model, "profile")
         self.model = model
         self.calls: list[Call] = []
         self.spans: list[Call] = []  # calls of modules
@@ -103,12 +104,7 @@ class profile(Observer, metaclass=Decorating):
 
     def __enter__(self) -> profile:
         if self.model is not None:
-            for name, module in self.model.named_modules():
-                path = ".".join(filter(None, (type(self.model).__name__, name)))
-                before = module.register_forward_pre_hook(self._begin(path), prepend=True)
-                after = module.register_forward_hook(self._end, always_call=True)
-                self._stack.callback(before.remove)
-                self._stack.callback(after.remove)
+            self._stack.enter_context(around_calls(self.model, self._begin, self._end))
         self._watch.__enter__()
         self._began = perf_counter()
         if not self.seconds:
@@ -242,13 +238,11 @@ class profile(Observer, metaclass=Decorating):
     def passed(self, work: Any) -> None:
         self._pulling.clear()  # of rules that raised an error
 
-    def _begin(self, path: str) -> Callable[[Any, Any], None]:
-        def begin(module: Any, args: Any) -> None:
-            self._inside.append((path, perf_counter()))
+    def _begin(self, name: str) -> None:
+        path = ".".join(filter(None, (type(self.model).__name__, name)))
+        self._inside.append((path, perf_counter()))
 
-        return begin
-
-    def _end(self, module: Any, args: Any, output: Any) -> None:
+    def _end(self) -> None:
         if self._inside:
             path, start = self._inside.pop()
             since = start - self._opened

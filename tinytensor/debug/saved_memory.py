@@ -157,21 +157,34 @@ class saved_memory(Observer, metaclass=Decorating):
                 self._leaves[id(array)] = weakref.ref(array)
         again = node.saved is None and node.recompute is not None
         saved = node.recompute.inputs if again else node.saved
-        storages = {id(array): array for array in storages_of(saved)}
+        found = {id(array): array for array in storages_of(saved)}
         key = id(node)
         self._release(key)  # of a node that gets back what it had saved
-        if not storages:
+        if not found:
             return
         reference = weakref.ref(node, lambda _: self._release(key))
         name = "checkpoint" if again else node.op.__name__
-        self._entries[key] = _Entry(reference, name, node.where, again, tuple(storages))
-        for storage, array in storages.items():
+        self._entries[key] = _Entry(reference, name, node.where, again, tuple(found))
+        for storage, array in found.items():
             self._holders[storage] += 1
             if self._holders[storage] == 1 and not self._is_leaf(storage, array):
                 self._sizes[storage] = array.nbytes
                 self._total += array.nbytes
         if self._total > self._peak:
             self._peak, self._at_peak = self._total, None
+
+    @property
+    def noted(self) -> int:
+        """``total`` as far as it is known from what was told: without a look at every node."""
+        return self._total
+
+    def held_by(self, node: Node) -> dict[int, int]:
+        """The bytes of each storage, by its id, that counts and that no other node holds."""
+        self._settle((id(node),))
+        entry = self._entries.get(id(node))
+        keys = () if entry is None else entry.storages
+        sizes = self._sizes
+        return {key: sizes[key] for key in keys if self._holders[key] == 1 and key in sizes}
 
     def _is_leaf(self, storage: int, array: np.ndarray) -> bool:
         known = self._leaves.get(storage)

@@ -1,4 +1,4 @@
-"""Pictures of results, and of what networks look at.
+"""Pictures of results, of what networks look at, and runs of graphs to step through.
 
 Drawing needs matplotlib, which is imported when the first figure is drawn.
 """
@@ -14,6 +14,7 @@ from .plots import (
     plot_losses,
     plot_maps,
 )
+from .recording import record
 from .recurrence import FlowRecorder, gradient_flow, recurrent_jacobian, spectral_radius
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "plot_images",
     "plot_losses",
     "plot_maps",
+    "record",
     "recurrent_jacobian",
     "saliency",
     "spectral_radius",

@@ -1,0 +1,698 @@
+"""record: a run of a graph as data: each call, each step of backward, and every number of them.
+
+``recording.data()`` is a dict of what JSON knows. Indices are positions in the lists of the dict::
+
+    {"version": 1, "title": text,
+     "files": [{"name", "lines": {"12": "y = (x * x).sum()"}}],   # only lines that are referred to
+     "modules": [{"name": "blocks.0.attention" (the model: ""), "kind": "Attention",
+                  "parent": index or null}],
+     "rules": [{"op": "multiply", "inputs": ["b"], "names": ["a"], "source": "b=lambda g, a: g * a",
+                "file": index or null, "line": n, "formula": whether it is that of defined_by}],
+     "values": [{"name": of a parameter or a variable, or null,
+                 "kind": "leaf" | "constant" | "output" | "cotangent" (made in a backward pass),
+                 "dtype", "shape", "tracked", "view_of": value or null, "version": n,
+                 "level": of vmaps in which it was made, "made_by": call or null,
+                 "whole": number, nested list or null,
+                 "stats": {"min", "max", "mean", "std", "zeros", "nan", "inf"} or null,
+                 "thumb": {"rows", "columns", "pixels": base64 of bytes, "low", "high"} or null}],
+     "calls": [{"op", "level": how many vmaps ran, "order": 0, or that of the pass in which it ran,
+                "module": index or null, "line": [file, n] or null,
+                "inputs": [{"name", "value"} or {"name", "literal": text}],
+                "static": {name: text}, "outputs": [value], "recorded", "depth": of its node or 0,
+                "parents": [call or null], "view",
+                "saved": [{"name", "value": value or null, "bytes", "why": [rule],
+                           "owns": whether it counts: no leaf, and no storage that counts already}],
+                "during": the step in which it ran (a pull; see below) or null, "seconds"}],
+     "steps": [{"kind": "call", "call"},
+               {"kind": "change", "value": what it was changed to, "by": text, "version", "line"},
+               {"kind": "backward", "pass", "outputs": [value], "line",
+                "order": 1 for derivatives of a forward run, 2 for derivatives of these …,
+                "within": the pull whose rule began this pass, or null},
+               {"kind": "pull", "pass", "call": or null, "g": [value],
+                "rules": [{"rule", "input", "used": [{"name", "value" or "literal"}],
+                           "cotangent": value or null}],
+                "sent": [{"to": {"call"} or {"leaf": value}, "output": which one of the call,
+                          "cotangent", "fitted": value or null, "added_to": value or null,
+                          "total": value}],
+                "freed": [{"name", "bytes"}], "calls": [call]},
+               {"kind": "grad", "pass", "leaf": value, "gradient": value,
+                "accumulated_on": value or null},
+               {"kind": "passed", "pass"}],          # every step has "bytes", held after it, too
+     "stopped": [{"step": how many steps there were, "op", "what": "call" | "rule" | "backward",
+                  "line", "error": text or null}],
+     "layout": what ``layout.grouped`` makes of all this}
+
+A call that a rule makes, or that fits and adds up what the rule gave, has no step of its own: it is
+among the ``calls`` of its pull, and ``during`` says which. A joint rule has an entry in ``rules``
+for each input that it serves. The steps of a pass that a rule began stand behind its pull.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..debug.module_calls import around_calls, check_model
+from ..debug.saved_memory import saved_memory, storages_of
+from ..decorating import Decorating
+from ..engine.core import ALL, Node, Variable
+from ..engine.grad import derivatives
+from ..engine.observers import Observer
+from ..engine.operation import observing
+from ..engine.user_line import Line, user_line
+from ..tensors.batched import active
+from .deliveries import Pull
+from .noted_rules import NotedRules
+from .noted_values import NotedValues
+
+VERSION = 1
+SHOWN = 80  # so many characters of an argument that is no variable
+_CORE = os.path.join(os.path.dirname(user_line.__code__.co_filename), "core.")
+
+
+class record(Observer, metaclass=Decorating):
+    """A run, noted: ``with tt.viz.record(model) as recording:``, on this thread (or asyncio task).
+
+    Of each call it has the op, the line of user code, the module of ``model`` in which it was made,
+    shapes and values, and what the call saved for which gradient rules; of each step of a backward
+    pass the cotangent that came in, the rule's source, the cotangents that went out, how they were
+    fitted and summed, and what was freed; and the memory that the graph holds after each step.
+    Values of up to ``whole`` elements are kept whole; of larger ones statistics and a thumbnail.
+
+    ``print(recording)`` tells it as text, and ``recording.save("run.html")`` writes a page to step
+    through, which a notebook shows by itself. ``recording.data()`` has all of it as JSON's types
+    (the module's docstring says which). What was recorded before is no part of it, and so are
+    changes that NumPy makes behind a tensor's back. Opened again, a recording goes on where it was.
+
+    Everything is copied or summarised when it happens: a recording keeps no graph, no node and no
+    tensor alive, but the ``model`` that it was given.
+
+    >>> import tinytensor as tt
+    >>> x = tt.tensor([1.0, 2.0], requires_grad=True)
+    >>> with tt.viz.record() as recording:
+    ...     (x * x).sum().backward()
+    >>> data = recording.data()
+    >>> [call["op"] for call in data["calls"] if call["during"] is None]
+    ['multiply', 'sum']
+    >>> [step["kind"] for step in data["steps"]]
+    ['call', 'call', 'backward', 'pull', 'pull', 'grad', 'passed']
+    >>> data["values"][data["steps"][5]["gradient"]]["whole"]
+    [2.0, 4.0]
+    """
+
+    decorates_alone = False  # who would read it?
+
+    def __init__(self, model: Any = None, *, title: str | None = None, whole: int = 64) -> None:
+        if model is not None:
+            check_model(model, "record")
+        if title is not None and not isinstance(title, str):
+            raise TypeError(f"record: title is a text, not {type(title).__name__}")
+        if not isinstance(whole, int) or isinstance(whole, bool) or whole < 0:
+            raise ValueError(f"record: whole is a number of elements from 0 on, not {whole!r}")
+        self.model, self.title, self.whole = model, title, whole
+        self._values = NotedValues(whole)
+        self._rules = NotedRules()
+        self._ledger = saved_memory()
+        self._calls: list[dict[str, Any]] = []
+        self._steps: list[dict[str, Any]] = []
+        self._stopped: list[dict[str, Any]] = []
+        self._modules: dict[str, int] = {}
+        self._kinds: list[str] = []
+        self._files: dict[str, tuple[int, dict[str, str]]] = {}
+        self._watch: observing | None = None
+        self._stack = ExitStack()
+        self._count = 0  # of backward passes
+        self._inside: list[int] = []  # modules that run, the outermost first
+        self._started: list[_Started] = []  # calls of ops that run
+        self._passes: list[_Pass] = []  # backward passes that run
+        self._changes: dict[int, tuple[Variable, str, Any]] = {}  # in place, and not yet looked at
+
+    def __enter__(self) -> record:
+        if self._watch is not None:
+            raise RuntimeError("record: this recording is open already; make another one")
+        if self.model is not None:
+            self._note_modules(self.model)
+            self._stack.enter_context(around_calls(self.model, self._begin, self._end))
+        self._watch = observing(self)
+        self._watch.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        assert self._watch is not None
+        self._watch.__exit__(None)
+        self._watch = None
+        self._stack.close()
+        self._look_at_changes()
+        self._note_stops(error)
+        self._name_after(sys._getframe(1).f_locals)
+        self._inside, self._started, self._passes = [], [], []
+
+    # --- What it tells -----------------------------------------------------------------------
+
+    def data(self) -> dict[str, Any]:
+        """All that was noted, as dicts, lists, texts and numbers; the module says how."""
+        self._look_at_changes()
+        rules = [rule.as_json(self._line) for rule in self._rules.all]
+        data: dict[str, Any] = {
+            "version": VERSION,
+            "title": self._title(),
+            "files": [],
+            "modules": [
+                {"name": name, "kind": self._kinds[i], "parent": self._parent_of(name)}
+                for name, i in self._modules.items()
+            ],
+            "rules": rules,
+            "values": [noted.as_json() for noted in self._values.all],
+            "calls": self._calls,
+            "steps": self._steps,
+            "stopped": self._stopped,
+        }
+        data["files"] = [{"name": name, "lines": lines} for name, (_, lines) in self._files.items()]
+        from .layout import grouped  # late: seldom needed
+
+        data["layout"] = grouped(data)
+        return data
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one page of HTML, which needs no other file and no network: step through the run
+        forward and backward, look at any number, search, fold modules."""
+        from .explorer.page import page
+
+        text = page(self.data())
+        with open(os.fspath(path), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def _repr_html_(self) -> str:
+        """The page, as a notebook shows it."""
+        from .explorer.page import frame
+
+        return frame(self.data())
+
+    def __repr__(self) -> str:
+        passes = f", {self._count} backward passes" if self._count else ""
+        return f"<recording of {len(self._calls)} calls{passes}>"
+
+    # --- What an observer is told ------------------------------------------------------------
+
+    def calling(self, op: Any, args: Any, static: Any) -> None:
+        self._look_at_changes()
+        line = None if self._passes else user_line()
+        inputs = self._inputs(op, args)
+        self._started.append(_Started(op, inputs, line, len(self._steps), perf_counter()))
+
+    def called(self, op: Any, args: Any, static: Any, outputs: Any, node: Any) -> None:
+        end = perf_counter()
+        self._look_at_changes()
+        while self._started and self._started[-1].op is not op:
+            start = self._started.pop()  # which raised an error
+            self._stop("call", start.op, self._line(start.line), None, start.step)
+        if not self._started:  # entered in the midst of this call
+            return
+        start = self._started.pop()
+        if node is not None and start.line is not None and node.where is None:
+            node.where = start.line
+        self._ledger.called(op, args, static, outputs, node)
+        number = len(self._calls)
+        backward = self._passes[-1] if self._passes else None
+        pull = None if backward is None else backward.pull
+        again = node is not None and self._values.of_outputs(node) is not None
+        kind = "output" if backward is None or again else "cotangent"
+        source = start.inputs[0].get("value") if op.view and start.inputs else None
+        level = len(active.get())
+        made = []
+        for output in outputs:
+            viewed = source if op.view and not output.unshared else None
+            index = self._values.add(output, kind, number, viewed)
+            self._values.all[index].level = level
+            made.append(index)
+        if node is not None and not again:
+            self._values.made(node, made)
+        own = None if pull is None or pull.call is None else self._calls[pull.call]
+        call: dict[str, Any] = {
+            "op": op.__name__,
+            "level": level,
+            "order": 0 if backward is None else backward.order,
+            "module": self._module(own),
+            "line": own["line"] if own is not None else self._line(start.line),
+            "inputs": start.inputs,
+            "static": {name: literal(value) for name, value in (static or {}).items()},
+            "outputs": made,
+            "recorded": node is not None,
+            "depth": 0 if node is None else node.depth,
+            "parents": [] if node is None else [self._maker(p) for p in node.parents],
+            "view": bool(op.view) and any(not output.unshared for output in outputs),
+            "saved": [] if node is None else self._saved(node, number, op),
+            "during": None if pull is None else pull.number,
+            "seconds": round(end - start.time, 9),
+        }
+        self._calls.append(call)
+        if pull is None:
+            self._step("call", call=number)
+        else:
+            pull.step["calls"].append(number)
+            if pull.cotangents is not None:
+                pull.calls.append((args, outputs))
+
+    def changed(self, variable: Any, by: str) -> str:
+        key = id(variable)
+        if key in self._changes:
+            self._look_at_changes()
+        self._changes[key] = (variable, by, self._line(user_line()))
+        return by
+
+    def pulling(self, work: Any, node: Any, g: Any) -> None:
+        self._look_at_changes()
+        backward = self._pass_of(work)
+        if backward is None:
+            backward = self._begin_pass(work, node, g)
+        else:
+            self._settle(backward)
+        cotangents = g if isinstance(g, tuple) else (g,)
+        made = self._values.of_outputs(node)
+        call = None if made is None else self._values.all[made[0]].made_by
+        step = self._step(
+            "pull",
+            **{
+                "pass": backward.number,
+                "call": call,
+                "g": [self._cotangent(c) for c in cotangents],
+            },
+            rules=[],
+            sent=[],
+            freed=[],
+            calls=[],
+        )
+        if node in work.wanted and len(step["g"]) == 1:
+            backward.totals[node] = step["g"][0]
+        backward.pull = Pull(work, node, step, len(self._steps) - 1, call)
+        self._ledger.pulling(work, node, g)
+
+    def pulled(self, work: Any, node: Any, g: Any, cotangents: Any) -> None:
+        self._look_at_changes()
+        backward = self._pass_of(work)
+        if backward is None or backward.pull is None:
+            return
+        self._passes = self._passes[: self._passes.index(backward) + 1]
+        pull = backward.pull
+        saved = self._items(node)
+        pull.step["rules"] = self._runs(node, cotangents, saved, work.useful)
+        held = self._ledger.held_by(node)
+        pull.freed = [
+            {"name": name, "bytes": count}
+            for name, item in saved
+            if (count := sum(held.pop(id(array), 0) for array in storages_of(item)))
+        ]
+        self._ledger.pulled(work, node, g, cotangents)
+        pull.begin(cotangents)
+        for parent in node.parents:  # a hook behind the user's hears what becomes of the gradient
+            if isinstance(parent, Variable) and parent.hooks and parent not in backward.hooked:
+                backward.listen(parent, self._cotangent)
+
+    def passed(self, work: Any) -> None:
+        self._look_at_changes()
+        backward = self._pass_of(work)
+        if backward is None:
+            leaves = [key for key in work.pending if isinstance(key, Variable)]
+            if work.heap or not leaves or sys.exc_info()[1] is not None:
+                return  # it ended before the first rule
+            backward = self._begin_pass(work, None, None)
+        error = sys.exc_info()[1]
+        if error is backward.error:
+            error = None
+        backward.forget_hooks()
+        self._ledger.passed(work)
+        self._settle(backward)
+        ran = backward.pull is None or backward.pull.cotangents is not None
+        if ran and error is None and not work.heap:
+            for leaf, value, gradient in self._gradients(backward):
+                accumulated = None
+                if not _is_given_back() and leaf is not None and leaf.grad is not None:
+                    accumulated = self._values.of(leaf.grad)
+                self._step(
+                    "grad",
+                    **{"pass": backward.number, "leaf": value, "gradient": gradient},
+                    accumulated_on=accumulated,
+                )
+            self._step("passed", **{"pass": backward.number})
+        else:
+            node = None if backward.pull is None else backward.pull.node
+            self._stop("backward" if ran else "rule", node and node.op, None, error)
+        self._passes = self._passes[: self._passes.index(backward)]
+
+    def freed(self) -> None:
+        self._ledger.freed()
+
+    # --- Calls -------------------------------------------------------------------------------
+
+    def _inputs(self, op: Any, args: Any) -> list[dict[str, Any]]:
+        inputs = []
+        for name, arg in zip(names_of(op, len(args)), args, strict=True):
+            if isinstance(arg, Variable):
+                inputs.append({"name": name, "value": self._values.of(arg)})
+            elif isinstance(arg, np.ndarray):
+                inputs.append({"name": name, "value": self._values.of_array(arg)})
+            else:
+                inputs.append({"name": name, "literal": literal(arg)})
+        return inputs
+
+    def _items(self, node: Node) -> list[tuple[str, Any]]:
+        """What a node holds, by name; outputs, which are raw values there, as a list of them."""
+        if not node.saved:
+            return []
+        at = node.plan.out_at
+        return [
+            (name, [raw for raw, _, _ in item] if place == at else item)
+            for place, (name, item) in enumerate(zip(node.plan.names, node.saved, strict=True))
+        ]
+
+    def _saved(self, node: Node, call: int, op: Any) -> list[dict[str, Any]]:
+        held = self._ledger.held_by(node)
+        told = []
+        for place, (name, item) in enumerate(self._items(node)):
+            arrays = {id(array): array.nbytes for array in storages_of(item)}
+            own = [held.pop(key, 0) for key in arrays]
+            why = [
+                self._rules.of(op, node.plan, slot, rule, places)
+                for slot, rule, places in node.plan.rules
+                if place in places
+            ]
+            told.append(
+                {
+                    "name": name,
+                    **self._item(node, name, item, call),
+                    "bytes": sum(arrays.values()),
+                    "why": why,
+                    "owns": any(own),
+                }
+            )
+        return told
+
+    def _item(self, node: Node, name: str, item: Any, call: int | None = None) -> dict[str, Any]:
+        """Something saved, as its value or as text."""
+        if name == "out":
+            made = self._values.of_outputs(node)
+            return (
+                {"value": made[0]} if made and len(made) == 1 else {"value": None, "values": made}
+            )
+        if isinstance(item, Variable):
+            return {"value": self._values.of(item)}
+        if isinstance(item, np.ndarray):
+            return {"value": self._values.of_array(item, call)}
+        return {"value": None, "literal": literal(item)}
+
+    def _maker(self, target: Any) -> int | None:
+        """The call that made what cotangents at ``target`` belong to."""
+        if isinstance(target, Variable) or target is None:
+            return None
+        index = self._values.of_target(target)
+        return None if index is None else self._values.all[index].made_by
+
+    def _module(self, own: dict[str, Any] | None) -> int | None:
+        if own is not None:
+            return own["module"]
+        return self._inside[-1] if self._inside else None
+
+    # --- Changes in place --------------------------------------------------------------------
+
+    def _look_at_changes(self) -> None:
+        """Note what changes in place, of which there was word before or after, have made."""
+        if not self._changes:
+            return
+        changes, self._changes = self._changes, {}
+        for variable, by, line in changes.values():
+            value = self._values.changed(variable)
+            version = self._values.all[value].version
+            self._step("change", value=value, by=by, version=version, line=line)
+
+    # --- Backward passes ---------------------------------------------------------------------
+
+    def _pass_of(self, work: Any) -> _Pass | None:
+        return next((p for p in reversed(self._passes) if p.work is work), None)
+
+    def _begin_pass(self, work: Any, node: Any, g: Any) -> _Pass:
+        outer = self._passes[-1] if self._passes else None
+        within = None
+        if outer is not None and outer.pull is not None:
+            within = outer.pull.number
+        outputs = self._values.of_outputs(node) if node is not None else []
+        if isinstance(g, tuple) and outputs:
+            given = [bool(np.any(c.value)) for c in g]
+            outputs = [o for o, is_given in zip(outputs, given, strict=True) if is_given] or outputs
+        found = [*(outputs or ())]
+        for target, waiting in work.pending.items():
+            if isinstance(waiting, list):
+                made = self._values.of_outputs(target) or []
+                found += [o for o, c in zip(made, waiting, strict=True) if c is not None]
+            else:
+                value = self._values.of_target(target)
+                found += [] if value is None else [value]
+        makers = [self._values.all[value].made_by for value in found]
+        orders = [self._calls[maker]["order"] for maker in makers if maker is not None]
+        order = 1 + max(orders, default=0)
+        backward = _Pass(work, self._count, order, sys.exc_info()[1])
+        self._count += 1
+        self._passes.append(backward)
+        self._step(
+            "backward",
+            **{"pass": backward.number, "outputs": found},
+            line=self._line(user_line()),
+            order=order,
+            within=within,
+        )
+        return backward
+
+    def _cotangent(self, cotangent: Any) -> int:
+        index = self._values.of(cotangent)
+        noted = self._values.all[index]
+        if noted.made_by is None and noted.kind == "constant":
+            noted.kind = "cotangent"
+        return index
+
+    def _runs(
+        self, node: Node, cotangents: Any, saved: list[tuple[str, Any]], useful: Any
+    ) -> list[dict[str, Any]]:
+        """What each rule of a node was given and gave."""
+        plan, op = node.plan, node.op
+        told = []
+        for slot, rule, places in plan.rules:
+            if slot != ALL and useful is not None and node.parents[slot] not in useful:
+                continue
+            number = self._rules.of(op, plan, slot, rule, places)
+            used = [
+                {"name": saved[place][0], **self._item(node, *saved[place])} for place in places
+            ]
+            slots = range(len(cotangents)) if slot == ALL else (slot,)
+            for one in slots:
+                name = f"{op.names[0]}[{one}]" if op.variadic else plan.inputs[one]
+                given = cotangents[one]
+                value = self._cotangent(given) if isinstance(given, Variable) else None
+                told.append({"rule": number, "input": name, "used": used, "cotangent": value})
+        return told
+
+    def _settle(self, backward: _Pass) -> None:
+        """Note what became of what the last rules gave."""
+        pull = backward.pull
+        if pull is None:
+            return
+        backward.pull = None if pull.cotangents is not None else pull
+        for sent in pull.sent():
+            value = self._values.of_target(sent.target)
+            is_leaf = isinstance(sent.target, Variable)
+            to = {"leaf": value} if is_leaf else {"call": self._maker(sent.target)}
+            cotangent, fitted, added_to, total = (
+                None if c is None else self._cotangent(c) for c in sent[1:]
+            )
+            pull.step["sent"].append(
+                {
+                    "to": to,
+                    "output": 0 if is_leaf else sent.target.index,
+                    "cotangent": cotangent,
+                    "fitted": fitted,
+                    "added_to": added_to,
+                    "total": total,
+                }
+            )
+            backward.totals[sent.target] = total
+        if pull.node.saved is None:
+            pull.step["freed"] = pull.freed
+        self._ledger.pulling(pull.work, pull.node, None)
+        pull.step["bytes"] = self._ledger.noted
+
+    def _gradients(self, backward: _Pass) -> Iterator[tuple[Any, int | None, int | None]]:
+        """Each leaf, or variable that was asked for, the value that it is, and its gradient's."""
+        work = backward.work
+        targets = [*work.pending] if work.useful is None else [*work.wanted]
+        for target in targets:
+            if target in backward.heard:
+                gradient: int | None = backward.heard[target]
+            elif target in work.pending:
+                gradient = self._cotangent(work.pending[target])
+            elif target in backward.totals:
+                gradient = backward.totals[target]
+            else:
+                continue
+            leaf = target if isinstance(target, Variable) else None
+            yield leaf, self._values.of_target(target), gradient
+
+    # --- Steps, lines, names -----------------------------------------------------------------
+
+    def _step(self, kind: str, **told: Any) -> dict[str, Any]:
+        step = {"kind": kind, **told, "bytes": self._ledger.noted}
+        self._steps.append(step)
+        return step
+
+    def _line(self, line: Line | None) -> list[int] | None:
+        """Where a line stands among the files; its source is read now, while it is the same."""
+        if line is None:
+            return None
+        known = self._files.get(line.file)
+        if known is None:
+            known = self._files[line.file] = len(self._files), {}
+        if str(line.number) not in known[1]:
+            source = linecache.getline(line.file, line.number)
+            known[1][str(line.number)] = source.rstrip("\n")
+        return [known[0], line.number]
+
+    def _stop(
+        self, what: str, op: Any, line: Any, error: BaseException | None, step: int | None = None
+    ) -> None:
+        """Note where the run, or a part of it, ended with an error."""
+        told = None if error is None else f"{type(error).__name__}: {error}"
+        self._stopped.append(
+            {
+                "step": len(self._steps) if step is None else step,
+                "op": None if op is None else op.__name__,
+                "what": what,
+                "line": line,
+                "error": told,
+            }
+        )
+
+    def _note_stops(self, error: BaseException | None) -> None:
+        """Note the calls that never ended, and an error that ends the run."""
+        count = len(self._steps)
+        known = {stop["step"] for stop in self._stopped}
+        for start in self._started:
+            last = error if start.step == count else None
+            self._stop("call", start.op, self._line(start.line), last, start.step)
+            known.add(start.step)
+        if error is not None and count not in known:
+            self._stop("code", None, None, error)
+        self._stopped.sort(key=lambda stop: stop["step"])
+
+    def _note_modules(self, model: Any) -> None:
+        for name, module in model.named_modules():
+            if name not in self._modules:
+                self._modules[name] = len(self._kinds)
+                self._kinds.append(type(module).__name__)
+        for name, variable in (*model.named_parameters(), *model.named_buffers()):
+            if isinstance(variable, Variable):
+                self._values.named(variable, name)
+
+    def _parent_of(self, name: str) -> int | None:
+        """The module of which the one called ``name`` is a part."""
+        while name:
+            name = name.rpartition(".")[0]
+            if name in self._modules:
+                return self._modules[name]
+        return None
+
+    def _begin(self, name: str) -> None:
+        self._inside.append(self._modules[name])
+
+    def _end(self) -> None:
+        if self._inside:
+            self._inside.pop()
+
+    def _name_after(self, variables: dict[str, Any]) -> None:
+        """Name values as the user's variables are called, unless they have names."""
+        for name, variable in [*variables.items()]:
+            if isinstance(variable, Variable):
+                self._values.named(variable, name)
+            elif type(variable) in (list, tuple):
+                for i, item in enumerate(variable[:SHOWN]):
+                    if isinstance(item, Variable):
+                        self._values.named(item, f"{name}[{i}]")
+
+    def _title(self) -> str:
+        if self.title is not None:
+            return self.title
+        return "A run" if self.model is None else type(self.model).__name__
+
+
+class _Started:
+    """A call that runs."""
+
+    __slots__ = ("inputs", "line", "op", "step", "time")
+
+    def __init__(
+        self, op: Any, inputs: list[dict[str, Any]], line: Line | None, step: int, time: float
+    ) -> None:
+        self.op, self.inputs, self.line, self.step, self.time = op, inputs, line, step, time
+
+
+class _Pass:
+    """A backward pass that runs: its latest pull, and what has arrived where."""
+
+    def __init__(self, work: Any, number: int, order: int, error: BaseException | None) -> None:
+        self.work, self.number, self.order, self.error = work, number, order, error
+        self.pull: Pull | None = None
+        self.totals: dict[Any, int | None] = {}  # the last sum for each node or leaf
+        self.heard: dict[Any, int] = {}  # gradients, behind the hooks of leaves
+        self.hooked: dict[Any, Any] = {}
+
+    def listen(self, leaf: Any, note: Any) -> None:
+        """Hear the gradient of a leaf as its hooks, which may replace it, leave it."""
+
+        def hear(gradient: Any) -> None:
+            self.heard[leaf] = note(gradient)
+
+        self.hooked[leaf] = hear
+        leaf.hooks.append(hear)
+
+    def forget_hooks(self) -> None:
+        for leaf, hook in self.hooked.items():
+            leaf.hooks.remove(hook)
+        self.hooked = {}
+
+
+def names_of(op: Any, count: int) -> list[str]:
+    """What the arguments of a call are called: of a variadic op ``arrays[0]``, ``arrays[1]`` …"""
+    names = op.names
+    if op.variadic:
+        return [f"{names[0]}[{i}]" for i in range(count)]
+    rest = [f"{names[-1]}[{i}]" for i in range(count - len(names))] if names else []
+    return [*names[:count], *rest]
+
+
+def literal(value: Any) -> str:
+    """An argument that is no variable, as text of at most ``SHOWN`` characters."""
+    if isinstance(value, np.ndarray):
+        return f"array {value.dtype} {value.shape}"
+    if isinstance(value, tuple | list):
+        items = ", ".join([literal(item) for item in value[:SHOWN]])
+        left, right = "()" if isinstance(value, tuple) else "[]"
+        comma = "," if isinstance(value, tuple) and len(value) == 1 else ""
+        text = f"{left}{items}{comma}{right}"
+    elif isinstance(value, str | int | float | complex | slice | type(None) | type(...) | range):
+        text = repr(value)
+    elif isinstance(value, np.generic | np.dtype):
+        text = str(value)
+    else:
+        text = getattr(value, "__name__", None) or f"<{type(value).__name__}>"
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def _is_given_back() -> bool:
+    """Whether the pass that ends gives gradients back, instead of adding them to ``grad``."""
+    frame = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith(_CORE):
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame is not None and frame.f_code is derivatives.__code__
