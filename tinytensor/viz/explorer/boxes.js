@@ -4,17 +4,19 @@
 const PADDING = 16, TITLE = 24, ROW_GAP = 36, BOX_GAP = 22;
 const LETTER = 7.3; // width of a letter of the nodes' font, at 12 pixels
 const MOST_LETTERS = 28;
-const AUTOMATIC = 24; // so many calls are shown at once, without folding
+const FEW = 24; // with at most so many calls, modules are open from the start,
+const SMALL = 8; // if they have at most so many themselves
 
-// A box: {key, kind, index, group (around it), children, edges, open, module, calls,
+// A box: {key, kind, index, group (around it), children, rows, open, module, calls,
 //         x, y, width, height (of its corner and size), row (in the group)}
 const boxes = new Map(); // by key: 'c12' a call, 'v3' a leaf, 'g1' a module
-const groups = run.layout.groups.map((group, i) => makeBox('g' + i, 'group', i, group));
+const groups = run.layout.groups.map((layout, i) => Object.assign(makeBox('g' + i, 'group', i), {
+  layout, module: layout.module, order: layout.order, visit: layout.visit, open: false, calls: [], rows: [], edges: [],
+}));
 const root = linkGroups();
 
-function makeBox(key, kind, index, group) {
+function makeBox(key, kind, index) {
   const box = {key, kind, index, group: null, children: [], row: 0, x: 0, y: 0, width: 0, height: 0};
-  if (group) Object.assign(box, {module: group.module, order: group.order, visit: group.visit, open: false, calls: []});
   boxes.set(key, box);
   return box;
 }
@@ -24,20 +26,43 @@ function childBox(child) {
   return 'call' in child ? makeBox(callKey(child.call), 'call', child.call) : makeBox(leafKey(child.leaf), 'leaf', child.leaf);
 }
 
+// A child may be hidden; edges name children by their positions.
 function linkGroups() {
-  run.layout.groups.forEach((layout, i) => {
-    const group = groups[i];
-    group.layout = layout;
-    group.children = layout.children.map((child, at) => {
-      const box = childBox(child);
-      return Object.assign(box, {group, row: layout.layer[at], place: layout.place[at]});
-    });
+  const {hidden, used} = whatIsHidden();
+  hidden.forEach((index) => boxes.delete('g' + index));
+  const isShown = (child) => 'group' in child ? !hidden.has(child.group) : 'call' in child || used.has(leafKey(child.leaf));
+  for (const group of groups.filter((one) => !hidden.has(one.index))) {
+    const {layout} = group;
+    const linked = layout.children.map((child, at) =>
+      isShown(child) ? Object.assign(childBox(child), {group, row: layout.layer[at], place: layout.place[at]}) : null);
+    group.children = linked.filter((box) => box);
+    group.edges = layout.edges.map(([from, to]) => [linked[from], linked[to]]).filter(([from, to]) => from && to);
     group.rows = rowsOf(group.children);
-  });
-  const top = groups.find((group) => group.group === null) || makeBox('g', 'group', 0, {module: null, order: 0});
-  top.layout = top.layout || {edges: []};
-  top.rows = top.rows || [];
-  return top;
+  }
+  return groups[0];
+}
+
+// What a backward pass did without recording it stands in the panel of its steps, not in the graph:
+// no gradient flows through it. Neither do leaves that it alone used.
+function whatIsHidden() {
+  const used = new Set();
+  const hidden = new Set();
+  const visit = (index, inHidden) => {
+    const {children, order} = run.layout.groups[index];
+    const hide = inHidden || (order > 0 && !callsBelow(index).some((call) => run.calls[call].recorded));
+    if (hide) hidden.add(index);
+    for (const child of children) {
+      if ('group' in child) visit(child.group, hide);
+      else if ('call' in child && !hide) sources[child.call].forEach((key) => used.add(key));
+    }
+  };
+  visit(0, false);
+  return {hidden, used};
+}
+
+function callsBelow(index) {
+  return run.layout.groups[index].children.flatMap((child) =>
+    'group' in child ? callsBelow(child.group) : 'call' in child ? [child.call] : []);
 }
 
 function rowsOf(children) {
@@ -103,22 +128,32 @@ function shortened(text, most = MOST_LETTERS) {
   return text.length > most ? text.slice(0, most - 1) + '…' : text;
 }
 
-// A module's name inside another needs not say the other's; a later call of it is counted.
+const again = (group) => group.visit ? ` #${group.visit + 1}` : '';
+
+// A name inside a module needs not say the module's.
+function insideOf(group, name) {
+  const outer = run.modules[group?.module]?.name;
+  return outer && name.startsWith(outer + '.') ? name.slice(outer.length + 1) : name;
+}
+
+// A module that is called again is counted.
 function groupTitle(group) {
-  if (group.module === null) return group.order ? `Backward, recorded (order ${group.order})` : 'Run';
+  if (group.module === null) return group.order ? `Backward, recorded (order ${group.order})${again(group)}` : 'Run';
   const {name, kind} = run.modules[group.module];
-  const outer = run.modules[group.group?.module]?.name;
-  const own = outer && name.startsWith(outer + '.') ? name.slice(outer.length + 1) : name;
-  const visit = group.visit ? ` #${group.visit + 1}` : '';
-  return (own ? `${own}: ${kind}` : kind) + visit;
+  const own = insideOf(group.group, name);
+  return (own ? `${own}: ${kind}` : kind) + again(group);
 }
 
 function boxTitle(box) {
   if (box.kind === 'group') return shortened(groupTitle(box));
-  if (box.kind === 'leaf') return shortened(valueName(box.index));
+  if (box.kind === 'leaf') return shortened(insideOf(box.group, valueName(box.index)));
   const call = run.calls[box.index];
   const name = run.values[call.outputs[0]]?.name;
   return shortened(name ? `${name} = ${call.op}` : call.op);
+}
+
+function callCount(group) {
+  return group.calls.length === 1 ? '1 call' : `${group.calls.length} calls`;
 }
 
 // The value that stands for a box: the number of scalars, or the shape.
@@ -127,7 +162,7 @@ function boxValue(box) {
 }
 
 function boxNote(box) {
-  if (box.kind === 'group') return `${box.calls.length} calls`;
+  if (box.kind === 'group') return callCount(box);
   const value = boxValue(box);
   if (value === undefined) return '';
   return scalarText(value) ?? shapeText(run.values[value].shape);
@@ -168,12 +203,11 @@ function stack(group) {
 
 // Every box goes as near as its neighbours in the row allow to the middle of what it is joined to.
 function placeColumns(group) {
-  const joined = group.children.map(() => ({above: [], below: []}));
-  for (const [from, to] of group.layout.edges) {
-    joined[to].above.push(group.children[from]);
-    joined[from].below.push(group.children[to]);
+  for (const box of group.children) box.joined = {above: [], below: []};
+  for (const [from, to] of group.edges) {
+    to.joined.above.push(from);
+    from.joined.below.push(to);
   }
-  group.children.forEach((box, i) => { box.joined = joined[i]; });
   for (const row of group.rows) spread(row, row.map(() => 0));
   for (let round = 0; round < 4; round++) {
     for (const row of group.rows) spread(row, row.map((box) => wanted(box, 'above')));
@@ -231,9 +265,10 @@ function arrange() {
 // --- What is open ------------------------------------------------------------------------------
 
 function openFirst() {
-  root.open = true;
   noteCalls(root);
-  if (root.calls.length <= AUTOMATIC) groups.forEach((group) => { group.open = true; });
+  for (const group of groups) {
+    group.open = group === root || (root.calls.length <= FEW && group.calls.length <= SMALL);
+  }
   for (const group of groups) { // the model's own box, around everything, would hide it
     if (group.module !== null && !run.modules[group.module].name) group.open = true;
   }

@@ -31,7 +31,7 @@ function source(line) {
   const [file, number] = line;
   const {name, lines} = run.files[file];
   const near = [-2, -1, 0, 1, 2].map((step) => number + step).filter((n) => lines[n] !== undefined);
-  return html('figure', {class: 'source'}, html('figcaption', {}, `${name}:${number}`),
+  return html('figure', {class: 'source'}, html('figcaption', {title: name}, lineText(line)),
     near.length > 0 && html('pre', {}, near.map((n) => sourceLine(n, lines[n], n === number))));
 }
 
@@ -58,7 +58,7 @@ function valueBadges(value) {
 function valueCard(index, role) {
   if (index === null || index === undefined) return null;
   const value = run.values[index];
-  const name = value.kind === 'cotangent' && !value.name ? '' : valueName(index);
+  const name = value.name || (value.kind === 'cotangent' || role.startsWith('out') ? '' : valueName(index));
   return html('div', {class: `value ${value.kind}`, 'data-value': index, role: 'group', 'aria-label': `${role} ${name}`},
     html('div', {class: 'head'}, html('b', {}, role), name && name !== role && html('span', {class: 'name'}, name),
       html('span', {class: 'type'}, `${value.dtype} ${shapeText(value.shape)}`), valueBadges(value)),
@@ -144,11 +144,17 @@ function ruleCard(used) {
     valueCard(used.cotangent, 'cotangent'));
 }
 
+// The rule that gave what was sent; several may have given the same cotangent, in the order of sending.
+function ruleOfSent(step, i) {
+  const same = (items) => items.filter((item) => item.cotangent === step.sent[i].cotangent);
+  const before = same(step.sent.slice(0, i)).length;
+  return same(step.rules)[before];
+}
+
 // What became of a cotangent on its way: summed over broadcast axes, then added to what was there.
-function sentCard(sent, rules) {
+function sentCard(sent, rule) {
   const sum = sent.added_to !== null && sent.added_to !== undefined;
   const fitted = sent.fitted !== null && sent.fitted !== undefined;
-  const rule = rules.find((one) => one.cotangent === sent.cotangent);
   const plain = rule && !sum && !fitted;
   return html('div', {class: 'sent'},
     html('h4', {}, 'to ', 'call' in sent.to ? callLink(sent.to.call) : targetName(sent.to),
@@ -185,7 +191,7 @@ function pullDetails(step) {
     call && source(call.line),
     part('Cotangent in', step.g.map((v, i) => valueCard(v, step.g.length > 1 ? `g[${i}]` : 'g'))),
     step.rules.map(ruleCard),
-    step.sent.length > 0 && part('Sent on', step.sent.map((sent) => sentCard(sent, step.rules))),
+    step.sent.length > 0 && part('Sent on', step.sent.map((sent, i) => sentCard(sent, ruleOfSent(step, i)))),
     freedList(step.freed),
     step.calls.length > 0 && part('Calls that the rules made', step.calls.map(innerCall)),
   ];
@@ -222,6 +228,12 @@ const DETAILS = {
   passed: () => [html('p', {class: 'note'}, 'Every leaf that could be reached has its gradient.')],
 };
 
+// Where an error ended something behind this step.
+function stopNotes(at) {
+  return (run.stopped || []).filter((stop) => stop.step === at + 1).map((stop) => html('p', {class: 'stop', role: 'note'},
+    html('b', {}, `Stopped in ${stop.what === 'rule' ? 'a rule of ' : ''}${stop.op || 'a backward pass'}. `), stop.error || '', source(stop.line)));
+}
+
 function stepTitle(step) {
   const call = callOfStep(step);
   if (step.kind === 'call' || step.kind === 'pull') return opOf(call);
@@ -251,7 +263,8 @@ function showDetails(at) {
     html('p', {class: `kind ${step.kind}`}, kindName(step)),
     html('h2', {}, stepTitle(step)),
     breadcrumbs(step),
-    DETAILS[step.kind](step, at),
+    stopNotes(at),
+    DETAILS[step.kind](step),
   ]));
   panel.scrollTop = 0;
 }

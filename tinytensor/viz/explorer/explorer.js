@@ -1,6 +1,7 @@
 // The page: which step it is at, what the keys do, and the start.
 
 const state = {step: 0};
+const READABLE = 0.75; // scale below which letters are hard to read
 
 // To a step: every part of the page shows it. The address names it, so that it can be linked to.
 function go(at) {
@@ -11,15 +12,21 @@ function go(at) {
   showDetails(to);
   showInTimeline(to);
   showInTree(to);
-  noteInAddress(to);
+  noteInAddress();
 }
 
-function noteInAddress(at) {
-  try {
-    history.replaceState(null, '', `#step=${at}`);
-  } catch {
-    // A page inside a frame without an origin has no address to change.
-  }
+// A moment later: browsers refuse to write an address hundreds of times while one drags the slider.
+let noting = 0;
+
+function noteInAddress() {
+  clearTimeout(noting);
+  noting = setTimeout(() => {
+    try {
+      history.replaceState(null, '', `#step=${state.step}`);
+    } catch {
+      // A page inside a frame without an origin has no address to change.
+    }
+  }, 150);
 }
 
 function stepOfAddress() {
@@ -30,7 +37,7 @@ function stepOfAddress() {
 const KEYS = {
   ArrowLeft: MOVES.back, ArrowRight: MOVES.on, Home: MOVES.first, End: MOVES.last,
   PageUp: MOVES['module-back'], PageDown: MOVES['module-on'], ' ': () => play(),
-  '/': () => byId('query').focus(), f: fit, '+': () => zoom(1.25), '-': () => zoom(0.8), o: openAround,
+  '/': () => byId('query').focus(), f: () => fit(), '+': () => zoom(1.25), '-': () => zoom(0.8), o: openAround,
 };
 
 // Opens the modules around the step's call, or folds the innermost.
@@ -67,7 +74,7 @@ function listenToButtons() {
   const clicks = {
     'as-graph': () => showAs('graph'), 'as-tree': () => showAs('tree'),
     'open-all': () => openEvery(true), 'fold-all': () => openEvery(false),
-    smaller: () => zoom(0.8), larger: () => zoom(1.25), fit, play: () => play(),
+    smaller: () => zoom(0.8), larger: () => zoom(1.25), fit: () => fit(), play: () => play(),
     theme() {
       document.documentElement.dataset.theme = isDark() ? 'light' : 'dark';
       showTheme();
@@ -85,7 +92,7 @@ function start() {
   treeOpen.add(root.key);
   startTimeline();
   startGraph();
-  fit();
+  fit(READABLE);
   listenToPointer();
   listenToTree();
   listenToSearch();

@@ -65,12 +65,15 @@ function drawElements() {
   picture.nodes.clear();
   picture.paths.clear();
   for (const box of picture.boxes) if (near(box)) drawBox(box);
-  for (const edge of picture.edges) if (edge.top < area.bottom && edge.bottom > area.top) drawEdge(edge);
+  for (const edge of picture.edges) {
+    const within = edge.top < area.bottom && edge.bottom > area.top;
+    if (within && (!edge.long || near(edge.start) || near(edge.end))) drawEdge(edge);
+  }
   showInGraph(state.step);
 }
 
 function drawEdge(edge) {
-  const path = svg('path', {d: edge.path, class: 'edge', 'marker-end': 'url(#arrow)'});
+  const path = svg('path', {d: edge.path, class: edge.long ? 'edge long' : 'edge', 'marker-end': 'url(#arrow)'});
   picture.paths.set(edge.key, path);
   layers.edges.append(path);
 }
@@ -147,7 +150,7 @@ const BOX_STATES = {
     const arrived = gradientAt(box.key, at);
     return {
       future: (stepOfCall.get(box.index) ?? Infinity) > at, held: heldByCall(box.index, at), arrived,
-      pulled: lastInPass(pullsOfCall.get(box.index), at) !== null,
+      pulled: countInPass(pullsOfCall.get(box.index), at) > 0,
     };
   },
   leaf(box, at) {
@@ -200,7 +203,7 @@ function lightEdge(from, to, name) {
 const LIGHTS = {
   call(step) {
     lightBox(callKey(step.call));
-    for (const from of sourcesOf(run.calls[step.call])) lightEdge(from, callKey(step.call), 'used');
+    for (const from of sources[step.call]) lightEdge(from, callKey(step.call), 'used');
   },
   pull(step) {
     lightBox(callKey(step.call));
@@ -238,10 +241,10 @@ function zoom(factor, x = viewSize().width / 2, y = viewSize().height / 2) {
   moveView({scale, x: view.x + x / view.scale - x / scale, y: view.y + y / view.scale - y / scale});
 }
 
-// All of it, if letters can still be guessed then; otherwise the middle of its head.
-function fit() {
+// All of it; at first not smaller than one can read, but then the middle of its head.
+function fit(least = 0.2) {
   const {width, height} = viewSize();
-  const scale = clamp(Math.min(width / root.width, height / root.height) * 0.98, 0.3, 1.3);
+  const scale = clamp(Math.min(width / root.width, height / root.height) * 0.97, least, 1.3);
   const x = (root.width - width / scale) / 2;
   const y = Math.min((root.height - height / scale) / 2, TITLE);
   moveView({scale, x, y});
@@ -274,7 +277,8 @@ function toggleGroup(group, open = !group.open) {
 function openEvery(open) {
   groups.forEach((group) => { if (group !== root) group.open = open; });
   rearrange();
-  fit();
+  fit(READABLE);
+  go(state.step);
   showTree();
 }
 

@@ -1,30 +1,19 @@
 // The edges between boxes that are to be seen, and their ways through the gaps between other boxes.
 
 const LANE = 7; // between edges that share a gap
+const LONG = 40; // rows; an edge past more of them is drawn at its ends alone
 
 // All edges of the recording: from the call or leaf that made a value to the calls that took it.
 const edges = allEdges();
 
 function allEdges() {
   const found = [];
-  run.calls.forEach((call, to) => {
-    for (const from of sourcesOf(call)) {
+  run.calls.forEach((_, to) => {
+    for (const from of sources[to]) {
       if (boxes.has(from) && boxes.has(callKey(to))) found.push({from, to: callKey(to)});
     }
   });
   return found;
-}
-
-// A parent may have made none of the inputs: the change in place that gave a view its present node.
-function sourcesOf(call) {
-  const inputs = call.inputs.filter((input) => 'value' in input).map((input) => makerOf(input.value));
-  const parents = call.parents.filter((parent) => parent !== null).map(callKey);
-  return new Set([...inputs, ...parents]);
-}
-
-function makerOf(index) {
-  const {made_by: call} = run.values[index];
-  return call === null || call === undefined ? leafKey(index) : callKey(call);
 }
 
 // Edges between what is to be seen, one for each pair, with the keys that it stands for.
@@ -46,23 +35,37 @@ function pathTo(box) {
   return path;
 }
 
-// Points at which a way passes: out of the modules around its start, across, into those of its end.
-function route(edge) {
+// The rows that a way passes: out of the modules around its start, across, into those of its end.
+// It goes back to a row above where a module is called again; then there is no such way.
+function rowsBetween(edge) {
   const down = pathTo(edge.start), up = pathTo(edge.end);
   let common = 0;
   while (down[common] === up[common]) common++;
   const from = down[common], to = up[common];
-  if (to.row <= from.row) return aside(edge);
-  const x = middle(edge.start), target = middle(edge.end);
-  const points = [[x, edge.start.y + edge.start.height]];
-  const pass = (group, first, end) => {
-    for (let row = first; row < end; row++) passRow(group, row, points, target);
-  };
-  for (let i = down.length - 1; i > common; i--) pass(down[i].group, down[i].row + 1, down[i].group.rows.length);
-  pass(from.group, from.row + 1, to.row);
-  for (let i = common + 1; i < up.length; i++) pass(up[i].group, 0, up[i].row);
-  points.push([target, edge.end.y]);
+  if (to.row <= from.row) return null;
+  const passed = down.slice(common + 1).reverse().map((box) => [box.group, box.row + 1, box.group.rows.length]);
+  passed.push([from.group, from.row + 1, to.row]);
+  up.slice(common + 1).forEach((box) => passed.push([box.group, 0, box.row]));
+  return passed;
+}
+
+function route(edge) {
+  const passed = rowsBetween(edge);
+  if (!passed) return aside(edge);
+  const start = [middle(edge.start), edge.start.y + edge.start.height], end = [middle(edge.end), edge.end.y];
+  edge.long = passed.reduce((sum, [, first, stop]) => sum + stop - first, 0) > LONG;
+  if (edge.long) return stubs(start, end);
+  const points = [start];
+  for (const [group, first, stop] of passed) {
+    for (let row = first; row < stop; row++) passRow(group, row, points, end[0]);
+  }
+  points.push(end);
   return curve(points);
+}
+
+function stubs([x1, y1], [x2, y2]) {
+  const length = ROW_GAP / 2;
+  return `M${Math.round(x1)} ${Math.round(y1)}v${length}M${Math.round(x2)} ${Math.round(y2) - length}v${length}`;
 }
 
 // Through one row of boxes: where the straight way would be, or the nearest gap beside it.
@@ -114,6 +117,7 @@ function routed() {
   return shownEdges().map((edge) => {
     const top = Math.min(edge.start.y, edge.end.y);
     const bottom = Math.max(edge.start.y + edge.start.height, edge.end.y + edge.end.height);
-    return Object.assign(edge, {path: route(edge), top, bottom});
+    edge.path = route(edge);
+    return Object.assign(edge, {top, bottom});
   });
 }

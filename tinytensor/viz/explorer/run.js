@@ -29,11 +29,11 @@ const keyOf = (target) => 'call' in target ? callKey(target.call) : leafKey(targ
 const stepOfCall = new Map();   // call -> the step that ran it; of one that a rule made, the pull
 const pullsOfCall = new Map();  // call -> steps that ran its rules
 const arrivals = new Map();     // key of a call or leaf -> steps that sent it a cotangent
-const totalsAt = new Map();     // 'key@step' -> the sum of what had arrived there
+const totals = new Map();       // the same key -> the sum of what had arrived by each of these steps
 const heldChanges = new Map();  // call -> [{step, bytes}], what it holds from that step on
 const passBegins = [];          // steps at which a backward pass begins
 const moduleRuns = [];          // first steps of stretches in one module
-let mostHeld = 1, mostHeldByCall = 1;
+let mostHeld = 0, mostHeldByCall = 0;
 
 function bytesOf(items) {
   return items.reduce((sum, item) => sum + (item.bytes || 0), 0);
@@ -57,8 +57,12 @@ function noteHeld(call, step, bytes) {
 }
 
 function noteArrival(key, at, total) {
-  if (arrivals.get(key)?.at(-1) !== at) pushTo(arrivals, key, at);
-  totalsAt.set(key + '@' + at, total);
+  if (arrivals.get(key)?.at(-1) === at) {
+    totals.get(key).pop();
+  } else {
+    pushTo(arrivals, key, at);
+  }
+  pushTo(totals, key, total);
 }
 
 function noteCall(index, at) {
@@ -94,11 +98,12 @@ function passBegun(at) {
   return begun ? passBegins[begun - 1] : -1;
 }
 
-// The last of `steps` up to `at`, if the backward pass that it belongs to is still the last one.
-function lastInPass(steps, at) {
-  if (!steps) return null;
-  const found = countUpTo(steps, at);
-  return found && steps[found - 1] >= passBegun(at) && passBegun(at) >= 0 ? steps[found - 1] : null;
+// How many of `steps` are up to `at`, if the last of them belongs to the last backward pass; or 0.
+function countInPass(steps, at) {
+  if (!steps) return 0;
+  const count = countUpTo(steps, at);
+  const begun = passBegun(at);
+  return count && begun >= 0 && steps[count - 1] >= begun ? count : 0;
 }
 
 function heldByCall(call, at) {
@@ -114,8 +119,20 @@ function heldByCall(call, at) {
 
 // The cotangent that has arrived at a call or leaf by a step, as an index of a value, or null.
 function gradientAt(key, at) {
-  const step = lastInPass(arrivals.get(key), at);
-  return step === null ? null : totalsAt.get(key + '@' + step);
+  const count = countInPass(arrivals.get(key), at);
+  return count ? totals.get(key)[count - 1] : null;
+}
+
+// A parent may have made none of the inputs: the change in place that gave a view its present node.
+const sources = run.calls.map((call) => {
+  const inputs = call.inputs.filter((input) => 'value' in input).map((input) => makerOf(input.value));
+  const parents = call.parents.filter((parent) => parent !== null).map(callKey);
+  return [...new Set([...inputs, ...parents])];
+});
+
+function makerOf(index) {
+  const {made_by: call} = run.values[index];
+  return call === null || call === undefined ? leafKey(index) : callKey(call);
 }
 
 // --- Words for things --------------------------------------------------------------------------
@@ -126,8 +143,15 @@ function moduleName(module) {
   return name ? `${name} (${kind})` : kind;
 }
 
+// Of a long path the part that tells: from the package on, or the file and its folder.
+function fileName(file) {
+  const parts = run.files[file].name.split(/[/\\]/);
+  const home = parts.lastIndexOf('tinytensor');
+  return parts.slice(home >= 0 && home < parts.length - 1 ? home : -2).join('/');
+}
+
 function lineText(line) {
-  return line ? `${run.files[line[0]].name}:${line[1]}` : '';
+  return line ? `${fileName(line[0])}:${line[1]}` : '';
 }
 
 function sourceAt(line) {
@@ -137,7 +161,7 @@ function sourceAt(line) {
 function valueName(index) {
   const value = run.values[index];
   if (value.name) return value.name;
-  if (value.kind !== 'cotangent' && (value.made_by ?? null) !== null) return `out of ${opOf(value.made_by)}`;
+  if (value.kind !== 'cotangent' && (value.made_by ?? null) !== null) return `output of ${opOf(value.made_by)}`;
   return value.kind;
 }
 

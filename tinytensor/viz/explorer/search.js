@@ -16,7 +16,7 @@ function makeHaystack() {
     }
   }
   for (const group of groups) {
-    if (group.module !== null) found.push(entry(moduleName(group.module), ['module', `${group.calls.length} calls`], group.ran[0], group.key));
+    if (group.module !== null) found.push(entry(moduleName(group.module), ['module', callCount(group)], group.ran[0], group.key));
   }
   run.steps.forEach((step, at) => {
     if (step.kind === 'change') found.push(entry(step.by, ['change in place', lineText(step.line)], at, null));

@@ -1,18 +1,22 @@
 // The time line: a heat map of the memory that the graph holds, the slider, and the buttons.
 
-const BINS = 600;
+const BINS = 600, STRIP = 40, HEAT = 31; // stretches of steps; heights of the strip and the map in it
+const SHADES = 12;
 
-// A bar is a stretch of steps: as high and as hot as the most that was held in it.
+// A stretch of steps is a column: as high and as hot as the most that was held in it, above a
+// colour for what ran. Columns of one look are one path: hundreds of elements would be slow.
 function startTimeline() {
   const count = Math.max(run.steps.length, 1);
   const bins = Math.min(count, BINS);
   const strip = byId('strip');
-  strip.setAttribute('viewBox', `0 0 ${bins} 40`);
+  const looks = new Map();
   for (let bin = 0; bin < bins; bin++) {
     const from = Math.floor(bin * count / bins), to = Math.floor((bin + 1) * count / bins);
-    strip.append(...bars(bin, run.steps.slice(from, to)));
+    for (const [look, bottom, height] of column(run.steps.slice(from, to))) pushTo(looks, look, `M${bin} ${bottom}h1v${-height}h-1z`);
   }
-  strip.append(svg('path', {id: 'cursor', d: 'M0 0V40', 'vector-effect': 'non-scaling-stroke'}));
+  strip.setAttribute('viewBox', `0 0 ${bins} ${STRIP}`);
+  for (const [look, parts] of looks) strip.append(stripPath(look, parts.join('')));
+  strip.append(svg('path', {id: 'cursor', d: `M0 0V${STRIP}`, 'vector-effect': 'non-scaling-stroke'}));
   strip.addEventListener('click', (event) => {
     const {left, width} = strip.getBoundingClientRect();
     go(Math.floor((event.clientX - left) / width * count));
@@ -21,16 +25,18 @@ function startTimeline() {
   byId('slider').addEventListener('input', () => go(Number(byId('slider').value)));
 }
 
-function bars(bin, steps) {
+// Triples of a look (a kind of step, or a shade), a bottom and a height.
+function column(steps) {
   const bytes = steps.reduce((most, step) => Math.max(most, step.bytes || 0), 0);
-  const share = bytes / mostHeld;
-  const height = Math.round(31 * share);
-  return [
-    svg('rect', {class: 'heat', x: bin, width: 1, y: 0, height: 31 - height, style: `fill-opacity: ${(0.05 + 0.3 * share).toFixed(2)}`}),
-    svg('rect', {class: 'heat', x: bin, width: 1, y: 31 - height, height, style: `fill-opacity: ${(0.25 + 0.75 * share).toFixed(2)}`},
-      svg('title', {}, `${bytesText(bytes)} held`)),
-    svg('rect', {class: `phase ${steps[0]?.kind || ''}`, x: bin, width: 1, y: 33, height: 7}),
-  ];
+  const share = bytes / Math.max(mostHeld, 1);
+  const shade = Math.ceil(share * SHADES);
+  return [[steps[0]?.kind || '', STRIP, 7], [shade, HEAT, Math.round(HEAT * share)], [-shade, HEAT, HEAT]];
+}
+
+function stripPath(look, path) {
+  if (typeof look === 'string') return svg('path', {class: `phase ${look}`, d: path});
+  const opacity = look > 0 ? 0.25 + 0.75 * look / SHADES : 0.05 - 0.3 * look / SHADES;
+  return svg('path', {class: 'heat', d: path, 'fill-opacity': opacity.toFixed(2)});
 }
 
 function showInTimeline(at) {
@@ -42,7 +48,7 @@ function showInTimeline(at) {
   const sentence = sentenceOf(at);
   slider.setAttribute('aria-valuetext', `Step ${at + 1} of ${run.steps.length}: ${sentence}`);
   byId('count').textContent = `step ${at + 1} of ${run.steps.length}`;
-  byId('held').textContent = step ? `graph holds ${bytesText(step.bytes || 0)} of ${bytesText(mostHeld)} at most` : '';
+  byId('held').textContent = step ? `the graph holds ${bytesText(step.bytes || 0)} (at most ${bytesText(mostHeld)})` : '';
   byId('now').textContent = step ? `${kindName(step)}: ${sentence}` : sentence;
 }
 

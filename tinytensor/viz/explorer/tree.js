@@ -15,7 +15,7 @@ function treeRoots() {
 
 function boxItem(box) {
   if (box.kind === 'group') {
-    return {key: box.key, text: `${groupTitle(box)}, ${box.calls.length} calls`, step: box.ran[0], children: () => groupItems(box)};
+    return {key: box.key, text: `${groupTitle(box)}, ${callCount(box)}`, step: box.ran[0], children: () => groupItems(box)};
   }
   const steps = box.kind === 'call' ? [stepOfCall.get(box.index)] : arrivals.get(box.key) || [];
   return {key: box.key, text: `${boxTitle(box)}, ${boxNote(box)}`, step: steps[0], box, children: null};
