@@ -249,6 +249,7 @@ class BuildExt(build_ext):
         built = "".join(f"{line_of(path)}\n" for path in files)  # as they are before the build
         self.include = ["csrc", numpy.get_include()]
         self.versions = (sys.version, numpy.__version__, version_of(command))
+        built = notes(numpy.__version__, self.versions[2], command) + built
         sources = [Path(ext.sources[0]) for ext in self.extensions]
         made = make_c(sources, anew=self.force)
         units: list[tuple[Path, list[str]]] = []
@@ -330,6 +331,18 @@ def line_of(path: Path) -> str:
     state = path.stat()
     crc = zlib.crc32(path.read_bytes())
     return f"{crc:08x} {state.st_size} {state.st_mtime_ns} {path.as_posix()}"
+
+
+def notes(numpy: str, compiler: str, command: Sequence[str]) -> str:
+    """What built.txt says of the build, for ``python -m tinytensor doctor``."""
+    noted = {
+        "version": runpy.run_path(str(PACKAGE / "version.py"))["__version__"],
+        "python": platform.python_version(),
+        "numpy": numpy,
+        "compiler": (compiler.splitlines() or ["unknown"])[0],
+        "flags": " ".join(flag for flag in (*command, *COMMON, "-O3", *ALIGNED) if flag[0] == "-"),
+    }
+    return "".join(f"# {name} {value}\n" for name, value in noted.items())
 
 
 def version_of(command: Sequence[str]) -> str:

@@ -6,6 +6,9 @@ import typing as _typing
 
 from . import built as _built
 
+if _built.asks_for_the_doctor():  # who is needed where what follows cannot be imported
+    raise SystemExit(_import_module("tinytensor.debug.doctor").main())
+
 _built.choose()  # compiled code or interpreted, before any of it is imported
 
 # fmt: off
@@ -49,8 +52,8 @@ e, inf, nan, newaxis, pi = _math.e, _math.inf, _math.nan, None, _math.pi
 
 # The rest is imported when it is first asked for: which modules, and which names of which modules.
 _MODULES = (
-    "data", "distributions", "func", "generation", "io", "models", "nn", "optim", "scalar", "text",
-    "train", "viz",
+    "data", "debug", "distributions", "func", "generation", "io", "models", "nn", "optim",
+    "scalar", "text", "train", "viz",
 )  # fmt: skip
 _LATER = dict.fromkeys(_MODULES) | {
     "Generator": "random",
@@ -85,8 +88,8 @@ if _typing.TYPE_CHECKING:
 
     cdouble, cfloat, double, float = _of.complex128, _of.complex64, _of.float64, _of.float32
     half, int, long, short = _of.float16, _of.int32, _of.int64, _of.int16
-    from . import data, distributions, func, generation, io, models, nn, optim, scalar, text
-    from . import train, viz
+    from . import data, debug, distributions, func, generation, io, models, nn, optim, scalar
+    from . import text, train, viz
     from .debug.anomaly import detect_anomaly as detect_anomaly
     from .debug.profiling import profile as profile
     from .debug.saved_memory import saved_memory as saved_memory

@@ -2,7 +2,8 @@
 refused beside sources that have changed since.
 
 A build leaves built.txt, with a line for each file that went into it: its checksum, size and time.
-A file of the same size and time counts as the same, and of others the checksum decides.
+A file of the same size and time counts as the same, and of others the checksum decides. Above them
+are notes on the build itself, as ``# python 3.12.3``.
 """
 
 from __future__ import annotations
@@ -17,18 +18,41 @@ PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 _REMEDIES = "To build again: pip install -e . (or python setup.py build_ext --inplace)."
 
+DOCTOR = "python -m tinytensor doctor"
+
+
+def asks_for_the_doctor() -> bool:
+    """Whether Python was started as ``python -m tinytensor doctor``, and is now importing us."""
+    arguments = getattr(sys, "argv", [])  # which are not there yet in sitecustomize
+    started = getattr(sys, "orig_argv", [])[-len(arguments) :]
+    return arguments[:2] == ["-m", "doctor"] and started[0] in ("tinytensor", "-mtinytensor")
+
+
+def _lines(root: str) -> list[str]:
+    """Of ``tinytensor/built.txt``; none where nothing is built."""
+    try:
+        with open(os.path.join(root, "tinytensor", "built.txt"), encoding="utf-8") as file:
+            return file.read().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def notes(root: str) -> dict[str, str | None] | None:
+    """What a build has noted of itself, None where it left nothing: the version of tinytensor, of
+    Python, NumPy and the compiler, and the flags."""
+    lines = _lines(root)
+    noted = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
+    names = ("version", "compiler", "flags", "python", "numpy")
+    return {name: noted.get(name) for name in names} if lines else None
+
 
 def changed_sources(root: str) -> list[str]:
     """The files under ``root`` that are not what ``tinytensor/built.txt`` says of them.
 
     Files that are not there have not changed: a wheel has no C sources.
     """
-    try:
-        with open(os.path.join(root, "tinytensor", "built.txt"), encoding="utf-8") as file:
-            lines = file.read().splitlines()
-    except FileNotFoundError:  # nothing is built
-        return []
-    return [line.split(" ", 3)[3] for line in lines if _is_changed(root, *line.split(" ", 3))]
+    files = (line.split(" ", 3) for line in _lines(root) if line[:1] != "#")
+    return [file[3] for file in files if _is_changed(root, *file)]
 
 
 def _is_changed(root: str, crc: str, size: str, time: str, name: str) -> bool:
@@ -96,5 +120,5 @@ def refuse_changed_sources(*, engine: bool, kernels: bool) -> None:
         without = "TINYTENSOR_PURE=1" if of_engine else "TINYTENSOR_KERNELS=reference"
         raise ImportError(
             f"{name} has changed since it was compiled, and the compiled code would run without "
-            f"the change. {_REMEDIES} Without building: {without}."
+            f"the change. {_REMEDIES} Without building: {without}. What else is wrong: {DOCTOR}."
         )

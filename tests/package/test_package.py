@@ -129,6 +129,7 @@ print(*sorted(set(sys.modules) - numpys))
 
 NAMED_LATE = [
     "data",
+    "debug",
     "func",
     "generation",
     "io",

@@ -51,7 +51,7 @@ def _take_fast_kernels() -> None:
         warnings.warn(
             "tinytensor's fast kernels are not built: NumPy does the work. "
             "To build them, with gcc or clang and the headers of Python: pip install -e . "
-            "(or python setup.py build_ext --inplace)",
+            f"(or python setup.py build_ext --inplace). Why it is so: {built.DOCTOR}",
             RuntimeWarning,
             stacklevel=2,
         )

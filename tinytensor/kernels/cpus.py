@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 
 def default_num_threads() -> int:
@@ -23,10 +24,10 @@ def granted_cpus() -> int:
     """The CPUs of the process's affinity mask, or fewer if its cgroup has a quota of CPU time."""
     affinity = getattr(os, "sched_getaffinity", None)
     cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, int(min(cpus, _cgroup_quota())))
+    return max(1, int(min(cpus, cgroup_quota())))
 
 
-def _cgroup_quota(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> float:
+def cgroup_quota(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> float:
     """CPU seconds a second that the process's cgroup and those above it allow (inf: no limit)."""
     try:
         lines = _text(own).splitlines()
@@ -72,14 +73,21 @@ def _quota_in(folder: str) -> float:
 USUAL_CACHE, LARGEST_CACHE = 16 << 20, 32 << 20
 
 
-def last_cache(root: str | os.PathLike[str] = "/sys/devices/system/cpu/cpu0/cache") -> int:
-    """Bytes of the largest cache of data of a CPU."""
-    sizes = []
-    for folder in os.listdir(root) if os.path.isdir(root) else ():
+CACHES = "/sys/devices/system/cpu/cpu0/cache"
+
+
+def caches(root: str | os.PathLike[str] = CACHES) -> Iterator[tuple[str, int]]:
+    """The folder and the bytes of each cache of data of a CPU."""
+    for name in os.listdir(root) if os.path.isdir(root) else ():
+        folder = os.path.join(root, name)
         try:
-            if _text(f"{root}/{folder}/type").strip() != "Instruction":
-                text = _text(f"{root}/{folder}/size").strip()  # as "32768K"
-                sizes.append(int(text.removesuffix("K")) << 10)
+            if _text(f"{folder}/type").strip() != "Instruction":
+                text = _text(f"{folder}/size").strip()  # as "32768K"
+                yield folder, int(text.removesuffix("K")) << 10
         except (OSError, ValueError):
             continue
-    return min(max(sizes, default=USUAL_CACHE), LARGEST_CACHE)
+
+
+def last_cache(root: str | os.PathLike[str] = CACHES) -> int:
+    """Bytes of the largest cache of data of a CPU."""
+    return min(max((size for _, size in caches(root)), default=USUAL_CACHE), LARGEST_CACHE)
