@@ -104,8 +104,11 @@ cdef bint read_geometry(
     room_x = conv.width + conv.left + right - conv.dilation_x * (conv.kernel_x - 1) - 1
     if min(room_z, room_y, room_x) < 0:
         return False
-    s.out_depth = room_z // conv.stride_z + 1
-    conv.out_height, conv.out_width = room_y // conv.stride_y + 1, room_x // conv.stride_x + 1
+    s.out_depth = s.out_axes[0] = room_z // conv.stride_z + 1
+    conv.out_height = s.out_axes[1] = room_y // conv.stride_y + 1
+    conv.out_width = s.out_axes[2] = room_x // conv.stride_x + 1
+    if s.axes == 3:
+        merge_axes(s)
     s.area = conv.kernel_z * conv.kernel_y * conv.kernel_x
     s.pixels, s.taps = s.out_depth * conv.out_height * conv.out_width, s.channels * s.area
     s.image_size = s.channels * conv.depth * conv.height * conv.width
@@ -118,9 +121,28 @@ cdef bint read_geometry(
     return True
 
 
+cdef void merge_axes(Geometry *s) noexcept nogil:
+    """Axes side by side that the kernel does not look along are one, whose rows are longer: of
+    3×1×1 the volumes become images of one plane, with rows of height · width."""
+    cdef tt_conv_args *conv = &s.conv
+    cdef bint z = conv.kernel_z == 1 and s.out_depth == conv.depth and not conv.front
+    cdef bint y = conv.kernel_y == 1 and conv.out_height == conv.height and not conv.top
+    cdef bint x = conv.kernel_x == 1 and conv.out_width == conv.width and not conv.left
+    if not y or not (z or x):
+        return
+    if x:
+        conv.width = conv.out_width = conv.height * conv.width
+        conv.height, conv.out_height = conv.depth, s.out_depth
+        conv.kernel_y, conv.stride_y = conv.kernel_z, conv.stride_z
+        conv.dilation_y, conv.top = conv.dilation_z, conv.front
+    else:
+        conv.height = conv.out_height = conv.depth * conv.height
+    conv.depth = s.out_depth = conv.kernel_z = conv.stride_z = conv.dilation_z = 1
+    conv.front = 0
+
+
 cdef tuple out_shape(const Geometry *s):
-    cdef const tt_conv_args *conv = &s.conv
-    shape = (s.images, s.groups * s.filters, s.out_depth, conv.out_height, conv.out_width)
+    shape = (s.images, s.groups * s.filters, s.out_axes[0], s.out_axes[1], s.out_axes[2])
     return shape[:2] + shape[5 - s.axes :]
 
 
