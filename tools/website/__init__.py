@@ -1,0 +1,1 @@
+"""What the site shows beside the documents: the reference, all ops, lessons' pages, sources."""
