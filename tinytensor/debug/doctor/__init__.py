@@ -72,7 +72,7 @@ def _ask_inside(report: Report, measure: bool) -> None:
         process.kill()
         out, errors = process.communicate()
         errors += f"\nno answer within {PATIENCE} seconds"
-    events: list[dict[str, Any]] = [{"event": "importing"}]
+    events: list[dict[str, Any]] = [{"event": "importing", "file": None}]
     for line in out.splitlines():
         if line.startswith(EVENT):
             events.append(json.loads(line[len(EVENT) :]))
@@ -111,7 +111,7 @@ def _note_end(report: Report, last: dict[str, Any], code: int, errors: str) -> N
         "during": during,
         "kind": kind,
         "message": errors,
-        "file": None,
+        "file": last.get("file"),
         "kernel": last.get("kernel"),
         "isa": last.get("isa"),
     }

@@ -28,8 +28,17 @@ def found(report: Report) -> list[Finding]:
     return sorted(findings, key=lambda finding: finding["level"] != BROKEN)
 
 
-def finding(name: str, level: str, what: str, known: str, remedy: str) -> Finding:
-    return {"name": name, "level": level, "what": what, "known": known, "remedy": remedy}
+def finding(
+    name: str, level: str, what: str, known: str, remedy: str, otherwise: str | None = None
+) -> Finding:
+    return {
+        "name": name,
+        "level": level,
+        "what": what,
+        "known": known,
+        "remedy": remedy,
+        "otherwise": otherwise,
+    }
 
 
 # --- Remedies --------------------------------------------------------------------------------
@@ -82,22 +91,27 @@ def old_python(report: Report) -> Iterator[Finding]:
 def requirements(report: Report) -> Iterator[Finding]:
     for name, version in report["requirements"].items():
         least = ".".join(map(str, REQUIRED[name]))
+        wanted = name if REQUIRED[name] == (0,) else f"{name}>={least}"
         if version is None:
             yield finding(
                 "missing-package",
                 BROKEN,
                 f"{name} is not installed, and tinytensor needs it",
                 f"{sys.executable} does not find it",
-                install(f"{name}>={least}"),
+                install(wanted),
             )
-        elif tuple(map(int, re.findall(r"\d+", version)[:2])) < REQUIRED[name] != (0,):
+        elif version != "unknown" and _numbers(version) < REQUIRED[name]:
             yield finding(
                 "old-package",
                 BROKEN,
                 f"{name} {version} is too old: tinytensor needs {least} or later",
                 f"the version that pip has noted of {name}",
-                install("--upgrade", f"{name}>={least}"),
+                install("--upgrade", wanted),
             )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)))
 
 
 @check
@@ -112,7 +126,8 @@ def other_packages(report: Report) -> Iterator[Finding]:
                 f"the folder that is open has a tinytensor of its own{version}, which a program"
                 " started here may import instead",
                 f"{other['path']}, beside {package['path']}",
-                f"give it another name, or leave the folder: cd; {built.DOCTOR}",
+                f"cd; {built.DOCTOR}",
+                f"or give {other['path']} another name",
             )
         else:
             yield finding(
@@ -121,8 +136,10 @@ def other_packages(report: Report) -> Iterator[Finding]:
                 "there are two tinytensors on the path: the first is imported, the other"
                 f"{version} is not",
                 f"{package['path']} comes before {other['path']}",
-                f"remove the one that is not meant: {sys.executable} -m pip uninstall tinytensor,"
-                f" or take it off PYTHONPATH; from another folder, look again: {built.DOCTOR}",
+                f"{sys.executable} -m pip uninstall tinytensor"
+                if package["installed"]
+                else "unset PYTHONPATH",
+                "or leave the folder that is open: the one that is meant should be left alone",
             )
     if package["installed"] not in (None, "unknown", package["version"]):
         yield finding(
@@ -147,7 +164,7 @@ def compiled_modules(report: Report) -> Iterator[Finding]:
         file = next(stem + s for s in (here, ".abi3.so", ".so") if os.path.exists(stem + s))
         yield finding(
             "bad-module",
-            BROKEN,
+            BROKEN if report["package"]["failure"] else WARNING,
             f"the compiled module {name} {wrong}",
             file,
             build(report, file),
@@ -161,7 +178,8 @@ def compiled_modules(report: Report) -> Iterator[Finding]:
             f"it was built for another Python, and NumPy does the work of"
             f" {counted(len(modules['foreign']), 'compiled module')}",
             f"{os.path.basename(file)}: this Python looks for {here}, not {of}",
-            build(report) + ", or run the Python that it was built for",
+            build(report),
+            "or run the Python that it was built for",
         )
     missing = [name for name in modules["missing"] if name not in modules["foreign"]]
     if missing and not modules["built"]:
@@ -170,7 +188,8 @@ def compiled_modules(report: Report) -> Iterator[Finding]:
             WARNING,
             "nothing is built: NumPy does the work, many times slower",
             f"there is no compiled module in {report['package']['path']}",
-            build(report) + " (it needs gcc or clang, and Python's headers)",
+            build(report),
+            "it needs gcc or clang, and Python's headers",
         )
     elif missing:
         yield finding(
@@ -249,7 +268,8 @@ def failed_import(report: Report) -> Iterator[Finding]:
             BROKEN,
             f"TINYTENSOR_ISA={isa} is no instruction set of this build and this machine",
             known,
-            unset("TINYTENSOR_ISA") + ", for the best one",
+            unset("TINYTENSOR_ISA"),
+            "the best one is chosen then",
         )
     elif "TINYTENSOR_NUM_THREADS" in known:
         yield finding(
@@ -257,10 +277,21 @@ def failed_import(report: Report) -> Iterator[Finding]:
             BROKEN,
             f"TINYTENSOR_NUM_THREADS={threads} is no number of threads",
             known,
-            f"export TINYTENSOR_NUM_THREADS={report['threads']['granted']}, or "
-            + unset("TINYTENSOR_NUM_THREADS"),
+            unset("TINYTENSOR_NUM_THREADS"),
+            f"or export TINYTENSOR_NUM_THREADS={report['threads']['granted']}",
         )
-    elif failure["file"] and failure["file"].endswith((".so", ".pyd")) and not _explains(report):
+    elif _explains(report):
+        return
+    elif "multiarray failed to import" in known or "compiled using NumPy" in known:
+        yield finding(
+            "numpy-abi",
+            BROKEN,
+            f"what is compiled does not fit NumPy {report['requirements']['numpy']}",
+            known,
+            f"{build(report)} --force",
+            "or with the NumPy that it was built beside",
+        )
+    elif failure["file"] and failure["file"].endswith((".so", ".pyd")):
         yield finding(
             "bad-module",
             BROKEN,
@@ -268,10 +299,9 @@ def failed_import(report: Report) -> Iterator[Finding]:
             known,
             build(report, failure["file"]),
         )
-    elif not _explains(report):
-        yield finding(
-            "failed-import", BROKEN, "tinytensor cannot be imported", known, build(report)
-        )
+    else:
+        what = f"the {failure['during']} of tinytensor fails"
+        yield finding("failed-import", BROKEN, what, known, build(report))
 
 
 @check
@@ -282,15 +312,19 @@ def crashes(report: Report) -> Iterator[Finding]:
     if failure["during"] == "import" and _explains(report):
         return
     about = "imports tinytensor" if failure["during"] == "import" else "measures"
+    again = f"{build(report)} --force"
     if failure["kernel"]:
         about = f"calls the kernel {failure['kernel']} on {failure['isa']}"
+    elif failure["file"]:
+        about = f"loads {os.path.basename(failure['file'])}"
+        again = build(report, failure["file"])
     yield finding(
         "crash",
         BROKEN,
         f"{failure['kind']} kills Python when it {about}",
         failure["message"] or "a process that did just this",
-        f"{build(report)} --force; meanwhile: export TINYTENSOR_PURE=1 TINYTENSOR_KERNELS=reference"
-        " (no compiled code runs then)",
+        again,
+        "meanwhile, without compiled code: export TINYTENSOR_PURE=1 TINYTENSOR_KERNELS=reference",
     )
 
 
@@ -331,8 +365,9 @@ def chosen_modes(report: Report) -> Iterator[Finding]:
             WARNING,
             f"{report['default_dtype']} is the default of floats: NumPy does most of the work then",
             "tt.get_default_dtype() in a new process: something that Python starts with has set it",
-            'tt.set_default_dtype("float32"); look for who sets it in sitecustomize.py'
-            " and usercustomize.py",
+            f"{sys.executable} -m site",
+            "look for sitecustomize.py and usercustomize.py in its folders, and in them for"
+            " set_default_dtype",
         )
 
 
@@ -341,15 +376,14 @@ def unknown_variables(report: Report) -> Iterator[Finding]:
     for name, value in report["environment"].items():
         if name.startswith("TINYTENSOR_") and name not in VARIABLES:
             near = difflib.get_close_matches(name, VARIABLES, 1)
-            meant = (
-                f"; to say what was meant: export {near[0]}={shlex.quote(value)}" if near else ""
-            )
+            meant = f"if it is meant: export {near[0]}={shlex.quote(value)}" if near else None
             yield finding(
                 "unknown-variable",
                 WARNING,
                 f"nothing reads the variable {name}",
                 f"{name}={value} is set",
-                unset(name) + meant,
+                unset(name),
+                meant,
             )
 
 
@@ -376,7 +410,8 @@ def instruction_set(report: Report) -> Iterator[Finding]:
             WARNING,
             f"this CPU has {lacking[-1]}, and the build has no kernels for it that run here",
             f"/proc/cpuinfo; it was built by {compiler}",
-            f"with a newer compiler (gcc 11 or clang 14 will do): {build(report)} --force",
+            f"{build(report)} --force",
+            "with a newer compiler: gcc 11 or clang 14 will do",
         )
 
 
@@ -396,9 +431,8 @@ def number_of_threads(report: Report) -> Iterator[Finding]:
             WARNING,
             f"{counted(used, 'thread')} at most may work, and {granted} CPUs are granted",
             said,
-            unset(variable)
-            if variable.startswith("TINY")
-            else f"export TINYTENSOR_NUM_THREADS={granted}, which counts before {variable}",
+            f"export TINYTENSOR_NUM_THREADS={granted}",
+            f"it counts before {variable}" if variable == "OMP_NUM_THREADS" else None,
         )
     elif used > granted:
         yield finding(
@@ -422,8 +456,8 @@ def granted_cpus(report: Report) -> Iterator[Finding]:
             f" {counted(threads['granted'], 'thread')} should work"
             + (", and even one is stopped again and again" if quota < 1 else ""),
             f"the limit of this process's cgroup (version {threads['cgroup']})",
-            f"ask whoever runs the container for more: docker run --cpus={affinity}, or limits.cpu"
-            " in Kubernetes",
+            f"docker run --cpus={affinity} ...",
+            "or ask whoever runs the container for more (in Kubernetes: limits.cpu)",
         )
     if affinity < threads["cpus"]:
         yield finding(
@@ -431,7 +465,8 @@ def granted_cpus(report: Report) -> Iterator[Finding]:
             WARNING,
             f"this process may run on {affinity} of the machine's {threads['cpus']} CPUs",
             "its affinity mask, as taskset, numactl, Slurm or a container sets it",
-            f"taskset -c 0-{threads['cpus'] - 1} {built.DOCTOR}, or ask whoever set it",
+            f"taskset -c 0-{threads['cpus'] - 1} {built.DOCTOR}",
+            "or ask whoever set it, where that is refused",
         )
 
 
@@ -444,7 +479,8 @@ def busy_machine(report: Report) -> Iterator[Finding]:
             WARNING,
             "other programs are running: what is measured here is less than the machine can do",
             f"a load of {load:.1f} over the last minute",
-            "look again when they are done; top names them",
+            "top",
+            "look again when they are done",
         )
 
 
@@ -465,5 +501,6 @@ def wrong_kernels(report: Report) -> Iterator[Finding]:
             BROKEN,
             f"the kernel {name} is wrong on {listed(isas)}: {worst['how']}",
             f"beside its NumPy twin, given {worst['given']}",
-            f"{build(report)} --force; meanwhile: export {meanwhile}; please report it if it stays",
+            f"{build(report)} --force",
+            f"meanwhile: export {meanwhile}; please report it if it stays",
         )

@@ -19,6 +19,12 @@ def tell(**event: Any) -> None:
     print(EVENT + json.dumps(event), flush=True)
 
 
+def note_loading(event: str, args: Any) -> None:
+    """Tell of each of our compiled modules before it is loaded, which may be the end."""
+    if event == "import" and args[1] and args[0].startswith("tinytensor."):
+        tell(event="importing", file=args[1])
+
+
 def facts() -> dict[str, Any]:
     """Of the package that has been imported."""
     from tinytensor import built, config, dtypes, engine, kernels
@@ -37,7 +43,8 @@ def facts() -> dict[str, Any]:
 
 def main(path: list[str], measure: bool) -> None:
     sys.path[:] = path
-    tell(event="importing")
+    tell(event="importing", file=None)
+    sys.addaudithook(note_loading)
     start = perf_counter()
     try:
         import_module("tinytensor")

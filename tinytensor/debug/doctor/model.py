@@ -68,7 +68,8 @@ def _of_settings() -> Iterator[Finding]:
             WARNING,
             f"{get_default_dtype()} is the default of floats: what is made from now on is of it",
             "tt.get_default_dtype()",
-            "tt.set_default_dtype(tt.float32), before the model is made",
+            "tt.set_default_dtype(tt.float32)",
+            "before the model is made",
         )
     if not is_grad_enabled():
         yield finding(
@@ -76,7 +77,8 @@ def _of_settings() -> Iterator[Finding]:
             WARNING,
             "nothing is recorded: backward would find no graph",
             "tt.is_grad_enabled() is False",
-            "tt.set_grad_enabled(True), or leave the `with tt.no_grad():`",
+            "tt.set_grad_enabled(True)",
+            "or leave the `with tt.no_grad():`",
         )
 
 
@@ -103,7 +105,8 @@ def _of_arrays(model: Any) -> Iterator[Finding]:
             BROKEN,
             f"there is NaN or infinity in {listed(bad)}",
             f"{int(sum((~np.isfinite(arrays[name])).sum() for name in bad))} elements",
-            "with tt.detect_anomaly(): run the step that made them, from the last good checkpoint",
+            "with tt.detect_anomaly():",
+            "run the step that made them in it, from the last good checkpoint",
         )
 
 
@@ -116,7 +119,8 @@ def _of_inputs(values: list[Any]) -> Iterator[Finding]:
             f"{'inputs' if len(double) > 1 else 'an input'} of the model"
             f" {'are' if len(double) > 1 else 'is'} float64, as arrays of NumPy are by themselves",
             f"input {listed([str(i) for i in double])}",
-            "tt.tensor(x, dtype=tt.float32), or x.astype(np.float32)",
+            "tt.tensor(x, dtype=tt.float32)",
+            "or x.astype(np.float32), before",
         )
 
 
@@ -144,7 +148,8 @@ def _of_a_call(model: Any, inputs: Any, options: Any) -> Iterator[Finding]:
             WARNING,
             f"float64 begins in {op}: {name} is float64 {shape}, and others are float32",
             str(line) if line else "a call of the model",
-            f"make {name} float32 there; a Python number or .astype(np.float32) is enough",
+            f"make {name} float32 there, by .astype(np.float32)",
+            "a Python number takes the dtype of the others",
         )
 
 

@@ -65,6 +65,8 @@ def told(findings: list[Finding], marks: dict[str, str] | None = None) -> Iterat
         yield from _wrapped(f"{mark} ", finding["what"], "  ")
         yield from _wrapped("  seen by   ", finding["known"])
         yield f"  to do     {finding['remedy']}"  # whole, so that it can be copied
+        if finding["otherwise"]:
+            yield from _wrapped("            ", finding["otherwise"])
 
 
 def _wrapped(head: str, text: str, indent: str | None = None) -> list[str]:
@@ -85,7 +87,7 @@ def _facts(report: Report) -> Iterator[tuple[str, str, str]]:
     else:
         yield "import", f"{report['package']['seconds']:.2f} s", ""
         by = f"by {build['compiler']}" if build and build["compiler"] else ""
-        yield "engine", report["engine"] or "", by if report["modules"]["built"] else "not built"
+        yield "engine", report["engine"] or "", by if report["engine"] == "compiled" else ""
         yield "kernels", report["kernels"] or "", "" if report["kernels"] == "fast" else "NumPy"
     if isa["used"]:
         yield "ISA", isa["used"], f"of {', '.join(isa['available'])}"

@@ -20,7 +20,8 @@ class Finding(TypedDict):
     level: str  # BROKEN: it fails, or is wrong. WARNING: it works, slower or otherwise than meant
     what: str
     known: str  # how it is known
-    remedy: str  # what to do: a command where one does it
+    remedy: str  # what to do: a command
+    otherwise: str | None  # what helps too, or meanwhile
 
 
 class Failure(TypedDict):
