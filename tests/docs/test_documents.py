@@ -35,8 +35,13 @@ def run(page: Path, monkeypatch: pytest.MonkeyPatch, folder: Path | None = None)
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_run(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Pages may save files, in the current folder."""
+    """Pages may save files, in the current folder. Of a picture that the page shows, from its
+    folder ``pictures``, the words are those of the one that it saves."""
     run(page, monkeypatch, tmp_path)
+    for shown in (page.parent / "pictures").glob("*.svg"):
+        if (saved := tmp_path / shown.name).exists():
+            words, new = (re.findall(r"<text[^>]*>([^<]*)<", p.read_text()) for p in (shown, saved))
+            assert words == new, f"{page.name} saves another {shown.name} than it shows"
 
 
 QUOTED = re.compile(r'^```\w+ title="(\S+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -71,7 +76,11 @@ def test_the_op_that_is_added_holds_what_a_row_asks(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+    """To a file, or to a page that this page's code saves: the site puts that beside it."""
+    text = page.read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        if f'.save("{target}")' in text:
+            continue
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
