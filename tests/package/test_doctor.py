@@ -346,11 +346,13 @@ def test_an_old_numpy_and_an_installation_of_another_version(copy: Copy, tmp_pat
     for package, version in (("numpy", "1.26.4"), ("tinytensor", "0.0.9")):
         folder = tmp_path / f"{package}-{version}.dist-info"
         folder.mkdir()
+        (folder / "direct_url.json").write_text('{"url": "file:///src"}')
         (folder / "METADATA").write_text(f"Name: {package}\nVersion: {version}\n")
     told = copy.report(PYTHONPATH=f"{copy.root}{os.pathsep}{tmp_path}")
     found = of(told, "old-package")
     assert found["what"] == "numpy 1.26.4 is too old: tinytensor needs 2 or later"
     assert found["remedy"].endswith("pip install --upgrade 'numpy>=2'")
+    assert told["package"]["origin"] == "file:///src"
     assert "pip knows of tinytensor 0.0.9" in of(told, "other-version")["what"]
     assert of(told, "other-version")["remedy"].endswith("pip install -e .")
     assert names(told) == ["old-package", "other-version"]
@@ -454,6 +456,15 @@ def test_a_numpy_that_compiled_modules_do_not_fit(told: report.Report) -> None:
     assert (found["name"], found["level"]) == ("numpy-abi", report.BROKEN)
     assert "does not fit NumPy 3.0.0" in found["what"]
     assert found["remedy"].endswith("setup.py build_ext --inplace --force")
+
+
+def test_an_installation_is_mended_from_where_it_came(told: report.Report) -> None:
+    told["package"].update(source=False, origin="file:///home/ada/tinytensor")
+    told["modules"].update(missing=told["modules"]["built"], built=[])
+    (found,) = findings.found(told)
+    assert found["name"] == "not-built"
+    assert found["remedy"].startswith(f"{sys.executable} -m pip install --force-reinstall ")
+    assert found["remedy"].endswith(" file:///home/ada/tinytensor")
 
 
 def test_what_is_set_by_others(told: report.Report) -> None:

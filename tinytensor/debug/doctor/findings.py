@@ -48,14 +48,15 @@ def install(*requirements: str) -> str:
     return shlex.join([sys.executable, "-m", "pip", "install", *requirements])
 
 
-def build(report: Report, *files: str) -> str:
-    """The command that builds, once ``files`` are out of the way."""
-    root = os.path.dirname(report["package"]["path"])
-    if not report["package"]["source"]:
-        return install("--force-reinstall", "--no-cache-dir", "--no-deps", "tinytensor")
+def build(report: Report, *files: str, anew: bool = False) -> str:
+    """The command that builds, once ``files`` are out of the way, or all of it ``anew``."""
+    package = report["package"]
+    if not package["source"]:
+        origin = package["origin"] or "path/to/its/sources"
+        return install("--force-reinstall", "--no-cache-dir", "--no-deps", origin)
     remove = f"rm {shlex.join(files)} && " if files else ""
-    made = shlex.join([sys.executable, "setup.py", "build_ext", "--inplace"])
-    return f"{remove}cd {shlex.quote(root)} && {made}"
+    command = [sys.executable, "setup.py", "build_ext", "--inplace", *["--force"] * anew]
+    return f"{remove}cd {shlex.quote(os.path.dirname(package['path']))} && {shlex.join(command)}"
 
 
 def unset(*names: str) -> str:
@@ -288,7 +289,7 @@ def failed_import(report: Report) -> Iterator[Finding]:
             BROKEN,
             f"what is compiled does not fit NumPy {report['requirements']['numpy']}",
             known,
-            f"{build(report)} --force",
+            build(report, anew=True),
             "or with the NumPy that it was built beside",
         )
     elif failure["file"] and failure["file"].endswith((".so", ".pyd")):
@@ -312,7 +313,7 @@ def crashes(report: Report) -> Iterator[Finding]:
     if failure["during"] == "import" and _explains(report):
         return
     about = "imports tinytensor" if failure["during"] == "import" else "measures"
-    again = f"{build(report)} --force"
+    again = build(report, anew=True)
     if failure["kernel"]:
         about = f"calls the kernel {failure['kernel']} on {failure['isa']}"
     elif failure["file"]:
@@ -410,7 +411,7 @@ def instruction_set(report: Report) -> Iterator[Finding]:
             WARNING,
             f"this CPU has {lacking[-1]}, and the build has no kernels for it that run here",
             f"/proc/cpuinfo; it was built by {compiler}",
-            f"{build(report)} --force",
+            build(report, anew=True),
             "with a newer compiler: gcc 11 or clang 14 will do",
         )
 
@@ -501,6 +502,6 @@ def wrong_kernels(report: Report) -> Iterator[Finding]:
             BROKEN,
             f"the kernel {name} is wrong on {listed(isas)}: {worst['how']}",
             f"beside its NumPy twin, given {worst['given']}",
-            f"{build(report)} --force",
+            build(report, anew=True),
             f"meanwhile: export {meanwhile}; please report it if it stays",
         )

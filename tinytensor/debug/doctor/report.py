@@ -41,6 +41,7 @@ class Package(TypedDict):
     version: str
     path: str
     installed: str | None  # the version that pip knows
+    origin: str | None  # what pip has installed it from
     source: bool  # whether it lies in a source tree
     seconds: float | None  # what its import takes
     failure: Failure | None

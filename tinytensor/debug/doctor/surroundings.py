@@ -6,6 +6,7 @@ older Pythons too.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -13,7 +14,7 @@ import runpy
 import struct
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
@@ -53,6 +54,7 @@ def observed(root: str = "/") -> Report:
             "version": _version_in(built.PACKAGE) or "unknown",
             "path": built.PACKAGE,
             "installed": version_of("tinytensor"),
+            "origin": _origin(),
             "source": os.path.exists(os.path.join(os.path.dirname(built.PACKAGE), "setup.py")),
             "seconds": None,
             "failure": None,
@@ -101,6 +103,15 @@ def version_of(package: str) -> str | None:
         if package == "tinytensor":
             return None
         return None if find_spec(package) is None else "unknown"
+
+
+def _origin() -> str | None:
+    """The folder or the file that pip has installed us from."""
+    try:
+        noted = distribution("tinytensor").read_text("direct_url.json")
+    except PackageNotFoundError:
+        return None
+    return json.loads(noted)["url"] if noted else None
 
 
 def _version_in(package: str) -> str | None:
