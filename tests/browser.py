@@ -67,6 +67,7 @@ class Browser:
         for domain in ("Page", "Runtime", "Network", "Log", "Accessibility"):
             self.ask(f"{domain}.enable")
         self.ask("Page.setLifecycleEventsEnabled", enabled=True)
+        self.ask("Emulation.setFocusEmulationEnabled", enabled=True)
         self.size(width, height)
 
     def close(self) -> None:

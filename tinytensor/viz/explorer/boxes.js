@@ -14,6 +14,7 @@ const groups = run.layout.groups.map((layout, i) => Object.assign(makeBox('g' + 
   layout, module: layout.module, order: layout.order, visit: layout.visit, open: false, calls: [], rows: [], edges: [],
 }));
 const root = linkGroups();
+const shownGroups = [...boxes.values()].filter((box) => box.kind === 'group');
 
 function makeBox(key, kind, index) {
   const box = {key, kind, index, group: null, children: [], row: 0, x: 0, y: 0, width: 0, height: 0};
@@ -266,10 +267,10 @@ function arrange() {
 
 function openFirst() {
   noteCalls(root);
-  for (const group of groups) {
+  for (const group of shownGroups) {
     group.open = group === root || (root.calls.length <= FEW && group.calls.length <= SMALL);
   }
-  for (const group of groups) { // the model's own box, around everything, would hide it
+  for (const group of shownGroups) { // the model's own box, around everything, would hide it
     if (group.module !== null && !run.modules[group.module].name) group.open = true;
   }
 }

@@ -25,14 +25,16 @@ function sourceLine(number, text, here) {
     html('i', {}, String(number)), text + '\n');
 }
 
-// The line itself, and of its neighbours those that the recording holds.
+// The line itself, and of its neighbours those that the recording holds; all moved left together.
 function source(line) {
   if (!line) return null;
   const [file, number] = line;
   const {name, lines} = run.files[file];
   const near = [-2, -1, 0, 1, 2].map((step) => number + step).filter((n) => lines[n] !== undefined);
+  const indents = near.filter((n) => lines[n].trim()).map((n) => lines[n].search(/\S/));
+  const indent = Math.min(...indents, Infinity);
   return html('figure', {class: 'source'}, html('figcaption', {title: name}, lineText(line)),
-    near.length > 0 && html('pre', {}, near.map((n) => sourceLine(n, lines[n], n === number))));
+    near.length > 0 && html('pre', {}, near.map((n) => sourceLine(n, lines[n].slice(indent), n === number))));
 }
 
 function ruleSource(rule) {
@@ -246,8 +248,8 @@ function stepTitle(step) {
 function breadcrumbs(step) {
   const call = callOfStep(step);
   if (call === null) return null;
-  const groups = groupsAround(callKey(call)).filter((group) => group.module !== null);
-  return groups.length > 0 && html('nav', {class: 'crumbs', 'aria-label': 'Module'}, groups.map((group) =>
+  const around = groupsAround(callKey(call)).filter((group) => group.module !== null);
+  return around.length > 0 && html('nav', {class: 'crumbs', 'aria-label': 'Module'}, around.map((group) =>
     html('button', {type: 'button', class: 'link', title: 'Open or fold', click: () => toggleGroup(group)},
       moduleName(group.module))));
 }

@@ -275,7 +275,7 @@ function toggleGroup(group, open = !group.open) {
 }
 
 function openEvery(open) {
-  groups.forEach((group) => { if (group !== root) group.open = open; });
+  shownGroups.forEach((group) => { group.open = open || group === root; });
   rearrange();
   fit(READABLE);
   go(state.step);

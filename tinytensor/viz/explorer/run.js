@@ -123,11 +123,18 @@ function gradientAt(key, at) {
   return count ? totals.get(key)[count - 1] : null;
 }
 
-// A parent may have made none of the inputs: the change in place that gave a view its present node.
+// Where the edges to a call come from. To a recorded call they are those of the graph: after a change
+// in place an input's gradient goes to the call that changed it, not to the one that first made it.
 const sources = run.calls.map((call) => {
-  const inputs = call.inputs.filter((input) => 'value' in input).map((input) => makerOf(input.value));
-  const parents = call.parents.filter((parent) => parent !== null).map(callKey);
-  return [...new Set([...inputs, ...parents])];
+  const inputs = call.inputs.filter((input) => 'value' in input).map((input) => input.value);
+  const tracked = inputs.filter((v) => run.values[v].tracked);
+  const known = tracked.length === call.parents.length;
+  const from = inputs.map((v) => {
+    const parent = known ? call.parents[tracked.indexOf(v)] : null;
+    return (parent ?? null) === null ? makerOf(v) : callKey(parent);
+  });
+  const parents = known ? [] : call.parents.filter((parent) => parent !== null).map(callKey);
+  return [...new Set([...from, ...parents])];
 });
 
 function makerOf(index) {

@@ -15,7 +15,7 @@ function makeHaystack() {
       found.push(entry(run.values[box.index].name, [run.values[box.index].kind, shapeText(run.values[box.index].shape)], steps.at(-1), box.key));
     }
   }
-  for (const group of groups) {
+  for (const group of shownGroups) {
     if (group.module !== null) found.push(entry(moduleName(group.module), ['module', callCount(group)], group.ran[0], group.key));
   }
   run.steps.forEach((step, at) => {

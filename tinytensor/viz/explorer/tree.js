@@ -108,8 +108,8 @@ function activateItem(node) {
     treeShown.set(node.dataset.more, (treeShown.get(node.dataset.more) || AT_ONCE) + AT_ONCE);
     return showTree();
   }
-  if (node.hasAttribute('aria-expanded')) return setTreeOpen(node, node.getAttribute('aria-expanded') === 'false');
   if (node.dataset.step !== undefined) go(Number(node.dataset.step));
+  if (node.hasAttribute('aria-expanded')) setTreeOpen(node, node.getAttribute('aria-expanded') === 'false');
 }
 
 const TREE_KEYS = {
