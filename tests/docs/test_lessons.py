@@ -81,6 +81,7 @@ def test_pytest_runs_what_the_reader_has_written() -> None:
     done = run("-k", "lesson_01")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "lesson 01  0 of 5   · slopes_by_hand" in done.stdout
+    assert "_ lesson 01: slopes_by_hand _" in done.stdout
     assert "How much does f change if s changes by 1?" in " ".join(done.stdout.split())
     assert "Traceback" not in done.stdout
     assert "Error" not in done.stdout

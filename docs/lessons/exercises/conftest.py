@@ -6,13 +6,15 @@
 
 A test takes the fixture ``lesson``, the module with the answers. What it asserts has a message, and
 the message is all that is printed: no traceback through pytest. An exercise that is not begun
-raises NotImplementedError, whose message is a hint. Any other error shows where it was raised.
+raises NotImplementedError, whose message is a hint. Of any other error the reader's own lines are
+shown, through which it came. `--tb=short` and the like bring pytest's tracebacks back.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import textwrap
+import traceback
 from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
@@ -60,11 +62,25 @@ def lesson(request: pytest.FixtureRequest) -> ModuleType:
 def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, Any, None]:
     outcome = yield
     report, error = outcome.get_result(), call.excinfo and call.excinfo.value
-    report.exercise = (item.path.stem.removeprefix("test_"), item.name.removeprefix("test_"))
+    lesson, exercise = item.path.stem.removeprefix("test_"), item.name.removeprefix("test_")
+    report.exercise = (lesson, exercise)
+    report.location = (*report.location[:2], f"{lesson.replace('_', ' ')}: {exercise}")
     report.not_begun = isinstance(error, NotImplementedError)
-    if report.not_begun or isinstance(error, AssertionError):
-        report.longrepr = message_of(error)
-        report.sections = []
+    if report.failed and item.config.option.tbstyle == "auto":
+        told = report.not_begun or isinstance(error, AssertionError)
+        report.longrepr = message_of(error) if told else where_of(error, lesson)
+
+
+def where_of(error: BaseException, lesson: str) -> str:
+    """An error that no test expected: the lines of the reader's file on its way, and its words."""
+    lines = [
+        f"{lesson}.py, line {frame.lineno}, in {frame.name}\n    {frame.line}\n"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).name == f"{lesson}.py"
+    ]
+    if not lines and not isinstance(error, SyntaxError):
+        lines = ["What your code returned is of no use to the test:\n"]
+    return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
 
 
 def message_of(error: BaseException) -> str:
