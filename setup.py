@@ -44,9 +44,13 @@ COMMON = ["-std=c11", "-D_GNU_SOURCE", "-g0", "-ffp-contract=fast", "-fno-math-e
 COMMON += ["-Wall", "-Wextra"]
 # TINYTENSOR_SANITIZE=1: a build that stops at bad memory accesses and at undefined behaviour.
 SANITIZE = []
+MODULES, KERNELS = ["-O2"], ["-O3"]
 if os.environ.get("TINYTENSOR_SANITIZE", "0") not in ("", "0"):
     SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    COMMON += [*SANITIZE, "-fno-omit-frame-pointer", "-g"]
+    COMMON += [*SANITIZE, "-fno-omit-frame-pointer", "-g1"]
+    # Checks of every access leave an optimizer little: with more, and with the debugging
+    # information of variables, the compiler takes three times as long.
+    MODULES = KERNELS = ["-O1"]
 
 # Hot loops begin with a cache line. Otherwise a change anywhere in a file moves all the others,
 # and some by a tenth of their time.
@@ -255,11 +259,11 @@ class BuildExt(build_ext):
         units: list[tuple[Path, list[str]]] = []
         for ext in self.extensions:
             ext.sources[0] = str(made[Path(ext.sources[0])])
-            units += [(Path(source), ["-O2"]) for source in ext.sources]
+            units += [(Path(source), MODULES) for source in ext.sources]
         # The longest first, so that no CPU is left alone with one at the end.
         units.sort(key=lambda unit: -unit[0].stat().st_size)
         isas = [
-            (CSRC / "isa" / f"{isa}.c", ["-O3", *ALIGNED, *ISA_FLAGS[isa]])
+            (CSRC / "isa" / f"{isa}.c", [*KERNELS, *ALIGNED, *ISA_FLAGS[isa]])
             for isa in reversed(ISAS)
         ]
         units = isas + units

@@ -56,10 +56,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What needs a browser is no part of the suite: `-m browser` runs it."""
-    if "browser" not in config.option.markexpr:
-        left_out = [item for item in items if item.get_closest_marker("browser")]
-        config.hook.pytest_deselected(items=left_out)
+    """What needs tools of other kinds is no part of the suite: `-m browser`, `-m cross` run it."""
+    for marker in {"browser", "cross"} - set(config.option.markexpr.split()):
+        left_out = {item for item in items if item.get_closest_marker(marker)}
+        config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
 
 

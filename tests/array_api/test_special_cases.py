@@ -17,6 +17,8 @@ import pytest
 
 import tinytensor as tt
 
+pytestmark = pytest.mark.no_c
+
 INF, NAN, PI = math.inf, math.nan, math.pi
 SAMPLES = [NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, -1.5, 2.0, -2.0, 3.0, -3.0]
 SAMPLES += [2.5, -2.5, 4.0, -4.0, 1e-30, -1e-30, 1e30, -1e30]

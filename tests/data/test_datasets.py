@@ -35,6 +35,8 @@ from tinytensor.data import (
 )
 from tinytensor.errors import DtypeError, ShapeError
 
+pytestmark = pytest.mark.no_c
+
 # --- Datasets and the loader -----------------------------------------------------------------
 
 

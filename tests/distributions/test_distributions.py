@@ -12,6 +12,8 @@ import tinytensor as tt
 from tinytensor import distributions as D
 from tinytensor.func import grad, vmap
 
+pytestmark = pytest.mark.no_c
+
 MATRIX = np.array([[2.0, 0.6], [0.6, 1.0]])
 # With the fourth moment about the mean by the square of the variance, for the error of variances.
 DRAWN: dict[str, tuple[Any, float]] = {

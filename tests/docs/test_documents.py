@@ -14,6 +14,8 @@ from tinytensor import func
 
 from ..table import rows
 
+pytestmark = pytest.mark.no_c
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DESIGN = ROOT / "docs" / "design.md"

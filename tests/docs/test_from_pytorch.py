@@ -10,6 +10,8 @@ import pytest
 
 import tinytensor as tt
 
+pytestmark = pytest.mark.no_c
+
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "from_pytorch.md").read_text()
 ROWS = PAGE.partition("## Same name")[2].partition("## Not here")[0].splitlines()
 CALLS = [row.split("|")[1].strip() for row in ROWS if row.startswith("| `")]

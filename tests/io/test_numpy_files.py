@@ -12,6 +12,8 @@ import pytest
 
 import tinytensor as tt
 
+pytestmark = pytest.mark.no_c
+
 ARRAYS = [
     np.arange(6.0).reshape(2, 3),
     np.asfortranarray(np.arange(6, dtype=np.int64).reshape(2, 3)),
@@ -169,7 +171,6 @@ def test_what_is_damaged(tmp_path, content, match):
         tt.load(tmp_path / "x.npz")
 
 
-@pytest.mark.no_c  # whose sanitizers want more memory than is allowed here
 def test_a_bomb_takes_no_memory(tmp_path):
     """A compressed megabyte that claims 1 GB, and holds a little more."""
     file = io.BytesIO()

@@ -25,6 +25,8 @@ from .pickled import (
     zip_of,
 )
 
+pytestmark = pytest.mark.no_c
+
 SIX = np.arange(6, dtype="<f4")
 BYTES = [SIX.tobytes()]
 KINDS = {"zip": zip_of, "stream": stream_of}

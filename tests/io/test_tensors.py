@@ -25,6 +25,8 @@ from tinytensor.io.files import replaced
 
 from .saving_race import race
 
+pytestmark = pytest.mark.no_c
+
 
 def test_a_state_dict_is_a_plain_safetensors_file(tmp_path):
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
@@ -388,7 +390,6 @@ def test_what_is_no_file(tmp_path):
             use(tmp_path / "file" / "x")
 
 
-@pytest.mark.no_c  # whose sanitizers want more memory than is allowed here
 def test_a_large_claim_takes_no_memory(tmp_path):
     """10 GB, the file says; a sparse one of 100 MB."""
     header = file_of({"a": entry([10 * 2**30], [0, 10 * 2**30], "U8")})

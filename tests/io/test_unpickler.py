@@ -15,6 +15,8 @@ import pytest
 
 from tinytensor.io.unpickler import NUMPY, StandIn, Unpickler
 
+pytestmark = pytest.mark.no_c
+
 SHARED = [1, 2]
 PLAIN = [
     None,
@@ -300,7 +302,6 @@ def test_mutated_pickles_give_data_or_a_value_error():
     assert min(found, refused) > 100
 
 
-@pytest.mark.no_c  # whose sanitizers want more memory than is allowed here
 def test_a_pickle_of_9_bytes_takes_no_16_gb(tmp_path):
     (tmp_path / "test_batch").write_bytes(b"Nr\0\0\0\x40\x30N.")
     code = f"""if True:

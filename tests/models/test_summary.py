@@ -7,6 +7,8 @@ import tinytensor as tt
 from tinytensor import nn
 from tinytensor.models import GPT, GPTConfig, LeNet, mobilenet_v2, resnet18, resnet20, summary
 
+pytestmark = pytest.mark.no_c
+
 
 def test_rows_of_lenet():
     found = summary(LeNet(), (2, 1, 28, 28))

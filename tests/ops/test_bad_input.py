@@ -141,6 +141,7 @@ def records(array: np.ndarray) -> np.ndarray:
     return np.zeros(array.shape, [("a", np.float32), ("b", np.int8)])
 
 
+@pytest.mark.no_c
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("make", [text, objects, dates, records])
 def test_no_numbers_at_all(name: str, make: Any) -> None:
@@ -148,6 +149,7 @@ def test_no_numbers_at_all(name: str, make: Any) -> None:
         check(name, replaced(case, {key: make(array)}), f"{make.__name__} for {key!r}", False)
 
 
+@pytest.mark.no_c
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("thing", ["text", b"bytes", {}, object(), [[1.0], [2.0, 3.0]], np.float32])
 def test_things_that_are_no_arrays(name: str, thing: Any) -> None:

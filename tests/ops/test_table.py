@@ -50,6 +50,7 @@ def test_a_row_says_what_is_true(name: str) -> None:
         assert all(o.dtype != np.dtype(object) for o in call(op, case))
 
 
+@pytest.mark.no_c
 @pytest.mark.parametrize("name", sorted(ROWS.keys() & public_ops().keys()))
 def test_every_rule_is_tried(name: str) -> None:
     row, op = ROWS[name], public_ops()[name]

@@ -11,6 +11,8 @@ import pytest
 import tinytensor as tt
 from tinytensor.ops.ways import WAYS
 
+pytestmark = pytest.mark.no_c
+
 TABLE = (Path(__file__).parent / "names_of_pytorch.txt").read_text()
 NAMES = {
     part.split("]")[0]: part.split("]")[1].split() for part in TABLE.partition("[")[2].split("[")

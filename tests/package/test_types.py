@@ -18,6 +18,8 @@ import tinytensor as tt
 from tinytensor import Tensor
 from tools import stubs
 
+pytestmark = pytest.mark.no_c
+
 ROOT = Path(stubs.__file__).parent.parent
 HERE = Path(__file__).parent
 USERS = ("mistakes.py", "program.py", "test_like_pytorch.py", "test_tensors.py")
@@ -61,7 +63,6 @@ def naming_all() -> str:
     return "\n".join(["import tinytensor as tt", "", "names: list[object] = [", *names, "]", ""])
 
 
-@pytest.mark.no_c
 @pytest.mark.slow
 @pytest.mark.parametrize("checker", [name for name in CHECKERS if find_spec(name)])
 def test_checkers_accept_a_program_and_find_mistakes(checker: str, tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from tests.table.calls import (
 )
 from tinytensor.errors import RangeError, VmapError
 
+pytestmark = pytest.mark.no_c
+
 pytest.importorskip("ml_dtypes")
 NARROW = [tt.float16, tt.bfloat16]
 EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7}

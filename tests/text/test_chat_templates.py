@@ -4,6 +4,8 @@ import pytest
 
 from tinytensor.text.chat_templates import ChatText, chat_text
 
+pytestmark = pytest.mark.no_c
+
 pytest.importorskip("jinja2")
 
 SPECIALS = ["<|im_start|>", "<|im_end|>", "<s>"]

@@ -7,6 +7,8 @@ import pytest
 
 from tinytensor.text import Subwords
 
+pytestmark = pytest.mark.no_c
+
 pytest.importorskip("tokenizers")
 
 CHAT = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

@@ -19,6 +19,8 @@ from tinytensor.train import (
     predict,
 )
 
+pytestmark = pytest.mark.no_c
+
 
 def line_data():
     x = np.linspace(-1, 1, 16, dtype=np.float32)[:, None]

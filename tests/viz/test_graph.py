@@ -10,6 +10,8 @@ import tinytensor as tt
 from tinytensor import nn
 from tinytensor.scalar import Value
 
+pytestmark = pytest.mark.no_c
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from tinytensor.viz import layout
 
+pytestmark = pytest.mark.no_c
+
 
 def drawn(seed, count=60, reach=15, each=2):
     rng = random.Random(seed)

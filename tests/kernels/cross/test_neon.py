@@ -1,7 +1,7 @@
 """The kernels for NEON, run by an emulator, beside those for SSE2 on the same bytes.
 
 Both have vectors of 16 bytes, so that packed operands lie alike, and agree but for the rounding of
-fused products. Left out (conftest.py) without aarch64-linux-gnu-gcc and qemu-aarch64.
+fused products. `-m cross` asks for this, which wants the tools that conftest.py names.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 CROSS, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-Icsrc"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.no_c]
+pytestmark = pytest.mark.cross
 
 # --- The args of kernels ---------------------------------------------------------------------
 
