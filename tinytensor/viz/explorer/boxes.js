@@ -178,7 +178,7 @@ function measure(box) {
   if (box.kind === 'group' && box.open) return stack(box);
   const letters = Math.max(boxTitle(box).length + 2, boxNote(box).length + (isScalar(box) ? 14 : 9));
   box.width = Math.round(letters * LETTER + 20);
-  box.height = box.kind === 'leaf' ? 34 : box.kind === 'call' ? 40 : 48;
+  box.height = box.kind === 'leaf' ? 34 : box.kind === 'call' ? 40 : 52;
 }
 
 // --- Places ------------------------------------------------------------------------------------

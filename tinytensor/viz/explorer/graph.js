@@ -110,8 +110,8 @@ function drawTexts(node, box) {
     svg('rect', {class: 'bar', x: 10, y: box.height - 5, height: 3, width: 0, rx: 1.5}),
     svg('circle', {class: 'gradient', cx: box.width - 8, cy: 9, r: 4}));
   if (box.kind === 'group') {
-    node.append(svg('rect', {class: 'progress forward', x: 10, y: 37, height: 3, width: 0}),
-      svg('rect', {class: 'progress backward', x: 10, y: 41, height: 3, width: 0}));
+    node.append(svg('rect', {class: 'progress forward', x: 10, y: 38, height: 3, width: 0}),
+      svg('rect', {class: 'progress backward', x: 10, y: 42, height: 3, width: 0}));
   }
 }
 
@@ -132,9 +132,10 @@ function showBox(box, node, at) {
   node.classList.toggle('pulled', now.pulled);
   setAttribute(node, 'aria-label', labelOf(box, now));
   if (box.kind === 'group' && box.open) return;
+  const gradient = now.arrived === null ? null : scalarText(now.arrived);
+  const text = gradient !== null ? `∂ ${gradient}` : now.held ? bytesText(now.held) : '';
   const held = node.querySelector('.held');
-  const text = now.arrived !== null && scalarText(now.arrived) !== null
-    ? `∂ ${scalarText(now.arrived)}` : now.held ? bytesText(now.held) : '';
+  held.classList.toggle('number', gradient !== null);
   if (held.textContent !== text) held.textContent = text;
   setAttribute(node.querySelector('.bar'), 'width', String(barWidth(now.held, box.width - 20)));
   if (box.kind === 'group') showProgress(box, node, at);

@@ -1,5 +1,6 @@
 // Numbers as text, small arrays as tables, large ones as statistics and a picture.
 
+const WIDE = 5; // columns; more of them have fewer digits
 const WORDS = {nan: NaN, inf: Infinity, '-inf': -Infinity}; // which JSON lacks
 
 function asNumber(item) {
@@ -7,19 +8,19 @@ function asNumber(item) {
 }
 
 function withMinus(text) {
-  return text.replace('-', '−').replace('e+', 'e');
+  return text.replaceAll('-', '−').replace('e+', 'e');
 }
 
 // Four digits are what one compares at a glance; the whole number is in the cell's title.
-function shortNumber(item) {
+function shortNumber(item, digits = 4) {
   const x = asNumber(item);
   if (typeof x === 'boolean') return x ? 'true' : 'false';
   if (typeof x !== 'number') return String(x);
   if (!Number.isFinite(x)) return Number.isNaN(x) ? 'nan' : x > 0 ? 'inf' : '−inf';
   const size = Math.abs(x);
   if (Number.isInteger(x) && size < 1e6) return withMinus(String(x));
-  if (size >= 1e5 || size < 1e-4) return withMinus(x.toExponential(2));
-  return withMinus(String(Number(x.toPrecision(4))));
+  if (size >= 1e5 || size < 1e-4) return withMinus(x.toExponential(digits - 2));
+  return withMinus(String(Number(x.toPrecision(digits))));
 }
 
 function shapeText(shape) {
@@ -50,13 +51,14 @@ function tint(item, most) {
   return `background: color-mix(in srgb, var(${x > 0 ? '--plus' : '--minus'}) ${share}%, transparent)`;
 }
 
-function numberCell(item, most) {
-  return html('td', {style: tint(item, most) || null, title: String(item)}, shortNumber(item));
+function numberCell(item, most, digits) {
+  return html('td', {style: tint(item, most) || null, title: String(item)}, shortNumber(item, digits));
 }
 
 function matrixTable(rows, most) {
-  return html('table', {class: 'numbers'},
-    html('tbody', {}, rows.map((row) => html('tr', {}, row.map((item) => numberCell(item, most))))));
+  const wide = rows[0].length > WIDE;
+  const row = (items) => html('tr', {}, items.map((item) => numberCell(item, most, wide ? 3 : 4)));
+  return html('table', {class: wide ? 'numbers wide' : 'numbers'}, html('tbody', {}, rows.map(row)));
 }
 
 // The last two axes are a table; those before it count through tables.

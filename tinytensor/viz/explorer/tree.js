@@ -149,6 +149,7 @@ function listenToTree() {
 
 function showAs(which) {
   const asTree = which === 'tree';
+  byId('picture').classList.toggle('as-tree', asTree);
   byId('graph').toggleAttribute('hidden', asTree);
   byId('tree').toggleAttribute('hidden', !asTree);
   byId('as-graph').setAttribute('aria-pressed', String(!asTree));
