@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.core import Node, Variable
-from .summaries import Summary, summary_of
+from .summaries import Summary, summary_of, zeros_of
 
 
 class Noted:
@@ -26,10 +26,8 @@ class Noted:
 
     def __init__(self, kind: str, value: Any, tracked: bool, summary: Summary) -> None:
         self.kind, self.tracked, self.summary = kind, tracked, summary
-        if isinstance(value, np.ndarray | np.generic):
-            self.dtype, self.shape = value.dtype.name, value.shape
-        else:
-            self.dtype, self.shape = type(value).__name__, ()
+        self.dtype = getattr(value, "dtype", None) or type(value)
+        self.shape = getattr(value, "shape", ())
         self.name: str | None = None
         self.before: int | None = None  # a change in place
         self.view_of: int | None = None
@@ -40,7 +38,7 @@ class Noted:
         return {
             "name": self.name,
             "kind": self.kind,
-            "dtype": self.dtype,
+            "dtype": getattr(self.dtype, "name", None) or self.dtype.__name__,
             "shape": list(self.shape),
             "tracked": self.tracked,
             "view_of": self.view_of,
@@ -67,6 +65,12 @@ class NotedValues:
 
     def of(self, variable: Variable) -> int:
         """The value that ``variable`` stands for: a new one, if it is seen for the first time."""
+        found = self._by_variable.get(id(variable))
+        if found is not None and found[0]() is variable:
+            version = variable.version
+            if (0 if version is None else version.count) == self.all[found[1]].version:
+                return found[1]
+            return self.changed(variable)
         known = self._known(variable)
         if known is not None:
             return known
@@ -92,8 +96,9 @@ class NotedValues:
         kind: str,
         made_by: int | None = None,
         view_of: int | None = None,
+        summary: Summary | None = None,
     ) -> int:
-        """Note the present state of ``variable`` as a new value."""
+        """Note the present state of ``variable`` as a new value; its summary may be known."""
         raw, count = _raw(variable), _count(variable)
         like = None
         if view_of is None and made_by is None:  # a twin on the same array
@@ -103,14 +108,22 @@ class NotedValues:
         if view_of is not None and isinstance(raw, np.ndarray):
             source = self.all[view_of]
             if source.version == count and _size(source) == raw.size:
-                like = source.summary if source.dtype == raw.dtype.name else None
-        noted = Noted(kind, raw, variable.tracked, summary_of(raw, self.whole, like))
+                like = source.summary if source.dtype == raw.dtype else None
+        if summary is None:
+            summary = summary_of(raw, self.whole, like)
+        noted = Noted(kind, raw, variable.tracked, summary)
         noted.made_by, noted.view_of, noted.version = made_by, view_of, count
         index = self._append(noted, raw)
         self._bind(variable, index)
         if not isinstance(raw, np.ndarray) and variable.version is not None:
             self._by_version[id(variable.version)] = variable.version, index
         return index
+
+    def of_zeros(self, variable: Variable) -> int:
+        """The value of a cotangent that is zeros, which nobody has looked at."""
+        raw = _raw(variable)
+        zeros = zeros_of(raw, self.whole) if isinstance(raw, np.ndarray) else None
+        return self.add(variable, "cotangent", summary=zeros)
 
     def changed(self, variable: Variable) -> int:
         """Note what a change in place has made of ``variable``."""
@@ -154,13 +167,8 @@ class NotedValues:
     # --- How they are known -------------------------------------------------------------------
 
     def _known(self, variable: Variable) -> int | None:
-        found = self._by_variable.get(id(variable))
-        count = _count(variable)
-        if found is not None and found[0]() is variable:
-            if self.all[found[1]].version == count:
-                return found[1]
-            return self.changed(variable)
-        raw = _raw(variable)
+        """The value of a variable that is new, if it stands for one that is known."""
+        raw, count = _raw(variable), _count(variable)
         if variable.node is not None:
             index = self.of_target(variable.node)
             if index is not None and self.all[index].version == count:

@@ -69,11 +69,11 @@ from ..engine.operation import observing
 from ..engine.user_line import Line, user_line
 from ..tensors.batched import active
 from .deliveries import Pull
+from .noted_calls import SHOWN, NotedCall, Saved, kept, told
 from .noted_rules import NotedRules
 from .noted_values import NotedValues
 
 VERSION = 1
-SHOWN = 80  # so many characters of an argument that is no variable
 _CORE = os.path.join(os.path.dirname(user_line.__code__.co_filename), "core.")
 
 
@@ -120,7 +120,7 @@ class record(Observer, metaclass=Decorating):
         self._values = NotedValues(whole)
         self._rules = NotedRules()
         self._ledger = saved_memory()
-        self._calls: list[dict[str, Any]] = []
+        self._calls: list[NotedCall] = []
         self._steps: list[dict[str, Any]] = []
         self._stopped: list[dict[str, Any]] = []
         self._modules: dict[str, int] = {}
@@ -130,7 +130,7 @@ class record(Observer, metaclass=Decorating):
         self._stack = ExitStack()
         self._count = 0  # of backward passes
         self._inside: list[int] = []  # modules that run, the outermost first
-        self._started: list[_Started] = []  # calls of ops that run
+        self._started: list[tuple[Any, NotedCall]] = []  # calls that run, with their ops
         self._passes: list[_Pass] = []  # backward passes that run
         self._changes: dict[int, tuple[Variable, str, Any]] = {}  # in place, and not yet looked at
 
@@ -170,7 +170,7 @@ class record(Observer, metaclass=Decorating):
             ],
             "rules": rules,
             "values": [noted.as_json() for noted in self._values.all],
-            "calls": self._calls,
+            "calls": [call.as_json() for call in self._calls],
             "steps": self._steps,
             "stopped": self._stopped,
         }
@@ -202,60 +202,70 @@ class record(Observer, metaclass=Decorating):
     # --- What an observer is told ------------------------------------------------------------
 
     def calling(self, op: Any, args: Any, static: Any) -> None:
-        self._look_at_changes()
-        line = None if self._passes else user_line()
-        inputs = self._inputs(op, args)
-        self._started.append(_Started(op, inputs, line, len(self._steps), perf_counter()))
+        if self._changes:
+            self._look_at_changes()
+        call = NotedCall(op, None if self._passes else user_line(), len(self._steps))
+        for arg in args:
+            if isinstance(arg, Variable):
+                call.inputs.append(self._values.of(arg))
+                call.literals.append(None)
+            elif isinstance(arg, np.ndarray):
+                call.inputs.append(self._values.of_array(arg))
+                call.literals.append(None)
+            else:
+                call.inputs.append(None)
+                call.literals.append(kept(arg))
+        self._started.append((op, call))
+        call.start = perf_counter()
 
     def called(self, op: Any, args: Any, static: Any, outputs: Any, node: Any) -> None:
         end = perf_counter()
-        self._look_at_changes()
-        while self._started and self._started[-1].op is not op:
-            start = self._started.pop()  # which raised an error
-            self._stop("call", start.op, self._line(start.line), None, start.step)
-        if not self._started:  # entered in the midst of this call
+        if self._changes:
+            self._look_at_changes()
+        while self._started and self._started[-1][0] is not op:
+            self._stop_call(self._started.pop()[1])  # which raised an error
+        if not self._started:  # the recording was opened in the midst of this call
             return
-        start = self._started.pop()
-        if node is not None and start.line is not None and node.where is None:
-            node.where = start.line
-        self._ledger.called(op, args, static, outputs, node)
-        number = len(self._calls)
+        call = self._started.pop()[1]
+        call.seconds = end - call.start
+        if static:
+            call.static = {name: kept(value) for name, value in static.items()}
+        values, number = self._values, len(self._calls)
+        again = node is not None and values.of_outputs(node) is not None
         backward = self._passes[-1] if self._passes else None
         pull = None if backward is None else backward.pull
-        again = node is not None and self._values.of_outputs(node) is not None
         kind = "output" if backward is None or again else "cotangent"
-        source = start.inputs[0].get("value") if op.view and start.inputs else None
-        level = len(active.get())
-        made = []
+        call.level = len(active.get())
         for output in outputs:
-            viewed = source if op.view and not output.unshared else None
-            index = self._values.add(output, kind, number, viewed)
-            self._values.all[index].level = level
-            made.append(index)
-        if node is not None and not again:
-            self._values.made(node, made)
+            viewed = None
+            if op.view and not output.unshared:
+                call.view = True
+                viewed = call.inputs[0] if call.inputs else None
+            index = values.add(output, kind, number, viewed)
+            values.all[index].level = call.level
+            call.outputs.append(index)
+        if backward is not None:
+            call.order = backward.order
         own = None if pull is None or pull.call is None else self._calls[pull.call]
-        call: dict[str, Any] = {
-            "op": op.__name__,
-            "level": level,
-            "order": 0 if backward is None else backward.order,
-            "module": self._module(own),
-            "line": own["line"] if own is not None else self._line(start.line),
-            "inputs": start.inputs,
-            "static": {name: literal(value) for name, value in (static or {}).items()},
-            "outputs": made,
-            "recorded": node is not None,
-            "depth": 0 if node is None else node.depth,
-            "parents": [] if node is None else [self._maker(p) for p in node.parents],
-            "view": bool(op.view) and any(not output.unshared for output in outputs),
-            "saved": [] if node is None else self._saved(node, number, op),
-            "during": None if pull is None else pull.number,
-            "seconds": round(end - start.time, 9),
-        }
+        if own is not None:
+            call.module, call.line = own.module, own.line
+        else:
+            call.module = self._inside[-1] if self._inside else None
+        if node is not None:
+            if not again:
+                values.made(node, call.outputs)
+            call.recorded, call.depth = True, node.depth
+            call.parents = [self._maker(parent) for parent in node.parents]
+            if node.where is None:
+                node.where = call.line
+            self._note_saved(call, node, number)
+        if type(call.line) is Line:
+            call.line = self._line(call.line)
         self._calls.append(call)
         if pull is None:
             self._step("call", call=number)
         else:
+            call.during = pull.number
             pull.step["calls"].append(number)
             if pull.cotangents is not None:
                 pull.calls.append((args, outputs))
@@ -268,47 +278,46 @@ class record(Observer, metaclass=Decorating):
         return by
 
     def pulling(self, work: Any, node: Any, g: Any) -> None:
-        self._look_at_changes()
-        backward = self._pass_of(work)
+        if self._changes:
+            self._look_at_changes()
+        values, backward = self._values, self._pass_of(work)
         if backward is None:
             backward = self._begin_pass(work, node, g)
         else:
             self._settle(backward)
-        cotangents = g if isinstance(g, tuple) else (g,)
-        made = self._values.of_outputs(node)
-        call = None if made is None else self._values.all[made[0]].made_by
-        step = self._step(
-            "pull",
-            **{
-                "pass": backward.number,
-                "call": call,
-                "g": [self._cotangent(c) for c in cotangents],
-            },
-            rules=[],
-            sent=[],
-            freed=[],
-            calls=[],
-        )
+        if not isinstance(g, tuple):
+            arrived = [self._cotangent(g)]
+        else:  # zeros in the place of those that have not arrived
+            known = backward.arrived.pop(node, ())
+            arrived = [
+                self._cotangent(c) if i in known else values.of_zeros(c) for i, c in enumerate(g)
+            ]
+        made = values.of_outputs(node)
+        call = None if made is None else values.all[made[0]].made_by
+        step = self._step("pull", **{"pass": backward.number}, call=call, g=arrived)
+        step |= {"rules": [], "sent": [], "freed": [], "calls": []}
         if node in work.wanted and len(step["g"]) == 1:
             backward.totals[node] = step["g"][0]
         backward.pull = Pull(work, node, step, len(self._steps) - 1, call)
         self._ledger.pulling(work, node, g)
 
     def pulled(self, work: Any, node: Any, g: Any, cotangents: Any) -> None:
-        self._look_at_changes()
+        if self._changes:
+            self._look_at_changes()
         backward = self._pass_of(work)
         if backward is None or backward.pull is None:
             return
         self._passes = self._passes[: self._passes.index(backward) + 1]
         pull = backward.pull
-        saved = self._items(node)
-        pull.step["rules"] = self._runs(node, cotangents, saved, work.useful)
+        items = saved_items(node)
+        pull.step["rules"] = self._runs(node, cotangents, items, work.useful)
         held = self._ledger.held_by(node)
-        pull.freed = [
-            {"name": name, "bytes": count}
-            for name, item in saved
-            if (count := sum(held.pop(id(array), 0) for array in storages_of(item)))
-        ]
+        if held:
+            pull.freed = [
+                {"name": name, "bytes": sum(counts)}
+                for name, item in items
+                if (counts := [held.pop(id(array), 0) for array in storages_of(item)])
+            ]
         self._ledger.pulled(work, node, g, cotangents)
         pull.begin(cotangents)
         for parent in node.parents:  # a hook behind the user's hears what becomes of the gradient
@@ -327,7 +336,8 @@ class record(Observer, metaclass=Decorating):
         if error is backward.error:
             error = None
         backward.forget_hooks()
-        self._ledger.passed(work)
+        if len(self._passes) == 1:
+            self._ledger.passed(work)
         self._settle(backward)
         ran = backward.pull is None or backward.pull.cotangents is not None
         if ran and error is None and not work.heap:
@@ -343,7 +353,8 @@ class record(Observer, metaclass=Decorating):
             self._step("passed", **{"pass": backward.number})
         else:
             node = None if backward.pull is None else backward.pull.node
-            self._stop("backward" if ran else "rule", node and node.op, None, error)
+            name = None if node is None else node.op.__name__
+            self._stop("backward" if ran else "rule", name, None, error)
         self._passes = self._passes[: self._passes.index(backward)]
 
     def freed(self) -> None:
@@ -351,73 +362,39 @@ class record(Observer, metaclass=Decorating):
 
     # --- Calls -------------------------------------------------------------------------------
 
-    def _inputs(self, op: Any, args: Any) -> list[dict[str, Any]]:
-        inputs = []
-        for name, arg in zip(names_of(op, len(args)), args, strict=True):
-            if isinstance(arg, Variable):
-                inputs.append({"name": name, "value": self._values.of(arg)})
-            elif isinstance(arg, np.ndarray):
-                inputs.append({"name": name, "value": self._values.of_array(arg)})
-            else:
-                inputs.append({"name": name, "literal": literal(arg)})
-        return inputs
+    def _note_saved(self, call: NotedCall, node: Node, number: int) -> None:
+        """What the call has saved, of which rules want it, and what of it counts from now on."""
+        self._ledger.pulling(None, None, None)
+        items = saved_items(node)
+        arrays = [{id(array): array for array in storages_of(item)} for _, item in items]
+        new = self._ledger.add(node, {key: one for found in arrays for key, one in found.items()})
+        if not items:
+            return
+        whys = self._rules.of(node.op, node.plan).why
+        for (name, item), found, why in zip(items, arrays, whys, strict=True):
+            value, others = self._item(node, name, item, number)
+            size = sum([array.nbytes for array in found.values()])
+            owns = not new.isdisjoint(found)
+            new.difference_update(found)
+            call.saved.append(Saved(name, value, others, size, why, owns))
 
-    def _items(self, node: Node) -> list[tuple[str, Any]]:
-        """What a node holds, by name; outputs, which are raw values there, as a list of them."""
-        if not node.saved:
-            return []
-        at = node.plan.out_at
-        return [
-            (name, [raw for raw, _, _ in item] if place == at else item)
-            for place, (name, item) in enumerate(zip(node.plan.names, node.saved, strict=True))
-        ]
-
-    def _saved(self, node: Node, call: int, op: Any) -> list[dict[str, Any]]:
-        held = self._ledger.held_by(node)
-        told = []
-        for place, (name, item) in enumerate(self._items(node)):
-            arrays = {id(array): array.nbytes for array in storages_of(item)}
-            own = [held.pop(key, 0) for key in arrays]
-            why = [
-                self._rules.of(op, node.plan, slot, rule, places)
-                for slot, rule, places in node.plan.rules
-                if place in places
-            ]
-            told.append(
-                {
-                    "name": name,
-                    **self._item(node, name, item, call),
-                    "bytes": sum(arrays.values()),
-                    "why": why,
-                    "owns": any(own),
-                }
-            )
-        return told
-
-    def _item(self, node: Node, name: str, item: Any, call: int | None = None) -> dict[str, Any]:
-        """Something saved, as its value or as text."""
+    def _item(self, node: Node, name: str, item: Any, call: int | None = None) -> tuple[Any, Any]:
+        """Something saved: its value and None; or None, and several values or a literal."""
+        if isinstance(item, Variable):
+            return self._values.of(item), None
         if name == "out":
             made = self._values.of_outputs(node)
-            return (
-                {"value": made[0]} if made and len(made) == 1 else {"value": None, "values": made}
-            )
-        if isinstance(item, Variable):
-            return {"value": self._values.of(item)}
+            return (made[0], None) if made and len(made) == 1 else (None, made)
         if isinstance(item, np.ndarray):
-            return {"value": self._values.of_array(item, call)}
-        return {"value": None, "literal": literal(item)}
+            return self._values.of_array(item, call), None
+        return None, kept(item)
 
     def _maker(self, target: Any) -> int | None:
         """The call that made what cotangents at ``target`` belong to."""
-        if isinstance(target, Variable) or target is None:
+        if target is None or isinstance(target, Variable):
             return None
         index = self._values.of_target(target)
         return None if index is None else self._values.all[index].made_by
-
-    def _module(self, own: dict[str, Any] | None) -> int | None:
-        if own is not None:
-            return own["module"]
-        return self._inside[-1] if self._inside else None
 
     # --- Changes in place --------------------------------------------------------------------
 
@@ -442,9 +419,9 @@ class record(Observer, metaclass=Decorating):
         if outer is not None and outer.pull is not None:
             within = outer.pull.number
         outputs = self._values.of_outputs(node) if node is not None else []
-        if isinstance(g, tuple) and outputs:
-            given = [bool(np.any(c.value)) for c in g]
-            outputs = [o for o, is_given in zip(outputs, given, strict=True) if is_given] or outputs
+        given = {i for i, c in enumerate(g) if np.any(c.value)} if isinstance(g, tuple) else set()
+        if given and outputs:
+            outputs = [outputs[i] for i in sorted(given)]
         found = [*(outputs or ())]
         for target, waiting in work.pending.items():
             if isinstance(waiting, list):
@@ -454,9 +431,10 @@ class record(Observer, metaclass=Decorating):
                 value = self._values.of_target(target)
                 found += [] if value is None else [value]
         makers = [self._values.all[value].made_by for value in found]
-        orders = [self._calls[maker]["order"] for maker in makers if maker is not None]
+        orders = [self._calls[maker].order for maker in makers if maker is not None]
         order = 1 + max(orders, default=0)
         backward = _Pass(work, self._count, order, sys.exc_info()[1])
+        backward.arrived[node] = given
         self._count += 1
         self._passes.append(backward)
         self._step(
@@ -476,25 +454,29 @@ class record(Observer, metaclass=Decorating):
         return index
 
     def _runs(
-        self, node: Node, cotangents: Any, saved: list[tuple[str, Any]], useful: Any
+        self, node: Node, cotangents: Any, items: list[tuple[str, Any]], useful: Any
     ) -> list[dict[str, Any]]:
         """What each rule of a node was given and gave."""
         plan, op = node.plan, node.op
-        told = []
-        for slot, rule, places in plan.rules:
-            if slot != ALL and useful is not None and node.parents[slot] not in useful:
-                continue
-            number = self._rules.of(op, plan, slot, rule, places)
-            used = [
-                {"name": saved[place][0], **self._item(node, *saved[place])} for place in places
-            ]
-            slots = range(len(cotangents)) if slot == ALL else (slot,)
-            for one in slots:
-                name = f"{op.names[0]}[{one}]" if op.variadic else plan.inputs[one]
+        numbers = self._rules.of(op, plan).rules
+        used = [{"name": name, **told(*self._item(node, name, item))} for name, item in items]
+        runs = []
+        for number, (slot, _, places) in zip(numbers, plan.rules, strict=True):
+            for one in range(len(cotangents)) if slot == ALL else (slot,):
+                if useful is not None and slot != ALL and node.parents[slot] not in useful:
+                    continue
                 given = cotangents[one]
-                value = self._cotangent(given) if isinstance(given, Variable) else None
-                told.append({"rule": number, "input": name, "used": used, "cotangent": value})
-        return told
+                runs.append(
+                    {
+                        "rule": number,
+                        "input": f"{op.names[0]}[{one}]" if op.variadic else plan.inputs[one],
+                        "used": [used[place] for place in places],
+                        "cotangent": (
+                            self._cotangent(given) if isinstance(given, Variable) else None
+                        ),
+                    }
+                )
+        return runs
 
     def _settle(self, backward: _Pass) -> None:
         """Note what became of what the last rules gave."""
@@ -502,24 +484,30 @@ class record(Observer, metaclass=Decorating):
         if pull is None:
             return
         backward.pull = None if pull.cotangents is not None else pull
+        values = self._values
         for sent in pull.sent():
-            value = self._values.of_target(sent.target)
-            is_leaf = isinstance(sent.target, Variable)
-            to = {"leaf": value} if is_leaf else {"call": self._maker(sent.target)}
-            cotangent, fitted, added_to, total = (
-                None if c is None else self._cotangent(c) for c in sent[1:]
-            )
+            target = sent.target
+            is_leaf = isinstance(target, Variable)
+            cotangent = self._cotangent(sent.cotangent)
+            fitted = None if sent.fitted is None else values.of(sent.fitted)
+            total = cotangent if fitted is None else fitted
+            added_to = None if sent.added_to is None else self._cotangent(sent.added_to)
+            if added_to is not None:
+                total = values.of(sent.total)
             pull.step["sent"].append(
                 {
-                    "to": to,
-                    "output": 0 if is_leaf else sent.target.index,
+                    "to": {"leaf": values.of(target)} if is_leaf else {"call": self._maker(target)},
+                    "output": 0 if is_leaf else target.index,
                     "cotangent": cotangent,
                     "fitted": fitted,
                     "added_to": added_to,
                     "total": total,
                 }
             )
-            backward.totals[sent.target] = total
+            if target in pull.work.wanted:
+                backward.totals[target] = total
+            if not is_leaf and target.plan is None:
+                backward.arrived.setdefault(target.parents[0], set()).add(target.index)
         if pull.node.saved is None:
             pull.step["freed"] = pull.freed
         self._ledger.pulling(pull.work, pull.node, None)
@@ -561,28 +549,36 @@ class record(Observer, metaclass=Decorating):
         return [known[0], line.number]
 
     def _stop(
-        self, what: str, op: Any, line: Any, error: BaseException | None, step: int | None = None
+        self,
+        what: str,
+        op: str | None,
+        line: Any,
+        error: BaseException | None,
+        step: int | None = None,
     ) -> None:
         """Note where the run, or a part of it, ended with an error."""
         told = None if error is None else f"{type(error).__name__}: {error}"
         self._stopped.append(
             {
                 "step": len(self._steps) if step is None else step,
-                "op": None if op is None else op.__name__,
+                "op": op,
                 "what": what,
                 "line": line,
                 "error": told,
             }
         )
 
+    def _stop_call(self, call: NotedCall, error: BaseException | None = None) -> None:
+        line = self._line(call.line) if type(call.line) is Line else call.line
+        self._stop("call", call.op, line, error, call.step)
+
     def _note_stops(self, error: BaseException | None) -> None:
         """Note the calls that never ended, and an error that ends the run."""
         count = len(self._steps)
         known = {stop["step"] for stop in self._stopped}
-        for start in self._started:
-            last = error if start.step == count else None
-            self._stop("call", start.op, self._line(start.line), last, start.step)
-            known.add(start.step)
+        for _, call in self._started:
+            self._stop_call(call, error if call.step == count else None)
+            known.add(call.step)
         if error is not None and count not in known:
             self._stop("code", None, None, error)
         self._stopped.sort(key=lambda stop: stop["step"])
@@ -627,24 +623,14 @@ class record(Observer, metaclass=Decorating):
         return "A run" if self.model is None else type(self.model).__name__
 
 
-class _Started:
-    """A call that runs."""
-
-    __slots__ = ("inputs", "line", "op", "step", "time")
-
-    def __init__(
-        self, op: Any, inputs: list[dict[str, Any]], line: Line | None, step: int, time: float
-    ) -> None:
-        self.op, self.inputs, self.line, self.step, self.time = op, inputs, line, step, time
-
-
 class _Pass:
     """A backward pass that runs: its latest pull, and what has arrived where."""
 
     def __init__(self, work: Any, number: int, order: int, error: BaseException | None) -> None:
         self.work, self.number, self.order, self.error = work, number, order, error
         self.pull: Pull | None = None
-        self.totals: dict[Any, int | None] = {}  # the last sum for each node or leaf
+        self.totals: dict[Any, int] = {}  # the last sum of what somebody asked for
+        self.arrived: dict[Any, set[int]] = {}  # of calls that wait: for which outputs
         self.heard: dict[Any, int] = {}  # gradients, behind the hooks of leaves
         self.hooked: dict[Any, Any] = {}
 
@@ -663,31 +649,17 @@ class _Pass:
         self.hooked = {}
 
 
-def names_of(op: Any, count: int) -> list[str]:
-    """What the arguments of a call are called: of a variadic op ``arrays[0]``, ``arrays[1]`` …"""
-    names = op.names
-    if op.variadic:
-        return [f"{names[0]}[{i}]" for i in range(count)]
-    rest = [f"{names[-1]}[{i}]" for i in range(count - len(names))] if names else []
-    return [*names[:count], *rest]
-
-
-def literal(value: Any) -> str:
-    """An argument that is no variable, as text of at most ``SHOWN`` characters."""
-    if isinstance(value, np.ndarray):
-        return f"array {value.dtype} {value.shape}"
-    if isinstance(value, tuple | list):
-        items = ", ".join([literal(item) for item in value[:SHOWN]])
-        left, right = "()" if isinstance(value, tuple) else "[]"
-        comma = "," if isinstance(value, tuple) and len(value) == 1 else ""
-        text = f"{left}{items}{comma}{right}"
-    elif isinstance(value, str | int | float | complex | slice | type(None) | type(...) | range):
-        text = repr(value)
-    elif isinstance(value, np.generic | np.dtype):
-        text = str(value)
-    else:
-        text = getattr(value, "__name__", None) or f"<{type(value).__name__}>"
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+def saved_items(node: Node) -> list[tuple[str, Any]]:
+    """What a node holds, by name; outputs, which are raw values there, as a list of them."""
+    if not node.saved:
+        return []
+    at = node.plan.out_at
+    if at < 0:
+        return [*zip(node.plan.names, node.saved, strict=True)]
+    return [
+        (name, [raw for raw, _, _ in item] if place == at else item)
+        for place, (name, item) in enumerate(zip(node.plan.names, node.saved, strict=True))
+    ]
 
 
 def _is_given_back() -> bool:

@@ -15,6 +15,7 @@ from .. import kernels
 from ..dtypes import is_narrow
 
 SIDE = 16  # rows and columns of a sample
+EXACT = 1 << 24  # of integers up to here float32 loses nothing
 
 
 class Summary(NamedTuple):
@@ -74,29 +75,28 @@ def summary_of(value: Any, whole: int, like: Summary | None = None) -> Summary:
     return Summary(None, stats_of(value), sample_of(value))
 
 
+def zeros_of(array: np.ndarray, whole: int) -> Summary:
+    """The summary of zeros, without a look at memory that the system may not have given yet."""
+    if array.size <= whole:
+        return Summary(np.zeros_like(array), None, None)
+    stats = (0.0, 0.0, 0.0, 0.0, array.size, 0, 0)
+    return Summary(None, stats, np.zeros((1, 1), np.float32))
+
+
 def stats_of(array: np.ndarray) -> tuple[float, float, float, float, int, int, int]:
     """The least, the greatest, mean, standard deviation; how many are 0, NaN and infinite."""
     own, times = array, 1
     if 0 in array.strides:  # broadcast: each element counts as often as it is seen
-        own = array[tuple(0 if not s else slice(None) for s in array.strides)]
+        own = array[tuple([slice(1) if not step else slice(None) for step in array.strides])]
         times = array.size // max(own.size, 1)
+    zeros = times * int(np.count_nonzero(own == 0))  # faster than a count of those that are not
     if own.dtype.kind == "c":
         own = abs(own)
-    elif own.dtype.kind == "b":
-        own = own.view(np.uint8)
+    elif own.dtype.kind in "biu":
+        low, high = float(own.min()), float(own.max())
+        own = own.astype(np.float32 if max(-low, high) < EXACT else np.float64)
     elif is_narrow(own):
         own = own.astype(np.float32)
-    zeros = times * int(np.count_nonzero(own == 0))  # six times as fast as of floats themselves
-    if own.dtype.kind in "iu":
-        return (
-            float(own.min()),
-            float(own.max()),
-            float(own.mean()),
-            float(own.std()),
-            zeros,
-            0,
-            0,
-        )
     low, high = float(kernels.amin(own)), float(kernels.amax(own))
     if isfinite(low) and isfinite(high):
         return low, high, float(kernels.mean(own)), float(kernels.std(own)), zeros, 0, 0
@@ -104,8 +104,8 @@ def stats_of(array: np.ndarray) -> tuple[float, float, float, float, int, int, i
     own = own[np.isfinite(own)]
     if not own.size:
         return nan, nan, nan, nan, zeros, times * nans, times * infinite
-    spread = (own.min(), own.max(), own.mean(dtype=np.float64), own.std(dtype=np.float64))
-    low, high, mean, std = map(float, spread)
+    low, high = float(own.min()), float(own.max())
+    mean, std = float(own.mean(dtype=np.float64)), float(own.std(dtype=np.float64))
     return low, high, mean, std, zeros, times * nans, times * infinite
 
 
