@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..engine.user_line import Line
+
 SHOWN = 80  # so many characters of an argument that is no variable
 _PLAIN = frozenset((type(None), bool, int, float, complex, str))
 
@@ -35,13 +37,14 @@ class NotedCall:
 
     __slots__ = (
         "depth", "during", "inputs", "level", "line", "literals", "module", "names", "op",
-        "order", "outputs", "parents", "recorded", "saved", "seconds", "start", "static", "step",
-        "variadic", "view",
+        "order", "outputs", "parents", "reach", "recorded", "saved", "seconds", "start",
+        "static", "step", "variadic", "view",
     )  # fmt: skip
 
-    def __init__(self, op: Any, line: Any, step: int) -> None:
+    def __init__(self, op: Any, line: Line | None, step: int) -> None:
         self.op, self.names, self.variadic = op.__name__, op.names, op.variadic
-        self.line, self.step = line, step
+        self.line: Any = line  # a Line, until the call has ended
+        self.step = step
         self.inputs: list[int | None] = []  # of each argument the value; None: a literal
         self.literals: list[Any] = []
         self.static: dict[str, Any] = {}
@@ -49,6 +52,7 @@ class NotedCall:
         self.parents: list[int | None] = []
         self.saved: list[Saved] = []
         self.level = self.order = self.depth = 0
+        self.reach = 0  # the highest order of what it was made of
         self.recorded = self.view = False
         self.module: int | None = None
         self.during: int | None = None

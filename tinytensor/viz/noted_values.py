@@ -142,7 +142,10 @@ class NotedValues:
         if found is None or found[0]() is not variable:
             self._names[id(variable)] = weakref.ref(variable), name
             return
-        index: int | None = found[1]
+        self.name(found[1], name)
+
+    def name(self, index: int | None, name: str) -> None:
+        """Name a value, and what it was before changes in place, unless they have names."""
         while index is not None and self.all[index].name is None:
             self.all[index].name = name
             index = self.all[index].before

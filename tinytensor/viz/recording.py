@@ -55,6 +55,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from time import perf_counter
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -69,12 +70,14 @@ from ..engine.operation import observing
 from ..engine.user_line import Line, user_line
 from ..tensors.batched import active
 from .deliveries import Pull
-from .noted_calls import SHOWN, NotedCall, Saved, kept, told
+from .noted_calls import NotedCall, Saved, kept, told
 from .noted_rules import NotedRules
 from .noted_values import NotedValues
+from .user_variables import frame_at, items_of, variables_of
 
 VERSION = 1
 _CORE = os.path.join(os.path.dirname(user_line.__code__.co_filename), "core.")
+_ABOVE = os.path.dirname(os.path.dirname(os.path.dirname(_CORE))) + os.sep
 
 
 class record(Observer, metaclass=Decorating):
@@ -132,7 +135,7 @@ class record(Observer, metaclass=Decorating):
         self._inside: list[int] = []  # modules that run, the outermost first
         self._started: list[tuple[Any, NotedCall]] = []  # calls that run, with their ops
         self._passes: list[_Pass] = []  # backward passes that run
-        self._changes: dict[int, tuple[Variable, str, Any]] = {}  # in place, and not yet looked at
+        self._changes: dict[int, tuple[Any, ...]] = {}  # in place, and not yet looked at
 
     def __enter__(self) -> record:
         if self._watch is not None:
@@ -151,13 +154,21 @@ class record(Observer, metaclass=Decorating):
         self._stack.close()
         self._look_at_changes()
         self._note_stops(error)
-        self._name_after(sys._getframe(1).f_locals)
+        self._name_after(sys._getframe(1))
         self._inside, self._started, self._passes = [], [], []
 
     # --- What it tells -----------------------------------------------------------------------
 
     def data(self) -> dict[str, Any]:
         """All that was noted, as dicts, lists, texts and numbers; the module says how."""
+        from .layout import grouped  # late: seldom needed
+
+        data = self._noted()
+        data["layout"] = grouped(data)
+        return data
+
+    def _noted(self) -> dict[str, Any]:
+        """``data()`` without the layout."""
         self._look_at_changes()
         rules = [rule.as_json(self._line) for rule in self._rules.all]
         data: dict[str, Any] = {
@@ -174,11 +185,23 @@ class record(Observer, metaclass=Decorating):
             "steps": self._steps,
             "stopped": self._stopped,
         }
-        data["files"] = [{"name": name, "lines": lines} for name, (_, lines) in self._files.items()]
-        from .layout import grouped  # late: seldom needed
-
-        data["layout"] = grouped(data)
+        data["files"] = [
+            {"name": told_file(name), "lines": lines} for name, (_, lines) in self._files.items()
+        ]
         return data
+
+    def text(self, most: int | None = 100) -> str:
+        """The run as text: each call forward, then each step backward with what it was given, what
+        it gave to whom, what was summed and freed. ``print(recording)`` prints it. A run that takes
+        more lines than ``most`` is folded by modules; None lets it have all it takes."""
+        if most is not None and (not isinstance(most, int) or most < 2):
+            raise ValueError(f"record.text: most is a number of lines from 2 on, not {most!r}")
+        from .recording_text import told
+
+        return told(self._noted(), most)
+
+    def __str__(self) -> str:
+        return self.text()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one page of HTML, which needs no other file and no network: step through the run
@@ -196,8 +219,7 @@ class record(Observer, metaclass=Decorating):
         return frame(self.data())
 
     def __repr__(self) -> str:
-        passes = f", {self._count} backward passes" if self._count else ""
-        return f"<recording of {len(self._calls)} calls{passes}>"
+        return f"<recording of {len(self._calls)} calls and {self._count} backward passes>"
 
     # --- What an observer is told ------------------------------------------------------------
 
@@ -215,6 +237,8 @@ class record(Observer, metaclass=Decorating):
             else:
                 call.inputs.append(None)
                 call.literals.append(kept(arg))
+        if call.line is not None:
+            self._name_inputs(args, call)
         self._started.append((op, call))
         call.start = perf_counter()
 
@@ -256,6 +280,7 @@ class record(Observer, metaclass=Decorating):
                 values.made(node, call.outputs)
             call.recorded, call.depth = True, node.depth
             call.parents = [self._maker(parent) for parent in node.parents]
+            call.reach = max(call.order, self._highest(call.parents))
             if node.where is None:
                 node.where = call.line
             self._note_saved(call, node, number)
@@ -271,10 +296,10 @@ class record(Observer, metaclass=Decorating):
                 pull.calls.append((args, outputs))
 
     def changed(self, variable: Any, by: str) -> str:
-        key = id(variable)
-        if key in self._changes:
+        version = variable.version
+        if id(version) in self._changes:  # of the same storage: that is done
             self._look_at_changes()
-        self._changes[key] = (variable, by, self._line(user_line()))
+        self._changes[id(version)] = variable, version.count, by, self._line(user_line())
         return by
 
     def pulling(self, work: Any, node: Any, g: Any) -> None:
@@ -396,6 +421,10 @@ class record(Observer, metaclass=Decorating):
         index = self._values.of_target(target)
         return None if index is None else self._values.all[index].made_by
 
+    def _highest(self, calls: list[int | None]) -> int:
+        """The highest order of what calls were made of."""
+        return max([self._calls[call].reach for call in calls if call is not None], default=0)
+
     # --- Changes in place --------------------------------------------------------------------
 
     def _look_at_changes(self) -> None:
@@ -403,9 +432,8 @@ class record(Observer, metaclass=Decorating):
         if not self._changes:
             return
         changes, self._changes = self._changes, {}
-        for variable, by, line in changes.values():
+        for variable, version, by, line in changes.values():
             value = self._values.changed(variable)
-            version = self._values.all[value].version
             self._step("change", value=value, by=by, version=version, line=line)
 
     # --- Backward passes ---------------------------------------------------------------------
@@ -431,8 +459,7 @@ class record(Observer, metaclass=Decorating):
                 value = self._values.of_target(target)
                 found += [] if value is None else [value]
         makers = [self._values.all[value].made_by for value in found]
-        orders = [self._calls[maker].order for maker in makers if maker is not None]
-        order = 1 + max(orders, default=0)
+        order = 1 + self._highest(makers)
         backward = _Pass(work, self._count, order, sys.exc_info()[1])
         backward.arrived[node] = given
         self._count += 1
@@ -607,15 +634,28 @@ class record(Observer, metaclass=Decorating):
         if self._inside:
             self._inside.pop()
 
-    def _name_after(self, variables: dict[str, Any]) -> None:
+    def _name_inputs(self, args: Any, call: NotedCall) -> None:
+        """Name what has no name yet as the variables are called on the line of the call."""
+        values = self._values.all
+        nameless = {
+            id(arg): index
+            for arg, index in zip(args, call.inputs, strict=True)
+            if index is not None and values[index].name is None
+        }
+        if not nameless:
+            return
+        frame = frame_at(call.line)
+        for name, variable in () if frame is None else variables_of(frame):
+            index = nameless.get(id(variable))
+            if index is not None:
+                self._values.name(index, name)
+
+    def _name_after(self, frame: FrameType) -> None:
         """Name values as the user's variables are called, unless they have names."""
-        for name, variable in [*variables.items()]:
-            if isinstance(variable, Variable):
-                self._values.named(variable, name)
-            elif type(variable) in (list, tuple):
-                for i, item in enumerate(variable[:SHOWN]):
-                    if isinstance(item, Variable):
-                        self._values.named(item, f"{name}[{i}]")
+        for name, value in variables_of(frame):
+            for item, variable in items_of(name, value):
+                if isinstance(variable, Variable):
+                    self._values.named(variable, item)
 
     def _title(self) -> str:
         if self.title is not None:
@@ -660,6 +700,14 @@ def saved_items(node: Node) -> list[tuple[str, Any]]:
         (name, [raw for raw, _, _ in item] if place == at else item)
         for place, (name, item) in enumerate(zip(node.plan.names, node.saved, strict=True))
     ]
+
+
+def told_file(name: str) -> str:
+    """A file as data call it: below the working folder, or this package, from there on."""
+    for folder in (os.getcwd() + os.sep, _ABOVE):
+        if name.startswith(folder):
+            return name[len(folder) :]
+    return name
 
 
 def _is_given_back() -> bool:

@@ -40,53 +40,46 @@ def source_of(rule: Any) -> Source:
     code = rule if isinstance(rule, CodeType) else code_of(rule)
     if code is None:
         return Source(getattr(rule, "__name__", type(rule).__name__), "", 0)
-    lines = linecache.getlines(code.co_filename)
-    found = _functions(code.co_filename, "".join(lines)).get(code.co_firstlineno, ())
-    places = [
-        place for place in code.co_positions() if place[0] is not None and place[2] is not None
-    ]
-    places = [p for p in places if (p[1] is not None and p[2]) or p[0] != code.co_firstlineno]
-    for text, parameters, spans in found:
-        if parameters == code.co_varnames[: len(parameters)] and all(
-            _within(place, spans) for place in places
+    file, first = code.co_filename, code.co_firstlineno
+    text = "".join(linecache.getlines(file))
+    found = _functions(text).get(first, ())
+    places = [p for p in code.co_positions() if p[0] is not None and p[2] is not None]
+    for name, node in found:
+        parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        if code.co_varnames[: len(parameters)] == tuple(p.arg for p in parameters) and all(
+            _within(place, node) for place in places
         ):
-            return Source(text, code.co_filename, code.co_firstlineno)
-    if found:
-        return Source(found[0][0], code.co_filename, code.co_firstlineno)
-    line = linecache.getline(code.co_filename, code.co_firstlineno).strip()
-    return Source(line or code.co_name, code.co_filename, code.co_firstlineno)
-
-
-Function = tuple[str, tuple[str, ...], tuple[int, int, int, int]]
+            piece = ast.get_source_segment(text, node, padded=True) or ""
+            return Source(name + dedent(piece).strip(), file, first)
+    line = linecache.getline(file, first).strip()
+    return Source(line or code.co_name, file, first)
 
 
 @lru_cache(maxsize=64)
-def _functions(file: str, text: str) -> dict[int, list[Function]]:
-    """The functions of a file by the line on which they begin: text, parameters, place."""
+def _functions(text: str) -> dict[int, list[tuple[str, Any]]]:
+    """The functions of a file by the line on which they begin; before a lambda that is an argument
+    stands its keyword."""
     try:
         tree = ast.parse(text)
     except SyntaxError:
         return {}
     named: dict[ast.AST, str] = {}
-    found: dict[int, list[Function]] = {}
+    found: dict[int, list[tuple[str, Any]]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg and isinstance(node.value, ast.Lambda):
             named[node.value] = f"{node.arg}="
-        if not isinstance(node, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        piece = ast.get_source_segment(text, node, padded=True) or ""
-        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
-        span = (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
-        parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        names = tuple(parameter.arg for parameter in parameters)
-        text_of = named.get(node, "") + dedent(piece).strip()
-        found.setdefault(first, []).append((text_of, names, span))
+        if isinstance(node, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef):
+            decorators = [d.lineno for d in getattr(node, "decorator_list", ())]
+            first = min([node.lineno, *decorators])
+            found.setdefault(first, []).append((named.get(node, ""), node))
     return found
 
 
-def _within(place: Any, span: tuple[int, int, int, int]) -> bool:
+def _within(place: Any, node: Any) -> bool:
+    """Whether an instruction comes from a function; the prologue has no columns."""
     line, end_line, column, end_column = place
-    if (line, end_line) == (span[0], span[0]) and (column, end_column) == (0, 0):
-        return True  # the prologue
+    if (line, column, end_column) == (node.lineno, 0, 0):
+        return True
     start, end = (line, column), (end_line or line, end_column or column)
-    return (span[0], span[1]) <= start and end <= (span[2], span[3])
+    first, last = (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
+    return first <= start and end <= last
