@@ -62,10 +62,11 @@ def of_arrays() -> Iterator[Call]:
     yield "spec", (x,)
     yield "has_spec", (x, ((3, 5, 7), np.dtype(np.float32)))
     yield "shares", (x[1:], x)
-    yield "one", (np.full(1, 3, np.float32),)
+    yield "one", (np.array(3, np.float32),)
     yield "basic_index", (x, (slice(None), 2, slice(None, None, -2)))
     yield "contiguous", (x.mT,)
-    yield "place", (normal(5, 3), (1, slice(None), slice(0, 6, 2)), (3, 5, 7))
+    yield "place", (normal(2, 7), (1, slice(2, 4)), (3, 5, 7))
+    yield "copy", (x[:, 1:4],)
     for dtype in (*NUMBERS, np.int64):
         yield "copy", (x.astype(dtype).mT,)
         yield "matrix_transpose", (x.astype(dtype),)
@@ -127,6 +128,8 @@ def products() -> Iterator[Call]:
             a, b = normal(m, k, dtype=dtype), normal(k, n, dtype=dtype)
             yield "matmul", (a, b)
             yield "matmul", (np.asfortranarray(a), np.ascontiguousarray(b.T).T)
+        # A is packed, and B transposed on the way.
+        yield "matmul", (normal(300, 450, dtype=dtype), normal(136, 450, dtype=dtype).T)
         a, b = normal(3, 5, 7, dtype=dtype), normal(3, 7, 4, dtype=dtype)
         yield "matmul", (a, b)
         yield "add_matmul", (normal(5, 4, dtype=dtype), a[0], b[0])
@@ -189,18 +192,21 @@ def softmaxes() -> Iterator[Call]:
 def losses() -> Iterator[Call]:
     x, target, weight = 3 * normal(9, 13), below(13, 9), abs(normal(13))
     target[3] = -100
+    one = np.array(0.7, np.float32)
     for smoothing in (0.0, 0.1):
         options = (target, weight, -100, smoothing)
         _, lse, divisor = reference.cross_entropy(x, *options, "mean")
         yield "cross_entropy", (x, *options, "mean")
         yield "cross_entropy", (x, target, None, -100, smoothing, "none")
-        yield "cross_entropy_backward", (np.float32(0.7), x, lse, *options, divisor)
-    yield "nll_loss_backward", (np.float32(0.7), target, (9, 13), weight, -100, 2.0)
+        yield "cross_entropy_backward", (one, x, lse, *options, divisor)
+    for weights in (weight, None):
+        yield "nll_loss_backward", (one, target, (9, 13), weights, -100, 2.0)
     a, b = normal(7, 9), normal(7, 9)
     for kind in ("mse", "l1", "smooth_l1", "huber", "logistic"):
         y = (b > 0).astype(np.float32) if kind == "logistic" else b
-        yield "loss", (kind, a, y, 0.8, "mean")
-        yield "loss_backward", (np.float32(0.7), kind, a, y, 0.8, "mean")
+        for reduction in ("none", "mean"):
+            yield "loss", (kind, a, y, 0.8, reduction)
+        yield "loss_backward", (one, kind, a, y, 0.8, "mean")
     x = normal(9, 2, 5)
     log_probs = x - np.log(np.exp(x).sum(-1, keepdims=True))
     labels = (1 + below(4, 2, 3), np.array([9, 7]), np.array([3, 2]), 0)
@@ -285,10 +291,11 @@ def recurrent() -> Iterator[Call]:
         inputs, states = normal(rows, 3 * n), normal(rows, 3 * n)
         yield "gru_cell", (inputs, states, c)
         yield "gru_cell_backward", (g, inputs, states, c)
-    steps, batch, size, n = 4, 3, 5, 7
-    x, g = normal(steps, batch, size), normal(steps, batch, n)
-    h0, c0, gh, gc = (normal(batch, n) for _ in range(4))
-    for reverse in (False, True):
+    steps, size, n = 4, 5, 7
+    for batch in (3, 67):  # of many sequences the steps read the input themselves
+        reverse = batch == 3
+        x, g = normal(steps, batch, size), normal(steps, batch, n)
+        h0, c0, gh, gc = (normal(batch, n) for _ in range(4))
         w_ih, w_hh, b_ih, b_hh = (normal(4 * n, k) / 2 for k in (size, n, 1, 1))
         lstm = (x, h0, c0, w_ih, w_hh, b_ih[:, 0], b_hh[:, 0], reverse)
         hs, _, _, cs, gates = reference.lstm(*lstm)
