@@ -13,6 +13,7 @@ import numpy as np
 
 from ...kernels import reference
 from ...kernels.reference.attention import Look
+from ...kernels.reference.decoding import DecoderLayer, DecoderProduct, DecoderSizes
 
 Call = tuple[str, tuple[Any, ...]]  # a kernel's name and its arguments
 
@@ -268,6 +269,33 @@ def attention() -> Iterator[Call]:
         yield "gated_backward", (g, gate, up, activation)
 
 
+def decoders() -> Iterator[Call]:
+    """A token behind two others, through one layer: Llama's way and GPT-2's."""
+    width, depth, inner = 20, 6, 33
+
+    def product(rows: int, columns: int, bias: bool = False) -> DecoderProduct:
+        weight = normal(rows, columns) / np.float32(columns**0.5)
+        return DecoderProduct(
+            "f32", weight.view(np.uint8), columns, None, normal(rows) if bias else None
+        )
+
+    for shared, gated, activation in ((2, True, "silu"), (4, False, "gelu_tanh")):
+        norm = normal(width), None if gated else normal(width)
+        layer = DecoderLayer(
+            *(norm, product(4 * depth, width, not gated), product(shared * depth, width)),
+            *(product(shared * depth, width), product(width, 4 * depth), norm),
+            *(product(inner, width) if gated else None, product(inner, width)),
+            product(width, inner),
+        )
+        frequencies = abs(normal(depth // 2)) if gated else None
+        sizes = DecoderSizes(
+            4, shared, depth, 1e-5, not gated, activation, depth**-0.5, None, frequencies
+        )
+        caches = [[normal(1, shared, 4, depth)] for _ in range(2)]
+        parts = ([layer], norm, product(37, width), sizes)
+        yield "DecoderSteps", (parts, normal(width), *caches, 0, 2, 2)
+
+
 def packed() -> Iterator[Call]:
     for kind, (block, size) in reference.PACKED_KINDS.items():
         rows, columns = 6, block if block > 1 else 37
@@ -371,5 +399,5 @@ def optimizers() -> Iterator[Call]:
 
 _FAMILIES = (
     of_arrays, maps, reductions, products, convolutions, pooling, softmaxes, losses, norms,
-    attention, packed, recurrent, optimizers,
+    attention, decoders, packed, recurrent, optimizers,
 )  # fmt: skip
