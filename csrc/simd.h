@@ -240,6 +240,22 @@ TT_INLINE vi vi_from_u16(const void *p)
 #endif
 }
 
+/* Stores the lanes as whole numbers of 64 bits. */
+TT_INLINE void vi_store_i64(int64_t *p, vi x)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    const __m256i high = _mm512_extracti64x4_epi64((__m512i)x, 1);
+    _mm512_storeu_si512(p, _mm512_cvtepi32_epi64(_mm512_castsi512_si256((__m512i)x)));
+    _mm512_storeu_si512(p + 8, _mm512_cvtepi32_epi64(high));
+#elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
+    const __m128i high = _mm256_extracti128_si256((__m256i)x, 1);
+    _mm256_storeu_si256((__m256i *)p, _mm256_cvtepi32_epi64(_mm256_castsi256_si128((__m256i)x)));
+    _mm256_storeu_si256((__m256i *)(p + 4), _mm256_cvtepi32_epi64(high));
+#else
+    for (int i = 0; i < VL; i++) p[i] = x[i];
+#endif
+}
+
 /* A byte for each lane: a mask from VL bools, and bools from a mask. */
 TT_INLINE vi vi_from_bools(const uint8_t *p) { return vi_from_u8(p) != 0; }
 TT_INLINE void vi_to_bools(uint8_t *p, vi mask)

@@ -37,7 +37,7 @@ TT_INLINE void tt_max_of_windows(const tt_pool_args *s, const float *x, int64_t 
 {
     const vi lanes = vi_iota() * (int32_t)s->stride_x;
     const int64_t first = s->top[i] * s->width + s->left[j];
-    vf best = tt_every(x + first, s->stride_x, n);
+    vf best = vf_set1(-INFINITY); /* of a window of nothing else the first is the largest */
     vi best_at = lanes + (int32_t)first;
     for (int64_t y = s->top[i]; y < s->bottom[i]; y += s->step_y)
         for (int64_t c = 0; c < s->span_x; c += s->step_x) {
@@ -49,7 +49,7 @@ TT_INLINE void tt_max_of_windows(const tt_pool_args *s, const float *x, int64_t 
         }
     if (n == VL) {
         vf_store(out, best);
-        for (int l = 0; l < VL; l++) indices[l] = best_at[l];
+        vi_store_i64(indices, best_at);
     } else {
         vf_store_n(out, best, n);
         for (int l = 0; l < n; l++) indices[l] = best_at[l];
