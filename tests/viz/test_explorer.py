@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tinytensor as tt
 from tinytensor.viz.explorer.page import page
 from tinytensor.viz.layout import grouped
 
@@ -374,4 +375,29 @@ def test_five_thousand_calls_and_texts_like_markup(browser: Browser, tmp_path: P
     assert asked(browser, "return document.querySelectorAll('img').length") == 0
     asked(browser, "click('#as-tree')")
     assert asked(browser, "return document.querySelectorAll('[role=treeitem]').length") < 500
+    assert browser.complaints() == []
+
+
+def test_odd_numbers_and_a_run_that_stopped(browser: Browser, tmp_path: Path) -> None:
+    """NaN, infinity, complex and truth values, no elements, no steps; and where an error was."""
+    x = tt.tensor([[np.nan, 1.0], [np.inf, -np.inf]], requires_grad=True)
+    long = tt.tensor(np.r_[np.full(50, np.nan), np.inf, np.arange(49.0)])
+    with pytest.raises(tt.errors.ShapeError), tt.viz.record() as recording:  # noqa: PT012
+        (x * 2).sum().backward()
+        _ = tt.tensor([1 + 2j, 3.0]) * 2, tt.zeros((0, 3)) + 1, ~tt.tensor([True, False]), long * 2
+        _ = x @ long
+    data = recording.data()
+    path = tmp_path / "odd.html"
+    recording.save(path)
+    browser.open(path.as_uri())
+    for i in range(len(data["steps"])):
+        for card in asked(browser, f"slide({i}); return look()")["cards"]:
+            check_card(card, data["values"][card["value"]])
+    stopped = asked(browser, "return document.querySelector('#step .stop').textContent")
+    assert stopped.startswith("Stopped in matmul. ShapeError: matmul: ")
+    with tt.viz.record() as nothing:
+        pass
+    nothing.save(path)
+    browser.open(path.as_uri() + "?")
+    assert asked(browser, "return id('count').textContent") == "no steps"
     assert browser.complaints() == []

@@ -1,7 +1,11 @@
 // The panel of one step: its line of source, the rule, and every number that went in or out.
 
 function goLink(at, ...text) {
-  return html('button', {type: 'button', class: 'link', 'data-step': at, click: () => go(at)}, text);
+  return html(
+    'button',
+    {type: 'button', class: 'link', 'data-step': at, click: () => go(at)},
+    text,
+  );
 }
 
 function callLink(call) {
@@ -21,8 +25,12 @@ function part(title, ...content) {
 // --- Source ------------------------------------------------------------------------------------
 
 function sourceLine(number, text, here) {
-  return html('span', {class: here ? 'line here' : 'line', 'aria-current': here ? 'true' : null},
-    html('i', {}, String(number)), text + '\n');
+  return html(
+    'span',
+    {class: here ? 'line here' : 'line', 'aria-current': here ? 'true' : null},
+    html('i', {}, String(number)),
+    text + '\n',
+  );
 }
 
 // The line itself, and of its neighbours those that the recording holds; all moved left together.
@@ -33,25 +41,43 @@ function source(line) {
   const near = [-2, -1, 0, 1, 2].map((step) => number + step).filter((n) => lines[n] !== undefined);
   const indents = near.filter((n) => lines[n].trim()).map((n) => lines[n].search(/\S/));
   const indent = Math.min(...indents, Infinity);
-  return html('figure', {class: 'source'}, html('figcaption', {title: name}, lineText(line)),
-    near.length > 0 && html('pre', {}, near.map((n) => sourceLine(n, lines[n].slice(indent), n === number))));
+  return html(
+    'figure',
+    {class: 'source'},
+    html('figcaption', {title: name}, lineText(line)),
+    near.length > 0 &&
+      html(
+        'pre',
+        {},
+        near.map((n) => sourceLine(n, lines[n].slice(indent), n === number)),
+      ),
+  );
 }
 
 function ruleSource(rule) {
-  const place = rule.file === null || rule.file === undefined ? '' : lineText([rule.file, rule.line]);
-  return html('figure', {class: 'source'},
+  const place =
+    rule.file === null || rule.file === undefined ? '' : lineText([rule.file, rule.line]);
+  return html(
+    'figure',
+    {class: 'source'},
     html('figcaption', {}, place, rule.formula ? ' (derivative of a plain formula)' : ''),
-    html('pre', {}, html('span', {class: 'line here'}, rule.source)));
+    html('pre', {}, html('span', {class: 'line here'}, rule.source)),
+  );
 }
 
 // --- Values ------------------------------------------------------------------------------------
 
 function valueBadges(value) {
   return [
-    value.level ? badge(`vmap level ${value.level}`, 'Has an axis of lanes that the function does not see') : null,
-    value.version ? badge(`version ${value.version}`, 'How often its storage was changed in place') : null,
+    value.level
+      ? badge(`vmap level ${value.level}`, 'Has an axis of lanes that the function does not see')
+      : null,
+    value.version
+      ? badge(`version ${value.version}`, 'How often its storage was changed in place')
+      : null,
     value.view_of !== null && value.view_of !== undefined
-      ? badge(`view of ${valueName(value.view_of)}`, 'They share memory') : null,
+      ? badge(`view of ${valueName(value.view_of)}`, 'They share memory')
+      : null,
     value.tracked ? badge('tracked', 'Gradients flow to it') : null,
   ];
 }
@@ -60,11 +86,26 @@ function valueBadges(value) {
 function valueCard(index, role) {
   if (index === null || index === undefined) return null;
   const value = run.values[index];
-  const name = value.name || (value.kind === 'cotangent' || role.startsWith('out') ? '' : valueName(index));
-  return html('div', {class: `value ${value.kind}`, 'data-value': index, role: 'group', 'aria-label': `${role} ${name}`},
-    html('div', {class: 'head'}, html('b', {}, role), name && name !== role && html('span', {class: 'name'}, name),
-      html('span', {class: 'type'}, `${value.dtype} ${shapeText(value.shape)}`), valueBadges(value)),
-    numbersOf(value));
+  const name =
+    value.name || (value.kind === 'cotangent' || role.startsWith('out') ? '' : valueName(index));
+  return html(
+    'div',
+    {
+      class: `value ${value.kind}`,
+      'data-value': index,
+      role: 'group',
+      'aria-label': `${role} ${name}`,
+    },
+    html(
+      'div',
+      {class: 'head'},
+      html('b', {}, role),
+      name && name !== role && html('span', {class: 'name'}, name),
+      html('span', {class: 'type'}, `${value.dtype} ${shapeText(value.shape)}`),
+      valueBadges(value),
+    ),
+    numbersOf(value),
+  );
 }
 
 // --- A call ------------------------------------------------------------------------------------
@@ -72,13 +113,35 @@ function valueCard(index, role) {
 function inputCard(input) {
   return 'value' in input
     ? valueCard(input.value, input.name)
-    : html('div', {class: 'value literal'}, html('b', {}, input.name), ' ', html('code', {}, input.literal));
+    : html(
+        'div',
+        {class: 'value literal'},
+        html('b', {}, input.name),
+        ' ',
+        html('code', {}, input.literal),
+      );
 }
 
 function settings(call) {
   const names = Object.keys(call.static || {});
-  return names.length > 0 && part('Settings', html('dl', {class: 'settings'}, names.map((name) =>
-    html('div', {}, html('dt', {}, name), html('dd', {}, html('code', {}, call.static[name]))))));
+  return (
+    names.length > 0 &&
+    part(
+      'Settings',
+      html(
+        'dl',
+        {class: 'settings'},
+        names.map((name) =>
+          html(
+            'div',
+            {},
+            html('dt', {}, name),
+            html('dd', {}, html('code', {}, call.static[name])),
+          ),
+        ),
+      ),
+    )
+  );
 }
 
 function reasons(saved) {
@@ -90,17 +153,39 @@ function reasons(saved) {
 
 function savedRow(saved) {
   const size = saved.owns ? bytesText(saved.bytes) : 'nothing more';
-  const title = saved.owns ? 'Memory that this call keeps' : 'A leaf, or memory that is counted already';
-  return html('tr', {}, html('th', {scope: 'row'}, saved.name), html('td', {title}, size), html('td', {}, reasons(saved)));
+  const title = saved.owns
+    ? 'Memory that this call keeps'
+    : 'A leaf, or memory that is counted already';
+  return html(
+    'tr',
+    {},
+    html('th', {scope: 'row'}, saved.name),
+    html('td', {title}, size),
+    html('td', {}, reasons(saved)),
+  );
 }
 
 function savedTable(call) {
-  if (!call.recorded) return html('p', {class: 'note'}, 'Not recorded: no gradient can flow through this call.');
-  if (!call.saved.length) return html('p', {class: 'note'}, 'Nothing: no rule that will run names a value.');
-  return html('table', {class: 'rows'},
-    html('thead', {}, html('tr', {}, ['what', 'memory', 'because it is named by the'].map((name) =>
-      html('th', {scope: 'col'}, name)))),
-    html('tbody', {}, call.saved.map(savedRow)));
+  if (!call.recorded)
+    return html('p', {class: 'note'}, 'Not recorded: no gradient can flow through this call.');
+  if (!call.saved.length)
+    return html('p', {class: 'note'}, 'Nothing: no rule that will run names a value.');
+  return html(
+    'table',
+    {class: 'rows'},
+    html(
+      'thead',
+      {},
+      html(
+        'tr',
+        {},
+        ['what', 'memory', 'because it is named by the'].map((name) =>
+          html('th', {scope: 'col'}, name),
+        ),
+      ),
+    ),
+    html('tbody', {}, call.saved.map(savedRow)),
+  );
 }
 
 function callFacts(call) {
@@ -108,7 +193,9 @@ function callFacts(call) {
     call.level ? badge(`vmap level ${call.level}`) : null,
     call.order ? badge(`order ${call.order}`, 'Made by a rule inside a backward pass') : null,
     call.view ? badge('view', 'The output shares memory with the first input') : null,
-    call.recorded ? badge(`depth ${call.depth}`, 'One more than its parents: backward takes the deepest first') : null,
+    call.recorded
+      ? badge(`depth ${call.depth}`, 'One more than its parents: backward takes the deepest first')
+      : null,
   ];
 }
 
@@ -117,7 +204,10 @@ function callNumbers(call) {
   return [
     part('In', call.inputs.map(inputCard)),
     settings(call),
-    part('Out', call.outputs.map((v, i) => valueCard(v, call.outputs.length > 1 ? `out ${i}` : 'out'))),
+    part(
+      'Out',
+      call.outputs.map((v, i) => valueCard(v, call.outputs.length > 1 ? `out ${i}` : 'out')),
+    ),
     part('Saved for backward', savedTable(call)),
   ];
 }
@@ -126,8 +216,12 @@ function callDetails(step) {
   const call = run.calls[step.call];
   const pulls = pullsOfCall.get(step.call) || [];
   return [
-    html('p', {class: 'facts'}, callFacts(call),
-      pulls.map((at) => ['its rules run in ', goLink(at, `step ${at + 1}`), ' '])),
+    html(
+      'p',
+      {class: 'facts'},
+      callFacts(call),
+      pulls.map((at) => ['its rules run in ', goLink(at, `step ${at + 1}`), ' ']),
+    ),
     source(call.line),
     callNumbers(call),
   ];
@@ -137,16 +231,23 @@ function callDetails(step) {
 
 function ruleCard(used) {
   const rule = run.rules[used.rule];
-  return html('section', {class: 'part rule'},
+  return html(
+    'section',
+    {class: 'part rule'},
     html('h3', {}, `Rule for ${used.input || rule.inputs.join(', ')}`),
     ruleSource(rule),
-    (used.used || []).length > 0 && html('details', {},
-      html('summary', {}, `It used ${used.used.map((one) => one.name).join(', ')}`),
-      used.used.map(inputCard)),
-    valueCard(used.cotangent, 'cotangent'));
+    (used.used || []).length > 0 &&
+      html(
+        'details',
+        {},
+        html('summary', {}, `It used ${used.used.map((one) => one.name).join(', ')}`),
+        used.used.map(inputCard),
+      ),
+    valueCard(used.cotangent, 'cotangent'),
+  );
 }
 
-// The rule that gave what was sent; several may have given the same cotangent, in the order of sending.
+// The rule that gave what was sent; several may have given the same cotangent, in that order.
 function ruleOfSent(step, i) {
   const same = (items) => items.filter((item) => item.cotangent === step.sent[i].cotangent);
   const before = same(step.sent.slice(0, i)).length;
@@ -158,29 +259,71 @@ function sentCard(sent, rule) {
   const sum = sent.added_to !== null && sent.added_to !== undefined;
   const fitted = sent.fitted !== null && sent.fitted !== undefined;
   const plain = rule && !sum && !fitted;
-  return html('div', {class: 'sent'},
-    html('h4', {}, 'to ', 'call' in sent.to ? callLink(sent.to.call) : targetName(sent.to),
-      rule && html('span', {class: 'note'}, ` from the rule for ${rule.input}${plain ? ', as it is' : ''}`)),
+  return html(
+    'div',
+    {class: 'sent'},
+    html(
+      'h4',
+      {},
+      'to ',
+      'call' in sent.to ? callLink(sent.to.call) : targetName(sent.to),
+      rule &&
+        html(
+          'span',
+          {class: 'note'},
+          ` from the rule for ${rule.input}${plain ? ', as it is' : ''}`,
+        ),
+    ),
     !rule && valueCard(sent.cotangent, 'cotangent'),
-    fitted && [html('p', {class: 'note'}, 'Broadcasting undone: summed to the shape of the input.'),
-      valueCard(sent.fitted, 'fitted')],
-    sum && [html('p', {class: 'note'}, 'Added to what had arrived before:'), valueCard(sent.added_to, 'before'),
-      valueCard(sent.total, 'sum')]);
+    fitted && [
+      html('p', {class: 'note'}, 'Broadcasting undone: summed to the shape of the input.'),
+      valueCard(sent.fitted, 'fitted'),
+    ],
+    sum && [
+      html('p', {class: 'note'}, 'Added to what had arrived before:'),
+      valueCard(sent.added_to, 'before'),
+      valueCard(sent.total, 'sum'),
+    ],
+  );
 }
 
 function freedList(freed) {
-  return freed.length > 0 && part('Freed', html('p', {}, freed.map((item, i) =>
-    [i ? ', ' : '', html('code', {}, item.name), ` ${item.bytes ? bytesText(item.bytes) : ''}`])));
+  return (
+    freed.length > 0 &&
+    part(
+      'Freed',
+      html(
+        'p',
+        {},
+        freed.map((item, i) => [
+          i ? ', ' : '',
+          html('code', {}, item.name),
+          ` ${item.bytes ? bytesText(item.bytes) : ''}`,
+        ]),
+      ),
+    )
+  );
 }
 
 // A call that a rule made; its numbers are put there when it is opened.
 function innerCall(index) {
   const call = run.calls[index];
-  const node = html('details', {class: 'inner', 'data-call': index}, html('summary', {}, callSentence(index)));
+  const node = html(
+    'details',
+    {class: 'inner', 'data-call': index},
+    html('summary', {}, callSentence(index)),
+  );
   node.addEventListener('toggle', () => {
     const pulls = pullsOfCall.get(index) || [];
-    const links = pulls.map((at) => html('p', {}, 'its rules run in ', goLink(at, `step ${at + 1}`)));
-    if (node.open && node.childElementCount === 1) node.append(html('p', {}, callFacts(call)), ...links, fill(html('div'), {}, [callNumbers(call)]));
+    const links = pulls.map((at) =>
+      html('p', {}, 'its rules run in ', goLink(at, `step ${at + 1}`)),
+    );
+    if (node.open && node.childElementCount === 1)
+      node.append(
+        html('p', {}, callFacts(call)),
+        ...links,
+        fill(html('div'), {}, [callNumbers(call)]),
+      );
   });
   return node;
 }
@@ -189,11 +332,23 @@ function pullDetails(step) {
   const call = run.calls[step.call];
   const ran = stepOfCall.get(step.call);
   return [
-    html('p', {class: 'facts'}, call && callFacts(call), ran !== undefined && ['called in ', goLink(ran, `step ${ran + 1}`)]),
+    html(
+      'p',
+      {class: 'facts'},
+      call && callFacts(call),
+      ran !== undefined && ['called in ', goLink(ran, `step ${ran + 1}`)],
+    ),
     call && source(call.line),
-    part('Cotangent in', step.g.map((v, i) => valueCard(v, step.g.length > 1 ? `g[${i}]` : 'g'))),
+    part(
+      'Cotangent in',
+      step.g.map((v, i) => valueCard(v, step.g.length > 1 ? `g[${i}]` : 'g')),
+    ),
     step.rules.map(ruleCard),
-    step.sent.length > 0 && part('Sent on', step.sent.map((sent, i) => sentCard(sent, ruleOfSent(step, i)))),
+    step.sent.length > 0 &&
+      part(
+        'Sent on',
+        step.sent.map((sent, i) => sentCard(sent, ruleOfSent(step, i))),
+      ),
     freedList(step.freed),
     step.calls.length > 0 && part('Calls that the rules made', step.calls.map(innerCall)),
   ];
@@ -202,38 +357,78 @@ function pullDetails(step) {
 function changeDetails(step) {
   return [
     source(step.line),
-    part('Changed in place', html('p', {}, `${step.by} wrote into the memory of `,
-      html('b', {}, valueName(step.value)), `, whose version is now ${step.version}. A rule that saved an earlier`,
-      ' version would refuse to run.'), valueCard(step.value, 'now')),
+    part(
+      'Changed in place',
+      html(
+        'p',
+        {},
+        `${step.by} wrote into the memory of `,
+        html('b', {}, valueName(step.value)),
+        `, whose version is now ${step.version}. A rule that saved an earlier`,
+        ' version would refuse to run.',
+      ),
+      valueCard(step.value, 'now'),
+    ),
   ];
 }
 
 function backwardDetails(step) {
   return [
     source(step.line),
-    step.order > 1 && html('p', {class: 'facts'}, badge(`order ${step.order}`, 'Derivatives of what a backward pass recorded')),
-    part('Differentiated', step.outputs.map((v) => valueCard(v, 'of'))),
+    step.order > 1 &&
+      html(
+        'p',
+        {class: 'facts'},
+        badge(`order ${step.order}`, 'Derivatives of what a backward pass recorded'),
+      ),
+    part(
+      'Differentiated',
+      step.outputs.map((v) => valueCard(v, 'of')),
+    ),
   ];
 }
 
 function gradDetails(step) {
   const before = step.accumulated_on !== null && step.accumulated_on !== undefined;
   return [
-    part('Gradient', valueCard(step.gradient, 'gradient'),
-      before && [html('p', {class: 'note'}, 'Added to the grad of before:'), valueCard(step.accumulated_on, 'before')]),
+    part(
+      'Gradient',
+      valueCard(step.gradient, 'gradient'),
+      before && [
+        html('p', {class: 'note'}, 'Added to the grad of before:'),
+        valueCard(step.accumulated_on, 'before'),
+      ],
+    ),
     part('Of', valueCard(step.leaf, 'leaf')),
   ];
 }
 
 const DETAILS = {
-  call: callDetails, pull: pullDetails, change: changeDetails, backward: backwardDetails, grad: gradDetails,
+  call: callDetails,
+  pull: pullDetails,
+  change: changeDetails,
+  backward: backwardDetails,
+  grad: gradDetails,
   passed: () => [html('p', {class: 'note'}, 'Every leaf that could be reached has its gradient.')],
 };
 
 // Where an error ended something behind this step.
 function stopNotes(at) {
-  return (run.stopped || []).filter((stop) => stop.step === at + 1).map((stop) => html('p', {class: 'stop', role: 'note'},
-    html('b', {}, `Stopped in ${stop.what === 'rule' ? 'a rule of ' : ''}${stop.op || 'a backward pass'}. `), stop.error || '', source(stop.line)));
+  return (run.stopped || [])
+    .filter((stop) => stop.step === at + 1)
+    .map((stop) =>
+      html(
+        'p',
+        {class: 'stop', role: 'note'},
+        html(
+          'b',
+          {},
+          `Stopped in ${stop.what === 'rule' ? 'a rule of ' : ''}${stop.op || 'a backward pass'}. `,
+        ),
+        stop.error || '',
+        source(stop.line),
+      ),
+    );
 }
 
 function stepTitle(step) {
@@ -249,24 +444,37 @@ function breadcrumbs(step) {
   const call = callOfStep(step);
   if (call === null) return null;
   const around = groupsAround(callKey(call)).filter((group) => group.module !== null);
-  return around.length > 0 && html('nav', {class: 'crumbs', 'aria-label': 'Module'}, around.map((group) =>
-    html('button', {type: 'button', class: 'link', title: 'Open or fold', click: () => toggleGroup(group)},
-      moduleName(group.module))));
+  return (
+    around.length > 0 &&
+    html(
+      'nav',
+      {class: 'crumbs', 'aria-label': 'Module'},
+      around.map((group) =>
+        html(
+          'button',
+          {type: 'button', class: 'link', title: 'Open or fold', click: () => toggleGroup(group)},
+          moduleName(group.module),
+        ),
+      ),
+    )
+  );
 }
 
 function showDetails(at) {
   const step = run.steps[at];
   const panel = byId('step');
   if (!step) {
-    panel.replaceChildren(html('p', {class: 'note'}, 'Nothing was recorded.'));
+    panel.replaceChildren(html('p', {class: 'note'}, 'Nothing was recorded.'), ...stopNotes(-1));
     return;
   }
-  panel.replaceChildren(fill(document.createDocumentFragment(), {}, [
-    html('p', {class: `kind ${step.kind}`}, kindName(step)),
-    html('h2', {}, stepTitle(step)),
-    breadcrumbs(step),
-    stopNotes(at),
-    DETAILS[step.kind](step),
-  ]));
+  panel.replaceChildren(
+    fill(document.createDocumentFragment(), {}, [
+      html('p', {class: `kind ${step.kind}`}, kindName(step)),
+      html('h2', {}, stepTitle(step)),
+      breadcrumbs(step),
+      stopNotes(at),
+      DETAILS[step.kind](step),
+    ]),
+  );
   panel.scrollTop = 0;
 }

@@ -9,7 +9,8 @@ function byId(id) {
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes || {})) {
     if (typeof value === 'function') node.addEventListener(name, value);
-    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
+    else if (value !== null && value !== undefined && value !== false)
+      node.setAttribute(name, value);
   }
   for (const child of children.flat(Infinity)) {
     if (child !== null && child !== undefined && child !== false) node.append(child);

@@ -35,9 +35,18 @@ function stepOfAddress() {
 }
 
 const KEYS = {
-  ArrowLeft: MOVES.back, ArrowRight: MOVES.on, Home: MOVES.first, End: MOVES.last,
-  PageUp: MOVES['module-back'], PageDown: MOVES['module-on'], ' ': () => play(),
-  '/': () => byId('query').focus(), f: () => fit(), '+': () => zoom(1.25), '-': () => zoom(0.8), o: openAround,
+  ArrowLeft: MOVES.back,
+  ArrowRight: MOVES.on,
+  Home: MOVES.first,
+  End: MOVES.last,
+  PageUp: MOVES['module-back'],
+  PageDown: MOVES['module-on'],
+  ' ': () => play(),
+  '/': () => byId('query').focus(),
+  f: () => fit(),
+  '+': () => zoom(1.25),
+  '-': () => zoom(0.8),
+  o: openAround,
 };
 
 // Opens the modules around the step's call, or folds the innermost.
@@ -46,7 +55,9 @@ function openAround() {
   const around = key ? groupsAround(key) : [];
   if (!around.length) return;
   if (around.every((group) => group.open)) return toggleGroup(around.at(-1), false);
-  around.forEach((group) => { group.open = true; });
+  around.forEach((group) => {
+    group.open = true;
+  });
   rearrange();
   go(state.step);
 }
@@ -72,16 +83,23 @@ function showTheme() {
 
 function listenToButtons() {
   const clicks = {
-    'as-graph': () => showAs('graph'), 'as-tree': () => showAs('tree'),
-    'open-all': () => openEvery(true), 'fold-all': () => openEvery(false),
-    smaller: () => zoom(0.8), larger: () => zoom(1.25), fit: () => fit(), play: () => play(),
+    'as-graph': () => showAs('graph'),
+    'as-tree': () => showAs('tree'),
+    'open-all': () => openEvery(true),
+    'fold-all': () => openEvery(false),
+    smaller: () => zoom(0.8),
+    larger: () => zoom(1.25),
+    fit: () => fit(),
+    play: () => play(),
     theme() {
       document.documentElement.dataset.theme = isDark() ? 'light' : 'dark';
       showTheme();
     },
   };
-  for (const [id, click] of Object.entries(clicks)) byId(id).addEventListener('click', () => click());
-  for (const button of document.querySelectorAll('[data-go]')) button.addEventListener('click', MOVES[button.dataset.go]);
+  for (const [id, click] of Object.entries(clicks))
+    byId(id).addEventListener('click', () => click());
+  for (const button of document.querySelectorAll('[data-go]'))
+    button.addEventListener('click', MOVES[button.dataset.go]);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', showTheme);
   addEventListener('hashchange', () => go(stepOfAddress()));
   addEventListener('resize', draw);

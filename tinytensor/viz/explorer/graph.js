@@ -1,28 +1,29 @@
 // The picture: boxes and edges as SVG, what a step lights up in it, panning and zooming.
 // Only what is near the view has elements, so thousands of boxes cost no more than a screenful.
 
-const LEAST_SCALE = 0.12, MOST_SCALE = 2.5;
+const LEAST_SCALE = 0.12;
+const MOST_SCALE = 2.5;
 const picture = {
   view: {x: 0, y: 0, scale: 1}, // the place in the picture of the view's corner, and pixels a unit
-  boxes: [], edges: [],         // all that are to be seen if one pans
-  drawn: null,                  // the area that has elements
-  nodes: new Map(), paths: new Map(), // elements by key
-  lit: [],                      // elements that the step lights up
+  boxes: [], // all that are to be seen if one pans
+  edges: [],
+  drawn: null, // the area that has elements
+  nodes: new Map(), // elements of boxes by key
+  paths: new Map(), // and of edges
+  lit: [], // elements that the step lights up
 };
 
 const layers = {
-  all: svg('g', {}), groups: svg('g', {class: 'groups'}), edges: svg('g', {class: 'edges'}), boxes: svg('g', {class: 'boxes'}),
+  all: svg('g', {}),
+  groups: svg('g', {class: 'groups'}),
+  edges: svg('g', {class: 'edges'}),
+  boxes: svg('g', {class: 'boxes'}),
 };
 
 function startGraph() {
   layers.all.append(layers.groups, layers.edges, layers.boxes);
-  byId('graph').append(marker(), layers.all);
+  byId('graph').append(layers.all);
   rearrange();
-}
-
-function marker() {
-  return svg('defs', {}, svg('marker', {id: 'arrow', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 9, markerHeight: 9, markerUnits: 'userSpaceOnUse', orient: 'auto'},
-    svg('path', {d: 'M0 1L8 4L0 7z', class: 'head'})));
 }
 
 // After something was opened or folded.
@@ -44,11 +45,21 @@ function viewArea(margin = 0) {
   const {x, y, scale} = picture.view;
   const {width, height} = viewSize();
   const [w, h] = [width / scale, height / scale];
-  return {left: x - margin * w, top: y - margin * h, right: x + (1 + margin) * w, bottom: y + (1 + margin) * h};
+  return {
+    left: x - margin * w,
+    top: y - margin * h,
+    right: x + (1 + margin) * w,
+    bottom: y + (1 + margin) * h,
+  };
 }
 
 function inside(inner, outer) {
-  return inner.left >= outer.left && inner.right <= outer.right && inner.top >= outer.top && inner.bottom <= outer.bottom;
+  return (
+    inner.left >= outer.left &&
+    inner.right <= outer.right &&
+    inner.top >= outer.top &&
+    inner.bottom <= outer.bottom
+  );
 }
 
 function draw() {
@@ -59,8 +70,12 @@ function draw() {
 }
 
 function drawElements() {
-  const area = picture.drawn = viewArea(0.6);
-  const near = (box) => box.x < area.right && box.x + box.width > area.left && box.y < area.bottom && box.y + box.height > area.top;
+  const area = (picture.drawn = viewArea(0.6));
+  const near = (box) =>
+    box.x < area.right &&
+    box.x + box.width > area.left &&
+    box.y < area.bottom &&
+    box.y + box.height > area.top;
   for (const layer of [layers.groups, layers.edges, layers.boxes]) layer.replaceChildren();
   picture.nodes.clear();
   picture.paths.clear();
@@ -73,15 +88,23 @@ function drawElements() {
 }
 
 function drawEdge(edge) {
-  const path = svg('path', {d: edge.path, class: edge.long ? 'edge long' : 'edge', 'marker-end': 'url(#arrow)'});
+  const path = svg('path', {
+    d: edge.path,
+    class: edge.long ? 'edge long' : 'edge',
+    'marker-end': 'url(#arrow)',
+  });
   picture.paths.set(edge.key, path);
   layers.edges.append(path);
 }
 
 function drawBox(box) {
   const open = box.kind === 'group' && box.open;
-  const node = svg('g', {class: `box ${box.kind}${open ? ' open' : ''}${isInner(box) ? ' inner' : ''}`, role: 'button',
-    'data-box': box.key, transform: `translate(${Math.round(box.x)} ${Math.round(box.y)})`});
+  const node = svg('g', {
+    class: `box ${box.kind}${open ? ' open' : ''}${isInner(box) ? ' inner' : ''}`,
+    role: 'button',
+    'data-box': box.key,
+    transform: `translate(${Math.round(box.x)} ${Math.round(box.y)})`,
+  });
   const radius = box.kind === 'leaf' ? box.height / 2 : box.kind === 'call' ? 5 : 8;
   node.append(svg('rect', {class: 'frame', width: box.width, height: box.height, rx: radius}));
   if (open) drawTitle(node, box);
@@ -96,8 +119,10 @@ function isInner(box) {
 }
 
 function drawTitle(node, box) {
-  node.append(svg('rect', {class: 'title', width: box.width, height: TITLE, rx: 8}),
-    svg('text', {class: 'name', x: 10, y: 16}, `▾ ${groupTitle(box)}`));
+  node.append(
+    svg('rect', {class: 'title', width: box.width, height: TITLE, rx: 8}),
+    svg('text', {class: 'name', x: 10, y: 16}, `▾ ${groupTitle(box)}`),
+  );
 }
 
 function drawTexts(node, box) {
@@ -108,10 +133,13 @@ function drawTexts(node, box) {
     svg('text', {class: 'note', x: 10, y: second}, boxNote(box)),
     svg('text', {class: 'held', x: box.width - 10, y: second, 'text-anchor': 'end'}),
     svg('rect', {class: 'bar', x: 10, y: box.height - 5, height: 3, width: 0, rx: 1.5}),
-    svg('circle', {class: 'gradient', cx: box.width - 8, cy: 9, r: 4}));
+    svg('circle', {class: 'gradient', cx: box.width - 8, cy: 9, r: 4}),
+  );
   if (box.kind === 'group') {
-    node.append(svg('rect', {class: 'progress forward', x: 10, y: 38, height: 3, width: 0}),
-      svg('rect', {class: 'progress backward', x: 10, y: 42, height: 3, width: 0}));
+    node.append(
+      svg('rect', {class: 'progress forward', x: 10, y: 38, height: 3, width: 0}),
+      svg('rect', {class: 'progress backward', x: 10, y: 42, height: 3, width: 0}),
+    );
   }
 }
 
@@ -143,14 +171,18 @@ function showBox(box, node, at) {
 
 // By the square root: what holds little is still to be seen beside what holds much.
 function barWidth(bytes, most) {
-  return bytes ? Math.max(3, Math.round(most * Math.sqrt(bytes / Math.max(mostHeldByCall, bytes)))) : 0;
+  return bytes
+    ? Math.max(3, Math.round(most * Math.sqrt(bytes / Math.max(mostHeldByCall, bytes))))
+    : 0;
 }
 
 const BOX_STATES = {
   call(box, at) {
     const arrived = gradientAt(box.key, at);
     return {
-      future: (stepOfCall.get(box.index) ?? Infinity) > at, held: heldByCall(box.index, at), arrived,
+      future: (stepOfCall.get(box.index) ?? Infinity) > at,
+      held: heldByCall(box.index, at),
+      arrived,
       pulled: countInPass(pullsOfCall.get(box.index), at) > 0,
     };
   },
@@ -159,14 +191,24 @@ const BOX_STATES = {
   },
   group(box, at) {
     const pulled = countUpTo(box.pulled, at) > countUpTo(box.pulled, passBegun(at) - 1);
-    return {future: !(box.ran[0] <= at), held: heldByGroup(box, at), arrived: null, pulled: pulled && passBegun(at) >= 0};
+    return {
+      future: !(box.ran[0] <= at),
+      held: heldByGroup(box, at),
+      arrived: null,
+      pulled: pulled && passBegun(at) >= 0,
+    };
   },
 };
 
 function showProgress(box, node, at) {
-  const share = (steps, from) => steps.length ? (countUpTo(steps, at) - countUpTo(steps, from)) / box.calls.length : 0;
+  const share = (steps, from) =>
+    steps.length ? (countUpTo(steps, at) - countUpTo(steps, from)) / box.calls.length : 0;
   const width = box.width - 20;
-  setAttribute(node.querySelector('.forward'), 'width', String(Math.round(width * share(box.ran, -1))));
+  setAttribute(
+    node.querySelector('.forward'),
+    'width',
+    String(Math.round(width * share(box.ran, -1))),
+  );
   const backward = passBegun(at) < 0 ? 0 : Math.min(1, share(box.pulled, passBegun(at) - 1));
   setAttribute(node.querySelector('.backward'), 'width', String(Math.round(width * backward)));
 }
@@ -194,7 +236,8 @@ function lightBox(key, name = 'active') {
 }
 
 function lightEdge(from, to, name) {
-  const start = shownBox(from), end = shownBox(to);
+  const start = shownBox(from);
+  const end = shownBox(to);
   if (!start || !end) return;
   const path = picture.paths.get(`${start.key}>${end.key}`);
   if (path) path.parentNode.append(path); // above the others
@@ -252,16 +295,22 @@ function fit(least = 0.2) {
 }
 
 function follow(at) {
-  const box = keysOfStep(run.steps[at]).map(shownBox).find((one) => one);
+  const box = keysOfStep(run.steps[at])
+    .map(shownBox)
+    .find((one) => one);
   if (!box || !byId('follow').checked || byId('graph').hasAttribute('hidden')) return;
   const {width, height} = viewSize();
   const {view} = picture;
-  const left = (box.x - view.x) * view.scale, top = (box.y - view.y) * view.scale;
-  const wide = Math.min(box.width * view.scale, width * 0.8), high = Math.min(box.height * view.scale, height * 0.8);
+  const left = (box.x - view.x) * view.scale;
+  const top = (box.y - view.y) * view.scale;
+  const wide = Math.min(box.width * view.scale, width * 0.8);
+  const high = Math.min(box.height * view.scale, height * 0.8);
   const margin = 30;
   const changes = {};
-  if (left < margin || left + wide > width - margin) changes.x = box.x + box.width / 2 - width / view.scale / 2;
-  if (top < margin || top + high > height - margin) changes.y = box.y + box.height / 2 - height / view.scale / 2;
+  if (left < margin || left + wide > width - margin)
+    changes.x = box.x + box.width / 2 - width / view.scale / 2;
+  if (top < margin || top + high > height - margin)
+    changes.y = box.y + box.height / 2 - height / view.scale / 2;
   if (Object.keys(changes).length) moveView(changes);
 }
 
@@ -276,7 +325,9 @@ function toggleGroup(group, open = !group.open) {
 }
 
 function openEvery(open) {
-  shownGroups.forEach((group) => { group.open = open || group === root; });
+  shownGroups.forEach((group) => {
+    group.open = open || group === root;
+  });
   rearrange();
   fit(READABLE);
   go(state.step);
@@ -287,15 +338,18 @@ function openEvery(open) {
 function activate(key) {
   const box = boxes.get(key);
   if (box.kind === 'group') return toggleGroup(box);
-  const steps = box.kind === 'call'
-    ? [stepOfCall.get(box.index), ...(pullsOfCall.get(box.index) || [])] : arrivals.get(key) || [];
+  const steps =
+    box.kind === 'call'
+      ? [stepOfCall.get(box.index), ...(pullsOfCall.get(box.index) || [])]
+      : arrivals.get(key) || [];
   const known = steps.filter((at) => at !== undefined);
   if (known.length) go(known[(known.indexOf(state.step) + 1) % known.length]);
 }
 
 function listenToPointer() {
   const graph = byId('graph');
-  let last = null, moved = false;
+  let last = null;
+  let moved = false;
   graph.addEventListener('pointerdown', (event) => {
     last = [event.clientX, event.clientY];
     moved = false;
@@ -310,14 +364,20 @@ function listenToPointer() {
     const {view} = picture;
     moveView({x: view.x - dx / view.scale, y: view.y - dy / view.scale});
   });
-  graph.addEventListener('pointerup', () => { last = null; });
+  graph.addEventListener('pointerup', () => {
+    last = null;
+  });
   graph.addEventListener('click', (event) => {
     const node = event.target.closest('[data-box]');
     if (node && !moved) activate(node.dataset.box);
   });
-  graph.addEventListener('wheel', (event) => {
-    event.preventDefault();
-    const {left, top} = graph.getBoundingClientRect();
-    zoom(Math.exp(-event.deltaY / 500), event.clientX - left, event.clientY - top);
-  }, {passive: false});
+  graph.addEventListener(
+    'wheel',
+    (event) => {
+      event.preventDefault();
+      const {left, top} = graph.getBoundingClientRect();
+      zoom(Math.exp(-event.deltaY / 500), event.clientX - left, event.clientY - top);
+    },
+    {passive: false},
+  );
 }

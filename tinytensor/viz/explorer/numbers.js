@@ -47,18 +47,32 @@ function largest(items) {
 function tint(item, most) {
   const x = Number(asNumber(item));
   if (!most || !x || !Number.isFinite(x)) return '';
-  const share = Math.round(4 + 30 * Math.abs(x) / most);
-  return `background: color-mix(in srgb, var(${x > 0 ? '--plus' : '--minus'}) ${share}%, transparent)`;
+  const share = Math.round(4 + (30 * Math.abs(x)) / most);
+  const colour = x > 0 ? 'var(--plus)' : 'var(--minus)';
+  return `background: color-mix(in srgb, ${colour} ${share}%, transparent)`;
 }
 
 function numberCell(item, most, digits) {
-  return html('td', {style: tint(item, most) || null, title: String(item)}, shortNumber(item, digits));
+  return html(
+    'td',
+    {style: tint(item, most) || null, title: String(item)},
+    shortNumber(item, digits),
+  );
 }
 
 function matrixTable(rows, most) {
   const wide = rows[0].length > WIDE;
-  const row = (items) => html('tr', {}, items.map((item) => numberCell(item, most, wide ? 3 : 4)));
-  return html('table', {class: wide ? 'numbers wide' : 'numbers'}, html('tbody', {}, rows.map(row)));
+  const row = (items) =>
+    html(
+      'tr',
+      {},
+      items.map((item) => numberCell(item, most, wide ? 3 : 4)),
+    );
+  return html(
+    'table',
+    {class: wide ? 'numbers wide' : 'numbers'},
+    html('tbody', {}, rows.map(row)),
+  );
 }
 
 // The last two axes are a table; those before it count through tables.
@@ -86,8 +100,18 @@ const STATISTICS = ['min', 'max', 'mean', 'std', 'zeros', 'nan', 'inf'];
 
 function statistics(stats) {
   const shown = STATISTICS.filter((name) => !(['nan', 'inf'].includes(name) && !stats[name]));
-  return html('dl', {class: 'stats'}, shown.map((name) => html('div', {},
-    html('dt', {}, name), html('dd', {title: String(stats[name]), 'data-stat': name}, shortNumber(stats[name])))));
+  return html(
+    'dl',
+    {class: 'stats'},
+    shown.map((name) =>
+      html(
+        'div',
+        {},
+        html('dt', {}, name),
+        html('dd', {title: String(stats[name]), 'data-stat': name}, shortNumber(stats[name])),
+      ),
+    ),
+  );
 }
 
 function bytesOfText(text) {
@@ -98,20 +122,29 @@ function bytesOfText(text) {
 function pixelColour(share, low, high) {
   const x = low + (high - low) * share;
   const most = Math.max(Math.abs(low), Math.abs(high)) || 1;
-  return [x >= 0 ? [37, 99, 235] : [234, 88, 12], Math.round(255 * Math.abs(x) / most)];
+  return [x >= 0 ? [37, 99, 235] : [234, 88, 12], Math.round((255 * Math.abs(x)) / most)];
 }
 
 function thumbnail(thumb) {
   const {rows, columns, low, high} = thumb;
-  const canvas = html('canvas', {class: 'thumb', width: columns, height: rows, role: 'img',
-    'aria-label': `Picture of the values, from ${shortNumber(low)} to ${shortNumber(high)}`});
+  const canvas = html('canvas', {
+    class: 'thumb',
+    width: columns,
+    height: rows,
+    role: 'img',
+    'aria-label': `Picture of the values, from ${shortNumber(low)} to ${shortNumber(high)}`,
+  });
   const scale = clamp(Math.floor(128 / Math.max(rows, columns)), 1, 12);
   canvas.style.width = `${Math.max(columns * scale, 8)}px`;
   canvas.style.height = `${Math.max(rows * scale, 8)}px`;
   const context = canvas.getContext('2d');
   const image = context.createImageData(columns, rows);
   bytesOfText(thumb.pixels).forEach((byte, i) => {
-    const [colour, opacity] = pixelColour(byte / 255, Number(asNumber(low)), Number(asNumber(high)));
+    const [colour, opacity] = pixelColour(
+      byte / 255,
+      Number(asNumber(low)),
+      Number(asNumber(high)),
+    );
     image.data.set([...colour, opacity], 4 * i);
   });
   context.putImageData(image, 0, 0);
@@ -120,13 +153,18 @@ function thumbnail(thumb) {
 
 function numbersOf(value) {
   if (value.whole !== null && value.whole !== undefined) return wholeArray(value);
-  return html('div', {class: 'large'},
-    value.thumb && thumbnail(value.thumb), value.stats && statistics(value.stats));
+  return html(
+    'div',
+    {class: 'large'},
+    value.thumb && thumbnail(value.thumb),
+    value.stats && statistics(value.stats),
+  );
 }
 
 // The number itself, where a value is one: graphs of scalars show it on their nodes.
 function scalarText(index) {
   const value = run.values[index];
-  const single = value && value.shape.length === 0 && value.whole !== null && value.whole !== undefined;
+  const single =
+    value && value.shape.length === 0 && value.whole !== null && value.whole !== undefined;
   return single ? shortNumber(value.whole) : null;
 }

@@ -20,7 +20,8 @@ function allEdges() {
 function shownEdges() {
   const found = new Map();
   for (const {from, to} of edges) {
-    const start = shownBox(from), end = shownBox(to);
+    const start = shownBox(from);
+    const end = shownBox(to);
     if (start === end) continue;
     const key = `${start.key}>${end.key}`;
     if (!found.has(key)) found.set(key, {key, start, end});
@@ -38,12 +39,17 @@ function pathTo(box) {
 // The rows that a way passes: out of the modules around its start, across, into those of its end.
 // It goes back to a row above where a module is called again; then there is no such way.
 function rowsBetween(edge) {
-  const down = pathTo(edge.start), up = pathTo(edge.end);
+  const down = pathTo(edge.start);
+  const up = pathTo(edge.end);
   let common = 0;
   while (down[common] === up[common]) common++;
-  const from = down[common], to = up[common];
+  const from = down[common];
+  const to = up[common];
   if (to.row <= from.row) return null;
-  const passed = down.slice(common + 1).reverse().map((box) => [box.group, box.row + 1, box.group.rows.length]);
+  const passed = down
+    .slice(common + 1)
+    .reverse()
+    .map((box) => [box.group, box.row + 1, box.group.rows.length]);
   passed.push([from.group, from.row + 1, to.row]);
   up.slice(common + 1).forEach((box) => passed.push([box.group, 0, box.row]));
   return passed;
@@ -52,7 +58,8 @@ function rowsBetween(edge) {
 function route(edge) {
   const passed = rowsBetween(edge);
   if (!passed) return aside(edge);
-  const start = [middle(edge.start), edge.start.y + edge.start.height], end = [middle(edge.end), edge.end.y];
+  const start = [middle(edge.start), edge.start.y + edge.start.height];
+  const end = [middle(edge.end), edge.end.y];
   edge.long = passed.reduce((sum, [, first, stop]) => sum + stop - first, 0) > LONG;
   if (edge.long) return stubs(start, end);
   const points = [start];
@@ -64,15 +71,16 @@ function route(edge) {
 }
 
 function stubs([x1, y1], [x2, y2]) {
-  const length = ROW_GAP / 2;
-  return `M${Math.round(x1)} ${Math.round(y1)}v${length}M${Math.round(x2)} ${Math.round(y2) - length}v${length}`;
+  const line = (x, y) => `M${Math.round(x)} ${Math.round(y)}v${ROW_GAP / 2}`;
+  return line(x1, y1) + line(x2, y2 - ROW_GAP / 2);
 }
 
 // Through one row of boxes: where the straight way would be, or the nearest gap beside it.
 function passRow(group, row, points, target) {
   const {top, bottom} = group.bands[row];
   const [x, y] = points[points.length - 1];
-  const goal = x + (target - x) * Math.min(1, (ROW_GAP + bottom - top) / Math.max(ROW_GAP, bottom - y + 1));
+  const goal =
+    x + (target - x) * Math.min(1, (ROW_GAP + bottom - top) / Math.max(ROW_GAP, bottom - y + 1));
   const gap = nearestGap(group.rows[row], goal);
   points.push([gap, top - 4], [gap, bottom + 4]);
 }
@@ -83,9 +91,10 @@ function nearestGap(row, x) {
     const left = i ? row[i - 1].x + row[i - 1].width + BOX_GAP / 3 : -Infinity;
     const right = i < row.length ? row[i].x - BOX_GAP / 3 : Infinity;
     const near = clamp(x, Math.min(left, right), right);
-    if (best === null || Math.abs(near - x) < Math.abs(best.near - x)) best = {near, box: row[Math.min(i, row.length - 1)], i};
+    if (best === null || Math.abs(near - x) < Math.abs(best.near - x))
+      best = {near, box: row[Math.min(i, row.length - 1)], i};
   }
-  const lanes = best.box.lanes = best.box.lanes || new Map();
+  const lanes = (best.box.lanes = best.box.lanes || new Map());
   const used = lanes.get(best.i) || 0;
   lanes.set(best.i, used + 1);
   const shift = best.near === x ? 0 : (used % 4) * LANE * (best.near < x ? -1 : 1);
@@ -104,7 +113,8 @@ function curve(points) {
   const rounded = points.map(([x, y]) => [Math.round(x), Math.round(y)]);
   let path = `M${rounded[0].join(' ')}`;
   for (let i = 1; i < rounded.length; i++) {
-    const [x1, y1] = rounded[i - 1], [x2, y2] = rounded[i];
+    const [x1, y1] = rounded[i - 1];
+    const [x2, y2] = rounded[i];
     const half = Math.round((y1 + y2) / 2);
     path += x1 === x2 ? `L${x2} ${y2}` : `C${x1} ${half} ${x2} ${half} ${x2} ${y2}`;
   }

@@ -1,11 +1,12 @@
-// The recorded run, and indices over it: what holds at a step is found in O(log n), never by a walk.
+// The recorded run, and indices over it: what holds at a step is found in O(log n), not by a walk.
 
 const run = JSON.parse(byId('data').textContent);
 const lastStep = Math.max(run.steps.length - 1, 0);
 
 // How many of the ascending numbers are at most `limit`.
 function countUpTo(sorted, limit) {
-  let low = 0, high = sorted.length;
+  let low = 0;
+  let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (sorted[middle] <= limit) low = middle + 1;
@@ -23,17 +24,18 @@ function pushTo(map, key, item) {
 // A call or a leaf by one key, for maps: 'c12', 'v3'.
 const callKey = (call) => 'c' + call;
 const leafKey = (value) => 'v' + value;
-const keyOf = (target) => 'call' in target ? callKey(target.call) : leafKey(target.leaf);
+const keyOf = (target) => ('call' in target ? callKey(target.call) : leafKey(target.leaf));
 
 // Where things happen; every list of steps is ascending, as it is made by one walk over the steps.
-const stepOfCall = new Map();   // call -> the step that ran it; of one that a rule made, the pull
-const pullsOfCall = new Map();  // call -> steps that ran its rules
-const arrivals = new Map();     // key of a call or leaf -> steps that sent it a cotangent
-const totals = new Map();       // the same key -> the sum of what had arrived by each of these steps
-const heldChanges = new Map();  // call -> [{step, bytes}], what it holds from that step on
-const passBegins = [];          // steps at which a backward pass begins
-const moduleRuns = [];          // first steps of stretches in one module
-let mostHeld = 0, mostHeldByCall = 0;
+const stepOfCall = new Map(); // call -> the step that ran it; of one that a rule made, the pull
+const pullsOfCall = new Map(); // call -> steps that ran its rules
+const arrivals = new Map(); // key of a call or leaf -> steps that sent it a cotangent
+const totals = new Map(); // the same key -> the sum of what had arrived by each of these steps
+const heldChanges = new Map(); // call -> [{step, bytes}], what it holds from that step on
+const passBegins = []; // steps at which a backward pass begins
+const moduleRuns = []; // first steps of stretches in one module
+let mostHeld = 0;
+let mostHeldByCall = 0;
 
 function bytesOf(items) {
   return items.reduce((sum, item) => sum + (item.bytes || 0), 0);
@@ -110,7 +112,8 @@ function heldByCall(call, at) {
   const changes = heldChanges.get(call);
   if (!changes) return 0;
   let bytes = 0;
-  for (const change of changes) { // two or three of them
+  for (const change of changes) {
+    // two or three of them
     if (change.step > at) break;
     bytes = change.bytes;
   }
@@ -123,8 +126,8 @@ function gradientAt(key, at) {
   return count ? totals.get(key)[count - 1] : null;
 }
 
-// Where the edges to a call come from. To a recorded call they are those of the graph: after a change
-// in place an input's gradient goes to the call that changed it, not to the one that first made it.
+// Where the edges to a call come from. To a recorded call they are those of the graph: after a
+// change in place an input's gradient goes to the call that changed it, not to its first maker.
 const sources = run.calls.map((call) => {
   const inputs = call.inputs.filter((input) => 'value' in input).map((input) => input.value);
   const tracked = inputs.filter((v) => run.values[v].tracked);
@@ -168,7 +171,8 @@ function sourceAt(line) {
 function valueName(index) {
   const value = run.values[index];
   if (value.name) return value.name;
-  if (value.kind !== 'cotangent' && (value.made_by ?? null) !== null) return `output of ${opOf(value.made_by)}`;
+  if (value.kind !== 'cotangent' && (value.made_by ?? null) !== null)
+    return `output of ${opOf(value.made_by)}`;
   return value.kind;
 }
 
@@ -209,8 +213,12 @@ function sentenceOf(at) {
 }
 
 const KIND_NAMES = {
-  call: 'Forward', change: 'Change in place', backward: 'Backward begins', pull: 'Backward',
-  grad: 'Gradient', passed: 'Backward ends',
+  call: 'Forward',
+  change: 'Change in place',
+  backward: 'Backward begins',
+  pull: 'Backward',
+  grad: 'Gradient',
+  passed: 'Backward ends',
 };
 
 function kindName(step) {

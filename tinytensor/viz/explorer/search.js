@@ -7,19 +7,35 @@ function makeHaystack() {
   const found = run.calls.map((call, i) => {
     const names = call.outputs.map((v) => run.values[v].name).filter((name) => name);
     const module = call.module === null ? '' : moduleName(call.module);
-    return entry([call.op, ...names].join(' '), [module, lineText(call.line), sourceAt(call.line)], stepOfCall.get(i), callKey(i));
+    return entry(
+      [call.op, ...names].join(' '),
+      [module, lineText(call.line), sourceAt(call.line)],
+      stepOfCall.get(i),
+      callKey(i),
+    );
   });
   for (const box of boxes.values()) {
     if (box.kind === 'leaf' && run.values[box.index].name) {
       const steps = arrivals.get(box.key) || [];
-      found.push(entry(run.values[box.index].name, [run.values[box.index].kind, shapeText(run.values[box.index].shape)], steps.at(-1), box.key));
+      found.push(
+        entry(
+          run.values[box.index].name,
+          [run.values[box.index].kind, shapeText(run.values[box.index].shape)],
+          steps.at(-1),
+          box.key,
+        ),
+      );
     }
   }
   for (const group of shownGroups) {
-    if (group.module !== null) found.push(entry(moduleName(group.module), ['module', callCount(group)], group.ran[0], group.key));
+    if (group.module !== null)
+      found.push(
+        entry(moduleName(group.module), ['module', callCount(group)], group.ran[0], group.key),
+      );
   }
   run.steps.forEach((step, at) => {
-    if (step.kind === 'change') found.push(entry(step.by, ['change in place', lineText(step.line)], at, null));
+    if (step.kind === 'change')
+      found.push(entry(step.by, ['change in place', lineText(step.line)], at, null));
   });
   return found;
 }
@@ -31,7 +47,10 @@ function entry(title, places, step, key) {
 
 // All words must occur; those whose title has them come first.
 function matches(query) {
-  const words = query.toLowerCase().split(/\s+/).filter((word) => word);
+  const words = query
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word);
   if (!words.length) return [];
   haystack = haystack || makeHaystack();
   const found = haystack.filter((one) => words.every((word) => one.text.includes(word)));
@@ -43,12 +62,28 @@ function showFound() {
   const all = matches(byId('query').value);
   const shown = all.slice(0, MOST_FOUND);
   const list = byId('found');
-  list.replaceChildren(...shown.map((one, i) => html('li', {role: 'option', id: `found-${i}`, 'aria-selected': 'false', mousedown: (event) => {
-    event.preventDefault(); // the field keeps the focus
-    choose(one);
-  }}, html('b', {}, one.title), html('small', {}, one.place))));
-  if (byId('query').value.trim() && !all.length) list.append(html('li', {class: 'note'}, 'Nothing is called so.'));
-  if (all.length > MOST_FOUND) list.append(html('li', {class: 'note'}, `… and ${all.length - MOST_FOUND} more`));
+  list.replaceChildren(
+    ...shown.map((one, i) =>
+      html(
+        'li',
+        {
+          role: 'option',
+          id: `found-${i}`,
+          'aria-selected': 'false',
+          mousedown: (event) => {
+            event.preventDefault(); // the field keeps the focus
+            choose(one);
+          },
+        },
+        html('b', {}, one.title),
+        html('small', {}, one.place),
+      ),
+    ),
+  );
+  if (byId('query').value.trim() && !all.length)
+    list.append(html('li', {class: 'note'}, 'Nothing is called so.'));
+  if (all.length > MOST_FOUND)
+    list.append(html('li', {class: 'note'}, `… and ${all.length - MOST_FOUND} more`));
   list.found = shown;
   const open = list.childElementCount > 0;
   list.toggleAttribute('hidden', !open);
@@ -73,7 +108,8 @@ function selectFound(direction) {
   const options = [...byId('found').querySelectorAll('[role=option]')];
   if (!options.length) return;
   const before = options.findIndex((node) => node.getAttribute('aria-selected') === 'true');
-  const at = (before + direction + options.length + (before < 0 && direction < 0 ? 1 : 0)) % options.length;
+  const at =
+    (before + direction + options.length + (before < 0 && direction < 0 ? 1 : 0)) % options.length;
   options.forEach((node, i) => node.setAttribute('aria-selected', String(i === at)));
   options[at].scrollIntoView({block: 'nearest'});
   byId('query').setAttribute('aria-activedescendant', options[at].id);
@@ -88,15 +124,23 @@ function chosenOne() {
 const SEARCH_KEYS = {
   ArrowDown: () => selectFound(1),
   ArrowUp: () => selectFound(-1),
-  Enter: () => { const one = chosenOne(); if (one) choose(one); },
-  Escape: () => { closeFound(); byId('query').blur(); },
+  Enter: () => {
+    const one = chosenOne();
+    if (one) choose(one);
+  },
+  Escape: () => {
+    closeFound();
+    byId('query').blur();
+  },
 };
 
 function listenToSearch() {
   const query = byId('query');
   query.addEventListener('input', showFound);
   query.addEventListener('blur', closeFound);
-  query.addEventListener('focus', () => { if (query.value) showFound(); });
+  query.addEventListener('focus', () => {
+    if (query.value) showFound();
+  });
   query.addEventListener('keydown', (event) => {
     event.stopPropagation();
     if (!(event.key in SEARCH_KEYS)) return;

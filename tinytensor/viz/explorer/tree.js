@@ -5,25 +5,44 @@ const AT_ONCE = 200; // items of one list before "more"
 const treeOpen = new Set();
 const treeShown = new Map(); // how many items of a long list are shown
 
-// Items: {key, text, step, children: function or null}. The two roots are what ran, and what ran back.
+// Items: {key, text, step, children: function or null}. The roots are what ran, and each pass back.
 function treeRoots() {
   const passes = passBegins.map((at, i) => ({
-    key: `p${at}`, text: `Backward pass ${i + 1}`, step: at, children: () => pullItems(at),
+    key: `p${at}`,
+    text: `Backward pass ${i + 1}`,
+    step: at,
+    children: () => pullItems(at),
   }));
-  return [{key: root.key, text: 'Forward', step: null, children: () => groupItems(root)}, ...passes];
+  return [
+    {key: root.key, text: 'Forward', step: null, children: () => groupItems(root)},
+    ...passes,
+  ];
 }
 
 function boxItem(box) {
   if (box.kind === 'group') {
-    return {key: box.key, text: `${groupTitle(box)}, ${callCount(box)}`, step: box.ran[0], children: () => groupItems(box)};
+    return {
+      key: box.key,
+      text: `${groupTitle(box)}, ${callCount(box)}`,
+      step: box.ran[0],
+      children: () => groupItems(box),
+    };
   }
   const steps = box.kind === 'call' ? [stepOfCall.get(box.index)] : arrivals.get(box.key) || [];
-  return {key: box.key, text: `${boxTitle(box)}, ${boxNote(box)}`, step: steps[0], box, children: null};
+  return {
+    key: box.key,
+    text: `${boxTitle(box)}, ${boxNote(box)}`,
+    step: steps[0],
+    box,
+    children: null,
+  };
 }
 
 // Calls that rules made stand below the step that ran them.
 function groupItems(group) {
-  return group.children.filter((box) => !(box.kind === 'group' && box.order > group.order)).map(boxItem);
+  return group.children
+    .filter((box) => !(box.kind === 'group' && box.order > group.order))
+    .map(boxItem);
 }
 
 function pullItems(begin) {
@@ -41,15 +60,34 @@ function pullItems(begin) {
 function stepItem(at) {
   const {calls = []} = run.steps[at];
   const inner = (call) => ({key: `i${call}`, text: callSentence(call), step: at, children: null});
-  return {key: `s${at}`, text: sentenceOf(at), step: at, children: calls.length ? () => calls.map(inner) : null};
+  return {
+    key: `s${at}`,
+    text: sentenceOf(at),
+    step: at,
+    children: calls.length ? () => calls.map(inner) : null,
+  };
 }
 
 function treeItem(item, level) {
   const open = item.children && treeOpen.has(item.key);
-  const node = html('li', {role: 'treeitem', 'aria-level': level, tabindex: -1, 'data-key': item.key, 'data-step': item.step ?? null,
-    'aria-expanded': item.children ? String(Boolean(open)) : null},
-  html('span', {class: 'item'}, item.children ? html('i', {'aria-hidden': 'true'}, open ? '▾ ' : '▸ ') : null, item.text,
-    item.box && html('small', {'data-held': item.box.key})));
+  const node = html(
+    'li',
+    {
+      role: 'treeitem',
+      'aria-level': level,
+      tabindex: -1,
+      'data-key': item.key,
+      'data-step': item.step ?? null,
+      'aria-expanded': item.children ? String(Boolean(open)) : null,
+    },
+    html(
+      'span',
+      {class: 'item'},
+      item.children ? html('i', {'aria-hidden': 'true'}, open ? '▾ ' : '▸ ') : null,
+      item.text,
+      item.box && html('small', {'data-held': item.box.key}),
+    ),
+  );
   if (open) node.append(html('ul', {role: 'group'}, treeItems(item, level + 1)));
   return node;
 }
@@ -59,7 +97,13 @@ function treeItems(item, level) {
   const count = treeShown.get(item.key) || AT_ONCE;
   const nodes = all.slice(0, count).map((child) => treeItem(child, level));
   if (all.length > count) {
-    nodes.push(html('li', {role: 'treeitem', 'aria-level': level, tabindex: -1, 'data-more': item.key}, `… ${all.length - count} more`));
+    nodes.push(
+      html(
+        'li',
+        {role: 'treeitem', 'aria-level': level, tabindex: -1, 'data-more': item.key},
+        `… ${all.length - count} more`,
+      ),
+    );
   }
   return nodes;
 }
@@ -70,7 +114,10 @@ function showTree() {
   const focused = tree.querySelector('[tabindex="0"]')?.dataset.key;
   const hadFocus = tree.contains(document.activeElement);
   tree.replaceChildren(...treeRoots().map((item) => treeItem(item, 1)));
-  focusItem(tree.querySelector(`[data-key="${focused}"]`) || tree.querySelector('[role=treeitem]'), hadFocus);
+  focusItem(
+    tree.querySelector(`[data-key="${focused}"]`) || tree.querySelector('[role=treeitem]'),
+    hadFocus,
+  );
   showInTree(state.step);
 }
 
@@ -81,11 +128,14 @@ function showInTree(at) {
   for (const small of tree.querySelectorAll('[data-held]')) {
     const box = boxes.get(small.dataset.held);
     const now = BOX_STATES[box.kind](box, at);
-    const text = (now.held ? `  holds ${bytesText(now.held)}` : '') + (now.arrived !== null ? '  gradient arrived' : '');
+    const text =
+      (now.held ? `  holds ${bytesText(now.held)}` : '') +
+      (now.arrived !== null ? '  gradient arrived' : '');
     if (small.textContent !== text) small.textContent = text;
   }
   for (const node of tree.querySelectorAll('[aria-current]')) node.removeAttribute('aria-current');
-  for (const node of tree.querySelectorAll(`[data-step="${at}"]`)) node.setAttribute('aria-current', 'step');
+  for (const node of tree.querySelectorAll(`[data-step="${at}"]`))
+    node.setAttribute('aria-current', 'step');
 }
 
 // One item of the tree is a stop of the Tab key; arrows go on from there.
@@ -109,7 +159,8 @@ function activateItem(node) {
     return showTree();
   }
   if (node.dataset.step !== undefined) go(Number(node.dataset.step));
-  if (node.hasAttribute('aria-expanded')) setTreeOpen(node, node.getAttribute('aria-expanded') === 'false');
+  if (node.hasAttribute('aria-expanded'))
+    setTreeOpen(node, node.getAttribute('aria-expanded') === 'false');
 }
 
 const TREE_KEYS = {
