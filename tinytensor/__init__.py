@@ -69,6 +69,7 @@ _LATER = dict.fromkeys(_MODULES) | {
     "hann_window": "tensors.signals",
     "inference_mode": "tensors.surroundings",
     "kaiser_window": "tensors.signals",
+    "levels": "debug.levels",
     "load": "io",
     "mps": "tensors.surroundings",
     "profile": "debug.profiling",
@@ -91,6 +92,7 @@ if _typing.TYPE_CHECKING:
     from . import data, debug, distributions, func, generation, io, models, nn, optim, scalar
     from . import text, train, viz
     from .debug.anomaly import detect_anomaly as detect_anomaly
+    from .debug.levels import levels as levels
     from .debug.profiling import profile as profile
     from .debug.saved_memory import saved_memory as saved_memory
     from .dtypes import bfloat16 as bfloat16

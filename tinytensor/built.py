@@ -15,6 +15,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
 from typing import Any
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__))
+INTERPRETED = "tinytensor_interpreted"  # a second package of the same files: debug/translating.py
 
 _REMEDIES = "To build again: pip install -e . (or python setup.py build_ext --inplace)."
 
@@ -99,13 +100,21 @@ class Interpreted:
         return spec
 
 
+def wants_interpreted() -> bool:
+    """Whether the engine's sources are to run: by ``TINYTENSOR_PURE``, or as the second package."""
+    return __package__ == INTERPRETED or os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0")
+
+
+def wants_reference() -> bool:
+    """Whether NumPy is to do the kernels' work, by ``TINYTENSOR_KERNELS`` or so too."""
+    return __package__ == INTERPRETED or os.environ.get("TINYTENSOR_KERNELS") == "reference"
+
+
 def choose() -> None:
-    """Let the interpreted engine run if ``TINYTENSOR_PURE`` says so; refuse compiled modules that
-    would run and are out of date."""
-    pure = os.environ.get("TINYTENSOR_PURE", "0") not in ("", "0")
-    kernels = os.environ.get("TINYTENSOR_KERNELS", "fast") != "reference"
-    refuse_changed_sources(engine=not pure, kernels=kernels)
-    if pure:
+    """Let the interpreted engine run if it is wanted; refuse compiled modules that would run and
+    are out of date."""
+    refuse_changed_sources(engine=not wants_interpreted(), kernels=not wants_reference())
+    if wants_interpreted():
         sys.meta_path.insert(0, Interpreted)
 
 

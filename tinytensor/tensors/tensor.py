@@ -846,7 +846,8 @@ def _ends(n: int, most: int = 12) -> list[int | None]:
     return [*range(n)] if n <= most else [*range(half), None, *range(n - half, n)]
 
 
-sys.modules["tinytensor.tensor"] = sys.modules[__name__]  # where pickles of 0.1 look for _rebuilt
+# Where pickles of 0.1 look for _rebuilt.
+sys.modules[f"{__name__.partition('.')[0]}.tensor"] = sys.modules[__name__]
 
 
 def _rebuilt(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:
