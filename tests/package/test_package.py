@@ -75,6 +75,7 @@ def test_an_unknown_instruction_set_is_a_clear_error() -> None:
     done = run("-c", "import tinytensor", TINYTENSOR_ISA="mmx")
     assert done.returncode != 0
     assert "instruction set 'mmx' is not available: this machine has baseline" in done.stderr
+    assert done.stderr.endswith("what to do: python -m tinytensor doctor\n")
 
 
 def test_the_number_of_threads_is_taken_from_the_environment() -> None:

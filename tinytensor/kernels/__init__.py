@@ -68,4 +68,8 @@ def _take_fast_kernels() -> None:
     active = "fast"
 
 
-_take_fast_kernels()
+try:
+    _take_fast_kernels()
+except Exception as error:
+    error.add_note(f"What is wrong here, and what to do: {built.DOCTOR}")
+    raise

@@ -146,7 +146,7 @@ def _reached(report: Report) -> Iterator[str]:
         return
 
     def row(name: str, cells: list[str]) -> str:
-        return f"  {name:<30}" + "".join(f"{cell:>24}" for cell in cells)
+        return (f"  {name:<30}" + "".join(f"{cell:>24}" for cell in cells)).rstrip()
 
     yield ""
     yield row("of the machine's limits", [_counted(each["threads"], "thread") for each in limits])
