@@ -52,10 +52,16 @@ QUOTED = re.compile(r'^```\w+ title="(\S+)"\n(.*?)^```$', re.MULTILINE | re.DOTA
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_quotations_stand_in_their_files(page: Path) -> None:
     """A block with a path as its title: its lines are in that file, one after the other as they
-    stand here, but for the space before them; a line of … alone leaves some out."""
+    stand here, but for the space before them; a line of … alone leaves some out. The first line
+    may be a comment with the path, for who does not see titles, and with the names quoted from."""
     for path, quoted in QUOTED.findall(page.read_text()):
-        lines = [line.strip() for line in (ROOT / path).read_text().splitlines() if line.strip()]
-        at = 0
+        source, at = (ROOT / path).read_text(), 0
+        lines = [line.strip() for line in source.splitlines() if line.strip()]
+        if quoted.startswith(f"# {path}"):
+            comment, quoted = quoted.split("\n", 1)
+            for name in re.findall(r"[\w.]+", comment.partition(", in ")[2]):
+                pattern = rf"(def|class) {name.rpartition('.')[2]}\b"
+                assert re.search(pattern, source), f"{page.name}: no {name} in {path}"
         for part in re.split(r"^\s*…\n", quoted, flags=re.MULTILINE):
             wanted = [line.strip() for line in part.splitlines() if line.strip()]
             starts = range(at, len(lines) - len(wanted) + 1)
@@ -82,6 +88,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text()
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         if f'.save("{target}")' in text:
+            assert target != f"{page.stem}.html", f"{page.name} is this itself on the site"
             continue
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
