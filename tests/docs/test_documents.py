@@ -57,7 +57,7 @@ def test_quotations_stand_in_their_files(page: Path) -> None:
     for path, quoted in QUOTED.findall(page.read_text()):
         source, at = (ROOT / path).read_text(), 0
         lines = [line.strip() for line in source.splitlines() if line.strip()]
-        if quoted.startswith(f"# {path}"):
+        if quoted.startswith((f"# {path}", f"/* {path}")):
             comment, quoted = quoted.split("\n", 1)
             for name in re.findall(r"[\w.]+", comment.partition(", in ")[2]):
                 pattern = rf"(def|class) {name.rpartition('.')[2]}\b"
