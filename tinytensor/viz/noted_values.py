@@ -140,7 +140,9 @@ class NotedValues:
         """Call what ``variable`` stands for, now or later, by a name, unless it has one."""
         found = self._by_variable.get(id(variable))
         if found is None or found[0]() is not variable:
-            self._names[id(variable)] = weakref.ref(variable), name
+            named = self._names.get(id(variable))
+            if named is None or named[0]() is not variable:
+                self._names[id(variable)] = weakref.ref(variable), name
             return
         self.name(found[1], name)
 

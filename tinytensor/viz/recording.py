@@ -615,9 +615,9 @@ class record(Observer, metaclass=Decorating):
             if name not in self._modules:
                 self._modules[name] = len(self._kinds)
                 self._kinds.append(type(module).__name__)
-        for name, variable in (*model.named_parameters(), *model.named_buffers()):
-            if isinstance(variable, Variable):
-                self._values.named(variable, name)
+            for own, variable in vars(module).items():  # parameters, buffers, other tensors
+                if isinstance(variable, Variable):
+                    self._values.named(variable, f"{name}.{own}" if name else own)
 
     def _parent_of(self, name: str) -> int | None:
         """The module of which the one called ``name`` is a part."""

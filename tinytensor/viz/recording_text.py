@@ -14,6 +14,7 @@ import numpy as np
 
 ELEMENTS = 6  # so many of a value are shown
 COLUMNS = 100
+FEW = 4  # so many gradients, or changes in place, stand one below the other in a folded text
 
 
 class Step(NamedTuple):
@@ -225,6 +226,11 @@ class _Telling:
 
         for (kind, path, _), group in groupby(steps, key):
             run = [step for step in group if step.lines]
+            if kind in ("grad", "change") and len(run) > FEW:
+                yield run[0].lines[0]
+                yield f"… and {len(run) - 2:,} more"
+                yield run[-1].lines[0]
+                continue
             if not path or len(run) == 1:
                 yield from (step.lines[0] for step in run)
                 continue

@@ -89,7 +89,6 @@ def stats_of(array: np.ndarray) -> tuple[float, float, float, float, int, int, i
     if 0 in array.strides:  # broadcast: each element counts as often as it is seen
         own = array[tuple([slice(1) if not step else slice(None) for step in array.strides])]
         times = array.size // max(own.size, 1)
-    zeros = times * int(np.count_nonzero(own == 0))  # faster than a count of those that are not
     if own.dtype.kind == "c":
         own = abs(own)
     elif own.dtype.kind in "biu":
@@ -98,6 +97,9 @@ def stats_of(array: np.ndarray) -> tuple[float, float, float, float, int, int, i
     elif is_narrow(own):
         own = own.astype(np.float32)
     low, high = float(kernels.amin(own)), float(kernels.amax(own))
+    zeros = 0
+    if not low > 0 and not high < 0:
+        zeros = times * int(np.count_nonzero(own == 0))  # faster than of those that are not
     if isfinite(low) and isfinite(high):
         return low, high, float(kernels.mean(own)), float(kernels.std(own)), zeros, 0, 0
     nans, infinite = int(np.isnan(own).sum()), int(np.isinf(own).sum())
