@@ -128,6 +128,15 @@ class Browser:
             self.ask("Input.dispatchKeyEvent", type="rawKeyDown", **keys)
         self.ask("Input.dispatchKeyEvent", type="keyUp", **keys)
 
+    def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
+        """``"Pressed"``, ``"Released"``, ``"Moved"`` (with the left button down) or ``"Wheel"``."""
+        button = {} if kind == "Wheel" else {"button": "left", "buttons": 1, "clickCount": 1}
+        self.ask("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, **button, **more)
+
+    def click(self, x: float, y: float) -> None:
+        self.mouse("Pressed", x, y)
+        self.mouse("Released", x, y)
+
     def size(self, width: int, height: int) -> None:
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height,
                  deviceScaleFactor=1, mobile=False)  # fmt: skip

@@ -29,11 +29,15 @@ const cards = () => [...document.querySelectorAll('#step [data-value]')].map((ca
   numbers: numbers(card), stats: statistics(card),
   pixels: card.querySelectorAll('canvas').length}));
 const keys = (selector) => [...document.querySelectorAll(selector)].map((node) => node.dataset.box);
+const rows = (selector) => [...document.querySelectorAll(selector)].map((row) =>
+  [...row.children].map((cell) => cell.textContent));
 const look = () => ({
   now: id('now').textContent, held: id('held').textContent, count: id('count').textContent,
   title: document.querySelector('#step h2').textContent, cards: cards(),
   rules: [...document.querySelectorAll('#step .rule pre')].map((node) => node.textContent.trim()),
   source: document.querySelector('#step .line.here')?.textContent ?? '',
+  saved: rows('#step .rows tbody tr'),
+  freed: document.querySelector('#step .freed')?.textContent ?? '',
   active: keys('#graph .box.active'), arrived: keys('#graph .box.arrived')});
 const slide = (step) => {
   id('slider').value = step;
@@ -42,6 +46,10 @@ const slide = (step) => {
 const rectangles = (selector) => [...document.querySelectorAll(selector)].map((node) => {
   const at = node.getBoundingClientRect();
   return [at.left, at.top, at.right, at.bottom];
+});
+const unfold = () => document.querySelectorAll('#step details.inner').forEach((inner) => {
+  inner.open = true;
+  inner.dispatchEvent(new Event('toggle'));
 });
 const click = (selector) =>
   document.querySelector(selector).dispatchEvent(new MouseEvent('click', {bubbles: true}));
@@ -68,6 +76,7 @@ class Pages:
 
     def __getitem__(self, name: str) -> tuple[Run, dict[str, Any]]:
         if name not in self.made:
+            tt.manual_seed(0)
             run = RUNS[name]()
             run.recording.save(self.address(name))
             self.made[name] = run, run.recording.data()
@@ -99,6 +108,10 @@ def same(said: str, number: Any) -> bool:
     return float(said) == number or (math.isnan(float(said)) and math.isnan(number))
 
 
+def said_bytes(count: int) -> str:
+    return f"{count} B" if count < 1024 else f"{count / 1024:.3g} KB"
+
+
 def check_card(card: dict[str, Any], value: dict[str, Any]) -> None:
     if value["whole"] is not None:
         numbers = flat(value["whole"])
@@ -113,11 +126,17 @@ def check_card(card: dict[str, Any], value: dict[str, Any]) -> None:
 
 def values_of(step: dict[str, Any], data: dict[str, Any]) -> set[int]:
     """The values that the panel of a step must show, whatever else it shows."""
-    if step["kind"] == "call":
-        call = data["calls"][step["call"]]
+
+    def of_call(index: int) -> set[int]:
+        call = data["calls"][index]
         return {x["value"] for x in call["inputs"] if "value" in x} | set(call["outputs"])
+
+    if step["kind"] == "call":
+        return of_call(step["call"])
     if step["kind"] == "pull":
         found = set(step["g"]) | {rule["cotangent"] for rule in step["rules"]}
+        found |= {x["value"] for rule in step["rules"] for x in rule["used"] if "value" in x}
+        found = found.union(*map(of_call, step["calls"]))
         for sent in step["sent"]:
             found |= {sent["cotangent"], sent["fitted"], sent["added_to"]}
             if sent["added_to"] is not None:
@@ -144,10 +163,11 @@ def check_array(card: dict[str, Any], array: Any) -> None:
         assert np.array_equal(said.astype(array.dtype), array.ravel())
     else:
         stats = {name: float(text) for name, text in card["stats"].items()}
+        rounding = 1e-6 * abs(array).max()  # of sums in float32, in blocks
         assert stats["min"] == pytest.approx(array.min(), rel=1e-6)
         assert stats["max"] == pytest.approx(array.max(), rel=1e-6)
-        assert stats["mean"] == pytest.approx(array.mean(dtype=float), rel=1e-5, abs=1e-9)
-        assert stats["std"] == pytest.approx(array.std(dtype=float), rel=1e-5)
+        assert stats["mean"] == pytest.approx(array.mean(dtype=float), abs=rounding)
+        assert stats["std"] == pytest.approx(array.std(dtype=float), abs=rounding)
         assert stats["zeros"] == np.count_nonzero(array == 0)
 
 
@@ -158,19 +178,30 @@ def test_every_step_says_what_the_engine_computed(
     run, data = opened(browser, pages, name)
     steps, values = data["steps"], data["values"]
     looks = asked(browser, f"""
-        return Array.from({{length: {len(steps)}}}, (_, step) => {{ slide(step); return look(); }});
+        return Array.from({{length: {len(steps)}}}, (_, step) => {{
+            slide(step);
+            unfold();
+            return look();
+        }});
     """)  # fmt: skip
     for i, (step, look) in enumerate(zip(steps, looks, strict=True)):
         assert look["count"] == f"step {i + 1} of {len(steps)}"
         for card in look["cards"]:
             check_card(card, values[card["value"]])
         assert values_of(step, data) <= {card["value"] for card in look["cards"]}
-        if step["bytes"] < 1024:
-            assert look["held"].startswith(f"the graph holds {step['bytes']} B ")
+        assert look["held"].startswith(f"the graph holds {said_bytes(step['bytes'])} (")
         if step["kind"] in ("call", "pull") and step["call"] is not None:
             assert look["title"] == data["calls"][step["call"]]["op"]
             assert len(look["active"]) == 1
+        if step["kind"] == "call":
+            saved = data["calls"][step["call"]]["saved"]
+            assert [row[0] for row in look["saved"]] == [item["name"] for item in saved]
+            for row, item in zip(look["saved"], saved, strict=True):
+                assert row[1] == (said_bytes(item["bytes"]) if item["owns"] else "nothing more")
+                assert row[2].count("rule for") == len(item["why"])
         if step["kind"] == "pull":
+            freed = [f"{x['name']} {said_bytes(x['bytes'])}" for x in step["freed"]]
+            assert look["freed"] == ", ".join(freed)
             assert look["rules"] == [data["rules"][r["rule"]]["source"] for r in step["rules"]]
     gradients = {
         values[step["leaf"]]["name"]: look["cards"][0]
@@ -273,6 +304,50 @@ def test_boxes_do_not_overlap(browser: Browser, pages: Pages) -> None:
                 assert right <= a or c <= left or bottom <= b or d <= top
 
 
+def test_numbers_on_the_nodes(browser: Browser, pages: Pages) -> None:
+    """Values and their gradients, and what calls hold: together what the graph holds."""
+    run, data = opened(browser, pages, "scalars")
+    asked(browser, f"slide({len(data['steps']) - 1})")
+    texts = """return [...document.querySelectorAll('#graph .box')].map((node) =>
+        ['name', 'note', 'held'].map((part) => node.querySelector('.' + part).textContent))"""
+    shown = {name: numbers for name, *numbers in asked(browser, texts)}
+    for name, gradient in run.gradients.items():
+        assert float(shown[name][1].replace("−", "-").split()[1]) == pytest.approx(gradient, 1e-3)
+    assert shown["y = tanh"] == [f"{run.arrays['y']:.4g}", "∂ 1"]
+    _, data = opened(browser, pages, "mlp")
+    for i, step in enumerate(data["steps"]):
+        asked(browser, f"slide({i})")
+        held = [text for _, _, text in asked(browser, texts.replace(".box'", ".box:not(.open)'"))]
+        assert sum(int(text.split()[0]) for text in held if text[-1:] == "B") == step["bytes"]
+
+
+def test_the_mouse(browser: Browser, pages: Pages) -> None:
+    """A click on the strip goes to a step; the wheel zooms; dragging moves, and is no click."""
+    _, data = opened(browser, pages, "mlp")
+    count = len(data["steps"])
+    ((left, top, right, bottom),) = asked(browser, "return rectangles('#strip')")
+    for step in (3, count - 1):
+        browser.click(left + (right - left) * (step + 0.5) / count, (top + bottom) / 2)
+        assert asked(browser, "return look()")["count"] == f"step {step + 1} of {count}"
+    asked(browser, "slide(1)")
+    frame = "return rectangles('#graph .box.active .frame')[0]"
+    left, top, right, bottom = asked(browser, frame)
+    middle = (left + right) / 2, (top + bottom) / 2
+    browser.mouse("Wheel", *middle, deltaX=0, deltaY=-200)
+    a, b, c, d = asked(browser, frame)
+    assert (c - a) / (right - left) == pytest.approx(math.exp(0.4), rel=0.05)
+    assert ((a + c) / 2, (b + d) / 2) == pytest.approx(middle, abs=3)
+    browser.mouse("Pressed", *middle)
+    browser.mouse("Moved", middle[0] + 30, middle[1] + 20)
+    browser.mouse("Moved", middle[0] + 60, middle[1] + 40)
+    browser.mouse("Released", middle[0] + 60, middle[1] + 40)
+    assert asked(browser, frame)[:2] == pytest.approx([a + 60, b + 40], abs=3)
+    assert asked(browser, "return look()")["count"].startswith("step 2 ")
+    browser.click(middle[0] + 60, middle[1] + 40)  # it is at the call's step: on to its rules
+    pull = next(i for i, s in enumerate(data["steps"]) if s["kind"] == "pull" and s["call"] == 1)
+    assert asked(browser, "return look()")["count"].startswith(f"step {pull + 1} ")
+
+
 def test_search(browser: Browser, pages: Pages) -> None:
     _, data = opened(browser, pages, "gpt")
     asked(browser, "id('query').focus()")
@@ -280,7 +355,7 @@ def test_search(browser: Browser, pages: Pages) -> None:
         browser.press(letter, ord(letter.upper()), letter)
     found = asked(browser, "return [...id('found').querySelectorAll('[role=option] b')].map("
                            "(node) => node.textContent)")  # fmt: skip
-    assert found[0] == "scaled_dot_product_attention"
+    assert found[0].startswith("scaled_dot_product_attention")
     browser.press("Enter", 13, "\r")
     look = asked(browser, "return look()")
     assert look["title"] == "scaled_dot_product_attention"

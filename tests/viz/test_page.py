@@ -54,10 +54,14 @@ def test_data_stay_data(text: str) -> None:
     assert "broken" not in parts.scripts[1]
 
 
-def test_numbers_that_json_lacks() -> None:
-    data = {"values": [{"whole": [float("nan"), float("inf"), -float("inf"), 0.1]}]}
-    parts = Parts(page(data))
-    assert json.loads(parts.scripts[0]) == {"values": [{"whole": ["nan", "inf", "-inf", 0.1]}]}
+def test_numbers_that_scripts_lack() -> None:
+    """inf and NaN are no JSON, and integers from 2⁵³ on are rounded by a script."""
+    for numbers, said in (
+        ([float("nan"), float("inf"), -float("inf"), 0.1], ["nan", "inf", "-inf", 0.1]),
+        ([2**53, -(2**53) - 1, 2**63, 7, True], [2**53, str(-(2**53) - 1), str(2**63), 7, True]),
+    ):
+        parts = Parts(page({"values": [{"whole": numbers}]}))
+        assert json.loads(parts.scripts[0]) == {"values": [{"whole": said}]}
 
 
 def test_the_frame_of_notebooks_holds_the_page() -> None:

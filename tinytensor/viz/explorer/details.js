@@ -288,21 +288,9 @@ function sentCard(sent, rule) {
 }
 
 function freedList(freed) {
-  return (
-    freed.length > 0 &&
-    part(
-      'Freed',
-      html(
-        'p',
-        {},
-        freed.map((item, i) => [
-          i ? ', ' : '',
-          html('code', {}, item.name),
-          ` ${item.bytes ? bytesText(item.bytes) : ''}`,
-        ]),
-      ),
-    )
-  );
+  if (!freed.length) return null;
+  const items = freed.map(({name, bytes}, i) => [i ? ', ' : '', name, ` ${bytesText(bytes)}`]);
+  return part('Freed', html('p', {class: 'freed'}, items));
 }
 
 // A call that a rule made; its numbers are put there when it is opened.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
@@ -15,6 +16,8 @@ SCRIPTS = ("dom.js", "run.js", "numbers.js", "details.js", "boxes.js", "routes.j
            "tree.js", "timeline.js", "search.js", "explorer.js")  # fmt: skip
 # Where text becomes a part of the page: nothing in it can end the element that it stands in.
 UNSAFE: dict[int, str] = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+MOST = 2**53  # integers up to here are floats
+LONG = re.compile(r"[-:,\[]\d{16,}")  # what may be such an integer
 
 
 def page(data: Mapping[str, Any]) -> str:
@@ -48,21 +51,29 @@ def frame(data: Mapping[str, Any], height: int = 720) -> str:
 
 
 def encoded(data: Any) -> str:
-    """JSON that may stand in a script element. JSON has no inf and NaN: these become texts."""
+    """JSON that may stand in a script element. What no number of a script can be becomes a text:
+    inf, NaN, and integers that have no float."""
     try:
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _json(data)
+        exact = LONG.search(text) is None
     except ValueError:
-        text = json.dumps(_finite(data), ensure_ascii=False, separators=(",", ":"))
-    return text.translate(UNSAFE)
+        exact = False
+    return (text if exact else _json(_sayable(data))).translate(UNSAFE)
 
 
-def _finite(data: Any) -> Any:
+def _json(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _sayable(data: Any) -> Any:
     if isinstance(data, float) and not math.isfinite(data):
         return str(data)
+    if isinstance(data, int) and abs(data) > MOST:
+        return str(data)
     if isinstance(data, Mapping):
-        return {name: _finite(part) for name, part in data.items()}
+        return {name: _sayable(part) for name, part in data.items()}
     if isinstance(data, list | tuple):
-        return [_finite(part) for part in data]
+        return [_sayable(part) for part in data]
     return data
 
 
