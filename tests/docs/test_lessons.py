@@ -66,6 +66,20 @@ def test_wrong_answers_hear_what_is_wrong(number: str) -> None:
         assert words in str(raised.value), f"{name}: {raised.value}"
 
 
+def test_an_answer_of_no_use_is_told_by_its_type() -> None:
+    conftest = load(EXERCISES / "conftest.py")
+
+    def depth(x: Any) -> int:
+        return x
+
+    answer = conftest.noting(depth)
+    for given, what in [(None, "None (does it end in a return?)"), ([1], "a list")]:
+        assert answer(given) is given
+        told = conftest.where_of(TypeError("unusable"), "lesson_99", "depth")
+        assert told.startswith(f"depth returned {what}. Asked for is int.")
+        assert told.endswith("TypeError: unusable")
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "docs/lessons/exercises"]
     return subprocess.run(

@@ -12,12 +12,13 @@ shown, through which it came. `--tb=short` and the like bring pytest's traceback
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import textwrap
 import traceback
 from collections.abc import Generator
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -46,7 +47,30 @@ def answers(number: str, solutions: bool) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    for name, answer in list(vars(module).items()):
+        if isinstance(answer, FunctionType) and answer.__module__ == module.__name__:
+            setattr(module, name, noting(answer))
     return module
+
+
+returned: dict[str, str] = {}  # by the name of a function, what its last call gave
+
+
+def noting(answer: FunctionType) -> Any:
+    """The same function, which notes what it returns: not the thing, which must be free to go."""
+
+    @functools.wraps(answer)
+    def called(*arguments: Any, **named: Any) -> Any:
+        result = answer(*arguments, **named)
+        what = "None (does it end in a return?)"
+        if result is not None:
+            shape = f" of shape {result.shape}" if hasattr(result, "shape") else ""
+            what = f"a {type(result).__name__}{shape}"
+        wanted = answer.__annotations__.get("return", "something else")
+        returned[answer.__name__] = f"{answer.__name__} returned {what}. Asked for is {wanted}."
+        return result
+
+    return called
 
 
 @pytest.fixture(scope="module")
@@ -68,18 +92,20 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
     report.not_begun = isinstance(error, NotImplementedError)
     if report.failed and item.config.option.tbstyle == "auto":
         told = report.not_begun or isinstance(error, AssertionError)
-        report.longrepr = message_of(error) if told else where_of(error, lesson)
+        report.longrepr = message_of(error) if told else where_of(error, lesson, exercise)
 
 
-def where_of(error: BaseException, lesson: str) -> str:
-    """An error that no test expected: the lines of the reader's file on its way, and its words."""
+def where_of(error: BaseException, lesson: str, exercise: str) -> str:
+    """An error that no test expected: the lines of the reader's file on its way, and its words.
+    If it came to no line of these, the test could not use what was returned: what that was."""
     lines = [
         f"{lesson}.py, line {frame.lineno}, in {frame.name}\n    {frame.line}\n"
         for frame in traceback.extract_tb(error.__traceback__)
         if Path(frame.filename).name == f"{lesson}.py"
     ]
     if not lines and not isinstance(error, SyntaxError):
-        lines = ["What your code returned is of no use to the test:\n"]
+        what = returned.get(exercise, "What your code returned is of no use.")
+        lines = [f"{what} The test stumbled over it:\n"]
     return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
 
 
