@@ -13,6 +13,8 @@ from tinytensor import nn
 from tinytensor.debug.levels import LevelsDisagree
 from tinytensor.debug.translating import Translation, interpreted
 
+pytestmark = pytest.mark.no_c
+
 BUILT = tt.engine.compiled or tt.kernels.active == "fast"
 X = np.array([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]])
 W = np.array([[0.3, -0.2], [0.1, 0.7], [-0.4, 0.6]])
@@ -45,6 +47,12 @@ def shapes(x, w):
     return np.exp(grown) * tt.maximum(grown, 0.2) + np.sqrt(abs(grown) + 1) - grown.var(axis=0)
 
 
+def shifted(x):
+    with tt.no_grad():
+        shift = x.max()
+    return (x - shift).exp() / (x.mean(axis=0) if shift > 0 else 1)
+
+
 CASES = {
     "scalar": (scalar, 0.5, -1.5, 2.0),
     "matmul": (lambda x, w: tt.tanh(x @ w).sum(), X, W),
@@ -54,6 +62,8 @@ CASES = {
     "shapes": (shapes, X, W),
     "helpers": (lambda x: sum(helper(row).sum() for row in x), X),
     "einsum": (lambda x, w: tt.einsum("ij,jk->k", x, w), X, W),
+    "leaving the graph": (lambda x: x * x[0, 0].item() + 0 * x.detach() + x.tolist()[1][0], X),
+    "shifted": (shifted, X),
     "float32": (lambda x: F.silu(x).logsumexp(0), X.astype(np.float32)),
 }
 
@@ -177,6 +187,18 @@ def test_cotangents_and_constants():
         assert level.gradients["unused"] == 0
     constant = tt.levels(lambda x: tt.ones(2), X, repeats=1)
     assert not constant.interpreted.gradients["x"].any()
+
+
+def test_state_that_the_function_holds_is_each_level_s_own():
+    calls = 0
+
+    def f(x):
+        nonlocal calls
+        calls += 1
+        return x * calls
+
+    assert tt.levels(f, X, repeats=2).compared
+    assert calls == 2  # this process's own level
 
 
 def test_errors_of_the_function_are_its_own():

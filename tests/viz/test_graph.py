@@ -12,6 +12,7 @@ from tinytensor.scalar import Value
 
 pytestmark = pytest.mark.no_c
 
+pytestmark = pytest.mark.no_c
 SVG = "{http://www.w3.org/2000/svg}"
 
 

@@ -9,6 +9,8 @@ from tinytensor.viz import layout
 
 pytestmark = pytest.mark.no_c
 
+pytestmark = pytest.mark.no_c
+
 
 def drawn(seed, count=60, reach=15, each=2):
     rng = random.Random(seed)

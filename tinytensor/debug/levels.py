@@ -80,12 +80,13 @@ def levels(
     (-2.3593, -0.4621)
     """
     work = _Work(f, inputs, cotangent, max(repeats, 1))
-    # This process's own level first: what f raises there is f's error.
-    own = _of_tensors(work, None, f"{_engine()}, {_kernels()}")
+    whole = engine.compiled or kernels.active == "fast"
     at_values = _tried(VALUES, lambda: _of_values(work, most_values))
-    if engine.compiled or kernels.active == "fast":
-        at_source = _tried(INTERPRETED, lambda: _of_interpreted(work))
-    else:
+    at_source = _tried(INTERPRETED, lambda: _of_interpreted(work)) if whole else None
+    # This process's own level last: what f holds has changed for none of the others before. What f
+    # raises here is f's error, whatever the others made of it.
+    own = _of_tensors(work, None, f"{_engine()}, {_kernels()}")
+    if at_source is None:
         at_source, own = own, Level(COMPILED, why_not=_not_built())
     tolerance = max([float(dtypes.finfo(dtype).eps) for dtype in work.dtypes]) ** (2 / 3)
     found = Levels(
@@ -316,9 +317,10 @@ def _of_values(work: _Work, most: int) -> Level:
             return out.astype(np.float64), given
         out = array_of(out)
         cotangent = np.ones(out.shape) if work.cotangent is None else work.cotangent
-        total = (out * cotangent).sum().item() if out.size else Value(0.0)
-        if total.requires_grad:
-            total.backward()
+        total = (out * cotangent).sum()
+        for one in total.flat:
+            if one.requires_grad:
+                one.backward()
         return floats(out), given
 
     with enable_grad():
@@ -328,7 +330,7 @@ def _of_values(work: _Work, most: int) -> Level:
 
 
 def _tried(name: str, run: Callable[[], Level]) -> Level:
-    """A level, or why it did not run. (This process's own has run: f itself is not at fault.)"""
+    """A level, or why it did not run."""
     try:
         return run()
     except Exception as error:
@@ -375,7 +377,8 @@ def _comparable(value: Any) -> np.ndarray:
 
 def _apart(a: np.ndarray, b: np.ndarray) -> float:
     finite = np.isfinite(a) & np.isfinite(b)
-    return float(np.max(np.abs(a - b), where=finite, initial=0.0))
+    with np.errstate(invalid="ignore"):
+        return float(np.max(np.abs(a - b), where=finite, initial=0.0))
 
 
 def _differ(a: np.ndarray, b: np.ndarray, rtol: float, atol: float) -> str:

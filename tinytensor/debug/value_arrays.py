@@ -43,8 +43,14 @@ class ArrayOfValues(np.ndarray):
     def __setitem__(self, index: Any, value: Any) -> None:
         _plain(self)[index] = _plain(array_of(value))
 
-    def __float__(self) -> float:
-        return float(self.item())
+    # Numbers that leave the graph, as those of tensors do.
+    # fmt: off
+    def item(self, *index: Any) -> Any: return floats(self).item(*index)
+    def tolist(self) -> Any: return floats(self).tolist()
+    def numpy(self) -> np.ndarray: return floats(self)
+    def __float__(self) -> float: return float(floats(self))
+    def __bool__(self) -> bool: return bool(floats(self))
+    # fmt: on
 
     def backward(self, *args: Any, **kwargs: Any) -> None:
         raise NotOfValues("backward is called by levels, not by the function")
@@ -467,7 +473,7 @@ class OfValues(Translation):
         if isinstance(thing, type) and issubclass(thing, Value | BaseException):
             return thing
         own = getattr(thing, "__name__", name)
-        if module.partition(".")[2] == "scalar":
+        if module.partition(".")[2] in ("scalar", "engine.grad_mode"):
             return thing
         if (
             own in OPS
