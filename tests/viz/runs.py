@@ -59,7 +59,7 @@ def lenet() -> Run:
         logits = model(images)
         loss = nn.functional.cross_entropy(logits, labels)
         loss.backward()
-    return Run(recording, {"logits": logits, "loss": loss, "images": images}, gradients_of(model))
+    return Run(recording, {"logits": logits, "loss": loss}, gradients_of(model))
 
 
 def lstm() -> Run:
