@@ -17,6 +17,8 @@ SETTINGS: list[dict[str, Any]] = [
     {"reduction": "none", "ignore_index": 2},
     {"ignore_index": 2, "weight": True, "label_smoothing": 0.1},
     {"softcap": 1.5, "linear_bias": None},
+    {"z_loss": 0.2, "weight": True, "ignore_index": 2, "label_smoothing": 0.1},
+    {"z_loss": 0.3, "softcap": 1.5, "reduction": "none"},
 ]
 
 
@@ -100,6 +102,7 @@ def test_no_array_of_all_scores(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda x, w, t: F.linear_cross_entropy(x, w, t + 5), "target holds"),
         (lambda x, w, t: F.linear_cross_entropy(x, w, t, softcap=0.0), "softcap must be above 0"),
         (lambda x, w, t: F.linear_cross_entropy(x, w, t, reduction="all"), "reduction must be"),
+        (lambda x, w, t: F.linear_cross_entropy(x, w, t, z_loss=-1), "z_loss must be at least 0"),
     ],
 )
 def test_bad_input(call: Any, why: str) -> None:

@@ -66,10 +66,40 @@ def _smoothed_and_soft_cases(rng: np.random.Generator) -> list[Case]:
     ]
 
 
+def _z_cases(rng: np.random.Generator) -> list[Case]:
+    x, target = rng.normal(size=(3, 4)), np.array([2, -100, 1])
+    soft, several = rng.dirichlet(np.ones(4), 3), np.array([[0, 3], [-100, 1]])
+    return [
+        case(x, target, z_loss=0.3),
+        case(x, target, _WEIGHTS, label_smoothing=0.3, z_loss=0.2, reduction="none"),
+        case(rng.normal(size=(2, 4, 2)), several, _WEIGHTS, z_loss=0.2),
+        case(x, soft, _WEIGHTS, z_loss=0.2, reduction="none"),
+        case(x, soft, label_smoothing=0.2, z_loss=0.2),
+    ]
+
+
+def _torch_cross_entropy(
+    torch: Any, x: Any, target: Any, weight: Any = None, z_loss: float = 0.0, **how: Any
+) -> Any:
+    weight, reduction = _class_weights(torch, x, weight), how.pop("reduction", "mean")
+    functional = torch.nn.functional.cross_entropy
+    if not z_loss:
+        return functional(x, target, weight, reduction=reduction, **how)
+    losses, squares = functional(x, target, weight, reduction="none", **how), x.logsumexp(1) ** 2
+    per_class = torch.ones(x.shape[1], dtype=x.dtype) if weight is None else weight
+    if target.is_floating_point():
+        share, count = (target * per_class).sum(1), len(x)
+    else:
+        share = torch.where(target == -100, 0, per_class[torch.where(target == -100, 0, target)])
+        count = share.sum()
+    losses = losses + z_loss * share * squares
+    return losses if reduction == "none" else losses.sum() / count
+
+
 row(
     "cross_entropy",
-    lambda rng: _class_cases(rng) + _smoothed_and_soft_cases(rng),
-    torch=_torch_classes("cross_entropy"),
+    lambda rng: _class_cases(rng) + _smoothed_and_soft_cases(rng) + _z_cases(rng),
+    torch=_torch_cross_entropy,
 )
 
 

@@ -24,7 +24,8 @@ class LinearCrossEntropyLoss(_Loss, parameters=True):
     """``cross_entropy(linear(input), target)``, the layer ``linear`` being part of it.
 
     With ``out_features`` (d1, …) the logits are (N, num_classes, d1, …) and so is the target
-    without the classes. ``options`` is taken as PyTorch's, and does nothing.
+    without the classes. ``options`` is taken as PyTorch's, and does nothing. ``z_loss``
+    is that of ``F.linear_cross_entropy``.
 
     >>> import tinytensor as tt
     >>> loss = tt.nn.LinearCrossEntropyLoss(8, num_classes=4)
@@ -46,6 +47,7 @@ class LinearCrossEntropyLoss(_Loss, parameters=True):
         ignore_index: int | None = None,
         label_smoothing: float = 0.0,
         options: Any = None,
+        z_loss: float = 0.0,
     ) -> None:
         super().__init__(reduction)
         name = "LinearCrossEntropyLoss"
@@ -60,6 +62,7 @@ class LinearCrossEntropyLoss(_Loss, parameters=True):
         self.label_smoothing = label_smoothing
         self.linear = Linear(in_features, num_classes * math.prod(out_features), bias=bias)
         self.options = options
+        self.z_loss = number(name, "z_loss", z_loss, 0)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         shape = (self.num_classes, *self.out_features)
@@ -73,6 +76,7 @@ class LinearCrossEntropyLoss(_Loss, parameters=True):
             reduction=self.reduction,
             ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,
+            z_loss=self.z_loss,
         )
 
     def extra_repr(self) -> str:
@@ -80,7 +84,8 @@ class LinearCrossEntropyLoss(_Loss, parameters=True):
             f"in_features={self.linear.in_features}, num_classes={self.num_classes},"
             f" out_features={self.out_features}, bias={self.linear.bias is not None},"
             f" reduction={self.reduction}, ignore_index={self.ignore_index},"
-            f" label_smoothing={self.label_smoothing}, options={self.options}"
+            f" label_smoothing={self.label_smoothing}, options={self.options},"
+            f" z_loss={self.z_loss}"
         )
 
 

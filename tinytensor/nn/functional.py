@@ -409,12 +409,14 @@ def linear_cross_entropy(
     label_smoothing: float = 0.0,
     options: object = None,
     softcap: float | None = None,
+    z_loss: float = 0.0,
 ) -> Tensor:
     """``cross_entropy(linear(input, linear_weight, linear_bias), target, …)`` of (N, I) or (I,).
 
     Of the scores (N, C) there is never more than a chunk of rows, if the targets are classes (N,):
     for a mean or a sum, the pass forward computes the gradients of each chunk along with its loss.
-    With ``softcap`` c the scores are c tanh(scores / c).
+    With ``softcap`` c the scores are c tanh(scores / c). ``z_loss`` z adds z (log Z)² to each loss,
+    Z = Σ exp(scores), which holds log Z near 0. (PaLM: Chowdhery et al. 2022, section 5.)
 
     ``linear_weight`` is (C, I), or (C, d1, …, I) for a target (N, d1, …) and a bias (C, d1, …).
     ``options``, how PyTorch is to cut the work, is taken and does nothing.
@@ -441,7 +443,7 @@ def linear_cross_entropy(
         kept = Kept(tuple(wants)) if any(wants) and is_grad_enabled() else None  # type: ignore[arg-type]
         return linear_cross_entropy_chunked(
             input, linear_weight, linear_bias, target, weight, ignored, reduction, label_smoothing,
-            softcap, kept,
+            softcap, z_loss, kept,
         )  # fmt: skip
     flat = ops.reshape(linear_weight, (-1, linear_weight.shape[-1])) if places else linear_weight
     if places and linear_bias is not None:
@@ -451,7 +453,7 @@ def linear_cross_entropy(
         logits = ops.reshape(logits, (len(input), *linear_weight.shape[:-1]))
     if softcap is not None:
         logits = softcap * ops.tanh(logits / softcap)
-    return ops.cross_entropy(logits, target, weight, ignored, reduction, label_smoothing)
+    return ops.cross_entropy(logits, target, weight, ignored, reduction, label_smoothing, z_loss)
 
 
 def instance_norm(

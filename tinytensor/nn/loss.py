@@ -124,7 +124,8 @@ class CrossEntropyLoss(_Weighted):
 
     The target holds class indices (N, …), of which ``ignore_index`` counts nothing, or
     probabilities of the shape of input. ``weight`` (C,) weighs the classes, and the mean;
-    ``label_smoothing`` is the share of the target that goes to all classes alike.
+    ``label_smoothing`` is the share of the target that goes to all classes alike. ``z_loss`` z adds
+    z (log Z)², Z = Σ exp(input), to each loss. (PaLM: Chowdhery et al. 2022, section 5.)
 
     >>> import tinytensor as tt
     >>> tt.nn.CrossEntropyLoss()(tt.zeros((2, 4)), tt.tensor([0, 3]))
@@ -132,7 +133,7 @@ class CrossEntropyLoss(_Weighted):
     """
 
     _function = staticmethod(F.cross_entropy)
-    _settings = ("weight", "ignore_index", "reduction", "label_smoothing")
+    _settings = ("weight", "ignore_index", "reduction", "label_smoothing", "z_loss")
 
     def __init__(
         self,
@@ -140,11 +141,13 @@ class CrossEntropyLoss(_Weighted):
         ignore_index: int = -100,
         reduction: Reduction = "mean",
         label_smoothing: float = 0.0,
+        z_loss: float = 0.0,
     ) -> None:
         super().__init__(weight, reduction)
         self.ignore_index = ignore_index
         number("CrossEntropyLoss", "label_smoothing", label_smoothing, 0, 1)
         self.label_smoothing = label_smoothing
+        self.z_loss = number("CrossEntropyLoss", "z_loss", z_loss, 0)
 
 
 class NLLLoss(_Weighted):

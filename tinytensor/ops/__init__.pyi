@@ -765,6 +765,7 @@ def cross_entropy(
     ignore_index: int = -100,
     reduction: Reduction = "mean",
     label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
 ) -> Tensor: ...
 def ctc_loss(
     log_probs: ArrayLike,

@@ -14,6 +14,7 @@ from ...errors import DtypeError, ShapeError
 from ...kernels.reference.losses import target_factors
 from .. import reduction as reductions
 from ..annotations import ArrayLike, Reduction, Tensor
+from ..arithmetic import square
 from ..batching import folded, lanes_of, rank, unfolded, with_lanes
 from ..checks import floating, integers, number, parameter
 from ..declared import op
@@ -76,6 +77,39 @@ def _per_class(name, shape, target, weight, ignore_index, label_smoothing, dtype
     return _from_rows(rows.astype(dtype, copy=False), shape)
 
 
+def _shares(target, classes, weight, ignore_index, dtype):
+    """How often the loss of each row counts: as its class does, and 0 times if it is ignored."""
+    return target_factors(target, classes, weight, ignore_index, 0.0, np.dtype(dtype))[3]
+
+
+def _with_z(losses, lse, target, classes, weight, ignore_index, z_loss):
+    """The losses of rows and z (log Z)² of each, for ``lse``: top and Σ exp(x − top) of a row."""
+    share = _shares(target, classes, weight, ignore_index, losses.dtype)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        squares = share * np.square(lse[0] + np.log(lse[1]))
+    return losses + losses.dtype.type(z_loss) * np.where(share == 0, 0, squares)
+
+
+def _lse_with_z(lse, target, classes, weight, ignore_index, label_smoothing, z_loss):
+    """The ``lse`` by which the kernel of backward makes z (log Z)²'s cotangent along with the
+    loss's: both are softmax(x) times a number of the row, and that divides by Σ exp(x − top)."""
+    how = weight, ignore_index, label_smoothing, lse.dtype
+    _, w, own, share, spread = target_factors(target, classes, *how)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        factor = own + spread * w.sum()
+        more = 2 * z_loss * share * (lse[0] + np.log(lse[1]))
+        total = np.where(share == 0, lse[1], lse[1] * factor / (factor + more))
+    return np.stack([lse[0], total]).astype(lse.dtype, copy=False)
+
+
+def _z_slopes(input, share, z_loss):
+    """The derivative of z share (log Z)² by the logits; ``share`` has an axis of one class."""
+    axis = _class_axis(input)
+    return softmax(input, axis) * (
+        reductions.logsumexp(input, axis, keepdims=True) * (2 * z_loss * share)
+    )
+
+
 def _to_classes(g, input, divisor):
     """The cotangent of a loss (N, …), or of one number, beside the classes."""
     g = g / divisor
@@ -90,13 +124,15 @@ def cross_entropy(
     ignore_index: int = -100,
     reduction: Reduction = "mean",
     label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
 ) -> Tensor:
     """−Σ target log softmax(input), the sum over the classes: axis 1 of logits (N, C, …), or (C,).
 
     ``target`` holds class indices (N, …), or probabilities in the shape of the input. Each class
     counts ``weight`` (C,) times; the mean over indices is weighted by it, and leaves out those
     equal to ``ignore_index``. ``label_smoothing`` ε moves targets to (1 − ε) target + ε / C.
-    (Szegedy et al. 2016.)
+    (Szegedy et al. 2016.) ``z_loss`` z adds z (log Z)², Z = Σ exp(input), to each loss before it
+    is weighted, which holds log Z near 0. (PaLM: Chowdhery et al. 2022, section 5.)
 
     >>> import tinytensor as tt
     >>> logits = tt.tensor([[0.0, 0.0], [100.0, 0.0]])
@@ -108,13 +144,23 @@ def cross_entropy(
     target = np.asarray(target)
     check_reduction(name, reduction)
     label_smoothing = number(name, "label_smoothing", label_smoothing, 0, 1)
+    z_loss = number(name, "z_loss", z_loss, 0)
     axis = _class_axis(input)
     weight = parameter(name, "weight", weight, input.shape[axis : axis + 1])
     if not is_real_floating(target):
         classes = _targets(name, input, target)
+        rows = _rows(input)
         loss, lse, divisor = kernels.cross_entropy(
-            _rows(input), classes, weight, ignore_index, label_smoothing, reduction
+            rows, classes, weight, ignore_index, label_smoothing, "none" if z_loss else reduction
         )
+        if z_loss:
+            loss = _with_z(loss, lse, classes, rows.shape[1], weight, ignore_index, z_loss)
+            if reduction == "mean":
+                shares = _shares(classes, rows.shape[1], weight, ignore_index, loss.dtype)
+                divisor = float(shares.sum(dtype=np.float64))
+            if reduction != "none":
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    loss = np.asarray(loss.sum(dtype=np.float64) / np.float64(divisor), loss.dtype)
         return (loss.reshape(target.shape) if reduction == "none" else loss), lse, divisor
     if target.shape != input.shape or not input.ndim:
         if target.ndim == input.ndim - 1:
@@ -136,23 +182,25 @@ def cross_entropy(
         weight = weight.reshape(-1, *(1,) * (input.ndim - axis - 1))
         smoothed = kernels.multiply(smoothed, weight)
     losses = -(smoothed * kernels.log_softmax(input, axis)).sum(axis=axis)
+    if z_loss:
+        share = (target if weight is None else kernels.multiply(target, weight)).sum(axis=axis)
+        losses += z_loss * share * np.square(kernels.logsumexp(input, (axis,), False)[0])
     divisor = float(losses.size) if reduction == "mean" else 1.0
     return (losses if reduction == "none" else np.asarray(losses.sum() / divisor)), None, divisor
 
 
 @op
-def cross_entropy_backward(g, input, target, weight, ignore_index, label_smoothing, lse, divisor):
+def cross_entropy_backward(
+    g, input, target, weight, ignore_index, label_smoothing, z_loss, lse, divisor
+):
     """The cotangent of the logits, for class indices."""
-    dx = kernels.cross_entropy_backward(
-        np.asarray(g).reshape(-1) if g.ndim else g,
-        _rows(input),
-        lse,
-        integers("cross_entropy_backward", "target", target).reshape(-1),
-        weight,
-        ignore_index,
-        label_smoothing,
-        divisor,
-    )
+    rows, g = _rows(input), np.asarray(g).reshape(-1) if g.ndim else g
+    target = integers("cross_entropy_backward", "target", target).reshape(-1)
+    how = weight, ignore_index, label_smoothing
+    if z_loss:
+        weights = None if weight is None else np.asarray(weight)
+        lse = _lse_with_z(lse, target, rows.shape[1], weights, *how[1:], z_loss)
+    dx = kernels.cross_entropy_backward(g, rows, lse, target, *how, divisor)
     return _from_rows(dx, input.shape)
 
 
@@ -163,15 +211,33 @@ def _logits_backward(g, input, per_class, divisor):
     return (softmax(input, axis) * total - per_class) * _to_classes(g, input, divisor)
 
 
-def _cross_entropy_backward(g, input, target, weight, ignore_index, label_smoothing, lse, divisor):
+def _share_of_places(input, target, weight, ignore_index):
+    """``_shares`` of classes (N, …) in the shape of ``input``, of one class."""
+    axis = _class_axis(input)
+    target = integers("cross_entropy", "target", target)
+    weight = None if weight is None else np.asarray(weight)
+    how = weight, ignore_index, input.dtype
+    share = _shares(target.reshape(-1), input.shape[axis], *how).reshape(target.shape)
+    return np.expand_dims(share, axis)
+
+
+def _cross_entropy_backward(
+    g, input, target, weight, ignore_index, label_smoothing, z_loss, lse, divisor
+):
     how = weight, ignore_index, label_smoothing, input.dtype
     per_class = _per_class("cross_entropy", input.shape, target, *how)
-    return _logits_backward(g, input, per_class, divisor)
+    dx = _logits_backward(g, input, per_class, divisor)
+    if not z_loss:
+        return dx
+    share = _share_of_places(input, target, weight, ignore_index)
+    return dx + _z_slopes(input, share, z_loss) * _to_classes(g, input, divisor)
 
 
-def _cross_entropy_rule(g, input, target, weight, ignore_index, label_smoothing, lse, divisor):
+def _cross_entropy_rule(
+    g, input, target, weight, ignore_index, label_smoothing, z_loss, lse, divisor
+):
     if lse is not None:
-        of_classes = (weight, ignore_index, label_smoothing, lse, divisor)
+        of_classes = (weight, ignore_index, label_smoothing, z_loss, lse, divisor)
         return cross_entropy_backward(g, input, target, *of_classes), None
     axis = _class_axis(input)
     factor = 1 - label_smoothing
@@ -179,8 +245,16 @@ def _cross_entropy_rule(g, input, target, weight, ignore_index, label_smoothing,
     if weight is not None:
         weight = np.asarray(weight, input.dtype).reshape(-1, *(1,) * (input.ndim - axis - 1))
         per_class, factor = per_class * weight, factor * weight
-    dtarget = -(log_softmax(input, axis) * factor * _to_classes(g, input, divisor))
-    return _logits_backward(g, input, per_class, divisor), dtarget
+    g_of_classes = _to_classes(g, input, divisor)
+    dtarget = -(log_softmax(input, axis) * factor * g_of_classes)
+    dx = _logits_backward(g, input, per_class, divisor)
+    if z_loss:
+        one = 1 if weight is None else weight
+        share = reductions.sum(target * one, axis, keepdims=True)
+        squares = square(reductions.logsumexp(input, axis, keepdims=True))
+        dx = dx + _z_slopes(input, share, z_loss) * g_of_classes
+        dtarget = dtarget + squares * (z_loss * one) * g_of_classes
+    return dx, dtarget
 
 
 cross_entropy_backward.defined_by(_cross_entropy_backward)

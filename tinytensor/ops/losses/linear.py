@@ -15,7 +15,16 @@ from ..elementary import tanh
 from ..matmul import linear, matmul
 from ..reduction import sum
 from ..shape import matrix_transpose
-from .classes import _logits_backward, _per_class, cross_entropy
+from .classes import (
+    _logits_backward,
+    _lse_with_z,
+    _per_class,
+    _share_of_places,
+    _to_classes,
+    _with_z,
+    _z_slopes,
+    cross_entropy,
+)
 from .common import check_reduction
 
 # Of the scores of a chunk. Each chunk reads and writes the gradient of the weight once: at this
@@ -45,10 +54,12 @@ def linear_cross_entropy_chunked(
     reduction: Reduction = "mean",
     label_smoothing: float = 0.0,
     softcap: float | None = None,
+    z_loss: float = 0.0,
     kept: Kept | None = None,
 ) -> Tensor:
     """``cross_entropy(linear(x, weight, bias), target, …)`` of x (N, I), weight (C, I), bias (C,)
-    and classes (N,), in chunks of rows. With ``softcap`` c the scores are c tanh(scores / c).
+    and classes (N,), in chunks of rows. With ``softcap`` c the scores are c tanh(scores / c);
+    ``z_loss`` is that of ``cross_entropy``.
 
     If ``kept`` is given, and the loss is one number, the pass forward computes the gradients too:
     that saves the scores' second computation.
@@ -69,7 +80,8 @@ def linear_cross_entropy_chunked(
     if softcap is not None and number(name, "softcap", softcap, 0) == 0:
         raise ValueError(f"{name}: softcap must be above 0")
     smoothing = number(name, "label_smoothing", label_smoothing, 0, 1)
-    settings = (class_weight, ignore_index, reduction, smoothing, softcap)
+    z_loss = number(name, "z_loss", z_loss, 0)
+    settings = (class_weight, ignore_index, reduction, smoothing, softcap, z_loss)
     needs = None if kept is None or reduction == "none" else kept.needs
     losses, gradients = _chunks(x, weight, bias, target, *settings, np.ones((), x.dtype), needs)
     if needs is not None and kept is not None:
@@ -91,8 +103,9 @@ def _divisor(target, class_weight, ignore_index, reduction):
 
 
 def _chunks(
-    x, weight, bias, target, class_weight, ignore_index, reduction, smoothing, softcap, g, needs
-):
+    x, weight, bias, target, class_weight, ignore_index, reduction, smoothing, softcap, z_loss, g,
+    needs,
+):  # fmt: skip
     """The losses (N,), and the cotangents of x, weight and bias that ``needs`` asks for (None: no
     cotangents), for that of the loss, g, which is one number or (N,)."""
     rows = max(1, CHUNK // max(len(weight), 1))
@@ -113,8 +126,13 @@ def _chunks(
         losses[chunk], lse, _ = kernels.cross_entropy(
             scores, target[chunk], class_weight, ignore_index, smoothing, "none"
         )
+        of_z = target[chunk], len(weight), class_weight, ignore_index
+        if z_loss:
+            losses[chunk] = _with_z(losses[chunk], lse, *of_z, z_loss)
         if needs is None:
             continue
+        if z_loss:
+            lse = _lse_with_z(lse, *of_z, smoothing, z_loss)
         scores = kernels.cross_entropy_backward(
             g if g.ndim == 0 else g[chunk], scores, lse, target[chunk], class_weight, ignore_index,
             smoothing, divisor, scores,
@@ -135,7 +153,7 @@ def _chunks(
 @op(outputs=3)
 def linear_cross_entropy_backward(
     g, x, weight, bias, target, class_weight, ignore_index, reduction, label_smoothing, softcap,
-    kept,
+    z_loss, kept,
 ):  # fmt: skip
     """The cotangents of x, weight and bias: those that the forward pass kept, if nobody has taken
     them, times g; otherwise made anew."""
@@ -148,7 +166,7 @@ def linear_cross_entropy_backward(
                 if one is not None:
                     one *= g
     else:
-        settings = (class_weight, ignore_index, reduction, float(label_smoothing), softcap)
+        settings = (class_weight, ignore_index, reduction, float(label_smoothing), softcap, z_loss)
         target = integers("linear_cross_entropy", "target", target)
         found = _chunks(x, weight, bias, target, *settings, g, needs)[1]
     shapes = x.shape, weight.shape, weight.shape[:1]
@@ -160,17 +178,18 @@ def linear_cross_entropy_backward(
 
 def _plain(
     x, weight, bias, target, class_weight, ignore_index, reduction, label_smoothing, softcap,
-    kept,
+    z_loss, kept,
 ):  # fmt: skip
     scores = linear(x, weight, bias)
     if softcap is not None:
         scores = softcap * tanh(scores / softcap)
-    return cross_entropy(scores, target, class_weight, ignore_index, reduction, label_smoothing)
+    how = class_weight, ignore_index, reduction, label_smoothing, z_loss
+    return cross_entropy(scores, target, *how)
 
 
 def _backward_plain(
     g, x, weight, bias, target, class_weight, ignore_index, reduction, label_smoothing, softcap,
-    kept,
+    z_loss, kept,
 ):  # fmt: skip
     scores = linear(x, weight, bias)
     shares = None if softcap is None else tanh(scores / softcap)
@@ -179,7 +198,11 @@ def _backward_plain(
     per_class = _per_class("linear_cross_entropy", scores.shape, target, *how)
     found = None if class_weight is None else np.asarray(class_weight)
     divisor = float(_divisor(np.asarray(target), found, ignore_index, reduction))
-    scores = _logits_backward(g, scores, per_class, divisor)
+    logits = scores
+    scores = _logits_backward(g, logits, per_class, divisor)
+    if z_loss:
+        share = _share_of_places(logits, target, class_weight, ignore_index)
+        scores = scores + _z_slopes(logits, share, z_loss) * _to_classes(g, logits, divisor)
     if shares is not None:
         scores = scores * (1 - shares * shares)
     return matmul(scores, weight), matmul(matrix_transpose(scores), x), sum(scores, 0)
@@ -187,9 +210,9 @@ def _backward_plain(
 
 def _rule(
     g, x, weight, bias, target, class_weight, ignore_index, reduction, label_smoothing, softcap,
-    kept,
+    z_loss, kept,
 ):  # fmt: skip
-    settings = class_weight, ignore_index, reduction, label_smoothing, softcap, kept
+    settings = class_weight, ignore_index, reduction, label_smoothing, softcap, z_loss, kept
     return linear_cross_entropy_backward(g, x, weight, bias, target, *settings)
 
 
