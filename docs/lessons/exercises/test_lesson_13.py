@@ -75,7 +75,9 @@ def test_sample(lesson):
     assert lesson.sample(logits, 1.0, 2, 0.4) == 1, (
         "With top_k = 2 there are 3/7 and 4/7. u = 0.4 draws 1: what is left must sum to 1 again."
     )
-    assert isinstance(lesson.sample(logits, 1.0, None, 0.3), int), "An int, for the vocabulary."
+    assert isinstance(lesson.sample(logits, 1.0, None, 0.3), int), (
+        "An int is asked for: int(…) makes one."
+    )
 
 
 def test_pair_bits(lesson):
@@ -124,7 +126,7 @@ def test_peeps(lesson):
     def mean(tokens):
         return honest(tokens) + table[tokens].mean(1, keepdims=True)
 
-    assert lesson.peeps(honest, size, length) is False, (
+    assert not lesson.peeps(honest, size, length), (
         "A model that sums what it has read was suspected. Its outputs before the change stay;"
         " those at the change and behind it must be free to move."
     )
