@@ -395,6 +395,22 @@ def test_what_assistive_technology_is_told(browser: Browser, pages: Pages) -> No
     assert browser.complaints() == []
 
 
+def test_walking_along_the_edges(browser: Browser, pages: Pages) -> None:
+    """The Tab key stops at the step's box; arrows lead on, and Enter goes to the step there."""
+    opened(browser, pages, "scalars", "#step=0")
+    focus = "return document.activeElement.getAttribute('aria-label').split(',')[0]"
+    asked(browser, "document.querySelector('#graph [tabindex=\"0\"]').focus()")
+    assert asked(browser, focus) == "multiply"
+    for key, code, name in (("ArrowDown", 40, "add"), ("ArrowDown", 40, "y = tanh"),
+                            ("ArrowUp", 38, "add"), ("ArrowRight", 39, "add")):  # fmt: skip
+        browser.press(key, code)
+        assert asked(browser, focus) == name  # → is the step that adds
+    browser.press("ArrowDown", 40)
+    browser.press("Enter", 13, "\r")
+    assert asked(browser, "return look()")["title"] == "tanh"
+    assert browser.complaints() == []
+
+
 def test_dark_and_light(browser: Browser, pages: Pages) -> None:
     opened(browser, pages, "scalars")
     ground = "return getComputedStyle(document.body).backgroundColor"

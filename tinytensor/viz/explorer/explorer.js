@@ -112,6 +112,7 @@ function start() {
   startGraph();
   fit(READABLE);
   listenToPointer();
+  listenToWalk();
   listenToTree();
   listenToSearch();
   listenToKeys();

@@ -1,8 +1,6 @@
-// The picture: boxes and edges as SVG, what a step lights up in it, panning and zooming.
+// The picture: boxes and edges as elements of SVG.
 // Only what is near the view has elements, so thousands of boxes cost no more than a screenful.
 
-const LEAST_SCALE = 0.12;
-const MOST_SCALE = 2.5;
 const picture = {
   view: {x: 0, y: 0, scale: 1}, // the place in the picture of the view's corner, and pixels a unit
   boxes: [], // all that are to be seen if one pans
@@ -11,6 +9,7 @@ const picture = {
   nodes: new Map(), // elements of boxes by key
   paths: new Map(), // and of edges
   lit: [], // elements that the step lights up
+  stop: null, // key of the box at which the Tab key stops
 };
 
 const layers = {
@@ -70,7 +69,9 @@ function draw() {
 }
 
 function drawElements() {
-  const area = (picture.drawn = viewArea(0.6));
+  const area = viewArea(0.6);
+  const hadFocus = hasFocus();
+  picture.drawn = area;
   const near = (box) =>
     box.x < area.right &&
     box.x + box.width > area.left &&
@@ -85,6 +86,7 @@ function drawElements() {
     if (within && (!edge.long || near(edge.start) || near(edge.end))) drawEdge(edge);
   }
   showInGraph(state.step);
+  stopAt(picture.stop, hadFocus);
 }
 
 function drawEdge(edge) {
@@ -102,6 +104,7 @@ function drawBox(box) {
   const node = svg('g', {
     class: `box ${box.kind}${open ? ' open' : ''}${isInner(box) ? ' inner' : ''}`,
     role: 'button',
+    tabindex: -1,
     'data-box': box.key,
     transform: `translate(${Math.round(box.x)} ${Math.round(box.y)})`,
   });
@@ -141,243 +144,4 @@ function drawTexts(node, box) {
       svg('rect', {class: 'progress backward', x: 10, y: 42, height: 3, width: 0}),
     );
   }
-}
-
-// --- What a step lights up ---------------------------------------------------------------------
-
-function showInGraph(at) {
-  for (const node of picture.lit) node.classList.remove('active', 'used', 'sent');
-  picture.lit = [];
-  for (const [key, node] of picture.nodes) showBox(boxes.get(key), node, at);
-  const step = run.steps[at];
-  if (step) LIGHTS[step.kind](step);
-}
-
-function showBox(box, node, at) {
-  const now = BOX_STATES[box.kind](box, at);
-  node.classList.toggle('future', now.future);
-  node.classList.toggle('arrived', now.arrived !== null);
-  node.classList.toggle('pulled', now.pulled);
-  setAttribute(node, 'aria-label', labelOf(box, now));
-  if (box.kind === 'group' && box.open) return;
-  const gradient = now.arrived === null ? null : scalarText(now.arrived);
-  const text = gradient !== null ? `∂ ${gradient}` : now.held ? bytesText(now.held) : '';
-  const held = node.querySelector('.held');
-  held.classList.toggle('number', gradient !== null);
-  if (held.textContent !== text) held.textContent = text;
-  setAttribute(node.querySelector('.bar'), 'width', String(barWidth(now.held, box.width - 20)));
-  if (box.kind === 'group') showProgress(box, node, at);
-}
-
-// By the square root: what holds little is still to be seen beside what holds much.
-function barWidth(bytes, most) {
-  return bytes
-    ? Math.max(3, Math.round(most * Math.sqrt(bytes / Math.max(mostHeldByCall, bytes))))
-    : 0;
-}
-
-const BOX_STATES = {
-  call(box, at) {
-    const arrived = gradientAt(box.key, at);
-    return {
-      future: (stepOfCall.get(box.index) ?? Infinity) > at,
-      held: heldByCall(box.index, at),
-      arrived,
-      pulled: countInPass(pullsOfCall.get(box.index), at) > 0,
-    };
-  },
-  leaf(box, at) {
-    return {future: false, held: 0, arrived: gradientAt(box.key, at), pulled: false};
-  },
-  group(box, at) {
-    const pulled = countUpTo(box.pulled, at) > countUpTo(box.pulled, passBegun(at) - 1);
-    return {
-      future: !(box.ran[0] <= at),
-      held: heldByGroup(box, at),
-      arrived: null,
-      pulled: pulled && passBegun(at) >= 0,
-    };
-  },
-};
-
-function showProgress(box, node, at) {
-  const share = (steps, from) =>
-    steps.length ? (countUpTo(steps, at) - countUpTo(steps, from)) / box.calls.length : 0;
-  const width = box.width - 20;
-  setAttribute(
-    node.querySelector('.forward'),
-    'width',
-    String(Math.round(width * share(box.ran, -1))),
-  );
-  const backward = passBegun(at) < 0 ? 0 : Math.min(1, share(box.pulled, passBegun(at) - 1));
-  setAttribute(node.querySelector('.backward'), 'width', String(Math.round(width * backward)));
-}
-
-function labelOf(box, now) {
-  const words = [boxTitle(box), boxNote(box)];
-  if (box.kind === 'leaf') words.push(run.values[box.index].kind);
-  if (box.kind === 'group') words.push(box.open ? 'open' : 'folded');
-  if (now.future) words.push('not run yet');
-  if (now.held) words.push(`holds ${bytesText(now.held)}`);
-  if (now.arrived !== null) words.push('gradient arrived');
-  if (now.pulled) words.push('rules ran');
-  return words.filter((word) => word).join(', ');
-}
-
-function light(element, name) {
-  if (!element) return;
-  element.classList.add(name);
-  picture.lit.push(element);
-}
-
-function lightBox(key, name = 'active') {
-  const box = shownBox(key);
-  if (box) light(picture.nodes.get(box.key), name);
-}
-
-function lightEdge(from, to, name) {
-  const start = shownBox(from);
-  const end = shownBox(to);
-  if (!start || !end) return;
-  const path = picture.paths.get(`${start.key}>${end.key}`);
-  if (path) path.parentNode.append(path); // above the others
-  light(path, name);
-}
-
-const LIGHTS = {
-  call(step) {
-    lightBox(callKey(step.call));
-    for (const from of sources[step.call]) lightEdge(from, callKey(step.call), 'used');
-  },
-  pull(step) {
-    lightBox(callKey(step.call));
-    for (const sent of step.sent) {
-      lightEdge(keyOf(sent.to), callKey(step.call), 'sent');
-      lightBox(keyOf(sent.to), 'sent');
-    }
-    for (const call of step.calls) lightBox(callKey(call), 'sent');
-  },
-  change: (step) => lightBox(makerOf(step.value)),
-  backward: (step) => step.outputs.forEach((v) => lightBox(makerOf(v))),
-  grad: (step) => lightBox(makerOf(step.leaf)),
-  passed: () => {},
-};
-
-// The boxes that a step is about.
-function keysOfStep(step) {
-  if (!step) return [];
-  if (callOfStep(step) !== null) return [callKey(step.call)];
-  if (step.kind === 'backward') return step.outputs.map(makerOf);
-  if (step.kind === 'change') return [makerOf(step.value)];
-  return step.kind === 'grad' ? [makerOf(step.leaf)] : [];
-}
-
-// --- Panning and zooming -----------------------------------------------------------------------
-
-function moveView(changes) {
-  Object.assign(picture.view, changes);
-  draw();
-}
-
-function zoom(factor, x = viewSize().width / 2, y = viewSize().height / 2) {
-  const {view} = picture;
-  const scale = clamp(view.scale * factor, LEAST_SCALE, MOST_SCALE);
-  moveView({scale, x: view.x + x / view.scale - x / scale, y: view.y + y / view.scale - y / scale});
-}
-
-// All of it; at first not smaller than one can read, but then the middle of its head.
-function fit(least = 0.2) {
-  const {width, height} = viewSize();
-  const scale = clamp(Math.min(width / root.width, height / root.height) * 0.97, least, 1.3);
-  const x = (root.width - width / scale) / 2;
-  const y = Math.min((root.height - height / scale) / 2, TITLE);
-  moveView({scale, x, y});
-}
-
-function follow(at) {
-  const box = keysOfStep(run.steps[at])
-    .map(shownBox)
-    .find((one) => one);
-  if (!box || !byId('follow').checked || byId('graph').hasAttribute('hidden')) return;
-  const {width, height} = viewSize();
-  const {view} = picture;
-  const left = (box.x - view.x) * view.scale;
-  const top = (box.y - view.y) * view.scale;
-  const wide = Math.min(box.width * view.scale, width * 0.8);
-  const high = Math.min(box.height * view.scale, height * 0.8);
-  const margin = 30;
-  const changes = {};
-  if (left < margin || left + wide > width - margin)
-    changes.x = box.x + box.width / 2 - width / view.scale / 2;
-  if (top < margin || top + high > height - margin)
-    changes.y = box.y + box.height / 2 - height / view.scale / 2;
-  if (Object.keys(changes).length) moveView(changes);
-}
-
-function toggleGroup(group, open = !group.open) {
-  const before = [group.x, group.y];
-  group.open = open;
-  picture.boxes = arrange();
-  picture.view.x += group.x - before[0]; // what was clicked stays where it is
-  picture.view.y += group.y - before[1];
-  rearrange();
-  showTree();
-}
-
-function openEvery(open) {
-  shownGroups.forEach((group) => {
-    group.open = open || group === root;
-  });
-  rearrange();
-  fit(READABLE);
-  go(state.step);
-  showTree();
-}
-
-// A click on a call goes to its step; the next one to where its rules ran.
-function activate(key) {
-  const box = boxes.get(key);
-  if (box.kind === 'group') return toggleGroup(box);
-  const steps =
-    box.kind === 'call'
-      ? [stepOfCall.get(box.index), ...(pullsOfCall.get(box.index) || [])]
-      : arrivals.get(key) || [];
-  const known = steps.filter((at) => at !== undefined);
-  if (known.length) go(known[(known.indexOf(state.step) + 1) % known.length]);
-}
-
-function listenToPointer() {
-  const graph = byId('graph');
-  let last = null;
-  let moved = false;
-  graph.addEventListener('pointerdown', (event) => {
-    last = [event.clientX, event.clientY];
-    moved = false;
-  });
-  graph.addEventListener('pointermove', (event) => {
-    if (!last || !event.buttons) return;
-    const [dx, dy] = [event.clientX - last[0], event.clientY - last[1]];
-    if (!moved && Math.abs(dx) + Math.abs(dy) < 4) return;
-    if (!moved) graph.setPointerCapture(event.pointerId); // from now on it is no click
-    moved = true;
-    last = [event.clientX, event.clientY];
-    const {view} = picture;
-    moveView({x: view.x - dx / view.scale, y: view.y - dy / view.scale});
-  });
-  graph.addEventListener('pointerup', () => {
-    last = null;
-  });
-  graph.addEventListener('click', (event) => {
-    const node = event.target.closest('[data-box]');
-    if (node && !moved) activate(node.dataset.box);
-  });
-  graph.addEventListener(
-    'wheel',
-    (event) => {
-      event.preventDefault();
-      const {left, top} = graph.getBoundingClientRect();
-      zoom(Math.exp(-event.deltaY / 500), event.clientX - left, event.clientY - top);
-    },
-    {passive: false},
-  );
 }

@@ -12,8 +12,11 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-SCRIPTS = ("dom.js", "run.js", "numbers.js", "details.js", "boxes.js", "routes.js", "graph.js",
-           "tree.js", "timeline.js", "search.js", "explorer.js")  # fmt: skip
+SCRIPTS = (
+    *("dom.js", "run.js", "numbers.js", "details.js"),
+    *("boxes.js", "routes.js", "graph.js", "lights.js", "view.js", "walk.js"),
+    *("tree.js", "timeline.js", "search.js", "explorer.js"),
+)
 # Where text becomes a part of the page: nothing in it can end the element that it stands in.
 UNSAFE: dict[int, str] = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 MOST = 2**53  # integers up to here are floats
