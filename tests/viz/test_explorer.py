@@ -27,6 +27,7 @@ const statistics = (card) => Object.fromEntries(
 const cards = () => [...document.querySelectorAll('#step [data-value]')].map((card) => ({
   value: Number(card.dataset.value), label: card.getAttribute('aria-label'),
   numbers: numbers(card), stats: statistics(card),
+  shown: [...card.querySelectorAll('td')].map((cell) => cell.textContent),
   pixels: card.querySelectorAll('canvas').length}));
 const keys = (selector) => [...document.querySelectorAll(selector)].map((node) => node.dataset.box);
 const rows = (selector) => [...document.querySelectorAll(selector)].map((row) =>
@@ -108,6 +109,17 @@ def same(said: str, number: Any) -> bool:
     return float(said) == number or (math.isnan(float(said)) and math.isnan(number))
 
 
+def is_short(text: str, number: Any) -> bool:
+    """Whether a text is the number, or is it in two digits at least, and shows so by its zeros."""
+    if isinstance(number, str | bool):
+        return same(text.replace("−", "-"), number)
+    said = float(text.replace("−", "-"))
+    if said == number or (math.isnan(said) and math.isnan(number)):
+        return True
+    digits = text.partition("e")[0].lstrip("−0.").replace(".", "")
+    return abs(said - number) <= 0.05 * abs(number) and len(digits) >= 2
+
+
 def is_size(text: str, count: int) -> bool:
     """Whether a text is so many bytes, in three digits."""
     number, unit = text.split()
@@ -120,6 +132,7 @@ def check_card(card: dict[str, Any], value: dict[str, Any]) -> None:
         numbers = flat(value["whole"])
         assert len(card["numbers"]) == len(numbers)
         assert all(map(same, card["numbers"], numbers))
+        assert all(map(is_short, card["shown"], numbers))
     else:
         assert card["numbers"] == []
         stats = {k: v for k, v in value["stats"].items() if v or k not in ("nan", "inf")}

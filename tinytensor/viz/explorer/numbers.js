@@ -4,14 +4,15 @@ const WIDE = 5; // columns; more of them have fewer digits
 const WORDS = {nan: NaN, inf: Infinity, '-inf': -Infinity}; // which JSON lacks
 
 function asNumber(item) {
-  return typeof item === 'string' && item in WORDS ? WORDS[item] : item;
+  return typeof item === 'string' && Object.hasOwn(WORDS, item) ? WORDS[item] : item;
 }
 
 function withMinus(text) {
   return text.replaceAll('-', '−').replace('e+', 'e');
 }
 
-// Four digits are what one compares at a glance; the whole number is in the cell's title.
+// Four digits are what one compares at a glance; the whole number is in the cell's title. A number
+// that was rounded keeps its zeros: 0.5 is exact, 0.5000 is not.
 function shortNumber(item, digits = 4) {
   const x = asNumber(item);
   if (typeof x === 'boolean') return x ? 'true' : 'false';
@@ -19,8 +20,10 @@ function shortNumber(item, digits = 4) {
   if (!Number.isFinite(x)) return Number.isNaN(x) ? 'nan' : x > 0 ? 'inf' : '−inf';
   const size = Math.abs(x);
   if (Number.isInteger(x) && size < 1e6) return withMinus(String(x));
-  if (size >= 1e5 || size < 1e-4) return withMinus(x.toExponential(digits - 2));
-  return withMinus(String(Number(x.toPrecision(digits))));
+  const least = 10 ** -digits; // below, zeros would take the room of digits
+  if (size >= 1e5 || size < least) return withMinus(x.toExponential(digits - 2));
+  const rounded = size < 10 ** digits ? x.toPrecision(digits) : x.toFixed(0);
+  return withMinus(Number(rounded) === x ? String(x) : rounded);
 }
 
 function shapeText(shape) {

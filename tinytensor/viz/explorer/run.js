@@ -200,7 +200,7 @@ const SENTENCES = {
   change: (step) => `${step.by} changes ${valueName(step.value)} in place: version ${step.version}`,
   backward: (step) => `A pass begins at ${step.outputs.map(valueName).join(', ')}`,
   pull(step) {
-    const to = step.sent.map((sent) => targetName(sent.to)).join(', ');
+    const to = [...new Set(step.sent.map((sent) => targetName(sent.to)))].join(', ');
     return `${opOf(step.call)} sends ` + (to ? `cotangents to ${to}` : 'nothing on');
   },
   grad: (step) => `The gradient of ${valueName(step.leaf)} is complete`,
