@@ -10,6 +10,8 @@ import pytest
 
 from tinytensor.viz.explorer.page import frame, page
 
+pytestmark = pytest.mark.no_c
+
 EVIL = "</script><script>document.title = 'broken'</script><!-- <script> \u2028 & %%data%%"
 
 

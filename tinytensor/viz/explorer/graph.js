@@ -92,7 +92,7 @@ function drawElements() {
 function drawEdge(edge) {
   const path = svg('path', {
     d: edge.path,
-    class: edge.long ? 'edge long' : 'edge',
+    class: `edge${edge.long ? ' long' : ''}${edge.shared ? ' shared' : ''}`,
     'marker-end': 'url(#arrow)',
   });
   picture.paths.set(edge.key, path);

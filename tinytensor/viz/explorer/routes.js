@@ -3,7 +3,8 @@
 const LANE = 7; // between edges that share a gap
 const LONG = 40; // rows; an edge past more of them is drawn at its ends alone
 
-// All edges of the recording: from the call or leaf that made a value to the calls that took it.
+// All edges of the recording: from the call or leaf that made a value to the calls that took it; and
+// to a leaf that shares a value's memory, a detached one, though no gradient goes there.
 const edges = allEdges();
 
 function allEdges() {
@@ -13,18 +14,23 @@ function allEdges() {
       if (boxes.has(from) && boxes.has(callKey(to))) found.push({from, to: callKey(to)});
     }
   });
+  for (const box of boxes.values()) {
+    const viewed = box.kind === 'leaf' ? (run.values[box.index].view_of ?? null) : null;
+    const from = viewed === null ? null : makerOf(viewed);
+    if (from !== null && boxes.has(from)) found.push({from, to: box.key, shared: true});
+  }
   return found;
 }
 
 // Edges between what is to be seen, one for each pair, with the keys that it stands for.
 function shownEdges() {
   const found = new Map();
-  for (const {from, to} of edges) {
+  for (const {from, to, shared} of edges) {
     const start = shownBox(from);
     const end = shownBox(to);
     if (start === end) continue;
     const key = `${start.key}>${end.key}`;
-    if (!found.has(key)) found.set(key, {key, start, end});
+    if (!found.has(key)) found.set(key, {key, start, end, shared});
   }
   return [...found.values()];
 }
@@ -37,7 +43,7 @@ function pathTo(box) {
 }
 
 // The rows that a way passes: out of the modules around its start, across, into those of its end.
-// It goes back to a row above where a module is called again; then there is no such way.
+// None where it goes back to a row above, or stays in one: 'back' or 'level'.
 function rowsBetween(edge) {
   const down = pathTo(edge.start);
   const up = pathTo(edge.end);
@@ -45,7 +51,8 @@ function rowsBetween(edge) {
   while (down[common] === up[common]) common++;
   const from = down[common];
   const to = up[common];
-  if (to.row <= from.row) return null;
+  if (to.row < from.row) return 'back';
+  if (to.row === from.row) return 'level';
   const passed = down
     .slice(common + 1)
     .reverse()
@@ -57,7 +64,8 @@ function rowsBetween(edge) {
 
 function route(edge) {
   const passed = rowsBetween(edge);
-  if (!passed) return aside(edge);
+  if (passed === 'back') return aside(edge);
+  if (passed === 'level') return below(edge);
   const start = [middle(edge.start), edge.start.y + edge.start.height];
   const end = [middle(edge.end), edge.end.y];
   edge.long = passed.reduce((sum, [, first, stop]) => sum + stop - first, 0) > LONG;
@@ -107,6 +115,14 @@ function aside({start, end}) {
   const [x2, y2] = [end.x + end.width, end.y + end.height / 2];
   const far = Math.max(x1, x2) + 24 + Math.min(Math.abs(y2 - y1) / 8, 60);
   return `M${x1} ${y1}C${far} ${y1} ${far} ${y2} ${x2} ${y2}`;
+}
+
+// Within a row: below its boxes.
+function below({start, end}) {
+  const [x1, x2] = [middle(start), middle(end)];
+  const [y1, y2] = [start.y + start.height, end.y + end.height];
+  const low = Math.max(y1, y2) + ROW_GAP;
+  return `M${x1} ${y1}C${x1} ${low} ${x2} ${low} ${x2} ${y2}`;
 }
 
 function curve(points) {
