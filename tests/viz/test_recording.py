@@ -437,6 +437,34 @@ def test_orders_of_derivatives_and_levels_of_vmap() -> None:
     assert data["values"][product["outputs"][0]]["shape"][0] == 4  # of all lanes
 
 
+def test_cotangents_of_all_lanes_are_fitted_and_summed() -> None:
+    x = tt.tensor([1.0, 2.0])
+
+    def f(x: Any) -> Any:
+        return (x.sin() * x[None]).sum(0) * x  # what one lane gives is broadcast, and summed
+
+    data = recorded(lambda: tt.func.jacrev(f)(x))
+    check_sums(data)
+    pulls = [step for step in data["steps"] if step["kind"] == "pull"]
+    given = [run for step in pulls for run in step["rules"] if run["cotangent"] is not None]
+    sent = [sent for step in pulls for sent in step["sent"]]
+    assert len(sent) == len(given)
+    fitted = [one for one in sent if one["fitted"] is not None]
+    assert fitted
+    for one in fitted:
+        by_hand = whole(data, one["cotangent"]).sum(1)
+        np.testing.assert_array_equal(whole(data, one["fitted"]), by_hand)
+    added = [one for one in sent if one["added_to"] is not None]
+    assert len(added) == 2
+    for one in added:
+        arrived = one["cotangent"] if one["fitted"] is None else one["fitted"]
+        same(data, one["total"], whole(data, one["added_to"]) + whole(data, arrived))
+    x = np.float32([1.0, 2.0])
+    by_hand = np.diag(2 * x * np.sin(x) + x * x * np.cos(x))
+    (gradient,) = gradients_by_name(data).values()
+    np.testing.assert_allclose(gradient, by_hand, rtol=1e-5)
+
+
 def test_a_pass_that_a_rule_begins_names_its_pull() -> None:
     double = tt.op(lambda x: 2 * x)
     double.defined_by(lambda x: x + x)

@@ -52,22 +52,33 @@ class Pull:
         for target, cotangent in zip(self.node.parents, self.cotangents or (), strict=False):
             if target is None or not isinstance(cotangent, Variable):
                 continue
+            spec, lanes = _spec_of(target), _lanes_of(cotangent)
             fitted = cotangent
-            spec = _spec_of(target)
-            while call is not None and not _fits(fitted, spec) and call[0][0] is fitted:
-                fitted = call[1][0]
-                call = next(calls, None)
             before = self.waiting.get(target)
-            total = fitted
-            if before is not None:
-                while call is not None and not (
-                    len(call[0]) > 1 and call[0][0] is before and call[0][1] is fitted
-                ):
-                    call = next(calls, None)
-                if call is None:  # the pass ended here, with an error
-                    return
-                total = call[1][0]
+            total = None
+            new, old = {id(_plain(cotangent))}, {id(_plain(before))}  # and what is made of them
+            while call is not None:
+                arguments = {id(argument) for argument in call[0]}
+                of_new, of_old = not new.isdisjoint(arguments), not old.isdisjoint(arguments)
+                fits = _fits(fitted, spec, lanes)
+                if fits and before is None:
+                    break
+                if fits and of_new and of_old:
+                    total = call[1][0]
+                elif of_new:
+                    new.add(id(call[1][0]))
+                    fitted = fitted if fits else call[1][0]
+                elif of_old:
+                    old.add(id(call[1][0]))
+                elif before is None:
+                    break
                 call = next(calls, None)
+                if total is not None:
+                    break
+            if before is None:
+                total = fitted
+            elif total is None:  # the pass ended here, with an error
+                return
             self.waiting[target] = total
             yield Sent(target, cotangent, None if fitted is cotangent else fitted, before, total)
 
@@ -78,5 +89,25 @@ def _spec_of(target: Any) -> Any:
     return None if target.spec is None else target.spec(target.value)
 
 
-def _fits(cotangent: Any, spec: Any) -> bool:
-    return spec is None or (not cotangent.level and cotangent.has_spec(cotangent.value, spec))
+def _plain(variable: Any) -> Any:
+    """The variable of all lanes, of which alone calls tell."""
+    while variable is not None and variable.level:
+        variable = variable.value
+    return variable
+
+
+def _lanes_of(variable: Any) -> int:
+    """How many axes the lanes take."""
+    count = 0
+    while variable.level:
+        variable, count = variable.value, count + 1
+    return count
+
+
+def _fits(cotangent: Any, spec: Any, lanes: int) -> bool:
+    if spec is None:
+        return True
+    if not lanes:
+        return bool(cotangent.has_spec(cotangent.value, spec))
+    array = _plain(cotangent).value
+    return (array.shape[lanes:], array.dtype) == tuple(spec[:2])
