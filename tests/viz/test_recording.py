@@ -416,6 +416,25 @@ def test_versions_and_views_of_changes_in_place() -> None:
     np.testing.assert_array_equal(whole(data, used), [5.0, 13.0])
 
 
+def test_changes_one_after_the_other_of_one_storage() -> None:
+    x = tt.tensor([1.0, 2.0], requires_grad=True)
+
+    def run() -> None:
+        with tt.no_grad():
+            x.add_(1)
+        b = x.detach()
+        b *= 3
+        (x * b).sum().backward()
+
+    data = recorded(run)
+    changes = [step for step in data["steps"] if step["kind"] == "change"]
+    found = [(step["version"], whole(data, step["value"]).tolist()) for step in changes]
+    assert found == [(1, [2.0, 3.0]), (2, [6.0, 9.0])]
+    assert [data["values"][step["value"]]["version"] for step in changes] == [1, 2]
+    given = data["calls"][0]["inputs"]
+    assert [whole(data, one["value"]).tolist() for one in given] == [[6.0, 9.0]] * 2
+
+
 def test_orders_of_derivatives_and_levels_of_vmap() -> None:
     data = recorded(hessian()[1])
     begun = [step for step in data["steps"] if step["kind"] == "backward"]
@@ -581,6 +600,22 @@ def test_values_of_all_kinds() -> None:
         assert 0 < thumb["rows"] <= 16
         assert 0 < thumb["columns"] <= 16
         assert len(base64.b64decode(thumb["pixels"])) == thumb["rows"] * thumb["columns"]
+
+
+def test_numbers_that_json_has_not_are_texts() -> None:
+    assert value_of(np.array([np.nan, 1.5, -np.inf]))["whole"] == ["nan", 1.5, "-inf"]
+    assert value_of(np.float16([[np.inf], [2]]))["whole"] == [["inf"], [2.0]]
+    assert value_of(np.full(99, np.nan))["stats"]["mean"] == "nan"
+    for array in (np.full(99, np.nan), np.array([np.nan, 1.5]), np.full(70, 1e308)):
+        x = tt.tensor(array, requires_grad=True)
+        with tt.viz.record() as recording:
+            (x * Value(np.inf).value).sum().backward()
+        json.dumps(recording.data(), allow_nan=False)
+        assert "nan" in str(recording) or "inf" in str(recording)
+    with tt.viz.record() as recording:
+        product = Value(np.inf) * 2.0
+    data = recording.data()
+    assert data["values"][data["calls"][0]["outputs"][0]]["whole"] == "inf" == str(product.data)
 
 
 def test_what_is_noted_does_not_change_later() -> None:

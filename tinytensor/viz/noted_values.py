@@ -125,14 +125,21 @@ class NotedValues:
         zeros = zeros_of(raw, self.whole) if isinstance(raw, np.ndarray) else None
         return self.add(variable, "cotangent", summary=zeros)
 
-    def changed(self, variable: Variable) -> int:
-        """Note what a change in place has made of ``variable``."""
+    def changed(self, variable: Variable, version: int | None = None) -> int:
+        """Note what a change in place has made of ``variable``. ``version`` is which one it made,
+        where the next change is announced already."""
         known = self._by_variable.get(id(variable))
         if known is None or known[0]() is not variable:
-            return self.of(variable)
+            index = self.of(variable)
+            noted = self.all[index]
+            if version is not None and noted.version > version:
+                noted.version = version
+            return index
         before = self.all[known[1]]
         index = self.add(variable, before.kind, before.made_by, before.view_of)
         noted = self.all[index]
+        if version is not None:
+            noted.version = version
         noted.name, noted.level, noted.before = before.name, before.level, known[1]
         return index
 

@@ -42,6 +42,9 @@
                   "line", "error": text or null}],
      "layout": what ``layout.grouped`` makes of all this}
 
+JSON has no numbers that are not finite: in ``whole``, ``stats`` and ``thumb`` they are the texts
+"nan", "inf" and "-inf". Complex numbers are texts as well.
+
 A call that a rule makes, or that fits and adds up what the rule gave, has no step of its own: it is
 among the ``calls`` of its pull, and ``during`` says which. A joint rule has an entry in ``rules``
 for each input that it serves. The steps of a pass that a rule began stand behind its pull.
@@ -433,7 +436,7 @@ class record(Observer, metaclass=Decorating):
             return
         changes, self._changes = self._changes, {}
         for variable, version, by, line in changes.values():
-            value = self._values.changed(variable)
+            value = self._values.changed(variable, version)
             self._step("change", value=value, by=by, version=version, line=line)
 
     # --- Backward passes ---------------------------------------------------------------------

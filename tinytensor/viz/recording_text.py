@@ -186,7 +186,7 @@ class _Telling:
         if stats is None:
             return name + _shape(noted) + _spread(noted["whole"])
         odd = [f"{stats[kind]} {kind}" for kind in ("nan", "inf") if stats[kind]]
-        spread = f"{stats['mean']:.3g} ± {stats['std']:.3g}"
+        spread = f"{float(stats['mean']):.3g} ± {float(stats['std']):.3g}"
         return f"{name}{_shape(noted)} {', '.join([spread, *odd])}"
 
     def shown(self, values: list[int]) -> str:

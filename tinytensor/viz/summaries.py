@@ -29,19 +29,20 @@ class Summary(NamedTuple):
 
     def whole_as_json(self) -> Any:
         """Numbers, or nested lists of them. A float32 is the shortest decimal that gives it back;
-        a complex number is a text."""
+        a complex number is a text, and so are "nan", "inf" and "-inf"."""
         if not isinstance(self.whole, np.ndarray | np.generic):
-            return self.whole
+            return in_json(self.whole)
         array = np.asarray(self.whole)
         if array.dtype.kind == "c":
             return _texts(array.tolist())
-        return shortest(array).tolist()
+        numbers = shortest(array).tolist()
+        return numbers if np.isfinite(array).all() else in_json(numbers)
 
     def stats_as_json(self) -> dict[str, Any] | None:
         if self.stats is None:
             return None
         low, high, mean, std, *counts = self.stats
-        spread = [float(f"{number:.7g}") for number in (low, high, mean, std)]
+        spread = [in_json(float(f"{number:.7g}")) for number in (low, high, mean, std)]
         names = ("min", "max", "mean", "std", "zeros", "nan", "inf")
         return dict(zip(names, [*spread, *counts], strict=True))
 
@@ -58,8 +59,8 @@ class Summary(NamedTuple):
             "rows": pixels.shape[0],
             "columns": pixels.shape[1],
             "pixels": b64encode(pixels.tobytes()).decode("ascii"),
-            "low": float(f"{low:.7g}"),
-            "high": float(f"{high:.7g}"),
+            "low": in_json(float(f"{low:.7g}")),
+            "high": in_json(float(f"{high:.7g}")),
         }
 
 
@@ -139,6 +140,13 @@ def shortest(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind in "biu" or array.dtype == np.float64:
         return array
     return array.astype(np.float32).astype("U32").astype(np.float64)
+
+
+def in_json(numbers: Any) -> Any:
+    """Numbers, or nested lists of them, with texts in the place of floats that JSON has not."""
+    if isinstance(numbers, list):
+        return [in_json(number) for number in numbers]
+    return str(numbers) if isinstance(numbers, float) and not isfinite(numbers) else numbers
 
 
 def _texts(numbers: Any) -> Any:
