@@ -62,11 +62,13 @@ def noting(answer: FunctionType) -> Any:
     @functools.wraps(answer)
     def called(*arguments: Any, **named: Any) -> Any:
         result = answer(*arguments, **named)
+        wanted = answer.__annotations__.get("return", "something else")
+        if wanted == "None":  # it changes what it is given
+            return result
         what = "None (does it end in a return?)"
         if result is not None:
             shape = f" of shape {result.shape}" if hasattr(result, "shape") else ""
             what = f"a {type(result).__name__}{shape}"
-        wanted = answer.__annotations__.get("return", "something else")
         returned[answer.__name__] = f"{answer.__name__} returned {what}. Asked for is {wanted}."
         return result
 
@@ -104,7 +106,7 @@ def where_of(error: BaseException, lesson: str, exercise: str) -> str:
         if Path(frame.filename).name == f"{lesson}.py"
     ]
     if not lines and not isinstance(error, SyntaxError):
-        what = returned.get(exercise, "What your code returned is of no use.")
+        what = returned.get(exercise, "Your code left something else than was asked for.")
         lines = [f"{what} The test stumbled over it:\n"]
     return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
 

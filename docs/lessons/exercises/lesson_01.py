@@ -47,7 +47,8 @@ def best_step(f: Callable[[float], float], x: float, slope: float) -> float:
 def value_and_slopes(f: Callable[..., Value], *numbers: float) -> tuple[float, list[float]]:
     """4. f of the numbers, and its slope by each of them, from one run of f and one backward.
 
-    f takes Values and returns a Value. What you return are plain floats.
+    f takes Values and returns a Value. What you return are plain floats. An input on which f does
+    not depend has the slope 0.0; no cotangent arrives there, so its ``grad`` is None.
     Hint: keep the list of the Values that you made, for their ``grad``.
     """
     raise NotImplementedError(

@@ -47,16 +47,29 @@ def test_central_difference(lesson):
         "Twice the slope: the two points are 2·h apart, and you divided by h."
     )
     assert got != approx(-12.01), "The sign is turned: it is f(x + h) minus f(x - h)."
+    assert got != approx(12.01 * 0.1**2), (
+        "`/ 2 * h` divides by 2 and then multiplies by h. The run of the chord is 2·h: / (2 * h)."
+    )
     assert got == approx(12.01), (
         f"For x³ at 2 with h = 0.1: (2.1³ - 1.9³) / 0.2 = 12.01. You returned {got}."
     )
 
 
+SLOPE = 1 - math.tanh(0.5) ** 2
+ERRORS = [
+    abs((math.tanh(0.5 + h) - math.tanh(0.5 - h)) / (2 * h) - SLOPE)
+    for h in (10.0**-k for k in range(1, 16))
+]
+
+
 def test_best_step(lesson):
-    got = lesson.best_step(math.tanh, 0.5, 1 - math.tanh(0.5) ** 2)
+    got = lesson.best_step(math.tanh, 0.5, SLOPE)
+    assert not isinstance(got, int), f"{got} is the exponent. Return h itself, 10.0**-{got}."
+    assert got not in ERRORS, f"{got} is the least *error*. Return the h that has it."
     assert got != approx(1e-15), (
         "The smallest h is not the best. f(x + h) and f(x - h) agree in all but their last digits"
-        " there, and what is left of their difference is rounding."
+        " there, and what is left of their difference is rounding. (If you did take the least"
+        " error: is its abs() missing?)"
     )
     assert got != approx(1e-1), "The largest h has the largest error: is it max in place of min?"
     assert 1e-7 < got < 1e-3, (

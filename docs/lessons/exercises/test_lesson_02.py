@@ -24,6 +24,11 @@ def test_depths(lesson):
     assert got == {"x": 0, "a": 1, "b": 2, "y": 3}, (
         f"In the lesson's graph the depths are x: 0, a: 1, b: 2, y: 3. You returned {got}."
     )
+    got = lesson.depths({"x": [], "z": [], "a": ["z", "x"]})
+    assert got == {"x": 0, "z": 0, "a": 1}, (
+        f"Of two leaves x and z and a made from both the depths are 0, 0 and 1, not {got}. The"
+        " place in the dict is not the depth."
+    )
     try:
         deep = lesson.depths(chain)
     except RecursionError:

@@ -36,13 +36,15 @@ def test_is_adjoint(lesson):
     def forward(x):
         return matrix @ x
 
-    def judged(backward):
-        return lesson.is_adjoint(forward, backward, (3,), np.random.default_rng(2))
+    def judged(backward, seed=2):
+        return lesson.is_adjoint(forward, backward, (3,), np.random.default_rng(seed))
 
-    assert judged(lambda g: matrix.T @ g), (
-        "The transpose was refused. Floats are rounded, so the two numbers agree to some 15 digits,"
-        " not to the last: np.isclose."
-    )
+    for seed in range(10):
+        assert judged(lambda g: matrix.T @ g, seed), (
+            "The transpose was refused. Is it ⟨g, forward(x)⟩ that you compare with ⟨backward(g),"
+            " x⟩? Floats are rounded, so the two agree to some 15 digits, not to the last:"
+            " np.isclose. (backward need not undo forward.)"
+        )
     assert not judged(lambda g: np.linalg.inv(matrix) @ g), (
         "The inverse was taken for the adjoint. Compare ⟨g, forward(x)⟩ with ⟨backward(g), x⟩; that"
         " backward(forward(x)) is x again is another property, and not the one of gradients."
@@ -56,6 +58,9 @@ def test_is_adjoint(lesson):
     assert lesson.is_adjoint(
         lambda x: np.pad(x, (1, 2)), lambda g: g[1:-2], (4,), np.random.default_rng(3)
     ), "Padding with zeros has cutting as its adjoint. (g is of another shape than x there.)"
+    assert lesson.is_adjoint(
+        lambda x: x.sum(0), lambda g: np.stack([g, g]), (2, 3), np.random.default_rng(4)
+    ), "Adding rows has copying as its adjoint. (x is a matrix there: np.vdot adds up all of it.)"
 
 
 def test_conv1d_gradients(lesson):

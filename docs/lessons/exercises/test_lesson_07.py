@@ -139,7 +139,7 @@ def test_sharpest(lesson):
     assert not np.isclose(got, 9.0), "This is λ². Divide t by its length before the last product."
     assert not np.isclose(got, 0.1, rtol=0.1), "This is the smallest one: t = H t, not H⁻¹ t."
     assert np.isclose(got, 3.0), (
-        f"The eigenvalues are 0.1 … 3, so it is 3, not {got:.4f}. Is t of length 1 in every step?"
+        f"The eigenvalues are 0.1 … 3, so it is 3, not {got:.4g}. Is t of length 1 in every step?"
     )
     saddle = with_eigenvalues([-4.0, -0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0])
     got = lesson.sharpest(saddle, x, 60, np.random.default_rng(2))
@@ -147,4 +147,4 @@ def test_sharpest(lesson):
         "The size is right, the sign is not: the eigenvalue is -4, a direction in which f falls. A"
         " length is never negative; take the inner product of t and H t."
     )
-    assert np.isclose(got, -4.0), f"The eigenvalues are -4 … 2, so it is -4, not {got:.4f}."
+    assert np.isclose(got, -4.0), f"The eigenvalues are -4 … 2, so it is -4, not {got:.4g}."

@@ -92,7 +92,12 @@ def test_merged(lesson):
 
 
 def test_visited(lesson):
-    for queries, keys, size, right in [(256, 256, 64, 10), (100, 100, 64, 3), (64, 128, 64, 1)]:
+    for queries, keys, size, right in [
+        (256, 256, 64, 10),
+        (100, 100, 64, 3),
+        (64, 128, 64, 1),
+        (128, 64, 64, 2),
+    ]:
         found = lesson.visited(queries, keys, size)
         every = -(-queries // size) * -(-keys // size)
         assert found != every or every == right, (
@@ -131,6 +136,10 @@ def test_step(lesson):
         assert [len(array) for array in after] == [t + 1, t + 1], (
             f"After token {t} the cache has {t + 1} keys and values, not"
             f" {[len(array) for array in after]}."
+        )
+        assert t == 0 or not np.allclose(out, v[0]), (
+            f"Token {t} sees the first key alone. Its one query is row 0 of your scores, to which"
+            " a causal mask leaves key 0. Nothing in the cache is in its future: no mask."
         )
         assert np.allclose(out, right[t]), (
             f"Token {t} gets {out}, and in a causal pass over all it would get {right[t]}."

@@ -67,10 +67,11 @@ def test_exp32(lesson):
         assert got.dtype == f32, f"float32 in, float32 out, not {got.dtype}."
         exact = np.exp(x.astype(np.float64))
         error = np.abs(got - exact) / np.spacing(exact.astype(f32))
-        small = np.abs(x) < 0.3
+        small = np.abs(x) < 0.3465
         assert error[small].max() < 2, (
-            f"Near 0 it is wrong by {error[small].max():.0f} units in the last place: there n is"
-            " 0, so it is the polynomial."
+            f"Near 0 it is wrong by {error[small].max():.1f} units in the last place: there n is"
+            " 0, so it is the polynomial. (Taylor's coefficients are a little worse than the"
+            " lesson's, which are fitted.)"
         )
         assert error.max() < 2, (
             f"It is right near 0, and wrong by {error.max():.0f} units at"

@@ -82,9 +82,9 @@ def test_sample(lesson):
 
 def test_pair_bits(lesson):
     read, unread = [0, 1, 0, 1, 0, 2], [0, 1, 0, 2]
-    p = np.array([[0.1, 2.1, 1.1], [2.1, 0.1, 0.1], [0.1, 0.1, 0.1]])
-    joint = p / p.sum()
-    p = p / p.sum(1, keepdims=True)
+    counts = np.array([[0.1, 2.1, 1.1], [2.1, 0.1, 0.1], [0.1, 0.1, 0.1]])
+    joint, p = counts / counts.sum(), counts / counts.sum(1, keepdims=True)
+    turned = counts.T / counts.T.sum(1, keepdims=True)
     right = -np.log2([p[0, 1], p[1, 0], p[0, 2]]).mean()
     with np.errstate(all="ignore"):
         got = lesson.pair_bits(read, unread, 3)
@@ -94,13 +94,16 @@ def test_pair_bits(lesson):
         " each row of the counts, divided by its own sum."
     )
     assert got != approx(right * math.log(2)), "These are nats; take log2."
+    assert got != approx(-np.log2([turned[0, 1], turned[1, 0], turned[0, 2]]).mean()), (
+        "The pairs are turned: row a of the counts has what came *after* a."
+    )
     assert math.isfinite(never), (
         "A pair that was never read costs infinitely many bits. Smoothing gives it a little."
     )
     assert never == approx(math.log2(3)), (
         f"After 2 nothing was ever read, so all three are as probable: log₂ 3 = 1.585, not {never}."
     )
-    assert got == approx(right), f"It is {right:.4f} bits, not {got:.4f}. Were the pairs turned?"
+    assert got == approx(right), f"It is {right:.4f} bits, not {got:.4f}."
 
 
 def test_peeps(lesson):

@@ -35,6 +35,8 @@ def softplus(rule):
 
 
 WRONG = [
+    ("central_difference", lambda f, x, h: (f(x + h) - f(x - h)) / 2 * h, "then multiplies by h"),
+    ("best_step", lambda f, x, slope: 5, "is the exponent"),
     ("slopes_by_hand", lambda a, b, c: (b, a, 1.0), "square is missing"),
     ("slopes_by_hand", lambda a, b, c: (2 * (a * b + c),) * 3, "still to be multiplied"),
     ("slopes_by_hand", lambda a, b, c: (10 * a, 10 * b, 10.0), "exchanged"),

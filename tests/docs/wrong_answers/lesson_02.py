@@ -63,6 +63,7 @@ def in_place(careful):
 
 
 WRONG = [
+    ("depths", lambda graph: {step: i for i, step in enumerate(graph)}, "is not the depth"),
     ("depths", shallowest, "deepest parent"),
     ("depths", calling_itself, "calls itself"),
     ("backward", hasty("y", "a", "b"), "came late and was lost"),

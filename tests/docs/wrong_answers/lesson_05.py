@@ -42,6 +42,15 @@ def from_the_start(chain, x, weights, most):
     return out
 
 
+def by_ones(f):
+    @op
+    def again(x):
+        with tt.no_grad():
+            return np.asarray(f(tt.asarray(x)))
+
+    return again.grad(x=lambda g, x: g * tt.func.grad(lambda x: f(x).sum())(x))
+
+
 WRONG = [
     ("needs", lambda: RIGHT | {"sqrt": "input"}, "√x is the output"),
     ("needs", lambda: RIGHT | {"sin": "output"}, "the sign is lost"),
@@ -57,4 +66,5 @@ WRONG = [
     ("in_parts", each_alone, "will do, and make the fewest"),
     ("in_parts", from_the_start, "the one before it"),
     ("forgetful", lambda f: f, "may be kept"),
+    ("forgetful", by_ones, "each output has one input"),
 ]

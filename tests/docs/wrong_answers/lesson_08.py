@@ -52,6 +52,7 @@ def turned(op):
 
 
 WRONG = [
+    ("clipped_mean", lambda g, most: tt.clip(g, -most, most).mean(0), "clipped by itself"),
     ("sum_of_lanes", lambda x, axis: x.sum(axis), "they must stay"),
     ("sum_of_lanes", lambda x, axis: x.sum(axis + 1), "they must stay"),
     ("sum_of_lanes", lambda x, axis: x.sum(2 if axis == 0 else 1), "must be"),

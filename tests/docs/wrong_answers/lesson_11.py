@@ -65,6 +65,7 @@ def gradients(d=True, scaled=True, adds=True, hides=True):
 
 
 WRONG = [
+    ("visited", lambda q, k, size: -(-q // size) * (1 - -q // size) // 2, "in blocks of 64: 2"),
     ("weights", weights(divide=False), "not divided"),
     ("weights", weights(axis=0), "rows should"),
     ("weights", weights(stable=False), "overflows"),
