@@ -154,7 +154,8 @@ class Witness(Observer):
 def whole(data: dict[str, Any], value: int) -> np.ndarray:
     noted = data["values"][value]
     dtype = {"float": "float64"}.get(noted["dtype"], noted["dtype"])
-    array = np.array(noted["whole"], dtype)
+    array = np.array(noted["whole"])
+    array = array.astype(dtype)  # complex numbers are texts
     assert list(array.shape) == noted["shape"] or array.size == 0
     return array.reshape(noted["shape"])
 
@@ -239,10 +240,20 @@ def check_sums(data: dict[str, Any]) -> None:
     """What arrives at a call, and at a leaf, is all that was sent there."""
     waiting: dict[Any, int] = {}
     for step in data["steps"]:
-        if step["kind"] == "pull":
+        if step["kind"] == "backward":
+            for output, seed in zip(step["outputs"], step["seeds"], strict=True):
+                maker = data["values"][output]["made_by"]
+                if maker is None:
+                    waiting[step["pass"], "leaf", output, 0] = seed
+                else:
+                    place = data["calls"][maker]["outputs"].index(output)
+                    waiting[step["pass"], "call", maker, place] = seed
+        elif step["kind"] == "pull":
             for output, value in enumerate(step["g"]):
                 last = waiting.pop((step["pass"], "call", step["call"], output), None)
-                if last is not None:
+                if last is None:
+                    assert not whole(data, value).any()
+                else:
                     np.testing.assert_array_equal(whole(data, last), whole(data, value))
             for sent in step["sent"]:
                 ((kind, index),) = sent["to"].items()
@@ -525,6 +536,52 @@ def test_gradients_given_back_accumulated_and_replaced_by_hooks() -> None:
     np.testing.assert_array_equal(whole(data, last["x"]["accumulated_on"]), [3.0, 4.0])
     np.testing.assert_array_equal(z.grad.numpy(), [20.0, 40.0])
     assert len(z.hooks) == 1  # the recording's own is gone
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "float16"])
+def test_gradients_are_noted_as_they_are_handed_out(dtype: str) -> None:
+    x = tt.tensor([1.5, -2.0], dtype=getattr(tt, dtype), requires_grad=True)
+    weight = tt.tensor([1 + 2j, 3.0], dtype=tt.complex64) if dtype == "complex64" else 2.0
+    hooks = x.hooks
+    data = recorded(lambda: abs((x * weight).sum()).backward())
+    found = gradients_by_name(data)["x"]
+    assert found.dtype == x.grad.numpy().dtype == dtype
+    np.testing.assert_array_equal(found, x.grad.numpy())
+    assert x.hooks == hooks
+
+
+def test_sums_in_lanes_that_are_derivatives_of_derivatives() -> None:
+    x = tt.tensor([[1.0, 2.0], [3.0, 4.0]])
+    slope = tt.func.grad(lambda one: (one**3).sum() * one[0])
+    witness = Witness()
+    with observing(witness), tt.viz.record(whole=ALL) as recording:
+        found = tt.func.vmap(tt.func.jacrev(slope))(x)
+    data = recording.data()
+    check_calls(data, witness)
+    check_pulls(data, witness)
+    check_sums(data)
+    by_hand = [[[12 * a**2, 3 * b**2], [3 * b**2, 6 * b * a]] for a, b in x.tolist()]
+    np.testing.assert_allclose(found.numpy(), by_hand, rtol=1e-5)
+    last = [step for step in data["steps"] if step["kind"] == "grad"][-1]
+    assert data["values"][last["gradient"]]["shape"][0] == 2  # of all lanes
+
+
+def test_a_function_with_forward_and_backward() -> None:
+    class Cube(tt.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return 3 * x**2 * g
+
+    x = tt.tensor([2.0], requires_grad=True)
+    data = recorded(lambda: Cube.apply(x).backward())
+    assert [call["op"] for call in data["calls"]][:2] == ["pow", "Cube"]
+    np.testing.assert_array_equal(gradients_by_name(data)["x"], [12.0])
 
 
 def test_outputs_on_which_nothing_depends_have_zeros() -> None:

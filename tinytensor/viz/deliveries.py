@@ -45,8 +45,9 @@ class Pull:
             parent: pending[parent] for parent in self.node.parents if parent in pending
         }
 
-    def sent(self) -> Iterator[Sent]:
-        """What was delivered; to be asked for when the next node has its turn, or none is left."""
+    def sent(self, turn: Any = None, g: Any = None) -> Iterator[Sent]:
+        """What was delivered; to be asked for when the next node has its ``turn``, with the
+        cotangents ``g`` that waited there, or when none is left."""
         calls = iter(self.calls)
         call = next(calls, None)
         for target, cotangent in zip(self.node.parents, self.cotangents or (), strict=False):
@@ -56,7 +57,7 @@ class Pull:
             fitted = cotangent
             before = self.waiting.get(target)
             total = None
-            new, old = {id(_plain(cotangent))}, {id(_plain(before))}  # and what is made of them
+            new, old = {id(plain(cotangent))}, {id(plain(before))}  # and what is made of them
             while call is not None:
                 arguments = {id(argument) for argument in call[0]}
                 of_new, of_old = not new.isdisjoint(arguments), not old.isdisjoint(arguments)
@@ -77,23 +78,33 @@ class Pull:
                     break
             if before is None:
                 total = fitted
-            elif total is None:  # the pass ended here, with an error
-                return
+            elif total is None:  # no call says it: it is what waits there now
+                total = self._waits_at(target, turn, g)
+                if total is None:  # the pass ended here, with an error
+                    return
             self.waiting[target] = total
             yield Sent(target, cotangent, None if fitted is cotangent else fitted, before, total)
+
+    def _waits_at(self, target: Any, turn: Any, g: Any) -> Any:
+        """What has arrived at ``target`` by now."""
+        place = None
+        if isinstance(target, Node) and target.plan is None:
+            target, place = target.parents[0], target.index
+        arrived = g if target is turn else self.work.pending.get(target)
+        return arrived[place] if place is not None and arrived is not None else arrived
+
+
+def plain(variable: Any) -> Any:
+    """The variable itself; in a vmap, that of all lanes, of which alone calls tell."""
+    while variable is not None and variable.level:
+        variable = variable.value
+    return variable
 
 
 def _spec_of(target: Any) -> Any:
     if isinstance(target, Node):
         return target.spec
     return None if target.spec is None else target.spec(target.value)
-
-
-def _plain(variable: Any) -> Any:
-    """The variable of all lanes, of which alone calls tell."""
-    while variable is not None and variable.level:
-        variable = variable.value
-    return variable
 
 
 def _lanes_of(variable: Any) -> int:
@@ -109,5 +120,5 @@ def _fits(cotangent: Any, spec: Any, lanes: int) -> bool:
         return True
     if not lanes:
         return bool(cotangent.has_spec(cotangent.value, spec))
-    array = _plain(cotangent).value
+    array = plain(cotangent).value
     return (array.shape[lanes:], array.dtype) == tuple(spec[:2])

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.core import Node, Variable
+from .deliveries import plain
 from .summaries import Summary, summary_of, zeros_of
 
 
@@ -65,6 +66,7 @@ class NotedValues:
 
     def of(self, variable: Variable) -> int:
         """The value that ``variable`` stands for: a new one, if it is seen for the first time."""
+        variable = plain(variable)
         found = self._by_variable.get(id(variable))
         if found is not None and found[0]() is variable:
             version = variable.version
@@ -99,7 +101,7 @@ class NotedValues:
         summary: Summary | None = None,
     ) -> int:
         """Note the present state of ``variable`` as a new value; its summary may be known."""
-        raw, count = _raw(variable), _count(variable)
+        raw, count = variable.value, _count(variable)
         like = None
         if view_of is None and made_by is None:  # a twin on the same array
             found = self._by_array.get(id(raw))
@@ -121,7 +123,8 @@ class NotedValues:
 
     def of_zeros(self, variable: Variable) -> int:
         """The value of a cotangent that is zeros, which nobody has looked at."""
-        raw = _raw(variable)
+        variable = plain(variable)
+        raw = variable.value
         zeros = zeros_of(raw, self.whole) if isinstance(raw, np.ndarray) else None
         return self.add(variable, "cotangent", summary=zeros)
 
@@ -180,7 +183,7 @@ class NotedValues:
 
     def _known(self, variable: Variable) -> int | None:
         """The value of a variable that is new, if it stands for one that is known."""
-        raw, count = _raw(variable), _count(variable)
+        raw, count = variable.value, _count(variable)
         if variable.node is not None:
             index = self.of_target(variable.node)
             if index is not None and self.all[index].version == count:
@@ -212,14 +215,6 @@ class NotedValues:
 
     def _bind(self, variable: Variable, index: int) -> None:
         self._by_variable[id(variable)] = weakref.ref(variable), index
-
-
-def _raw(variable: Variable) -> Any:
-    """The value of all lanes, where there are any."""
-    value = variable.value
-    while isinstance(value, Variable):
-        value = value.value
-    return value
 
 
 def _count(variable: Variable) -> int:

@@ -25,7 +25,7 @@
                 "during": the step in which it ran (a pull; see below) or null, "seconds"}],
      "steps": [{"kind": "call", "call"},
                {"kind": "change", "value": what it was changed to, "by": text, "version", "line"},
-               {"kind": "backward", "pass", "outputs": [value], "line",
+               {"kind": "backward", "pass", "outputs": [value], "seeds": [cotangent], "line",
                 "order": 1 for derivatives of a forward run, 2 for derivatives of these …,
                 "within": the pull whose rule began this pass, or null},
                {"kind": "pull", "pass", "call": or null, "g": [value],
@@ -72,7 +72,7 @@ from ..engine.observers import Observer
 from ..engine.operation import observing
 from ..engine.user_line import Line, user_line
 from ..tensors.batched import active
-from .deliveries import Pull
+from .deliveries import Pull, plain
 from .noted_calls import NotedCall, Saved, kept, told
 from .noted_rules import NotedRules
 from .noted_values import NotedValues
@@ -284,7 +284,7 @@ class record(Observer, metaclass=Decorating):
             call.recorded, call.depth = True, node.depth
             call.parents = [self._maker(parent) for parent in node.parents]
             call.reach = max(call.order, self._highest(call.parents))
-            if node.where is None:
+            if node.where is None and type(call.line) is Line:
                 node.where = call.line
             self._note_saved(call, node, number)
         if type(call.line) is Line:
@@ -312,7 +312,7 @@ class record(Observer, metaclass=Decorating):
         if backward is None:
             backward = self._begin_pass(work, node, g)
         else:
-            self._settle(backward)
+            self._settle(backward, node, g)
         if not isinstance(g, tuple):
             arrived = [self._cotangent(g)]
         else:  # zeros in the place of those that have not arrived
@@ -349,7 +349,7 @@ class record(Observer, metaclass=Decorating):
         self._ledger.pulled(work, node, g, cotangents)
         pull.begin(cotangents)
         for parent in node.parents:  # a hook behind the user's hears what becomes of the gradient
-            if isinstance(parent, Variable) and parent.hooks and parent not in backward.hooked:
+            if isinstance(parent, Variable) and (parent.hooks is not None or parent.rounded):
                 backward.listen(parent, self._cotangent)
 
     def passed(self, work: Any) -> None:
@@ -449,18 +449,21 @@ class record(Observer, metaclass=Decorating):
         within = None
         if outer is not None and outer.pull is not None:
             within = outer.pull.number
-        outputs = self._values.of_outputs(node) if node is not None else []
-        given = {i for i, c in enumerate(g) if np.any(c.value)} if isinstance(g, tuple) else set()
-        if given and outputs:
-            outputs = [outputs[i] for i in sorted(given)]
-        found = [*(outputs or ())]
+        found: dict[int, Any] = {}  # the outputs, and the cotangents from which they start
+        given: set[int] = set()
+        values = self._values
+        made = None if node is None else values.of_outputs(node)
+        if isinstance(g, tuple):
+            given = {i for i, c in enumerate(g) if np.any(plain(c).value)}
+            found |= {made[i]: g[i] for i in sorted(given) if made}
+        elif made:
+            found[made[0]] = g
         for target, waiting in work.pending.items():
             if isinstance(waiting, list):
-                made = self._values.of_outputs(target) or []
-                found += [o for o, c in zip(made, waiting, strict=True) if c is not None]
-            else:
-                value = self._values.of_target(target)
-                found += [] if value is None else [value]
+                made = values.of_outputs(target) or []
+                found |= {o: c for o, c in zip(made, waiting, strict=False) if c is not None}
+            elif (value := values.of_target(target)) is not None:
+                found[value] = waiting
         makers = [self._values.all[value].made_by for value in found]
         order = 1 + self._highest(makers)
         backward = _Pass(work, self._count, order, sys.exc_info()[1])
@@ -469,7 +472,8 @@ class record(Observer, metaclass=Decorating):
         self._passes.append(backward)
         self._step(
             "backward",
-            **{"pass": backward.number, "outputs": found},
+            **{"pass": backward.number, "outputs": [*found]},
+            seeds=[self._cotangent(seed) for seed in found.values()],
             line=self._line(user_line()),
             order=order,
             within=within,
@@ -508,14 +512,14 @@ class record(Observer, metaclass=Decorating):
                 )
         return runs
 
-    def _settle(self, backward: _Pass) -> None:
+    def _settle(self, backward: _Pass, turn: Any = None, g: Any = None) -> None:
         """Note what became of what the last rules gave."""
         pull = backward.pull
         if pull is None:
             return
         backward.pull = None if pull.cotangents is not None else pull
         values = self._values
-        for sent in pull.sent():
+        for sent in pull.sent(turn, g):
             target = sent.target
             is_leaf = isinstance(target, Variable)
             cotangent = self._cotangent(sent.cotangent)
@@ -678,17 +682,25 @@ class _Pass:
         self.hooked: dict[Any, Any] = {}
 
     def listen(self, leaf: Any, note: Any) -> None:
-        """Hear the gradient of a leaf as its hooks, which may replace it, leave it."""
+        """Hear the gradient of a leaf as it is handed out: its hooks may replace it, and that of
+        complex or 16-bit numbers is another one than rules pass on."""
+
+        if leaf in self.hooked:
+            return
 
         def hear(gradient: Any) -> None:
             self.heard[leaf] = note(gradient)
 
-        self.hooked[leaf] = hear
+        self.hooked[leaf] = hear, leaf.hooks is None
+        leaf.hooks = leaf.hooks or []
         leaf.hooks.append(hear)
 
     def forget_hooks(self) -> None:
-        for leaf, hook in self.hooked.items():
-            leaf.hooks.remove(hook)
+        for leaf, (hook, was_none) in self.hooked.items():
+            if hook in leaf.hooks:
+                leaf.hooks.remove(hook)
+            if was_none and not leaf.hooks:
+                leaf.hooks = None
         self.hooked = {}
 
 
