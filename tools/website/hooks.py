@@ -99,7 +99,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     if page.file.src_uri.startswith("source/"):
         page.meta["search"] = {"exclude": True}
-        page.meta["hide"] = ["toc"]
+        page.meta["hide"] = ["navigation", "toc"]
         return markdown
     return relinked(completed(markdown), page.file)
 
