@@ -247,6 +247,16 @@ def written(model, twin, source, torch_source, tokens, torch_how, **how):
     assert found == wanted[:, 1:].tolist()
     assert (wanted[:, 0] == start).all()
 
+    # Several tokens at once behind others, by the cache.
+    features, keys = model.encode(source, **how)
+    memory, cache = model.memory_of(features), model.new_cache(len(features))
+    read = tt.tensor([[start, 3, 5, 4, 6]] * len(features))
+    with tt.no_grad():
+        parts = [model.decode(part, memory, keys, cache) for part in (read[:, :2], read[:, 2:])]
+        whole = model.decode(read, memory, keys)
+    np.testing.assert_allclose(tt.concat(parts, 1).numpy(), whole.numpy(), rtol=1e-4, atol=1e-5)
+    assert cache.lengths.tolist() == [5] * len(features)
+
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_t5_writes(seed, tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import nn, ops
 from ..errors import ShapeError
+from ..generation import KVCache
 from ..nn import functional as F
 from ..ops.packing import lengths_of
 from ..tensors.tensor import Tensor
@@ -60,6 +61,7 @@ class Attending(nn.Module):
             raise ValueError(f"{owner}: {heads} heads do not divide {channels} channels")
         inner = channels if head_dim is None else heads * head_dim
         self.heads, self.names, self.dropout, self.scale = heads, tuple(names), dropout, scale
+        self.head_dim = inner // heads
         sizes = [(channels, inner)] * 3 + [(inner, channels)]
         for name, (inputs, outputs), bias in zip(names, sizes, biases, strict=False):
             setattr(self, name, nn.Linear(inputs, outputs, bias=bias))
@@ -95,7 +97,18 @@ class Attending(nn.Module):
             q = q.reshape(b, self.heads, n // b * t, size)
         dropout = self.dropout if self.training else 0.0
         y = F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal, self.scale)
-        y = y.permute(0, 2, 1, 3).reshape(n, t, self.heads * size)
+        return self._out(y, n, t)
+
+    def cached(self, x: Tensor, cache: KVCache, layer: int, bias: Tensor | None = None) -> Tensor:
+        """Attention of x, which follows what the layer ``layer`` of a cache holds, to itself and
+        that; ``bias`` is added to the scores."""
+        q, (k, v) = self._in_heads(x, 0), self.keys_values(x)
+        y = cache.attend(layer, q, k, v, scale=self.scale, bias=bias)
+        return self._out(y, *x.shape[:2])
+
+    def _out(self, y: Tensor, n: int, t: int) -> Tensor:
+        """What the heads give, (B, heads, rT, D), as (n, t, C)."""
+        y = y.permute(0, 2, 1, 3).reshape(n, t, self.heads * self.head_dim)
         return getattr(self, self.names[3])(y) if self.names[3:] else y
 
 

@@ -84,8 +84,8 @@ class LinearCrossEntropyLoss(_Loss, parameters=True):
             f"in_features={self.linear.in_features}, num_classes={self.num_classes},"
             f" out_features={self.out_features}, bias={self.linear.bias is not None},"
             f" reduction={self.reduction}, ignore_index={self.ignore_index},"
-            f" label_smoothing={self.label_smoothing}, options={self.options},"
-            f" z_loss={self.z_loss}"
+            f" label_smoothing={self.label_smoothing}, options={self.options}"
+            + (f", z_loss={self.z_loss}" if self.z_loss else "")
         )
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ... import nn, ops
+from ... import nn
 from ...errors import ShapeError
-from ...generation import Hypothesis, beam_search, greedy, sample
+from ...generation import Hypothesis, KVCache, beam_search, greedy, sample
 from ...nn.evaluating import evaluating
 from ...ops.checks import integers
 from ...tensors.tensor import Tensor
@@ -18,8 +18,8 @@ from ..attending import Attending, KeysValues
 from ..pretrained import Pretrained
 
 Mask = Tensor | None
-Past = tuple[KeysValues, ...]  # of each layer
-Decoded = tuple[Tensor, Past]
+Memory = tuple[KeysValues, ...]  # of each layer
+Cache = KVCache | None
 Encoded = tuple[Tensor, Mask]
 
 
@@ -53,39 +53,38 @@ class Sublayers(nn.Module):
         is_causal: bool = False,
         memory: KeysValues | None = None,
         memory_mask: Tensor | None = None,
-        past: KeysValues | None = None,
-    ) -> tuple[Tensor, KeysValues]:
-        """The output, and keys and values of all positions so far, those of ``past`` in front."""
+        cache: Cache = None,
+        layer: int = 0,
+    ) -> Tensor:
+        """With a ``cache``, of which this is the layer ``layer``, x follows what it holds, sees
+        itself and all before, and a mask is added."""
         norm, attention = self.itself
-        y = norm(x)
-        found = attention.keys_values(y)
-        if past is not None:
-            k, v = (ops.concat([a, b], 2) for a, b in zip(past, found, strict=True))
-            found = k, v
-        x = x + self.dropout(attention(y, mask, found, is_causal))
+        if cache is None:
+            y = attention(norm(x), mask, None, is_causal)
+        else:
+            y = attention.cached(norm(x), cache, layer, mask)
+        x = x + self.dropout(y)
         if memory is not None and self.memory is not None:
             norm, attention = self.memory
             x = x + self.dropout(attention(norm(x), memory_mask, memory))
-        return x + self.dropout(self.feed_forward(x)), found
-
-
-def seen(new: int, before: int) -> Tensor | None:
-    """Bools (new, before + new): which positions each new one sees; None where it is all."""
-    if new == 1:
-        return None
-    return Tensor(np.tri(new, before + new, before, dtype=bool))
+        return x + self.dropout(self.feed_forward(x))
 
 
 def through(
-    layers: Iterable[Any], x: Tensor, mask: Mask, is_causal: bool, memory: Any, memory_mask: Mask,
-    past: Any,
-) -> Decoded:  # fmt: skip
-    """The output of the last layer, and keys and values of each."""
-    found = []
+    layers: Iterable[Any], x: Tensor, mask: Mask, is_causal: bool, memory: Memory | None,
+    memory_mask: Mask, cache: Cache,
+) -> Tensor:  # fmt: skip
+    """The output of the last layer; the cache has the tokens then."""
     for i, layer in enumerate(layers):
-        x, kept = layer(x, mask, is_causal, memory and memory[i], memory_mask, past and past[i])
-        found.append(kept)
-    return x, tuple(found)
+        x = layer(x, mask, is_causal, memory and memory[i], memory_mask, cache, i)
+    if cache is not None:
+        cache.advance(x.shape[1])
+    return x
+
+
+def held(cache: Cache) -> int:
+    """How many tokens each sequence of a cache has: all have as many."""
+    return 0 if cache is None else int(cache.lengths.max(initial=0))
 
 
 class Conditional(Pretrained):
@@ -103,16 +102,27 @@ class Conditional(Pretrained):
         """The layers of the decoder."""
         raise NotImplementedError
 
-    def decode(self, tokens: Tensor, memory: Past, mask: Mask = None, past: Any = None) -> Decoded:
-        """Features (N, T, C) behind the last norm of tokens that follow ``past``, and the next
-        past. ``memory`` is that of :meth:`memory_of`, of B sequences that N is a multiple of."""
+    def decode(
+        self, tokens: Tensor, memory: Memory, mask: Mask = None, cache: Cache = None
+    ) -> Tensor:
+        """Features (N, T, C) behind the last norm of tokens that follow those of the ``cache``,
+        which has them then. ``memory`` is that of :meth:`memory_of`, of B sequences that N is a
+        multiple of."""
         raise NotImplementedError
 
     def head(self, features: Tensor) -> Tensor:
         """Logits (…, V) of features (…, C)."""
         raise NotImplementedError
 
-    def memory_of(self, features: Tensor) -> Past:
+    def new_cache(self, batch: int, capacity: int | None = None) -> KVCache:
+        """An empty cache of keys and values of the decoder's own tokens, of ``batch`` sequences. It
+        has room for ``capacity`` tokens of each, or grows."""
+        layers = [layer.itself[1] for layer in self.decoder_layers()]
+        heads, size = layers[0].heads, layers[0].head_dim
+        dtype = "float64" if next(self.parameters()).dtype == np.float64 else "float32"
+        return KVCache(len(layers), batch, heads, size, capacity, dtype=dtype)
+
+    def memory_of(self, features: Tensor) -> Memory:
         """Keys and values of each decoder layer for an encoder's features."""
         layers = self.decoder_layers()
         return tuple(layer.memory[1].keys_values(features) for layer in layers if layer.memory)
@@ -125,7 +135,7 @@ class Conditional(Pretrained):
                 f"{type(self).__name__}: decoder_tokens must be ({len(features)}, T), not"
                 f" {tokens.shape}"
             )
-        return self.head(self.decode(tokens, self.memory_of(features), mask)[0])
+        return self.head(self.decode(tokens, self.memory_of(features), mask))
 
     def search(
         self,
@@ -161,19 +171,19 @@ class Conditional(Pretrained):
             memory = self.memory_of(features)
             before = np.tile(begin[:-1], (len(features), 1))
 
-            def step(tokens: np.ndarray, past: Past) -> tuple[Tensor, Past]:
-                x, past = self.decode(Tensor(tokens[:, None]), memory, keys, past)
-                return self.head(x[:, -1]), past
+            def step(tokens: np.ndarray, cache: KVCache) -> tuple[Tensor, KVCache]:
+                x = self.decode(Tensor(tokens[:, None]), memory, keys, cache)
+                return self.head(x[:, -1]), cache
 
             def anew(tokens: np.ndarray, before: np.ndarray) -> tuple[Tensor, np.ndarray]:
                 read = np.concatenate([before, tokens[:, None]], 1)
-                return self.head(self.decode(Tensor(read), memory, keys)[0][:, -1]), read
+                return self.head(self.decode(Tensor(read), memory, keys)[:, -1]), read
 
             state: Any = before
             if use_cache:
-                state = tuple((k[:, :, :0], v[:, :, :0]) for k, v in memory)
+                state = self.new_cache(len(features))
                 if before.shape[1]:
-                    _, state = self.decode(Tensor(before), memory, keys)
+                    self.decode(Tensor(before), memory, keys, state)
             starts = np.full(len(features), begin[-1])
             how = {"end": self.config.eos_token_id, "max_length": max_new_tokens} | how
             found = find(step if use_cache else anew, state, starts, **how)

@@ -17,7 +17,7 @@ from ...tensors.tensor import Tensor
 from ..attending import Attending, activation, check_tokens, key_mask
 from ..checkpoints import Checkpoint
 from ..settings import Settings
-from .conditional import Conditional, Decoded, Encoded, Mask, Past, Sublayers, seen, through
+from .conditional import Cache, Conditional, Encoded, Mask, Memory, Sublayers, held, through
 from .relative import RelativeBias
 
 
@@ -123,15 +123,13 @@ class T5Stack(nn.Module):
         self.final_layer_norm = nn.RMSNorm(config.d_model, eps=config.layer_norm_epsilon)
         self.dropout = nn.Dropout(config.dropout_rate)
 
-    def forward(self, x: Tensor, memory: Any, mask: Mask, past: Any = None) -> Decoded:
-        new, before = x.shape[1], past[0][0].shape[2] if past else 0
-        bias = self.block[0].itself[1].relative_attention_bias(new, before)  # for all layers
-        looks = seen(new, before) if before else None if self.decoder else mask
-        if looks is not None:
-            bias = ops.where(looks, bias, -math.inf)
-        causal, x = self.decoder and not before, self.dropout(x)
-        x, found = through(self.block, x, bias, causal, memory, mask, past)
-        return self.dropout(self.final_layer_norm(x)), found
+    def forward(self, x: Tensor, memory: Memory | None, mask: Mask, cache: Cache = None) -> Tensor:
+        bias = self.block[0].itself[1].relative_attention_bias  # for all layers
+        bias = bias(x.shape[1], held(cache))
+        if mask is not None and not self.decoder:
+            bias = ops.where(mask, bias, -math.inf)
+        x = through(self.block, self.dropout(x), bias, self.decoder, memory, mask, cache)
+        return self.dropout(self.final_layer_norm(x))
 
 
 class T5(Conditional):
@@ -168,13 +166,15 @@ class T5(Conditional):
     def encode(self, source: Tensor, lengths: Any = None, mask: Any = None) -> Encoded:
         check_tokens("T5", "tokens", source)
         keys = key_mask("T5", source.shape, mask, lengths)
-        return self.encoder(self.shared(source), None, keys)[0], keys
+        return self.encoder(self.shared(source), None, keys), keys
 
     def decoder_layers(self) -> Iterable[Sublayers]:
         return self.decoder.block
 
-    def decode(self, tokens: Tensor, memory: Past, mask: Mask = None, past: Any = None) -> Decoded:
-        return self.decoder(self.shared(tokens), memory, mask, past)
+    def decode(
+        self, tokens: Tensor, memory: Memory, mask: Mask = None, cache: Cache = None
+    ) -> Tensor:
+        return self.decoder(self.shared(tokens), memory, mask, cache)
 
     def head(self, features: Tensor) -> Tensor:
         if self.config.scale_decoder_outputs:

@@ -14,7 +14,7 @@ from ...nn import functional as F
 from ...tensors.tensor import Tensor
 from ..attending import Attending, activation, check_tokens
 from ..settings import Settings
-from .conditional import Conditional, Decoded, Encoded, Mask, Past, Sublayers, seen, through
+from .conditional import Cache, Conditional, Encoded, Mask, Memory, Sublayers, held, through
 
 NAMES = ("q_proj", "k_proj", "v_proj", "out_proj")
 LAYERDROP = {"encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0}
@@ -117,7 +117,7 @@ class WhisperEncoder(nn.Module):
         x = F.gelu(self.conv2(F.gelu(self.conv1(features)))).permute(0, 2, 1)
         x = self.dropout(x + self.embed_positions(Tensor(np.arange(self.positions))))
         for layer in self.layers:
-            x, _ = layer(x)
+            x = layer(x)
         return self.layer_norm(x)
 
 
@@ -134,15 +134,15 @@ class WhisperDecoder(nn.Module):
         self.layer_norm = nn.LayerNorm(c)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, tokens: Tensor, memory: Past, mask: Mask = None, past: Any = None) -> Decoded:
-        before = past[0][0].shape[2] if past else 0
+    def forward(
+        self, tokens: Tensor, memory: Memory, mask: Mask = None, cache: Cache = None
+    ) -> Tensor:
+        before = held(cache)
         check_tokens("Whisper", "tokens", tokens, self.positions - before)
         new = tokens.shape[1]
         positions = self.embed_positions(Tensor(np.arange(before, before + new)))
         x = self.dropout(self.embed_tokens(tokens) + positions)
-        looks = seen(new, before) if before else None
-        x, found = through(self.layers, x, looks, not before, memory, mask, past)
-        return self.layer_norm(x), found
+        return self.layer_norm(through(self.layers, x, None, True, memory, mask, cache))
 
 
 class Whisper(Conditional):
@@ -188,8 +188,10 @@ class Whisper(Conditional):
     def decoder_layers(self) -> Iterable[Sublayers]:
         return self.model["decoder"].layers
 
-    def decode(self, tokens: Tensor, memory: Past, mask: Mask = None, past: Any = None) -> Decoded:
-        return self.model["decoder"](tokens, memory, mask, past)
+    def decode(
+        self, tokens: Tensor, memory: Memory, mask: Mask = None, cache: Cache = None
+    ) -> Tensor:
+        return self.model["decoder"](tokens, memory, mask, cache)
 
     def head(self, features: Tensor) -> Tensor:
         return self.proj_out(features)
