@@ -11,10 +11,10 @@ import tinytensor as tt
 from tinytensor import kernels
 from tinytensor.kernels import reference
 from tinytensor.kernels.reference.attention import Look
-from tinytensor.ops.attention import attention_weights
 
 from ..twins import normal
 
+F = tt.nn.functional
 SCALE = 0.3
 ALL, CAUSAL = Look(SCALE), Look(SCALE, right=0)
 
@@ -438,7 +438,7 @@ def test_weights_of_queries_that_may_look_nowhere(dtype):
     for given in (mask, mask.value > -np.inf):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            weights = attention_weights(x, x, given)
+            out, weights = F.scaled_dot_product_attention(x, x, x, given, need_weights=True)
             (g,) = tt.grad((weights * weights).sum(), [x], create_graph=True)
             (gg,) = tt.grad((g * g).sum(), [x])
         assert weights.dtype == dtype
@@ -446,5 +446,41 @@ def test_weights_of_queries_that_may_look_nowhere(dtype):
         np.testing.assert_allclose(weights.numpy().sum(1), [1, 0, 1], rtol=2e-3)
         assert np.isfinite(g.numpy()).all()
         assert np.isfinite(gg.numpy()).all()
-        out = tt.scaled_dot_product_attention(x, x, x, given)
         np.testing.assert_allclose((weights @ x).numpy(), out.numpy(), rtol=1e-2, atol=2e-3)
+        other = tt.scaled_dot_product_attention(x, x, x, given)
+        np.testing.assert_allclose(other.numpy(), out.numpy(), rtol=1e-2, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"is_causal": True, "scale": 0.7, "enable_gqa": True},
+        {"window": (2, 1), "softcap": 1.5, "offset": 1, "enable_gqa": True},
+        {"key_lengths": [3, 5], "alibi_slopes": np.arange(4.0), "enable_gqa": True},
+        {"attn_mask": tt.tensor(np.tri(4, 5, 1, bool)), "bias": tt.tensor(normal(4, 5))},
+    ],
+    ids=lambda how: "-".join(how),
+)
+def test_weights_beside_the_output(how):
+    """Output, weights and gradients are those of the fused op and of its output for v = 1."""
+    heads = 2 if how.get("enable_gqa") else 4
+    rng, shapes = np.random.default_rng(0), ((2, 4, 4, 3), (2, heads, 5, 3), (2, heads, 5, 3))
+    inputs = [tt.tensor(rng.normal(size=shape), requires_grad=True) for shape in shapes]
+    out, weights = F.scaled_dot_product_attention(*inputs, **how, need_weights=True)
+    plain = tt.scaled_dot_product_attention(*inputs, **how)
+    np.testing.assert_allclose(out.numpy(), plain.numpy(), rtol=1e-6, atol=1e-12)
+    for one, other in zip(*(tt.grad((x * x).sum(), inputs) for x in (out, plain)), strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-6, atol=1e-12)
+    each = tt.tensor(np.broadcast_to(np.eye(5), (2, heads, 5, 5)))
+    expected = tt.scaled_dot_product_attention(*inputs[:2], each, **how)
+    np.testing.assert_allclose(weights.numpy(), expected.numpy(), rtol=1e-6, atol=1e-12)
+
+
+def test_dropped_weights_are_those_that_are_returned():
+    x = tt.tensor(normal(1, 2, 6, 4))
+    out, weights = F.scaled_dot_product_attention(x, x, x, dropout_p=0.5, need_weights=True)
+    assert 0 < (weights.numpy() == 0).mean() < 1
+    np.testing.assert_allclose((weights @ x).numpy(), out.numpy(), rtol=1e-5, atol=1e-6)
+    for wrong, why in (({"attn_mask": np.ones((5, 6))}, "attn_mask is"), ({"window": 0}, "window")):
+        with pytest.raises(ValueError, match=f"^scaled_dot_product_attention: {why}"):
+            F.scaled_dot_product_attention(x, x, x, **wrong, need_weights=True)

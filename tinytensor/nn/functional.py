@@ -84,7 +84,6 @@ from ..ops import (
     prelu,
     relu6,
     rms_norm,
-    scaled_dot_product_attention,
     selu,
     sigmoid,
     smooth_l1_loss,
@@ -111,7 +110,7 @@ from ..tensors.methods import in_place_of
 from ..tensors.sampling import rand, rand_like
 from ..tensors.tensor import Tensor
 from .embedding_bags import embedding, embedding_bag
-from .multi_head import multi_head_attention_forward
+from .multi_head import multi_head_attention_forward, scaled_dot_product_attention
 
 __all__ = [
     "adaptive_avg_pool1d",

@@ -1,22 +1,79 @@
-"""Attention of several heads: what MultiheadAttention and its function compute."""
+"""Attention of several heads: what MultiheadAttention and its functions compute."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from .. import ops
 from ..dtypes import is_real_floating
 from ..errors import DtypeError, ShapeError
-from ..ops.attention import attention_weights
+from ..ops.annotations import ArrayLike
+from ..ops.attention import attention_with_weights
 from ..tensors.tensor import Tensor
 
-__all__ = ["multi_head_attention_forward"]
+__all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 
 Inputs = tuple[Tensor, Tensor, Tensor]  # query, key and value
 Weights = tuple[Any, Any, Any]  # of their projections, or one for all three
+Window = int | tuple[int | None, int | None] | None
+
+
+@overload
+def scaled_dot_product_attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: ArrayLike | None = None,
+    dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
+    enable_gqa: bool = False, generator: np.random.Generator | None = None,
+    bias: ArrayLike | None = None, alibi_slopes: ArrayLike | None = None,
+    key_lengths: ArrayLike | None = None, *, window: Window = None, softcap: float | None = None,
+    offset: int = 0, need_weights: Literal[False] = False,
+) -> Tensor: ...  # fmt: skip
+
+
+@overload
+def scaled_dot_product_attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: ArrayLike | None = None,
+    dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
+    enable_gqa: bool = False, generator: np.random.Generator | None = None,
+    bias: ArrayLike | None = None, alibi_slopes: ArrayLike | None = None,
+    key_lengths: ArrayLike | None = None, *, window: Window = None, softcap: float | None = None,
+    offset: int = 0, need_weights: Literal[True],
+) -> tuple[Tensor, Tensor]: ...  # fmt: skip
+
+
+def scaled_dot_product_attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: ArrayLike | None = None,
+    dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
+    enable_gqa: bool = False, generator: np.random.Generator | None = None,
+    bias: ArrayLike | None = None, alibi_slopes: ArrayLike | None = None,
+    key_lengths: ArrayLike | None = None, *, window: Window = None, softcap: float | None = None,
+    offset: int = 0, need_weights: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
+    """:func:`tinytensor.scaled_dot_product_attention`; with ``need_weights`` a pair of its output
+    and the weights (…, L, S) of each head, behind dropout.
+
+    The weights are then an array, in the pass forward and for the gradients, of which both have
+    their share. Dropout draws others than it does without weights.
+
+    >>> import tinytensor as tt
+    >>> x = tt.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> attention = tt.nn.functional.scaled_dot_product_attention
+    >>> attention(x, x, x, is_causal=True, scale=0.0, need_weights=True)[1]
+    tensor([[1. , 0. ],
+            [0.5, 0.5]])
+    """
+    if not need_weights:
+        return ops.scaled_dot_product_attention(
+            query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, generator, bias,
+            alibi_slopes, key_lengths, window=window, softcap=softcap, offset=offset,
+        )  # fmt: skip
+    return attention_with_weights(
+        query, key, value, attn_mask, enable_gqa, bias, dropout_p=dropout_p, is_causal=is_causal,
+        scale=scale, generator=generator, alibi_slopes=alibi_slopes, key_lengths=key_lengths,
+        window=window, softcap=softcap, offset=offset,
+    )  # fmt: skip
 
 
 def check_inputs(name: str, inputs: Inputs, sizes: tuple[int, ...], batch: int) -> None:
@@ -93,15 +150,15 @@ def attend(
         mask = _of_more_keys(mask, added, q.shape, k.shape[2], is_causal)
         is_causal = False
     found = None
+    how = (mask, dropout, is_causal)
     if need_weights:
-        found = ops.dropout(attention_weights(q, k, mask, is_causal), dropout)
-        output = ops.matmul(found, v)
+        output, found = scaled_dot_product_attention(q, k, v, *how, need_weights=True)
         if average_weights:
             found = ops.mean(found, 1)
         if not batched:
             found = ops.squeeze(found, 0)
     else:
-        output = ops.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal)
+        output = ops.scaled_dot_product_attention(q, k, v, *how)
     batch, _, length, _ = q.shape
     output = ops.reshape(ops.swapaxes(output, 1, 2), (batch, length, heads * v.shape[-1]))
     output = ops.linear(output, *out)

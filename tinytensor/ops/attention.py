@@ -89,12 +89,26 @@ def scaled_dot_product_attention(
         floating(NAME, "key", key),
         floating(NAME, "value", value),
     )
+    q, k, v = _checked(q, k, v, enable_gqa, np.broadcast_to)
+    how = {
+        "scale": scale, "is_causal": is_causal, "window": window, "softcap": softcap,
+        "alibi_slopes": alibi_slopes, "key_lengths": key_lengths, "offset": offset,
+        "dropout_p": dropout_p, "generator": generator,
+    }  # fmt: skip
+    look = _look(q, k, how)
+    mask, added = _masks(attn_mask, bias, q, k)
+    out, lse = kernels.attention(_in_four(q), _in_four(k), _in_four(v), mask, added, look)
+    return out.reshape(*q.shape[:-1], v.shape[-1]), lse, look
+
+
+def _checked(q, k, v, enable_gqa, broadcast):
+    """The three side by side, if they are query, key and value of one attention."""
     if min(q.ndim, k.ndim, v.ndim) < 2:
         raise ShapeError(
             f"{NAME}: query, key and value must have at least 2 axes, but are {q.shape}, {k.shape}"
             f" and {v.shape}"
         )
-    q, k, v = _side_by_side(q, k, v, enable_gqa, np.broadcast_to)
+    q, k, v = _side_by_side(q, k, v, enable_gqa, broadcast)
     if q.shape[-1] != k.shape[-1] or k.shape[:-1] != v.shape[:-1]:
         raise ShapeError(
             f"{NAME}: query is (…, L, E), key (…, S, E) and value (…, S, V), but they are"
@@ -106,15 +120,7 @@ def scaled_dot_product_attention(
             f"{NAME}: query {q.shape} and key {k.shape} differ in their leading axes (enable_gqa is"
             f" {bool(enable_gqa)})"
         )
-    how = {
-        "scale": scale, "is_causal": is_causal, "window": window, "softcap": softcap,
-        "alibi_slopes": alibi_slopes, "key_lengths": key_lengths, "offset": offset,
-        "dropout_p": dropout_p, "generator": generator,
-    }  # fmt: skip
-    look = _look(q, k, how)
-    mask, added = _masks(attn_mask, bias, q, k)
-    out, lse = kernels.attention(_in_four(q), _in_four(k), _in_four(v), mask, added, look)
-    return out.reshape(*q.shape[:-1], v.shape[-1]), lse, look
+    return q, k, v
 
 
 def _look(q, k, how):
@@ -169,7 +175,15 @@ def _masks(attn_mask, bias, q, k):
 
 def _mask(mask, name, q, k):
     mask = np.asarray(mask)
-    shape = (*q.shape[:-1], k.shape[-2])
+    _check_mask(mask, name, (*q.shape[:-1], k.shape[-2]))
+    if mask.ndim < 4 or q.ndim == 4:
+        return mask
+    front = mask.shape[:-3] if math.prod(mask.shape[:-3]) == 1 else q.shape[:-3]
+    return np.broadcast_to(mask, front + mask.shape[-3:]).reshape(-1, *mask.shape[-3:])
+
+
+def _check_mask(mask, name, shape):
+    """Refuse a mask that is none of scores of ``shape``."""
     if not is_real_floating(mask) and (mask.dtype != np.bool_ or name == "bias"):
         kinds = "floating point" if name == "bias" else "bool or floating point"
         raise TypeError(f"{NAME}: {name} must be {kinds}, but is {mask.dtype}")
@@ -179,10 +193,6 @@ def _mask(mask, name, q, k):
         fits = False
     if not fits:
         raise ShapeError(f"{NAME}: {name} is {mask.shape}, which does not broadcast to {shape}")
-    if mask.ndim < 4 or q.ndim == 4:
-        return mask
-    front = mask.shape[:-3] if math.prod(mask.shape[:-3]) == 1 else q.shape[:-3]
-    return np.broadcast_to(mask, front + mask.shape[-3:]).reshape(-1, *mask.shape[-3:])
 
 
 def _shape_of_added(attn_mask, bias, ndim):
@@ -284,11 +294,18 @@ def _over_shared_heads(dx, x):
     return reduction.sum(reshape(dx, (*x.shape[:-2], -1, *x.shape[-2:])), -3)
 
 
-def attention_weights(query, key, mask=None, is_causal=False, scale=None):
-    """softmax(scale · query keyᵀ + mask) (…, L, S), with the arguments of
-    :func:`scaled_dot_product_attention`. The row of a query that may look nowhere is 0."""
-    look = Look(_factor(query.shape, scale), right=0 if is_causal else None)
-    return _weights(query, key, mask, None, look)
+def attention_with_weights(query, key, value, attn_mask, enable_gqa, bias, **how):
+    """What :func:`scaled_dot_product_attention` gives of the same arguments, all of them by name,
+    and the weights (…, L, S) behind dropout, which draws others than it. The row of a query that
+    may look nowhere is 0."""
+    query, key, value = _checked(query, key, value, enable_gqa, broadcast_to)
+    dropout_p, generator = how.pop("dropout_p"), how.pop("generator")
+    look = _look(query, key, {**how, "dropout_p": 0.0, "generator": None})
+    for name, mask in (("attn_mask", attn_mask), ("bias", bias)):
+        if mask is not None:
+            _check_mask(mask, name, (*query.shape[:-1], key.shape[-2]))
+    weights = dropout(_weights(query, key, attn_mask, bias, look), dropout_p, True, generator)
+    return weights @ _for_each_head(value, query), weights
 
 
 def _weights(query, key, mask, bias, look):
