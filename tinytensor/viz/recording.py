@@ -52,7 +52,6 @@ for each input that it serves. The steps of a pass that a rule began stand behin
 
 from __future__ import annotations
 
-import linecache
 import os
 import sys
 from collections.abc import Iterator
@@ -67,20 +66,19 @@ from ..debug.module_calls import around_calls, check_model
 from ..debug.saved_memory import saved_memory, storages_of
 from ..decorating import Decorating
 from ..engine.core import ALL, Node, Variable
-from ..engine.grad import derivatives
 from ..engine.observers import Observer
 from ..engine.operation import observing
 from ..engine.user_line import Line, user_line
 from ..tensors.batched import active
 from .deliveries import Pull, plain
 from .noted_calls import NotedCall, Saved, kept, told
+from .noted_passes import Pass, is_given_back
+from .noted_places import NotedLines, NotedModules
 from .noted_rules import NotedRules
 from .noted_values import NotedValues
 from .user_variables import frame_at, items_of, variables_of
 
 VERSION = 1
-_CORE = os.path.join(os.path.dirname(user_line.__code__.co_filename), "core.")
-_ABOVE = os.path.dirname(os.path.dirname(os.path.dirname(_CORE))) + os.sep
 
 
 class record(Observer, metaclass=Decorating):
@@ -129,15 +127,13 @@ class record(Observer, metaclass=Decorating):
         self._calls: list[NotedCall] = []
         self._steps: list[dict[str, Any]] = []
         self._stopped: list[dict[str, Any]] = []
-        self._modules: dict[str, int] = {}
-        self._kinds: list[str] = []
-        self._files: dict[str, tuple[int, dict[str, str]]] = {}
+        self._lines = NotedLines()
+        self._modules = NotedModules()
         self._watch: observing | None = None
         self._stack = ExitStack()
         self._count = 0  # of backward passes
-        self._inside: list[int] = []  # modules that run, the outermost first
         self._started: list[tuple[Any, NotedCall]] = []  # calls that run, with their ops
-        self._passes: list[_Pass] = []  # backward passes that run
+        self._passes: list[Pass] = []  # backward passes that run
         self._changes: dict[int, tuple[Any, ...]] = {}  # in place, and not yet looked at
 
     def __enter__(self) -> record:
@@ -145,7 +141,9 @@ class record(Observer, metaclass=Decorating):
             raise RuntimeError("record: this recording is open already; make another one")
         if self.model is not None:
             self._note_modules(self.model)
-            self._stack.enter_context(around_calls(self.model, self._begin, self._end))
+            self._stack.enter_context(
+                around_calls(self.model, self._modules.begin, self._modules.end)
+            )
         self._watch = observing(self)
         self._watch.__enter__()
         return self
@@ -158,7 +156,8 @@ class record(Observer, metaclass=Decorating):
         self._look_at_changes()
         self._note_stops(error)
         self._name_after(sys._getframe(1))
-        self._inside, self._started, self._passes = [], [], []
+        self._modules.forget_calls()
+        self._started, self._passes = [], []
 
     # --- What it tells -----------------------------------------------------------------------
 
@@ -173,24 +172,18 @@ class record(Observer, metaclass=Decorating):
     def _noted(self) -> dict[str, Any]:
         """``data()`` without the layout."""
         self._look_at_changes()
-        rules = [rule.as_json(self._line) for rule in self._rules.all]
         data: dict[str, Any] = {
             "version": VERSION,
             "title": self._title(),
             "files": [],
-            "modules": [
-                {"name": name, "kind": self._kinds[i], "parent": self._parent_of(name)}
-                for name, i in self._modules.items()
-            ],
-            "rules": rules,
+            "modules": self._modules.as_json(),
+            "rules": [rule.as_json(self._lines.of) for rule in self._rules.all],
             "values": [noted.as_json() for noted in self._values.all],
             "calls": [call.as_json() for call in self._calls],
-            "steps": self._steps,
-            "stopped": self._stopped,
+            "steps": [*self._steps],
+            "stopped": [*self._stopped],
         }
-        data["files"] = [
-            {"name": told_file(name), "lines": lines} for name, (_, lines) in self._files.items()
-        ]
+        data["files"] = self._lines.as_json()
         return data
 
     def text(self, most: int | None = 100) -> str:
@@ -277,7 +270,7 @@ class record(Observer, metaclass=Decorating):
         if own is not None:
             call.module, call.line = own.module, own.line
         else:
-            call.module = self._inside[-1] if self._inside else None
+            call.module = self._modules.innermost
         if node is not None:
             if not again:
                 values.made(node, call.outputs)
@@ -288,7 +281,7 @@ class record(Observer, metaclass=Decorating):
                 node.where = call.line
             self._note_saved(call, node, number)
         if type(call.line) is Line:
-            call.line = self._line(call.line)
+            call.line = self._lines.of(call.line)
         self._calls.append(call)
         if pull is None:
             self._step("call", call=number)
@@ -302,7 +295,7 @@ class record(Observer, metaclass=Decorating):
         version = variable.version
         if id(version) in self._changes:  # of the same storage: that is done
             self._look_at_changes()
-        self._changes[id(version)] = variable, version.count, by, self._line(user_line())
+        self._changes[id(version)] = variable, version.count, by, self._lines.of(user_line())
         return by
 
     def pulling(self, work: Any, node: Any, g: Any) -> None:
@@ -371,7 +364,7 @@ class record(Observer, metaclass=Decorating):
         if ran and error is None and not work.heap:
             for leaf, value, gradient in self._gradients(backward):
                 accumulated = None
-                if not _is_given_back() and leaf is not None and leaf.grad is not None:
+                if not is_given_back() and leaf is not None and leaf.grad is not None:
                     accumulated = self._values.of(leaf.grad)
                 self._step(
                     "grad",
@@ -441,10 +434,10 @@ class record(Observer, metaclass=Decorating):
 
     # --- Backward passes ---------------------------------------------------------------------
 
-    def _pass_of(self, work: Any) -> _Pass | None:
+    def _pass_of(self, work: Any) -> Pass | None:
         return next((p for p in reversed(self._passes) if p.work is work), None)
 
-    def _begin_pass(self, work: Any, node: Any, g: Any) -> _Pass:
+    def _begin_pass(self, work: Any, node: Any, g: Any) -> Pass:
         outer = self._passes[-1] if self._passes else None
         within = None
         if outer is not None and outer.pull is not None:
@@ -466,7 +459,7 @@ class record(Observer, metaclass=Decorating):
                 found[value] = waiting
         makers = [self._values.all[value].made_by for value in found]
         order = 1 + self._highest(makers)
-        backward = _Pass(work, self._count, order, sys.exc_info()[1])
+        backward = Pass(work, self._count, order, sys.exc_info()[1])
         backward.arrived[node] = given
         self._count += 1
         self._passes.append(backward)
@@ -474,7 +467,7 @@ class record(Observer, metaclass=Decorating):
             "backward",
             **{"pass": backward.number, "outputs": [*found]},
             seeds=[self._cotangent(seed) for seed in found.values()],
-            line=self._line(user_line()),
+            line=self._lines.of(user_line()),
             order=order,
             within=within,
         )
@@ -512,7 +505,7 @@ class record(Observer, metaclass=Decorating):
                 )
         return runs
 
-    def _settle(self, backward: _Pass, turn: Any = None, g: Any = None) -> None:
+    def _settle(self, backward: Pass, turn: Any = None, g: Any = None) -> None:
         """Note what became of what the last rules gave."""
         pull = backward.pull
         if pull is None:
@@ -547,7 +540,7 @@ class record(Observer, metaclass=Decorating):
         self._ledger.pulling(pull.work, pull.node, None)
         pull.step["bytes"] = self._ledger.noted
 
-    def _gradients(self, backward: _Pass) -> Iterator[tuple[Any, int | None, int | None]]:
+    def _gradients(self, backward: Pass) -> Iterator[tuple[Any, int | None, int | None]]:
         """Each leaf, or variable that was asked for, the value that it is, and its gradient's."""
         work = backward.work
         targets = [*work.pending] if work.useful is None else [*work.wanted]
@@ -570,18 +563,6 @@ class record(Observer, metaclass=Decorating):
         self._steps.append(step)
         return step
 
-    def _line(self, line: Line | None) -> list[int] | None:
-        """Where a line stands among the files; its source is read now, while it is the same."""
-        if line is None:
-            return None
-        known = self._files.get(line.file)
-        if known is None:
-            known = self._files[line.file] = len(self._files), {}
-        if str(line.number) not in known[1]:
-            source = linecache.getline(line.file, line.number)
-            known[1][str(line.number)] = source.rstrip("\n")
-        return [known[0], line.number]
-
     def _stop(
         self,
         what: str,
@@ -603,7 +584,7 @@ class record(Observer, metaclass=Decorating):
         )
 
     def _stop_call(self, call: NotedCall, error: BaseException | None = None) -> None:
-        line = self._line(call.line) if type(call.line) is Line else call.line
+        line = self._lines.of(call.line) if type(call.line) is Line else call.line
         self._stop("call", call.op, line, error, call.step)
 
     def _note_stops(self, error: BaseException | None) -> None:
@@ -619,27 +600,10 @@ class record(Observer, metaclass=Decorating):
 
     def _note_modules(self, model: Any) -> None:
         for name, module in model.named_modules():
-            if name not in self._modules:
-                self._modules[name] = len(self._kinds)
-                self._kinds.append(type(module).__name__)
+            self._modules.add(name, module)
             for own, variable in vars(module).items():  # parameters, buffers, other tensors
                 if isinstance(variable, Variable):
                     self._values.named(variable, f"{name}.{own}" if name else own)
-
-    def _parent_of(self, name: str) -> int | None:
-        """The module of which the one called ``name`` is a part."""
-        while name:
-            name = name.rpartition(".")[0]
-            if name in self._modules:
-                return self._modules[name]
-        return None
-
-    def _begin(self, name: str) -> None:
-        self._inside.append(self._modules[name])
-
-    def _end(self) -> None:
-        if self._inside:
-            self._inside.pop()
 
     def _name_inputs(self, args: Any, call: NotedCall) -> None:
         """Name what has no name yet as the variables are called on the line of the call."""
@@ -670,40 +634,6 @@ class record(Observer, metaclass=Decorating):
         return "A run" if self.model is None else type(self.model).__name__
 
 
-class _Pass:
-    """A backward pass that runs: its latest pull, and what has arrived where."""
-
-    def __init__(self, work: Any, number: int, order: int, error: BaseException | None) -> None:
-        self.work, self.number, self.order, self.error = work, number, order, error
-        self.pull: Pull | None = None
-        self.totals: dict[Any, int] = {}  # the last sum of what somebody asked for
-        self.arrived: dict[Any, set[int]] = {}  # of calls that wait: for which outputs
-        self.heard: dict[Any, int] = {}  # gradients, behind the hooks of leaves
-        self.hooked: dict[Any, Any] = {}
-
-    def listen(self, leaf: Any, note: Any) -> None:
-        """Hear the gradient of a leaf as it is handed out: its hooks may replace it, and that of
-        complex or 16-bit numbers is another one than rules pass on."""
-
-        if leaf in self.hooked:
-            return
-
-        def hear(gradient: Any) -> None:
-            self.heard[leaf] = note(gradient)
-
-        self.hooked[leaf] = hear, leaf.hooks is None
-        leaf.hooks = leaf.hooks or []
-        leaf.hooks.append(hear)
-
-    def forget_hooks(self) -> None:
-        for leaf, (hook, was_none) in self.hooked.items():
-            if hook in leaf.hooks:
-                leaf.hooks.remove(hook)
-            if was_none and not leaf.hooks:
-                leaf.hooks = None
-        self.hooked = {}
-
-
 def saved_items(node: Node) -> list[tuple[str, Any]]:
     """What a node holds, by name; outputs, which are raw values there, as a list of them."""
     if not node.saved:
@@ -715,19 +645,3 @@ def saved_items(node: Node) -> list[tuple[str, Any]]:
         (name, [raw for raw, _, _ in item] if place == at else item)
         for place, (name, item) in enumerate(zip(node.plan.names, node.saved, strict=True))
     ]
-
-
-def told_file(name: str) -> str:
-    """A file as data call it: below the working folder, or this package, from there on."""
-    for folder in (os.getcwd() + os.sep, _ABOVE):
-        if name.startswith(folder):
-            return name[len(folder) :]
-    return name
-
-
-def _is_given_back() -> bool:
-    """Whether the pass that ends gives gradients back, instead of adding them to ``grad``."""
-    frame = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename.startswith(_CORE):
-        frame = frame.f_back  # type: ignore[assignment]
-    return frame is not None and frame.f_code is derivatives.__code__
