@@ -18,7 +18,7 @@ class NotedLines:
         self._files: dict[str, tuple[int, dict[str, str]]] = {}
 
     def of(self, line: Line | None) -> list[int] | None:
-        """The numbers of a line's file and of the line, whose source is read now, before it changes."""
+        """The numbers of its file and of the line. Its source is read now: it may change later."""
         if line is None:
             return None
         known = self._files.get(line.file)
