@@ -81,8 +81,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name in ASSETS:
         content = (Path(__file__).parent / name).read_bytes()
         files.append(File.generated(config, f"assets/{name}", content=content))
-    for uri, page in lessons.explorers(Path(config.docs_dir) / "lessons").items():
-        files.append(File.generated(config, f"lessons/{uri}", content=page))
+    for uri in lessons.begin(Path(config.docs_dir) / "lessons"):
+        files.append(File.generated(config, f"lessons/{uri}", content=""))  # on_post_build has it
     linked = {
         target
         for file in files.documentation_pages()
@@ -112,7 +112,10 @@ def completed(markdown: str) -> str:
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Every public name is on a page, and no page asks anything of another host."""
+    """Put the lessons' pages in their places. Then every public name is on a page, and no page asks
+    anything of another host."""
+    for uri, lesson in lessons.begin(Path(config.docs_dir) / "lessons").items():
+        (Path(config.site_dir) / "lessons" / uri).write_bytes(lesson.result()[uri])
     for name in public.missing(Path(config.site_dir) / "objects.inv"):
         log.warning(f"no page of docs/reference documents {name}")
     for path in Path(config.site_dir).rglob("*.html"):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -24,16 +25,22 @@ for block in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTA
 """
 
 
-def explorers(folder: Path) -> dict[str, bytes]:
-    """The pages (NN_name.html) that the lessons in a folder save, by name."""
+PAGE = re.compile(r"\.save\(\"(\w+\.html)\"")
+POOL = ThreadPoolExecutor(2)
+
+
+def begin(folder: Path) -> dict[str, Future[dict[str, bytes]]]:
+    """The names of the pages that the lessons in a folder save, each with the lesson's run: it goes
+    on while the site is rendered."""
     texts = {page.name: page.read_text(encoding="utf-8") for page in sorted(folder.glob("*.md"))}
-    saving = [(name, text) for name, text in texts.items() if ".save(" in text]
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda one: saved_by(*one), saving)
-        return {name: page for pages in found for name, page in pages.items()}
+    return {uri: run(name, text) for name, text in texts.items() for uri in PAGE.findall(text)}
 
 
 @cache  # `mkdocs serve` builds often
+def run(name: str, text: str) -> Future[dict[str, bytes]]:
+    return POOL.submit(saved_by, name, text)
+
+
 def saved_by(name: str, text: str) -> dict[str, bytes]:
     """What the code of one lesson saves, in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
