@@ -1,5 +1,6 @@
 """One expression at three levels: they agree, a wrong rule is found, what cannot run is told."""
 
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -201,7 +202,37 @@ def test_state_that_the_function_holds_is_each_level_s_own():
     assert calls == 2  # this process's own level
 
 
+def test_draws_of_numpy_and_python_are_the_same_at_each_level():
+    ours, pythons = np.random.default_rng(1), random.Random(1)
+
+    def f(x):
+        numpys = np.random.rand()  # noqa: NPY002
+        return x * numpys * random.random() * ours.random() * pythons.random()
+
+    found = tt.levels(f, 2.0, repeats=3)
+    assert found.difference < 1e-6
+    assert found.values.value == pytest.approx(found.interpreted.value, rel=1e-6)
+
+
+def test_what_leaves_values_and_what_does_not():
+    for dtype in ("float32", "float64"):
+        found = tt.levels(lambda x: (x.astype(dtype) * x.data).sum(), X, repeats=1)  # noqa: B023
+        np.testing.assert_array_equal(found.values.gradients["x"], X)
+    found = tt.levels(lambda x: (x.astype("int64") * x).sum() * int(x[0, 0] + 2), X, repeats=1)
+    np.testing.assert_array_equal(found.values.gradients["x"], X.astype(int) * int(X[0, 0] + 2))
+    found = tt.levels(lambda x: x.astype("float16").sum(), X, repeats=1)
+    assert found.values.why_not == "Values are not of float16"
+    found = tt.levels(lambda x: (x * x).real, 1 + 2j, repeats=1)
+    assert found.values.why_not == "Values are real"
+    assert found.interpreted.gradients["x"] == 2 - 4j  # the conjugate of 2x
+    found = tt.levels(lambda x: np.float32(3), 1.0, repeats=1)
+    assert found.values.value == found.interpreted.value == 3
+
+
 def test_errors_of_the_function_are_its_own():
+    for name in ("rtol", "atol"):
+        with pytest.raises(ValueError, match=f"levels: {name} must be a number from 0 on, not nan"):
+            tt.levels(tt.exp, X, **{name: np.nan})
     with pytest.raises(tt.ShapeError, match="matmul"):
         tt.levels(lambda x: x @ x, X)
     with pytest.raises(TypeError, match="levels: f must return one tensor or number, not a tuple"):

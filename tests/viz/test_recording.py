@@ -806,6 +806,40 @@ def test_another_thread_is_not_noted() -> None:
     assert [call["op"] for call in recording.data()["calls"]] == ["add"]
 
 
+def test_another_threads_calls_of_the_model_are_not_taken_for_ones_own() -> None:
+    from threading import Event, Thread
+
+    entered, leave = Event(), Event()
+
+    class Waiting(nn.Module):
+        def forward(self, x: Any) -> Any:
+            entered.set()
+            assert leave.wait(60)
+            return x
+
+    model, x = Waiting(), tt.ones(3)
+    with tt.viz.record(model) as recording:
+        thread = Thread(target=lambda: model(x))
+        thread.start()
+        assert entered.wait(60)
+        x + 2
+        leave.set()
+        thread.join()
+    assert [call["module"] for call in recording.data()["calls"]] == [None]
+
+
+def test_data_are_the_readers_own_and_names_without_utf8_can_be_saved(tmp_path: Any) -> None:
+    with tt.viz.record(title="\udce9") as recording:
+        tt.ones(2) + 1
+    data = recording.data()
+    for part in ("steps", "files", "calls", "values"):
+        data[part][0].clear()
+    assert recording.data()["steps"][0]["kind"] == "call"
+    assert recording.data()["files"][0]["lines"]
+    recording.save(tmp_path / "run.html")
+    assert "\\udce9" in (tmp_path / "run.html").read_text(encoding="utf-8")
+
+
 def test_long_runs_stay_small_and_their_text_is_folded() -> None:
     x = Value(0.5)
     with tt.viz.record() as recording:
@@ -833,6 +867,7 @@ def test_long_runs_stay_small_and_their_text_is_folded() -> None:
     ("arguments", "error", "message"),
     [
         ({"model": 3}, TypeError, "record: model is a module, not int"),
+        ({"model": nn.Tanh}, TypeError, "record: model is a module, not the class Tanh"),
         ({"title": 3}, TypeError, "record: title is a text, not int"),
         ({"whole": -1}, ValueError, "record: whole is a number of elements from 0 on, not -1"),
         ({"whole": 1.5}, ValueError, "not 1.5"),

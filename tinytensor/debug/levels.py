@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import random as pythons
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from ..tensors.tensor import Tensor
 
 MOST_VALUES = 10_000
 SHORT = 0.02  # seconds: what takes less is run again, and the shortest time is told
+NUMBERS = (float, int, complex, np.ndarray, np.generic)
 VALUES, INTERPRETED, COMPILED = "Values", "interpreted, NumPy", "compiled, kernels"
 
 
@@ -53,7 +55,7 @@ def levels(
     number on `scalar.Value`; on the interpreted engine, where NumPy does the work of the kernels;
     and on the compiled engine with the kernels.
 
-    An input that is a float, a list or array of floats, or a tensor of floats is differentiated;
+    An input that is a float or complex, a list or array of such, or a tensor, is differentiated;
     anything else, such as whole numbers, is handed on. ``f`` returns a number or an array, which is
     summed, or summed times the ``cotangent``. The result, printed, is a table of the value, the
     derivative by each input, and the time of both; its ``values``, ``interpreted`` and ``compiled``
@@ -62,7 +64,7 @@ def levels(
     ``f`` is the function as it stands, a lambda or a closure as well. For the other levels it is
     made again, with its helpers, classes, models and ops, so that they call what stands there.
     Tensors that it holds are constants. It is called several times (up to ``repeats`` where it is
-    fast), each with the same random draws.
+    fast), each with the same random draws of this package, of NumPy and of Python.
 
     Values have arithmetic, powers, exp, log, tanh, relu, sigmoid, and of tensors what can be made
     of these: ``@``, ``einsum``, sums, means, extremes, softmax, indexing, shapes, two losses. A
@@ -79,6 +81,9 @@ def levels(
     >>> round(float(found.values.gradients["a"]), 4), round(float(found.interpreted.value), 4)
     (-2.3593, -0.4621)
     """
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        if tolerance is not None and not tolerance >= 0:
+            raise ValueError(f"levels: {name} must be a number from 0 on, not {tolerance!r}")
     work = _Work(f, inputs, cotangent, max(repeats, 1))
     whole = engine.compiled or kernels.active == "fast"
     at_values = _tried(VALUES, lambda: _of_values(work, most_values))
@@ -88,13 +93,13 @@ def levels(
     own = _of_tensors(work, None, f"{_engine()}, {_kernels()}")
     if at_source is None:
         at_source, own = own, Level(COMPILED, why_not=_not_built())
-    tolerance = max([float(dtypes.finfo(dtype).eps) for dtype in work.dtypes]) ** (2 / 3)
+    usual = max([float(dtypes.finfo(dtype).eps) for dtype in work.dtypes]) ** (2 / 3)
     found = Levels(
         (at_values, at_source, own),
         list(work.wanted),
         [name for i, name in enumerate(work.names) if i not in work.wanted.values()],
-        tolerance if rtol is None else rtol,
-        tolerance if atol is None else atol,
+        usual if rtol is None else rtol,
+        usual if atol is None else atol,
     )
     found.check()
     return found
@@ -215,6 +220,13 @@ class _Work:
         self.dtypes = [self.inputs[i].dtype for i in self.wanted.values()]
         self.dtypes = self.dtypes or [np.dtype(dtypes.get_default_dtype())]
         self.draws = random.get_rng_state()
+        self.other_draws = np.random.get_state(), pythons.getstate()  # noqa: NPY002
+
+    def draw_again(self, ours: Any) -> None:
+        """Let all random draws, ``ours`` are those of a package, be those of the first call."""
+        ours.set_rng_state(self.draws)
+        np.random.set_state(self.other_draws[0])  # noqa: NPY002
+        pythons.setstate(self.other_draws[1])
 
 
 def _array(given: Any) -> Any:
@@ -223,7 +235,7 @@ def _array(given: Any) -> Any:
         given = given.value
     if isinstance(given, Tensor):
         return np.array(given.value)
-    if isinstance(given, float | list | np.ndarray | np.generic):
+    if isinstance(given, float | complex | list | np.ndarray | np.generic):
         return np.array(asarray(given).value)
     return given
 
@@ -263,7 +275,7 @@ def _of_tensors(work: _Work, package: Any, name: str) -> Level:
         package.set_default_dtype(dtypes.get_default_dtype())
 
     def run() -> tuple[Any, Any]:
-        draws.set_rng_state(work.draws)
+        work.draw_again(draws)
         given = [
             as_tensor(each.copy()) if isinstance(each, np.ndarray) else each for each in work.inputs
         ]
@@ -273,7 +285,7 @@ def _of_tensors(work: _Work, package: Any, name: str) -> Level:
         with enabled():
             out = f(*given)
             if not isinstance(out, tensor):
-                if isinstance(out, Variable) or not isinstance(out, float | int | np.ndarray):
+                if isinstance(out, Variable) or not isinstance(out, NUMBERS):
                     raise TypeError(
                         f"levels: f must return one tensor or number, not {a_kind_of(out)}"
                     )
@@ -309,6 +321,7 @@ def _of_values(work: _Work, most: int) -> Level:
     f = OfValues()(work.f)
 
     def run() -> tuple[Any, Any]:
+        work.draw_again(random)
         given = list(work.inputs)
         for i in work.wanted.values():
             given[i] = array_of(given[i].astype(np.float64), requires_grad=True)

@@ -6,14 +6,27 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from ..engine.observers import Observer, current_observers
 
-def around_calls(model: Any, begin: Callable[[str], None], end: Callable[[], None]) -> ExitStack:
+
+def around_calls(
+    observer: Observer, model: Any, begin: Callable[[str], None], end: Callable[[], None]
+) -> ExitStack:
     """Call ``begin(name)`` before each call of a module of ``model``, and ``end()`` after it, also
-    if it raised an error; the model's own name is "". Closing the stack ends that."""
+    if it raised an error; the model's own name is "". Closing the stack ends that. Calls that
+    ``observer`` does not watch, such as another thread's of the same model, are passed over."""
+
+    def beginning(name: str) -> Callable[[Any, Any], None]:
+        return lambda module, args: begin(name) if observer in current_observers() else None
+
+    def ending(*_: Any) -> None:
+        if observer in current_observers():
+            end()
+
     stack = ExitStack()
     for name, module in model.named_modules():
-        before = module.register_forward_pre_hook(_beginning(begin, name), prepend=True)
-        after = module.register_forward_hook(lambda *_: end(), always_call=True)
+        before = module.register_forward_pre_hook(beginning(name), prepend=True)
+        after = module.register_forward_hook(ending, always_call=True)
         stack.callback(before.remove)
         stack.callback(after.remove)
     return stack
@@ -21,9 +34,7 @@ def around_calls(model: Any, begin: Callable[[str], None], end: Callable[[], Non
 
 def check_model(model: Any, asked_by: str) -> None:
     """TypeError if it is no module."""
+    if isinstance(model, type):
+        raise TypeError(f"{asked_by}: model is a module, not the class {model.__name__}")
     if not hasattr(model, "named_modules"):
         raise TypeError(f"{asked_by}: model is a module, not {type(model).__name__}")
-
-
-def _beginning(begin: Callable[[str], None], name: str) -> Callable[[Any, Any], None]:
-    return lambda module, args: begin(name)

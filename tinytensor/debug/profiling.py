@@ -104,7 +104,7 @@ class profile(Observer, metaclass=Decorating):
 
     def __enter__(self) -> profile:
         if self.model is not None:
-            self._stack.enter_context(around_calls(self.model, self._begin, self._end))
+            self._stack.enter_context(around_calls(self, self.model, self._begin, self._end))
         self._watch.__enter__()
         self._began = perf_counter()
         if not self.seconds:

@@ -10,11 +10,13 @@ so lambdas and what was typed at a prompt will do.
 from __future__ import annotations
 
 import builtins
+import random
 import sys
 import types
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import deepcopy
 from functools import cache, partial
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -29,6 +31,7 @@ from ..engine.operation import Op
 OURS = __name__.partition(".")[0]
 ATOMS = (int, float, complex, bool, str, bytes, type(None), type(Ellipsis), type(NotImplemented))
 CONTAINERS = (partial, OrderedDict, defaultdict, deque, types.SimpleNamespace)
+DRAWS = (random.Random, np.random.Generator, np.random.RandomState)  # each world has its own
 FOREIGN = {*sys.stdlib_module_names, "numpy"} - {"__main__"}
 
 
@@ -132,7 +135,7 @@ class Translation:
             return made
         if type(thing) in (tuple, set, frozenset):
             return type(thing)(map(self, thing))
-        return self.instance(thing)
+        return deepcopy(thing) if isinstance(thing, DRAWS) else self.instance(thing)
 
     def function(self, function: Any) -> Any:
         """A function made again, a user's or one that ours has made, such as ``func.grad(f)``."""

@@ -49,6 +49,7 @@ class ArrayOfValues(np.ndarray):
     def tolist(self) -> Any: return floats(self).tolist()
     def numpy(self) -> np.ndarray: return floats(self)
     def __float__(self) -> float: return float(floats(self))
+    def __int__(self) -> int: return int(floats(self))
     def __bool__(self) -> bool: return bool(floats(self))
     # fmt: on
 
@@ -59,6 +60,19 @@ class ArrayOfValues(np.ndarray):
 
     def detach(self) -> ArrayOfValues:
         return array_of(floats(self))
+
+    @property
+    def data(self) -> Any:
+        return self.detach()
+
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
+        """Values stay what they are as float32 and float64; whole numbers and bools leave them."""
+        to = np.dtype(dtype)
+        if to.kind in "iub":
+            return floats(self).astype(to)
+        if to not in (np.float32, np.float64):
+            raise NotOfValues(f"Values are not of {to}")
+        return self
 
     def __repr__(self) -> str:
         return f"ArrayOfValues({floats(self)!r})"

@@ -142,7 +142,7 @@ class record(Observer, metaclass=Decorating):
         if self.model is not None:
             self._note_modules(self.model)
             self._stack.enter_context(
-                around_calls(self.model, self._modules.begin, self._modules.end)
+                around_calls(self, self.model, self._modules.begin, self._modules.end)
             )
         self._watch = observing(self)
         self._watch.__enter__()
@@ -180,8 +180,8 @@ class record(Observer, metaclass=Decorating):
             "rules": [rule.as_json(self._lines.of) for rule in self._rules.all],
             "values": [noted.as_json() for noted in self._values.all],
             "calls": [call.as_json() for call in self._calls],
-            "steps": [*self._steps],
-            "stopped": [*self._stopped],
+            "steps": [{**step} for step in self._steps],
+            "stopped": [{**stop} for stop in self._stopped],
         }
         data["files"] = self._lines.as_json()
         return data
@@ -205,7 +205,8 @@ class record(Observer, metaclass=Decorating):
         from .explorer.page import page
 
         text = page(self.data())
-        with open(os.fspath(path), "w", encoding="utf-8") as file:
+        # Names of files may have what has no UTF-8.
+        with open(os.fspath(path), "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
 
     def _repr_html_(self) -> str:
