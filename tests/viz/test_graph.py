@@ -158,3 +158,21 @@ def test_what_cannot_be_drawn_is_refused():
         tt.viz.graph([])
     with pytest.raises(TypeError, match="graph: model must be a Module, not a Tensor"):
         tt.viz.graph(x * 2, model=x)
+    with pytest.raises(TypeError, match="graph: title must be a text, not an int"):
+        tt.viz.graph(x * 2, title=3)
+    with pytest.raises(TypeError, match="graph: names must be a dict of variables, not a list"):
+        tt.viz.graph(x * 2, names=["x"])
+
+
+def test_a_lane_of_a_vmap_is_drawn_as_all_lanes():
+    x = tt.ones(3, 2, requires_grad=True)
+    seen = []
+
+    def f(a):
+        b = a * 2
+        seen.append(boxes(tt.viz.graph(b, names={"a": a, "b": b})))
+        return b
+
+    tt.func.vmap(f)(x)
+    assert seen[0]["leaf"] == [["a", "(3, 2) float32"]]
+    assert seen[0]["op"] == [["b = multiply", "(3, 2) float32"]]

@@ -83,6 +83,10 @@ def graph(
     """
     if model is not None and not isinstance(model, Module):
         raise TypeError(f"graph: model must be a Module, not {a_kind_of(model)}")
+    if title is not None and not isinstance(title, str):
+        raise TypeError(f"graph: title must be a text, not {a_kind_of(title)}")
+    if names is not None and not isinstance(names, Mapping):
+        raise TypeError(f"graph: names must be a dict of variables, not {a_kind_of(names)}")
     outputs = dict(_outputs(y, "output"))
     if not outputs:
         raise TypeError(f"graph: y must be a tensor or Value, or several; it is {a_kind_of(y)}")
@@ -91,12 +95,13 @@ def graph(
             raise TypeError(f"graph: {path} is {a_kind_of(variable)}, not a tensor or Value")
         if not variable.requires_grad:
             raise GraphError(f"graph: {path} wants no gradient, so no graph was recorded for it")
+    outputs = {path: _of_all_lanes(variable) for path, variable in outputs.items()}
     known: dict[Target, str] = {}
     if model is not None:
         known = {edge(variable): name for name, variable in model.named_parameters()}
     for name, variable in (names or {}).items():
         if isinstance(variable, Variable) and variable.requires_grad:
-            known[edge(variable)] = name
+            known[edge(_of_all_lanes(variable))] = str(name)
     return Graph(outputs, known, title)
 
 
@@ -276,6 +281,13 @@ def _outputs(y: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield from _outputs(each, f"{path}[{i}]")
     else:
         yield path, y
+
+
+def _of_all_lanes(variable: Any) -> Any:
+    """Under vmap, what is recorded is recorded of all lanes."""
+    while variable.level:
+        variable = variable.value
+    return variable
 
 
 def _in_order(lasts: list[Target]) -> list[Target]:
