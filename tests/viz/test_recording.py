@@ -566,6 +566,27 @@ def test_sums_in_lanes_that_are_derivatives_of_derivatives() -> None:
     assert data["values"][last["gradient"]]["shape"][0] == 2  # of all lanes
 
 
+def test_a_hook_of_what_an_op_made() -> None:
+    x = tt.tensor([1.0, 2.0], requires_grad=True)
+
+    def run() -> None:
+        y = x * 3
+        y.retain_grad()
+        y.register_hook(lambda g: (g * 2).clip(0, 15))
+        (y * y).sum().backward()
+
+    with tt.viz.record() as recording:
+        run()
+    data = recording.data()
+    pulls = [step for step in data["steps"] if step["kind"] == "pull"]
+    assert [step["hooked"] for step in pulls] == [False, False, True]
+    assert whole(data, pulls[1]["sent"][1]["total"]).tolist() == [6.0, 12.0]
+    assert whole(data, pulls[2]["g"][0]).tolist() == [12.0, 15.0]
+    assert [data["calls"][call]["op"] for call in pulls[1]["calls"]][-2:] == ["multiply", "clip"]
+    assert "back through multiply #0: g = [12, 15], as hooks left it" in str(recording)
+    np.testing.assert_array_equal(gradients_by_name(data)["x"], [36.0, 45.0])
+
+
 def test_a_function_with_forward_and_backward() -> None:
     class Cube(tt.Function):
         @staticmethod

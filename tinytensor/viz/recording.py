@@ -29,6 +29,7 @@
                 "order": 1 for derivatives of a forward run, 2 for derivatives of these …,
                 "within": the pull whose rule began this pass, or null},
                {"kind": "pull", "pass", "call": or null, "g": [value],
+                "hooked": whether g is what hooks made of what had arrived,
                 "rules": [{"rule", "input", "used": [{"name", "value" or "literal"}],
                            "cotangent": value or null}],
                 "sent": [{"to": {"call"} or {"leaf": value}, "output": which one of the call,
@@ -54,6 +55,7 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
 from time import perf_counter
@@ -317,7 +319,8 @@ class record(Observer, metaclass=Decorating):
         made = values.of_outputs(node)
         call = None if made is None else values.all[made[0]].made_by
         step = self._step("pull", **{"pass": backward.number}, call=call, g=arrived)
-        step |= {"rules": [], "sent": [], "freed": [], "calls": []}
+        hooked = any(not isinstance(hook, weakref.ref) for hook in node.hooks or ())
+        step |= {"hooked": hooked, "rules": [], "sent": [], "freed": [], "calls": []}
         if node in work.wanted and len(step["g"]) == 1:
             backward.totals[node] = step["g"][0]
         backward.pull = Pull(work, node, step, len(self._steps) - 1, call)

@@ -111,7 +111,8 @@ class _Telling:
 
     def of_pull(self, step: dict[str, Any]) -> Iterator[str]:
         name = "a call before" if step["call"] is None else self.call(step["call"])
-        yield _cut(f"back through {name}: g = {self.shown(step['g'])}")
+        hooked = ", as hooks left it" if step["hooked"] else ""
+        yield _cut(f"back through {name}: g = {self.shown(step['g'])}{hooked}")
         last = None
         for run in step["rules"]:
             if run["rule"] != last:
