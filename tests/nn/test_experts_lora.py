@@ -190,6 +190,68 @@ def test_checkpointed_blocks() -> None:
         nn.Linear(2, 2).checkpoint_blocks()
 
 
+CONVOLUTIONS: dict[str, tuple[Any, tuple[int, ...]]] = {
+    "line": (lambda: nn.Conv1d(4, 6, 3, padding="same", dilation=2), (2, 4, 9)),
+    "image": (lambda: nn.Conv2d(4, 6, (3, 2), 2, (1, 2), padding_mode="reflect"), (2, 4, 7, 8)),
+    "volume": (lambda: nn.Conv3d(4, 6, 1, bias=False), (1, 4, 2, 3, 2)),
+    "groups": (lambda: nn.Conv2d(4, 6, 3, padding=2, dilation=2, groups=2), (2, 4, 6, 5)),
+}
+
+
+@pytest.mark.parametrize("kind", CONVOLUTIONS)
+def test_lora_of_convolutions(kind: str) -> None:
+    """As peft has it: A is a convolution of all channels, B one of size 1, in the groups."""
+    tt.manual_seed(0)
+    make, shape = CONVOLUTIONS[kind]
+    model = nn.Sequential(make()).double()
+    before = {k: v.numpy().copy() for k, v in model.state_dict().items()}
+    x = tt.randn(*shape, dtype="float64")
+    plain = model(x).numpy()
+    nn.apply_lora(model, ["0"], rank=4, alpha=2.0)
+    np.testing.assert_array_equal(model(x).numpy(), plain)
+    layer = model[0]
+    a, b = layer.lora_A.weight, layer.lora_B.weight
+    assert a.shape == (4, 4, *layer.base_layer.kernel_size)
+    assert b.shape == (6, 4 // layer.base_layer.groups, *(1,) * (len(shape) - 2))
+    assert sorted(nn.lora_state_dict(model)) == [
+        f"base_model.model.0.lora_{which}.weight" for which in "AB"
+    ]
+    (model(x) ** 2).sum().backward()
+    assert np.abs(b.grad.numpy()).max() > 0
+    tt.nn.init.normal_(b)
+    learned = model(x).numpy()
+    assert np.abs(learned - plain).max() > 1e-3
+    if kind == "groups":
+        low = layer.lora_A(x).numpy().reshape(2, 2, 2, 6, 5)  # of each group
+        share = np.einsum("ngrhw,gkr->ngkhw", low, b.numpy().reshape(2, 3, 2))
+        np.testing.assert_allclose(learned, plain + 0.5 * share.reshape(plain.shape), rtol=1e-10)
+        with pytest.raises(TypeError, match="cannot be added to a weight in groups"):
+            nn.merge_lora(model)
+        with pytest.raises(ValueError, match="groups 2 must divide the rank 3"):
+            nn.LoRA(layer.base_layer, rank=3)
+        return
+    nn.merge_lora(model)
+    assert list(model.state_dict()) == list(before)
+    np.testing.assert_allclose(model(x).numpy(), learned, rtol=1e-10, atol=1e-12)
+
+
+def test_lora_of_a_table_learns_nothing_of_the_padding() -> None:
+    tokens = tt.tensor([[1, 2, 2]])
+    layer = nn.LoRA(nn.Embedding(4, 3, padding_idx=1), rank=2)
+    layer(tokens).sum().backward()
+    learned = np.abs(layer.lora_embedding_A.grad.numpy()).sum(0)
+    assert (learned > 0).tolist() == [False, False, True, False]
+    packed = nn.packed.quantize(nn.Embedding(5, 32), "q8_0")
+    assert isinstance(packed, nn.PackedEmbedding)
+    layer = nn.LoRA(packed, rank=2)
+    np.testing.assert_array_equal(layer(tokens).numpy(), packed(tokens).numpy())
+    tt.nn.init.ones_(layer.lora_embedding_A)
+    expected = packed(tokens).numpy() + layer.lora_embedding_B.numpy().sum(1)
+    np.testing.assert_allclose(layer(tokens).numpy(), expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(TypeError, match="PackedEmbedding has no weight to be added to"):
+        layer.merge()
+
+
 def test_lora_beside_packed_weights() -> None:
     tt.manual_seed(0)
     model = nn.Sequential(nn.Linear(64, 8), nn.Tanh())

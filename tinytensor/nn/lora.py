@@ -12,9 +12,11 @@ from ..ops.checks import number, whole
 from ..tensors.tensor import Tensor
 from . import functional as F
 from . import init
+from .conv import Conv1d, Conv2d, Conv3d
 from .embedding import Embedding
 from .linear import Linear
 from .module import Module
+from .packed import PackedEmbedding
 from .parameter import Parameter
 
 __all__ = ["LoRA", "apply_lora", "load_lora_state_dict", "lora_state_dict", "merge_lora"]
@@ -26,10 +28,13 @@ class LoRA(Module):
     """``base(x) + alpha / rank · B A dropout(x)``: the layer ``base`` is frozen, and A (rank, in)
     and B (out, rank) learn.
 
-    ``base`` is a Linear, an Embedding, or any layer with ``in_features`` and ``out_features``, such
-    as one of packed weights. A starts as the weight of a Linear, B as 0, so that at first nothing
-    changes; of an Embedding it is A that is 0, and B is normal. With ``rank_stabilized`` the factor
-    is alpha / √rank. ``alpha`` is the rank if it is None. (Hu et al. 2021; Kalajdzievski 2023.)
+    ``base`` is a Linear, a convolution, an Embedding, or any layer with ``in_features`` and
+    ``out_features``, such as one of packed weights, as an Embedding may be too. A starts as the
+    weight of a Linear, B as 0, so that at first nothing changes; of an Embedding it is A that is 0,
+    and B is normal. Of a convolution A is one like it with ``rank`` outputs, which sees all inputs,
+    and B one of kernels of size 1, in its groups, which must divide the rank. With
+    ``rank_stabilized`` the factor is alpha / √rank. ``alpha`` is the rank if it is None. (Hu et al.
+    2021; Kalajdzievski 2023.)
 
     >>> import tinytensor as tt
     >>> layer = tt.nn.LoRA(tt.nn.Linear(16, 32), rank=4)
@@ -53,12 +58,19 @@ class LoRA(Module):
         self.scaling = self.alpha / (rank**0.5 if rank_stabilized else rank)
         self.merged = False
         self.base_layer = base.requires_grad_(False)
-        self.of_table = isinstance(base, Embedding)
-        if isinstance(base, Embedding):
-            if base.max_norm is not None:
-                raise ValueError("LoRA: an Embedding with max_norm changes its table")
+        self.of_table = isinstance(base, Embedding | PackedEmbedding)
+        if isinstance(base, Embedding) and base.max_norm is not None:
+            raise ValueError("LoRA: an Embedding with max_norm changes its table")
+        if isinstance(base, Embedding | PackedEmbedding):
             self.lora_embedding_A = Parameter(init.empty(rank, base.num_embeddings))
             self.lora_embedding_B = Parameter(init.empty(base.embedding_dim, rank))
+        elif isinstance(base, Conv1d | Conv2d | Conv3d):
+            if rank % base.groups:
+                raise ValueError(f"LoRA: groups {base.groups} must divide the rank {rank}")
+            kind: Any = next(one for one in (Conv1d, Conv2d, Conv3d) if isinstance(base, one))
+            how = base.kernel_size, base.stride, base.padding, base.dilation, 1, False
+            self.lora_A = kind(base.in_channels, rank, *how, base.padding_mode)
+            self.lora_B = kind(rank, base.out_channels, 1, groups=base.groups, bias=False)
         elif hasattr(base, "in_features") and hasattr(base, "out_features"):
             self.lora_A = Linear(base.in_features, rank, bias=False)
             self.lora_B = Linear(rank, base.out_features, bias=False)
@@ -89,17 +101,37 @@ class LoRA(Module):
         out = self.base_layer(x)
         if self.merged:
             return out
-        a, b = self._factors()
         if self.of_table:
-            low = F.embedding(x, a.mT)
-        else:
-            low = F.linear(F.dropout(x, self.dropout, self.training), a)
-        return out + F.linear(low, b) * self.scaling
+            a, b = self._factors()
+            padding = getattr(self.base_layer, "padding_idx", None)
+            by_frequency = getattr(self.base_layer, "scale_grad_by_freq", False)
+            low = F.embedding(x, a.mT, padding, scale_grad_by_freq=by_frequency)
+            return out + F.linear(low, b) * self.scaling
+        low = self.lora_A(F.dropout(x, self.dropout, self.training))
+        return out + self.lora_B(low) * self.scaling
 
     def delta(self) -> np.ndarray:
-        """What the weight of ``base`` would have to grow by."""
+        """What the weight of ``base`` would have to grow by. Raises TypeError for a convolution in
+        groups: A sees all inputs, and its weight does not."""
+        self._check_groups()
         a, b = (one.value for one in self._factors())
-        return ((a.T @ b.T) if self.of_table else (b @ a)) * a.dtype.type(self.scaling)
+        scaling = a.dtype.type(self.scaling)
+        if self.of_table:
+            return (a.T @ b.T) * scaling
+        product = b.reshape(len(b), -1) @ a.reshape(len(a), -1)
+        return product.reshape(len(b), *a.shape[1:]) * scaling
+
+    def _check_groups(self) -> None:
+        if getattr(self.base_layer, "groups", 1) > 1:
+            raise TypeError("LoRA: the product cannot be added to a weight in groups")
+
+    def weight_to_merge(self) -> Parameter:
+        """The weight that ``merge`` adds to. Raises TypeError if there is none."""
+        weight = getattr(self.base_layer, "weight", None)
+        if not isinstance(weight, Parameter):
+            raise TypeError(f"LoRA: {type(self.base_layer).__name__} has no weight to be added to")
+        self._check_groups()
+        return weight
 
     def merge(self) -> LoRA:
         """Add the product to the weight of ``base``, whose speed the layer then has."""
@@ -110,9 +142,7 @@ class LoRA(Module):
         return self._merged(False)
 
     def _merged(self, wanted: bool) -> LoRA:
-        weight = getattr(self.base_layer, "weight", None)
-        if not isinstance(weight, Parameter):
-            raise TypeError(f"LoRA: {type(self.base_layer).__name__} has no weight to be added to")
+        weight = self.weight_to_merge()
         if wanted != self.merged:
             with no_grad():
                 weight.copy_(weight + self.delta() * (1 if wanted else -1))
@@ -165,8 +195,12 @@ def _layers(model: Module) -> dict[str, LoRA]:
 
 
 def merge_lora(model: Module) -> None:
-    """Add the products to the weights, and put the plain layers back in their places."""
-    for name, layer in _layers(model).items():
+    """Add the products to the weights, and put the plain layers back in their places; none of them
+    if one has no weight that can be added to."""
+    layers = _layers(model)
+    for layer in layers.values():
+        layer.weight_to_merge()
+    for name, layer in layers.items():
         layer.merge()
         model.set_submodule(name, layer.base_layer)
 
