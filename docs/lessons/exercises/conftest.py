@@ -62,14 +62,15 @@ def noting(answer: FunctionType) -> Any:
     @functools.wraps(answer)
     def called(*arguments: Any, **named: Any) -> Any:
         result = answer(*arguments, **named)
-        wanted = answer.__annotations__.get("return", "something else")
+        wanted = answer.__annotations__.get("return", "")
         if wanted == "None":  # it changes what it is given
             return result
         what = "None (does it end in a return?)"
         if result is not None:
             shape = f" of shape {result.shape}" if hasattr(result, "shape") else ""
             what = f"a {type(result).__name__}{shape}"
-        returned[answer.__name__] = f"{answer.__name__} returned {what}. Asked for is {wanted}."
+        asked = f" Asked for is {wanted}." if wanted else ""
+        returned[answer.__name__] = f"{answer.__name__} returned {what}.{asked}"
         return result
 
     return called
@@ -106,8 +107,9 @@ def where_of(error: BaseException, lesson: str, exercise: str) -> str:
         if Path(frame.filename).name == f"{lesson}.py"
     ]
     if not lines and not isinstance(error, SyntaxError):
-        what = returned.get(exercise, "Your code left something else than was asked for.")
-        lines = [f"{what} The test stumbled over it:\n"]
+        what = returned.get(exercise)
+        told = f"{what} The test stumbled over it:" if what else "The test cannot use your answer:"
+        lines = [f"{told}\n"]
     return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
 
 

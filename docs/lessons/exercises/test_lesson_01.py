@@ -47,6 +47,9 @@ def test_central_difference(lesson):
         "Twice the slope: the two points are 2·h apart, and you divided by h."
     )
     assert got != approx(-12.01), "The sign is turned: it is f(x + h) minus f(x - h)."
+    assert got != approx(2.1**3 - 1.9**3 / 0.2), (
+        "Only the second term was divided. The whole rise is: (f(x + h) - f(x - h)) / (2 * h)."
+    )
     assert got != approx(12.01 * 0.1**2), (
         "`/ 2 * h` divides by 2 and then multiplies by h. The run of the chord is 2·h: / (2 * h)."
     )

@@ -166,7 +166,12 @@ def test_forgetful(lesson):
     )
     calls.clear()
     g = tt.tensor(np.linspace(1, 2, 20))
-    (slope,) = tt.grad(out, x, g, create_graph=True)
+    try:
+        (slope,) = tt.grad(out, x, g, create_graph=True)
+    except TypeError as error:
+        raise AssertionError(
+            f"The engine says: {error}. pull(g) is a tuple of one cotangent: pull(g)[0]."
+        ) from None
     assert calls, "f did not run again in backward. From what did the rule take the gradient?"
     (right,) = tt.grad(f(x), x, g, create_graph=True)
     assert np.allclose(slope.detach(), right.detach()), (

@@ -86,8 +86,8 @@ def test_accuracy_of(lesson):
     for training in (True, False):
         model.train(training)
         found = lesson.accuracy_of(model, x, y)
+        assert isinstance(found, int | float), f"A float is asked for, not {type(found).__name__}."
         assert found == approx(0.75), f"Three of four are right: 0.75, not {found}."
-        assert isinstance(found, float), f"A float is asked for, not {type(found).__name__}."
         assert heard[-1][0] is False, (
             "The model ran in training mode: dropout would have dropped, a batch norm would have"
             " looked at the batch. Call model.eval() first."
