@@ -21,6 +21,7 @@ class Saved(NamedTuple):
     bytes: int
     why: list[int]
     owns: bool
+    keys: tuple[int, ...]  # the ids of its storages, as of the call
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -109,7 +110,15 @@ class Text(str):
 
 def kept(value: Any) -> Any:
     """An argument that is no variable, as it may be kept: a number or a text, or what is told."""
-    return value if type(value) in _PLAIN else literal(value)
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is tuple and len(value) < SHOWN:
+        for item in value:
+            if type(item) not in _PLAIN:
+                return literal(value)
+        return value
+    return literal(value)
 
 
 def literal(value: Any) -> str:

@@ -66,7 +66,8 @@ class NotedValues:
 
     def of(self, variable: Variable) -> int:
         """The value that ``variable`` stands for: a new one, if it is seen for the first time."""
-        variable = plain(variable)
+        while variable.level:  # a lane stands for all
+            variable = variable.value
         found = self._by_variable.get(id(variable))
         if found is not None and found[0]() is variable:
             version = variable.version

@@ -136,6 +136,7 @@ class record(Observer, metaclass=Decorating):
         self._count = 0  # of backward passes
         self._started: list[tuple[Any, NotedCall]] = []  # calls that run, with their ops
         self._passes: list[Pass] = []  # backward passes that run
+        self._refilled: weakref.WeakSet[Node] = weakref.WeakSet()  # by a checkpoint's second run
         self._changes: dict[int, tuple[Any, ...]] = {}  # in place, and not yet looked at
 
     def __enter__(self) -> record:
@@ -275,7 +276,9 @@ class record(Observer, metaclass=Decorating):
         else:
             call.module = self._modules.innermost
         if node is not None:
-            if not again:
+            if again:
+                self._refilled.add(node)
+            else:
                 values.made(node, call.outputs)
             call.recorded, call.depth = True, node.depth
             call.parents = [self._maker(parent) for parent in node.parents]
@@ -334,14 +337,14 @@ class record(Observer, metaclass=Decorating):
             return
         self._passes = self._passes[: self._passes.index(backward) + 1]
         pull = backward.pull
-        items = saved_items(node)
-        pull.step["rules"] = self._runs(node, cotangents, items, work.useful)
+        saved = self._saved_by(node, pull.call)
+        pull.step["rules"] = self._runs(node, cotangents, saved, work.useful)
         held = self._ledger.held_by(node)
         if held:
             pull.freed = [
-                {"name": name, "bytes": sum(counts)}
-                for name, item in items
-                if (counts := [held.pop(id(array), 0) for array in storages_of(item)])
+                {"name": one.name, "bytes": sum([held.pop(key, 0) for key in one.keys])}
+                for one in saved
+                if one.keys
             ]
         self._ledger.pulled(work, node, g, cotangents)
         pull.begin(cotangents)
@@ -401,7 +404,18 @@ class record(Observer, metaclass=Decorating):
             size = sum([array.nbytes for array in found.values()])
             owns = not new.isdisjoint(found)
             new.difference_update(found)
-            call.saved.append(Saved(name, value, others, size, why, owns))
+            call.saved.append(Saved(name, value, others, size, why, owns, tuple(found)))
+
+    def _saved_by(self, node: Node, call: int | None) -> list[Saved]:
+        """What a node holds: as its call has noted it, unless it was not seen, or was run again."""
+        noted = [] if call is None else self._calls[call].saved
+        if noted and node.recompute is None and node not in self._refilled:
+            return noted
+        saved = []
+        for name, item in saved_items(node):
+            keys = tuple([id(array) for array in storages_of(item)])
+            saved.append(Saved(name, *self._item(node, name, item), 0, [], False, keys))
+        return saved
 
     def _item(self, node: Node, name: str, item: Any, call: int | None = None) -> tuple[Any, Any]:
         """Something saved: its value and None; or None, and several values or a literal."""
@@ -485,12 +499,12 @@ class record(Observer, metaclass=Decorating):
         return index
 
     def _runs(
-        self, node: Node, cotangents: Any, items: list[tuple[str, Any]], useful: Any
+        self, node: Node, cotangents: Any, saved: list[Saved], useful: Any
     ) -> list[dict[str, Any]]:
         """What each rule of a node was given and gave."""
         plan, op = node.plan, node.op
         numbers = self._rules.of(op, plan).rules
-        used = [{"name": name, **told(*self._item(node, name, item))} for name, item in items]
+        used = [{"name": one.name, **told(one.value, one.others)} for one in saved]
         runs = []
         for number, (slot, _, places) in zip(numbers, plan.rules, strict=True):
             for one in range(len(cotangents)) if slot == ALL else (slot,):

@@ -95,7 +95,7 @@ def stats_of(array: np.ndarray) -> tuple[float, float, float, float, int, int, i
     elif own.dtype.kind in "biu":
         low, high = float(own.min()), float(own.max())
         own = own.astype(np.float32 if max(-low, high) < EXACT else np.float64)
-    elif is_narrow(own):
+    elif own.itemsize == 2 and is_narrow(own):
         own = own.astype(np.float32)
     low, high = float(kernels.amin(own)), float(kernels.amax(own))
     zeros = 0
@@ -128,8 +128,8 @@ def sample_of(array: np.ndarray) -> np.ndarray:
         line = matrix[0, :: max(matrix.shape[1] // (SIDE * SIDE), 1)][: SIDE * SIDE]
         rows = min(line.size // SIDE, SIDE)
         matrix = line[: rows * SIDE].reshape(rows, SIDE)
-    rows, columns = (-(-n // SIDE) for n in matrix.shape)
-    sample = matrix[::rows, ::columns]
+    rows, columns = matrix.shape
+    sample = matrix[:: -(-rows // SIDE), :: -(-columns // SIDE)]
     if sample.dtype.kind == "c":
         return abs(sample)
     return sample.astype(np.float32) if sample.dtype != np.float64 else sample.copy()
