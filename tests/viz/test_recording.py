@@ -849,6 +849,35 @@ def test_another_threads_calls_of_the_model_are_not_taken_for_ones_own() -> None
     assert [call["module"] for call in recording.data()["calls"]] == [None]
 
 
+def test_sources_of_rules_that_are_decorated_or_objects() -> None:
+    import functools
+
+    def passing(rule: Any) -> Any:
+        @functools.wraps(rule)
+        def passed(g: Any) -> Any:
+            return rule(g)
+
+        return passed
+
+    @passing
+    def decorated(g: Any) -> Any:
+        return g * 2
+
+    class Doubled:
+        def __call__(self, g: Any) -> Any:
+            return g * 2
+
+    x = tt.ones(2, requires_grad=True)
+    for rule, source in (
+        (decorated, "def decorated(g: Any) -> Any:\n    return g * 2"),
+        (Doubled(), "def __call__(self, g: Any) -> Any:\n    return g * 2"),
+        (functools.partial(lambda by, g: by * g, 2), "lambda by, g: by * g"),
+    ):
+        double = tt.op(lambda x: 2 * x).grad(x=rule)
+        data = recorded(lambda: double(x).backward(tt.ones(2)))  # noqa: B023
+        assert [rule["source"] for rule in data["rules"]] == [source]
+
+
 def test_data_are_the_readers_own_and_names_without_utf8_can_be_saved(tmp_path: Any) -> None:
     with tt.viz.record(title="\udce9") as recording:
         tt.ones(2) + 1

@@ -23,6 +23,9 @@ def code_of(rule: Any) -> CodeType | None:
     while not isinstance(rule, FunctionType):
         inner = getattr(rule, "__wrapped__", None) or getattr(rule, "func", None)
         inner = inner or getattr(rule, "__func__", None)
+        called = type(rule).__call__ if callable(rule) else None
+        if inner is None and isinstance(called, FunctionType):
+            inner = called
         if inner is None:
             return None
         rule = inner
@@ -47,7 +50,7 @@ def source_of(rule: Any) -> Source:
     for name, node in found:
         parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         if code.co_varnames[: len(parameters)] == tuple(p.arg for p in parameters) and all(
-            _within(place, node) for place in places
+            _within(place, node, first) for place in places
         ):
             piece = ast.get_source_segment(text, node, padded=True) or ""
             return Source(name + dedent(piece).strip(), file, first)
@@ -75,10 +78,11 @@ def _functions(text: str) -> dict[int, list[tuple[str, Any]]]:
     return found
 
 
-def _within(place: Any, node: Any) -> bool:
-    """Whether an instruction comes from a function; the prologue has no columns."""
+def _within(place: Any, node: Any, begun: int) -> bool:
+    """Whether an instruction comes from a function; the prologue, which stands on the line where
+    that is ``begun``, by a decorator where it has any, has no columns."""
     line, end_line, column, end_column = place
-    if (line, column, end_column) == (node.lineno, 0, 0):
+    if (line, column, end_column) == (begun, 0, 0):
         return True
     start, end = (line, column), (end_line or line, end_column or column)
     first, last = (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
