@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from .busy import possible
-from .campaign import Campaign
+from .campaign import Campaign, Wider
 from .frameworks import FRAMEWORKS
 from .machine import cpus, description
 from .markdown import as_markdown
@@ -21,6 +21,7 @@ from .measure import OURS, QUICK, Plan
 from .report import Report, from_json, save
 from .row import Row
 from .rows import BY_NAME, GROUPS
+from .width import VARIABLES, available
 
 HERE = Path(__file__).parent
 
@@ -50,6 +51,17 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         type=lambda text: [int(n) for n in text.split(",")],
         help="numbers of threads (default: 1 and all CPUs; with --quick 1)",
     )
+    parser.add_argument(
+        "--isa",
+        default="",
+        choices=list(VARIABLES),
+        help="hold all frameworks to this instruction set (default: each chooses its own)",
+    )
+    parser.add_argument(
+        "--allow-wider",
+        action="store_true",
+        help="measure what does not keep to --isa, too; otherwise it ends the run with an error",
+    )
     parser.add_argument("--quick", action="store_true", help="a few rows, a few short rounds")
     parser.add_argument("--rounds", type=int, help="turns of each framework in a row (default: 15)")
     parser.add_argument("--only", metavar="PATTERN", help="rows whose names this regex finds")
@@ -65,11 +77,17 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="JSON",
-        help="begin with the results of these runs; of a row in several, the last counts",
+        help="begin with the results of these runs; of a row in several, the last counts;"
+        " instruction sets stay apart",
     )
     found = parser.parse_args(words)
     if unknown := set(found.peers) - set(FRAMEWORKS) | set(found.peers) & {OURS}:
         parser.error(f"--peers: {', '.join(sorted(unknown))} is not a peer")
+    if found.isa and found.isa not in (here := available()):
+        parser.error(
+            f"--isa: all can be held to {', '.join(here) or 'none'} here, not to {found.isa}"
+            " (it needs the compiled kernels and an x86-64 that has the set)"
+        )
     if found.threads is None:
         found.threads = [1] if found.quick else sorted({1, cpus()})
     if min(found.threads) < 1:
@@ -128,9 +146,9 @@ def write(report: Report, folder: Path) -> Iterator[Path]:
     except ModuleNotFoundError:
         print("no picture: matplotlib is not installed")
         return
-    if report.measurements:
-        yield (path := folder / "benchmarks.png")
-        draw(report, path)
+    for isa in report.isas:
+        yield (path := folder / ("benchmarks" + (f"-{isa}" if isa else "") + ".png"))
+        draw(report.of(isa), path)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -155,7 +173,8 @@ def main(words: list[str] | None = None) -> int:
     plan = replace(plan, rounds=args.rounds or plan.rounds)
     total = (len(rows) + len(memory)) * len(args.threads) + len(busy)
     with tqdm(total=total, dynamic_ncols=True) as bar:
-        campaign = Campaign(report, names, plan, args.out / "benchmarks.json", bar, args.resume)
+        path = args.out / "benchmarks.json"
+        campaign = Campaign(report, names, plan, path, bar, args.resume, args.isa, args.allow_wider)
         try:
             for threads in args.threads:
                 campaign.speed(rows, threads)
@@ -165,6 +184,9 @@ def main(words: list[str] | None = None) -> int:
         except KeyboardInterrupt:
             bar.write("stopped: --resume continues")
             return 130
+        except Wider as error:
+            print(f"{error}\n--allow-wider measures it nevertheless", file=sys.stderr)
+            return 1
     print(as_markdown(report))
     for path in write(report, args.out):
         print(f"wrote {path}")

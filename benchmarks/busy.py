@@ -31,6 +31,7 @@ class Busy:
     alone: dict[str, list[float]] = field(default_factory=dict)  # by framework
     together: dict[str, list[float]] = field(default_factory=dict)
     source: str = ""
+    isa: str = ""
 
     def ratio(self, framework: str) -> float:
         """The mean time on all threads, in mean times on one."""

@@ -77,6 +77,10 @@ class Framework:
     def array(self, tensor: Any) -> np.ndarray:
         return np.asarray(tensor)
 
+    def says(self) -> str:
+        """Which instruction set the library says that it runs; "" if it does not say."""
+        return ""
+
 
 class Eager(Framework):
     """What tinytensor and PyTorch have in common, which is all but the making of a tensor."""
@@ -185,6 +189,12 @@ class TinyTensor(Eager):
     def tensor(self, array: np.ndarray, requires_grad: bool = False) -> Any:
         return self.library.tensor(array, requires_grad=requires_grad)
 
+    def says(self) -> str:
+        kernels = import_module("tinytensor.kernels")
+        if kernels.active == "reference":
+            return kernels.active
+        return import_module("tinytensor.kernels._core").isa()
+
     def gradients(self, output: Any, leaves: list[Any], cotangent: Any) -> Sequence[Any]:
         return self.library.grad(output, leaves, cotangent)
 
@@ -228,13 +238,6 @@ class Held(TinyTensor):
         return cycle(list(loader))
 
 
-class AVX2(TinyTensor):
-    """tinytensor with its AVX2 kernels, on a machine that can do more."""
-
-    name = "tinytensor-avx2"
-    environment = {"TINYTENSOR_ISA": "avx2"}
-
-
 class NumPy(TinyTensor):
     """Plain NumPy: what a row has for it, otherwise tinytensor's reference kernels."""
 
@@ -249,15 +252,16 @@ class NumPy(TinyTensor):
 
     @classmethod
     def version(cls) -> str:
-        """NumPy's, and which kernels its BLAS has chosen, or was told to take."""
+        return np.__version__
+
+    def says(self) -> str:
+        """Which kernels its BLAS has chosen, or was told to take."""
         try:
             from threadpoolctl import threadpool_info
         except ImportError:
-            return np.__version__
+            return ""
         blas = [one for one in threadpool_info() if one["user_api"] == "blas"]
-        return " ".join(
-            [np.__version__, *(f"({one['prefix']}: {one.get('architecture')})" for one in blas[:1])]
-        )
+        return ", ".join(f"{one['prefix']}: {one.get('architecture')}" for one in blas[:1])
 
     def forward(self, row: Row) -> Work:
         builder = row.builders.get("numpy")
@@ -283,6 +287,9 @@ class Torch(Eager):
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
         self.library.set_num_threads(threads)
+
+    def says(self) -> str:
+        return self.library.backends.cpu.get_cpu_capability().lower()
 
     def tensor(self, array: np.ndarray, requires_grad: bool = False) -> Any:
         return self.library.tensor(array, requires_grad=requires_grad)
@@ -378,6 +385,5 @@ class Jax(Framework):
 
 
 FRAMEWORKS: dict[str, type[Framework]] = {
-    framework.name: framework
-    for framework in (TinyTensor, Held, AVX2, NumPy, Torch, TorchCompile, Jax)
+    framework.name: framework for framework in (TinyTensor, Held, NumPy, Torch, TorchCompile, Jax)
 }

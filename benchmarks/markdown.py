@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .measure import OURS, Measurement
-from .report import Memory, Report, geometric_mean, summaries
+from .report import RIVALS, Memory, Report, geometric_mean, summaries
+from .width import OWN, WITNESSES
 
 NOTE = """\
 A ratio is the time of the peer over that of tinytensor, so above 1 tinytensor is the faster: the
 median of the ratios of single rounds, in which the frameworks took turns, and in brackets their
-quartiles. All of it can be computed from the times in the JSON file."""
+quartiles. All of it can be computed from the times in the JSON file. Where the instruction set is
+"own", each library has chosen it; otherwise all libraries were held to it."""
 
 
 def as_markdown(report: Report) -> str:
@@ -29,23 +31,29 @@ def lines(report: Report) -> Iterator[str]:
     yield from ("", NOTE)
     if report.limits:
         yield from ("", "This machine's limits, measured in the same run:", "")
-        yield from table(("kernels of", "threads", "GFLOP/s (FMA)", "GB/s (stream)"), [
-            (key.framework, str(key.threads), f"{of.flops / 1e9:.0f}", f"{of.bytes / 1e9:.1f}")
+        yield from table(("instruction set", "threads", "GFLOP/s (FMA)", "GB/s (stream)"), [
+            (key.isa or OWN, str(key.threads), f"{of.flops / 1e9:.0f}", f"{of.bytes / 1e9:.1f}")
             for key, of in report.limits.items()
         ])  # fmt: skip
+    if report.sides:
+        yield from ("", "What each library says that it runs, and the better of its rates in")
+        yield from (f"{' and '.join(WITNESSES)}:", "")
+        yield from table(*sides_table(report))
     if report.measurements:
         yield from ("", "## Summary", "")
         yield from table(
-            ("rows", "threads", "against", "count", "geometric mean", "least", "which is"),
+            ("rows", "set", "threads", "against", "count", "geometric mean", "least", "which is"),
             [
-                (s.family, str(s.threads), s.against, str(s.rows), f"{s.mean:.2f}",
+                (s.family, s.isa or OWN, str(s.threads), s.against, str(s.rows), f"{s.mean:.2f}",
                  f"{s.least:.2f}", s.least_row)
                 for s in summaries(report)
             ],
         )  # fmt: skip
-    for group in dict.fromkeys(m.row.group for m in report.measurements):
-        yield from ("", f"## {group}", "")
-        some = [m for m in report.measurements if m.row.group == group]
+    parts: dict[tuple[str, str], list[Measurement]] = {}
+    for m in sorted(report.measurements, key=lambda m: report.isas.index(m.isa)):
+        parts.setdefault((m.isa, m.row.group), []).append(m)
+    for (isa, group), some in parts.items():
+        yield from ("", f"## {group}" + (f", all held to {isa}" if isa else ""), "")
         yield from table(*speed_table(report, some))
     yield from isa_section(report)
     if report.busy:
@@ -90,35 +98,56 @@ def speed_table(
 
 
 def isa_section(report: Report) -> Iterator[str]:
-    """The kernels of each instruction set, against that set's own limit."""
-    forced = [key.framework for key in report.limits if key.framework != OURS]
-    names = [OURS, *dict.fromkeys(forced)]
-    rows = []
+    """The rows that have more than one instruction set: each beside its own limits and rivals."""
+    rows: dict[tuple[str, int], dict[str, Measurement]] = {}
     for m in report.measurements:
-        if m.row.group == "models" or not m.row.flops or not m.times.keys() >= {*names}:
-            continue
-        cells = [m.row.name, str(m.threads)]
-        for name in names:
-            cells += [duration(m.seconds(name)), share(*report.shares(m, name))]
-        rows.append(cells)
-    if forced and rows:
-        yield from ("", "## Instruction sets, each beside its own limits", "")
-        heads = [cell for name in names for cell in (name, "of the limit")]
-        yield from table(["", "threads", *heads], rows)
+        rows.setdefault((m.row.name, m.threads), {})[m.isa] = m
+    rows = {key: found for key, found in rows.items() if len(found) > 1}
+    if not rows:
+        return
+    isas = [isa for isa in report.isas if any(isa in found for found in rows.values())]
+    yield from ("", "## Instruction sets, each beside its own limits", "")
+    rivals = "× the faster of " + " and ".join(RIVALS)
+    heads = [cell for isa in isas for cell in (f"tinytensor, {isa or OWN}", "of the limit", rivals)]
+    body = []
+    for (name, threads), found in rows.items():
+        cells = [name, str(threads)]
+        for isa in isas:
+            cells += isa_cells(report, found[isa]) if isa in found else [""] * 3
+        body.append(cells)
+    yield from table(["", "threads", *heads], body)
+
+
+def isa_cells(report: Report, m: Measurement) -> list[str]:
+    rival = m.faster(RIVALS)
+    against = f"{m.ratio(rival).median:.2f}" if rival else ""
+    return [duration(m.seconds()), share(*report.shares(m)), against]
+
+
+def sides_table(report: Report) -> tuple[list[str], list[list[str]]]:
+    """What each library ran: what is faster than its instruction set can be runs a wider one."""
+    rows = []
+    for side in report.sides:
+        part = side.share(report.limits_of(side))
+        cells = [side.name, side.isa or OWN, str(side.threads), side.says]
+        cells += [f"{side.flops / 1e9:.0f}", "" if part is None else f"{part:.0%}"]
+        rows.append([*cells, "**wider than asked**" if report.is_wider(side) else ""])
+    return ["", "set", "threads", "says", "GFLOP/s", "of the FMA limit", ""], rows
 
 
 def busy_table(report: Report) -> tuple[list[str], list[list[str]]]:
     names = list(dict.fromkeys(name for busy in report.busy for name in busy.alone))
     rows = [
-        [busy.name, str(busy.threads),
+        [busy.name, busy.isa or OWN, str(busy.threads),
          *(f"{busy.ratio(name):.2f}" if name in busy.alone else "" for name in names)]
         for busy in report.busy
     ]  # fmt: skip
-    ratios = {
-        name: [busy.ratio(name) for busy in report.busy if name in busy.alone] for name in names
-    }
-    rows.append(["mean", "", *(f"{sum(r) / len(r):.2f}" for r in ratios.values())])
-    return ["", "threads", *names], rows
+    for isa in dict.fromkeys(busy.isa for busy in report.busy):
+        some = [busy for busy in report.busy if busy.isa == isa]
+        ratios = [[busy.ratio(name) for busy in some if name in busy.alone] for name in names]
+        means = [f"{sum(r) / len(r):.2f}" if r else "" for r in ratios]
+        rows.append(["mean", isa or OWN, "", *means])
+    return ["", "set", "threads", *names], rows
 
 
 def memory_table(memories: list[Memory]) -> tuple[list[str], list[list[str]]]:
@@ -131,8 +160,8 @@ def memory_table(memories: list[Memory]) -> tuple[list[str], list[list[str]]]:
         for peer in peers:
             known = OURS in found and found.get(peer)
             cells.append(f"{found[OURS] / found[peer]:.2f}" if known else "")
-        rows.append([memory.name, str(memory.threads), *cells])
-    return ["", "threads", *names, *(f"tinytensor / {peer}" for peer in peers)], rows
+        rows.append([memory.name, memory.isa or OWN, str(memory.threads), *cells])
+    return ["", "set", "threads", *names, *(f"tinytensor / {peer}" for peer in peers)], rows
 
 
 # --- Cells -----------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ class Measurement:
     times: dict[str, list[float]] = field(default_factory=dict)
     failure: str = ""
     source: str = ""  # the commit of tinytensor, and when: where several runs are merged
+    isa: str = ""  # the instruction set that all were held to; "" if each chose its own
 
     @property
     def name(self) -> str:

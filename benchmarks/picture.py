@@ -34,8 +34,10 @@ Rows = dict[str, list[Measurement]]  # by name: one for each number of threads
 
 
 def draw(report: Report, path: Path) -> None:
-    """Bars of the ratios in columns; under them the rooflines, and the memory if it is known."""
+    """Bars of the ratios in columns; under them the rooflines, and the memory if it is known. The
+    report is of one instruction set."""
     rows: Rows = {}
+    isa = report.measurements[0].isa
     for m in report.measurements:
         rows.setdefault(m.row.name, []).append(m)
     threads = sorted({m.threads for m in report.measurements})
@@ -50,12 +52,12 @@ def draw(report: Report, path: Path) -> None:
     legend(upper, report, threads)
     panels = lower.subplots(1, len(threads) + bool(report.memory), squeeze=False)[0]
     for axes, n in zip(panels, threads, strict=False):
-        draw_roofline(axes, report, n)
+        draw_roofline(axes, report, Key(n, isa))
     if report.memory:
         draw_memory(panels[-1], report.memory)
     figure.suptitle(
         "How many times faster tinytensor is than the faster of PyTorch and NumPy"
-        f"  ({report.machine.get('processor', '')})",
+        f"  ({report.machine.get('processor', '')}{f', all held to {isa}' if isa else ''})",
         fontsize=14,
     )
     figure.savefig(path, dpi=100)
@@ -160,9 +162,9 @@ def count(threads: int) -> str:
 # --- Rooflines and memory --------------------------------------------------------------------
 
 
-def draw_roofline(axes: Any, report: Report, threads: int) -> None:
+def draw_roofline(axes: Any, report: Report, key: Key) -> None:
     points = [
-        m for m in report.measurements if m.threads == threads and m.row.flops and m.row.bytes
+        m for m in report.measurements if m.threads == key.threads and m.row.flops and m.row.bytes
     ]
     intensity = np.array([m.row.flops / m.row.bytes for m in points])
     rate = np.array([m.row.flops / m.seconds() / 1e9 for m in points])
@@ -171,7 +173,7 @@ def draw_roofline(axes: Any, report: Report, threads: int) -> None:
         chosen = np.array([g == group for g in groups])
         axes.scatter(intensity[chosen], rate[chosen], s=22, label=group, alpha=0.8,
                      color=GROUPS.get(group), linewidths=0)  # fmt: skip
-    limits = report.limits.get(Key(OURS, threads))
+    limits = report.limits.get(key)
     if limits is not None:
         ends = np.geomspace(min([0.1, *intensity]), max([1000.0, *intensity]), 200)
         roof = np.minimum(limits.flops, ends * limits.bytes) / 1e9
@@ -181,7 +183,7 @@ def draw_roofline(axes: Any, report: Report, threads: int) -> None:
     logarithmic(axes, "y")
     axes.set_xlabel("operations for each byte of memory (FLOP/B)")
     axes.set_ylabel("GFLOP/s")
-    axes.set_title(f"Each kernel under this machine's limits, {count(threads)}", fontsize=10)
+    axes.set_title(f"Each kernel under this machine's limits, {count(key.threads)}", fontsize=10)
     axes.grid(alpha=0.3)
     if points or limits is not None:
         axes.legend(fontsize=7.5, loc="lower right")

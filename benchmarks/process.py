@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from . import width
 from .frameworks import FRAMEWORKS
 
 ROOT = Path(__file__).parent.parent
@@ -25,12 +26,13 @@ class WorkerError(RuntimeError):
 
 
 class Worker:
-    """A process in which one framework runs, on so many threads."""
+    """A process in which one framework runs, on so many threads, held to an instruction set."""
 
-    def __init__(self, framework: str, threads: int) -> None:
+    def __init__(self, framework: str, threads: int, isa: str = "") -> None:
         self.framework = framework
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (close() closes it)
         environment = os.environ | dict.fromkeys(THREADS, str(threads))
+        environment |= width.environment(isa, os.environ)
         environment |= FRAMEWORKS[framework].environment
         environment["PYTHONPATH"] = os.pathsep.join(
             filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])

@@ -10,6 +10,7 @@ import gc
 import json
 import os
 import sys
+import time
 import traceback
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from .frameworks import FRAMEWORKS, Framework, Work
 from .machine import Limits, measure_limits, peak_memory, reset_peak_memory, resident_memory
 from .rows import BY_NAME
+from .width import WITNESS_SECONDS, WITNESSES
 
 MEMORY_STEPS = 3
 TINY_MODEL = "MLP 64-64-64-10, batch 32"
@@ -63,6 +65,21 @@ class Session:
         self.prepare(row)
         self.run(MEMORY_STEPS)
         return {"bytes": max(peak_memory() - before, 0)}
+
+    def side(self) -> dict[str, Any]:
+        """What the library says of its instruction set, and its best rate of the witnesses."""
+        return {"says": self.framework.says(), "flops": max(map(self.best_rate, WITNESSES))}
+
+    def best_rate(self, row: str) -> float:
+        """Operations a second, of the fastest of some runs of the row."""
+        self.prepare(row)
+        assert self.work is not None
+        self.run(1)  # one to compile, or to warm up
+        end, best = time.perf_counter() + WITNESS_SECONDS, float("inf")
+        while best == float("inf") or time.perf_counter() < end:
+            best = min(best, self.work.seconds(1))
+        self.work = None
+        return BY_NAME[row].flops / best
 
     def limits(self) -> dict[str, Any]:
         limits: Limits | None = measure_limits()

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 import benchmarks.__main__ as command
 import benchmarks.fit as fit_costs
 from benchmarks.busy import Busy, measure_busy, neighbour, possible
+from benchmarks.campaign import Campaign, Wider
 from benchmarks.frameworks import FRAMEWORKS
 from benchmarks.machine import Limits, measure_limits, peak_memory, resident_memory
 from benchmarks.markdown import as_markdown, duration
@@ -30,7 +34,7 @@ from benchmarks.report import (
 )
 from benchmarks.row import Row, everywhere, initial
 from benchmarks.rows import BY_NAME, GROUPS
-from tinytensor import kernels
+from benchmarks.width import VARIABLES, Side, available, environment, wider_features
 
 pytestmark = pytest.mark.no_c
 
@@ -44,10 +48,11 @@ class FakeWorker:
 
     def __init__(self, log: list[str], name: str, output: float, seconds: float) -> None:
         self.log, self.name, self.output, self.per_run = log, name, output, seconds
+        self.answers: dict[str, Callable[[], dict[str, Any]]] = {}
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         self.log.append(f"{self.name} {do}")
-        return {}
+        return self.answers[do]() if do in self.answers else {}
 
     def outputs(self) -> list[np.ndarray]:
         self.log.append(f"{self.name} outputs")
@@ -284,7 +289,8 @@ def report():
     return Report(
         {"processor": "some"},
         {"tinytensor": "1", "torch": "2"},
-        {Key("tinytensor", 1): Limits(24e9, 40e9)},
+        {Key(1): Limits(24e9, 40e9)},
+        [Side("torch", 1, "avx512", 12e9)],
         [Measurement(ROW, 1, times, source="abc today"), Measurement(MAP, 1, times)],
         [Memory("a model", 1, {"tinytensor": 2**20, "torch": 2**22})],
         [Busy("a map", 2, {"tinytensor": [1.0]}, {"tinytensor": [1.5]})],
@@ -317,7 +323,8 @@ def test_a_later_run_replaces_the_rows_that_it_has(report):
     later = Report(
         {"processor": "some"},
         {"tinytensor": "2", "jax": "3"},
-        {Key("tinytensor", 1): Limits(20e9, 50e9), Key("tinytensor", 2): Limits(1, 1)},
+        {Key(1): Limits(20e9, 50e9), Key(2): Limits(1, 1)},
+        [Side("torch", 1, "avx512", 13e9)],
         [Measurement(MAP, 1, {"tinytensor": [4.0]}), Measurement(MAP, 2, {"tinytensor": [5.0]})],
         failures=["one", "two"],
     )
@@ -325,7 +332,8 @@ def test_a_later_run_replaces_the_rows_that_it_has(report):
     times = [(m.name, m.threads, m.times["tinytensor"][0]) for m in report.measurements]
     assert times == [("a row", 1, 0.5), ("a map", 1, 4), ("a map", 2, 5)]
     assert report.versions == {"tinytensor": "2", "torch": "2", "jax": "3"}
-    assert report.limits[Key("tinytensor", 1)] == Limits(24e9, 50e9)
+    assert report.limits[Key(1)] == Limits(24e9, 50e9)
+    assert [side.flops for side in report.sides] == [13e9]
     assert report.failures == ["one", "two"]
     assert report.memory
     assert report.busy
@@ -336,6 +344,13 @@ def test_runs_of_two_machines_or_versions_are_not_merged(report):
         report.merge(Report({"processor": "other"}, {}))
     with pytest.raises(ValueError, match="two versions of torch"):
         report.merge(Report({"processor": "some"}, {"torch": "3"}))
+    with pytest.raises(ValueError, match="torch ran avx512 in one report and avx2 in another"):
+        report.merge(Report({"processor": "some"}, {}, sides=[Side("torch", 1, "avx2", 1e9)]))
+
+
+def test_builds_of_a_version_are_merged(report):
+    report.merge(Report({"processor": "some"}, {"torch": "2+cpu"}))
+    report.merge(Report({"processor": "some"}, {"torch": "2 (with a library)"}))
 
 
 def test_summaries_have_the_least_row_of_each_family():
@@ -348,10 +363,10 @@ def test_summaries_have_the_least_row_of_each_family():
         measurement("two", 1.0, torch=9.0, numpy=1.0),
     ]
     first, torch, second = summaries(Report({}, {}, measurements=rows))
-    assert torch == ("models", 1, "torch", 2, pytest.approx(6), 4, "one")
+    assert torch == ("models", 1, "torch", 2, pytest.approx(6), 4, "one", "")
     assert first[:4] == ("models", 1, "the faster of torch and numpy", 2)
-    assert first[4:] == (pytest.approx(2), 1, "two")
-    assert second == ("models", 1, "jax", 1, pytest.approx(3), 3, "one")
+    assert first[4:] == (pytest.approx(2), 1, "two", "")
+    assert second == ("models", 1, "jax", 1, pytest.approx(3), 3, "one", "")
 
 
 @pytest.mark.parametrize(
@@ -364,20 +379,16 @@ def test_families(mode, name):
 
 def test_markdown_has_a_line_for_each_row(report):
     text = as_markdown(report)
-    assert "| maps, forward | 1 | torch | 1 | 2.00 | 2.00 | a map |" in text
+    assert "| own | 1 | 24 | 40.0 |" in text
+    assert "| torch | own | 1 | avx512 | 12 | 50% |  |" in text
+    assert "| maps, forward | own | 1 | torch | 1 | 2.00 | 2.00 | a map |" in text
     assert "| a row | 1 | 500 ms | 12.0 | 4.0 | 50% FMA | 2.00 (2.00–2.50) |" in text
     assert "| a map | 1 | 500 ms |  | 2.0 | 5% stream | 2.00 (2.00–2.50) |" in text
     assert "| geometric mean |  |  |  |  |  | 2.00 |" in text
-    assert "| a map | 2 | 1.50 |" in text
-    assert "| a model | 1 | 1.0 MB | 4.0 MB | 0.25 |" in text
+    assert "| a map | own | 2 | 1.50 |" in text
+    assert "| a model | own | 1 | 1.0 MB | 4.0 MB | 0.25 |" in text
     assert "tinytensor's commit: abc." in text
     assert "- one" in text
-
-
-def test_each_instruction_set_has_its_own_limit(report):
-    report.limits[Key("tinytensor-avx2", 1)] = Limits(12e9, 40e9)
-    report.measurements[0].times["tinytensor-avx2"] = [2.0, 2.0, 2.0]
-    assert "| a row | 1 | 500 ms | 50% FMA | 2 s | 25% FMA |" in as_markdown(report)
 
 
 def test_picture_is_drawn(report, tmp_path):
@@ -386,6 +397,148 @@ def test_picture_is_drawn(report, tmp_path):
 
     draw(report, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+# --- Instruction sets ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("isa", VARIABLES)
+def test_a_worker_has_the_variables_that_hold_it(isa, monkeypatch):
+    seen: list[dict[str, str]] = []
+
+    def start(words: list[str], env: dict[str, str], **_: Any) -> None:
+        seen.append(env)
+        raise OSError("no process is needed")
+
+    monkeypatch.setenv("XLA_FLAGS", "--of_the_caller")
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "of the caller")
+    monkeypatch.setattr("benchmarks.process.subprocess.Popen", start)
+    for given in (isa, ""):
+        with pytest.raises(OSError, match="no process"):
+            Worker("tinytensor", 1, given)
+    held, free = seen
+    assert held["TINYTENSOR_ISA"] == isa
+    for name, value in VARIABLES[isa].items():
+        assert held[name] == ("--of_the_caller " * (name == "XLA_FLAGS") + value)
+    assert free["OPENBLAS_CORETYPE"] == "of the caller"
+    assert free["XLA_FLAGS"] == "--of_the_caller"
+
+
+def test_loops_of_numpy_are_held_too(monkeypatch):
+    from numpy._core import _multiarray_umath as loops  # type: ignore[attr-defined]
+
+    has = dict.fromkeys(("X86_V2", "X86_V3", "X86_V4", "AVX512_ICL"), True) | {"AVX512_SPR": False}
+    monkeypatch.setattr(loops, "__cpu_features__", has)
+    monkeypatch.setattr(loops, "__cpu_dispatch__", ["X86_V3", "X86_V4", "AVX512_ICL", "AVX512_SPR"])
+    assert wider_features("baseline") == "X86_V3 X86_V4 AVX512_ICL"
+    assert wider_features("avx2") == "X86_V4 AVX512_ICL"
+    assert wider_features("avx512") == ""
+    name = "NPY_DISABLE_CPU_FEATURES"
+    assert environment("avx2", {name: "X86_V3"})[name] == "X86_V3 X86_V4 AVX512_ICL"
+    assert name not in environment("avx512", {})
+    assert environment("", {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("isa", "flops", "wider"),
+    [("avx2", 120e9, False), ("avx2", 144e9, False), ("avx2", 150e9, True), ("", 280e9, False)],
+)
+def test_what_is_faster_than_its_set_can_be_runs_wider(isa, flops, wider):
+    side = Side("torch", 1, "avx2", flops, isa)
+    assert side.is_wider(Limits(140e9, 40e9)) == wider
+    assert not side.is_wider(None)  # without C kernels there is no limit
+
+
+def campaign(report: Report, path: Path, allow_wider: bool) -> Campaign:
+    bar = tqdm(disable=True)
+    return Campaign(report, [], Plan(), path, bar, isa="avx2", allow_wider=allow_wider)
+
+
+def test_what_runs_wider_ends_a_campaign(tmp_path):
+    limits = iter([[50e9, 1e9], [100e9, 1e9], [60e9, 1e9], [60e9, 1e9]])
+    log: list[str] = []
+    workers: dict[str, Any] = fake_workers(log, tinytensor=1.0, numpy=1.0, jax=1.0)
+    for worker, flops in zip(workers.values(), (90e9, 80e9, 120e9), strict=True):
+        worker.answers["side"] = lambda flops=flops: {"says": "avx2", "flops": flops}
+    workers["tinytensor"].answers["limits"] = lambda: {"limits": next(limits)}
+    report, path = Report({}, {}), tmp_path / "report.json"
+    strict = campaign(report, path, allow_wider=False)
+    strict.limits(workers["tinytensor"], 2)
+    with pytest.raises(Wider, match=r"^jax, threads 2, avx2: runs wider: 120 .* can do 100 here$"):
+        strict.sides(workers, 2)
+    # The first limit was disturbed: before tinytensor is blamed, it is measured once more.
+    assert log == [
+        "tinytensor limits", "tinytensor side", "tinytensor limits",
+        "numpy side", "jax side", "tinytensor limits",
+    ]  # fmt: skip
+    assert [report.is_wider(side) for side in report.sides] == [False, False, True]
+    assert json.loads(path.read_text())["failures"] == report.failures != []
+
+    campaign(report, path, allow_wider=True).sides(workers, 2)
+    assert report.failures == []
+    assert [report.is_wider(side) for side in report.sides] == [False, False, True]
+
+
+def in_two_widths(report: Report) -> Report:
+    """The report, and a run on AVX2 in which one peer does not keep to it."""
+    times = {"tinytensor": [2.0] * 3, "torch": [3.0] * 3}
+    held = Report(
+        {"processor": "some"},
+        {"tinytensor": "1", "torch": "2"},
+        {Key(1, "avx2"): Limits(12e9, 40e9)},
+        [Side("torch", 1, "avx2", 11e9, "avx2"), Side("jax", 1, "", 20e9, "avx2")],
+        [Measurement(ROW, 1, times, isa="avx2")],
+        [Memory("a model", 1, {"tinytensor": 2**21, "torch": 2**22}, isa="avx2")],
+        [Busy("a map", 2, {"tinytensor": [1.0]}, {"tinytensor": [1.2]}, isa="avx2")],
+    )
+    report.merge(held)
+    return report
+
+
+def test_widths_stay_apart_when_they_are_merged(report):
+    two = in_two_widths(report)
+    assert [(m.name, m.isa) for m in two.measurements] == [
+        ("a row", ""), ("a map", ""), ("a row", "avx2"),
+    ]  # fmt: skip
+    assert [len(each) for each in (two.limits, two.sides, two.memory, two.busy)] == [2, 3, 2, 2]
+    assert {(s.family, s.isa): s.mean for s in summaries(two)} == {
+        ("overhead", ""): pytest.approx(2),
+        ("maps, forward", ""): pytest.approx(2),
+        ("overhead", "avx2"): pytest.approx(1.5),
+    }
+    rows = {"a row": ROW, "a map": MAP, "a model": ROW}
+    assert from_json(as_json(two), rows) == two
+    assert two.of("avx2").measurements == two.measurements[2:]
+    assert two.of("").limits == {Key(1): Limits(24e9, 40e9)}
+
+
+def test_a_report_from_before_there_were_widths_is_read(report):
+    old = json.loads(as_json(report))
+    del old["sides"]
+    old["limits"] = [
+        {"framework": name, "threads": 1, "flops": flops, "bytes": 40e9}
+        for name, flops in (("tinytensor", 24e9), ("tinytensor-avx2", 12e9))
+    ]
+    for part in ("rows", "memory", "busy"):
+        for each in old[part]:
+            del each["isa"]
+    report.sides = []
+    rows = {"a row": ROW, "a map": MAP, "a model": ROW}
+    assert from_json(json.dumps(old), rows) == report
+
+
+def test_markdown_tells_the_width_of_each_result(report):
+    text = as_markdown(in_two_widths(report))
+    assert "| avx2 | 1 | 12 | 40.0 |" in text
+    assert "| torch | avx2 | 1 | avx2 | 11 | 92% |  |" in text
+    assert "| jax | avx2 | 1 |  | 20 | 167% | **wider than asked** |" in text
+    assert "| overhead | avx2 | 1 | torch | 1 | 1.50 | 1.50 | a row |" in text
+    own, held = text.split("## overhead, all held to avx2")
+    assert "| a row | 1 | 500 ms | 12.0 | 4.0 | 50% FMA | 2.00 (2.00–2.50) |" in own
+    assert "| a row | 1 | 2 s | 3.0 | 1.0 | 25% FMA | 1.50 (1.50–1.50) |" in held
+    assert "| a row | 1 | 500 ms | 50% FMA | 2.00 | 2 s | 25% FMA | 1.50 |" in held
+    assert "| a model | avx2 | 1 | 2.0 MB | 4.0 MB | 0.50 |" in held
+    assert "| mean | avx2 |  | 1.20 |" in held
 
 
 # --- The command -----------------------------------------------------------------------------
@@ -443,14 +596,34 @@ def test_a_row_that_fails_is_reported(tmp_path, monkeypatch, capsys):
     assert "disagree: all is wrong" in found["failures"][0]
 
 
-@pytest.mark.skipif(kernels.active != "fast", reason="about the fast kernels")
-def test_kernels_that_do_not_run_here_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(FRAMEWORKS["tinytensor-avx2"], "environment", {"TINYTENSOR_ISA": "none"})
-    words = ["kernels", "--quick", "--peers", "tinytensor-avx2,numpy", "--only", "^gemm 32$"]
-    assert command.main([*words, "--out", str(tmp_path)]) == 1
+@pytest.mark.skipif(not available(), reason="nothing here can be held to an instruction set")
+def test_a_run_is_held_to_an_instruction_set(tmp_path):
+    words = ["overhead", "--quick", "--peers", "held", "--only", "no gradient"]
+    words += ["--isa", "baseline", "--allow-wider", "--out", str(tmp_path)]
+    assert command.main(words) == 0
     found = json.loads((tmp_path / "benchmarks.json").read_text())
-    assert set(found["rows"][0]["seconds"]) == {"tinytensor", "numpy"}
-    assert found["failures"][0].startswith("tinytensor-avx2: ")
+    (side,) = found["sides"]  # held has no process of its own
+    assert (side["name"], side["says"], side["isa"]) == ("tinytensor", "baseline", "baseline")
+    assert side["flops"] > 0
+    assert [row["isa"] for row in found["rows"]] == ["baseline"]
+    assert {each["isa"] for each in found["limits"]} == {"baseline"}
+
+
+def test_what_runs_wider_ends_the_command(tmp_path, monkeypatch, capsys):
+    def speed(*_: Any) -> None:
+        raise Wider("torch: runs wider")
+
+    monkeypatch.setattr(Campaign, "speed", speed)
+    assert command.main(["overhead", "--peers", "numpy", "--out", str(tmp_path)]) == 1
+    assert "torch: runs wider\n--allow-wider measures it" in capsys.readouterr().err
+
+
+def test_what_cannot_be_held_here_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(command, "available", lambda: ("baseline", "avx2"))
+    assert command.arguments(["--isa", "avx2"]).isa == "avx2"
+    with pytest.raises(SystemExit):
+        command.arguments(["--isa", "avx512"])
+    assert "all can be held to baseline, avx2 here, not to avx512" in capsys.readouterr().err
 
 
 def test_a_peer_that_is_not_installed_is_left_out(monkeypatch, capsys):
@@ -467,6 +640,7 @@ def test_a_peer_that_is_not_installed_is_left_out(monkeypatch, capsys):
         ["--only", "("],
         ["everything"],
         ["--merge", "/nowhere.json"],
+        ["--isa", "mmx"],
     ],
 )
 def test_bad_arguments_are_refused(words, capsys):
