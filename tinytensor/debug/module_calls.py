@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..engine.observers import Observer, current_observers
 
 
+@contextmanager
 def around_calls(
     observer: Observer, model: Any, begin: Callable[[str], None], end: Callable[[], None]
-) -> ExitStack:
-    """Call ``begin(name)`` before each call of a module of ``model``, and ``end()`` after it, also
-    if it raised an error; the model's own name is "". Closing the stack ends that. Calls that
-    ``observer`` does not watch, such as another thread's of the same model, are passed over."""
+) -> Iterator[None]:
+    """Within it, ``begin(name)`` is called before each call of a module of ``model``, and ``end()``
+    after it, also if it raised an error; the model's own name is "". Calls that ``observer`` does
+    not watch, such as another thread's of the same model, are passed over."""
 
     def beginning(name: str) -> Callable[[Any, Any], None]:
         return lambda module, args: begin(name) if observer in current_observers() else None
@@ -23,13 +24,16 @@ def around_calls(
         if observer in current_observers():
             end()
 
-    stack = ExitStack()
-    for name, module in model.named_modules():
-        before = module.register_forward_pre_hook(beginning(name), prepend=True)
-        after = module.register_forward_hook(ending, always_call=True)
-        stack.callback(before.remove)
-        stack.callback(after.remove)
-    return stack
+    handles = []
+    try:
+        for name, module in model.named_modules():
+            before = beginning(name)
+            handles.append(module.register_forward_pre_hook(before, prepend=True))
+            handles.append(module.register_forward_hook(ending, always_call=True))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def check_model(model: Any, asked_by: str) -> None:

@@ -108,17 +108,20 @@ class Text(str):
     __slots__ = ()
 
 
+def is_plain(value: Any) -> bool:
+    """Whether a value is a number, a text or None, or a tuple of these."""
+    kind = type(value)
+    if kind is not tuple:
+        return kind in _PLAIN
+    for item in value:
+        if type(item) not in _PLAIN:
+            return False
+    return len(value) < SHOWN
+
+
 def kept(value: Any) -> Any:
     """An argument that is no variable, as it may be kept: a number or a text, or what is told."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if kind is tuple and len(value) < SHOWN:
-        for item in value:
-            if type(item) not in _PLAIN:
-                return literal(value)
-        return value
-    return literal(value)
+    return value if is_plain(value) else literal(value)
 
 
 def literal(value: Any) -> str:

@@ -73,7 +73,7 @@ from ..engine.operation import observing
 from ..engine.user_line import Line, user_line
 from ..tensors.batched import active
 from .deliveries import Pull, plain
-from .noted_calls import NotedCall, Saved, kept, told
+from .noted_calls import NotedCall, Saved, is_plain, kept, told
 from .noted_passes import Pass, is_given_back
 from .noted_places import NotedLines, NotedModules
 from .noted_rules import NotedRules
@@ -394,12 +394,18 @@ class record(Observer, metaclass=Decorating):
         """What the call has saved, of which rules want it, and what of it counts from now on."""
         self._ledger.pulling(None, None, None)
         items = saved_items(node)
-        arrays = [{id(array): array for array in storages_of(item)} for _, item in items]
+        arrays: list[dict[int, np.ndarray]] = [
+            {} if is_plain(item) else {id(array): array for array in storages_of(item)}
+            for _, item in items
+        ]
         new = self._ledger.add(node, {key: one for found in arrays for key, one in found.items()})
         if not items:
             return
         whys = self._rules.of(node.op, node.plan).why
         for (name, item), found, why in zip(items, arrays, whys, strict=True):
+            if not found and is_plain(item):
+                call.saved.append(Saved(name, None, item, 0, why, False, ()))
+                continue
             value, others = self._item(node, name, item, number)
             size = sum([array.nbytes for array in found.values()])
             owns = not new.isdisjoint(found)
