@@ -13,7 +13,10 @@ from tinytensor import kernels
 from tinytensor.kernels import reference
 
 _core = pytest.importorskip("tinytensor.kernels._core", reason="the fast kernels are not built")
-pytestmark = pytest.mark.skipif(kernels.active != "fast", reason="about the fast kernels")
+pytestmark = [
+    pytest.mark.skipif(kernels.active != "fast", reason="about the fast kernels"),
+    pytest.mark.no_c,
+]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "accuracy.md"
 UNIT = 2.0**-24  # half a unit in the last place of 1: what one rounding can cost

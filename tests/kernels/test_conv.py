@@ -224,6 +224,7 @@ def exact_sums(pad, *odd):
         return all_three(reference, *arrays, ((pad, pad), (pad, pad)))
 
 
+@pytest.mark.no_c
 @pytest.mark.parametrize("value", [np.nan, -np.inf, 100.0, 1e10, 3e38])
 @pytest.mark.parametrize("place", [(1, 3, 9, 11), (0, 0, 0, 0), (1, 5, 27, 14)], ids=str)
 @pytest.mark.parametrize("pad", [0, 1, 2])

@@ -142,6 +142,7 @@ def test_empty() -> None:
 # --- Running sums and products ---------------------------------------------------------------
 
 
+@pytest.mark.no_c
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 @pytest.mark.parametrize(
     "shape", [(1_000_000,), (3, 100_000), (100_000, 3), (9, 40_000), (40_000, 9)]

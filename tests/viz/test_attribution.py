@@ -8,6 +8,8 @@ from tinytensor import nn, viz
 from tinytensor.errors import ShapeError
 from tinytensor.models import LeNet
 
+pytestmark = pytest.mark.no_c
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, 2, 6, 5)).astype(np.float32)
 
