@@ -330,6 +330,21 @@ def test_the_pure_mode_beside_another_tinytensor(copy: Copy, tmp_path: Path) -> 
     assert len(names(told)) == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "text"), [("numpy", "raise ImportError('a script about numpy')"), ("tqdm", "")]
+)
+def test_a_file_takes_the_name_of_a_package(
+    copy: Copy, tmp_path: Path, name: str, text: str
+) -> None:
+    """It is told of where it lets nothing fail, too."""
+    (tmp_path / f"{name}.py").write_text(text)
+    told = copy.report(cwd=tmp_path)
+    found = of(told, "taken-name")
+    assert found["remedy"] == f"mv {tmp_path / name}.py {tmp_path / f'my_{name}.py'}"
+    assert found["known"].endswith("a script about numpy" if text else f"{name}.py")
+    assert [f["name"] for f in told["findings"] if f["level"] == report.BROKEN] == ["taken-name"]
+
+
 def test_packages_are_missing(copy: Copy) -> None:
     """Without site-packages; and Python, whose own packages all are there, imports no NumPy."""
     told = copy.report(flags=("-S",))

@@ -670,6 +670,9 @@ def test_values_of_all_kinds() -> None:
     assert value_of(np.float32([0.1, 1 / 3]))["whole"] == [0.1, 0.33333334]
     assert value_of(np.zeros((0, 3)))["whole"] == []
     assert value_of(np.array([1 + 2j]))["whole"] == ["1+2j"]
+    assert value_of(np.complex64([[0.1 - 0.3j]]))["whole"] == [["0.1-0.3j"]]
+    assert value_of(np.array(1j))["whole"] == "1j"
+    assert value_of(np.zeros((2, 0), complex))["whole"] == [[], []]
     assert value_of(np.arange(70) * 1j)["stats"]["max"] == 69
     stretched = np.broadcast_to(np.float32([[0], [1]]), (2, 50))
     assert value_of(stretched)["stats"]["zeros"] == 50

@@ -34,7 +34,8 @@ class Summary(NamedTuple):
             return in_json(self.whole)
         array = np.asarray(self.whole)
         if array.dtype.kind == "c":
-            return _texts(array.tolist())
+            texts = np.array([str(number).strip("()") for number in array.flat], object)
+            return texts.reshape(array.shape).tolist()
         numbers = shortest(array).tolist()
         return numbers if np.isfinite(array).all() else in_json(numbers)
 
@@ -147,7 +148,3 @@ def in_json(numbers: Any) -> Any:
     if isinstance(numbers, list):
         return [in_json(number) for number in numbers]
     return str(numbers) if isinstance(numbers, float) and not isfinite(numbers) else numbers
-
-
-def _texts(numbers: Any) -> Any:
-    return [_texts(x) for x in numbers] if isinstance(numbers, list) else str(numbers).strip("()")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from ... import built
 from .report import BROKEN, WARNING, Finding, Report
-from .surroundings import REQUIRED, REQUIRED_PYTHON, VARIABLES
+from .surroundings import REQUIRED, REQUIRED_PYTHON, VARIABLES, taken_from_here
 
 Check = Callable[[Report], Iterator[Finding]]
 CHECKS: list[Check] = []
@@ -113,6 +113,20 @@ def requirements(report: Report) -> Iterator[Finding]:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version)))
+
+
+@check
+def taken_names(report: Report) -> Iterator[Finding]:
+    failure = report["package"]["failure"]
+    for name, path in taken_from_here().items():
+        folder, file = os.path.split(path)
+        yield finding(
+            "taken-name",
+            BROKEN,
+            f"the folder that is open has a {file}, which is imported in the place of {name}",
+            path if failure is None else f"{failure['kind']}: {failure['message']}",
+            shlex.join(["mv", path, os.path.join(folder, f"my_{file}")]),
+        )
 
 
 @check
@@ -247,6 +261,7 @@ def _explains(report: Report) -> bool:
         bool(report["modules"]["bad"])
         or _is_refused(report)
         or any(old_python(report))
+        or any(taken_names(report))
         or any(requirements(report))
     )
 

@@ -139,6 +139,25 @@ def _others() -> list[dict[str, str | None]]:
     return found
 
 
+def taken_from_here() -> dict[str, str]:
+    """Which packages that are needed an import finds in the folder that is open, although they are
+    installed elsewhere: by their names, the file or the folder of each."""
+    here = os.getcwd()
+    found: dict[str, str] = {}
+    if here not in [os.path.abspath(entry) for entry in sys.path]:
+        return found
+    for name in REQUIRED:
+        try:
+            home = os.path.realpath(str(distribution(name).locate_file("")))
+        except PackageNotFoundError:
+            continue
+        package = os.path.join(here, name)
+        for path, file in ((f"{package}.py",) * 2, (package, os.path.join(package, "__init__.py"))):
+            if os.path.isfile(file) and home != os.path.realpath(here):
+                found[name] = path
+    return found
+
+
 # --- Compiled modules ------------------------------------------------------------------------
 
 
