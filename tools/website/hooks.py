@@ -38,6 +38,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "benchmarks/README.md": "measuring.md",
 }
+SELDOM = ("changelog.md", "reference/ops.md")  # found below others
 ASSETS = ("iframe-worker.js", "site.css")
 FENCED = re.compile(r"(^ *```.*?^ *```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 ASKED = re.compile(
@@ -101,6 +102,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         page.meta["search"] = {"exclude": True}
         page.meta["hide"] = ["navigation", "toc"]
         return markdown
+    if page.file.src_uri in SELDOM:
+        page.meta["search"] = {"boost": 0.5}
     return relinked(completed(markdown), page.file)
 
 

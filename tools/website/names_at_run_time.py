@@ -87,6 +87,14 @@ def rewrite(within: griffe.Object) -> None:
     for inner in within.members.values():
         if isinstance(inner, griffe.Object):
             rewrite(inner)
+            if within.is_class and not inner.docstring and not is_told(inner):
+                inner.public = False
+
+
+def is_told(member: griffe.Object) -> bool:
+    """Whether what a class has without a word about it says something: signatures do."""
+    dunder = member.name.startswith("__") and member.name not in ("__init__", "__call__")
+    return member.is_function and not dunder
 
 
 def path_of(name: str, of: griffe.Object) -> str:
