@@ -13,6 +13,8 @@ from tinytensor import nn
 from tinytensor.debug.limits import Limits
 from tinytensor.debug.profiling import OUTSIDE, Row
 
+pytestmark = pytest.mark.no_c
+
 
 def small_net() -> nn.Module:
     return nn.Sequential(nn.Linear(8, 16, bias=False), nn.Tanh(), nn.Linear(16, 1, bias=False))

@@ -17,6 +17,8 @@ from tinytensor.func import checkpoint
 from tinytensor.models import GPT, GPTConfig
 from tinytensor.nn import functional as F
 
+pytestmark = pytest.mark.no_c
+
 N = 1000  # float32: 4000 bytes
 
 

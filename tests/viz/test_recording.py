@@ -23,6 +23,8 @@ from tinytensor.models.language.gpt import GPTConfig
 from tinytensor.models.vision.lenet import LeNet
 from tinytensor.scalar import Value
 
+pytestmark = pytest.mark.no_c
+
 ALL = 10_000  # keep all values whole but for those of LeNet
 
 

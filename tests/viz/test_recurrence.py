@@ -7,6 +7,8 @@ import tinytensor as tt
 from tinytensor import nn, viz
 from tinytensor.errors import ShapeError
 
+pytestmark = pytest.mark.no_c
+
 KINDS = {
     "tanh": (nn.RNN, nn.RNNCell, {}),
     "relu": (nn.RNN, nn.RNNCell, {"nonlinearity": "relu"}),
