@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import json
+import pickle
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -935,3 +936,5 @@ def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], messag
         tt.viz.record().text(most=1)
     with pytest.raises(TypeError, match="call it, with record"), tt.viz.record:
         pass
+    with pytest.raises(TypeError, match=r"record: a recording is of this process; keep its data"):
+        pickle.dumps(tt.viz.record())

@@ -218,6 +218,9 @@ class record(Observer, metaclass=Decorating):
 
         return frame(self.data())
 
+    def __getstate__(self) -> Any:
+        raise TypeError("record: a recording is of this process; keep its data(), or save() it")
+
     def __repr__(self) -> str:
         return f"<recording of {len(self._calls)} calls and {self._count} backward passes>"
 
