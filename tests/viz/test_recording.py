@@ -855,6 +855,24 @@ def test_another_threads_calls_of_the_model_are_not_taken_for_ones_own() -> None
     assert [call["module"] for call in recording.data()["calls"]] == [None]
 
 
+def test_settings_of_any_kind_are_told() -> None:
+    class Odd:
+        __name__ = 3
+
+    doubled = tt.op(lambda x, *, setting: 2 * x)
+    for setting, text in (
+        (Odd(), "<Odd>"),
+        (np.sin, "sin"),
+        ({}, "<dict>"),
+        ((1,), "(1,)"),
+        ("</script>", "'</script>'"),
+        ("x" * 200, "'" + "x" * 78 + "…"),
+        (np.float16(0.1), "0.1"),
+    ):
+        data = recorded(lambda: doubled(tt.ones(2), setting=setting))  # noqa: B023
+        assert data["calls"][0]["static"] == {"setting": text}
+
+
 def test_sources_of_rules_that_are_decorated_or_objects() -> None:
     import functools
 

@@ -142,5 +142,6 @@ def literal(value: Any) -> str:
     elif isinstance(value, np.generic | np.dtype):
         text = str(value)
     else:
-        text = getattr(value, "__name__", None) or f"<{kind.__name__}>"
+        name = getattr(value, "__name__", None)
+        text = name if isinstance(name, str) and name else f"<{kind.__name__}>"
     return Text(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
