@@ -202,6 +202,16 @@ def test_state_that_the_function_holds_is_each_level_s_own():
     assert calls == 2  # this process's own level
 
 
+def test_methods_of_tensors_as_functions():
+    for f, inputs in ((tt.Tensor.exp, [2.0]), (tt.Tensor.__mul__, [2.0, 3.0])):
+        found = tt.levels(f, *inputs, repeats=1)
+        assert not found.interpreted.why_not
+        assert found.compared == BUILT or found.values.value is not None
+    found = tt.levels(lambda x: tt.Tensor.sum(x * x), X, repeats=1)
+    for level in found.ran:
+        np.testing.assert_allclose(level.gradients["x"], 2 * X)
+
+
 def test_draws_of_numpy_and_python_are_the_same_at_each_level():
     ours, pythons = np.random.default_rng(1), random.Random(1)
 

@@ -30,6 +30,11 @@ from ..engine.operation import Op
 
 OURS = __name__.partition(".")[0]
 ATOMS = (int, float, complex, bool, str, bytes, type(None), type(Ellipsis), type(NotImplemented))
+COMPILED = (
+    "cython_function_or_method",
+    "method_descriptor",
+    "wrapper_descriptor",
+)  # methods, by their types
 CONTAINERS = (partial, OrderedDict, defaultdict, deque, types.SimpleNamespace)
 DRAWS = (random.Random, np.random.Generator, np.random.RandomState)  # each world has its own
 FOREIGN = {*sys.stdlib_module_names, "numpy"} - {"__main__"}
@@ -301,4 +306,8 @@ def _places() -> dict[int, tuple[str, str]]:
             home = getattr(value, "__module__", None)
             if is_ours(home if isinstance(home, str) else None):
                 places.setdefault(id(value), (module, name))
+                if isinstance(value, type):
+                    for own, member in vars(value).items():
+                        if type(member).__name__ in COMPILED:
+                            places.setdefault(id(member), (module, f"{name}.{own}"))
     return places
