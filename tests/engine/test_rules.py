@@ -46,6 +46,20 @@ def test_a_cotangent_of_more_axes_is_summed() -> None:
     assert x.grad.tolist() == [[4.0] * 3] * 2
 
 
+def test_a_rule_that_is_declared_again_takes_the_place_of_the_first() -> None:
+    @tt.op
+    def doubled(x: Any) -> Any:
+        return 2 * x
+
+    x = leaves()[0]
+    doubled.grad(x=lambda g: 3 * g)
+    backward_of(doubled, x)
+    doubled.grad(x=lambda g: 2 * g)
+    backward_of(doubled, x)
+    assert x.grad is not None
+    assert x.grad.tolist() == [[5.0] * 3] * 2
+
+
 @pytest.mark.parametrize("wrong", [1.0, np.ones((2, 3)), "g"])
 def test_a_cotangent_that_is_no_variable(wrong: Any) -> None:
     @tt.op

@@ -114,7 +114,7 @@ class Op:
         """Declare a rule for each named parameter; None says that the derivative is zero."""
         for name, rule in rules.items():
             self.rules[name] = (zero, ()) if rule is None else (rule, self.named_by(rule))
-        self.operands = sum([1 << self.position(name) for name in self.rules])
+        self.plans, self.operands = {}, sum([1 << self.position(n) for n in self.rules])
         return self
 
     def grad_all(self, inputs: Sequence[str], rule: Callable[..., Any]) -> Self:
@@ -148,7 +148,7 @@ class Op:
     def _grad_jointly(self, inputs, rule, names):
         self.joint = (rule, names, tuple(inputs))
         self.rules = dict.fromkeys(inputs, self.joint)
-        self.operands = sum([1 << self.position(name) for name in inputs])
+        self.plans, self.operands = {}, sum([1 << self.position(n) for n in inputs])
         return self
 
     def batched(self, rule: Any = None, formula: Any = None) -> Self:
