@@ -105,14 +105,21 @@ def test_products(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_bytes_are_safe(kind: str) -> None:
-    """Infinities and NaN among them; twins agree on where numbers are left."""
-    matrix = random_matrix(kind, 9, 512, any_bytes=True)
+    """Infinities and NaN among them. A sum near the end of the range may pass it or not: that is
+    a matter of its order."""
+    matrix = random_matrix(kind, 40, 512, any_bytes=True)
+    with np.errstate(all="ignore"):
+        weight = matrix.unpacked().astype(np.float64)
+        sums, sizes = weight.sum(1), abs(weight).sum(1)
+    most = float(np.finfo(np.float32).max)
     for vectors in (1, 3):
         x = np.ones((vectors, 512), np.float32)
         got = kernels.packed_linear(x, kind, matrix.data, 512, matrix.scales)
         with np.errstate(all="ignore"):
             twin = reference.packed_linear(x, kind, matrix.data, 512, matrix.scales)
-        np.testing.assert_array_equal(np.isfinite(got), np.isfinite(twin))
+        for out in (got, twin):
+            assert np.isfinite(out[:, sizes < most / 2]).all()
+            assert not np.isfinite(out[:, ~np.isfinite(sums)]).any()
 
 
 def test_a_product_is_the_same_on_any_number_of_threads() -> None:

@@ -94,6 +94,9 @@ class Copy:
         assert told["healthy"] == (not broken)
         assert done.returncode == broken
         assert told["package"]["path"] == str(self.package)
+        # The tree of these tests may be installed: the copy is rightly said to stand before it.
+        own = str(ROOT / "tinytensor")
+        told["findings"] = [f for f in told["findings"] if not f["known"].endswith(own)]
         return told
 
 
