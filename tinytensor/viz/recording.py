@@ -222,7 +222,7 @@ class record(Observer, metaclass=Decorating):
         raise TypeError("record: a recording is of this process; keep its data(), or save() it")
 
     def __repr__(self) -> str:
-        return f"<recording of {len(self._calls)} calls and {self._count} backward passes>"
+        return f"<recording, calls: {len(self._calls)}, backward passes: {self._count}>"
 
     # --- What an observer is told ------------------------------------------------------------
 
