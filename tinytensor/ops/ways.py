@@ -93,7 +93,6 @@ WAYS: dict[str, dict[str, str]] = {
         "matrix_power": "tt.linalg.matrix_power",
         "norm": "x.norm(p, dim); tt.linalg.norm(x, 2) of a matrix is its spectral norm",
         "nuclear_norm": 'tt.linalg.matrix_norm(x, ord="nuc")',
-        "onnx": "there is no exporter.",
         "orgqr": "tt.linalg.householder_product",
         "pca_lowrank": "tt.linalg.svd",
         "pinverse": "tt.linalg.pinv",

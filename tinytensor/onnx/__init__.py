@@ -1,0 +1,9 @@
+"""Graphs of other frameworks in the format ONNX: read as modules, and modules written so.
+
+It needs the package onnx: ``pip install "tinytensor[onnx]"``.
+"""
+
+from .graph_module import GraphModule
+from .loading import load
+
+__all__ = ["GraphModule", "load"]
