@@ -14,7 +14,7 @@ def load(source: Any) -> GraphModule:
 
     ``source`` is a path, the bytes of a file, an open file, or a ``ModelProto``.
     """
-    from .building import build  # type: ignore[import-not-found, unused-ignore]
+    from .building import build
     from .reading import read_model
 
     return build(*read_model(source))
