@@ -86,6 +86,31 @@ TT_INLINE vf vf_exp(vf x)
     return vf_scale(q + 1.0f, n);
 }
 
+/* exp(x) for x <= 0 as a weight of a softmax: as 2^n 2^r for x log2(e) = n + r, where that product's
+ * own error, 1e-8 |x| of the result, or 9e-8 |x| where it is rounded, may stay; 0 for what lies below
+ * exp(-87). n is read from the bits that rounding left. */
+TT_INLINE vf vf_exp_weight(vf x)
+{
+    const vf magic = vf_set1(0x1.8p23f), log2_e = vf_set1(1.44269504f);
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    x = vf_max_fast(vf_set1(-105.0f), x); /* NaN, which stands second, goes through */
+#endif
+    vf rounded = vf_fma(x, log2_e, magic), n = rounded - magic;
+    vf r = vf_fma(x, log2_e, -n);
+    vf p = vf_set1(0.0013264727f); /* 2^r, to 9e-8 of itself */
+    p = TT_STEP(p, r, 0.009671513f);
+    p = TT_STEP(p, r, 0.055507336f);
+    p = TT_STEP(p, r, 0.24022242f);
+    p = TT_STEP(p, r, 0.693147f);
+    p = TT_STEP(p, r, 1.0f);
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return vf_scale(p, n);
+#else
+    vf power = (vf)(((vi)rounded + 127) << 23);
+    return (vf)((vi)(p * power) & ~(x < vf_set1(-87.0f)));
+#endif
+}
+
 /* 2^n q + (2^n - 1), at half its size so that 2^n is finite. */
 TT_INLINE vf vf_expm1(vf x)
 {

@@ -198,22 +198,36 @@ static void tt_attention_f32(const tt_attention_args *a)
 
             float rescale[QUERIES];
             vi grown = vi_set1(0);
+            vf base[VECTORS], sum[VECTORS];
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS; v++)
+                base[v] = vf_load(top + i + v * VL), sum[v] = vf_zero();
+            /* A NaN may go by here: its weight is NaN, and so is the sum. */
+            for (int64_t j = from; j < n; j++)
+#pragma GCC unroll 8
+                for (int v = 0; v < VECTORS; v++)
+                    base[v] = vf_max_fast(base[v], vf_load(scores + j * QUERIES + v * VL));
+#pragma GCC unroll 8
             for (int v = 0; v < VECTORS; v++) {
-                float *s = scores + v * VL;
-                vf before = vf_load(top + i + v * VL), after = before, sum = vf_zero();
-                for (int64_t j = from; j < n; j++) after = vf_max(after, vf_load(s + j * QUERIES));
+                const vf before = vf_load(top + i + v * VL), after = base[v];
                 vf_store(top + i + v * VL, after);
                 grown |= (after != before) & (before != -INFINITY);
                 /* Nothing seen yet: any finite reference makes the weights exp(-inf) = 0. */
-                vf base = vf_select(after == -INFINITY, vf_zero(), after);
-                for (int64_t j = from; j < n; j++) {
-                    vf p = vf_exp(vf_load(s + j * QUERIES) - base);
-                    vf_store(s + j * QUERIES, p);
-                    sum += p;
+                base[v] = vf_select(after == -INFINITY, vf_zero(), after);
+                vf_store(rescale + v * VL, vf_exp_weight(before - base[v]));
+            }
+            for (int64_t j = from; j < n; j++)
+#pragma GCC unroll 8
+                for (int v = 0; v < VECTORS; v++) {
+                    float *s = scores + j * QUERIES + v * VL;
+                    const vf p = vf_exp_weight(vf_load(s) - base[v]);
+                    vf_store(s, p);
+                    sum[v] += p;
                 }
-                vf factor = vf_exp(before - base);
-                vf_store(rescale + v * VL, factor);
-                vf_store(total + i + v * VL, vf_fma(vf_load(total + i + v * VL), factor, sum));
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS; v++) {
+                float *l = total + i + v * VL;
+                vf_store(l, vf_fma(vf_load(l), vf_load(rescale + v * VL), sum[v]));
             }
             if (vi_some(grown)) /* otherwise there is no output so far, or its weights stay */
                 for (int64_t lane = 0; lane < QUERIES; lane++)
@@ -255,6 +269,30 @@ TT_INLINE void tt_add_to_bias(
     if (j < n) vf_store_n(row + j, vf_load_n(row + j, n - j) + vf_load_n(ds + j, n - j), n - j);
 }
 
+/* A row's scores and what G V^T holds become P and dS of n keys, of which the row sees [from, to). */
+TT_INLINE void tt_weights_back(
+    float *scores, float *gv, const float *kept, float top, float sum, float row_sum, int64_t from,
+    int64_t to, int64_t n)
+{
+    const vf share = vf_set1(sum == 0 ? 0 : 1 / sum);
+    for (int64_t j = 0; j < n; j += VL) {
+        vf weight = vf_exp_weight(vf_load(scores + j) - top) * share, dp = vf_load(gv + j), ds;
+        if (kept) {
+            const vf factor = vf_load(kept + j);
+            ds = weight * (dp * factor - row_sum);
+            weight *= factor;
+        } else
+            ds = weight * (dp - row_sum);
+        if (from > j || to - j < VL) {
+            const vi inside = vi_between(from - j, to - j);
+            weight = vf_select(inside, weight, vf_zero());
+            ds = vf_select(inside, ds, vf_zero());
+        }
+        vf_store(scores + j, weight);
+        vf_store(gv + j, ds);
+    }
+}
+
 /* With P the weights, G the cotangent of out, D the row sums of G * out, and scale folded into Q
  * and K where they are packed:
  *     dV = P^T G,   dS = P * (G V^T - D),   dQ = dS K,   dK = dS^T Q
@@ -278,7 +316,6 @@ static void tt_attention_backward_f32(const tt_attention_backward_args *b)
     float *row_sums = dscores + QUERIES * KEYS;        /* heads x queries: D */
     float kept[KEYS];                                  /* what dropout multiplies a row of P by */
 
-    for (int64_t j = 0; j < KEYS; j++) kept[j] = 1;
     for (int64_t h = 0; h < b->heads; h++)
         for (int64_t i = 0; i < a->queries; i++) {
             const float *g = b->g + h * b->g_head + i * b->g_row;
@@ -372,23 +409,13 @@ static void tt_attention_backward_f32(const tt_attention_backward_args *b)
                     }
                     if (a->dropout_scale != 0)
                         tt_dropout_row(kept, a, h * a->queries + i + r, k, n);
-                    const vf top = vf_set1(a->top[h * a->queries + i + r]);
-                    const float sum = a->sum[h * a->queries + i + r];
-                    const vf share = vf_set1(sum == 0 ? 0 : 1 / sum);
-                    const vf row_sum = vf_set1(row_sums[h * a->queries + i + r]);
-                    for (int64_t j = 0; j < padded_n; j += VL) {
-                        vf weight = vf_exp(vf_load(p + j) - top) * share;
-                        const vf factor = vf_load(kept + j);
-                        vf ds_j = weight * (vf_load(ds + j) * factor - row_sum);
-                        weight *= factor;
-                        if (from > j || to - j < VL) {
-                            const vi inside = vi_between(from - j, to - j);
-                            weight = vf_select(inside, weight, vf_zero());
-                            ds_j = vf_select(inside, ds_j, vf_zero());
-                        }
-                        vf_store(p + j, weight);
-                        vf_store(ds + j, ds_j);
-                    }
+                    const int64_t row = h * a->queries + i + r;
+                    if (a->dropout_scale != 0)
+                        tt_weights_back(p, ds, kept, a->top[row], a->sum[row], row_sums[row], from,
+                                        to, padded_n);
+                    else
+                        tt_weights_back(p, ds, NULL, a->top[row], a->sum[row], row_sums[row], from,
+                                        to, padded_n);
                     if (b->dbias) tt_add_to_bias(b, ds, h, i + r, k, n);
                     if (a->softcap != 0)
                         for (int64_t j = 0; j < padded_n; j += VL)

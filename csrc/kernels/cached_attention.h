@@ -108,11 +108,11 @@ TT_INLINE float tt_cached_weights(
     const vf base = vf_set1(row->top == -INFINITY ? 0 : row->top);
     vf sum = vf_zero();
     for (int64_t j = 0; j < n; j += VL) {
-        const vf p = vf_exp(vf_load(scores + j) - base);
+        const vf p = vf_exp_weight(vf_load(scores + j) - base);
         vf_store(scores + j, p);
         sum += p;
     }
-    const float factor = vf_exp(vf_set1(before) - base)[0];
+    const float factor = vf_exp_weight(vf_set1(before) - base)[0];
     row->sum = row->sum * factor + vf_hsum(sum);
     return factor;
 }

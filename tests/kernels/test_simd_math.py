@@ -8,8 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from tinytensor.kernels.reference.attention import Look
+
 _core = pytest.importorskip("tinytensor.kernels._core", reason="the fast kernels are not built")
 maps = pytest.importorskip("tinytensor.kernels.maps")
+attention = pytest.importorskip("tinytensor.kernels.attention").attention
 
 ISAS = _core.available_isas()
 ENDS = [88.72, 88.73, 89, -87.3, -87.4, -103, -104, -1.0000001]
@@ -75,6 +78,24 @@ def test_error_is_as_stated(name: str, isa: str) -> None:
     ulps = ulps_between(got[finite], expected[finite])
     assert ulps.max() <= bound, f"{ulps.max():.3f} ULP at {x[finite][ulps.argmax()]!r}"
     assert np.array_equal(got[~finite], expected[~finite].astype(np.float32), equal_nan=True)
+
+
+def test_weights_of_a_softmax(isa: str) -> None:
+    """exp_weight, read where attention uses it: the scores are a bias whose largest, 0, stands
+    first in each row, and the values an identity matrix, so that the output is the weights."""
+    keys, rows = 256, 80
+    x = np.linspace(-100, 0, rows * (keys - 1)).reshape(rows, keys - 1)
+    x[0, :3] = -np.inf, -1e30, -87.5
+    bias = np.concatenate([np.zeros((rows, 1)), x], 1).astype(np.float32)
+    q, k = np.zeros((1, 1, rows, keys), np.float32), np.zeros((1, 1, keys, keys), np.float32)
+    v = np.eye(keys, dtype=np.float32)[None, None]
+    weights, _ = attention(q, k, v, None, bias[None, None], Look(1.0))
+    got = (weights[0, 0] / weights[0, 0, :, :1]).astype(np.float64)
+    kept = bias > -82
+    error = np.abs(got[kept] / np.exp(bias[kept].astype(np.float64)) - 1)
+    of_product = 9e-8 if isa == "baseline" else 2e-8  # rounded, or fused with what follows
+    assert (error <= 3e-7 + of_product * -bias[kept]).all()
+    assert not got[bias < -105].any()
 
 
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])

@@ -281,8 +281,9 @@ def test_nan_and_inf_arrive_where_they_arrive_in_numpy(isa):
         v[0, 0, 2, 1] = value
         look = ALL
         with np.errstate(invalid="ignore"):
-            expected = reference.attention(q, k, v, None, None, look)
-        assert_close(kernels.attention(q, k, v, None, None, look), expected)
+            out, (_, total) = reference.attention(q, k, v, None, None, look)
+        got, (_, got_total) = kernels.attention(q, k, v, None, None, look)
+        assert_close((got, got_total), (out, total))  # the largest score of a NaN row is anything
 
 
 def test_a_query_that_may_look_nowhere_gets_zero():
