@@ -52,8 +52,8 @@ e, inf, nan, newaxis, pi = _math.e, _math.inf, _math.nan, None, _math.pi
 
 # The rest is imported when it is first asked for: which modules, and which names of which modules.
 _MODULES = (
-    "data", "debug", "distributions", "func", "generation", "io", "models", "nn", "onnx", "optim",
-    "scalar", "text", "train", "viz",
+    "data", "debug", "distributed", "distributions", "func", "generation", "io", "models", "nn",
+    "onnx", "optim", "scalar", "text", "train", "viz",
 )  # fmt: skip
 _LATER = dict.fromkeys(_MODULES) | {
     "Generator": "random",
@@ -89,8 +89,8 @@ if _typing.TYPE_CHECKING:
 
     cdouble, cfloat, double, float = _of.complex128, _of.complex64, _of.float64, _of.float32
     half, int, long, short = _of.float16, _of.int32, _of.int64, _of.int16
-    from . import data, debug, distributions, func, generation, io, models, nn, onnx, optim
-    from . import scalar, text, train, viz
+    from . import data, debug, distributed, distributions, func, generation, io, models, nn
+    from . import onnx, optim, scalar, text, train, viz
     from .debug.anomaly import detect_anomaly as detect_anomaly
     from .debug.levels import levels as levels
     from .debug.profiling import profile as profile

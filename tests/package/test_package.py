@@ -131,6 +131,7 @@ print(*sorted(set(sys.modules) - numpys))
 NAMED_LATE = [
     "data",
     "debug",
+    "distributed",
     "func",
     "generation",
     "io",

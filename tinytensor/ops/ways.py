@@ -72,7 +72,6 @@ WAYS: dict[str, dict[str, str]] = {
         "compile": "there is nothing to compile: ops are compiled.",
         "det": "tt.linalg.det",
         "detach": "x.detach()",
-        "distributed": "there is one process.",
         "frobenius_norm": "tt.linalg.matrix_norm",
         "from_file": "tt.load",
         "get_default_device": "there is only the device 'cpu'.",
@@ -127,10 +126,10 @@ WAYS: dict[str, dict[str, str]] = {
     "tinytensor.nn": {
         "CrossMapLRN2d": "tt.nn.LocalResponseNorm",
         "Container": "tt.nn.Sequential, tt.nn.ModuleList and tt.nn.ModuleDict",
-        "DataParallel": "there is one process, whose kernels run in threads.",
+        "DataParallel": "tt.distributed.DistributedDataParallel: kernels run in threads.",
         "LinearCrossEntropyOptions": "tt.nn.LinearCrossEntropyLoss makes the logits whole.",
         "NLLLoss2d": "tt.nn.NLLLoss",
-        "SyncBatchNorm": "tt.nn.BatchNorm2d; there is one process.",
+        "SyncBatchNorm": "tt.nn.BatchNorm2d; each rank has statistics of its own.",
     },
     "tinytensor.nn.functional": {
         **{
