@@ -105,6 +105,16 @@ class _Builder:
                 body.ParseFromString(text)
         return body
 
+    def defaults(self, node: Any, opsets: Mapping[str, int]) -> dict[str, Any]:
+        """The attributes that an operator of the standard has if a node says nothing of them."""
+        domain, defs = _domain(node.domain), self.onnx.defs
+        try:
+            schema = defs.get_schema(node.op_type, opsets.get(domain, 0), domain)
+        except (defs.SchemaError, TypeError):
+            return {}
+        attributes = schema.attributes.items()
+        return {name: a.default_value for name, a in attributes if a.default_value.type}
+
     def inferred(self) -> dict[str, Any]:
         """The types of the main graph's values."""
         model = self.onnx.ModelProto()
@@ -137,7 +147,7 @@ class _Builder:
                     key = domain, node.op_type, getattr(node, "overload", "")
                     if key not in seen:
                         seen.add(key)
-                        look(function.node, _opsets(function.opset_import) or opsets)
+                        look(function.node, {**opsets, **_opsets(function.opset_import)})
                 elif (domain, node.op_type) != ("", "Constant") and not registry.find(
                     domain, node.op_type, opsets.get(domain, 0)
                 ):
@@ -385,7 +395,8 @@ class _Graph:
             raise ValueError(f"{where}: the function calls itself: {' → '.join(self.calls)}")
         names = {"": 0} | dict.fromkeys(function.input, 0)
         names |= dict(zip(function.input, slots, strict=False))
-        given = {a.name: a for a in function.attribute_proto}
+        given = self.builder.defaults(proto, self.opsets)
+        given |= {a.name: a for a in function.attribute_proto}
         given |= {a.name: a for a in proto.attribute}
         defaults = {name: self.converted(a, where) for name, a in given.items()}
         defaults |= attributes

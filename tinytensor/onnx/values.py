@@ -7,11 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import is_number
+from .. import dtypes
 from ..tensors.tensor import Tensor, wrapped
 from .extras import needed
 
 __all__ = ["array", "dtype_of", "dtype_of_code", "integers", "value", "value_of_proto"]
+
+
+def is_number(dtype: np.dtype) -> bool:
+    """Whether a tensor can be of this dtype. ml_dtypes has others, some of which say that they are
+    NumPy's floats."""
+    return dtypes.is_number(dtype) and (dtype.isbuiltin == 1 or dtypes.is_narrow(dtype))
 
 
 def value(data: Any) -> Any:
