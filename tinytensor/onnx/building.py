@@ -285,6 +285,7 @@ class _Graph:
         plan.inputs = tuple(self.slot(name) for name in inputs)
         outputs = self.laid_out(graph, set(inputs))
         plan.names = inputs, tuple(output.name for output in graph.output)
+        plan.declared = tuple(_declared(output, False) for output in graph.output)
         plan.outputs = outputs
         self.finish()
         return plan

@@ -80,6 +80,7 @@ class Plan:
         self.size = 1
         self.steps: list[Step] = []
         self.names: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
+        self.declared: tuple[Input, ...] = ()  # the outputs, as the file declares them
         self.inputs: tuple[int, ...] = ()
         self.outputs: tuple[int, ...] = ()
         self.constants: list[tuple[int, Any]] = []
@@ -142,6 +143,11 @@ class Body:
     def outputs(self) -> tuple[str, ...]:
         """The names of its outputs."""
         return self.plan.names[1]
+
+    @property
+    def declared(self) -> tuple[Input, ...]:
+        """What the file says of its outputs."""
+        return self.plan.declared
 
     def __call__(self, *inputs: Any) -> tuple[Any, ...]:
         """The outputs for inputs by position."""

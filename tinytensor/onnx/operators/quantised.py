@@ -1,0 +1,264 @@
+"""Numbers stored as small integers, or floats of 8 and 4 bits, and products of these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ... import ops
+from ...dtypes import is_real_floating
+from ...engine.grad_mode import no_grad
+from ..registry import find, operator
+from ..values import array, dtype_of_code, value
+
+__all__: list[str] = []
+
+# --- To and from them ----------------------------------------------------------------------------
+
+
+def _spread(parameter: Any, shape: tuple[int, ...], axis: int, block: int) -> Any:
+    """A scale or a zero point as it broadcasts with what it is for: one for all, one for each place
+    along ``axis``, or one for each ``block`` of places."""
+    size = parameter.shape
+    if not block:
+        if parameter.ndim == 0 or size == (1,):
+            return parameter.reshape(())
+        if parameter.ndim == 1 and -len(shape) <= axis < len(shape) and size[0] == shape[axis]:
+            return parameter.reshape((-1, *(1,) * (len(shape) - 1 - axis % len(shape))))
+        if size == shape:
+            return parameter
+    elif len(size) == len(shape):
+        place = axis % len(shape)
+        full = (*shape[:place], -(-shape[place] // block), *shape[place + 1 :])
+        if size == full:
+            return _repeated(parameter, place, block, shape[place])
+    how = f"blocks of {block}" if block else "places"
+    raise ValueError(f"a scale or zero point of {size} is not for {how} of {shape} along {axis}")
+
+
+def _repeated(parameter: Any, axis: int, block: int, count: int) -> Any:
+    places = np.arange(count) // block
+    if isinstance(parameter, np.ndarray):
+        return parameter.take(places, axis)
+    return ops.take(parameter, places, axis)
+
+
+def _limits(dtype: np.dtype) -> tuple[float, float]:
+    if dtype.kind in "iu":
+        return np.iinfo(dtype).min, np.iinfo(dtype).max
+    import ml_dtypes  # onnx needs it
+
+    info: Any = ml_dtypes.iinfo if "int" in dtype.name else ml_dtypes.finfo
+    return float(info(dtype).min), float(info(dtype).max)
+
+
+def _stored(x: np.ndarray, dtype: np.dtype, saturate: bool = True) -> np.ndarray:
+    """Numbers in a dtype; what it cannot hold is the nearest that it can, if ``saturate``."""
+    low, high = _limits(dtype)
+    if saturate or "int" in dtype.name:
+        x = np.clip(x, low, high)
+    return x.astype(dtype)
+
+
+@operator("QuantizeLinear", since=10, settings=(1, 2))
+def quantize(
+    x: Any,
+    scale: Any,
+    zero: Any = None,
+    *,
+    axis: int = 1,
+    block_size: int = 0,
+    output_dtype: int = 0,
+    saturate: int = 1,
+    precision: int = 0,
+) -> Any:
+    data, shape = array(x), x.shape
+    to = array(zero).dtype if zero is not None else np.dtype(np.uint8)
+    if output_dtype:
+        to = dtype_of_code(output_dtype)
+    scale = array(scale)
+    wide = np.float64 if scale.dtype == np.float64 else np.float32
+    if precision:
+        data, scale = (a.astype(dtype_of_code(precision)) for a in (data, scale))
+    elif is_real_floating(data.dtype):
+        scale = scale.astype(data.dtype)
+    else:
+        data, scale = data.astype(wide), scale.astype(wide)
+    ratio = (data / _spread(scale, shape, axis, block_size)).astype(wide)
+    if "int" not in to.name:
+        return value(_stored(ratio, to, bool(saturate)))
+    whole = np.rint(ratio)
+    if zero is not None:
+        whole = whole + _spread(array(zero).astype(np.float32), shape, axis, block_size)
+    return value(_stored(whole, to))
+
+
+@operator("DequantizeLinear", since=10, settings=(0, 2))
+def dequantize(
+    x: Any,
+    scale: Any,
+    zero: Any = None,
+    *,
+    axis: int = 1,
+    block_size: int = 0,
+    output_dtype: int = 0,
+) -> Any:
+    data = array(x)
+    if zero is not None and not is_real_floating(data) and "float" not in data.dtype.name:
+        least = _spread(array(zero).astype(np.int64), data.shape, axis, block_size)
+        data = data.astype(np.int64) - least
+    to = dtype_of_code(output_dtype) if output_dtype else scale.dtype
+    wide = np.float64 if scale.dtype == np.float64 else np.float32
+    spread = _spread(ops.astype(scale, wide), data.shape, axis, block_size)
+    return ops.astype(spread * data.astype(wide), to)
+
+
+@operator("DynamicQuantizeLinear", since=11)
+def dynamic_quantize(x: Any) -> tuple[Any, Any, Any]:
+    data = array(x)
+    low, high = np.minimum(data.min(initial=0), 0), np.maximum(data.max(initial=0), 0)
+    scale = (high - low) / np.float32(255)
+    if not scale:
+        scale = np.float32(1)
+    zero = np.rint(np.clip(-low / scale, 0, 255)).astype(np.uint8)
+    stored = _stored(np.rint(data / scale) + np.float32(zero), np.dtype(np.uint8))
+    return value(stored), value(np.asarray(scale, np.float32)), value(zero)
+
+
+# --- Products ------------------------------------------------------------------------------------
+# Of whole numbers, in floats that hold each of their sums: so they are exact, and fast.
+
+
+def _around(x: Any, zero: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """x without its zero point, which may be one for each row or column of ``shape``."""
+    data = array(x).astype(np.float64)
+    if zero is None:
+        return data
+    least = array(zero).astype(np.float64)
+    return data - (least.reshape(shape) if shape is not None and least.size > 1 else least)
+
+
+def _exact(a: np.ndarray, b: np.ndarray, terms: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both in float32 if no sum of ``terms`` products leaves its whole numbers."""
+    most = terms * np.abs(a).max(initial=0) * np.abs(b).max(initial=0)
+    dtype = np.float32 if most < 1 << 24 else np.float64
+    return a.astype(dtype), b.astype(dtype)
+
+
+def _rows(zero: Any, ndim: int) -> tuple[int, ...] | None:
+    """The shape of zero points of rows."""
+    return None if zero is None or array(zero).ndim != 1 or ndim < 2 else (-1, 1)
+
+
+def _matmul(a: Any, b: Any, a_zero: Any, b_zero: Any) -> np.ndarray:
+    a, b = _around(a, a_zero, _rows(a_zero, a.ndim)), _around(b, b_zero)
+    a, b = _exact(a, b, a.shape[-1] if a.ndim else 1)
+    with no_grad():
+        return array(ops.matmul(a, b))
+
+
+def _conv(x: Any, w: Any, x_zero: Any, w_zero: Any, how: dict[str, Any]) -> np.ndarray:
+    per_channel = (-1, *(1,) * (w.ndim - 1))
+    x, w = _around(x, x_zero), _around(w, w_zero, per_channel)
+    x, w = _exact(x, w, int(np.prod(w.shape[1:])))
+    conv = find("", "Conv", 11)
+    assert conv is not None
+    with no_grad():
+        given = {name: setting for name, setting in how.items() if setting is not None}
+        return array(conv.function(value(x), value(w), **given))
+
+
+def _requantized(
+    sums: np.ndarray, scales: tuple[Any, Any], to_scale: Any, zero: Any, shape: Any = None
+) -> Any:
+    """Sums of products, whose scales are the product of both, in another scale."""
+    first, second = (array(scale) for scale in scales)
+    wide = np.float64 if first.dtype == np.float64 else np.float32
+    if shape is not None and second.size > 1:
+        second = second.reshape(shape)
+    ratio = first.astype(wide) * second.astype(wide) / array(to_scale).astype(wide)
+    whole = np.rint(sums.astype(wide) * ratio) + array(zero).astype(wide)
+    return value(_stored(whole, array(zero).dtype))
+
+
+@operator("MatMulInteger", since=10)
+def matmul_integer(a: Any, b: Any, a_zero: Any = None, b_zero: Any = None) -> Any:
+    return value(_matmul(a, b, a_zero, b_zero).astype(np.int32))
+
+
+@operator("QLinearMatMul", since=10, settings=(1, 4, 6))
+def qlinear_matmul(
+    a: Any,
+    a_scale: Any,
+    a_zero: Any,
+    b: Any,
+    b_scale: Any,
+    b_zero: Any,
+    y_scale: Any,
+    y_zero: Any,
+) -> Any:
+    sums = _matmul(a, b, a_zero, b_zero)
+    if (shape := _rows(a_scale, a.ndim)) is not None and array(a_scale).size > 1:
+        a_scale = array(a_scale).reshape(shape)
+    return _requantized(sums, (a_scale, b_scale), y_scale, y_zero)
+
+
+@operator("ConvInteger", since=10)
+def conv_integer(
+    x: Any,
+    w: Any,
+    x_zero: Any = None,
+    w_zero: Any = None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: Sequence[int] | None = None,
+    group: int = 1,
+    kernel_shape: Sequence[int] | None = None,
+    pads: Sequence[int] | None = None,
+    strides: Sequence[int] | None = None,
+) -> Any:
+    how = {
+        "auto_pad": auto_pad,
+        "dilations": dilations,
+        "group": group,
+        "kernel_shape": kernel_shape,
+        "pads": pads,
+        "strides": strides,
+    }
+    return value(_conv(x, w, x_zero, w_zero, how).astype(np.int32))
+
+
+@operator("QLinearConv", since=10, settings=(1, 4, 6))
+def qlinear_conv(
+    x: Any,
+    x_scale: Any,
+    x_zero: Any,
+    w: Any,
+    w_scale: Any,
+    w_zero: Any,
+    y_scale: Any,
+    y_zero: Any,
+    bias: Any = None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: Sequence[int] | None = None,
+    group: int = 1,
+    kernel_shape: Sequence[int] | None = None,
+    pads: Sequence[int] | None = None,
+    strides: Sequence[int] | None = None,
+) -> Any:
+    how = {
+        "auto_pad": auto_pad,
+        "dilations": dilations,
+        "group": group,
+        "kernel_shape": kernel_shape,
+        "pads": pads,
+        "strides": strides,
+    }
+    sums = _conv(x, w, x_zero, w_zero, how).astype(np.float64)
+    channels = (-1, *(1,) * (x.ndim - 2))
+    if bias is not None:
+        sums = sums + array(bias).reshape(channels)
+    return _requantized(sums, (x_scale, w_scale), y_scale, y_zero, channels)
