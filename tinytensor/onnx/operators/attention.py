@@ -169,26 +169,6 @@ def rotary_embedding(
     return _flat(y) if flat else y
 
 
-@operator("TensorScatter", since=24, settings=(2,))
-def tensor_scatter(
-    cache: Any, update: Any, starts: Any = None, *, axis: int = -2, mode: str = "linear"
-) -> Any:
-    axis %= cache.ndim
-    size, steps = cache.shape[axis], update.shape[axis]
-    first = np.zeros(cache.shape[0], np.int64) if starts is None else array(starts)
-    places = first[:, np.newaxis] + np.arange(steps)
-    if mode == "circular":
-        places %= size
-    elif mode != "linear":
-        raise ValueError(f"TensorScatter: mode is linear or circular, not {mode!r}")
-    elif places.size and not 0 <= places.min() <= places.max() < size:
-        raise ValueError(f"TensorScatter: places {first} to {first + steps} of {size}")
-    shape = [1] * cache.ndim
-    shape[0], shape[axis] = places.shape
-    index = np.broadcast_to(places.reshape(shape), update.shape)
-    return ops.scatter(cache, axis, index, update)
-
-
 @operator("CausalConvWithState", since=27)
 def causal_conv(
     x: Any, weight: Any, bias: Any = None, past: Any = None, *, activation: str = "none"

@@ -19,13 +19,6 @@ ML = "ai.onnx.ml"
 # --- Features ------------------------------------------------------------------------------------
 
 
-@operator("ArrayFeatureExtractor", domain=ML, settings=(1,))
-def extract(x: Any, places: Any) -> Any:
-    index = array(places).reshape(-1)
-    found = array(x)[..., index] if not hasattr(x, "detach") else ops.take(x, index, -1)
-    return found.reshape(1, -1) if found.ndim == 1 else found
-
-
 @operator("Binarizer", domain=ML)
 def binarizer(x: Any, *, threshold: float = 0.0) -> Any:
     data = array(x)

@@ -233,19 +233,6 @@ def max_roi_pool(
 # --- Sizes ---------------------------------------------------------------------------------------
 
 
-@operator("CenterCropPad", since=18, settings=(1,))
-def center_crop_pad(x: Any, shape: Any, *, axes: Sequence[int] | None = None) -> Any:
-    widths, index = [(0, 0)] * x.ndim, [slice(None)] * x.ndim
-    for axis, new in zip(range(x.ndim) if axes is None else axes, integers(shape), strict=True):
-        more = new - x.shape[axis]
-        if more > 0:
-            widths[axis] = (more // 2, more - more // 2)
-        else:
-            index[axis] = slice(-more // 2, -more // 2 + new)
-    cropped = x[tuple(index)]
-    return cropped if not any(map(any, widths)) else ops.pad(cropped, tuple(widths))
-
-
 @operator("Col2Im", since=18, settings=(1, 2))
 def col2im(
     x: Any,

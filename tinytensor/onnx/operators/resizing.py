@@ -176,7 +176,7 @@ def upsample_7(x: Any, *, scales: Sequence[float], mode: str = "nearest") -> Any
     return upsample_9(x, scales, mode=mode)
 
 
-@operator("Upsample", since=9)
+@operator("Upsample", since=9, settings=(1,))
 def upsample_9(x: Any, scales: Any, *, mode: str = "nearest") -> Any:
     mode = {"bilinear": "linear"}.get(mode, mode)
     return _resized(
@@ -184,12 +184,12 @@ def upsample_9(x: Any, scales: Any, *, mode: str = "nearest") -> Any:
     )
 
 
-@operator("Resize", since=10)
+@operator("Resize", since=10, settings=(1,))
 def resize_10(x: Any, scales: Any, *, mode: str = "nearest") -> Any:
     return upsample_9(x, scales, mode=mode)
 
 
-@operator("Resize", since=11)
+@operator("Resize", since=11, settings=(1, 2, 3))
 def resize(
     x: Any,
     roi: Any = None,

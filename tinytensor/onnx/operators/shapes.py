@@ -232,20 +232,3 @@ def trilu(x: Any, k: Any = None, *, upper: int = 1) -> Any:
     diagonal = 0 if k is None else int(array(k).reshape(()))
     reach = sum(x.shape[-2:])
     return (ops.triu if upper else ops.tril)(x, max(-reach, min(reach, diagonal)))
-
-
-@operator("Upsample", since=7)
-def upsample_7(x: Any, *, scales: tuple[float, ...], mode: str = "nearest") -> Any:
-    return upsample(x, np.array(scales), mode=mode)
-
-
-@operator("Upsample", since=9, settings=(1,))
-def upsample(x: Any, scales: Any, *, mode: str = "nearest") -> Any:
-    if mode != "nearest":
-        raise NotImplementedError(f"Upsample: mode {mode!r}: Resize has it")
-    for axis, scale in enumerate(array(scales).tolist()):
-        n = x.shape[axis]
-        if scale != 1:
-            places = np.floor(np.arange(int(np.floor(n * scale))) / scale).astype(np.int64)
-            x = ops.take(x, value(places), axis)
-    return x
