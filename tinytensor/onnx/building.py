@@ -412,12 +412,12 @@ class _Graph:
                 if proto.name:
                     copied.name = f"{proto.name}/{inner.name or inner.op_type}"
                 self.take(copied)
-            outputs = [self.output(name) for name in function.output]
-        for name, slot in zip(proto.output, outputs, strict=False):
-            if name:
-                if name in self.names:
-                    raise ValueError(f"{_WHO}: two values of a graph have the name {name!r}")
-                self.names[name] = slot
+            pairs = zip(proto.output, function.output, strict=False)
+            outputs = [(name, self.output(inner)) for name, inner in pairs if name]
+        for name, slot in outputs:
+            if name in self.names:
+                raise ValueError(f"{_WHO}: two values of a graph have the name {name!r}")
+            self.names[name] = slot
 
     def fold(self, node: Node, slots: tuple[int, ...], proto: Any) -> bool:
         """Compute a node of constants; False if it is not one, or fails, so that it runs later."""
