@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -62,6 +64,12 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="measure what does not keep to --isa, too; otherwise it ends the run with an error",
     )
+    parser.add_argument(
+        "--caches",
+        metavar="SIZES",
+        help="as 32K,512K,16M: let tinytensor cut its work as if a core's first and second cache,"
+        " and the last, had these sizes",
+    )
     parser.add_argument("--quick", action="store_true", help="a few rows, a few short rounds")
     parser.add_argument("--rounds", type=int, help="turns of each framework in a row (default: 15)")
     parser.add_argument("--only", metavar="PATTERN", help="rows whose names this regex finds")
@@ -88,6 +96,12 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
             f"--isa: all can be held to {', '.join(here) or 'none'} here, not to {found.isa}"
             " (it needs the compiled kernels and an x86-64 that has the set)"
         )
+    if found.caches:
+        try:
+            import_module("tinytensor.kernels.cpus").stated_caches(found.caches)
+        except ValueError as error:
+            parser.error(f"--caches: {error}")
+        os.environ["TINYTENSOR_CACHES"] = found.caches  # for the workers, and the report
     if found.threads is None:
         found.threads = [1] if found.quick else sorted({1, cpus()})
     if min(found.threads) < 1:

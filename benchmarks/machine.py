@@ -38,9 +38,11 @@ def description() -> dict[str, str | int]:
             if line.startswith("model name"):
                 model = line.split(":")[1].strip()
                 break
+    stated = os.environ.get("TINYTENSOR_CACHES")
     return {
         "processor": model,
         "CPUs": cpus(),
+        **({"work cut for caches of": stated} if stated else {}),
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
     }

@@ -131,7 +131,7 @@ class Report:
 
     def merge(self, later: Report) -> None:
         """Take the results of another run on this machine, which replace those of the same rows."""
-        for name in ("processor", "CPUs"):
+        for name in ("processor", "CPUs", "work cut for caches of"):
             if self.machine.get(name) != later.machine.get(name):
                 raise ValueError(f"merge: the reports are of two machines: {name} differs")
         for name in self.versions.keys() & later.versions.keys() - {OURS}:

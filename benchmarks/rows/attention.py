@@ -111,6 +111,7 @@ def rows() -> Iterator[Row]:
     yield from attention(4, 12, 256, 64)
     yield from attention(1, 12, 1024, 64)
     yield from attention(1, 12, 1024, 64, kv_heads=4)
+    yield from attention(4, 12, 500, 80)
     yield from attention(1, 8, 4096, 64)
     b, h, t, d = 4, 12, 512, 64
     whole = float(b * h * t * t)

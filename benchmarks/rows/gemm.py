@@ -47,6 +47,8 @@ def rows() -> Iterator[Row]:
             yield gemm(n, n, n, form=form)
     yield gemm(4096, 64, 64, quick=True)
     yield gemm(1024, 384, 1536)
+    yield gemm(1024, 384, 1536, form="tn")
+    yield gemm(333, 777, 555)
     yield gemm(768, 128, 512)
     yield gemm(512, 768, 50257)
     yield gemm(256, 64, 256, batch=48)

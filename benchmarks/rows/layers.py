@@ -55,6 +55,28 @@ def ctc(t: int, n: int, c: int, s: int) -> Iterator[Row]:
     yield Row("layers", name, "backward", builders, inputs, 3 * flops, 2 * traffic, tolerance=5e-3)
 
 
+def vocabulary(n: int, features: int, words: int) -> Row:
+    """The loss of n tokens' features (n, features) against the words of a vocabulary: the output
+    layer and its cross-entropy as one, in PyTorch as two."""
+
+    def build(lib: Any) -> Any:
+        return lib.nn.functional.linear_cross_entropy
+
+    def as_two(torch: Any) -> Any:
+        functional = torch.nn.functional
+        return lambda x, weight, y: functional.cross_entropy(functional.linear(x, weight), y)
+
+    inputs: dict[str, Any] = {
+        "x": (n, features),
+        "weight": (words, features),
+        "y": lambda rng: rng.integers(words, size=n),
+    }
+    name = f"linear_cross_entropy {n}x{features}, {words} words, forward + backward"
+    flops, traffic = 6.0 * n * features * words, 12.0 * (n + words) * features
+    builders = {"tinytensor": build, "torch": as_two}
+    return Row("layers", name, "backward", builders, inputs, flops, traffic)
+
+
 def rows() -> Iterator[Row]:
     affine = {"weight": (256,), "bias": (256,)}
     images = {"x": (8, 256, 28, 28), **affine}
@@ -63,6 +85,8 @@ def rows() -> Iterator[Row]:
     yield from layer("instance_norm 8x256x28x28", "instance_norm", images)
     yield from ctc(100, 16, 40, 20)
     yield from ctc(400, 32, 80, 60)
+    yield vocabulary(512, 768, 50257)
+    yield vocabulary(1024, 384, 8192)
     lines = {"x": (16, 64, 1024)}
     volumes = {"x": (4, 32, 16, 28, 28)}
     pixels = {"x": (8, 64, 56, 56)}

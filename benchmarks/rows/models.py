@@ -1,8 +1,8 @@
-"""Whole training steps: forward, cross-entropy, backward, AdamW; and one model's inference."""
+"""Whole training steps: forward, cross-entropy, backward, AdamW; and inference of a few models."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +34,20 @@ def step(
         quick=quick,
         on_request=on_request,
     )
+
+
+def read(name: str, builders: dict[str, Builder | None], x: Draw, multiplications: float) -> Row:
+    """The row of an inference, which takes that many multiplications."""
+    return Row("models", name, "forward", builders, {"x": x}, 2.0 * multiplications, tolerance=1e-3)
+
+
+def inference(builders: Mapping[str, Builder]) -> dict[str, Builder | None]:
+    """The same models, not in training."""
+
+    def evaluated(build: Builder) -> Builder:
+        return lambda lib: build(lib).eval()
+
+    return {library: evaluated(build) for library, build in builders.items()}
 
 
 # --- Multi-layer perceptrons -----------------------------------------------------------------
@@ -91,7 +105,9 @@ def lenet(batch: int, quick: bool = False) -> Row:
     )
 
 
-def resnet20(batch: int) -> Row:
+def resnet20(batch: int) -> Iterator[Row]:
+    """The rows of a training step, and of the inference of one picture."""
+
     def build(_: Any) -> Any:
         from tinytensor.models import resnet20
 
@@ -110,13 +126,15 @@ def resnet20(batch: int) -> Row:
     image = 32 * 32 * (3 * 16 * 9 + 6 * 16 * 16 * 9)
     for size, c in ((16, 32), (8, 64)):
         image += size * size * (c // 2 * c * 9 + 5 * c * c * 9 + c // 2 * c)
-    return step(
+    yield step(
         f"ResNet-20, batch {batch}, 32x32",
         {"tinytensor": build, "torch": build_torch, "jax": build_jax},
         (batch, 3, 32, 32),
         classes(10, batch),
         batch * (image + 640),
     )
+    builders = inference({"tinytensor": build, "torch": build_torch})
+    yield read("ResNet-20, inference of one picture, 32x32", builders, (1, 3, 32, 32), image + 640)
 
 
 # What a picture takes, as PyTorch's counter of operations has it (convolutions and products).
@@ -153,7 +171,7 @@ def unet(lib: Any) -> Any:
 def resnet50(lib: Any) -> Any:
     from ..vision_models import resnet
 
-    return resnet(lib, (3, 4, 6, 3), bottleneck=True).eval()
+    return resnet(lib, (3, 4, 6, 3), bottleneck=True)
 
 
 # --- Language models -------------------------------------------------------------------------
@@ -258,8 +276,10 @@ def gpt(
     batch: int,
     vocabulary: int,
     name: str = "GPT",
+    reads: bool = False,
     **choices: bool,
-) -> Row:
+) -> Iterator[Row]:
+    """The rows of a training step and, if it ``reads``, of the inference of one text."""
     sizes: dict[str, Any] = {
         "vocab_size": vocabulary,
         "block_size": t,
@@ -286,37 +306,38 @@ def gpt(
         return GPT(config)
 
     token = layers * (12 * width * width + width * (t + 1)) + width * vocabulary
-    return step(
-        f"{name} {layers} layers, d {width}, T {t}, batch {batch}",
+    what = f"{name} {layers} layers, d {width}, T {t}"
+    yield step(
+        f"{what}, batch {batch}",
         {"tinytensor": build, "torch": build_torch, "jax": build_jax},
         classes(vocabulary, batch, t),
         classes(vocabulary, batch, t),
         batch * t * token,
         **choices,
     )
+    if reads:
+        builders = inference({"tinytensor": build, "torch": build_torch})
+        yield read(f"{what}, inference of one text", builders, classes(vocabulary, 1, t), t * token)
 
 
 ROWS = [
     mlp((64, 64, 64, 10), 32, quick=True),
     mlp((784, 512, 512, 10), 128),
     lenet(64, quick=True),
-    resnet20(32),
+    *resnet20(32),
     network("ResNet-18", resnet18, (8, 3, 64, 64), RESNET18),
     network("MobileNetV2 of width 0.5", mobilenet_v2, (16, 3, 64, 64), MOBILENET_V2),
     network("U-Net of 32 channels", unet, (4, 1, 128, 128), UNET),
-    Row(
-        "models",
+    read(
         "ResNet-50, inference of one picture, 224x224",
-        "forward",
-        {"tinytensor": resnet50, "torch": resnet50},
-        {"x": (1, 3, 224, 224)},
-        2.0 * RESNET50,
-        tolerance=1e-3,
+        inference({"tinytensor": resnet50, "torch": resnet50}),
+        (1, 3, 224, 224),
+        RESNET50,
     ),
     char_lstm(32, 64, 96, 64, 256),
-    gpt(4, 128, 4, 64, 12, 96, quick=True),
-    gpt(6, 384, 6, 256, 4, 96),
-    gpt(12, 768, 12, 256, 2, 50257, name="GPT-2 124M,", on_request=True),
+    *gpt(4, 128, 4, 64, 12, 96, quick=True),
+    *gpt(6, 384, 6, 256, 4, 96, reads=True),
+    *gpt(12, 768, 12, 256, 2, 50257, name="GPT-2 124M,", on_request=True),
     encoder("BERT-base's layers,", 4, 768, 12, 128, 4, 30522),
     encoder("ViT-S,", 6, 384, 6, 196, 4, 1000, patch=16),
 ]

@@ -98,6 +98,7 @@ def rows() -> Iterator[Row]:
     for kind in ("GRU", "LSTM"):
         for size in ((64, 32, 64, 128), (128, 16, 256, 512)):
             yield from recurrent(kind, *size, modes=("backward",), layers=2, bidirectional=True)
+    yield from recurrent("LSTM", 30, 128, 128, 256)
     for size in ((64, 1, 128, 128), (100, 1, 256, 256), (100, 1, 256, 512)):
         yield from recurrent("LSTM", *size, modes=("forward",))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,7 +65,7 @@ def isa(request: pytest.FixtureRequest):
 def streamed_from_8_mb() -> Iterator[None]:
     _core.stream_outputs_from(8 << 20)
     yield
-    _core.stream_outputs_from(cpus.last_cache() * 3 // 8)
+    _core.use_caches(*cpus.cache_sizes())
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -92,16 +91,3 @@ def test_dropout(isa: str) -> None:
     _core.use_isa(isa)
     np.testing.assert_array_equal(kernels.dropout(x, 0.3, 99), expected)
     np.testing.assert_array_equal(kernels.dropout(x[:1000], 0.3, 99), expected[:1000])
-
-
-def test_the_last_cache_is_read_from_the_system(tmp_path: Path) -> None:
-    assert cpus.last_cache(tmp_path) == cpus.USUAL_CACHE
-    for level, kind, size in [(0, "Data", "48K"), (1, "Instruction", "64K"), (3, "Unified", "24M")]:
-        (tmp_path / f"index{level}").mkdir()
-        (tmp_path / f"index{level}" / "type").write_text(kind)
-        (tmp_path / f"index{level}" / "size").write_text(size)
-    assert cpus.last_cache(tmp_path) == 48 << 10  # what is not in KB is not understood
-    (tmp_path / "index3" / "size").write_text("24576K\n")
-    assert cpus.last_cache(tmp_path) == 24 << 20
-    (tmp_path / "index3" / "size").write_text("307200K\n")
-    assert cpus.last_cache(tmp_path) == cpus.LARGEST_CACHE

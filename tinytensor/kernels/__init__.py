@@ -1,7 +1,8 @@
 """The kernels: for each name the fast version where one is built, otherwise its twin in NumPy.
 
 ``TINYTENSOR_KERNELS=reference`` takes the twins alone, ``TINYTENSOR_ISA`` an instruction set other
-than the machine's best, ``TINYTENSOR_NUM_THREADS`` a number of threads.
+than the machine's best, ``TINYTENSOR_NUM_THREADS`` a number of threads, ``TINYTENSOR_CACHES``
+sizes of the caches that work is cut for.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def _take_fast_kernels() -> None:
         return
     core.use_isa(os.environ.get("TINYTENSOR_ISA") or None)
     core.set_num_threads(cpus.default_num_threads())
-    core.stream_outputs_from(cpus.last_cache() * 3 // 8)
+    core.use_caches(*cpus.cache_sizes())
     for module_name in FAST_MODULES:
         module = built.module(f"{__name__}.{module_name}")
         twins = sys.modules[f"{reference.__name__}.{module_name}"].__all__

@@ -8,6 +8,13 @@ from tinytensor.kernels.abi cimport tt_kernels
 # The table of the instruction set in use: _core.table.add_f32(&args).
 cdef const tt_kernels *table
 
+# Bytes of the caches of data: a core's share of the first and of the second, and of the last what
+# counts. How work is cut by them, tuning.pxd tells.
+cdef struct Caches:
+    int64_t first, second, last
+
+cdef Caches caches
+
 # Run run(context, piece) for each piece, the caller working too; needs no GIL.
 cdef void parallel_for(
     int64_t pieces, void (*run)(void *context, int64_t piece) noexcept nogil, void *context

@@ -90,6 +90,24 @@ def isa() -> str:
     return table.isa.decode()
 
 
+# --- Caches ----------------------------------------------------------------------------------
+
+
+def use_caches(first: int, second: int, last: int) -> None:
+    """Cut work for a core with caches of so many bytes: no bit of a result depends on them."""
+    if not 0 < first <= second <= last:
+        raise ValueError(
+            f"use_caches: sizes must be positive and grow, got {first}, {second}, {last}"
+        )
+    caches.first, caches.second, caches.last = first, second, last
+    stream_outputs_from(last // 8 * 3)
+
+
+def get_caches() -> tuple[int, int, int]:
+    """The sizes that work is cut for."""
+    return caches.first, caches.second, caches.last
+
+
 # --- Threads ---------------------------------------------------------------------------------
 
 
@@ -239,3 +257,4 @@ def memory_set_limit(bytes: int) -> None:
 
 
 use_isa()
+use_caches(32 << 10, 1 << 20, 16 << 20)

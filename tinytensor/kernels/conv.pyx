@@ -17,7 +17,7 @@ from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
 from tinytensor.kernels.abi cimport (
-    TT_IDENTITY, tt_conv_args, tt_gemm_block_args, tt_gemm_pack_args, tt_kernels,
+    TT_GEMM_DEPTH, TT_IDENTITY, tt_conv_args, tt_gemm_block_args, tt_gemm_pack_args, tt_kernels,
 )
 from tinytensor.kernels.arrays cimport contiguous, is_readable_f32
 from tinytensor.kernels.direct cimport (
@@ -45,7 +45,7 @@ from tinytensor.kernels.scratch cimport (
     memory_of,
     take_slot,
 )
-from tinytensor.kernels.tuning cimport HALF_OF_CACHE, PRODUCTS, ceil_div
+from tinytensor.kernels.tuning cimport HALF_OF_CACHE, PRODUCTS, ceil_div, half_of_second
 from tinytensor.kernels.winograd cimport (
     Planes, winograd, winograd_grad_w, winograd_pays,
 )
@@ -60,7 +60,7 @@ __all__ = ["convolve", "convolve_grad_w", "convolve_grad_x"]
 cnp.import_array()
 
 cdef enum:
-    PIXELS_OF_PIECE = 256
+    MOST_PIXELS = 256  # of a piece: more than that gain nothing
     # Of an image, and floats of a weight that the first cache does not keep: a product by so few
     # pixels would read such a weight too often.
     FEW_PIXELS = 128
@@ -271,7 +271,9 @@ cdef void forward_pieces(Forward *s) noexcept nogil:
     cdef int64_t unit = panel_of_b(s.table), rows, pixels
     cdef int64_t work = s.shape.filters * s.shape.taps  # of a pixel
     cut_rows(s.shape.filters, s.table.gemm_rows, &s.panel, &rows)
-    pixels = min(PIXELS_OF_PIECE, max(unit, PRODUCTS // work))
+    # Patches of a block of the depth fill half of the second cache.
+    pixels = half_of_second() // min(s.shape.taps, TT_GEMM_DEPTH)
+    pixels = min(max(unit, min(pixels, MOST_PIXELS)), max(unit, PRODUCTS // work))
     pixels = ceil_div(s.shape.pixels, ceil_div(s.shape.pixels, pixels))
     s.piece_pixels = ceil_div(pixels, unit) * unit
     s.pixel_pieces = ceil_div(s.shape.pixels, s.piece_pixels)

@@ -27,7 +27,9 @@ from tinytensor.kernels.scratch cimport (
     memory_of,
     take_slot,
 )
-from tinytensor.kernels.tuning cimport DIRECT_PRODUCTS, QUARTER_OF_CACHE, ceil_div
+from tinytensor.kernels.tuning cimport (
+    DIRECT_PRODUCTS, QUARTER_OF_CACHE, ceil_div, half_of_second,
+)
 
 import numpy as np
 
@@ -97,13 +99,15 @@ cdef int64_t columns_of_band(const Geometry *s) noexcept nogil:
     return min(width, whole_vectors(ceil_div(width, ceil_div(width, LONG_ROW))))
 
 
-cdef int64_t rows_of_band(const Geometry *s, int64_t products) noexcept nogil:
+cdef int64_t rows_of_band(
+    const Geometry *s, int64_t memory, int64_t products
+) noexcept nogil:
     """As many rows as fit the memory of a band and are so much work; an even number."""
     cdef int64_t height = s.conv.out_height, columns = columns_of_band(s), most, rows
     cdef int64_t work = s.filters * s.taps * columns  # of a row
     if height == 1:
         return 1
-    most = QUARTER_OF_CACHE // row_of_band(s, columns)
+    most = memory // row_of_band(s, columns)
     most = (most - rows_of_image(s, 1)) // s.conv.stride_y + 1
     rows = max(2, min(most, products // work))
     return ceil_div(ceil_div(height, ceil_div(height, rows)), 2) * 2
@@ -251,7 +255,7 @@ cdef int direct(
     s.table = _core.table
     s.shape = shape[0]
     s.x, s.weight, s.bias, s.out = x, weight, bias, out
-    cut_bands(shape, rows_of_band(shape, DIRECT_PRODUCTS), columns_of_band(shape), &s.bands)
+    cut_bands(shape, rows_of_band(shape, half_of_second() // 2, DIRECT_PRODUCTS), columns_of_band(shape), &s.bands)
     keep.append(offsets_of(shape, &s.bands))
     cut_rows(shape.filters, s.table.gemm_rows, &s.panel, &unused)
     s.block_depth = depth_of_blocks(shape.taps)
@@ -464,7 +468,7 @@ cdef int direct_grad_w(
     s.shape = shape[0]
     s.x, s.g, s.out = x, g, out
     # Sums are read and written once for a band: it is as large as can be.
-    cut_bands(shape, rows_of_band(shape, INT64_MAX), columns_of_band(shape), &s.bands)
+    cut_bands(shape, rows_of_band(shape, QUARTER_OF_CACHE, INT64_MAX), columns_of_band(shape), &s.bands)
     keep.append(offsets_of(shape, &s.bands))
     s.group_step = shape.filters * shape.taps
     # Some 16 pieces in all, each of them worth waking a thread.

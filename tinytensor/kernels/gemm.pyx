@@ -18,7 +18,7 @@ from tinytensor.kernels.abi cimport (
 from tinytensor.kernels.arrays cimport byte_at, is_readable_f32
 from tinytensor.kernels.copies cimport MOST_AXES
 from tinytensor.kernels.scratch cimport allocate
-from tinytensor.kernels.tuning cimport PRODUCTS, ceil_div, round_up
+from tinytensor.kernels.tuning cimport PRODUCTS, ceil_div, half_of_second, round_up
 
 import numpy as np
 
@@ -31,17 +31,15 @@ cnp.import_array()
 ACTIVATIONS = {None: TT_IDENTITY, "relu": TT_RELU}
 
 cdef enum:
-    PANELS_OF_PIECE = 20  # of rows; with a block's depth, about half of a second-level cache
-    COLUMNS_OF_PIECE = 256  # whose part of C a second-level cache holds beside a block of A
+    COLUMNS_OF_PIECE = 256  # TT_GEMM_DEPTH / 2: a quarter of the second cache, where A fills a half
+    LEAST_PANELS = 4  # of rows of a piece
+    MOST_ROWS = 512  # of a piece: with more, products of some thousand rows make too few pieces
     PIECES = 16  # or more, if they need not be narrow for it: they are shared out among threads
     FEW_VECTORS = 8  # rows that are multiplied by B one after another, as vectors
     FEW_ROWS = 64  # of a product with B^T that is turned
     WORK_WITH_GIL = 1 << 14  # less than that is done before another thread could be woken
     WORK_AT_ONCE = 1 << 16  # less than that needs no plan
-    PACKED = 1 << 22  # elements in a strip of a packed operand
     DEPTH_OF_STRIP = 1536  # three blocks: a strip has thousands of rows, and few operands need two
-    A_IN_PLACE = 1 << 20  # bytes of A that the caches hold well enough without packing
-    B_IN_PLACE = 1 << 17
     ROW_PIECES_IN_PLACE = 4  # which read rows of B where they lie, each for itself
 
 
@@ -73,8 +71,15 @@ cdef struct Strip:
     int64_t packs_of_a  # pieces of packing, the first of them as they take the longest, of A
 
 
+# Rows, in whole panels, whose block of A fills half of the second cache, a block's depth being
+# TT_GEMM_DEPTH floats.
+cdef inline int64_t rows_of_block(int64_t tallest) noexcept nogil:
+    cdef int64_t rows = min(half_of_second() // TT_GEMM_DEPTH, MOST_ROWS)
+    return max(LEAST_PANELS, ceil_div(rows, tallest)) * tallest
+
+
 cdef void cut_rows(int64_t rows, int64_t tallest, int64_t *panel, int64_t *piece) noexcept nogil:
-    cdef int64_t pieces = ceil_div(rows, PANELS_OF_PIECE * tallest)
+    cdef int64_t pieces = ceil_div(rows, rows_of_block(tallest))
     cdef int64_t in_piece = ceil_div(rows, pieces)
     cdef int64_t panels = ceil_div(in_piece, tallest)
     panel[0] = ceil_div(in_piece, panels)
@@ -121,12 +126,13 @@ cdef Plan make_plan(const product *p) noexcept nogil:
 
     # Of rows of B the first tile of a piece makes a copy for the others, in passing; for many
     # pieces one copy for all is better. Columns of B must be transposed, which is done once.
-    large = p.columns * p.depth * plan.size > B_IN_PLACE
+    large = p.columns * p.depth * plan.size > _core.caches.second // 8
     if p.b_column == 1:
         plan.pack_b = large and row_pieces > ROW_PIECES_IN_PLACE
     else:
         plan.pack_b = row_pieces > 1 or large and p.rows > 2 * table.gemm_rows
-    plan.pack_a = p.columns > 4 * plan.panel_of_b and p.rows * p.depth * plan.size > A_IN_PLACE
+    large = p.rows * p.depth * plan.size > _core.caches.second
+    plan.pack_a = large and p.columns > 4 * plan.panel_of_b
     return plan
 
 
@@ -269,9 +275,10 @@ cdef void run_in_place(const Plan *plan) noexcept nogil:
     )
 
 
-cdef int64_t strip_width(int64_t width, int64_t depth, int64_t piece) noexcept nogil:
-    """How much of a width fits a strip of packed memory, in whole pieces."""
-    return min(ceil_div(width, piece), max(1, PACKED // (piece * depth))) * piece
+cdef int64_t strip_width(int64_t width, int64_t depth, int64_t piece, int64_t size) noexcept nogil:
+    """How much of a width fits a strip of packed memory, half of the last cache; whole pieces."""
+    cdef int64_t pieces = _core.caches.last // 2 // (piece * depth * size)
+    return min(ceil_div(width, piece), max(1, pieces)) * piece
 
 
 cdef void run_packed(
@@ -376,10 +383,10 @@ cdef int multiply(const product *p) except -1:
     keep = []
     plan.piece_batches = 1
     if plan.pack_a:
-        rows = strip_width(p.rows, depth, plan.piece_rows)
+        rows = strip_width(p.rows, depth, plan.piece_rows, plan.size)
         packed_a = <char *> allocate(rows * depth * plan.size // 4, keep)
     if plan.pack_b:
-        columns = strip_width(p.columns, depth, plan.piece_columns)
+        columns = strip_width(p.columns, depth, plan.piece_columns, plan.size)
         packed_b = <char *> allocate(columns * depth * plan.size // 4, keep)
     with nogil:
         run_packed(&plan, packed_a, packed_b, rows, columns)

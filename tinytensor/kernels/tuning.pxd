@@ -17,11 +17,16 @@
 # A call of less than SMALL elements is done before another thread could be woken. It keeps the GIL,
 # since to release it and to take it again costs more than others gain.
 #
-# Memory. What a piece reads more than once must stay in its core's second-level cache, of which
-# these sizes assume 1 MiB: half of it for the scratch memory of a piece, as the operands that pass
-# by need the other half.
+# Memory. What a piece reads more than once must stay in its core's second-level cache: half of it
+# is for the scratch memory of a piece, as the operands that pass by need the other half. The
+# machine's caches (_core.caches) say how large that is wherever the order of sums does not depend
+# on it: rows, columns and strips of a product, pixels and tiles of a convolution's output. Where it
+# does, in sums over images and steps, a cache of 1 MiB is assumed, so that all machines give the
+# same bits; half of that costs 0 to 2 %, on a cache that holds either (docs/decisions/caches.md).
 cimport cython
 from libc.stdint cimport int64_t
+
+from tinytensor.kernels cimport _core
 
 
 cdef enum:
@@ -36,8 +41,13 @@ cdef enum:
     DIRECT_PRODUCTS = 1 << 19
     STEP_PRODUCTS = 1 << 18
 
-    HALF_OF_CACHE = 1 << 17  # floats
+    HALF_OF_CACHE = 1 << 17  # floats, where sums depend on it
     QUARTER_OF_CACHE = 1 << 16
+
+
+# Floats that fill half of the second cache.
+cdef inline int64_t half_of_second() noexcept nogil:
+    return _core.caches.second // 8
 
 
 # How many of the rows, of n elements each, make a piece of about `work` elements.

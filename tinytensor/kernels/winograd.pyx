@@ -31,7 +31,7 @@ from tinytensor.kernels.scratch cimport (
     memory_of,
     take_slot,
 )
-from tinytensor.kernels.tuning cimport HALF_OF_CACHE, ceil_div, round_up
+from tinytensor.kernels.tuning cimport HALF_OF_CACHE, ceil_div, half_of_second, round_up
 
 from tinytensor.kernels import _core as core
 
@@ -312,7 +312,7 @@ cdef list winograd(
 
     # As many tiles as the scratch memory holds, but enough of them to use a point's weights well;
     # and an even number of pieces, as most often there are few.
-    tiles = max(2 * s.table.gemm_rows, HALF_OF_CACHE // (POINTS * (s.image_row + s.out_row)))
+    tiles = max(2 * s.table.gemm_rows, half_of_second() // (POINTS * (s.image_row + s.out_row)))
     pieces = ceil_div(s.tiles.all_segments, max(1, tiles // s.tiles.segment))
     pieces = ceil_div(pieces, 2) * 2
     s.piece_segments = ceil_div(s.tiles.all_segments, pieces)

@@ -71,7 +71,7 @@ def observed(root: str = "/") -> Report:
             "cpu": instruction_sets(os.path.join(root, "proc/cpuinfo")),
         },
         "threads": _threads(cpus, root),
-        "caches": _caches(cpus, os.path.join(root, "sys/devices/system/cpu/cpu0/cache")),
+        "caches": _caches(cpus, os.path.join(root, "sys/devices/system/cpu")),
         "python": {
             "version": platform.python_version(),
             "implementation": platform.python_implementation(),
@@ -252,11 +252,11 @@ def _threads(cpus: Any, root: str) -> Any:
 
 def _caches(cpus: Any, root: str) -> Any:
     sizes: dict[str, int] = {}
-    for folder, size in cpus.caches(root):
+    for folder, size in cpus.caches(os.path.join(root, "cpu0/cache")):
         try:
             with open(os.path.join(folder, "level"), encoding="utf-8") as file:
                 sizes[f"L{file.read().strip()}"] = size
         except OSError:
             continue
     levels = {name: sizes.get(name) for name in ("L1", "L2", "L3")}
-    return {**levels, "counted": cpus.last_cache(root)}
+    return {**levels, "counted": cpus.cache_sizes(root).last}
