@@ -291,7 +291,7 @@ def _lstm(of: Direction, coupled: bool) -> tuple[Any, ...]:
         f = 1 - i if coupled else gate.of(of.clipped(f + peep[2] * c))
         c = f * c + i * inner.of(of.clipped(new))
         o = gate.of(of.clipped(o + peep[1] * c))
-        return o * outer.of(of.clipped(c)), c
+        return o * outer.of(c), c  # runtimes clip the gates alone
 
     return of.scan(step)
 
