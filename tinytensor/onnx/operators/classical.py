@@ -159,16 +159,26 @@ POST: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _classified(scores: Any, strings: Sequence[str], integers: Sequence[int], post: str) -> Any:
-    """The labels of the highest scores, and all scores. One column is of the second class."""
-    labels: Any = np.asarray(strings, object) if strings else np.asarray(integers, np.int64)
-    if scores.shape[-1] == 1 and len(labels) == 2:
-        shown = POST[post](scores)
-        limit = 0.5 if post == "LOGISTIC" else 0.0
-        best = (array(shown)[:, 0] > limit).astype(np.int64)
-        both = [1 - shown, shown] if post == "LOGISTIC" else [-shown, shown]
-        return value(labels[best]), ops.concat(both, -1)
-    return value(labels[array(scores).argmax(-1)]), POST[post](scores)
+def _classified(
+    scores: Any,
+    labels: tuple[Sequence[str], Sequence[int]],
+    post: str,
+    limit: float = 0.0,
+    shares: bool = True,
+) -> tuple[Any, Any]:
+    """The labels of the highest scores, and all scores.
+
+    One column of two classes is of the second: it wins above ``limit``, and the first has what is
+    left of 1, if these are ``shares``, otherwise the opposite. Runtimes change such a pair by
+    LOGISTIC alone.
+    """
+    names: Any = np.asarray(labels[0], object) if labels[0] else np.asarray(labels[1], np.int64)
+    if scores.shape[-1] == 1 and len(names) == 2:
+        best = (array(scores)[:, 0] > limit).astype(np.int64)
+        if post == "LOGISTIC":
+            scores, shares = ops.sigmoid(scores), True
+        return value(names[best]), ops.concat([shares - scores, scores], -1)
+    return value(names[array(scores).argmax(-1)]), POST[post](scores)
 
 
 @operator("LinearRegressor", domain=ML)
@@ -200,8 +210,7 @@ def linear_classifier(
     weight = np.asarray(coefficients, np.float32).reshape(-1, x.shape[-1])
     bias = np.asarray(intercepts, np.float32) if len(intercepts) else None
     scores = ops.linear(x, weight, bias)
-    found = _classified(scores, classlabels_strings, classlabels_ints, post_transform)
-    return found[0], found[1]
+    return _classified(scores, (classlabels_strings, classlabels_ints), post_transform)
 
 
 # --- Trees ---------------------------------------------------------------------------------------
@@ -452,8 +461,9 @@ def tree_classifier(
     if columns == 2 and set(class_ids) == {0}:  # scores of the second class alone
         columns = 1
     scores = value(_ensemble(x, nodes, leaves, columns, base_values))
-    found = _classified(scores, classlabels_strings, classlabels_int64s, post_transform)
-    return found[0], found[1]
+    shares = min(class_weights) >= 0
+    names = classlabels_strings, classlabels_int64s
+    return _classified(scores, names, post_transform, 0.5 if shares else 0.0, shares)
 
 
 @operator("ZipMap", domain=ML)
