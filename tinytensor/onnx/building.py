@@ -642,7 +642,10 @@ def _declared(proto: Any, required: bool) -> Input:
     shape = None
     if tensor.HasField("shape"):
         shape = tuple(
-            size.dim_value if size.HasField("dim_value") else size.dim_param or None
+            # Paddle's exporter writes −1 for a size that is open.
+            size.dim_param or (size.dim_value if size.HasField("dim_value") else None)
+            if size.dim_value >= 0
+            else None
             for size in tensor.shape.dim
         )
     return Input(proto.name, "tensor", dtype, shape, required)
