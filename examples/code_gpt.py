@@ -4,6 +4,7 @@
     python examples/code_gpt.py --tokens bpe     # by byte pairs, trained on the training files
     python examples/code_gpt.py --text FILE      # from another text
     python examples/code_gpt.py --beside-torch   # and the same model in PyTorch, step by step
+    mpiexec -n 2 python examples/code_gpt.py     # on two processes, with the same losses
 
 The setting is nanoGPT's for a CPU: 4 layers, 4 heads, 128 channels, a context of 64 tokens, 2,000
 batches of 12. Bits are told for a byte, so that characters and byte pairs compare. Of functions
@@ -11,6 +12,8 @@ that the model writes, those count that Python's own parser accepts.
 """
 
 import ast
+import io
+import sys
 import warnings
 from pathlib import Path
 
@@ -26,8 +29,9 @@ from language import (
 )
 
 import tinytensor as tt
-from tinytensor import nn
+from tinytensor import distributed, nn
 from tinytensor.data import Vocabulary
+from tinytensor.distributed import DistributedBatches, DistributedDataParallel
 from tinytensor.models import GPT, GPTConfig
 from tinytensor.train import bits_per_character
 
@@ -112,7 +116,12 @@ def main():
     parser.add_argument("--temperature", type=float, default=0.8, help="of these (0.8)")
     parser.add_argument("--load", type=Path, help="weights that were saved; none are trained")
     parser.add_argument("--beside-torch", action="store_true", help="train in PyTorch, too")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    distributed.init()
+    if distributed.rank():
+        sys.stdout = io.StringIO()  # the first process prints for all
     arguments, corpus = begin(parser, PAIRS)
+    tt.set_default_dtype(getattr(tt, arguments.dtype))
     quick, size = arguments.quick, len(corpus.vocabulary)
     model = GPT(GPTConfig(size, block_size=LENGTH, n_layer=4, n_head=4, n_embd=128))
     batches = random_windows(corpus, arguments, LENGTH, BATCH_SIZE)
@@ -127,7 +136,17 @@ def main():
             model.load_state_dict({key: tt.tensor(value) for key, value in weights.items()})
             judge(name, model, corpus, quick)
     else:
-        learn_to_write_code(model, corpus, batches, LR, arguments.steps, quick=quick)
+        history = learn_to_write_code(
+            DistributedDataParallel(model),
+            corpus,
+            lambda steps: DistributedBatches(batches(steps)),
+            LR,
+            arguments.steps,
+            quick=quick,
+        )
+        if distributed.rank():
+            return
+        history.to_json(arguments.out / "code_gpt.json")
         judge("tinytensor", model, corpus, quick)
     save_and_write("code_gpt", model, corpus, arguments)
     if arguments.text is None:
@@ -135,7 +154,7 @@ def main():
         tell_of_functions("people", held_out_functions(corpus, count))
         how = (arguments.seed, arguments.temperature)
         tell_of_functions("the model", written(model, corpus, count, *how))
-    judge("in int8", nn.packed.quantize(model, "int8"), corpus, quick)
+    judge("in int8", nn.packed.quantize(model.to(tt.float32), "int8"), corpus, quick)
 
 
 if __name__ == "__main__":

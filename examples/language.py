@@ -79,7 +79,7 @@ def texts_of(path):
 
 def learn_to_write_code(model, corpus, batches, lr, steps, *, forward=None, quick=False):
     """Train on ``batches()`` of so many steps; the held-out bits are printed as it goes, and at the
-    end how many steps were clipped.
+    end how many steps were clipped. Returns the history.
 
     ``batches(n)`` are n batches, new ones each time that they are asked for.
     """
@@ -102,6 +102,7 @@ def learn_to_write_code(model, corpus, batches, lr, steps, *, forward=None, quic
     )
     clipped = 100 * np.mean(np.array(history.norms) > MAX_NORM)
     print(f"clipped: {clipped:.1f}% of {len(history.norms)} steps")
+    return history
 
 
 def random_windows(corpus, arguments, length, batch_size):

@@ -11,6 +11,7 @@ It needs mpi4py and an MPI, which ``pip install "tinytensor[distributed]"`` brin
 launcher started is the only rank, and runs as it would without.
 """
 
+from .batch_norm import SyncBatchNorm
 from .collectives import (
     all_gather,
     all_gather_object,
@@ -30,12 +31,19 @@ from .collectives import (
     statistics,
 )
 from .data_parallel import DistributedDataParallel
+from .sampler import DistributedBatches, DistributedBatchSampler, DistributedSampler
+from .sharded import ZeroRedundancyOptimizer
 from .world import Group, Work, abort, init, is_initialized, rank, shutdown, size, split
 
 __all__ = [
+    "DistributedBatchSampler",
+    "DistributedBatches",
     "DistributedDataParallel",
+    "DistributedSampler",
     "Group",
+    "SyncBatchNorm",
     "Work",
+    "ZeroRedundancyOptimizer",
     "abort",
     "all_gather",
     "all_gather_object",

@@ -35,4 +35,10 @@ from .shape import *
 from .transformer import *
 
 if not _typing.TYPE_CHECKING:
-    __getattr__ = _tells(__name__)
+
+    def __getattr__(name):
+        if name == "SyncBatchNorm":  # of ranks, which stand on modules
+            from importlib import import_module
+
+            return import_module("tinytensor.distributed").SyncBatchNorm
+        return _tells(__name__)(name)

@@ -134,16 +134,13 @@ class _BatchNorm(_ChannelNorm):
             self.num_batches_tracked.changed(type(self).__name__)
             if self.momentum is None:
                 momentum = 1 / self.num_batches_tracked.item()
-        return F.batch_norm(
-            input,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            self.training or self.running_mean is None,
-            momentum,
-            self.eps,
-        )
+        return self.normalised(input, self.training or self.running_mean is None, momentum)
+
+    def normalised(self, input: Tensor, training: bool, momentum: float) -> Tensor:
+        """The output for an input that was checked."""
+        mean, var = self.running_mean, self.running_var
+        weight, bias = self.weight, self.bias
+        return F.batch_norm(input, mean, var, weight, bias, training, momentum, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):

@@ -129,7 +129,6 @@ WAYS: dict[str, dict[str, str]] = {
         "DataParallel": "tt.distributed.DistributedDataParallel: kernels run in threads.",
         "LinearCrossEntropyOptions": "tt.nn.LinearCrossEntropyLoss makes the logits whole.",
         "NLLLoss2d": "tt.nn.NLLLoss",
-        "SyncBatchNorm": "tt.nn.BatchNorm2d; each rank has statistics of its own.",
     },
     "tinytensor.nn.functional": {
         **{

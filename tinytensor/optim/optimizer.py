@@ -318,7 +318,7 @@ class Optimizer:
         for hook in list(self._hooks["state_dict_pre"].values()):
             hook(self)
         numbers = {p: i for i, p in enumerate(self._all_params())}
-        state = {numbers[p]: _shown(kept) for p, kept in self.state.items()}
+        state = {numbers[p]: _shown(kept) for p, kept in self._kept().items()}
         groups = [
             {**group, "params": [numbers[p] for p in group["params"]]}
             for group in self.param_groups
@@ -328,6 +328,10 @@ class Optimizer:
             changed = hook(self, whole)
             whole = whole if changed is None else changed
         return whole
+
+    def _kept(self) -> Mapping[Tensor, State]:
+        """What is saved of each parameter."""
+        return self.state
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over settings and state from a :meth:`state_dict`, also from one of PyTorch's.

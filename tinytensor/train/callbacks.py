@@ -33,7 +33,8 @@ class Callback:
     Each is given the run: ``run.model``, ``run.optimizer``, ``run.history``; ``run.epoch`` (from 1
     on), ``run.step`` (steps of the optimizer so far), ``run.outputs``, ``run.targets`` and
     ``run.loss`` of the last batch; ``run.stop(reason)`` ends the training, and
-    ``run.later(function)`` calls ``function`` once all callbacks have heard of this.
+    ``run.later(function)`` calls ``function`` once all callbacks have heard of this. Of several
+    ranks each has callbacks of its own: ``run.rank`` is 0 on the one that is to write and print.
 
     A callback that remembers something has ``state_dict()`` and ``load_state_dict(state)``, so that
     checkpoints keep it.
@@ -148,7 +149,8 @@ class Checkpoint(Callback):
 
     The last one is written after each epoch, after every ``every_steps`` steps, and when Ctrl-C
     ended the training. A file is written under a new name, brought to the disk, and renamed: a
-    kill at any moment leaves the one before or the new one. `read_checkpoint` reads them.
+    kill at any moment leaves the one before or the new one. `read_checkpoint` reads them. Of ranks,
+    rank 0 writes what all have, and the others wait.
     ``monitor`` and ``mode`` are as in `EarlyStopping`.
     """
 
@@ -179,7 +181,8 @@ class Checkpoint(Callback):
         return self.folder / BEST
 
     def on_fit_start(self, run: Run) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if run.rank == 0:
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     def on_step_end(self, run: Run) -> None:
         if self.keep_last and self.every_steps and run.step % self.every_steps == 0:
@@ -187,7 +190,7 @@ class Checkpoint(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         if self.keep_best and self.monitor.improved(run.history.epochs[-1]):
-            run.later(lambda run: write_checkpoint(self.best, run.state_dict()))
+            run.later(lambda run: self._write(self.best, run))
         if self.keep_last:
             run.later(self._save_last)
 
@@ -196,7 +199,13 @@ class Checkpoint(Callback):
             self._save_last(run)
 
     def _save_last(self, run: Run) -> None:
-        write_checkpoint(self.last, run.state_dict())
+        self._write(self.last, run)
+
+    def _write(self, path: Path, run: Run) -> None:
+        state = run.state_dict()
+        if run.rank == 0:
+            write_checkpoint(path, state)
+        run.ranks.barrier()
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.monitor.best}
@@ -350,7 +359,8 @@ class CSVLog(Callback):
         self.path.parent.mkdir(parents=True, exist_ok=True)
 
     def on_epoch_end(self, run: Run) -> None:
-        run.history.to_csv(self.path)
+        if run.rank == 0:
+            run.history.to_csv(self.path)
 
 
 class TensorBoard(Callback):
@@ -368,6 +378,8 @@ class TensorBoard(Callback):
         self._events: Any = None
 
     def on_fit_start(self, run: Run) -> None:
+        if run.rank:
+            return
         try:
             from tensorboard.compat.proto import event_pb2
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
@@ -388,10 +400,12 @@ class TensorBoard(Callback):
         self._writer.add_event(event)
 
     def on_step_end(self, run: Run) -> None:
-        if run.step % self.every_steps == 0:
-            self._write(run.step, {"step/loss": run.loss})
+        if self._writer is not None and run.step % self.every_steps == 0:
+            self._write(run.step, {"step/loss": run.history.losses[-1]})
 
     def on_epoch_end(self, run: Run) -> None:
+        if self._writer is None:
+            return
         row = run.history.epochs[-1]
         names = [k for k, v in row.items() if k not in ("epoch", "step") and not np.ndim(v)]
         self._write(run.step, {f"epoch/{name}": row[name] for name in names})

@@ -35,7 +35,7 @@ VERSION = 1
 def write_checkpoint(path: StrPath, state: Mapping[str, Any]) -> None:
     """Put ``state`` in the place of ``path``, whole or not at all, and on the disk on return."""
     tree = {**state, "version": VERSION}
-    save(path, {**tree, "checksum": _crc(tree, 0)})
+    save(path, {**tree, "checksum": checksum(tree)})
 
 
 def read_checkpoint(path: StrPath) -> dict[str, Any]:
@@ -51,8 +51,7 @@ def read_checkpoint(path: StrPath) -> dict[str, Any]:
     name = repr(os.fspath(path))
     if not isinstance(state, dict) or "checksum" not in state or "version" not in state:
         raise ValueError(f"read_checkpoint: {name} is no checkpoint of train.fit")
-    checksum = state.pop("checksum")
-    if checksum != _crc(state, 0):
+    if state.pop("checksum") != checksum(state):
         raise ValueError(f"read_checkpoint: {name} is damaged: its checksum differs")
     if state["version"] != VERSION:
         raise ValueError(
@@ -61,8 +60,12 @@ def read_checkpoint(path: StrPath) -> dict[str, Any]:
     return state
 
 
+def checksum(tree: Any) -> int:
+    """Of names, values and arrays with their dtypes and shapes."""
+    return _crc(tree, 0)
+
+
 def _crc(tree: Any, crc: int) -> int:
-    """A checksum of names, values and arrays with their dtypes and shapes."""
     if isinstance(tree, Mapping):
         for key, value in tree.items():
             crc = _crc(value, zlib.crc32(repr(key).encode("utf-8", "backslashreplace"), crc))

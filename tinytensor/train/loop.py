@@ -6,14 +6,17 @@ import math
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from inspect import signature
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from .. import distributed
+from ..distributed.sampler import is_share, joined_order, set_epoch
 from ..errors import a_kind_of
 from ..io.files import StrPath
 from ..nn import Module
@@ -26,6 +29,7 @@ from .callbacks import EVENTS, Checkpoint, Clip, Schedule, checked, listeners
 from .history import History
 from .metrics import Metric, named, samples_of
 from .progress import Progress
+from .ranks import mark_of, ranks_of
 
 INTERRUPTED = "interrupted"
 
@@ -75,6 +79,14 @@ def fit(
     runs and returns it too (``history.stopped``); a second one raises KeyboardInterrupt at once.
     Raises FloatingPointError if a loss is not finite: what follows would only waste time.
 
+    The ranks of a ``distributed.DistributedDataParallel`` train together, each on its own share of
+    the batches (``distributed.DistributedSampler``, ``DistributedBatches``); gradients, losses and
+    metrics are those of the joined batch, however it is cut. Unless ``val`` is cut likewise, each
+    rank judges every n-th batch of it. Rank 0 writes files and shows the bar; the others wait for a
+    checkpoint to be whole, and read none: ``resume`` is what rank 0 finds, of any number of ranks.
+    The rows of the history are those of rank 0 everywhere, so that callbacks decide alike; a stop
+    on one rank is one on all. `Run.rank` tells them apart.
+
     >>> import tinytensor as tt
     >>> model = tt.nn.Linear(1, 1)
     >>> x = tt.tensor([[0.0], [1.0], [2.0]])
@@ -91,11 +103,16 @@ def fit(
     heard = [*first, *map(checked, callbacks)]
     run = Run(model, loader, optimizer, loss, heard, named(metrics), accumulate, forward, evaluate)
     run.epochs, run.val = epochs, val
-    path = _checkpoint_of(resume, heard)
-    if path is not None:
-        run.load_state_dict(checkpoints.read_checkpoint(path))
+    state = None
+    if run.rank == 0 and (path := _checkpoint_of(resume, heard)) is not None:
+        state = checkpoints.read_checkpoint(path)
+    if resume:
+        state = run.ranks.told(state)
+    if state is not None:
+        run.load_state_dict(state)
     if not model.training:  # otherwise parts of it may be in evaluation mode on purpose
         model.train()
+    progress = progress if run.rank == 0 else False
     run.progress = Progress(progress, _steps_of(loader, epochs, accumulate), run.step)
     try:
         with _interruptions(run):
@@ -135,6 +152,12 @@ class Run:
         self.model, self.loader, self.optimizer, self.loss_of = model, loader, optimizer, loss
         self.callbacks, self.metrics, self.accumulate = callbacks, metrics, accumulate
         self.forward, self.evaluate = forward or of_pairs, evaluate
+        self.ranks = ranks_of(model)
+        self.rank = self.ranks.rank  # 0 writes and prints
+        self.bare = self.ranks.bare(model)  # what is judged and saved
+        if self.ranks.size == 1 < distributed.size():
+            what = "fit: each rank trains a model of its own: it is no DistributedDataParallel"
+            warnings.warn(what, stacklevel=3)
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.history = History()
         self.epoch, self.step = 1, 0
@@ -185,8 +208,15 @@ class Run:
                 self._end_epoch()
 
     def _stopping(self) -> bool:
+        """Whether any rank is to stop. Then all of them do, for the same reason."""
         if self.interrupted:
             self.stop(INTERRUPTED)
+        if self.ranks.size > 1:
+            interrupted, stopped = self.ranks.each(self.interrupted, bool(self.history.stopped)).T
+            self.interrupted = bool(interrupted.any())
+            if stopped.any():
+                reasons = self.ranks.gathered(self.history.stopped)
+                self.history.stopped = next(filter(None, reasons))
         return bool(self.history.stopped)
 
     def _train(self) -> None:
@@ -194,9 +224,11 @@ class Run:
         if batches is None:
             self._at_start = self._random()
             self.tell("on_epoch_start")
+            set_epoch(self.loader, self.epoch - 1)
             batches = iter(self.loader)
-        while group := list(islice(batches, self.accumulate)):
-            self._step(group)
+            self._check_alike()
+        while sizes := self._sizes(group := list(islice(batches, self.accumulate))):
+            self._step(group, sizes)
             if self._stopping():
                 return
         if not self._batches:
@@ -204,20 +236,57 @@ class Run:
             raise ValueError(f"fit: the loader gave no batch in epoch {self.epoch}{again}")
         self._trained = True
 
-    def _step(self, group: list[Any]) -> None:
+    def _check_alike(self) -> None:
+        """Raise ValueError unless all ranks begin the epoch with the same joined batches."""
+        if self.ranks.size == 1:
+            return
+        drawn = [joined_order(self.loader)]
+        if isinstance(self.loader, distributed.DistributedBatches):
+            sources = checkpoints.random_sources({"loader": self.loader})
+            states = checkpoints.random_states(sources)
+            drawn += [state for path, state in states.items() if path.startswith("loader")]
+        marks = self.ranks.each(checkpoints.checksum(drawn))
+        if (marks != marks[0]).any():
+            raise ValueError(
+                f"fit: ranks would draw epoch {self.epoch} in different orders: give the loader a"
+                " generator or a seed of its own, the same on all ranks"
+            )
+
+    def _sizes(self, group: list[Any]) -> list[float]:
+        """The weights of the batches in a step's mean, of one rank's, so that the mean over ranks
+        is that of all samples; none if the epoch is over."""
+        sizes = [samples_of(batch) for batch in group]
+        counts, samples = self.ranks.each(len(group), sum(sizes)).T
+        if (counts != counts[0]).any():
+            raise ValueError(
+                f"fit: ranks have different numbers of batches in epoch {self.epoch}: here the"
+                f" step after {self._batches} has {len(group)}, on others"
+                f" {sorted({int(count) for count in counts})}; DistributedSampler gives all as many"
+            )
+        if self.ranks.size > 1 and group and not self.step and not self._batches:
+            marks = self.ranks.each(mark_of(group))
+            if self.rank == 0 and (marks == marks[0]).all():
+                what = (
+                    "fit: all ranks train on the same batches: see distributed.DistributedSampler"
+                )
+                warnings.warn(what, stacklevel=3)
+        mean = samples.sum() / self.ranks.size
+        return [size / mean if mean else 1.0 for size in sizes]
+
+    def _step(self, group: list[Any], sizes: list[float]) -> None:
         """One step of the optimizer, by the gradients of the mean over a group of batches."""
         self.between_steps = False
         if self._by_closure:
             values: list[float] = []
 
             def closure() -> float:
-                values.append(self._gradients(group, again=bool(values)))
+                values.append(self._gradients(group, sizes, again=bool(values)))
                 return values[-1]
 
             self.optimizer.step(closure)
             value = values[0]
         else:
-            value = self._gradients(group)
+            value = self._gradients(group, sizes)
             self.optimizer.step()
         self.history.losses.append(value)
         self._batches += len(group)
@@ -228,44 +297,47 @@ class Run:
             self._show()
         self._flush()
 
-    def _gradients(self, group: list[Any], again: bool = False) -> float:
+    def _gradients(self, group: list[Any], shares: list[float], again: bool = False) -> float:
         """The mean loss of the group, and its gradients; where an optimizer asks ``again`` in one
         step, for other weights, the epoch's numbers have it already."""
-        sums, metrics = self._sums, self.metrics.values()
-        total = None
-        if len(group) > 1:
-            sizes = [samples_of(batch) for batch in group]
-            total = sum(sizes)
-        mean = 0.0
-        for i, batch in enumerate(group):
-            self.outputs, self.targets = self.forward(self.model, batch)
-            value = self.loss_of(self.outputs, self.targets)
-            self.loss = value.item()
-            if not math.isfinite(self.loss):
-                raise FloatingPointError(_not_finite(self.loss, self.step + 1, self.optimizer))
-            if i == 0:
-                self.optimizer.zero_grad()
-            share = 1.0 if total is None else sizes[i] / total
-            (value if total is None else value * share).backward()
+        metrics = self.metrics.values()
+        mean, total, samples = 0.0, 0.0, 0
+        for i, (batch, share) in enumerate(zip(group, shares, strict=True)):
+            last = i == len(group) - 1
+            with nullcontext() if last else self.ranks.quiet(self.model):
+                self.outputs, self.targets = self.forward(self.model, batch)
+                value = self.loss_of(self.outputs, self.targets)
+                self.loss = value.item()
+                if not math.isfinite(self.loss):
+                    raise FloatingPointError(_not_finite(self.loss, self.step + 1, self.optimizer))
+                if i == 0:
+                    self.optimizer.zero_grad()
+                (value if share == 1 else value * share).backward()
             mean += self.loss * share
+            size = samples_of(batch)
+            total += self.loss * size
+            samples += size
             if again:
                 continue
-            size = samples_of(batch)
-            sums[0] += self.loss * size
-            sums[1] += size
             for metric in metrics:
                 metric.update(self.outputs, self.targets)
             self.tell("on_batch_end")
+        mean, total, samples = self.ranks.each(mean, total, samples).sum(0).tolist()
+        if not again:
+            self._sums[0] += total
+            self._sums[1] += int(samples)
         self.tell("on_gradients")
-        return mean
+        return mean / self.ranks.size
 
     def _flush(self) -> None:
+        if self._later:
+            self._stopping()  # so that what is written says of a stop what all ranks say
         while self._later:
             self._later.pop(0)(self)
 
     def _end_epoch(self) -> None:
         row: dict[str, Any] = {"epoch": self.epoch, "step": self.step}
-        row |= self._numbers()
+        row |= (numbers := self._numbers(self._joined(self.metrics)))
         judged = self._judged()
         if judged is None:  # Ctrl-C within the validation, which a resume begins anew
             self._stopping()
@@ -277,11 +349,12 @@ class Run:
         row["samples_per_second"] = self._sums[1] / max(self._seconds, 1e-9)
         self.row = row
         self.tell("on_validation_end")
+        self.row = self.ranks.told(self.row)
         self.history.epochs.append(self.row)
         self._show()
         if judged:
             start = f"epoch {self.epoch}/{self.epochs}   step {self.step:5}"
-            self.progress.write(start, self._numbers() | judged)
+            self.progress.write(start, numbers | judged)
         self.tell("on_epoch_end")
         self.epoch += 1
         self._batches, self._trained, self._sums, self._seconds = 0, False, [0.0, 0], 0.0
@@ -296,32 +369,49 @@ class Run:
         if self.val is None and self.evaluate is None:
             return found
         self._before_val = self._random()
-        with evaluating(self.model):
+        self.ranks.level(self.model)
+        with evaluating(self.bare):
             if self.val is not None:
                 metrics = named(self.metrics)
                 total, samples = 0.0, 0
-                for batch in self.val:
-                    outputs, targets = self.forward(self.model, batch)
+                for batch in self.ranks.share(self.val):
+                    outputs, targets = self.forward(self.bare, batch)
                     size = samples_of(batch)
                     total += self.loss_of(outputs, targets).item() * size
                     samples += size
                     for metric in metrics.values():
                         metric.update(outputs, targets)
                     if self.interrupted:
-                        return None
+                        break
+                sums = self.ranks.each(total, samples, self.interrupted).sum(0)
+                total, samples, interrupted = sums.tolist()
+                if interrupted:
+                    self.interrupted = True
+                    return None
+                metrics = self._joined(metrics)
                 if not samples:
                     raise ValueError(f"fit: val gave no batch in epoch {self.epoch}")
                 found["val_loss"] = total / samples
                 found |= {f"val_{name}": m.compute() for name, m in metrics.items()}
             if self.evaluate is not None:
-                found |= self.evaluate(self.model)
+                found |= self.evaluate(self.bare)
         return found
 
-    def _numbers(self) -> dict[str, Any]:
-        """The epoch's mean loss and metrics so far."""
-        sums = self._sums
+    def _joined(self, metrics: dict[str, Metric]) -> dict[str, Metric]:
+        """The metrics with what all ranks have counted."""
+        if self.ranks.size == 1:
+            return metrics
+        joined = named(metrics)
+        for states in self.ranks.gathered({k: m.state_dict() for k, m in metrics.items()}):
+            for name, metric in joined.items():
+                metric.add(states[name])
+        return joined
+
+    def _numbers(self, metrics: dict[str, Metric] | None = None) -> dict[str, Any]:
+        """The epoch's mean loss so far, and the metrics, by default of this rank alone."""
+        sums, metrics = self._sums, self.metrics if metrics is None else metrics
         found: dict[str, Any] = {"loss": sums[0] / sums[1] if sums[1] else math.nan}
-        return found | {name: metric.compute() for name, metric in self.metrics.items()}
+        return found | {name: metric.compute() for name, metric in metrics.items()}
 
     def _show(self) -> None:
         seconds = max(time.monotonic() - self._began, 1e-9)
@@ -341,15 +431,21 @@ class Run:
         return self._sources
 
     def state_dict(self) -> dict[str, Any]:
-        """All that `fit` needs to go on from here, between two steps, to the same bits."""
+        """All that `fit` needs to go on from here, between two steps, to the same bits.
+
+        All ranks ask for it together. It is whole on rank 0: others lack the optimizer's.
+        """
         if not self._trained and self._batches:
             self._seconds = time.monotonic() - self._began
-        loader = self.loader
+        if hasattr(self.optimizer, "consolidate_state_dict"):
+            self.optimizer.consolidate_state_dict()
+        metrics = self._joined(self.metrics)
+        ranks = self.ranks.gathered(self._of_rank())
         return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "loss": _remembered(self.loss_of),
-            "forward": _remembered(self.forward),
+            "model": self.bare.state_dict(),
+            "optimizer": self.optimizer.state_dict() if self.rank == 0 else None,
+            **ranks[0],
+            "ranks": ranks[1:],
             "place": {
                 "epoch": self.epoch,
                 "step": self.step,
@@ -359,11 +455,8 @@ class Run:
                 "seconds": self._seconds,
                 "accumulate": self.accumulate,
             },
-            "metrics": {name: metric.state_dict() for name, metric in self.metrics.items()},
+            "metrics": {name: metric.state_dict() for name, metric in metrics.items()},
             "callbacks": checkpoints.states_by_kind(self.callbacks),
-            "loader": loader.state_dict() if hasattr(loader, "state_dict") else None,
-            "random": self._before_val or self._random(),
-            "random_at_start": self._at_start,
             "history": {
                 **self.history.state_dict(),
                 "losses": np.array(self.history.losses, np.float64),
@@ -371,28 +464,47 @@ class Run:
             },
         }
 
+    def _of_rank(self) -> dict[str, Any]:
+        """What each rank has a state of its own of."""
+        loader = self.loader
+        return {
+            "loss": _remembered(self.loss_of),
+            "forward": _remembered(self.forward),
+            "loader": loader.state_dict() if hasattr(loader, "state_dict") else None,
+            "random": self._before_val or self._random(),
+            "random_at_start": self._at_start,
+        }
+
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go where a run of the same making stood."""
+        """Go where a run of the same making stood, of any number of ranks: what each has for itself
+        rank r takes of rank r of those, counted around."""
         try:
+            others = state.get("ranks", [])
+            count = 1 + len(others)
+            own = state if self.rank % count == 0 else others[self.rank % count - 1]
             place, metrics = state["place"], state["metrics"]
             if metrics.keys() != self.metrics.keys():
                 raise ValueError(f"it has the metrics {[*metrics]}, this run {[*self.metrics]}")
             if place["accumulate"] != self.accumulate:
                 raise ValueError(f"it was made with accumulate={place['accumulate']}")
-            self.model.load_state_dict(state["model"])
+            self.bare.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             for name, part in (("loss", self.loss_of), ("forward", self.forward)):
                 if hasattr(part, "load_state_dict"):
-                    part.load_state_dict(state[name])
+                    part.load_state_dict(own[name])
             for name, metric in self.metrics.items():
-                metric.load_state_dict(metrics[name])
+                metric.reset()  # what was counted is counted on one rank
+                if self.rank == 0:
+                    metric.load_state_dict(metrics[name])
             checkpoints.load_states_by_kind(self.callbacks, state["callbacks"])
             self.history = History.from_state(state["history"])
             self.epoch, self.step = place["epoch"], place["step"]
             self._batches, self._trained = place["batches"], place["trained"]
             self._sums, self._seconds = list(place["sums"]), place["seconds"]
-            self._at_start, self._place = state["random_at_start"], state["loader"]
-            random = state["random"]
+            self._at_start, self._place = own["random_at_start"], own["loader"]
+            if self._place is not None and is_share(self.loader):
+                self._place = _of_share(self._place, self.loader, count, self.ranks.size)
+            random = own["random"]
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"fit: resume: the checkpoint is none of fit: {error!r}") from error
         except ValueError as error:
@@ -402,6 +514,7 @@ class Run:
         checkpoints.set_random_states(self._all_sources(), random)
         if self._place is not None and hasattr(self.loader, "load_state_dict"):
             self.loader.load_state_dict(self._place)
+            self._check_alike()
 
     def _placed(self) -> Iterator[Any] | None:
         """The batches that are left of the epoch that a checkpoint was made in."""
@@ -411,6 +524,7 @@ class Run:
         # A loader that knows no place is asked once more for what it gave, from the same numbers.
         now = self._random()
         checkpoints.set_random_states(self._all_sources(), self._at_start)
+        set_epoch(self.loader, self.epoch - 1)
         batches = iter(self.loader)
         skipped = sum(1 for _ in islice(batches, self._batches))
         if skipped < self._batches:
@@ -425,6 +539,20 @@ class Run:
 def _remembered(part: Any) -> Any:
     """What a loss or a forward pass remembers from batch to batch, if it can be given back."""
     return part.state_dict() if hasattr(part, "load_state_dict") else {}
+
+
+def _of_share(place: Any, loader: Any, before: int, now: int) -> Any:
+    """The place of a loader of ranks' own batches, ``before`` ranks, among other batches of
+    ``now`` ranks that are joined as large."""
+    size = getattr(loader, "batch_size", None)
+    if isinstance(loader, distributed.DistributedBatches) or size is None or before == now:
+        return place
+    if place["batch_size"] * before != size * now:
+        raise ValueError(
+            f"it has batches of {place['batch_size']} on each of {before} ranks, here are {size} on"
+            f" each of {now}: joined they must be as many"
+        )
+    return {**place, "batch_size": size}
 
 
 def of_pairs(model: Module, batch: Any) -> tuple[Any, Any]:

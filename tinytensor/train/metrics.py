@@ -81,7 +81,7 @@ class Metric:
 
     ``update(outputs, targets)`` adds a batch, ``compute()`` gives the number, ``reset()`` begins
     anew; a call is all three for one batch. What a subclass counts are attributes whose names are
-    in ``counts``; ``reset`` sets them, and checkpoints keep them.
+    in ``counts``; ``reset`` sets them, checkpoints keep them, ``add`` adds those of other ranks.
     """
 
     name = "metric"
@@ -118,6 +118,11 @@ class Metric:
             raise ValueError(f"{self.name}: a state of {sorted(state)}, not of {self.counts}")
         for count, value in state.items():
             setattr(self, count, np.asarray(value) if isinstance(value, Tensor) else value)
+
+    def add(self, state: Mapping[str, Any]) -> None:
+        """Add what another one, of one more rank, has counted: its :meth:`state_dict`."""
+        for count in self.counts:
+            setattr(self, count, getattr(self, count) + state[count])
 
     def _ratio(self, part: float, whole: float) -> float:
         if not whole:
@@ -226,6 +231,11 @@ class Confusion(Metric):
         if self.threshold is not None:
             predicted, labels = predicted.astype(np.int64), labels.astype(np.int64)
         self.matrix = self.matrix + confusion_matrix(labels, predicted, classes)
+
+    def add(self, state: Mapping[str, Any]) -> None:
+        classes = max(len(self.matrix), len(state["matrix"]))
+        both = (np.pad(m, (0, classes - len(m))) for m in (self.matrix, state["matrix"]))
+        self.matrix = sum(both, np.zeros((classes, classes), np.int64))
 
     def compute(self) -> Any:
         return self.matrix.copy()
