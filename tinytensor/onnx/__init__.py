@@ -3,7 +3,8 @@
 It needs the package onnx: ``pip install "tinytensor[onnx]"``.
 """
 
+from . import backend
 from .graph_module import GraphModule
 from .loading import load
 
-__all__ = ["GraphModule", "load"]
+__all__ = ["GraphModule", "backend", "load"]

@@ -50,6 +50,11 @@ def leaky_relu(x: Any, *, alpha: float = 0.01) -> Any:
 
 
 @operator("PRelu")
+def prelu_1(x: Any, slope: Any) -> Any:
+    return prelu(x, ops.reshape(slope, (-1, *(1,) * (x.ndim - 2))) if slope.size > 1 else slope)
+
+
+@operator("PRelu", since=7)
 def prelu(x: Any, slope: Any) -> Any:
     return ops.where(x < 0, slope * x, x)
 

@@ -40,7 +40,29 @@ def _of_two(function: Any) -> Any:
 for _name, _function in _ONE.items():
     operator(_name)(_of_one(_function))
 for _name, _function in _TWO.items():
-    operator(_name, since=7)(_of_two(_function))  # before, axes were aligned by an attribute
+    operator(_name, since=7)(_of_two(_function))
+
+
+def aligned(x: Any, b: Any, axis: int | None) -> Any:
+    """b as what is broadcast to x: before opset 7 an attribute told where its axes begin."""
+    if axis is None:
+        return b
+    behind = x.ndim - b.ndim - (axis + x.ndim if axis < 0 else axis)
+    return ops.reshape(b, (*b.shape, *(1,) * behind))
+
+
+def _of_two_aligned(function: Any) -> Any:
+    def called(
+        a: Any,
+        b: Any,
+        *,
+        axis: int | None = None,
+        broadcast: int = 0,
+        consumed_inputs: tuple[int, ...] | None = None,
+    ) -> Any:
+        return function(a, aligned(a, b, axis))
+
+    return called
 
 
 @operator("Div", since=7)
@@ -68,6 +90,10 @@ def power(a: Any, b: Any) -> Any:
         return ops.pow(a, ops.astype(b, a.dtype))
     with np.errstate(all="ignore"):  # of an integer base the power is cut to an integer
         return value(np.power(array(a), array(b)).astype(a.dtype))
+
+
+for _name, _function in {**_TWO, "Div": divide, "Pow": power}.items():
+    operator(_name)(_of_two_aligned(_function))
 
 
 def _folded(function: Any) -> Any:

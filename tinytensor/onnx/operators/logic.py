@@ -10,6 +10,7 @@ from ... import ops
 from ...tensors.tensor import Tensor
 from ..registry import operator
 from ..values import array, value
+from .arithmetic import aligned
 
 
 def _pair(function: Any) -> Any:
@@ -19,10 +20,18 @@ def _pair(function: Any) -> Any:
     return called
 
 
+def _aligned_pair(function: Any) -> Any:
+    def called(a: Any, b: Any, *, axis: int | None = None, broadcast: int = 0) -> Any:
+        return function(a, aligned(a, b, axis))
+
+    return called
+
+
 for _name, _function in {
     "And": ops.logical_and, "Or": ops.logical_or, "Xor": ops.logical_xor,
     "Greater": ops.greater, "Less": ops.less,
 }.items():  # fmt: skip
+    operator(_name)(_aligned_pair(_function))
     operator(_name, since=7)(_pair(_function))
 for _name, _function in {
     "GreaterOrEqual": ops.greater_equal,

@@ -15,6 +15,21 @@ def matmul(a: Any, b: Any) -> Any:
     return ops.matmul(a, b)
 
 
+@operator("Gemm", since=6)
+def gemm_6(
+    a: Any,
+    b: Any,
+    c: Any,
+    *,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    broadcast: int = 0,
+    transA: int = 0,
+    transB: int = 0,
+) -> Any:
+    return gemm(a, b, c, alpha=alpha, beta=beta, transA=transA, transB=transB)
+
+
 @operator("Gemm", since=7)
 def gemm(
     a: Any,

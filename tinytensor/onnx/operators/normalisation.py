@@ -54,6 +54,26 @@ def batch_norm(
     return out, *running
 
 
+@operator("BatchNormalization", since=6, settings=(3, 4))
+def batch_norm_6(
+    x: Any,
+    scale: Any,
+    bias: Any,
+    mean: Any,
+    variance: Any,
+    *,
+    epsilon: float = 1e-5,
+    is_test: int = 1,
+    momentum: float = 0.9,
+    spatial: int = 1,
+    node: Any,
+) -> Any:
+    if not spatial:
+        raise NotImplementedError("BatchNormalization: spatial=0, statistics of each place alone")
+    how: dict[str, Any] = {"epsilon": epsilon, "momentum": momentum, "node": node}
+    return batch_norm(x, scale, bias, mean, variance, training_mode=1 - is_test, **how)
+
+
 @operator("InstanceNormalization")
 def instance_norm(x: Any, scale: Any, bias: Any, *, epsilon: float = 1e-5) -> Any:
     return ops.group_norm(x, x.shape[1], scale, bias, epsilon)
