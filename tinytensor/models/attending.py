@@ -119,14 +119,16 @@ def key_mask(owner: str, shape: tuple[int, ...], mask: Any, lengths: Any) -> Ten
         raise ValueError(f"{owner}: give a mask or lengths, not both")
     if mask is None and lengths is None:
         return None
+    # By ops, so that whoever follows a run sees how the mask comes of what was given.
     if lengths is not None:
         batch, keys = shape
-        found = np.arange(keys) < lengths_of(owner, lengths, keys, batch)[:, None]
+        ends = Tensor(lengths_of(owner, lengths, keys, batch))
+        found = ops.less(Tensor(np.arange(keys)), ops.expand_dims(ends, 1))
     else:
-        found = (mask.numpy() if isinstance(mask, Tensor) else np.asarray(mask)) != 0
+        found = ops.not_equal(mask if isinstance(mask, Tensor) else Tensor(np.asarray(mask)), 0)
         if found.shape != shape:
             raise ShapeError(f"{owner}: the mask is {found.shape}, not {shape}")
-    return Tensor(found[:, None, None])
+    return ops.expand_dims(found, (1, 2))
 
 
 def check_tokens(owner: str, name: str, tokens: Tensor, most: int | None = None) -> None:

@@ -23,8 +23,8 @@ class AlignmentMemory(NamedTuple):
 
     values: Tensor  # (B, S, key_size), 0 where a mask hides
     keys: Tensor  # (B, S, …): the values as the scores need them
-    hidden: np.ndarray | None  # (B, 1, S): −∞ where no query may look, and 0 elsewhere
-    blind: np.ndarray | None  # (B, 1, 1), bool: whose queries may look nowhere
+    hidden: Tensor | None  # (B, 1, S): −∞ where no query may look, and 0 elsewhere
+    blind: Tensor | None  # (B, 1, 1), bool: whose queries may look nowhere
 
 
 class _Alignment(Module):
@@ -47,13 +47,14 @@ class _Alignment(Module):
         looks = _looks(kind, keys.shape[:2], lengths, mask)
         if looks is None:
             return AlignmentMemory(keys, self._keys(keys), None, None)
-        blind = np.logical_not(looks.any(1, keepdims=True))  # softmax of −∞ alone is NaN
-        hidden = np.where(looks | blind, 0, -np.inf).astype(keys.dtype)[:, None]
+        # By ops, so that whoever follows a run sees how the masks come of what was given.
+        blind = ops.logical_not(ops.any(looks, 1, True))  # softmax of −∞ alone is NaN
+        zero, least = (Tensor(np.asarray(end, keys.dtype)) for end in (0, -np.inf))
+        hidden = ops.expand_dims(ops.where(ops.logical_or(looks, blind), zero, least), 1)
         # A weight of 0 does not do: its product with NaN is NaN.
-        values = ops.where(looks[:, :, None], keys, 0.0)
-        return AlignmentMemory(
-            values, self._keys(values), hidden, blind[:, None] if blind.any() else None
-        )
+        values = ops.where(ops.expand_dims(looks, 2), keys, 0.0)
+        seen = ops.expand_dims(blind, 1) if blind.numpy().any() else None
+        return AlignmentMemory(values, self._keys(values), hidden, seen)
 
     def forward(
         self,
@@ -106,20 +107,21 @@ class _Alignment(Module):
         return f"query_size={self.query_size}, key_size={self.key_size}"
 
 
-def _looks(kind: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> np.ndarray | None:
+def _looks(kind: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> Tensor | None:
     """Where queries may look, of keys of the shape (B, S); None if that is everywhere."""
     batch, steps = shape
-    looks = None
+    looks: Tensor | None = None
     if mask is not None:
-        looks = np.asarray(mask)
+        looks = mask if isinstance(mask, Tensor) else Tensor(np.asarray(mask))
         if looks.dtype != np.bool_:
             raise DtypeError(f"{kind}: mask must be bool, but is {looks.dtype}")
         if looks.shape != shape:
             raise ShapeError(f"{kind}: mask must be {shape}, but is {looks.shape}")
     if lengths is not None:
-        before = np.arange(steps) < lengths_of(kind, lengths, steps, batch)[:, None]
-        looks = before if looks is None else looks & before
-    return None if looks is None or looks.all() else looks
+        ends = Tensor(lengths_of(kind, lengths, steps, batch))
+        before = ops.less(Tensor(np.arange(steps)), ops.expand_dims(ends, 1))
+        looks = before if looks is None else ops.logical_and(looks, before)
+    return None if looks is None or looks.numpy().all() else looks
 
 
 class AdditiveAttention(_Alignment):

@@ -4,7 +4,8 @@ It needs the package onnx: ``pip install "tinytensor[onnx]"``.
 """
 
 from . import backend
+from .exporting import export
 from .graph_module import GraphModule
 from .loading import load
 
-__all__ = ["GraphModule", "backend", "load"]
+__all__ = ["GraphModule", "backend", "export", "load"]

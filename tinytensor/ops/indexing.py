@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import kernels
 from ..engine.core import Variable
+from ..engine.observers import current_observers
 from ..errors import ShapeError, VmapError
 from .annotations import ArrayLike, Tensor
 from .batching import lanes_of, padded, rank, with_lanes
@@ -73,19 +74,29 @@ def own_index(index: Any) -> Any:
     """``raw_index`` with copies of its arrays: a change of them afterwards is no change here."""
     if isinstance(index, tuple):
         return tuple(own_index(item) for item in index)
-    index = raw_index(index)
+    given, index = index, raw_index(index)
     if isinstance(index, slice):
         return slice(
             *(i if i is None else as_int(i) for i in (index.start, index.stop, index.step))
         )
-    return index.copy() if isinstance(index, np.ndarray) else index
+    return _told(given, index.copy()) if isinstance(index, np.ndarray) else index
 
 
 def index_array(index: Any) -> Any:
     """One item of an index as an array of its own, for what was given may change; or a tensor of
     one lane."""
-    index = raw_index(index)
-    return index if isinstance(index, Variable) else np.array(index)
+    given, index = index, raw_index(index)
+    return index if isinstance(index, Variable) else _told(given, np.array(index))
+
+
+def _told(given: Any, copy: np.ndarray) -> np.ndarray:
+    """``copy``, of which observers that follow values are told that it was made of a tensor."""
+    if isinstance(given, Variable):
+        for observer in current_observers():
+            follow = getattr(observer, "copied", None)
+            if follow is not None:
+                follow(given, copy)
+    return copy
 
 
 @op(view=True, kernel=kernels.basic_index)

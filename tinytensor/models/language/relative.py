@@ -11,25 +11,26 @@ from ...nn import functional as F
 from ...tensors.tensor import Tensor
 
 
-def bucket(distance: np.ndarray, count: int, most: int, both: bool) -> np.ndarray:
+def bucket(distance: Tensor, count: int, most: int, both: bool) -> Tensor:
     """The bucket, of ``count``, of each distance key - query.
 
     Each of the near distances has its own, farther ones share them by ratio up to ``most``. Half of
     all are for keys behind the query if ``both`` ways count; otherwise those are as near as it.
     """
-    found = np.zeros(distance.shape, np.int64)
+    behind: Tensor | None = None
     if both:
         count //= 2
-        found += count * (distance > 0)
-        distance = abs(distance)
+        behind = ops.multiply(ops.astype(ops.greater(distance, 0), np.int64), count)
+        distance = ops.abs(distance)
     else:
-        distance = np.maximum(-distance, 0)
+        distance = ops.maximum(ops.negative(distance), 0)
     exact = count // 2
     # In float32, whose rounding decides the bucket of powers of the ratio.
-    ratio = np.log(np.maximum(distance, 1).astype(np.float32) / np.float32(exact))
+    ratio = ops.log(ops.astype(ops.maximum(distance, 1), np.float32) / np.float32(exact))
     ratio = ratio / np.float32(math.log(most / exact)) * np.float32(count - exact)
-    far = np.minimum(exact + ratio.astype(np.int64), count - 1)
-    return found + np.where(distance < exact, distance, far)
+    far = ops.minimum(ops.astype(ratio, np.int64) + exact, count - 1)
+    found = ops.where(ops.less(distance, exact), distance, far)
+    return found if behind is None else found + behind
 
 
 class RelativeBias(nn.Module):
@@ -50,6 +51,7 @@ class RelativeBias(nn.Module):
 
     def forward(self, new: int, before: int = 0) -> Tensor:
         """(1, heads, new, before + new), for queries behind ``before`` others."""
-        distance = np.arange(before + new) - np.arange(before, before + new)[:, None]
+        keys, queries = np.arange(before + new), np.arange(before, before + new)
+        distance = Tensor(keys) - ops.expand_dims(Tensor(queries), 1)
         buckets = bucket(distance, len(self.weight), self.most, self.both)
-        return ops.expand_dims(F.embedding(Tensor(buckets), self.weight).permute(2, 0, 1), 0)
+        return ops.expand_dims(F.embedding(buckets, self.weight).permute(2, 0, 1), 0)
