@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 from tqdm import tqdm
@@ -20,6 +21,7 @@ from .frameworks import FRAMEWORKS
 from .machine import cpus, description
 from .markdown import as_markdown
 from .measure import OURS, QUICK, Plan
+from .publish import publish
 from .report import Report, from_json, save
 from .row import Row
 from .rows import BY_NAME, GROUPS
@@ -87,6 +89,11 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         metavar="JSON",
         help="begin with the results of these runs; of a row in several, the last counts;"
         " instruction sets stay apart",
+    )
+    parser.add_argument(
+        "--publish",
+        action="store_true",
+        help="also put the report into README.md and docs/, in place of the one that is there",
     )
     found = parser.parse_args(words)
     if unknown := set(found.peers) - set(FRAMEWORKS) | set(found.peers) & {OURS}:
@@ -202,7 +209,7 @@ def main(words: list[str] | None = None) -> int:
             print(f"{error}\n--allow-wider measures it nevertheless", file=sys.stderr)
             return 1
     print(as_markdown(report))
-    for path in write(report, args.out):
+    for path in chain(write(report, args.out), publish(report) if args.publish else ()):
         print(f"wrote {path}")
     return 1 if report.failures else 0
 

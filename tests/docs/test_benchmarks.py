@@ -22,6 +22,7 @@ from benchmarks.machine import Limits, measure_limits, peak_memory, resident_mem
 from benchmarks.markdown import as_markdown, duration
 from benchmarks.measure import Measurement, Plan, Spread, difference, measure, runs_in_a_turn
 from benchmarks.process import Guest, Worker, WorkerError
+from benchmarks.publish import BEGIN, END, ROOT, publish, summary
 from benchmarks.report import (
     Key,
     Memory,
@@ -296,6 +297,83 @@ def report():
         [Busy("a map", 2, {"tinytensor": [1.0]}, {"tinytensor": [1.5]})],
         ["one"],
     )
+
+
+@pytest.fixture
+def two_widths() -> Report:
+    """Rows of three families on two numbers of threads and two instruction sets."""
+    rows = [Row("gemm", "a product", "forward", {}, {}, 1e9, 1e9),
+            Row("models", "a step, T 3, batch 2", "train", {}, {}, 1e9),
+            Row("models", "asked for", "train", {}, {}, 1e9, on_request=True),
+            Row("data", "loaded", "loaded", {}, {})]  # fmt: skip
+    measurements = [
+        Measurement(row, threads, {"tinytensor": [1.0], "held": [1.0]} if row.mode == "loaded" else
+                    {"tinytensor": [1.0], "torch": [3.0 * threads], "numpy": [float(threads)]},
+                    isa=isa)
+        for isa in ("avx512", "avx2") for threads in (1, 2) for row in rows
+    ]  # fmt: skip
+    versions = {"tinytensor": "1", "torch": "2.1+cpu", "numpy": "3 (with a library)"}
+    return Report({"processor": "some", "CPUs": 2}, versions, measurements=measurements)
+
+
+def test_readme_has_a_line_for_each_family(two_widths):
+    text = "\n".join(summary(two_widths, "a.png"))
+    assert text.startswith("![tinytensor beside PyTorch and NumPy](a.png)\n")
+    assert "| AVX-512, 1 thread | AVX-512, 2 threads | least | AVX2, 1 thread |" in text
+    assert "| matrix products | 1.00 | 2.00 | 1.00 | 1.00 | 2.00 | 1.00 |" in text
+    assert "| training steps | 3.00 | 6.00 | 3.00 | 3.00 | 6.00 | 3.00 |" in text
+    assert "torch 2.1, numpy 3, on a processor some with 2 CPUs; all libraries held to" in text
+    assert "asked for" not in text
+    two_widths.measurements[1].times["jax"] = [5.0]
+    assert "those of jax 5.00 times as long" in "\n".join(summary(two_widths, "a.png"))
+
+
+def test_published_twice_is_published_once(two_widths, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    (tmp_path / "docs").mkdir()
+    files = [tmp_path / "README.md", tmp_path / "docs" / "benchmarks.md"]
+    for path in files:
+        path.write_text(f"before\n{BEGIN}what was\n{END}behind\n")
+    written = [*publish(two_widths, tmp_path)]
+    texts = [path.read_text() for path in files]
+    assert all(text.startswith(f"before\n{BEGIN}\n!") for text in texts)
+    assert all(text.endswith(f"\n\n{END}behind\n") for text in texts)
+    assert "what was" not in "".join(texts)
+    assert "## gemm, all held to avx2" in texts[1]
+    pictures = [path for path in written if path.suffix == ".png"]
+    names = ["benchmarks-avx512.png", "benchmarks-avx2.png", "speed.png"]
+    assert [path.name for path in pictures] == names
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+    monkeypatch.setattr("benchmarks.picture.draw", lambda *_: None)  # once is enough of pictures
+    monkeypatch.setattr("benchmarks.picture.draw_at_a_glance", lambda *_: None)
+    assert [*publish(two_widths, tmp_path)] == written
+    assert [path.read_text() for path in files] == texts
+    files[0].write_text("no mark")
+    with pytest.raises(ValueError, match=r"README\.md has no place for the report"):
+        [*publish(two_widths, tmp_path)]
+
+
+def test_the_repository_has_places_for_reports():
+    for path in ("README.md", "docs/benchmarks.md"):
+        text = (ROOT / path).read_text()
+        assert text.count(BEGIN) == text.count(END) == 1
+
+
+@pytest.mark.parametrize("peers", [(), ("numpy",), ("jax",)], ids=str)
+def test_pictures_without_peers(two_widths, tmp_path, peers):
+    """What has no peer takes no place, whichever is missing."""
+    pytest.importorskip("matplotlib")
+    from benchmarks.picture import draw, draw_at_a_glance, has_bar, in_columns
+
+    for m in two_widths.measurements:
+        m.times = {name: m.times.get(name, [2.0]) for name in ("tinytensor", *peers)}
+    two_widths.memory = [Memory("a step, T 3, batch 2", 1, {"tinytensor": 1}, isa="avx2")]
+    draw(two_widths.of("avx2"), tmp_path / "all.png")
+    draw_at_a_glance(two_widths, tmp_path / "small.png")
+    rows = {m.name: [m] for m in two_widths.measurements if has_bar(m)}
+    shown = [line for column in in_columns(rows) for line in column if not line.startswith("#")]
+    assert shown == [*rows]
+    assert len(rows) == {(): 0, ("numpy",): 4, ("jax",): 2}[peers]
 
 
 def test_json_has_everything(report):
