@@ -14,6 +14,7 @@ have one more parent, a leaf whose hook runs at the end of the pass: it waits fo
 from __future__ import annotations
 
 import math
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -79,6 +80,7 @@ class Reducer:
         self.here: list[bool] = []
         self.running: list[Bucket] = []
         self.launched = 0
+        self.exposed = 0.0  # s for which all waited for what had not been reduced meanwhile
         self.end = Tensor(np.zeros((), np.float32), requires_grad=True)
         own = weakref.ref(self)
         self.entrances = [_entrance(own, i) for i in range(len(named))]
@@ -255,7 +257,9 @@ class Reducer:
             flag=len(self.ready) < len(self.parameters),
         )
         end.wait()  # asleep, until all ranks have come; what follows is awake
+        start = time.perf_counter()
         wait(self.poll, self.group, "DistributedDataParallel", lambda: True)
+        self.exposed = time.perf_counter() - start
         used = np.ones(len(self.parameters), np.uint8)
         if end.flag:
             arrived = set(self.ready)

@@ -33,7 +33,7 @@ from ..errors import DtypeError, ShapeError
 MINUTES = 60.0
 SPINS = 20  # tests before a core is let go: as long as a small message takes
 AWAKE = 200e-6  # s for which one who waits for others lets its core go, before it sleeps
-LONGEST = 1e-3  # s of a sleep
+NAP, LONGEST = 0.05, 5e-3  # of the time waited so far, a sleep; at most so many s
 GRACE = 0.3  # s in which other ranks can tell of what failed on them too
 
 # What launchers tell of the rank: a run with one of these is not a run of one process.
@@ -204,7 +204,7 @@ def wait(
     for _ in range(SPINS):
         if done():
             return
-    start, pause = time.monotonic(), 20e-6
+    start = time.monotonic()
     while not done():
         waited = time.monotonic() - start
         if waited > group.timeout:
@@ -215,8 +215,7 @@ def wait(
         if waited < AWAKE or hurry():
             os.sched_yield()
         else:
-            time.sleep(pause)
-            pause = min(1.5 * pause, LONGEST)
+            time.sleep(min(NAP * waited, LONGEST))
 
 
 def mpi() -> Any:
@@ -295,8 +294,8 @@ def _share_cores(comm: Any) -> None:
     """Give the ranks of this machine as many threads as they have cores each."""
     if "TINYTENSOR_NUM_THREADS" in os.environ or "OMP_NUM_THREADS" in os.environ:
         return
-    local = comm.Split_type(mpi().COMM_TYPE_SHARED)
     granted = getattr(os, "sched_getaffinity", lambda pid: set(range(os.cpu_count() or 1)))(0)
+    local = comm.Split_type(mpi().COMM_TYPE_SHARED)
     cores = local.allgather(sorted(granted))
     local.Free()
     if sum(map(len, cores)) > len(set().union(*cores)):  # otherwise each has cores of its own
