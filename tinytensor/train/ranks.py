@@ -12,7 +12,6 @@ import numpy as np
 
 from .. import distributed
 from ..distributed.sampler import is_share
-from ..distributed.world import world
 from ..nn import Module
 from ..tensors.tensor import Tensor
 
@@ -57,7 +56,7 @@ class Together(Alone):
     """The ranks of a model that is `DistributedDataParallel`."""
 
     def __init__(self, model: distributed.DistributedDataParallel) -> None:
-        self.group = getattr(model, "process_group", None) or world()
+        self.group = model.group
         self.rank, self.size = self.group.rank, self.group.size
 
     def bare(self, model: Any) -> Module:
