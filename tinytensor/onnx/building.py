@@ -20,11 +20,12 @@ from .extras import needed
 from .graph_module import GraphModule, Input, Node, Plan, Step
 from .naming import place, placed
 from .reading import array_of, dense_of
-from .values import dtype_of_code, value
+from .values import array, dtype_of_code, value
 
 __all__ = ["build"]
 
 _WHO = "onnx.load"
+_SMALL = 1024  # elements: of larger initializers no shape depends on the values
 _MOST_FOLDED = (
     1 << 24
 )  # elements of what is computed at import: a huge constant is made at its turn
@@ -56,6 +57,7 @@ class _Builder:
     def built(self) -> GraphModule:
         graph, module = self.model.graph, self.module
         self.refuse_unknown()
+        self.inferred(check_type=True)
         module.opsets = self.opsets
         module.metadata = {entry.key: entry.value for entry in self.model.metadata_props}
         plan = _Graph(self, None, self.opsets)
@@ -94,7 +96,7 @@ class _Builder:
             body = schema.function_body
         elif schema.has_context_dependent_function and types is not None:
             if self.types is None:
-                self.types = self.inferred()
+                self.types = self.inferred(data_prop=True)
             found = [
                 self.types[name].SerializeToString() if name in self.types else b""
                 for name in node.input
@@ -115,11 +117,24 @@ class _Builder:
         attributes = schema.attributes.items()
         return {name: a.default_value for name, a in attributes if a.default_value.type}
 
-    def inferred(self) -> dict[str, Any]:
-        """The types of the main graph's values."""
-        model = self.onnx.ModelProto()
-        model.CopyFrom(self.model)
-        graph = self.onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    def inferred(self, **how: bool) -> dict[str, Any]:
+        """The types of the main graph's values. With ``check_type`` one that an operator does not
+        take is an error."""
+        model, whole = self.onnx.ModelProto(), self.model.graph
+        model.ir_version = self.model.ir_version
+        model.opset_import.extend(self.model.opset_import)
+        model.functions.extend(self.model.functions)
+        for part in ("node", "input", "output", "value_info"):
+            getattr(model.graph, part).extend(getattr(whole, part))
+        for tensor in whole.initializer:  # of large ones without the elements
+            small = int(np.prod(tensor.dims)) <= _SMALL
+            dims = {} if small else {"dims": tensor.dims, "data_type": tensor.data_type}
+            empty = self.onnx.TensorProto(name=tensor.name, **dims)
+            model.graph.initializer.append(tensor if small else empty)
+        try:
+            graph = self.onnx.shape_inference.infer_shapes(model, **how).graph
+        except self.onnx.shape_inference.InferenceError as error:
+            raise ValueError(f"{_WHO}: a node is given what it does not take: {error}") from error
         types = {i.name: i.type for i in (*graph.input, *graph.output, *graph.value_info)}
         for tensor in graph.initializer:
             types[tensor.name] = self.onnx.helper.make_tensor_type_proto(
@@ -233,6 +248,7 @@ class _Graph:
         self.drafts: list[_Draft] = []
         self.known: dict[int, _Known] = {}
         self.captured: dict[int, int] = {}
+        self.may_learn: set[str] = set()
         self.attributes: Mapping[str, Any] | None = None  # of the node whose function this is
         self.calls: tuple[str, ...] = outer.calls if outer is not None else ()
 
@@ -292,7 +308,7 @@ class _Graph:
 
     def laid_out(self, graph: Any, given: set[str]) -> tuple[int, ...]:
         """Take up the initializers and nodes of a graph; the slots of its outputs."""
-        learned = self.learned(graph)
+        learned = self.may_learn = self.learned(graph)
         arrays = [(t.name, t, array_of) for t in graph.initializer]
         arrays += [(t.values.name, t, dense_of) for t in graph.sparse_initializer]
         for name, proto, read in arrays:
@@ -315,6 +331,8 @@ class _Graph:
         found: set[str] = set()
         for node in graph.node:
             domain = _domain(node.domain)
+            if (domain, node.op_type) == ("", "Identity"):
+                continue  # its output tells
             operator = registry.find(domain, node.op_type, self.opsets.get(domain, 0))
             settings = operator.settings if operator is not None else ()
             found.update(name for i, name in enumerate(node.input) if i not in settings)
@@ -337,6 +355,8 @@ class _Graph:
         attributes = self.attributes_of(proto, where)
         if (domain, proto.op_type) == ("", "Constant"):
             self.known[self.slot(proto.output[0])] = _Known(_constant(attributes, where))
+            return
+        if (domain, proto.op_type) == ("", "Identity") and self.copy(slots, proto.output[0]):
             return
         types = () if self.outer is None and not self.calls else None
         function = self.builder.function_of(proto, self.opsets, types)
@@ -363,6 +383,20 @@ class _Graph:
         last = max((i for i, name in enumerate(proto.output) if name), default=-1)
         outputs = tuple(self.slot(name) for name in proto.output[: last + 1])
         self.drafts.append(_Draft(node, slots, outputs, bodies))
+
+    def copy(self, slots: tuple[int, ...], name: str) -> bool:
+        """Give an Identity of an initializer its own elements; False if it is none.
+
+        Exporters write so what only had equal elements, such as the biases of fresh layers. What
+        was one parameter in two places has one name there.
+        """
+        known = self.known.get(slots[0])
+        if known is None or not known.name or not known.fixed:
+            return False
+        data = value(array(known.data).copy())
+        learned = name in self.may_learn and _can_learn(data)
+        self.known[self.slot(name)] = _Known(data, name, learned)
+        return True
 
     def body(self, graph: Any) -> Plan:
         inner = _Graph(self.builder, self, self.opsets)
