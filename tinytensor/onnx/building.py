@@ -665,6 +665,13 @@ def _check(
         raise ValueError(f"{where}: takes {wanted} inputs, not {len(slots)}")
 
 
+def _size(size: Any) -> int | str | None:
+    """A size of a declared shape, or its name; None is open, as Paddle's −1 and "?" are."""
+    if size.HasField("dim_value"):
+        return size.dim_value if size.dim_value >= 0 else None
+    return size.dim_param if size.dim_param not in ("", "?") else None
+
+
 def _declared(proto: Any, required: bool) -> Input:
     """An input as its ValueInfoProto declares it."""
     kind = proto.type.WhichOneof("value")
@@ -675,11 +682,5 @@ def _declared(proto: Any, required: bool) -> Input:
     dtype = dtype_of_code(tensor.elem_type) if tensor.elem_type else None
     shape = None
     if tensor.HasField("shape"):
-        shape = tuple(
-            # Paddle's exporter writes −1 for a size that is open.
-            size.dim_param or (size.dim_value if size.HasField("dim_value") else None)
-            if size.dim_value >= 0
-            else None
-            for size in tensor.shape.dim
-        )
+        shape = tuple(_size(size) for size in tensor.shape.dim)
     return Input(proto.name, "tensor", dtype, shape, required)
