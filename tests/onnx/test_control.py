@@ -213,3 +213,33 @@ def test_scales_of_stored_weights_learn():
     np.testing.assert_array_equal(y.numpy(), [[1, -8], [2, 12]])
     y.sum().backward()
     np.testing.assert_array_equal(scale.grad.numpy(), [6, 2])
+
+
+def test_weights_that_are_constants_learn():
+    model = model_of("""
+    agraph (float[N, 2] x) => (float[N, 2] y) {
+        w = Constant <value = float[2, 2] {1.0, 2.0, 3.0, 4.0}> ()
+        half = Constant <value = float {0.5}> ()
+        z = MatMul (x, w)
+        y = Mul (z, half)
+    }
+    """)
+    assert [name for name, _ in model.named_parameters()] == ["w"]
+    model(np.ones((3, 2), F)).sum().backward()
+    np.testing.assert_array_equal(model.get_parameter("w").grad.numpy(), np.full((2, 2), 1.5))
+
+
+def test_open_sizes_may_differ():
+    of = onnx.helper
+    shape = ["?", -1, "?"]
+    given = of.make_tensor_value_info("x", 1, None)
+    for size in shape:
+        dim = given.type.tensor_type.shape.dim.add()
+        if isinstance(size, int):
+            dim.dim_value = size
+        else:
+            dim.dim_param = size
+    made = of.make_tensor_value_info("y", 1, None)
+    graph = of.make_graph([of.make_node("Relu", ["x"], ["y"])], "g", [given], [made])
+    model = tt.onnx.load(of.make_model(graph, opset_imports=[of.make_opsetid("", 13)]))
+    assert model(np.ones((2, 3, 4), F)).shape == (2, 3, 4)

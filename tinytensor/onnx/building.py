@@ -354,7 +354,11 @@ class _Graph:
         slots = tuple(slot for slot in inputs if slot is not None)
         attributes = self.attributes_of(proto, where)
         if (domain, proto.op_type) == ("", "Constant"):
-            self.known[self.slot(proto.output[0])] = _Known(_constant(attributes, where))
+            data, name = _constant(attributes, where), proto.output[0]
+            # Some exporters, Paddle's among them, write weights so.
+            learned = name in self.may_learn and _can_learn(data) and data.size > 1
+            learned = learned and self.attributes is None
+            self.known[self.slot(name)] = _Known(data, name if learned else "", learned)
             return
         if (domain, proto.op_type) == ("", "Identity") and self.copy(slots, proto.output[0]):
             return
@@ -409,7 +413,7 @@ class _Graph:
         if known is None or not known.fixed:
             return False
         graph = attributes["then_branch" if bool(known.data) else "else_branch"]
-        with self.within(_Inner(self.names)):
+        with self.within(_Inner(self.names), may_learn=self.may_learn):
             outputs = self.laid_out(graph, set())
         for name, slot in zip(proto.output, outputs, strict=False):
             if name:
