@@ -168,8 +168,9 @@ def write(report: Report, folder: Path) -> Iterator[Path]:
         print("no picture: matplotlib is not installed")
         return
     for isa in report.isas:
-        yield (path := folder / ("benchmarks" + (f"-{isa}" if isa else "") + ".png"))
-        draw(report.of(isa), path)
+        path = folder / ("benchmarks" + (f"-{isa}" if isa else "") + ".png")
+        if draw(report.of(isa), path):
+            yield path
 
 
 def main(words: list[str] | None = None) -> int:

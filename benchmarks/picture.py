@@ -38,9 +38,10 @@ GROUPS = {
 Rows = dict[str, list[Measurement]]  # by name: one for each number of threads
 
 
-def draw(report: Report, path: Path) -> None:
+def draw(report: Report, path: Path) -> bool:
     """Bars of the ratios in columns; under them the rooflines, and the memory. The report is of one
-    instruction set. What has no peer has no place, so nothing is blank."""
+    instruction set. What has no peer has no place, and where nothing is left there is no picture:
+    nothing is blank."""
     rows: Rows = {}
     isa = report.measurements[0].isa
     for m in filter(has_bar, report.measurements):
@@ -52,8 +53,10 @@ def draw(report: Report, path: Path) -> None:
     kernels = [n for n in threads if points_of(report, n)]
     height = ROW_HEIGHT * lines + 0.8 if rows else 0.0
     below = ROOFLINE_HEIGHT if kernels or memory else 0.0
-    figure = plt.figure(figsize=(19, height + below + 1.4), layout="constrained")
     ratios = [part for part in (height, below) if part]
+    if not ratios:
+        return False
+    figure = plt.figure(figsize=(19, height + below + 1.4), layout="constrained")
     parts = iter(figure.subfigures(len(ratios), 1, height_ratios=ratios, squeeze=False)[:, 0])
     if rows:
         upper: Any = next(parts)
@@ -75,6 +78,7 @@ def draw(report: Report, path: Path) -> None:
     )
     figure.savefig(path, dpi=100)
     plt.close(figure)
+    return True
 
 
 # --- At a glance -----------------------------------------------------------------------------

@@ -177,8 +177,8 @@ def publish(report: Report, root: Path = ROOT) -> Iterator[Path]:
     pictures = []
     for isa in report.isas:
         name = "benchmarks" + (f"-{isa}" if len(report.isas) > 1 else "") + ".png"
-        draw(report.of(isa), root / "docs" / name)
-        pictures.append(name)
+        if draw(report.of(isa), root / "docs" / name):
+            pictures.append(name)
     draw_at_a_glance(report, root / "docs" / "speed.png")
     place(root / "docs" / "benchmarks.md", page(report, pictures))
     place(root / "README.md", summary(report, "docs/speed.png"))

@@ -344,7 +344,7 @@ def test_published_twice_is_published_once(two_widths, tmp_path, monkeypatch):
     names = ["benchmarks-avx512.png", "benchmarks-avx2.png", "speed.png"]
     assert [path.name for path in pictures] == names
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
-    monkeypatch.setattr("benchmarks.picture.draw", lambda *_: None)  # once is enough of pictures
+    monkeypatch.setattr("benchmarks.picture.draw", lambda *_: True)  # once is enough of pictures
     monkeypatch.setattr("benchmarks.picture.draw_at_a_glance", lambda *_: None)
     assert [*publish(two_widths, tmp_path)] == written
     assert [path.read_text() for path in files] == texts
@@ -368,12 +368,16 @@ def test_pictures_without_peers(two_widths, tmp_path, peers):
     for m in two_widths.measurements:
         m.times = {name: m.times.get(name, [2.0]) for name in ("tinytensor", *peers)}
     two_widths.memory = [Memory("a step, T 3, batch 2", 1, {"tinytensor": 1}, isa="avx2")]
-    draw(two_widths.of("avx2"), tmp_path / "all.png")
+    assert draw(two_widths.of("avx2"), tmp_path / "all.png")
     draw_at_a_glance(two_widths, tmp_path / "small.png")
     rows = {m.name: [m] for m in two_widths.measurements if has_bar(m)}
     shown = [line for column in in_columns(rows) for line in column if not line.startswith("#")]
     assert shown == [*rows]
     assert len(rows) == {(): 0, ("numpy",): 4, ("jax",): 2}[peers]
+    row = Row("data", "loaded", "loaded", {}, {})
+    two_widths.measurements = [Measurement(row, 1, {"tinytensor": [1.0]}, isa="avx2")]
+    assert not draw(two_widths.of("avx2"), tmp_path / "nothing.png")
+    assert not (tmp_path / "nothing.png").exists()
 
 
 def test_json_has_everything(report):
