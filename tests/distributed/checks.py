@@ -528,6 +528,44 @@ def models_that_differ_are_told():
 
 
 @check
+def a_pass_that_fails_is_not_gone_on_with():
+    fails = []
+
+    @tt.op
+    def faulty(x):
+        return x * 1
+
+    def rule(g):
+        if fails:
+            raise ArithmeticError("no gradient")
+        return g
+
+    faulty.grad(x=rule)
+
+    class Faulty(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(6, 6), nn.Linear(6, 3)
+
+        def forward(self, x):
+            return self.second(faulty(self.first(x).tanh()).tanh())
+
+    x, model = tt.tensor(data()[0][dist.rank()]), Faulty().double()
+    wrapped = parallel(model)
+    for _ in range(2):
+        wrapped(x).sum().backward()
+    fails.append(True)
+    raises(ArithmeticError, "no gradient", wrapped(x).sum().backward)
+    raises(tt.GraphError, "did not come to its end", wrapped, x)
+    fails.clear()
+    again = parallel(model)
+    again.zero_grad()
+    again(x).sum().backward()
+    same_everywhere(gradients(again))
+    assert gradients(again)[0].any()
+
+
+@check
 def ranks_with_fewer_batches_join():
     xs, ys = data(rows=2)
     rank, size = dist.rank(), dist.size()

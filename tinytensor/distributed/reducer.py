@@ -34,6 +34,9 @@ from .world import Call, Group, Work, mpi, wait
 ALIGNED = 64  # bytes: gradients begin at cache lines
 
 
+_flying: set[Bucket] = set()  # MPI may write to their memory, whatever becomes of the reducer
+
+
 class Bucket:
     """Some gradients side by side, which are reduced together."""
 
@@ -124,9 +127,9 @@ class Reducer:
     def prepare(self) -> None:
         """Before a forward pass of all ranks: the order of the buckets is that of the arrivals."""
         if self.in_pass:
-            self.in_pass = False
             raise GraphError(
-                "DistributedDataParallel: the last backward pass did not come to its end"
+                "DistributedDataParallel: the last backward pass did not come to its end, and the"
+                " ranks have parts of its gradients; make it anew"
             )
         if self.order is not None and not self.settled:
             self.build(broadcast_object(self.order, group=self.group))
@@ -232,12 +235,13 @@ class Reducer:
             bucket.request = self.comm.Iallreduce(mpi().IN_PLACE, bucket.flat, mpi().SUM)
             count("gradients", bucket.flat.nbytes, 2 * (self.group.size - 1) / self.group.size)
             self.running.append(bucket)
+            _flying.add(bucket)
             self.launched += 1
 
     def poll(self) -> bool:
         """Let MPI go on, which it does where it is asked; whether all that was started is done."""
         while self.running and self.running[0].request.Test():
-            self.running.pop(0)
+            _flying.discard(self.running.pop(0))
         return not self.running
 
     def finish(self, joined: bool = False) -> None:
