@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.core import GraphError
 from ..nn.evaluating import in_mode
 from ..tensors.tensor import Tensor
 from ..version import __version__
@@ -84,7 +85,7 @@ def export(
     ['0.bias', '0.weight']
     """
     onnx = needed("onnx.export")
-    from .writing import is_layer
+    from .writing import is_layer, is_whole
 
     if not callable(model):
         raise TypeError(f"export: model is a module or a function, not {type(model).__name__}")
@@ -100,8 +101,12 @@ def export(
             stack.enter_context(in_mode(model, training))  # type: ignore[arg-type]
 
         def run(args: Any, kwargs: Any, names: dict[int, str]) -> Trace:
-            trace = Trace(is_layer, _by_steps)
-            trace.run(model, args, kwargs, names)
+            trace = Trace(is_layer, is_whole, _by_steps)
+            try:
+                trace.run(model, args, kwargs, names)
+            except GraphError:  # an op has no gradient by what an input is to it
+                trace = Trace(is_layer, is_whole, _by_steps, tracked=False)
+                trace.run(model, args, kwargs, names)
             return trace
 
         trace, symbols = _runs(run, args, named, inputs, axes)
@@ -257,15 +262,15 @@ def _runs(
 
 
 def _plans(sizes: dict[str, int]) -> Iterator[dict[str, tuple[int, ...]]]:
-    """Three sizes for each name: more than the example's, less, or multiples of it. 1 is none of
-    them: what has size 1 is stretched."""
+    """Three sizes for each name: more than the example's, less, or multiples of it; so far apart
+    that they differ behind strides, too. 1 is none of them: what has size 1 is stretched."""
 
     def ways(place: int, size: int) -> list[tuple[int, ...]]:
         low = max(size, 2)
-        more = (low, low + 1 + place, low + 3 + 2 * place)
-        found: list[tuple[int, ...]] = [more, (2 * low, 3 * low, 5 * low + place % 2 * low)]
-        if size > 3:
-            found.insert(1, (size, size - 1, size - 2))
+        more = (low, low + 1 + place, (2 + place) * low + 3)
+        found: list[tuple[int, ...]] = [more, (2 * low, 3 * low, (5 + place) * low)]
+        if size > 4 + place:
+            found.insert(1, (size, size - 1 - place, max(size // 2 - place, 2)))
         return found
 
     each = [ways(place, size) for place, size in enumerate(sizes.values())]

@@ -16,6 +16,7 @@ Any other array is a constant. A module of a kind that is one node of ONNX (an L
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -106,16 +107,21 @@ class Unfollowed(RuntimeError):
 class Trace(Observer):
     """A run of ``function``, which may be a module, and what was heard of it.
 
-    ``whole(module)`` says of a module whether its calls are calls of one op; ``prepare(module)``
-    may add a hook to a module for the time of the run, and returns its handle, or None.
+    ``whole(module)`` says of a module whether its calls are calls of one op, ``composed(name,
+    arguments)`` says so of a function that is made of ops; ``prepare(module)`` may add a hook to a
+    module for the time of the run, and returns its handle, or None.
     """
 
     def __init__(
         self,
         whole: Callable[[Any], bool] = lambda module: False,
+        composed: Callable[[str, Any], bool] = lambda name, given: False,
         prepare: Callable[[Any], Any] = lambda module: None,
+        tracked: bool = True,
     ) -> None:
-        self.whole, self.prepare = whole, prepare
+        self.whole, self.composed, self.prepare = whole, composed, prepare
+        self.tracked = tracked
+        self._asked: Any = None  # the composed function that runs as it would unheard
         self.calls: list[Call] = []
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
@@ -138,8 +144,8 @@ class Trace(Observer):
                 for name, tensor in state_of(function):
                     self._note(tensor, Value("state", tensor.storage, name))
             given: dict[int, Tensor] = {}
-            args = _replaced(args, given)
-            kwargs = _replaced(kwargs, given)
+            args = _replaced(args, given, self.tracked)
+            kwargs = _replaced(kwargs, given, self.tracked)
             for key, tensor in given.items():
                 value = Value("input", tensor.storage, names[key])
                 self.inputs.append(value)
@@ -210,6 +216,31 @@ class Trace(Observer):
         else:
             given = dict(zip(op.names, args, strict=True)) | (static or {})
         self._made(Call(op.__name__, self._tree(given), self._paths[-1]), outputs)
+
+    def composing(self, call: Any, args: Any, kwargs: Any) -> Any:
+        """A function that is made of ops is about to be called."""
+        if self._running or self._within or self._asked is call:
+            self._asked = None
+            return NotImplemented
+        self._asked = call
+        name = call.__name__
+        try:
+            bound = inspect.signature(call).bind(*args, **kwargs)
+        except TypeError:  # by other names of arguments
+            return NotImplemented
+        bound.apply_defaults()
+        given = self._tree(dict(bound.arguments))
+        if not self.composed(name, given):
+            return NotImplemented
+        self._within.append(given)
+        try:
+            out = call(*args, **kwargs)
+        finally:
+            self._within.pop()
+            self._asked = None
+        leaves = [x for x in tree_flatten(out)[0] if isinstance(x, Tensor)]
+        self._made(Call(name, given, self._paths[-1]), leaves)
+        return out
 
     def copied(self, variable: Any, array: np.ndarray) -> None:
         """An index made ``array`` of a tensor."""
@@ -384,23 +415,23 @@ def state_of(module: Any) -> Iterator[tuple[str, Any]]:
     yield from module.named_buffers()
 
 
-def _replaced(tree: Any, given: dict[int, Tensor]) -> Any:
+def _replaced(tree: Any, given: dict[int, Tensor], tracked: bool) -> Any:
     """The example with tensors of its own in place of its tensors, those of floats as what an op
     made of a leaf: they may be changed in place, and this is recorded."""
     if isinstance(tree, Tensor):
         if id(tree) not in given:
             array = np.array(tree.numpy(), copy=True, order="C")
             leaf = Tensor(array)
-            if Tensor.is_differentiable(array):
+            if tracked and Tensor.is_differentiable(array):
                 leaf = +Tensor(array, requires_grad=True)
             given[id(tree)] = leaf
         return given[id(tree)]
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*[_replaced(item, given) for item in tree])
+        return type(tree)(*[_replaced(item, given, tracked) for item in tree])
     if isinstance(tree, tuple | list):
-        return type(tree)(_replaced(item, given) for item in tree)
+        return type(tree)(_replaced(item, given, tracked) for item in tree)
     if isinstance(tree, dict):
-        return {key: _replaced(item, given) for key, item in tree.items()}
+        return {key: _replaced(item, given, tracked) for key, item in tree.items()}
     return tree
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
+from ..engine.observers import current_observers
 from ..engine.operation import BAD_INPUT
 from ..errors import kind_of
 from .operands import operand
@@ -87,6 +88,10 @@ def _taking(function: Callable[P, Out], ready: Callable[..., Any]) -> Callable[P
 
     @wraps(function)
     def call(x: Any = _ABSENT, *args: Any, **kwargs: Any) -> Any:
+        if current_observers():
+            whole = _heard_whole(call, () if x is _ABSENT else (x, *args), kwargs)
+            if whole is not NotImplemented:
+                return whole
         try:
             if x is _ABSENT:
                 kwargs = kwargs if parameters[0] in kwargs else respelled(name, parameters, kwargs)
@@ -100,6 +105,16 @@ def _taking(function: Callable[P, Out], ready: Callable[..., Any]) -> Callable[P
             _raise_named(name, error)
 
     return cast(Callable[P, Out], call)
+
+
+def _heard_whole(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What an observer gives that takes this function for one op: it runs ``call`` again, and is
+    then not asked. Otherwise NotImplemented."""
+    for observer in current_observers():
+        composing = getattr(observer, "composing", None)
+        if composing is not None:
+            return composing(call, args, kwargs)
+    return NotImplemented
 
 
 def computed(function: Callable[P, Out]) -> Callable[P, Out]:

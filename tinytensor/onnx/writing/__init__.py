@@ -1,7 +1,8 @@
 """How ops are written in ONNX: a function for each, in a table by their names."""
 
-from . import elementwise, indexing, layers, losses, recurrent, reductions, shapes
+from . import composites, elementwise, indexing, layers, losses, recurrent, reductions, shapes
+from .composites import is_whole
 from .recurrent import is_layer
 from .writer import WRITERS, Unwritable, Writer, as_proto, code, writes
 
-__all__ = ["WRITERS", "Unwritable", "Writer", "as_proto", "code", "is_layer", "writes"]
+__all__ = ["WRITERS", "Unwritable", "Writer", "as_proto", "code", "is_layer", "is_whole", "writes"]

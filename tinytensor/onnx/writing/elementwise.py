@@ -63,6 +63,33 @@ def whole(g: Writer, x: Value, decimals: int = 0) -> Any:
     return g(WHOLE[name], x)
 
 
+@writes("conj", "real", "imag", "isreal")
+def of_real(g: Writer, x: Value) -> Any:
+    if x.dtype.kind == "c":
+        raise Unwritable("complex numbers")
+    if g.call.name == "isreal":
+        return g("Not", nowhere(g, x))
+    return g("Sub", x, x) if g.call.name == "imag" else g.value(x)
+
+
+@writes("sinc")
+def sinc(g: Writer, x: Any) -> Any:
+    dtype = out_dtype(g)
+    angle = g("Mul", g.cast(x, dtype), number(g, math.pi, dtype))
+    here, one = g("Equal", angle, number(g, 0, dtype)), number(g, 1, dtype)
+    safe = g("Where", here, one, angle)
+    return g("Where", here, one, g("Div", g("Sin", safe), safe))
+
+
+@writes("entr")
+def entr(g: Writer, x: Any) -> Any:
+    dtype = out_dtype(g)
+    x, zero = g.cast(x, dtype), number(g, 0, dtype)
+    found = g("Neg", g("Mul", x, g("Log", x)))
+    found = g("Where", g("Equal", x, zero), zero, found)
+    return g("Where", g("Less", x, zero), number(g, -math.inf, dtype), found)
+
+
 @writes("square")
 def square(g: Writer, x: Any) -> Any:
     x = g.cast(x, out_dtype(g))
@@ -218,11 +245,17 @@ def hypot(g: Writer, a: Any, b: Any) -> Any:
     return g("Sqrt", g("Add", g("Mul", a, a), g("Mul", b, b)))
 
 
-@writes("logaddexp")
+@writes("logaddexp", "logaddexp2")
 def logaddexp(g: Writer, a: Any, b: Any) -> Any:
     dtype = out_dtype(g)
     a, b = g.cast(a, dtype), g.cast(b, dtype)
-    return g("Add", g("Max", a, b), g("Softplus", g("Neg", g("Abs", g("Sub", a, b)))))
+    apart, two = g("Neg", g("Abs", g("Sub", a, b))), g.call.name == "logaddexp2"
+    if two:
+        apart = g("Mul", apart, number(g, math.log(2), dtype))
+    more = g("Softplus", apart)
+    if two:
+        more = g("Div", more, number(g, math.log(2), dtype))
+    return g("Add", g("Max", a, b), more)
 
 
 @writes("atan2")

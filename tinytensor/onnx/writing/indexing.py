@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..sizes import NeedsNumber, Size, is_dynamic
-from ..tracing import Value, values_in
+from ..tracing import Value, is_fixed, values_in
 from .shapes import reshaped
 from .writer import INT64, Unwritable, Writer, writes
 
@@ -245,20 +245,31 @@ def _scattered(
     if len(places.shape) != 1:
         name = g("Reshape", name, np.array([-1]))
     found = g("ScatterElements", flat, places.reshape(-1), name, axis=0, reduction=how)
-    return reshaped(g, found, of.sizes, ())
+    return reshaped(g, found, of.sizes)
 
 
 @writes("index_set")
 def index_set(g: Writer, x: Value, index: Any, value: Any) -> Any:
-    live = [item for item in values_in(index) if not item.constant]
-    if len(live) == 1 and index is live[0] and live[0].dtype != bool:
-        places = g("Unsqueeze", g.cast(live[0], INT64), np.array([live[0].ndim]))
-        name = g.cast(value, x.dtype)
-        shape = (*live[0].sizes, *x.sizes[1:])
-        if not isinstance(value, Value) or value.sizes != shape:
-            name = g("Expand", name, g.ints(shape))
-        return g("ScatterND", x, places, name)
-    return _scattered(g, x, value, _positions(x, index), g.call.outputs[0])
+    if all(is_fixed(item) for item in values_in(index)):
+        return _scattered(g, x, value, _positions(x, index), g.call.outputs[0])
+    items = _items(index, x.ndim)
+    arrays = [item for item in items if not _is_axis(item)]
+    if items[len(arrays) :] != [slice(None)] * (x.ndim - len(arrays)) or any(map(_is_mask, arrays)):
+        raise Unwritable("a change of elements at places that are computed, but not by arrays for"
+                         " the first axes")  # fmt: skip
+    shape = np.broadcast_shapes(*[np.shape(raw(item)) for item in arrays])
+    sizes = next((i.sizes for i in arrays if isinstance(i, Value) and i.shape == shape), shape)
+    parts = []
+    for item, size in zip(arrays, x.sizes, strict=False):
+        name = _from_zero(g, item, size)
+        if np.shape(raw(item)) != shape:
+            name = g("Expand", name, g.ints(sizes))
+        parts.append(g("Unsqueeze", name, np.array([len(shape)])))
+    places = parts[0] if len(parts) == 1 else g("Concat", *parts, axis=-1)
+    name, whole = g.cast(value, x.dtype), (*sizes, *x.sizes[len(arrays) :])
+    if not isinstance(value, Value) or value.sizes != whole:
+        name = g("Expand", name, g.ints(whole))
+    return g("ScatterND", x, places, name)
 
 
 @writes("added_at")
@@ -329,7 +340,7 @@ def gather_planes(g: Writer, x: Value, indices: Value) -> Any:
     lead = list(x.sizes[:-2])
     flat = g("Reshape", x, g.ints([*lead, -1]))
     places = reshaped(g, indices, [*lead, *_joined(indices)])
-    return reshaped(g, g("GatherElements", flat, places, axis=-1), g.call.outputs[0].sizes, ())
+    return reshaped(g, g("GatherElements", flat, places, axis=-1), g.call.outputs[0].sizes)
 
 
 @writes("scatter_planes")
@@ -340,7 +351,7 @@ def scatter_planes(g: Writer, g_: Value, indices: Value, size: Any) -> Any:
     values = reshaped(g, g_, [*lead, *_joined(indices)])
     places = reshaped(g, indices, [*lead, *_joined(indices)])
     found = g("ScatterElements", flat, places, values, axis=-1, reduction="add")
-    return reshaped(g, found, out.sizes, ())
+    return reshaped(g, found, out.sizes)
 
 
 def _joined(indices: Value) -> list[Any]:
@@ -349,7 +360,10 @@ def _joined(indices: Value) -> list[Any]:
 
 @writes("_placed")
 def placed(g: Writer, x: Value, indices: Value, count: Any) -> Any:
-    raise Unwritable("unpooling of lines and volumes")
+    """Lines of ``count`` zeros with the elements of x at their indices."""
+    out = g.call.outputs[0]
+    zeros = g("Expand", np.array(0, out.dtype), g.ints(out.sizes))
+    return g("ScatterElements", zeros, g.cast(indices, INT64), x, axis=-1)
 
 
 @writes("packed_rows")

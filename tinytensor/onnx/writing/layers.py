@@ -100,25 +100,31 @@ def conv_transpose(
     strides, dilations = many(stride, axes), many(dilation, axes)
     before, after = _padding(padding, kernel, dilations)
     out = g.call.outputs[0].sizes[-axes:]
-    rest = []
+    rest: list[Any] = []
     for i in range(axes):
         least = (g_.sizes[-axes + i] - 1) * strides[i] + dilations[i] * (kernel[i] - 1) + 1
-        rest.append(int(out[i] - (least - before[i] - after[i])))
+        rest.append(out[i] - (least - before[i] - after[i]))
     name, alone = _in_batch(g, g.cast(g_, dtype), g_.ndim, axes)
-    if any(n >= s for n, s in zip(rest, strides, strict=True)):
-        # More than ONNX lets an output have: it is padded behind.
-        padded = [n if n >= s else 0 for n, s in zip(rest, strides, strict=True)]
-        rest = [0 if p else n for p, n in zip(padded, rest, strict=True)]
-    else:
-        padded = []
+    how: dict[str, Any] = {
+        "kernel_shape": kernel, "strides": strides, "dilations": dilations, "group": int(groups),
+    }  # fmt: skip
+    if any(is_dynamic(n) or n >= s for n, s in zip(rest, strides, strict=True)):
+        # More than ONNX lets an output have, or now more and now less: cut out of all of it.
+        found = g("ConvTranspose", name, g.cast(weight, dtype), **how)
+        more = [0] * (axes + 2), [0, 0, *(max(_values(n)) for n in rest)]
+        found = g("Pad", found, np.array([*more[0], *more[1]], np.int64))
+        ends = [low + size for low, size in zip(before, out, strict=True)]
+        found = g("Slice", found, g.ints(before), g.ints(ends), np.arange(2, axes + 2))
+        return _out_of_batch(g, found, alone)
     found = g(
-        "ConvTranspose", name, g.cast(weight, dtype), kernel_shape=kernel, strides=strides,
-        pads=before + after, dilations=dilations, group=int(groups),
-        output_padding=rest if any(rest) else None,
+        "ConvTranspose", name, g.cast(weight, dtype), pads=before + after,
+        output_padding=rest if any(rest) else None, **how,
     )  # fmt: skip
-    if padded:
-        found = g("Pad", found, np.array([0] * (axes + 2) + [0, 0] + padded, np.int64))
     return _out_of_batch(g, found, alone)
+
+
+def _values(size: Any) -> tuple[int, ...]:
+    return size.values if isinstance(size, Size) else (int(size),)
 
 
 @writes("max_pool2d_with_indices")
@@ -208,7 +214,7 @@ def unfold(
         pads=many(padding, 2) * 2, dilations=many(dilation, 2), group=channels,
     )  # fmt: skip
     out = g.call.outputs[0].sizes
-    return reshaped(g, _out_of_batch(g, found, alone), [*out[:-1], -1], (*out[:-1], None, None))
+    return reshaped(g, _out_of_batch(g, found, alone), out, (*out[:-1], None, None))
 
 
 @writes("fold")

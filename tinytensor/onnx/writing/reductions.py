@@ -17,8 +17,8 @@ from .writer import INT64, Unwritable, Writer, writes
 def reduced(g: Writer, kind: str, x: Any, axis: Any, keepdims: bool, ndim: int) -> Any:
     """Over these axes; over none where the axes are ()."""
     axes = axes_of(axis, ndim)
-    if axis is not None and not axes:
-        return g.name(x)
+    if axis is not None and (not axes or not ndim):
+        return g("Abs", x) if kind in ("ReduceL1", "ReduceL2") else g.name(x)
     names = np.array(axes, np.int64) if axis is not None else None
     return g(kind, x, names, keepdims=int(bool(keepdims)))
 
@@ -59,7 +59,9 @@ def index_of(g: Writer, x: Value, axis: Any = None, keepdims: bool = False) -> A
     if axis is None:
         found = g(kind, g("Reshape", name, np.array([-1])), axis=0, keepdims=0)
         return g("Reshape", found, np.ones(x.ndim, np.int64)) if keepdims and x.ndim else found
-    return g(kind, name, axis=int(axis) % max(x.ndim, 1), keepdims=int(bool(keepdims)))
+    if not x.ndim:
+        return g.constant(np.asarray(0, np.int64))
+    return g(kind, name, axis=int(axis) % x.ndim, keepdims=int(bool(keepdims)))
 
 
 def _count(x: Value, axis: Any) -> Any:
@@ -140,6 +142,21 @@ def softmax(g: Writer, x: Value, axis: Any = -1, dtype: Any = None) -> Any:
     if not x.ndim:
         return g("Squeeze", g(kind, g("Unsqueeze", name, np.array([0])), axis=0))
     return g(kind, name, axis=int(axis) % x.ndim)
+
+
+@writes("searchsorted")
+def searchsorted(
+    g: Writer, x: Value, values: Value, side: Any = None, sorter: Any = None, right: bool = False,
+    out_int32: bool = False,
+) -> Any:  # fmt: skip
+    """How many elements of a line x are less, or not greater, than each value."""
+    if x.ndim != 1 or sorter is not None:
+        raise Unwritable("searchsorted in several lines, or by a sorter")
+    dtype = np.result_type(x.dtype, values.dtype)
+    kind = "LessOrEqual" if right or side == "right" else "Less"
+    below = g(kind, g.cast(x, dtype), g("Unsqueeze", g.cast(values, dtype), np.array([-1])))
+    counts = g("ReduceSum", g.cast(below, INT64, BOOL), np.array([-1]), keepdims=0)
+    return g.cast(counts, out_dtype(g), INT64)
 
 
 @writes("isin")

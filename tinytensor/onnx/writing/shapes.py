@@ -114,7 +114,7 @@ def roll(g: Writer, x: Value, shift: Any, axis: Any = None) -> Any:
         flat = g("Reshape", x, np.array([-1]))
         if not isinstance(shift, int):
             shift = sum(shift)
-        return reshaped(g, _rolled(g, flat, shift, 0, math.prod(x.shape)), x.sizes, ())
+        return reshaped(g, _rolled(g, flat, shift, 0, math.prod(x.shape)), x.sizes)
     shifts = shift if isinstance(shift, tuple | list) else (shift,)
     axes = axis if isinstance(axis, tuple | list) else (axis,)
     if len(shifts) != len(axes):
