@@ -7,5 +7,6 @@ from . import backend
 from .exporting import export
 from .graph_module import GraphModule
 from .loading import load
+from .registry import operator
 
-__all__ = ["GraphModule", "backend", "export", "load"]
+__all__ = ["GraphModule", "backend", "export", "load", "operator"]
