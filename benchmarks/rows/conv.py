@@ -115,6 +115,8 @@ def rows() -> Iterator[Row]:
     yield from conv(8, 256, 14, 256, 3)
     yield from conv(8, 64, 56, 256, 1)
     yield from conv(8, 3, 224, 64, 7, stride=2)
+    yield from conv(8, 64, 56, 128, 3, stride=2)
+    yield from conv(8, 64, 56, 128, 1, stride=2)
     yield from conv(8, 128, 28, 128, 3, groups=128)
     yield from conv(8, 128, 28, 128, 3, stride=2, groups=128)
     yield from conv(8, 128, 28, 128, 3, groups=32)

@@ -40,6 +40,8 @@ cdef enum:
     WORK_WITH_GIL = 1 << 14  # less than that is done before another thread could be woken
     WORK_AT_ONCE = 1 << 16  # less than that needs no plan
     DEPTH_OF_STRIP = 1536  # three blocks: a strip has thousands of rows, and few operands need two
+    COLUMNS_IN_PLACE = 1536  # of a product whose A is read where it lies, however large
+    PAGE = 4096
     ROW_PIECES_IN_PLACE = 4  # which read rows of B where they lie, each for itself
 
 
@@ -131,9 +133,22 @@ cdef Plan make_plan(const product *p) noexcept nogil:
         plan.pack_b = large and row_pieces > ROW_PIECES_IN_PLACE
     else:
         plan.pack_b = row_pieces > 1 or large and p.rows > 2 * table.gemm_rows
-    large = p.rows * p.depth * plan.size > _core.caches.second
-    plan.pack_a = large and p.columns > 4 * plan.panel_of_b
+    plan.pack_a = packs_a(p, &plan)
     return plan
+
+
+cdef bint packs_a(const product *p, const Plan *plan) noexcept nogil:
+    """Is A so large that no cache holds it well where it lies, and a copy of it little beside the
+    product? Columns of A whole pages apart, whose rows are adjacent, meet in a few sets of a cache.
+    """
+    if (
+        p.rows * p.depth * plan.size <= _core.caches.second
+        or p.columns <= 4 * plan.panel_of_b
+    ):
+        return False
+    if p.columns > COLUMNS_IN_PLACE:
+        return True
+    return p.a_depth * plan.size % PAGE == 0 if p.a_row == 1 else p.a_depth != 1
 
 
 cdef inline int64_t offset(const int64_t *offsets, int64_t i) noexcept nogil:
