@@ -28,10 +28,25 @@ from setuptools.errors import CompileError
 PACKAGE, CSRC = Path("tinytensor"), Path("csrc")
 CORE_SOURCES = ["csrc/buffers.c", "csrc/dispatch.c", "csrc/threads.c"]
 MADE_C = Path("build/cython")
-MADE_OBJECTS = Path("build") / f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
 ABI = PACKAGE / "kernels" / "abi.pxd"
 BUILT = PACKAGE / "built.txt"  # see tinytensor/built.py
 JOBS = os.cpu_count() or 1
+
+
+def machine_of(platform_tag: str, here: str) -> str:
+    """The machine to build for: the platform's, which may be another than this one.
+
+    Python for macOS may be for both of Apple's; kernels are for one, and that is this one.
+    """
+    machine = platform_tag.rpartition("-")[2]
+    return here if machine == "universal2" else machine
+
+
+MACHINE = machine_of(sysconfig.get_platform(), platform.machine())
+if sysconfig.get_platform().endswith("-universal2"):  # asked at each call: the wheel's name, too
+    os.environ["_PYTHON_HOST_PLATFORM"] = sysconfig.get_platform()[: -len("universal2")] + MACHINE
+MADE_KERNELS = Path("build") / f"{sysconfig.get_platform()}-csrc"  # for any Python
+MADE_OBJECTS = Path("build") / f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
 
 DIRECTIVES = {
     "language_level": "3",
@@ -64,9 +79,9 @@ ISA_FLAGS = {
     ],
     "neon": [],
 }
-if platform.machine() in ("x86_64", "AMD64"):
+if MACHINE in ("x86_64", "amd64"):
     ISAS = ["baseline", "avx2", "avx512"]
-elif platform.machine() in ("arm64", "aarch64"):
+elif MACHINE in ("arm64", "aarch64"):
     ISAS = ["baseline", "neon"]
 else:
     ISAS = ["baseline"]
@@ -208,6 +223,15 @@ def module_name(source: Path) -> str:
 # --- The compiler ----------------------------------------------------------------------------
 
 
+def for_one_machine(command: Sequence[str]) -> list[str]:
+    """A compiler's command of Python for macOS, which may name two machines, with one."""
+    flags = list(command)
+    while "-arch" in flags:
+        at = flags.index("-arch")
+        del flags[at : at + 2]
+    return [*flags, "-arch", MACHINE] if "-arch" in command else flags
+
+
 def lacking(command: Sequence[str] | None, include_dirs: Sequence[str]) -> str | None:
     """What is missing to compile C for Python, if anything."""
     if command is None:
@@ -242,6 +266,9 @@ class BuildExt(build_ext):
     def build_extensions(self) -> None:
         import numpy
 
+        for name in ("compiler_so", "linker_so"):
+            if getattr(self.compiler, name, None):
+                setattr(self.compiler, name, for_one_machine(getattr(self.compiler, name)))
         command = getattr(self.compiler, "compiler_so", None)
         lack = lacking(command, self.compiler.include_dirs)
         if lack:
@@ -275,8 +302,11 @@ class BuildExt(build_ext):
     def make_object(self, unit: tuple[Path, list[str]]) -> tuple[Path, Path]:
         source, flags = unit
         flags = [*COMMON, *flags]
-        made = MADE_OBJECTS / source.with_suffix(".o")
-        key = key_of(closure(source), self.compiler.compiler_so, flags, self.versions)
+        of_python = CSRC not in source.parents
+        folder = MADE_OBJECTS if of_python else MADE_KERNELS
+        made = folder / source.with_suffix(".o")
+        versions = self.versions if of_python else self.versions[-1:]
+        key = key_of(closure(source), self.compiler.compiler_so, flags, versions)
         macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
         if self.force:
             key_file(made).unlink(missing_ok=True)
@@ -285,9 +315,9 @@ class BuildExt(build_ext):
             key,
             lambda: self.compiler.compile(
                 [str(source)],
-                output_dir=str(MADE_OBJECTS),
+                output_dir=str(folder),
                 macros=macros,
-                include_dirs=self.include,
+                include_dirs=self.include if of_python else ["csrc"],
                 extra_postargs=flags,
             ),
         )

@@ -73,10 +73,10 @@ static void link_out(cached *b, int class)
 /* The pages go back to the system at once, even where free() would keep them. */
 static void release(void *buffer, size_t capacity)
 {
+#if defined(__linux__)
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), mask = page - 1;
     uintptr_t from = ((uintptr_t)buffer + mask) & ~mask;
     uintptr_t to = ((uintptr_t)buffer + capacity) & ~mask;
-#if defined(__linux__)
     if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
 #endif
     free(capacity >= LARGE ? (void *)((uintptr_t)buffer & ~(uintptr_t)(HUGE_PAGE - 1)) : buffer);

@@ -159,6 +159,33 @@ def test_a_making_that_failed_is_done_again(setup: ModuleType, tmp_path: Path) -
     setup.make(made, "one", fail)  # which is not asked
 
 
+# --- For which machine -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("platform", "here", "machine"),
+    [
+        ("linux-x86_64", "x86_64", "x86_64"),
+        ("linux-aarch64", "x86_64", "aarch64"),  # from another
+        ("macosx-11.0-arm64", "x86_64", "arm64"),
+        ("macosx-10.13-universal2", "arm64", "arm64"),
+    ],
+)
+def test_the_machine_is_the_platforms(
+    setup: ModuleType, platform: str, here: str, machine: str
+) -> None:
+    assert setup.machine_of(platform, here) == machine
+
+
+def test_a_compiler_for_two_machines_compiles_for_one(
+    setup: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup, "MACHINE", "arm64")
+    of_python = ["clang", "-arch", "arm64", "-arch", "x86_64", "-g"]
+    assert setup.for_one_machine(of_python) == ["clang", "-g", "-arch", "arm64"]
+    assert setup.for_one_machine(["gcc", "-march=native"]) == ["gcc", "-march=native"]
+
+
 # --- A build beside changed sources ----------------------------------------------------------
 
 

@@ -513,6 +513,8 @@ def test_the_page(told: report.Report) -> None:
         for threads in (1, 4)
     ]
     told["findings"] = [findings.finding("a", report.BROKEN, "wrong " * 30, "so", "do it")]
+    assert told["build"] is not None
+    told["build"]["flags"] = " ".join(f"-mfeature-{i}" for i in range(20))
     plain = page.written(told, "ascii")
     assert plain.isascii()
     assert "\nX wrong" in plain

@@ -13,6 +13,7 @@ GOOD, WORSE, BAD = "✓", "!", "✗"
 ASCII = {GOOD: "ok", WORSE: "!", BAD: "X"}
 COLOURS = {GOOD: "32", WORSE: "33", BAD: "31"}
 WIDTH = 100
+PYTHONS_OWN = ("-fPIC", "-fwrapv", "-fno-strict-overflow", "-fno-common")  # of every module
 
 
 def written(report: Report, encoding: str = "utf-8", colours: bool = False) -> str:
@@ -41,7 +42,11 @@ def _lines(report: Report, marks: dict[str, str]) -> Iterator[str]:
     yield f"tinytensor {report['package']['version']} in {report['package']['path']}"
     yield ""
     for name, value, more in _facts(report):
-        yield f"  {name:<10}  {value:<32}  {more}".rstrip()
+        head = f"  {name:<10}  "
+        if more:
+            yield f"{head}{value:<32}  {more}"
+        else:
+            yield from _wrapped(head, value)
     yield from _tested(report, marks)
     yield from _reached(report)
     yield from told(report["findings"], marks)
@@ -117,7 +122,7 @@ def _telling(flags: str) -> list[str]:
     telling = {
         "-O" if flag.startswith("-O") else flag.split("=")[0]: flag
         for flag in flags.split()
-        if flag.startswith(("-O", "-m", "-f")) and flag not in ("-fPIC", "-fwrapv")
+        if flag.startswith(("-O", "-m", "-f")) and flag not in PYTHONS_OWN
     }
     return list(telling.values())
 
