@@ -232,6 +232,46 @@ def changes_in_place_are_noticed():
     dist.broadcast(x)  # a leaf, as parameters are
 
 
+@check
+def collectives_with_gradients():
+    """Of a quadratic loss on each rank: the derivative of their sum, and that of its square."""
+    fn, rank, size = dist.functional, dist.rank(), dist.size()
+    xs, weights = everybody((size, 2)), np.arange(1, size + 1)
+
+    def there(name, xs):
+        """What each rank gets, of all their tensors (rank, …)."""
+        return {
+            "all_reduce": lambda: tt.stack([xs.sum(0)] * size),
+            "mean": lambda: tt.stack([xs.mean(0)] * size),
+            "all_gather": lambda: tt.stack([xs] * size),
+            "reduce_scatter": lambda: xs.sum(0),
+            "all_to_all": lambda: xs.transpose(0, 1),
+            "broadcast": lambda: tt.stack([xs[size - 1]] * size),
+        }[name]()
+
+    calls = {
+        "all_reduce": fn.all_reduce,
+        "mean": lambda x: fn.all_reduce(x, op="mean"),
+        "all_gather": fn.all_gather,
+        "reduce_scatter": fn.reduce_scatter,
+        "all_to_all": fn.all_to_all,
+        "broadcast": lambda x: fn.broadcast(x, source=size - 1),
+    }
+    for name, call in calls.items():
+        whole = tt.tensor(xs, requires_grad=True)
+        outs = there(name, whole)
+        losses = sum((out**3).sum() * float(w) for out, w in zip(outs, weights, strict=True))
+        (first,) = tt.grad(losses, [whole], create_graph=True)
+        (second,) = tt.grad((first**2).sum(), [whole])
+        x = tt.tensor(xs[rank], requires_grad=True)
+        out = call(x)
+        equal(out.detach(), outs[rank].detach())
+        (own_first,) = tt.grad((out**3).sum() * float(weights[rank]), [x], create_graph=True)
+        equal(own_first.detach(), first[rank].detach())
+        equal(tt.grad((own_first**2).sum(), [x])[0], second[rank])
+    raises(ValueError, "all_reduce: op is 'max'", fn.all_reduce, tt.ones(2), op="max")
+
+
 # --- DistributedDataParallel -----------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ It needs mpi4py and an MPI, which ``pip install "tinytensor[distributed]"`` brin
 launcher started is the only rank, and runs as it would without.
 """
 
+from . import functional
 from .batch_norm import SyncBatchNorm
 from .collectives import (
     all_gather,
@@ -52,6 +53,7 @@ __all__ = [
     "barrier",
     "broadcast",
     "broadcast_object",
+    "functional",
     "gather",
     "gather_object",
     "init",
