@@ -11,7 +11,10 @@ import pytest
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from tests.onnx.runtime import check
+import onnx
+
+import tinytensor as tt
+from tests.onnx.runtime import check, onnxruntime_of, ours_of
 
 pytestmark = pytest.mark.no_c
 F, I8, U8, I64 = np.float32, np.int8, np.uint8, np.int64
@@ -219,6 +222,102 @@ def test_dynamic_quantisation():
     rng = np.random.default_rng(6)
     for x in (normal(rng, 3, 5), abs(normal(rng, 4)) + 3, -abs(normal(rng, 4)), np.zeros(3, F)):
         check("DynamicQuantizeLinear", [x], [U8, F, U8], 11)
+
+
+MS = "com.microsoft"
+
+
+def test_contributed_operators():
+    rng = np.random.default_rng(13)
+
+    def stored(*shape: int) -> list[np.ndarray]:
+        """An array, its scale and its zero point."""
+        scale = rng.uniform(0.01, 0.05, ()).astype(F)
+        return [rng.integers(0, 256, shape).astype(U8), scale, U8(rng.integers(90, 160))]
+
+    to = [F(0.04), U8(120)]
+    a, b = stored(2, 3, 4, 5), stored(3, 1, 5)
+    for name in ("QLinearAdd", "QLinearMul"):
+        check(name, [*a, *b, *to], [U8], 1, MS)
+    check("QLinearSigmoid", [*a, *to], [U8], 1, MS)
+    check("QLinearLeakyRelu", [*a, *to], [U8], 1, MS, alpha=0.1)
+    check("QLinearGlobalAveragePool", [*a, *to], [U8], 1, MS)
+    how = {"kernel_shape": [2, 2], "strides": [1, 2], "pads": [0, 1, 0, 0]}
+    check("QLinearAveragePool", [*a, *to], [U8], 1, MS, **how)
+    check("QLinearConcat", [*to, *a, *stored(2, 2, 4, 5)], [U8], 1, MS, axis=1)
+    condition = rng.random((2, 3, 4, 5)) < 0.5
+    check("QLinearWhere", [condition, *a, *stored(2, 3, 4, 5), *to], [U8], 1, MS)
+    x, w = stored(4, 6), [rng.integers(-128, 128, (5, 6)).astype(I8), F(0.02), np.int8(0)]
+    bias = rng.integers(-3000, 3000, 5).astype(np.int32)
+    check("QGemm", [*x, *w, bias, *to], [U8], 1, MS, transB=1)
+    check("QGemm", [*x, *w, bias], [F], 1, MS, transB=1)
+    floats, columns = normal(rng, 3, 6), rng.integers(-128, 128, (6, 5)).astype(I8)
+    check("DynamicQuantizeMatMul", [floats, columns, F(0.02)], [F], 1, MS)
+    given = [x[0], columns, x[1], F(0.02), x[2], np.int8(3), normal(rng, 5)]
+    check("MatMulIntegerToFloat", given, [F], 1, MS)
+
+
+def test_lstm_of_small_integers():
+    rng = np.random.default_rng(14)
+    for direction, d in (("forward", 1), ("reverse", 1), ("bidirectional", 2)):
+        inputs: list[Any] = [
+            normal(rng, 5, 3, 6),
+            rng.integers(-128, 128, (d, 6, 16)).astype(I8),
+            rng.integers(-128, 128, (d, 4, 16)).astype(I8),
+            normal(rng, d, 32),
+            None,
+            normal(rng, d, 3, 4),
+            normal(rng, d, 3, 4),
+            None,
+        ]
+        for _ in range(2):
+            inputs += [rng.uniform(0.002, 0.005, d).astype(F), np.zeros(d, I8)]
+        how = {"direction": direction, "hidden_size": 4}
+        check("DynamicQuantizeLSTM", inputs, [F] * 3, 1, MS, **how)
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("form", ["QDQ", "QOperator", "dynamic"])
+def test_a_network_made_of_small_integers(form, per_channel, tmp_path, caplog):
+    caplog.set_level("ERROR")
+    tools = pytest.importorskip("onnxruntime.quantization")
+    rng = np.random.default_rng(15)
+    tt.manual_seed(0)
+    network = tt.nn.Sequential(
+        tt.nn.Conv2d(3, 8, 3, padding=1),
+        tt.nn.ReLU(),
+        tt.nn.MaxPool2d(2),
+        tt.nn.Conv2d(8, 8, 3, groups=2),
+        tt.nn.ReLU(),
+        tt.nn.Flatten(),
+        tt.nn.Linear(32, 5),
+    )
+    batches = [normal(rng, 4, 3, 8, 8) for _ in range(3)]
+    plain, small = tmp_path / "plain.onnx", tmp_path / "small.onnx"
+    tt.onnx.export(network, batches[0], plain)
+    name = onnx.load(plain).graph.input[0].name
+
+    class Batches(tools.CalibrationDataReader):
+        left = iter(batches)
+
+        def get_next(self):
+            batch = next(self.left, None)
+            return None if batch is None else {name: batch}
+
+    if form == "dynamic":
+        tools.quantize_dynamic(plain, small, per_channel=per_channel)
+    else:
+        how = {"quant_format": tools.QuantFormat[form], "per_channel": per_channel}
+        tools.quantize_static(plain, small, Batches(), **how)
+    model = onnx.load(small)
+    kinds = {node.op_type for node in model.graph.node}
+    kind = {"QDQ": "DequantizeLinear", "QOperator": "QLinearConv", "dynamic": "ConvInteger"}[form]
+    assert kind in kinds
+    feed = {name: batches[1]}
+    (want,), (have,) = onnxruntime_of(model, feed), ours_of(model, feed)
+    np.testing.assert_allclose(have, want, atol=1e-5)
+    exact = network(batches[1]).numpy()
+    assert 1e-4 < abs(have - exact).max() < 0.1
 
 
 # --- Boxes, signals, losses, attention -----------------------------------------------------------

@@ -115,16 +115,21 @@ def dequantize(
     return ops.astype(spread * data.astype(wide), to)
 
 
-@operator("DynamicQuantizeLinear", since=11)
-def dynamic_quantize(x: Any) -> tuple[Any, Any, Any]:
-    data = array(x)
+def dynamically(data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Floats as uint8 from their smallest to their largest, with the scale and the zero point."""
     low, high = np.minimum(data.min(initial=0), 0), np.maximum(data.max(initial=0), 0)
     scale = (high - low) / np.float32(255)
     if not scale:
         scale = np.float32(1)
     zero = np.rint(np.clip(-low / scale, 0, 255)).astype(np.uint8)
     stored = _stored(np.rint(data / scale) + np.float32(zero), np.dtype(np.uint8))
-    return value(stored), value(np.asarray(scale, np.float32)), value(zero)
+    return stored, np.asarray(scale, np.float32), zero
+
+
+@operator("DynamicQuantizeLinear", since=11)
+def dynamic_quantize(x: Any) -> tuple[Any, Any, Any]:
+    stored, scale, zero = dynamically(array(x))
+    return value(stored), value(scale), value(zero)
 
 
 # --- Products ------------------------------------------------------------------------------------
@@ -147,13 +152,13 @@ def _exact(a: np.ndarray, b: np.ndarray, terms: int) -> tuple[np.ndarray, np.nda
     return a.astype(dtype), b.astype(dtype)
 
 
-def _rows(zero: Any, ndim: int) -> tuple[int, ...] | None:
+def rows(zero: Any, ndim: int) -> tuple[int, ...] | None:
     """The shape of zero points of rows."""
     return None if zero is None or array(zero).ndim != 1 or ndim < 2 else (-1, 1)
 
 
-def _matmul(a: Any, b: Any, a_zero: Any, b_zero: Any) -> np.ndarray:
-    a, b = _around(a, a_zero, _rows(a_zero, a.ndim)), _around(b, b_zero)
+def matmul(a: Any, b: Any, a_zero: Any, b_zero: Any) -> np.ndarray:
+    a, b = _around(a, a_zero, rows(a_zero, a.ndim)), _around(b, b_zero)
     a, b = _exact(a, b, a.shape[-1] if a.ndim else 1)
     with no_grad():
         return array(ops.matmul(a, b))
@@ -170,7 +175,7 @@ def _conv(x: Any, w: Any, x_zero: Any, w_zero: Any, how: dict[str, Any]) -> np.n
         return array(conv.function(value(x), value(w), **given))
 
 
-def _requantized(
+def requantized(
     sums: np.ndarray, scales: tuple[Any, Any], to_scale: Any, zero: Any, shape: Any = None
 ) -> Any:
     """Sums of products, whose scales are the product of both, in another scale."""
@@ -185,11 +190,11 @@ def _requantized(
 
 @operator("MatMulInteger", since=10)
 def matmul_integer(a: Any, b: Any, a_zero: Any = None, b_zero: Any = None) -> Any:
-    return value(_matmul(a, b, a_zero, b_zero).astype(np.int32))
+    return value(matmul(a, b, a_zero, b_zero).astype(np.int32))
 
 
 @operator("QLinearMatMul", since=10, settings=(1, 4, 6))
-def qlinear_matmul(
+def qlinearmatmul(
     a: Any,
     a_scale: Any,
     a_zero: Any,
@@ -199,10 +204,10 @@ def qlinear_matmul(
     y_scale: Any,
     y_zero: Any,
 ) -> Any:
-    sums = _matmul(a, b, a_zero, b_zero)
-    if (shape := _rows(a_scale, a.ndim)) is not None and array(a_scale).size > 1:
+    sums = matmul(a, b, a_zero, b_zero)
+    if (shape := rows(a_scale, a.ndim)) is not None and array(a_scale).size > 1:
         a_scale = array(a_scale).reshape(shape)
-    return _requantized(sums, (a_scale, b_scale), y_scale, y_zero)
+    return requantized(sums, (a_scale, b_scale), y_scale, y_zero)
 
 
 @operator("ConvInteger", since=10)
@@ -261,4 +266,4 @@ def qlinear_conv(
     channels = (-1, *(1,) * (x.ndim - 2))
     if bias is not None:
         sums = sums + array(bias).reshape(channels)
-    return _requantized(sums, (x_scale, w_scale), y_scale, y_zero, channels)
+    return requantized(sums, (x_scale, w_scale), y_scale, y_zero, channels)

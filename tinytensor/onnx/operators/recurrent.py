@@ -126,7 +126,7 @@ def _moved(rows: Any, places: list[int]) -> Any:
     return ops.concat([blocks[place] for place in places])
 
 
-def _layer(
+def layer(
     kind: str,
     gates: int,
     defaults: list[str],
@@ -231,7 +231,7 @@ def rnn(
     output_sequence: int = 0,
 ) -> tuple[Any, ...]:
     attributes = dict(locals())
-    return _layer("RNN", 1, ["Tanh"], _rnn, (x, w, r, bias, lengths), (initial_h,), attributes)
+    return layer("RNN", 1, ["Tanh"], _rnn, (x, w, r, bias, lengths), (initial_h,), attributes)
 
 
 def _gru(of: Direction, after: bool) -> tuple[Any, ...]:
@@ -276,16 +276,21 @@ def gru(
     attributes = dict(locals())
     run = partial(_gru, after=bool(linear_before_reset))
     inputs = (x, w, r, bias, lengths)
-    return _layer("GRU", 3, ["Sigmoid", "Tanh"], run, inputs, (initial_h,), attributes)
+    return layer("GRU", 3, ["Sigmoid", "Tanh"], run, inputs, (initial_h,), attributes)
 
 
-def _lstm(of: Direction, coupled: bool) -> tuple[Any, ...]:
-    if not coupled and of.peepholes is None and of.plain("sigmoid", "tanh", "tanh"):
+def lstm_direction(
+    of: Direction, coupled: bool, seen: Callable[[Any], Any] | None = None
+) -> tuple[Any, ...]:
+    """An LSTM; ``coupled`` input and forget gates are one. Products take ``seen`` of a state h."""
+    plain = not coupled and of.peepholes is None and seen is None
+    if plain and of.plain("sigmoid", "tanh", "tanh"):
         return _whole(ops.lstm, (of.x, *of.states, *of.weights("ifco", "iofc")), of)
     gate, inner, outer = of.activations
     peep = (0.0, 0.0, 0.0) if of.peepholes is None else ops.split(of.peepholes, 3, -1)
 
     def step(sums: Any, h: Any, c: Any) -> tuple[Any, ...]:
+        h = h if seen is None else seen(h)
         i, o, f, new = ops.split(sums + ops.linear(h, of.r, of.bias[1]), 4, -1)
         i = gate.of(of.clipped(i + peep[0] * c))
         f = 1 - i if coupled else gate.of(of.clipped(f + peep[2] * c))
@@ -318,7 +323,7 @@ def lstm(
     output_sequence: int = 0,
 ) -> tuple[Any, ...]:
     attributes = dict(locals())
-    run, states = partial(_lstm, coupled=bool(input_forget)), (initial_h, initial_c)
+    run, states = partial(lstm_direction, coupled=bool(input_forget)), (initial_h, initial_c)
     inputs = (x, w, r, bias, lengths)
     defaults = ["Sigmoid", "Tanh", "Tanh"]
-    return _layer("LSTM", 4, defaults, run, inputs, states, attributes, peepholes)
+    return layer("LSTM", 4, defaults, run, inputs, states, attributes, peepholes)
