@@ -57,11 +57,18 @@ DIRECTIVES = {
 # -fno-math-errno lets sqrt be one instruction. Never -ffast-math: inf and NaN are NumPy's.
 COMMON = ["-std=c11", "-D_GNU_SOURCE", "-g0", "-ffp-contract=fast", "-fno-math-errno", "-fPIC"]
 COMMON += ["-Wall", "-Wextra"]
-# TINYTENSOR_SANITIZE=1: a build that stops at bad memory accesses and at undefined behaviour.
-SANITIZE = []
+# TINYTENSOR_SANITIZE=1: a build that stops at bad memory accesses and at undefined behaviour;
+# TINYTENSOR_SANITIZE=thread: one that tells of races between threads.
+SANITIZERS = {
+    "1": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+    "thread": ["-fsanitize=thread"],
+}
 MODULES, KERNELS = ["-O2"], ["-O3"]
-if os.environ.get("TINYTENSOR_SANITIZE", "0") not in ("", "0"):
-    SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SANITIZE = []
+if (sanitizer := os.environ.get("TINYTENSOR_SANITIZE", "0")) not in ("", "0"):
+    if sanitizer not in SANITIZERS:
+        raise SystemExit(f"TINYTENSOR_SANITIZE={sanitizer}: there are {', '.join(SANITIZERS)}")
+    SANITIZE = SANITIZERS[sanitizer]
     COMMON += [*SANITIZE, "-fno-omit-frame-pointer", "-g1"]
     # Checks of every access leave an optimizer little: with more, and with the debugging
     # information of variables, the compiler takes three times as long.
