@@ -2,6 +2,7 @@
 
 import math as _math
 from importlib import import_module as _import_module
+from threading import RLock as _RLock
 import typing as _typing
 
 from . import built as _built
@@ -113,6 +114,8 @@ if _typing.TYPE_CHECKING:
 
         data = data
 else:
+    # One thread at a time: another would find a package half imported, and its modules not at all.
+    _importing = _RLock()
 
     def __getattr__(name):
         if name in _DTYPES:
@@ -125,9 +128,10 @@ else:
             from .ops.ways import missing
 
             raise missing(__name__, name)
-        if _LATER[name] is None:
-            return _import_module(f"{__name__}.{name}")
-        return getattr(_import_module(f"{__name__}.{_LATER[name]}"), name)
+        with _importing:
+            if _LATER[name] is None:
+                return _import_module(f"{__name__}.{name}")
+            return getattr(_import_module(f"{__name__}.{_LATER[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -24,6 +24,7 @@ __all__ = ["get_rng_state", "manual_seed", "set_rng_state"]
 Shape = int | tuple[int, ...]
 
 _lock = threading.Lock()
+_made: dict[str, Any] = {}  # what is made once, whichever threads ask for it first
 
 # What a draw is within each of the vmaps that run: an "error", "same" in all lanes, or "different".
 in_lanes: ContextVar[tuple[str, ...]] = ContextVar("in_lanes", default=())
@@ -77,7 +78,7 @@ def _generators() -> Any:
             self.bit_generator.state = state
 
     Generator.__module__, Generator.__qualname__ = __name__, "Generator"
-    return Generator
+    return _made.setdefault("class", Generator)
 
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ else:
 @cache
 def _shared() -> np.random.Generator:
     """The default generator outside streams. Made at the first: numpy.random loads late."""
-    return generator()
+    return _made.setdefault("generator", generator())
 
 
 def default_generator() -> np.random.Generator:

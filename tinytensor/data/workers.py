@@ -11,6 +11,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 from .loading import Loading, Task, Worker
@@ -101,8 +102,8 @@ class Pool:
         self._shared, self._tickets = _Shared(), 0
         threads = [
             threading.Thread(
-                target=_work,
-                args=(self._shared, one, worker),
+                target=Context().run,  # not in this thread's, which free-threaded Pythons hand on
+                args=(_work, self._shared, one, worker),
                 name=f"DataLoader-{worker.info.id}",
                 daemon=True,  # an interpreter that ends does not wait for a batch
             )

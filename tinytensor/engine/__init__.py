@@ -9,6 +9,7 @@
 ``observers``    what is told of calls, of changes in place and of backward passes
 ``user_line``    which line of a stack is the user's
 ``hooks``        what registering a hook returns
+``interpreted``  what the engine's words of Cython mean without it
 """
 
 from .core import GraphError, Node, Variable, compiled

@@ -15,6 +15,11 @@ from typing import Any
 from .grad_mode import grad_enabled
 from .observers import current_observers, pull_observed, tell_changed
 
+if __file__.endswith(".py"):
+    from . import interpreted as cython
+else:
+    import cython  # type: ignore[no-redef]
+
 compiled = not __file__.endswith(".py")
 starts_empty = compiled  # a new object of a compiled class holds None, False and 0
 ALL = -1  # the slot of a rule that returns the cotangents of several parents
@@ -36,11 +41,13 @@ class Version:
 
 def version_of(variable):
     """The variable's version, made when somebody first asks for it."""
-    version = variable.version
-    if version is None:
-        version = variable.version = Version.__new__(Version)
+    if variable.version is None:
+        version = Version.__new__(Version)
         version.count = version.recorded = 0
-    return version
+        with cython.critical_section(variable):
+            if variable.version is None:  # no other thread was first
+                variable.version = version
+    return variable.version
 
 
 class Variable:
@@ -128,13 +135,8 @@ class Variable:
         """Whether ``retain_grad`` was called."""
         return edge(self) is not self and weakref.ref(self) in (self.node.hooks or ())
 
-    def backward(
-        self,
-        gradient: Any = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
-        inputs: Any = None,
-    ) -> None:
+    def backward(self, gradient: Any = None, retain_graph: bool | None = None,
+                 create_graph: bool = False, inputs: Any = None) -> None:  # fmt: skip
         """Add to the ``grad`` of every leaf the derivative of this variable, times ``gradient``.
 
         ``gradient`` may be left out for a single number. What was saved is freed unless
@@ -192,16 +194,24 @@ def as_tuple(variables: Any) -> tuple[Any, ...]:
 
 
 def add_to_grad(variable: Any, gradient: Any, recorded: bool) -> None:
-    before = variable.grad
+    """Add to the variable's ``grad``. Its sum so far is taken away meanwhile, so that threads never
+    add to the same one; if another thread has left its own there, that is added, too."""
     if recorded and not gradient.tracked:
         gradient = gradient.identity(owned(gradient), variable)
-    if before is None:
-        variable.grad = owned(gradient)
-    elif before.tracked or gradient.tracked:
-        variable.grad = before + gradient
-    else:
-        _ = current_observers() and before + gradient  # an op, of which they are told
-        variable.grad = add_into(before, gradient)
+    while gradient is not None:
+        with cython.critical_section(variable):
+            total, variable.grad = variable.grad, None
+        try:
+            if total is None:
+                total = owned(gradient)
+            elif total.tracked or gradient.tracked:
+                total = total + gradient
+            else:
+                _ = current_observers() and total + gradient  # an op, of which they are told
+                total = add_into(total, gradient)
+        finally:
+            with cython.critical_section(variable):
+                gradient, variable.grad = variable.grad, total
 
 
 def add_into(total: Any, other: Any) -> Any:
@@ -252,7 +262,8 @@ class Node:
         """The saved things as the rules want them, after checking that none has changed."""
         while self.saved is None and self.recompute is not None:
             self.recompute()
-        if self.saved is None:
+        restored = self.saved
+        if restored is None:
             raise GraphError(
                 f"{self.op.__name__}: a second backward pass, after the first one freed what the"
                 " graph had saved; pass retain_graph=True to the first"
@@ -263,7 +274,6 @@ class Node:
                     f"{self.op.__name__}: {name!r}, which its gradient needs, was changed in place"
                     f" by {version.changed_by} after the call{self.place()}; {version.instead}"
                 )
-        restored = self.saved
         if self.plan.out_at >= 0:  # only values are held: holding the outputs would be a cycle
             restored, out = list(restored), []
             for value, version, narrow in restored[self.plan.out_at]:

@@ -7,14 +7,8 @@ from typing import Any
 from .core import GraphError, Variable, as_tuple, backpropagate, edge, owned, version_of
 
 
-def grad(
-    outputs: Any,
-    inputs: Any,
-    grad_outputs: Any = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    allow_unused: bool = False,
-) -> tuple[Any, ...]:
+def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
+         create_graph: bool = False, allow_unused: bool = False) -> tuple[Any, ...]:  # fmt: skip
     """The derivatives of the sum of ``outputs`` (each times its ``grad_outputs``) by ``inputs``.
 
     Returns a tuple, one gradient for each input, and touches no ``grad``. An input on which no

@@ -7,7 +7,14 @@ from tinytensor.engine.core cimport (
 )
 from tinytensor.engine.plan cimport Plan
 
-cdef int observed, OUT, NEEDS, SHAPE
+cdef extern from *:
+    """
+    typedef _Atomic int tt_atomic_int;
+    """
+    ctypedef int atomic_int "tt_atomic_int"
+
+cdef atomic_int observed  # read in every thread while another one counts
+cdef int OUT, NEEDS, SHAPE
 cdef tuple UNRECORDED
 
 @cython.final  # otherwise each call of a method looks whether a subclass has another one
@@ -51,4 +58,5 @@ cdef tuple guard(Variable variable, str name)
 cpdef Variable stand_in(Variable variable, type family)
 @cython.locals(variable=Variable)
 cpdef would_record(arguments)
+cpdef count_observers(int more)
 cpdef Plan plan_of(op, inputs)

@@ -13,10 +13,10 @@ from .grad_mode import enable_grad, grad_enabled
 from .observers import Observer, observers
 from .plan import Plan
 
-try:
-    import cython
-except ImportError:  # it need not be there when this runs interpreted
-    import typing as cython
+if __file__.endswith(".py"):
+    from . import interpreted as cython
+else:
+    import cython  # type: ignore[no-redef]
 
 is_enabled = grad_enabled.get
 # The positions of a rule's `out`, `needs` and `x_shape` among what a call can save. x is the first
@@ -54,10 +54,8 @@ def plan_of(op, inputs):
     plan.names = tuple(saved_names)
     plan.positions = tuple([op.position(name) for name in saved_names])
     plan.out_at = saved_names.index("out") if "out" in saved_names else -1
-    plan.rules = [
-        (slot, rule, tuple([saved_names.index(name) for name in saved]))
-        for slot, rule, saved in wanted
-    ]
+    place = saved_names.index
+    plan.rules = [(slot, rule, tuple(map(place, saved))) for slot, rule, saved in wanted]
     return plan
 
 
@@ -79,22 +77,17 @@ class Op:
         kernel=None, explain=None, family=None,
     ):  # fmt: skip
         self.forward = forward if kernel is None else kernel
-        self.explain = explain
-        self.outputs = outputs
+        self.explain, self.outputs = explain, outputs
         self.residuals = tuple(residuals)
         self.notes = notes or {}
         self.view, self.may_copy = view, view == SOMETIMES
-        self.family = family
-        self.rules = {}
-        self.joint = None
-        self.plans = {}
+        self.family, self.joint = family, None
+        self.rules, self.plans = {}, {}
         self.batching = self.formula = None
         self.synonyms, self.operands = {}, -1  # which arguments have rules, as bits; none: all
         self.__name__ = self.__qualname__ = forward.__name__
-        self.__module__ = forward.__module__
-        self.__doc__ = forward.__doc__
-        self.__wrapped__ = forward
-        self.variadic = variadic
+        self.__module__, self.__doc__ = forward.__module__, forward.__doc__
+        self.__wrapped__, self.variadic = forward, variadic
         names, rest, self.static, self.defaults = parameters_of(forward)
         self.names = names + rest
         if variadic:  # the inputs stand in the call's frame as one thing
@@ -326,8 +319,7 @@ class Op:
         if plan.spec_of is None:
             spec = None if self.outputs == 1 else [None] * len(out)
         elif self.outputs == 1:
-            variable = out
-            spec = plan.spec_of(variable.value)
+            spec = plan.spec_of(raw(out))
         else:
             spec = [plan.spec_of(variable.value) for variable in out]
         node = new_node(self, plan, tuple(parents), spec, 0)
@@ -349,11 +341,7 @@ class Op:
             elif position == NEEDS:
                 saved.append(plan.needs)
             elif position <= SHAPE:
-                item = args[SHAPE - position]
-                if isinstance(item, Variable):
-                    variable = item
-                    item = variable.value
-                saved.append(plan.spec_of(item)[0])
+                saved.append(plan.spec_of(raw(args[SHAPE - position]))[0])
             elif first_residual <= position < first_note:
                 saved.append(residuals[position - first_residual])
             elif first_static <= position < first_residual:

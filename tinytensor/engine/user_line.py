@@ -27,12 +27,8 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 # Models are written as a user writes them: their lines say more than the line that called them.
 _MODELS = _PACKAGE + "models" + os.sep
 # What calls for others: decorators of the standard library too.
-_NOT_THE_USER = (
-    _PACKAGE,
-    os.path.dirname(np.__file__) + os.sep,
-    contextlib.__file__,
-    functools.__file__,
-)
+_NOT_THE_USER = (_PACKAGE, os.path.dirname(np.__file__) + os.sep, contextlib.__file__,
+                 functools.__file__)  # fmt: skip
 
 
 def user_line() -> Line | None:

@@ -37,6 +37,13 @@ cpdef cnp.ndarray empty(object shape, object dtype=*)
 # an input of its size more than three quarters of the last? Then a kernel stores it past them,
 # which saves reading the memory first: a third of an addition's traffic. Several threads wait less
 # for such reads than one does: with them it is a third more.
-cdef int64_t streamed_from
+cdef extern from *:
+    """
+    #include <stdint.h>
+    typedef _Atomic int64_t tt_atomic_int64;
+    """
+    ctypedef int64_t atomic_int64 "tt_atomic_int64"
+
+cdef atomic_int64 streamed_from  # set_num_threads changes it while other threads' kernels read it
 cdef inline bint is_streamed(int64_t size) noexcept nogil:
     return size >= streamed_from

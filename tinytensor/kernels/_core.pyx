@@ -73,7 +73,8 @@ def available_isas() -> tuple[str, ...]:
 
 
 def use_isa(name: str | None = None) -> None:
-    """Switch all kernels to an instruction set; the best one if ``name`` is None."""
+    """Switch all kernels to an instruction set; the best one if ``name`` is None. No other thread
+    may be in a kernel meanwhile."""
     global table
     names = available_isas()
     wanted = names[-1] if name is None else name

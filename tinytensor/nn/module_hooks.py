@@ -7,6 +7,7 @@ import warnings
 import weakref
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import Any, NamedTuple
 
 from ..engine.hooks import RemovableHandle
@@ -30,9 +31,12 @@ class ForwardHook(NamedTuple):
         return self.hook(module, *given, *output)
 
 
+_keys = count()  # one for each hook, whichever threads add them
+
+
 def added(hooks: dict[int, Any], hook: Any, prepend: bool = False) -> RemovableHandle:
     """Add ``hook`` behind the others, or before them."""
-    key = (min(hooks, default=0) - 1) if prepend else (max(hooks, default=-1) + 1)
+    key = next(key for key in _keys if key not in hooks)  # a pickle has some of its own
     hooks[key] = hook
     if prepend:
         others = [item for item in hooks.items() if item[0] != key]

@@ -49,6 +49,11 @@ from ..ops.indexing import basic_index, getitem
 from ..ops.inplace import array_of, change
 from ..ops.operands import keep_graph
 
+if __file__.endswith(".py"):
+    from ..engine import interpreted as cython
+else:
+    import cython  # type: ignore[no-redef]
+
 if TYPE_CHECKING:
     from ..ops.annotations import Dtype
     from .made import ArrayLike
@@ -143,14 +148,18 @@ SLOT: Any = Variable.__dict__["grad"]
 
 
 def grad_of(variable):
-    return variable.grad if compiled else SLOT.__get__(variable)
+    if not compiled:
+        return SLOT.__get__(variable)
+    with cython.critical_section(variable):  # a backward pass of another thread may change it
+        return variable.grad
 
 
 def set_grad(variable, gradient):
-    if compiled:
-        variable.grad = gradient
-    else:
+    if not compiled:
         SLOT.__set__(variable, gradient)
+        return
+    with cython.critical_section(variable):
+        variable.grad = gradient
 
 
 class Operators(Variable):
