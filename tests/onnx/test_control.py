@@ -243,3 +243,23 @@ def test_open_sizes_may_differ():
     graph = of.make_graph([of.make_node("Relu", ["x"], ["y"])], "g", [given], [made])
     model = tt.onnx.load(of.make_model(graph, opset_imports=[of.make_opsetid("", 13)]))
     assert model(np.ones((2, 3, 4), F)).shape == (2, 3, 4)
+
+
+def test_gradients_pass_through_rounding():
+    model = model_of("""
+    agraph (float[N] x) => (float[N] y) {
+        scale = Constant <value = float {0.5}> ()
+        zero = Constant <value = int8 {10}> ()
+        q = QuantizeLinear (x, scale, zero)
+        z = DequantizeLinear (q, scale, zero)
+        y = Mul (z, z)
+    }
+    """)
+    x = tt.tensor([1.1, -0.3, 58.6, 70.0, -69.1, -80.0], requires_grad=True)
+    y = model(x)
+    rounded = np.array([1.0, -0.5, 58.5, 58.5, -69.0, -69.0], F)
+    np.testing.assert_array_equal(y.numpy(), rounded**2)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), 2 * rounded * [1, 1, 1, 0, 1, 0])
+    np.testing.assert_array_equal(model(x.detach()).numpy(), y.numpy())
+    assert [node.op_type for node in model.nodes()] == ["Rounding", "Mul"]

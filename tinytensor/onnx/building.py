@@ -246,6 +246,7 @@ class _Graph:
         self.sealed = outer is None  # whether names of the graphs around are not seen
         self.plan = Plan()
         self.drafts: list[_Draft] = []
+        self.quantised: dict[int, _Draft] = {}  # by its output's slot, each QuantizeLinear
         self.known: dict[int, _Known] = {}
         self.captured: dict[int, int] = {}
         self.may_learn: set[str] = set()
@@ -381,12 +382,40 @@ class _Graph:
         }
         bodies = tuple((key, self.body(graph)) for key, graph in graphs.items())
         plain = {key: value for key, value in attributes.items() if key not in graphs}
+        if (domain, operator.name) == ("", "DequantizeLinear"):
+            operator, slots, plain = self.rounding(operator, slots, plain)
         node = self.builder.node(proto, operator, opset, plain)
         if operator.constant and not bodies and self.fold(node, slots, proto):
             return
         last = max((i for i, name in enumerate(proto.output) if name), default=-1)
         outputs = tuple(self.slot(name) for name in proto.output[: last + 1])
         self.drafts.append(_Draft(node, slots, outputs, bodies))
+        if (domain, operator.name) == ("", "QuantizeLinear"):
+            self.quantised[outputs[0]] = self.drafts[-1]
+
+    def rounding(
+        self, operator: Any, slots: tuple[int, ...], attributes: dict[str, Any]
+    ) -> tuple[Any, tuple[int, ...], dict[str, Any]]:
+        """A DequantizeLinear of what a QuantizeLinear made with equal settings: as one step from
+        floats to floats, through which gradients pass. Any other one stays as it is."""
+        before = self.quantised.get(slots[0])
+        if before is None or len(before.inputs) != len(slots):
+            return operator, slots, attributes
+        given = before.node.attributes
+        same = all(given.get(key) == attributes.get(key) for key in ("axis", "block_size"))
+        if not same or not all(map(self.equal, before.inputs[1:], slots[1:])):
+            return operator, slots, attributes
+        both = {**given, "back": attributes.get("output_dtype", 0)}
+        return registry.find("tinytensor", "Rounding", 1), (before.inputs[0], *slots[1:]), both
+
+    def equal(self, slot: int, other: int) -> bool:
+        """Whether two slots are known to hold the same."""
+        if slot == other:
+            return True
+        one, two = self.known.get(slot), self.known.get(other)
+        if one is None or two is None or not (one.fixed and two.fixed):
+            return False
+        return one.data.dtype == two.data.dtype and np.array_equal(array(one.data), array(two.data))
 
     def copy(self, slots: tuple[int, ...], name: str) -> bool:
         """Give an Identity of an initializer its own elements; False if it is none.

@@ -9,7 +9,8 @@ import numpy as np
 
 from ... import ops
 from ...dtypes import is_real_floating
-from ...engine.grad_mode import no_grad
+from ...engine.grad_mode import is_grad_enabled, no_grad
+from ...tensors.function import Function
 from ..registry import find, operator
 from ..values import array, dtype_of_code, value
 
@@ -113,6 +114,50 @@ def dequantize(
     wide = np.float64 if scale.dtype == np.float64 else np.float32
     spread = _spread(ops.astype(scale, wide), data.shape, axis, block_size)
     return ops.astype(spread * data.astype(wide), to)
+
+
+class _StraightThrough(Function):
+    """What was made of x, whose gradient passes where ``inside`` is true."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, made: Any, inside: Any) -> Any:
+        ctx.inside = inside
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return ops.where(ctx.inside, g, 0.0), None, None
+
+
+@operator("Rounding", domain="tinytensor", settings=(1, 2))
+def rounding(
+    x: Any,
+    scale: Any,
+    zero: Any = None,
+    *,
+    axis: int = 1,
+    block_size: int = 0,
+    output_dtype: int = 0,
+    saturate: int = 1,
+    precision: int = 0,
+    back: int = 0,
+) -> Any:
+    """A QuantizeLinear and the DequantizeLinear of it: the gradient of what can be held passes, as
+    if nothing had been rounded (Bengio, Léonard and Courville 2013)."""
+    places = {"axis": axis, "block_size": block_size}
+    how = {"output_dtype": output_dtype, "saturate": saturate, "precision": precision}
+    fixed = value(array(scale))
+    stored = quantize(x, fixed, zero, **places, **how)
+    made = dequantize(stored, fixed, zero, **places, output_dtype=back)
+    if not is_grad_enabled() or not x.requires_grad or made.dtype != x.dtype:
+        return made
+    low, high = (
+        dequantize(value(np.full(x.shape, limit, array(stored).dtype)), fixed, zero, **places)
+        for limit in _limits(array(stored).dtype)
+    )
+    slack = _spread(array(fixed), x.shape, axis, block_size) / 2  # what is rounded to the limits
+    inside = (array(x) >= array(low) - slack) & (array(x) <= array(high) + slack)
+    return _StraightThrough.apply(x, made, value(inside))
 
 
 def dynamically(data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
