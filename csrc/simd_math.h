@@ -78,26 +78,46 @@ TT_INLINE vf vf_clamp_keeping_nan(vf x, float low, float high)
     return vf_max_fast(vf_set1(low), vf_min_fast(vf_set1(high), x));
 }
 
-TT_INLINE vf vf_exp(vf x)
+/* Of any x: beyond the bounds 0 and inf, as at them. A call, where loops have a way with less. */
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+TT_INLINE
+#else
+static __attribute__((noinline))
+#endif
+vf vf_exp_of_any(vf x)
 {
-    vf n;
-    x = vf_clamp_keeping_nan(x, -105.0f, 90.0f); /* beyond: 0 and inf, as at the ends */
-    vf q = vf_exp_reduced(x, &n);
+    vf n, q = vf_exp_reduced(vf_clamp_keeping_nan(x, -105.0f, 90.0f), &n);
     return vf_scale(q + 1.0f, n);
 }
 
-/* exp(x) for x <= 0 as a weight of a softmax: as 2^n 2^r for x log2(e) = n + r, where that product's
- * own error, 1e-8 |x| of the result, or 9e-8 |x| where it is rounded, may stay; 0 for what lies below
- * exp(-87). n is read from the bits that rounding left. */
+TT_INLINE vf vf_exp(vf x)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return vf_exp_of_any(x);
+#else /* for |x| < 87 the result is finite and no denormal: n is added to the exponent */
+    if (__builtin_expect(vi_some(~(vf_abs(x) < vf_set1(87.0f))), 0)) return vf_exp_of_any(x);
+    vf n, q = vf_exp_reduced(x, &n);
+    return (vf)((vi)(q + 1.0f) + (vf_to_vi(n) << 23));
+#endif
+}
+
+/* exp(x) for x <= 0 as a weight of a softmax, with 0 for what lies below exp(-87). It is 2^n 2^r
+ * for x log2(e) = n + r, where the error of that constant, 1e-8 |x| of the result, may stay; unless
+ * the product would be rounded. n is read from the bits that rounding to it left. */
 TT_INLINE vf vf_exp_weight(vf x)
 {
-    const vf magic = vf_set1(0x1.8p23f), log2_e = vf_set1(1.44269504f);
 #if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
     x = vf_max_fast(vf_set1(-105.0f), x); /* NaN, which stands second, goes through */
 #endif
-    vf rounded = vf_fma(x, log2_e, magic), n = rounded - magic;
-    vf r = vf_fma(x, log2_e, -n);
-    vf p = vf_set1(0.0013264727f); /* 2^r, to 9e-8 of itself */
+    const vf rounded = vf_fma(x, vf_set1(1.44269504f), vf_set1(0x1.8p23f));
+    const vf n = rounded - vf_set1(0x1.8p23f);
+#if defined(__FMA__) || defined(__aarch64__)
+    const vf r = vf_fma(x, vf_set1(1.44269504f), -n);
+#else
+    vf r = vf_fma(n, vf_set1(-TT_LN2_HIGH), x);
+    r = vf_fma(n, vf_set1(-TT_LN2_LOW), r) * 1.44269504f;
+#endif
+    vf p = vf_set1(0.0013264727f); /* 2^r on ±1/2, to 9e-8 of itself */
     p = TT_STEP(p, r, 0.009671513f);
     p = TT_STEP(p, r, 0.055507336f);
     p = TT_STEP(p, r, 0.24022242f);
@@ -106,7 +126,7 @@ TT_INLINE vf vf_exp_weight(vf x)
 #if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
     return vf_scale(p, n);
 #else
-    vf power = (vf)(((vi)rounded + 127) << 23);
+    const vf power = (vf)(((vi)rounded + 127) << 23);
     return (vf)((vi)(p * power) & ~(x < vf_set1(-87.0f)));
 #endif
 }

@@ -269,7 +269,7 @@ TT_INLINE void tt_add_to_bias(
     if (j < n) vf_store_n(row + j, vf_load_n(row + j, n - j) + vf_load_n(ds + j, n - j), n - j);
 }
 
-/* A row's scores and what G V^T holds become P and dS of n keys, of which the row sees [from, to). */
+/* A row of scores and of G V^T become P and dS of n keys, of which the row sees [from, to). */
 TT_INLINE void tt_weights_back(
     float *scores, float *gv, const float *kept, float top, float sum, float row_sum, int64_t from,
     int64_t to, int64_t n)

@@ -117,12 +117,14 @@ static void tt_cross_entropy_backward_f32(const tt_cross_entropy_args *s)
         const vf factor = vf_set1(g * (own + spread * (float)weight_sum) / s->sum[r]);
         const vf top = vf_set1(s->top[r]);
         if (spread == 0)
-            TT_ROW_EACH(n, tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - top)));
+            TT_ROW_EACH(n, tt_row_put(dx, c, n,
+                                      factor * vf_exp_weight(tt_row_at(x, c, n, 0) - top)));
         else {
             const vf flat = vf_set1(g * spread);
             TT_ROW_EACH(n, {
                 vf w = s->weight ? tt_row_at(s->weight, c, n, 0) : vf_set1(1);
-                tt_row_put(dx, c, n, factor * vf_exp(tt_row_at(x, c, n, 0) - top) - flat * w);
+                const vf p = vf_exp_weight(tt_row_at(x, c, n, 0) - top);
+                tt_row_put(dx, c, n, factor * p - flat * w);
             });
         }
         dx[y] -= g * own;

@@ -5,13 +5,13 @@
 /* exp(x - top), stored to out. */
 TT_INLINE vf tt_exp_put(const float *x, float *out, int64_t c, int64_t n, vf top)
 {
-    vf e = vf_exp(tt_row_at(x, c, n, -INFINITY) - top);
+    vf e = vf_exp_weight(tt_row_at(x, c, n, -INFINITY) - top);
     if (c + VL > n) e = vf_select(vi_first(n - c), e, vf_zero());
     if (out) tt_row_put(out, c, n, e);
     return e;
 }
 
-/* The sum of exp(x - top). */
+/* The sum of exp(x - top), where top is the largest of x. */
 TT_INLINE float tt_row_exp_sum(const float *x, int64_t n, float top)
 {
     double sum = 0;
@@ -83,7 +83,7 @@ static void tt_log_softmax_backward_f32(const tt_softmax_args *s)
         TT_ROW_SUM(sum, n, tt_row_at(g, c, n, 0));
         const vf total = vf_set1((float)sum);
         TT_ROW_EACH(n, {
-            vf p = vf_exp(tt_row_at(y, c, n, 0));
+            vf p = vf_exp_weight(tt_row_at(y, c, n, 0));
             tt_row_put_last(out, c, n, tt_row_at(g, c, n, 0) - p * total, stream);
         });
     }
@@ -101,7 +101,8 @@ static void tt_logsumexp_f32(const tt_softmax_args *s)
     for (int64_t r = 0; r < s->rows; r++) {
         const float *x = s->x + r * s->n, largest = tt_row_max(x, s->n);
         s->top[r] = isfinite(largest) ? largest : 0;
-        s->sum[r] = tt_row_exp_sum(x, s->n, s->top[r]);
+        /* There is no finite top beside +inf, and the sum is it. */
+        s->sum[r] = largest == INFINITY ? INFINITY : tt_row_exp_sum(x, s->n, s->top[r]);
         s->out[r] = s->top[r] + logf(s->sum[r]);
     }
 }
@@ -115,7 +116,8 @@ static void tt_logsumexp_backward_f32(const tt_softmax_args *s)
         const float *x = s->x + r * n;
         float *out = s->out + r * n;
         const vf top = vf_set1(s->top[r]), g = vf_set1(s->sum[r] == 0 ? 0 : s->g[r] / s->sum[r]);
-        TT_ROW_EACH(n, tt_row_put_last(out, c, n, g * vf_exp(tt_row_at(x, c, n, 0) - top), stream));
+        TT_ROW_EACH(n, tt_row_put_last(out, c, n,
+                                       g * vf_exp(tt_row_at(x, c, n, 0) - top), stream));
     }
     if (stream) tt_fence();
 }
@@ -140,7 +142,11 @@ TT_INLINE void tt_softmax_strip(
     if (!backward)
         for (int64_t i = 0; i < s->n; i++)
             for (int v = 0; v < vectors; v++) top[v] = vf_max(top[v], TT_AT(s->x, i, v));
-    for (int v = 0; what == TT_LSE && v < vectors; v++) top[v] = tt_finite_or_zero(top[v]);
+    vi infinite[TT_STRIP];
+    for (int v = 0; what == TT_LSE && v < vectors; v++) {
+        infinite[v] = top[v] == INFINITY;
+        top[v] = tt_finite_or_zero(top[v]);
+    }
     for (int64_t i = 0; i < s->n; i++)
         for (int v = 0; v < vectors; v++) {
             if (what == TT_BACKWARD)
@@ -148,7 +154,7 @@ TT_INLINE void tt_softmax_strip(
             else if (what == TT_LOG_BACKWARD)
                 run[v] += TT_AT(s->g, i, v);
             else {
-                vf e = vf_exp(TT_AT(s->x, i, v) - top[v]);
+                vf e = vf_exp_weight(TT_AT(s->x, i, v) - top[v]);
                 run[v] += e;
                 if (what == TT_FORWARD) TT_PUT(i, v, e);
             }
@@ -161,6 +167,7 @@ TT_INLINE void tt_softmax_strip(
         if (what == TT_FORWARD) sum[v] = 1.0f / sum[v];
         if (what == TT_LOG_FORWARD) sum[v] = vf_log(sum[v]);
         if (what != TT_LSE) continue;
+        sum[v] = vf_select(infinite[v], vf_set1(INFINITY), sum[v]);
         TT_PUT(0, v, top[v] + vf_log(sum[v]));
         tt_row_put(s->top, first + v * VL, s->columns, top[v]);
         tt_row_put(s->sum, first + v * VL, s->columns, sum[v]);
@@ -175,7 +182,7 @@ TT_INLINE void tt_softmax_strip(
             else if (what == TT_BACKWARD)
                 TT_PUT(i, v, TT_AT(s->x, i, v) * (TT_AT(s->g, i, v) - sum[v]));
             else
-                TT_PUT(i, v, TT_AT(s->g, i, v) - vf_exp(TT_AT(s->x, i, v)) * sum[v]);
+                TT_PUT(i, v, TT_AT(s->g, i, v) - vf_exp_weight(TT_AT(s->x, i, v)) * sum[v]);
         }
 #undef TT_AT
 #undef TT_PUT

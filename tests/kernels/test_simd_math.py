@@ -93,8 +93,7 @@ def test_weights_of_a_softmax(isa: str) -> None:
     got = (weights[0, 0] / weights[0, 0, :, :1]).astype(np.float64)
     kept = bias > -82
     error = np.abs(got[kept] / np.exp(bias[kept].astype(np.float64)) - 1)
-    of_product = 9e-8 if isa == "baseline" else 2e-8  # rounded, or fused with what follows
-    assert (error <= 3e-7 + of_product * -bias[kept]).all()
+    assert (error <= 3e-7 + 2e-8 * -bias[kept]).all()
     assert not got[bias < -105].any()
 
 
