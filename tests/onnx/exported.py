@@ -65,4 +65,6 @@ def check(
 
 
 def kinds(proto: Any) -> dict[str, int]:
-    return dict(Counter(node.op_type for node in proto.graph.node))
+    """How many nodes there are of each kind, without those of constants."""
+    found = Counter(node.op_type for node in proto.graph.node)
+    return {kind: count for kind, count in found.items() if kind != "Constant"}

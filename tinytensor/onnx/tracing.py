@@ -211,6 +211,13 @@ class Trace(Observer):
             self._running.pop()
         if self._running or self._within:
             return
+        if static and "ctx" in static:  # of a Function, whose forward made the outputs by ops
+            made = [self._find(variable.value) for variable in outputs]
+            known = [value for value in made if value is not None]
+            if len(known) == len(outputs):
+                for variable, value in zip(outputs, known, strict=True):
+                    self._note(variable, value)
+                return
         if op.variadic:
             given = {op.names[0]: list(args), **(static or {})}
         else:

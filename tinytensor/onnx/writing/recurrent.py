@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,9 @@ def layer(g: Writer, module: Any, input: Any, hx: Any = None, lengths: Any = Non
         ends = g.cast(array, np.int32) if isinstance(array, Value) else array.astype(np.int32)
     lasts = []
     for number_, weights in enumerate(to_onnx(module)):
+        names = {key: f"{g.call.path}.{NAMES[key]}_l{number_}".lstrip(".") for key in weights}
         own = {
-            key: g.constant(array, f"{g.call.path}.{NAMES[key]}_l{number_}".lstrip("."))
+            key: g.once((names[key], id(module)), partial(g.constant, array, names[key]))
             for key, array in weights.items()
         }
         place = np.array([number_ * directions]), np.array([(number_ + 1) * directions])

@@ -16,6 +16,7 @@ from ..tracing import Call, Value
 Written = Any  # the name of what a node gives; of several outputs, a tuple of names
 WRITERS: dict[str, Callable[..., Any]] = {}
 INT64 = np.dtype(np.int64)
+SMALL, LARGE = 1 << 12, 1 << 20  # bytes of constants
 
 
 class Unwritable(NotImplementedError):
@@ -58,7 +59,7 @@ class Writer:
         names = [self.name(given) for given in inputs]
         while names and not names[-1]:
             names.pop()
-        own = self.unique(f"{self.call.path}/{kind}" if self.call.path else kind)
+        own = self.unique(self._placed(kind))
         made = [own] if outputs == 1 else [self.unique(f"{own}.{i}") for i in range(outputs)]
         given = {key: value for key, value in attributes.items() if value is not None}
         for key, value in given.items():
@@ -127,20 +128,29 @@ class Writer:
         return any(name in node.output for node in self.nodes)
 
     def constant(self, array: Any, name: str = "") -> str:
-        """An initializer; equal small ones are one."""
+        """A node of a constant, of which equal small ones are one; with a name, an initializer:
+        what may be learned."""
         array = np.asarray(array)
+        if name:
+            found = self.unique(name)
+            self.initializers[found] = array
+            return found
         key = None
-        if not name and array.nbytes <= 1 << 12:
+        if array.nbytes <= SMALL:
             key = (array.dtype.str, array.shape, array.tobytes())
             if key in self._constants:
                 return self._constants[key]
-        if not name:
-            name = f"{self.call.path}/constant" if self.call.path else "constant"
-        found = self.unique(name)
-        self.initializers[found] = array
+        if array.nbytes > LARGE:  # of which external_data may be made
+            return self.constant(array, self._placed("constant"))
+        found = self.unique(self._placed("Constant"))
+        node = helper.make_node("Constant", [], [found], name=found, value=as_proto(array, found))
+        self.nodes.append(node)
         if key is not None:
             self._constants[key] = found
         return found
+
+    def _placed(self, name: str) -> str:
+        return f"{self.call.path}/{name}" if self.call.path else name
 
     def once(self, key: Any, write: Callable[[], Written]) -> Written:
         """What ``write`` gave when ``key`` was first asked for."""

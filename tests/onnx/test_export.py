@@ -1,0 +1,268 @@
+"""export: what a graph looks like, axes of other sizes, changes in place, files, and errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tests.onnx.exported import check, feeds, kinds, session, tensors
+from tests.onnx.test_export_models import MODELS, images, settled, tokens
+from tinytensor import nn
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+
+def made(name: str) -> tuple[Any, Any]:
+    make, args = MODELS[name]
+    tt.manual_seed(0)
+    return settled(make()).eval(), args
+
+
+# --- What the graph looks like ---------------------------------------------------------------
+
+
+def test_common_layers_are_nodes_of_their_names() -> None:
+    def of(model: Any, *args: Any) -> dict[str, int]:
+        return kinds(tt.onnx.export(model, args, check=False))
+
+    lenet = {"Conv": 2, "Relu": 4, "MaxPool": 2, "Reshape": 1, "Gemm": 3}
+    assert of(tt.models.LeNet(), images(1, 1, 28, 28)) == lenet
+    resnet = {"Conv": 21, "BatchNormalization": 21, "Relu": 19, "Add": 9, "ReduceMean": 1,
+              "Gemm": 1}  # fmt: skip
+    assert of(tt.models.resnet20(), images(1, 3, 32, 32)) == resnet
+    config = tt.models.GPTConfig(vocab_size=11, block_size=8, n_layer=1, n_head=2, n_embd=16)
+    block = tt.models.GPT(config).transformer.h[0]
+    assert of(block, images(2, 5, 16)) == {
+        "LayerNormalization": 2, "MatMul": 6, "Add": 6, "Reshape": 2, "Transpose": 7, "Gather": 3,
+        "Mul": 1, "Where": 1, "Softmax": 1, "Gelu": 1,
+    }  # fmt: skip
+    assert of(nn.LSTM(3, 4), images(5, 2, 3)) == {"LSTM": 1, "Squeeze": 1}
+    both = nn.LSTM(3, 4, bidirectional=True, batch_first=True)
+    assert of(both, images(2, 5, 3)) == {"LSTM": 1, "Transpose": 3, "Reshape": 1}
+    assert of(nn.Upsample(scale_factor=2, mode="bilinear"), images(1, 2, 4, 4)) == {"Resize": 1}
+    assert of(nn.GroupNorm(2, 4), images(2, 4, 5)) == {"GroupNormalization": 1}
+    assert of(nn.InstanceNorm2d(4), images(2, 4, 5, 5)) == {"InstanceNormalization": 1}
+
+
+def test_names_are_those_of_modules_and_states() -> None:
+    model, args = made("CifarResNet")
+    proto = tt.onnx.export(model, args, doc="A network.", metadata={"author": "nobody"})
+    state = {name for name in model.state_dict() if not name.endswith("num_batches_tracked")}
+    assert {one.name for one in proto.graph.initializer} == state
+    names = [node.name for node in proto.graph.node]
+    assert names[:3] == ["conv1/Conv", "bn1/BatchNormalization", "relu/Relu"]
+    assert "layer1.0.conv1/Conv" in names
+    assert len(set(names)) == len(names)
+    assert [one.name for one in (*proto.graph.input, *proto.graph.output)] == ["x", "output"]
+    assert (proto.producer_name, proto.producer_version) == ("tinytensor", tt.__version__)
+    assert (proto.doc_string, proto.metadata_props[0].value) == ("A network.", "nobody")
+    proto = tt.onnx.export(model, args, input_names=["image"], output_names=["scores"])
+    assert [one.name for one in (*proto.graph.input, *proto.graph.output)] == ["image", "scores"]
+
+
+@pytest.mark.parametrize("name", ["CifarResNet", "GPT", "Llama", "BERT", "UNet with bilinear",
+                                  "Seq2Seq with Luong's attention"])  # fmt: skip
+def test_what_is_loaded_again_is_the_model(name: str) -> None:
+    model, args = made(name)
+    again = tt.onnx.load(tt.onnx.export(model, args, check=False)).eval()
+    given = [tt.tensor(array) for array in feeds(model, args, {}).values()]
+    for one, other in zip(tensors(again(*given)), tensors(model(*args)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    own = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
+    found = again.state_dict()
+    for key, value in own.items():
+        same = any(key != k and v.numpy() is value.numpy() for k, v in own.items())
+        if key in found and found[key].shape == value.shape:
+            np.testing.assert_array_equal(found[key].numpy(), value.numpy())
+        else:  # a pooler that is not asked, a head that is the embedding, a recurrent layer
+            assert same or any(part in key for part in ("pooler", "lm_head", "decoder", "rnn"))
+
+
+# --- Sizes -----------------------------------------------------------------------------------
+
+BATCH, TIME = {0: "batch"}, {0: "batch", 1: "time"}
+IMAGE = {0: "batch", 2: "height", 3: "width"}
+DYNAMIC: dict[str, tuple[dict[str, Any], list[Any]]] = {
+    "GPT": ({"tokens": TIME}, [tokens(1, 9), tokens(3, 4)]),
+    "Mistral": ({"tokens": TIME}, [tokens(1, 9)]),
+    "BERT with a mask": (
+        {"tokens": TIME, "token_types": TIME, "mask": TIME},
+        [(tokens(1, 4), tokens(1, 4, below=2), tt.tensor([[1, 1, 1, 0]]))],
+    ),
+    "T5 with lengths": (
+        {"tokens": {0: "b", 1: "s"}, "decoder_tokens": {0: "b", 1: "t"}, "lengths": {0: "b"}},
+        [(tokens(3, 9), tokens(3, 40), tt.tensor([9, 2, 1]))],
+    ),
+    "ViT": ({"pixel_values": BATCH}, [images(1, 3, 16, 16)]),
+    "UNet": ({"x": IMAGE}, [images(2, 3, 12, 21)]),
+    "UNet with bilinear": ({"x": IMAGE}, [images(2, 3, 12, 20)]),
+    "CRNN": ({"input": {0: "batch", 3: "width"}}, [images(1, 1, 32, 52)]),
+    "TCN": ({"x": [0, 2]}, [images(1, 3, 12)]),
+    "Evoformer": (
+        {"m": {0: "sequences", 1: "residues"}, "z": {0: "residues", 1: "residues"}},
+        [(images(2, 6, 8), images(6, 6, 6))],
+    ),
+    "Seq2Seq with Luong's attention": (
+        {"source": {0: "b", 1: "s"}, "source_lengths": {0: "b"}, "target_in": {0: "b", 1: "t"}},
+        [(tokens(3, 7), tt.tensor([7, 3, 1]), tokens(3, 6))],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DYNAMIC)
+def test_dynamic_axes_take_other_sizes(name: str) -> None:
+    model, args = made(name)
+    axes, others = DYNAMIC[name]
+    proto = check(model, args, *others, dynamic_axes=axes, check=False)
+    named = {dim.dim_param for one in proto.graph.input for dim in one.type.tensor_type.shape.dim}
+    assert named >= {symbol for own in axes.values() if isinstance(own, dict) for symbol in
+                     own.values()}  # fmt: skip
+
+
+def test_constants_of_sizes_are_computed() -> None:
+    def function(x: tt.Tensor) -> tuple[tt.Tensor, ...]:
+        n, width = x.shape
+        later = tt.tensor(np.triu(np.full((width, width), -9.0, np.float32), 1))
+        rows = tt.tensor(np.arange(n, dtype=np.float32))[:, None]
+        return x @ later + rows, tt.zeros((n, 2 * width)) + x.sum(), x.reshape(n * width, 1)
+
+    proto = check(function, images(3, 4), images(5, 2), dynamic_axes={"x": [0, 1]})
+    assert not any(node.op_type == "Constant" and len(node.attribute[0].t.dims) > 1
+                   for node in proto.graph.node)  # fmt: skip
+
+
+def test_a_loop_over_an_axis_keeps_it_as_it_is() -> None:
+    def cumulated(x: tt.Tensor) -> tt.Tensor:
+        total = x[0]
+        for row in x[1:]:
+            total = total * 0.5 + row
+        return total
+
+    check(cumulated, images(4, 3), images(4, 5), dynamic_axes={"x": {1: "n"}})
+    with pytest.raises(ValueError, match=r"leave .* axis .* out of dynamic_axes"):
+        tt.onnx.export(cumulated, images(4, 3), dynamic_axes={"x": {0: "time"}})
+
+
+# --- Values ----------------------------------------------------------------------------------
+
+
+def test_changes_in_place_and_views() -> None:
+    def function(x: tt.Tensor) -> tuple[tt.Tensor, tt.Tensor, tt.Tensor]:
+        y = x * 2
+        view = y[1:]
+        before = view.sum()
+        y[0] = x[1]
+        view *= 3
+        y.T[2] += 1
+        out = tt.zeros((4, 3))
+        out[1:3] = x[:2]
+        out[:, 1] = y.sum()
+        return y + before, view, out
+
+    check(function, images(4, 3))
+
+    def shifted(x: tt.Tensor) -> tt.Tensor:
+        y = x * 1
+        y[:, 1:] = x[:, :-1]
+        return y
+
+    check(shifted, images(2, 4), images(3, 7), dynamic_axes={"x": [0, 1]})
+
+    def unseen(x: tt.Tensor) -> tt.Tensor:
+        y = x + 1
+        with tt.no_grad():
+            y += 1
+        return y * x
+
+    with pytest.raises(RuntimeError, match=r"\+= changed a tensor in place where this is not rec"):
+        tt.onnx.export(unseen, tokens(2, 3))
+
+
+def test_indices_numpy_sees_and_dtypes() -> None:
+    def function(x: tt.Tensor, i: tt.Tensor, mask: tt.Tensor) -> tuple[tt.Tensor, ...]:
+        column = tt.Tensor(i.numpy().T[:, 1])  # a view that NumPy made
+        return x[i[0]], x[:, column], tt.where(mask, x, 0), x[mask], x.astype("int64") // 2, i / 2
+
+    rng = np.random.default_rng(0)
+    mask = tt.tensor(rng.random((4, 3)) > 0.4)
+    check(function, (images(4, 3), tt.tensor([[0, 2, 1], [2, 0, 1]]), mask))
+    double = nn.Sequential(nn.Linear(3, 4), nn.GELU("tanh"), nn.LayerNorm(4)).to("float64")
+    check(double, tt.tensor(rng.normal(size=(2, 3))), tolerance=1e-9)
+
+    class Doubled(tt.Function):
+        @staticmethod
+        def forward(ctx: Any, x: tt.Tensor) -> tt.Tensor:
+            return x + x
+
+        @staticmethod
+        def backward(ctx: Any, g: tt.Tensor) -> tt.Tensor:
+            return g * 2
+
+    check(lambda x: Doubled.apply(x) * x, images(2, 3))
+
+
+def test_structures_of_arguments_and_outputs() -> None:
+    def function(pair: Any, *, by: Any, power: float) -> dict[str, Any]:
+        first, second = pair
+        return {"mean": (first * by["scale"]).mean(), "parts": [second**power, first]}
+
+    given = (images(2, 3), images(2))
+    proto = check(function, (given,), kwargs={"by": {"scale": images(3)}, "power": 2.0})
+    names = [one.name for one in (*proto.graph.input, *proto.graph.output)]
+    assert names == ["pair.0", "pair.1", "by.scale", "mean", "parts_0", "parts_1"]
+    with pytest.warns(UserWarning, match="no output depends on the input 'x'"):
+        tt.onnx.export(lambda x, y: y * float(x.sum()), (images(2), images(2)))
+
+
+@pytest.mark.parametrize("opset", [18, 23])
+def test_opsets(opset: int) -> None:
+    for name in ("GPT", "Llama", "UNet with bilinear"):
+        model, args = made(name)
+        proto = check(model, args, opset=opset)
+        assert proto.opset_import[0].version == opset
+    check(nn.Sequential(nn.GroupNorm(2, 4), nn.GELU("tanh")), images(2, 4, 5), opset=opset)
+
+
+def test_training_keeps_dropout() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.BatchNorm1d(4)).eval()
+    assert "Dropout" not in kinds(tt.onnx.export(model, images(3, 4)))
+    assert kinds(tt.onnx.export(model, images(3, 4), training=True))["Dropout"] == 1
+    assert not model.training
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+# --- Files and errors --------------------------------------------------------------------------
+
+
+def test_files(tmp_path: Any) -> None:
+    model = nn.Linear(40, 40)
+    path = tmp_path / "model.onnx"
+    for external in (False, True, True):
+        proto = tt.onnx.export(model, images(2, 40), path, external_data=external)
+        (found,) = session(str(path)).run(None, {"input": images(2, 40).numpy()})
+        np.testing.assert_allclose(found, model(images(2, 40)).detach().numpy(), rtol=1e-5)
+        assert len(proto.graph.initializer[0].raw_data) == 6400
+    assert path.stat().st_size < 2000
+    assert (tmp_path / "model.onnx.data").stat().st_size == 6400
+
+
+def test_bad_arguments() -> None:
+    model, x = nn.Linear(3, 4), images(2, 3)
+    for wrong, kind, message in (
+        ({"opset": 17}, ValueError, "opset is from 18 to 25, not 17"),
+        ({"dynamic_axes": {"y": [0]}}, ValueError, r"no input 'y'; there are \['input'\]"),
+        ({"dynamic_axes": {"input": [2]}}, ValueError, r"is \(2, 3\) and has no axis 2"),
+        ({"input_names": ["a", "b"]}, ValueError, "input_names must be 1 different names"),
+        ({"output_names": ["a", "b"]}, ValueError, "output_names must be 1 names"),
+        ({"external_data": True}, ValueError, "external_data needs a path"),
+    ):
+        with pytest.raises(kind, match=message):
+            tt.onnx.export(model, x, **wrong)
+    with pytest.raises(TypeError, match="model is a module or a function, not int"):
+        tt.onnx.export(3, x)
+    with pytest.raises(ValueError, match="returns no tensor"):
+        tt.onnx.export(lambda x: 3, x)
