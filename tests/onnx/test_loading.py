@@ -254,6 +254,24 @@ def test_values_are_freed_after_their_last_use() -> None:
     assert alive[1] is None
 
 
+def test_other_parts_in_the_place_of_its_own(linear: Any) -> None:
+    module = tt.onnx.load(linear)
+    x = tt.ones(1, 3)
+    zeros = {name: tt.zeros(p.shape) for name, p in module.named_parameters()}
+    assert not tt.func.functional_call(module, zeros, (x,)).numpy().any()
+    assert module(x).detach().numpy().any()
+    module.set_submodule("layers.0.MatMul", Doubled())
+    assert same(module(x), module.get_parameter("layers.0.bias") + 2 * x[:, :2])
+    del module.layers
+    with pytest.raises(AttributeError, match=r"get_submodule: 'layers\.0'"):
+        module(x)
+
+
+class Doubled(tt.nn.Module):
+    def forward(self, x: Any, weight: Any) -> Any:
+        return 2 * x[:, :2]
+
+
 # --- Functions and bodies ----------------------------------------------------------------------
 
 
@@ -273,6 +291,32 @@ def test_functions_of_the_model() -> None:
         )
     )
     assert same(module(tt.ones(2)), tt.full((2,), 4.0))
+
+
+def test_what_functions_and_bodies_learn() -> None:
+    module = tt.onnx.load(
+        model_of(
+            """<ir_version: 10, opset_import: ["" : 22, "own" : 1]>
+            g (bool c, float[n, 2] x) => (float[n, 2] y) {
+                h = own.norm(x, scale, bias, mean, var)
+                s = If(c) <
+                    then_branch = t () => (float[2] u) {u = Identity(slope)},
+                    else_branch = e () => (float[2] v) {v = Neg(slope)}
+                >
+                y = Mul(h, s)
+            }
+            <domain: "own", opset_import: ["" : 22]>
+            norm (x, a, b, m, v) => (y) {
+                i = Identity(a)
+                y = BatchNormalization(x, i, b, m, v)
+            }""",
+            **{name: np.ones(2, "f") for name in ("scale", "bias", "mean", "var", "slope")},
+        )
+    )
+    assert {name for name, _ in module.named_parameters()} == {"scale", "bias", "slope"}
+    module(True, tt.ones(3, 2)).sum().backward()
+    assert all(p.grad is not None for p in module.parameters())
+    assert np.allclose(module.slope.grad.numpy(), 3)
 
 
 def test_bodies_see_what_is_around_them() -> None:

@@ -14,11 +14,12 @@ import numpy as np
 from ..dtypes import is_real_floating
 from ..engine.grad_mode import no_grad
 from ..nn.parameter import Parameter
+from ..nn.states import joined
 from ..tensors.tensor import Tensor
 from . import registry
 from .extras import needed
 from .graph_module import GraphModule, Input, Node, Plan, Step
-from .naming import place, placed
+from .naming import placed
 from .reading import array_of, dense_of
 from .values import array, dtype_of_code, value
 
@@ -49,7 +50,8 @@ class _Builder:
             (_domain(f.domain), f.name, getattr(f, "overload", "")): f for f in model.functions
         }
         self.module = GraphModule()
-        self.registered: dict[int, tuple[Any, str]] = {}  # an array's id: its module and name
+        self.registered: dict[int, tuple[int, str]] = {}  # an array's id: its place and name
+        self.places: dict[str, int] = {}
         self.held: list[Any] = []  # these arrays, so that no id is used again
         self.numbers: dict[str, int] = {}  # of nodes without a name
         self.types: dict[str, Any] | None = None
@@ -185,18 +187,25 @@ class _Builder:
 
     # --- Parts of the module -----------------------------------------------------------------
 
-    def register(self, name: str, data: Any, learned: bool) -> tuple[Any, str] | None:
+    def place(self, path: str) -> int:
+        """The number of a place in the module."""
+        if path not in self.places:
+            self.places[path] = len(self.module.places)
+            self.module.places.append(path)
+        return self.places[path]
+
+    def register(self, name: str, data: Any, learned: bool) -> tuple[int, str] | None:
         """An array as a parameter or a buffer, once; None for what is neither."""
         if not isinstance(data, Tensor):
             return None
         found = self.registered.get(id(data))
         if found is None:
-            owner, last = placed(self.module, name)
+            path, owner, last = placed(self.module, name)
             if learned:
                 owner.register_parameter(last, Parameter(data))
             else:
                 owner.register_buffer(last, data)
-            found = self.registered[id(data)] = owner, last
+            found = self.registered[id(data)] = self.place(path), last
             self.held.append(data)
         return found
 
@@ -249,6 +258,7 @@ class _Graph:
         self.quantised: dict[int, _Draft] = {}  # by its output's slot, each QuantizeLinear
         self.known: dict[int, _Known] = {}
         self.captured: dict[int, int] = {}
+        self.stored: set[int] = set()
         self.may_learn: set[str] = set()
         self.attributes: Mapping[str, Any] | None = None  # of the node whose function this is
         self.calls: tuple[str, ...] = outer.calls if outer is not None else ()
@@ -327,19 +337,30 @@ class _Graph:
             raise ValueError(f"{_WHO}: nothing makes the output {name!r}")
         return slot
 
-    def learned(self, graph: Any) -> set[str]:
-        """The names of a graph's values that stand where an operator may learn."""
-        found: set[str] = set()
-        for node in graph.node:
+    def learned(self, graph: Any, inside: bool | None = None, calls: tuple[str, ...] = ()) -> Any:
+        """The names of values of a graph, or of a function, that stand where an operator may
+        learn."""
+        inside = self.outer is not None if inside is None else inside
+        found = {getattr(output, "name", output) for output in graph.output}
+        for node in reversed(graph.node):
             domain = _domain(node.domain)
             if (domain, node.op_type) == ("", "Identity"):
-                continue  # its output tells
+                if inside and found.intersection(node.output):  # elsewhere it is a copy
+                    found.update(node.input)
+                continue
+            key = domain, node.op_type, getattr(node, "overload", "")
+            function = self.builder.functions.get(key)
+            if function is not None and node.op_type not in calls:
+                inner = self.learned(function, True, (*calls, node.op_type))
+                names = zip(function.input, node.input, strict=False)
+                found.update(name for own, name in names if own in inner)
+                continue
             operator = registry.find(domain, node.op_type, self.opsets.get(domain, 0))
             settings = operator.settings if operator is not None else ()
             found.update(name for i, name in enumerate(node.input) if i not in settings)
             for attribute in node.attribute:
-                for inner in (attribute.g, *attribute.graphs):
-                    found |= self.learned(inner)
+                for body in (attribute.g, *attribute.graphs):
+                    found |= self.learned(body, True, calls)
         return found
 
     # --- Nodes -------------------------------------------------------------------------------
@@ -424,7 +445,7 @@ class _Graph:
         was one parameter in two places has one name there.
         """
         known = self.known.get(slots[0])
-        if known is None or not known.name or not known.fixed:
+        if known is None or not known.name or not known.fixed or self.outer or self.calls:
             return False
         data = value(array(known.data).copy())
         learned = name in self.may_learn and _can_learn(data)
@@ -567,8 +588,10 @@ class _Graph:
         for draft, free in zip(live, reversed(frees), strict=True):
             for slot in draft.inputs:
                 self.store(slot)
-            place(builder.module, draft.node.name, draft.node)
-            plan.steps.append(Step(draft.node, draft.inputs, draft.outputs, draft.bodies, free))
+            path, owner, name = placed(builder.module, draft.node.name)
+            owner.add_module(name, draft.node)
+            number = builder.place(joined(path, name))
+            plan.steps.append(Step(number, draft.inputs, draft.outputs, draft.bodies, free))
         for slot in read:
             self.store(slot)
         plan.captures = [
@@ -580,9 +603,9 @@ class _Graph:
     def store(self, slot: int) -> None:
         """Give a known value that a step reads its place: among constants, or in the module."""
         known, plan = self.known.get(slot), self.plan
-        taken = {slot for slot, *_ in (*plan.constants, *plan.parts)}
-        if known is None or slot in taken:
+        if known is None or slot in self.stored:
             return
+        self.stored.add(slot)
         part = self.builder.register(known.name, known.data, known.learned) if known.name else None
         if part is None:
             plan.constants.append((slot, known.data))

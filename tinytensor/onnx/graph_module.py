@@ -63,10 +63,29 @@ def _short(value: Any) -> str:
     return repr(value)
 
 
-class Step(NamedTuple):
-    """A node's turn: the slots that it reads and writes, and those that nobody reads after it."""
+class Scope(Module):
+    """A module that only holds others: a part of the names of a graph."""
 
-    node: Node
+    changes = 0  # how often any of them was given another module
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Module):
+            Scope.changes += 1
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        Scope.changes += 1
+        super().__delattr__(name)
+
+
+class Step(NamedTuple):
+    """A node's turn: the slots that it reads and writes, and those that nobody reads after it.
+
+    Nodes, and the modules that have the parameters, are numbers of ``GraphModule.places``: what
+    stands there now runs, also in a copy of the model that was given other parts.
+    """
+
+    node: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     bodies: tuple[tuple[str, Plan], ...]
@@ -84,38 +103,42 @@ class Plan:
         self.inputs: tuple[int, ...] = ()
         self.outputs: tuple[int, ...] = ()
         self.constants: list[tuple[int, Any]] = []
-        self.parts: list[tuple[int, Module, str]] = []  # parameters and buffers
+        self.parts: list[tuple[int, int, str]] = []  # parameters and buffers: whose, which
         self.captures: list[tuple[int, int]] = []  # the outer graph's slot, and the one here
 
-    def start(self, outer: list[Any] | None = None) -> list[Any]:
+    def start(self, modules: list[Module], outer: list[Any] | None = None) -> list[Any]:
         """The values that are there before the inputs."""
         values = [None] * self.size
         for slot, constant in self.constants:
             values[slot] = constant
         for slot, owner, name in self.parts:
-            values[slot] = vars(owner)[name]
+            values[slot] = vars(modules[owner])[name]
         if outer is not None:
             for theirs, ours in self.captures:
                 values[ours] = outer[theirs]
         return values
 
-    def run(self, values: list[Any]) -> tuple[Any, ...]:
+    def run(self, modules: list[Module], values: list[Any]) -> tuple[Any, ...]:
         """Take all steps, and give the outputs. ``values`` is used up."""
-        node: Node | None = None
+        node: Any = None
         try:
-            for node, inputs, outputs, bodies, frees in self.steps:
+            for number, inputs, outputs, bodies, frees in self.steps:
+                node = modules[number]
                 given = [values[slot] for slot in inputs]
                 if bodies:
-                    more = {name: Body(plan, plan.start(values)) for name, plan in bodies}
+                    more = {
+                        name: Body(plan, modules, plan.start(modules, values))
+                        for name, plan in bodies
+                    }
                     made = node(*given, **more)
-                elif node._hooked or node.operator.wants_node:
+                elif node.__class__ is not Node or node._hooked or node.operator.wants_node:
                     made = node(*given)
                 else:
                     made = node.operator.function(*given, **node.attributes)
                 if made.__class__ is not tuple:
                     made = (made,)
                 if len(made) < len(outputs):
-                    raise NotImplementedError(f"there is no output {node.outputs[len(made)]!r}")
+                    raise NotImplementedError(f"there is no output {len(made)}")
                 for slot, output in zip(outputs, made, strict=False):
                     values[slot] = output
                 for slot in frees:
@@ -131,8 +154,8 @@ class Plan:
 class Body:
     """A graph that an operator calls, with what it reads of the graphs around it."""
 
-    def __init__(self, plan: Plan, start: list[Any]) -> None:
-        self.plan, self._start = plan, start
+    def __init__(self, plan: Plan, modules: list[Module], start: list[Any]) -> None:
+        self.plan, self._modules, self._start = plan, modules, start
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -158,7 +181,7 @@ class Body:
             )
         for slot, given in zip(self.plan.inputs, inputs, strict=True):
             values[slot] = given
-        return self.plan.run(values)
+        return self.plan.run(self._modules, values)
 
 
 class Input(NamedTuple):
@@ -211,7 +234,7 @@ class Outputs(tuple[Any, ...]):
         return f"Outputs({', '.join(items)})"
 
 
-class GraphModule(Module):
+class GraphModule(Scope):
     """A model of ONNX, as :func:`tinytensor.onnx.load` makes it.
 
     It is called with the model's inputs, by position or by name, and gives its output, or a tuple
@@ -230,6 +253,7 @@ class GraphModule(Module):
 
     def __init__(self) -> None:
         self.plan = Plan()
+        self.places: list[str] = []
         self.inputs, self.output_names = (), ()
         self.opsets = {}
         self.metadata: dict[str, str] = {}
@@ -242,17 +266,30 @@ class GraphModule(Module):
     def nodes(self) -> Iterator[Node]:
         """The nodes in the order in which they run, those of bodies behind their node."""
 
+        modules: list[Any] = self._modules_of_places()
+
         def of(plan: Plan) -> Iterator[Node]:
             for step in plan.steps:
-                yield step.node
+                yield modules[step.node]
                 for _, body in step.bodies:
                     yield from of(body)
 
         return of(self.plan)
 
+    def _modules_of_places(self) -> list[Module]:
+        """The modules that stand at the places, looked up where any may be another one."""
+        key = id(self), Scope.changes
+        if self.__dict__.get("_looked_up", (None,))[0] != key:
+            self.__dict__["_looked_up"] = key, [self.get_submodule(path) for path in self.places]
+        return self.__dict__["_looked_up"][1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_looked_up"}
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The output, or all outputs as :class:`Outputs`."""
-        values = self.plan.start()
+        modules = self._modules_of_places()
+        values = self.plan.start(modules)
         sizes: dict[str, tuple[int, str]] = {}
         if len(args) > len(self.inputs):
             raise TypeError(f"onnx: takes {len(self.inputs)} inputs, not {len(args)}: {self._told}")
@@ -269,7 +306,7 @@ class GraphModule(Module):
                 raise TypeError(f"onnx: the input {declared.name!r} is missing: {self._told}")
         if kwargs:
             raise TypeError(f"onnx: there is no input {', '.join(map(repr, kwargs))}: {self._told}")
-        outputs = self.plan.run(values)
+        outputs = self.plan.run(modules, values)
         return outputs[0] if len(outputs) == 1 else Outputs(outputs, self.output_names)
 
     @property

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from ..nn.module import Module
+from .graph_module import Scope
 
-__all__ = ["Scope", "place", "placed"]
-
-
-class Scope(Module):
-    """A module that only holds others: a part of the names of a graph."""
+__all__ = ["placed"]
 
 
 def path_of(name: str) -> list[str]:
@@ -25,11 +21,11 @@ def path_of(name: str) -> list[str]:
     return parts or ["_"]
 
 
-def placed(root: Module, name: str) -> tuple[Module, str]:
-    """The module that a name's last part belongs to, which is made if need be, and that part; it
-    gets a number or "_" where the name is taken."""
+def placed(root: Module, name: str) -> tuple[str, Module, str]:
+    """The path of the module that a name's last part belongs to, that module, which is made if need
+    be, and that part; it gets a number or "_" where the name is taken."""
     *way, last = path_of(name)
-    module = root
+    module, path = root, []
     for part in way:
         child = vars(module).get(part)
         while (child is not None and type(child) is not Scope) or _taken(module, part):
@@ -39,13 +35,8 @@ def placed(root: Module, name: str) -> tuple[Module, str]:
             child = Scope()
             module.add_module(part, child)
         module = child
-    return module, _unused(module, last)
-
-
-def place(root: Module, name: str, part: Any) -> None:
-    """Put a module at a name, or at one like it."""
-    owner, last = placed(root, name)
-    owner.add_module(last, part)
+        path.append(part)
+    return ".".join(path), module, _unused(module, last)
 
 
 def _taken(module: Module, name: str) -> bool:
