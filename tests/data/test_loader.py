@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import multiprocessing
 import os
 import random
 import signal
@@ -172,7 +173,19 @@ def test_processes_that_are_spawned():
     local = DataLoader([lambda: 0], num_workers=1, multiprocessing_context="spawn")
     with pytest.raises(Exception, match="lambda") as caught:
         next(iter(local))
-    assert "use what a module defines" in caught.value.__notes__[0]
+    assert "use what a module defines" in caught.value.__notes__[-1]  # behind Python's own
+
+
+def test_processes_are_forked_unless_somebody_chose_otherwise():
+    of_lambdas = DataLoader([lambda: 1], num_workers=1, workers="processes", collate_fn=len)
+    if sys.platform == "linux":
+        assert list(of_lambdas) == [1]
+    multiprocessing.set_start_method("spawn", force=True)
+    try:
+        with pytest.raises(Exception, match="lambda"):
+            list(of_lambdas)
+    finally:
+        multiprocessing.set_start_method(None, force=True)
 
 
 def test_draws_of_the_user_go_on_beside_a_loader():

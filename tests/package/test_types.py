@@ -103,7 +103,9 @@ PLAIN: Any = vars(pydoc)["plaintext"]
 )
 def test_help_shows_the_signature(function: Any, first: str) -> None:
     text = pydoc.render_doc(function, renderer=PLAIN)
-    assert text.splitlines()[2].startswith(first)
+    shown = "".join(text.splitlines()[2:])
+    # Since Python 3.14 without quotes, and a long one in several lines.
+    assert re.sub(r"[' ]", "", shown).startswith(re.sub(r"[' ]", "", first))
     assert (inspect.getdoc(function) or "")[:20] in text
 
 

@@ -9,9 +9,10 @@ import os
 import pickle
 import random
 import signal
+import sys
 import traceback
 from contextlib import suppress
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context, get_start_method, parent_process
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -33,7 +34,7 @@ class Remote:
         self, worker: Worker, loading: Loading, context: Any, others: list[Remote]
     ) -> None:
         self.worker, self.busy = worker, False
-        how: Any = get_context(context) if isinstance(context, str | None) else context
+        how = _context(context)
         self.conn: Any
         self.conn, theirs = how.Pipe()
         # A forked process has copies of the ends of all workers, and must let go of them.
@@ -92,6 +93,15 @@ class Remote:
         if self.process.exitcode is None:
             self.process.kill()
             self.process.join()
+
+
+def _context(asked: Any) -> Any:
+    """How processes start. On Linux they are forked, and get the dataset as it is, unless somebody
+    chose otherwise; Python 3.14 and later would start them from pickles.
+    """
+    if asked is None and sys.platform == "linux" and get_start_method(allow_none=True) is None:
+        asked = "fork"
+    return get_context(asked) if isinstance(asked, str | None) else asked
 
 
 def _serve(
