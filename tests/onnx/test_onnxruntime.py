@@ -459,6 +459,14 @@ def test_linear_models_and_features():
             check("LinearClassifier", [x], [I64, F], 1, ML, **how)
     weights = normal(rng, 8).tolist()
     check("LinearRegressor", [x], [F], 1, ML, coefficients=weights, targets=2)
+    vectors = {"support_vectors": normal(rng, 12).tolist(), "n_supports": 3, "rho": [0.3]}
+    vectors |= {"coefficients": weights[:3], "kernel_params": [0.4, 0.2, 2.0]}
+    for kernel in ("LINEAR", "POLY", "SIGMOID", "RBF"):
+        for one_class in (0, 1):
+            how = vectors | {"kernel_type": kernel, "one_class": one_class}
+            check("SVMRegressor", [x], [F], 1, ML, **how)
+    names = {"cats_strings": ["a", "b"], "cats_int64s": [7, 3]}
+    check("CategoryMapper", [np.array([3, 7, 1])], [object], 1, ML, **names)
     check("Scaler", [x], [F], 1, ML, offset=weights[:4], scale=weights[4:])
     for norm in ("MAX", "L1", "L2"):
         check("Normalizer", [x], [F], 1, ML, norm=norm)

@@ -136,6 +136,38 @@ def label_encoder(
     raise ValueError("LabelEncoder: there are no values")
 
 
+@operator("LabelEncoder", domain=ML)
+def label_encoder_1(
+    x: Any,
+    *,
+    classes_strings: Sequence[str],
+    default_int64: int = -1,
+    default_string: str = "_Unused",
+) -> Any:
+    numbers = range(len(classes_strings))
+    return category_mapper(
+        x,
+        cats_int64s=numbers,
+        cats_strings=classes_strings,
+        default_int64=default_int64,
+        default_string=default_string,
+    )
+
+
+@operator("CategoryMapper", domain=ML)
+def category_mapper(
+    x: Any,
+    *,
+    cats_int64s: Sequence[int],
+    cats_strings: Sequence[str],
+    default_int64: int = -1,
+    default_string: str = "_Unused",
+) -> Any:
+    if array(x).dtype.kind in "OUS":
+        return _looked_up(x, cats_strings, cats_int64s, default_int64, np.int64)
+    return _looked_up(x, cats_int64s, cats_strings, default_string, object)
+
+
 # --- What is done to scores ----------------------------------------------------------------------
 
 
@@ -211,6 +243,37 @@ def linear_classifier(
     bias = np.asarray(intercepts, np.float32) if len(intercepts) else None
     scores = ops.linear(x, weight, bias)
     return _classified(scores, (classlabels_strings, classlabels_ints), post_transform)
+
+
+KERNELS: dict[str, Callable[..., Any]] = {
+    "LINEAR": lambda x, y, gamma, shift, degree: ops.linear(x, y),
+    "POLY": lambda x, y, gamma, shift, degree: (gamma * ops.linear(x, y) + shift) ** degree,
+    "SIGMOID": lambda x, y, gamma, shift, degree: ops.tanh(gamma * ops.linear(x, y) + shift),
+    "RBF": lambda x, y, gamma, shift, degree: ops.exp(-gamma * ops.cdist(x, y) ** 2),
+}
+
+
+@operator("SVMRegressor", domain=ML)
+def svm_regressor(
+    x: Any,
+    *,
+    coefficients: Sequence[float],
+    kernel_params: Sequence[float] = (0.0, 0.0, 0.0),
+    kernel_type: str = "LINEAR",
+    n_supports: int = 0,
+    one_class: int = 0,
+    post_transform: str = "NONE",
+    rho: Sequence[float] = (0.0,),
+    support_vectors: Sequence[float] = (),
+) -> Any:
+    x, weights = ops.astype(x, np.float32), np.asarray(coefficients, np.float32)
+    if n_supports:
+        vectors = np.asarray(support_vectors, np.float32).reshape(n_supports, -1)
+        x = KERNELS[kernel_type](x, vectors, *kernel_params)
+    y = ops.linear(x, weights[np.newaxis]) + np.float32(rho[0])
+    if one_class:
+        return ops.where(y > 0, np.float32(1), np.float32(-1))
+    return POST[post_transform](y)
 
 
 # --- Trees ---------------------------------------------------------------------------------------
