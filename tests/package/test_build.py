@@ -30,6 +30,10 @@ def write(path: Path, text: str = "") -> None:
 
 @pytest.fixture(scope="module")
 def setup() -> ModuleType:
+    return loaded_setup()
+
+
+def loaded_setup() -> ModuleType:
     spec = importlib.util.spec_from_file_location("tinytensor_setup", ROOT / "setup.py")
     assert spec is not None
     assert spec.loader is not None
@@ -279,3 +283,23 @@ def test_a_package_installs_without_a_compiler(tree: Path) -> None:
     assert not [*lib.rglob("*.so"), *lib.rglob("built.txt")]
     asked = run_setup("build", CC="/no/compiler", TINYTENSOR_REQUIRE_KERNELS="1")
     assert asked.returncode != 0
+
+
+def test_sanitizers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, flag in {"1": "address,undefined", "thread": "thread"}.items():
+        monkeypatch.setenv("TINYTENSOR_SANITIZE", value)
+        found = loaded_setup()
+        assert f"-fsanitize={flag}" in found.SANITIZE
+        assert set(found.SANITIZE) <= set(found.COMMON)
+    monkeypatch.setenv("TINYTENSOR_SANITIZE", "0")
+    assert loaded_setup().SANITIZE == []
+    monkeypatch.setenv("TINYTENSOR_SANITIZE", "memory")
+    with pytest.raises(SystemExit, match="TINYTENSOR_SANITIZE=memory: there are 1, thread"):
+        loaded_setup()
+
+
+def test_no_compiled_module_asks_for_the_gil(setup: ModuleType) -> None:
+    """Otherwise a free-threaded Python switches it on, for the whole process."""
+    assert setup.DIRECTIVES["freethreading_compatible"] is True
+    for source in setup.cython_sources():
+        assert "freethreading_compatible" not in (ROOT / source).read_text("utf-8"), source
