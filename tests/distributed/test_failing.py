@@ -73,6 +73,33 @@ def test_a_backward_pass_that_others_do_not_run_is_told() -> None:
     assert told in done.stderr, done.stderr
 
 
+def test_a_child_of_a_rank_is_no_rank() -> None:
+    body = """
+        import multiprocessing
+
+        def child(queue):
+            for call in (dist.init, dist.barrier):
+                try:
+                    call() if call is dist.barrier else call(timeout=3)
+                except RuntimeError as error:
+                    queue.put(str(error))
+            raise KeyError("a child's own")
+
+        dist.init()
+        context = multiprocessing.get_context("fork")
+        queue = context.Queue()
+        process = context.Process(target=child, args=(queue,))
+        process.start()
+        told = [queue.get(), queue.get()]
+        process.join()
+        assert "is a rank already" in told[0], told
+        assert told[1] == "barrier: a child of a rank's process is no rank", told
+        dist.barrier()
+        """
+    done = script(2, body)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_rank_that_ends_later_is_waited_for() -> None:
     body = """
         dist.init(timeout=0.5)

@@ -145,7 +145,7 @@ def broadcast(
     here = _rank(name, "source", source, group) == group.rank
     array = _read(name, tensor) if here else _changed(name, tensor)
     count(name, array.nbytes, 1 if here and group.size > 1 else 0)
-    staged = np.ascontiguousarray(array)
+    staged = np.asarray(array, order="C")
 
     def finish() -> Any:
         if here:
@@ -170,10 +170,10 @@ def all_gather(
     tensor([[1., 2.]])
     """
     name, group = "all_gather", _group("all_gather", group)
-    array = np.ascontiguousarray(_read(name, tensor)).reshape(np.shape(_read(name, tensor)))
+    array = np.asarray(_read(name, tensor), order="C")
     into, result = _out(name, out, (group.size, *array.shape), array.dtype)
     count(name, into.nbytes, (group.size - 1) / group.size)
-    staged = np.ascontiguousarray(into)
+    staged = np.asarray(into, order="C")
 
     def start() -> Any:
         return group.data.Iallgather(_bytes(array), _bytes(staged))
@@ -230,10 +230,10 @@ def all_to_all(
     """Of tensors whose first axis has a place for each rank, those parts that are for this rank:
     ``all_to_all(x)[r]`` is ``x[this rank]`` of rank r."""
     name, group = "all_to_all", _group("all_to_all", group)
-    array = np.ascontiguousarray(_with_places(name, _read(name, tensor), group))
+    array = np.asarray(_with_places(name, _read(name, tensor), group), order="C")
     into, result = _out(name, out, array.shape, array.dtype)
     count(name, array.nbytes, (group.size - 1) / group.size)
-    staged = np.ascontiguousarray(into)
+    staged = np.asarray(into, order="C")
 
     def start() -> Any:
         return group.data.Ialltoall(_bytes(array), _bytes(staged))
@@ -252,7 +252,7 @@ def gather(
     """As :func:`all_gather`, but on the rank ``target`` alone; None on the others."""
     name, group = "gather", _group("gather", group)
     here = _rank(name, "target", target, group) == group.rank
-    array = np.ascontiguousarray(_read(name, tensor)).reshape(np.shape(_read(name, tensor)))
+    array = np.asarray(_read(name, tensor), order="C")
     into = np.empty((group.size, *array.shape), array.dtype) if here else None
     count(name, array.nbytes, 0 if here else 1)
 
@@ -279,7 +279,7 @@ def scatter(
     array = _with_places(name, _read(name, tensor), group) if here else None
     told = None if array is None else (array.shape[1:], array.dtype)
     shape, dtype = broadcast_object(told, source, group=group)
-    array = None if array is None else np.ascontiguousarray(array)
+    array = None if array is None else np.asarray(array, order="C")
     into = np.empty(shape, dtype)
     count(name, into.nbytes, group.size - 1 if here else 0)
 
@@ -304,7 +304,7 @@ def send(tensor: Any, target: int, tag: int = 0, *, group: Group | None = None) 
     name, group = "send", _group("send", group)
     if _rank(name, "target", target, group) == group.rank:
         raise ValueError(f"send: target {target} is this rank itself")
-    array = np.ascontiguousarray(_read(name, tensor)).reshape(np.shape(_read(name, tensor)))
+    array = np.asarray(_read(name, tensor), order="C")
     count(name, array.nbytes, 1)
     told = pickle.dumps((array.dtype, array.shape))
     first = group.messages.Isend([told, mpi().BYTE], target, tag)

@@ -137,7 +137,7 @@ class Group:
     def __init__(self, comm: Any, timeout: float) -> None:
         self.rank: int = 0 if comm is None else comm.rank
         self.size: int = 1 if comm is None else comm.size
-        self.timeout = timeout
+        self.timeout, self.process = timeout, os.getpid()
         self.coming: deque[Work] = deque()  # in the order of their calls, which all ranks share
         self.running: list[Work] = []
         self._lock = threading.RLock()
@@ -150,6 +150,8 @@ class Group:
 
     def header_of(self, call: Call, flag: int) -> Any:
         """A header on its way: a request, and its numbers."""
+        if os.getpid() != self.process:
+            raise RuntimeError(f"{call.name}: a child of a rank's process is no rank")
         digest = call.digest()
         numbers = np.array([digest, -digest, -flag], np.int64)
         return self.headers.Iallreduce(mpi().IN_PLACE, numbers, mpi().MIN), numbers
@@ -233,7 +235,6 @@ class World:
 
     def __init__(self, group: Group) -> None:
         self.group = group
-        self.process = os.getpid()  # a child by fork is no rank
         self.before: Any = None  # the hooks that were there
 
 
@@ -270,12 +271,19 @@ def init(*, comm: Any = None, timeout: float = 10 * MINUTES, threads: int | None
         raise RuntimeError("init: this process is a rank already; shutdown() ends that")
     if not timeout > 0:
         raise ValueError(f"init: timeout is a number of seconds above 0, not {timeout!r}")
+    launched = any(name in os.environ for name in _LAUNCHERS)
+    children = sys.modules.get("multiprocessing.process")
+    if launched and children is not None and children.parent_process() is not None:
+        raise RuntimeError(
+            "init: a process that multiprocessing has started is no rank; write the script's work"
+            " under if __name__ == '__main__'"
+        )
     if threads is not None:
         set_num_threads(threads)
     try:
         mpi()
     except ImportError as error:
-        if comm is None and not any(name in os.environ for name in _LAUNCHERS):
+        if comm is None and not launched:
             _world = World(_ALONE)
             return
         raise ImportError(
@@ -381,13 +389,13 @@ def _hook(world: World) -> None:
         abort(f"failed{where}; ending the run on all {world.group.size} ranks")
 
     def in_main(kind: Any, error: Any, trace: Any) -> None:
-        if os.getpid() != world.process:
+        if os.getpid() != world.group.process:
             world.before[0](kind, error, trace)
         else:
             failed(kind, error, trace)
 
     def in_thread(args: Any) -> None:
-        if os.getpid() != world.process or args.exc_type is SystemExit:
+        if os.getpid() != world.group.process or args.exc_type is SystemExit:
             world.before[1](args)
         else:
             name = args.thread.name if args.thread else "a thread"
@@ -402,7 +410,7 @@ def _leave() -> None:
     If they wait in a collective instead, this rank has left early: with ``sys.exit``, or because it
     had less to do. They are told at once, and the run ends.
     """
-    if _world is None or os.getpid() != _world.process:
+    if _world is None or os.getpid() != _world.group.process:
         return
     group = _world.group
     group.timeout = float("inf")
