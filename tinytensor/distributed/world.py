@@ -36,6 +36,9 @@ AWAKE = 200e-6  # s for which one who waits for others lets its core go, before 
 NAP, LONGEST = 0.05, 5e-3  # of the time waited so far, a sleep; at most so many s
 GRACE = 0.3  # s in which other ranks can tell of what failed on them too
 
+# macOS has no sched_yield.
+_let_others_run: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sleep(0))
+
 # What launchers tell of the rank: a run with one of these is not a run of one process.
 _LAUNCHERS = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "MPI_LOCALRANKID")
 
@@ -215,7 +218,7 @@ def wait(
                 " another rank has not come to the same call; init(timeout=…) sets how long"
             )
         if waited < AWAKE or hurry():
-            os.sched_yield()
+            _let_others_run()
         else:
             time.sleep(min(NAP * waited, LONGEST))
 
