@@ -15,6 +15,8 @@ from tinytensor import nn
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
+pytestmark = pytest.mark.no_c
+
 
 def made(name: str) -> tuple[Any, Any]:
     make, args = MODELS[name]

@@ -17,6 +17,8 @@ from tinytensor import nn
 
 pytest.importorskip("onnxruntime")
 
+pytestmark = pytest.mark.no_c
+
 LSTM_LENGTHS = {"lengths": tt.tensor([2, 5, 0])}
 
 

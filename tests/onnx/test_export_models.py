@@ -17,6 +17,8 @@ from tinytensor.models import evoformer
 
 pytest.importorskip("onnxruntime")
 
+pytestmark = pytest.mark.no_c
+
 
 M = models
 

@@ -12,6 +12,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("expecttest")
 pytest.importorskip("onnxruntime")
 
+pytestmark = pytest.mark.no_c
+
 import tinytensor as tt  # noqa: E402
 
 from ..op_db import counterpart, dtypes_of, entries, ours, samples_of  # noqa: E402

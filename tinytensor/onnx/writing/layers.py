@@ -410,6 +410,16 @@ def attention(
         raise Unwritable("attention with alibi_slopes")
     dtype = out_dtype(g)
     q, k, v = (g.cast(x, dtype) for x in (query, key, value))
+    if (
+        g.opset >= 23
+        and dtype == np.float32
+        and query.ndim == key.ndim == value.ndim == 4
+        and not isinstance(attn_mask, Value)
+        and all(given is None for given in (bias, key_lengths, window))
+        and not (softcap or offset or (dropout_p and g.training))
+    ):
+        return g("Attention", q, k, v, is_causal=int(bool(is_causal)),
+                 scale=None if scale is None else float(scale))  # fmt: skip
     size = query.sizes[-1]
     factor = 1 / math.sqrt(int(size)) if scale is None else float(scale)
     groups = 1
