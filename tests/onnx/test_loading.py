@@ -150,6 +150,21 @@ def test_a_state_is_loaded(linear: Any) -> None:
     assert same(module(tt.ones(1, 3)), tt.full((1, 2), 3.0))
 
 
+def test_float64(linear: Any) -> None:
+    module = tt.onnx.load(linear).double()
+    x = tt.tensor(np.ones((2, 3)))
+    assert module(x).dtype == tt.float64
+    parameters = tuple(module.parameters())
+    with pytest.raises(TypeError, match="'x' is float32, and the model takes float64"):
+        module(x.float())
+
+    def loss(*values: Any) -> Any:
+        names = (name for name, _ in module.named_parameters())
+        return tt.func.functional_call(module, dict(zip(names, values, strict=True)), (x,)).sin()
+
+    tt.func.check_grad(loss, *(p.detach() for p in parameters))
+
+
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
 def test_copies_are_apart(again: Any, linear: Any) -> None:
     module = tt.onnx.load(linear)
@@ -382,6 +397,9 @@ def test_files_that_are_no_models(linear: Any, tmp_path: Path) -> None:
             tt.onnx.load(path)
     with pytest.raises(FileNotFoundError):
         tt.onnx.load(tmp_path / "nothing.onnx")
+    wrong = linear.SerializeToString().replace(b"layers.0.weight", b"layers.0.weigh\xff")
+    with pytest.raises(ValueError, match="is no name; has the file been damaged"):
+        tt.onnx.load(wrong)
     del linear.graph.initializer[0].dims[:]
     with pytest.raises(ValueError, match=r"layers\.0\.weight|does not take"):
         tt.onnx.load(linear)

@@ -58,6 +58,7 @@ class _Builder:
 
     def built(self) -> GraphModule:
         graph, module = self.model.graph, self.module
+        _spelled(*(part.name for part in (*graph.input, *graph.output, *graph.initializer)))
         self.refuse_unknown()
         self.inferred(check_type=True)
         module.opsets = self.opsets
@@ -158,6 +159,7 @@ class _Builder:
 
         def look(nodes: Any, opsets: Mapping[str, int]) -> None:
             for node in nodes:
+                _spelled(node.name, node.op_type, node.domain, *node.input, *node.output)
                 domain = _domain(node.domain)
                 function = self.function_of(node, opsets, types=())
                 if function is not None:
@@ -625,6 +627,13 @@ class _Inner(dict[str, int]):
 
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or name in self.outer
+
+
+def _spelled(*names: Any) -> None:
+    """An error for names that are no texts: bytes in a file that has changed."""
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"{_WHO}: {name!r} is no name; has the file been damaged?")
 
 
 def _can_learn(data: Any) -> bool:

@@ -4,13 +4,14 @@ which node goes where."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..dtypes import is_floating
+from ..dtypes import is_floating, is_real_floating
 from ..errors import DtypeError, ShapeError
 from ..nn.module import Module
+from ..tensors.namespace_info import target
 from ..tensors.tensor import Tensor
 from .registry import Operator
 from .values import value
@@ -106,6 +107,18 @@ class Plan:
         self.parts: list[tuple[int, int, str]] = []  # parameters and buffers: whose, which
         self.captures: list[tuple[int, int]] = []  # the outer graph's slot, and the one here
 
+    def cast(self, dtype: np.dtype) -> None:
+        """Make constants of floating point another dtype."""
+        self.constants = [
+            (slot, data.astype(dtype))
+            if isinstance(data, Tensor) and is_real_floating(data.dtype)
+            else (slot, data)
+            for slot, data in self.constants
+        ]
+        for step in self.steps:
+            for _, body in step.bodies:
+                body.cast(dtype)
+
     def start(self, modules: list[Module], outer: list[Any] | None = None) -> list[Any]:
         """The values that are there before the inputs."""
         values = [None] * self.size
@@ -193,6 +206,11 @@ class Input(NamedTuple):
     shape: tuple[int | str | None, ...] | None
     required: bool = True
 
+    def of(self, dtype: np.dtype) -> Input:
+        """This input in another dtype, if it is of floating point."""
+        floating = self.dtype is not None and is_real_floating(self.dtype)
+        return self._replace(dtype=dtype) if floating else self
+
     def __str__(self) -> str:
         if self.kind != "tensor":
             return f"{self.name}: {self.kind}"
@@ -262,6 +280,16 @@ class GraphModule(Scope):
     def input_names(self) -> tuple[str, ...]:
         """The names of the inputs, in order."""
         return tuple(declared.name for declared in self.inputs)
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Cast parameters and buffers of floating point, as of any module; and constants of the
+        graph, and what the inputs of floating point are to be. A Cast in the graph stays."""
+        super().to(*args, **kwargs)
+        dtype = target("to", args, kwargs.get("dtype"), kwargs.get("device"))
+        if dtype is not None:
+            self.plan.cast(dtype)
+            self.inputs = tuple(declared.of(dtype) for declared in self.inputs)
+        return self
 
     def nodes(self) -> Iterator[Node]:
         """The nodes in the order in which they run, those of bodies behind their node."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,20 @@ def array_of(proto: Any, base: Path | None) -> np.ndarray:
     if any(size < 0 for size in shape):
         raise ValueError(f"{_WHO}: {proto.name!r}: its shape is {shape}")
     if proto.data_location == onnx.TensorProto.EXTERNAL:
+        data = _outside(proto, base)
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(proto.data_type)
+        if dtype.isbuiltin == 1 and dtype.kind != "O":
+            if data.size != math.prod(shape) * dtype.itemsize:
+                raise ValueError(
+                    f"{_WHO}: the array {proto.name!r} cannot be read: {data.size} bytes for"
+                    f" {dtype} {shape}"
+                )
+            return data.view(dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(shape)
         inside = onnx.TensorProto()
         inside.CopyFrom(proto)
         del inside.external_data[:]
         inside.data_location = onnx.TensorProto.DEFAULT
-        inside.raw_data = _outside(proto, base)
+        inside.raw_data = data.tobytes()
         proto = inside
     try:
         array = onnx.numpy_helper.to_array(proto)
@@ -73,7 +83,7 @@ def dense_of(proto: Any, base: Path | None) -> np.ndarray:
     return dense
 
 
-def _outside(proto: Any, base: Path | None) -> bytes:
+def _outside(proto: Any, base: Path | None) -> np.ndarray:
     """The bytes of an array that lies in a file beside the model."""
     entries = {entry.key: entry.value for entry in proto.external_data}
     location = entries.get("location", "")
@@ -96,6 +106,4 @@ def _outside(proto: Any, base: Path | None) -> bytes:
         raise ValueError(
             f"{what}, bytes {offset} to {offset + length}, but the file has {total} bytes"
         )
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read(length)
+    return np.fromfile(path, np.uint8, length, offset=offset)
