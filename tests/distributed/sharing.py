@@ -1,16 +1,20 @@
 """What ranks that train together hold: ``mpiexec -n 3 python -m tests.distributed.sharing``.
 
-Each function ``check_…`` is asked on all ranks, and prints its name when it held. What ranks come
-to is compared with what one process does with the joined batches, which each rank works out too.
+Names behind it are those of the checks that are asked. Each function ``check_…`` is asked on all
+ranks, and prints its name when it held. What ranks come to is compared with what one process does
+with the joined batches, which each rank works out too.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +287,10 @@ def trained(
         optimizer = kind(model.parameters(), lr=0.01)
     else:
         model = shared(model)
-        optimizer = ZeroRedundancyOptimizer(model.parameters(), kind, lr=0.01)
+        made = (
+            kind if kind is optim.LBFGS else partial(ZeroRedundancyOptimizer, optimizer_class=kind)
+        )
+        optimizer = made(model.parameters(), lr=0.01)
     given = {"max_norm": 0.5, "metrics": ["accuracy", "confusion"], "progress": False}
     val = DataLoader(data(), batch_size=7)
     with warnings.catch_warnings():
@@ -315,6 +322,7 @@ def check_curves_are_those_of_one_process() -> None:
         (sampled, {}),
         (bucketed, {}),
         (batches, {"accumulate": 3}),
+        (batches, {"kind": optim.LBFGS, "epochs": 1}),
     ):
         expected, alone = trained(make, True, **settings)
         found, model = trained(make, False, **settings)
@@ -432,10 +440,30 @@ def check_mistakes_are_told() -> None:
     assert words == same_batches * (rank == 0) + own, words
 
 
+class Die(train.Callback):
+    """Kills the last rank within a step."""
+
+    def on_gradients(self, run: train.Run) -> None:
+        if run.step == 5 and run.rank == run.ranks.size - 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train_until_killed(folder: str) -> None:
+    """``train FOLDER``: go on from what is there. ``train FOLDER die``: and die in step 6."""
+    fallen = [Die()] * (sys.argv[3:] == ["die"])
+    callbacks = [train.Checkpoint(folder, every_steps=1), *fallen]
+    history, _ = trained(batches, distributed.size() == 1, callbacks=callbacks, resume=True)
+    if distributed.rank() == 0:
+        print(history.to_json())
+
+
 def main() -> None:
     distributed.init(timeout=60)
     tt.set_default_dtype(tt.float64)
     asked = sys.argv[1:]
+    if asked[:1] == ["train"]:
+        train_until_killed(asked[1])
+        return
     for name, check in list(globals().items()):
         if name.startswith("check_") and (not asked or name in asked):
             check()
