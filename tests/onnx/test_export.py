@@ -207,6 +207,17 @@ def test_indices_numpy_sees_and_dtypes() -> None:
     check(lambda x: Doubled.apply(x) * x, images(2, 3))
 
 
+def test_functions_of_ops_are_nodes_each_time() -> None:
+    def function(x: tt.Tensor) -> tt.Tensor:
+        pad, F = tt.nn.functional.pad, tt.nn.functional
+        x = pad(pad(x, (1, 1)), (1, 2), "reflect") + pad(x, (2, 3), "reflect")
+        return F.hardswish(F.hardswish(x)) + F.interpolate(x, scale_factor=1.0)
+
+    assert kinds(check(function, images(1, 2, 5, 6))) == {
+        "Pad": 3, "Add": 2, "HardSwish": 2, "Resize": 1
+    }  # fmt: skip
+
+
 def test_structures_of_arguments_and_outputs() -> None:
     def function(pair: Any, *, by: Any, power: float) -> dict[str, Any]:
         first, second = pair

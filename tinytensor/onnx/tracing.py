@@ -121,7 +121,6 @@ class Trace(Observer):
     ) -> None:
         self.whole, self.composed, self.prepare = whole, composed, prepare
         self.tracked = tracked
-        self._asked: Any = None  # the composed function that runs as it would unheard
         self.calls: list[Call] = []
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
@@ -226,10 +225,8 @@ class Trace(Observer):
 
     def composing(self, call: Any, args: Any, kwargs: Any) -> Any:
         """A function that is made of ops is about to be called."""
-        if self._running or self._within or self._asked is call:
-            self._asked = None
+        if self._running or self._within:  # as the call below is
             return NotImplemented
-        self._asked = call
         name = call.__name__
         try:
             bound = inspect.signature(call).bind(*args, **kwargs)
@@ -244,7 +241,6 @@ class Trace(Observer):
             out = call(*args, **kwargs)
         finally:
             self._within.pop()
-            self._asked = None
         leaves = [x for x in tree_flatten(out)[0] if isinstance(x, Tensor)]
         self._made(Call(name, given, self._paths[-1]), leaves)
         return out
