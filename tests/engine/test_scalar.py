@@ -64,7 +64,8 @@ def test_powers_at_zero() -> None:
 
 
 def test_errors_name_the_op_and_its_arguments() -> None:
-    with pytest.raises(ValueError, match=r"^log\(-1.0\): math domain error"):
+    # In Python's words: of 3.14 they are others.
+    with pytest.raises(ValueError, match=r"^log\(-1.0\): (math domain error|expected a positive)"):
         Value(-1.0).log()
     with pytest.raises(ZeroDivisionError):
         Value(1.0) / 0.0
