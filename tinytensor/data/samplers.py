@@ -241,7 +241,7 @@ class DistributedSampler(Sampler):
         owner = "DistributedSampler"
         if num_replicas is None or rank is None:
             raise ValueError(
-                f"{owner}: there are no process groups here: pass num_replicas and rank"
+                f"{owner}: pass num_replicas and rank; tt.distributed.{owner} knows them of ranks"
             )
         self.num_replicas = check_count(owner, "num_replicas", num_replicas)
         self.rank = check_count(owner, "rank", rank, least=0)

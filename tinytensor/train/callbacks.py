@@ -356,7 +356,8 @@ class CSVLog(Callback):
         self.path = Path(path)
 
     def on_fit_start(self, run: Run) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if run.rank == 0:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
 
     def on_epoch_end(self, run: Run) -> None:
         if run.rank == 0:

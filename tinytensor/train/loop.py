@@ -545,7 +545,8 @@ def _of_share(place: Any, loader: Any, before: int, now: int) -> Any:
     """The place of a loader of ranks' own batches, ``before`` ranks, among other batches of
     ``now`` ranks that are joined as large."""
     size = getattr(loader, "batch_size", None)
-    if isinstance(loader, distributed.DistributedBatches) or size is None or before == now:
+    joined = isinstance(loader, distributed.DistributedBatches)
+    if joined or size is None or before == now or "batch_size" not in place:
         return place
     if place["batch_size"] * before != size * now:
         raise ValueError(
