@@ -14,7 +14,7 @@ import tinytensor as tt
 torch = pytest.importorskip("torch")
 nn = torch.nn
 F = nn.functional
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = [pytest.mark.no_c, pytest.mark.usefixtures("one_torch_thread")]
 
 
 class Residual(nn.Module):
