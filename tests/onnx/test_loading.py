@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 import weakref
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,13 @@ def test_sources(linear: Any, tmp_path: Path) -> None:
         assert all(same(tt.onnx.load(source)(x), want) for source in sources)
     with pytest.raises(TypeError, match=r"onnx\.load: needs a path.*not int"):
         tt.onnx.load(3)
+
+
+def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    message = r'onnx\.load: needs onnx: pip install "tinytensor\[onnx\]"'
+    with pytest.raises(ImportError, match=message):
+        tt.onnx.load("model.onnx")
 
 
 def test_inputs_by_position_and_by_name(linear: Any) -> None:
