@@ -37,6 +37,14 @@ class Node(Module):
     ) -> None:
         self.name, self.operator, self.opset = name, operator, opset
         self.inputs, self.outputs, self.attributes = inputs, outputs, attributes
+        self.function = None if operator.wants_node else operator.function
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "function"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.function = None if self.operator.wants_node else self.operator.function
 
     @property
     def op_type(self) -> str:
@@ -144,16 +152,18 @@ class Plan:
                         for name, plan in bodies
                     }
                     made = node(*given, **more)
-                elif node.__class__ is not Node or node._hooked or node.operator.wants_node:
+                elif node.__class__ is not Node or node._hooked or node.function is None:
                     made = node(*given)
                 else:
-                    made = node.operator.function(*given, **node.attributes)
+                    made = node.function(*given, **node.attributes)
                 if made.__class__ is not tuple:
+                    values[outputs[0]] = made
                     made = (made,)
+                else:
+                    for slot, output in zip(outputs, made, strict=False):
+                        values[slot] = output
                 if len(made) < len(outputs):
                     raise NotImplementedError(f"there is no output {len(made)}")
-                for slot, output in zip(outputs, made, strict=False):
-                    values[slot] = output
                 for slot in frees:
                     values[slot] = None
         except Exception as error:
