@@ -93,13 +93,25 @@ TT_INLINE vf vf_load_n(const float *p, int64_t n)
 #endif
 }
 
-/* Store the first n lanes (0 <= n < VL). */
+/* Store the first n lanes (0 <= n < VL). At AVX2 in parts: on processors of AMD a masked store takes
+ * some twenty cycles. */
 TT_INLINE void vf_store_n(float *p, vf x, int64_t n)
 {
 #if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)x);
 #elif TT_VECTOR_BYTES == 32 && defined(__AVX2__)
-    _mm256_maskstore_ps(p, (__m256i)vi_first(n), (__m256)x);
+    __m128 rest = _mm256_castps256_ps128((__m256)x);
+    if (n & 4) {
+        _mm_storeu_ps(p, rest);
+        p += 4;
+        rest = _mm256_extractf128_ps((__m256)x, 1);
+    }
+    if (n & 2) {
+        _mm_storel_pi((__m64 *)p, rest);
+        p += 2;
+        rest = _mm_movehl_ps(rest, rest);
+    }
+    if (n & 1) _mm_store_ss(p, rest);
 #else
     for (int64_t i = 0; i < n; i++) p[i] = x[i];
 #endif

@@ -14,14 +14,24 @@
 /* Which lanes are n pixels, n <= VL, and a patch of them: of stride 2 the even ones of two vectors,
  * up to the last pixel. */
 typedef struct {
-    int64_t step;
+    int64_t step, reach, n;
     vi low, high, patch;
 } tt_conv_lanes;
 
 TT_INLINE tt_conv_lanes tt_conv_lanes_of(int64_t step, int64_t n)
 {
     const int64_t reach = step * (n - 1) + 1;
-    return (tt_conv_lanes){step, vi_between(0, reach), vi_between(0, reach - VL), vi_between(0, n)};
+    return (tt_conv_lanes){
+        step, reach, n, vi_between(0, reach), vi_between(0, reach - VL), vi_between(0, n)};
+}
+
+/* Store the first n lanes, which may be none or all. */
+TT_INLINE void tt_conv_put(float *p, vf x, int64_t n)
+{
+    if (n >= VL)
+        vf_store(p, x);
+    else if (n > 0)
+        vf_store_n(p, x, n);
 }
 
 TT_INLINE void tt_conv_few(int add, float *image, float *patch, tt_conv_lanes lanes)
@@ -29,23 +39,25 @@ TT_INLINE void tt_conv_few(int add, float *image, float *patch, tt_conv_lanes la
     const vf low = vf_load_lanes(image, lanes.low);
     if (lanes.step == 1) {
         if (add)
-            vf_store_lanes(image, low + vf_load_lanes(patch, lanes.patch), lanes.low);
+            tt_conv_put(image, low + vf_load_lanes(patch, lanes.patch), lanes.n);
         else
-            vf_store_lanes(patch, low, lanes.patch);
+            tt_conv_put(patch, low, lanes.n);
         return;
     }
     const vf high = vf_load_lanes(image + VL, lanes.high);
     if (add) {
         const vf x = vf_load_lanes(patch, lanes.patch);
-        vf_store_lanes(image, low + TT_LOWER(x, vf_zero()), lanes.low);
-        vf_store_lanes(image + VL, high + TT_UPPER(x, vf_zero()), lanes.high);
+        tt_conv_put(image, low + TT_LOWER(x, vf_zero()), lanes.reach);
+        tt_conv_put(image + VL, high + TT_UPPER(x, vf_zero()), lanes.reach - VL);
     } else {
-        vf_store_lanes(patch, TT_EVEN(low, high), lanes.patch);
+        tt_conv_put(patch, TT_EVEN(low, high), lanes.n);
     }
 }
 
-/* Copy a row's pixels into a patch, or add a patch to them. Inlined with `add` constant. */
-TT_INLINE void tt_conv_run(int add, float *image, int64_t step, float *patch, int64_t n)
+/* Copy a row's pixels into a patch, or add a patch to them; `rest` are the lanes of its last vector.
+ * Inlined with `add` constant. */
+TT_INLINE void tt_conv_run(int add, float *image, int64_t step, float *patch, int64_t n,
+                           tt_conv_lanes rest)
 {
     int64_t i = 0;
     if (step == 1) {
@@ -73,7 +85,7 @@ TT_INLINE void tt_conv_run(int add, float *image, int64_t step, float *patch, in
                 vf_store(patch + i, TT_EVEN(low, high));
             }
         }
-        tt_conv_few(add, image + 2 * i, patch + i, tt_conv_lanes_of(2, n - i));
+        tt_conv_few(add, image + 2 * i, patch + i, rest);
         return;
     }
     for (; i < n; i++) {
@@ -107,7 +119,8 @@ TT_INLINE void tt_conv_walk(int add, const tt_conv_args *s, int64_t pixel, int64
             const int64_t to = last - x < from ? from : (last - x < n ? last - x : n);
             const int64_t column = (x + from) * s->stride_x + shift;
             const int few = s->stride_x <= 2 && to - from <= VL && VL > 4;
-            const tt_conv_lanes lanes = tt_conv_lanes_of(s->stride_x, few ? to - from : 1);
+            const int64_t rest = from < to ? (to - from - 1) % VL + 1 : 1; /* in the last vector */
+            const tt_conv_lanes lanes = tt_conv_lanes_of(s->stride_x, rest);
             const int whole = from == 0 && to == n; /* no pixel of the row is outside the image */
             const int plain = !add && s->stride_x == 1 && whole && n == 2 * VL;
             int64_t r = begin_r, q = begin_q, c = begin_c;
@@ -126,7 +139,7 @@ TT_INLINE void tt_conv_walk(int add, const tt_conv_args *s, int64_t pixel, int64
                 } else if (inside && few) {
                     tt_conv_few(add, image, patch + from, lanes);
                 } else if (inside) {
-                    tt_conv_run(add, image, s->stride_x, patch + from, to - from);
+                    tt_conv_run(add, image, s->stride_x, patch + from, to - from, lanes);
                 }
                 if (!add && !(inside && whole)) {
                     for (int64_t i = 0; i < (inside ? from : n); i++) patch[i] = 0;
