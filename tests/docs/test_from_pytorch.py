@@ -13,7 +13,7 @@ import tinytensor as tt
 pytestmark = pytest.mark.no_c
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "from_pytorch.md").read_text()
-ROWS = PAGE.partition("## Same name")[2].partition("## Not here")[0].splitlines()
+ROWS = PAGE.partition("## Same name")[2].partition("\n## ")[0].splitlines()
 CALLS = [row.split("|")[1].strip() for row in ROWS if row.startswith("| `")]
 X = [[1.0, 3.0], [2.0, 0.0]]
 
