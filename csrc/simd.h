@@ -93,8 +93,8 @@ TT_INLINE vf vf_load_n(const float *p, int64_t n)
 #endif
 }
 
-/* Store the first n lanes (0 <= n < VL). At AVX2 in parts: on processors of AMD a masked store takes
- * some twenty cycles. */
+/* Store the first n lanes (0 <= n < VL). At AVX2 in parts: on processors of AMD a masked store
+ * takes some twenty cycles. */
 TT_INLINE void vf_store_n(float *p, vf x, int64_t n)
 {
 #if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)

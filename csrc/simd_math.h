@@ -156,8 +156,8 @@ TT_INLINE vf vf_cosh(vf x)
     return 2.0f * quarter + 0.125f / quarter;
 }
 
-/* (e + e / (e + 1)) / 2 for e = exp(|x|) - 1. The sign comes last: clang 22 makes wrong AVX-512 code
- * of the choice between x and a value that has x's sign. */
+/* (e + e / (e + 1)) / 2 for e = exp(|x|) - 1. The sign comes last: clang 22 makes wrong AVX-512
+ * code of the choice between x and a value that has x's sign. */
 TT_INLINE vf vf_sinh(vf x)
 {
     vf e, quarter = vf_quarter_exp(x, &e);

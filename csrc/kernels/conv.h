@@ -54,8 +54,8 @@ TT_INLINE void tt_conv_few(int add, float *image, float *patch, tt_conv_lanes la
     }
 }
 
-/* Copy a row's pixels into a patch, or add a patch to them; `rest` are the lanes of its last vector.
- * Inlined with `add` constant. */
+/* Copy a row's pixels into a patch, or add a patch to them; `rest` are the lanes of its last
+ * vector. Inlined with `add` constant. */
 TT_INLINE void tt_conv_run(int add, float *image, int64_t step, float *patch, int64_t n,
                            tt_conv_lanes rest)
 {

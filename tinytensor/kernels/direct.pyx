@@ -255,7 +255,10 @@ cdef int direct(
     s.table = _core.table
     s.shape = shape[0]
     s.x, s.weight, s.bias, s.out = x, weight, bias, out
-    cut_bands(shape, rows_of_band(shape, half_of_second() // 2, DIRECT_PRODUCTS), columns_of_band(shape), &s.bands)
+    cut_bands(
+        shape, rows_of_band(shape, half_of_second() // 2, DIRECT_PRODUCTS), columns_of_band(shape),
+        &s.bands,
+    )
     keep.append(offsets_of(shape, &s.bands))
     cut_rows(shape.filters, s.table.gemm_rows, &s.panel, &unused)
     s.block_depth = depth_of_blocks(shape.taps)
@@ -468,7 +471,9 @@ cdef int direct_grad_w(
     s.shape = shape[0]
     s.x, s.g, s.out = x, g, out
     # Sums are read and written once for a band: it is as large as can be.
-    cut_bands(shape, rows_of_band(shape, QUARTER_OF_CACHE, INT64_MAX), columns_of_band(shape), &s.bands)
+    cut_bands(
+        shape, rows_of_band(shape, QUARTER_OF_CACHE, INT64_MAX), columns_of_band(shape), &s.bands,
+    )
     keep.append(offsets_of(shape, &s.bands))
     s.group_step = shape.filters * shape.taps
     # Some 16 pieces in all, each of them worth waking a thread.
