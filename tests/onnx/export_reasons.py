@@ -35,9 +35,6 @@ WHY = {
     "a divisor of averages in ceil mode, which AveragePool does not have": """
         nn.functional.avg_pool2d
     """,
-    "places that are computed, in an index of bools or behind a slice": """
-        index_put
-    """,
     "of a number without axes ONNX says something else": """
         nonzero
     """,

@@ -184,6 +184,48 @@ def test_changes_in_place_and_views() -> None:
         tt.onnx.export(unseen, tokens(2, 3))
 
 
+def test_changes_at_places_that_are_computed() -> None:
+    def masked(x: tt.Tensor) -> tt.Tensor:
+        y = x * 1
+        y[x > 0] = 0.5
+        y[x < 0] *= 2
+        y[x.sum(1) > 0] = x[0]
+        y[:, 1][x[:, 0] > 0] = 9
+        return y.at[x > 1].set(x[x > 1] * 3).at[x.argmax(0)].add(1.0)
+
+    check(masked, images(3, 4), images(5, 4)[1:4])
+    check(masked, images(3, 4), images(1, 4), images(7, 5), dynamic_axes={"x": [0, 1]})
+
+    def views(x: tt.Tensor) -> tuple[tt.Tensor, tt.Tensor]:
+        y = x * 1
+        y[:, 1][1:] = 3
+        row = y[0]
+        row[1:] += 1
+        y[::2, ::-1] *= 2
+        y.reshape(-1)[2:5] = 1
+        y.T[0] = 4
+        y[-1, -2:] = x[0, 0]
+        left, _ = y.chunk(2, 0)
+        left *= 5
+        return y, row
+
+    check(views, images(4, 4), images(2, 6), images(6, 5), dynamic_axes={"x": [0, 1]})
+
+    def sums(x: tt.Tensor, i: tt.Tensor, s: tt.Tensor) -> list[tt.Tensor]:
+        y = x * 1
+        y[i] = x[0]  # of which one may stand twice, here or in another run
+        grid = tt.broadcast_to(i[:, None], s.shape)
+        each = [tt.scatter(x, 0, grid, s, how, False) for how in ("mean", "amax", "prod")]
+        return [y, x.at[:, i].multiply(3.0), x.at[i].max(0.0), tt.index_add(x, 0, i, s), *each]
+
+    twice, once = tt.tensor([1, 1, 2]), tt.tensor([2, 0, 1])
+    for first, second in ((twice, once), (once, twice)):
+        check(sums, (images(4, 5), first, images(3, 5)), (images(4, 5), second, images(3, 5)))
+    axes = {"x": {0: "n"}, "i": {0: "e"}, "s": {0: "e"}}
+    one = (images(1, 5), tt.tensor([0]), images(1, 5))
+    check(sums, (images(4, 5), once, images(3, 5)), one, dynamic_axes=axes)
+
+
 def test_indices_numpy_sees_and_dtypes() -> None:
     def function(x: tt.Tensor, i: tt.Tensor, mask: tt.Tensor) -> tuple[tt.Tensor, ...]:
         column = tt.Tensor(i.numpy().T[:, 1])  # a view that NumPy made

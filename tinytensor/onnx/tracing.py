@@ -245,9 +245,11 @@ class Trace(Observer):
         self._made(Call(name, given, self._paths[-1]), leaves)
         return out
 
-    def copied(self, variable: Any, array: np.ndarray) -> None:
-        """An index made ``array`` of a tensor."""
-        self._remember(array, None, self.value_of(variable))
+    def copied(self, given: Any, array: np.ndarray) -> None:
+        """An index made ``array`` of a tensor, or of such an array."""
+        value = self.value_of(given) if isinstance(given, Variable) else self._find(given)
+        if value is not None:
+            self._remember(array, None, value)
 
     def changed(self, variable: Any, by: str) -> str:
         changing = variable.storage

@@ -89,7 +89,7 @@ def _taking(function: Callable[P, Out], ready: Callable[..., Any]) -> Callable[P
     @wraps(function)
     def call(x: Any = _ABSENT, *args: Any, **kwargs: Any) -> Any:
         if current_observers():
-            whole = _heard_whole(call, () if x is _ABSENT else (x, *args), kwargs)
+            whole = heard_whole(call, () if x is _ABSENT else (x, *args), kwargs)
             if whole is not NotImplemented:
                 return whole
         try:
@@ -107,7 +107,12 @@ def _taking(function: Callable[P, Out], ready: Callable[..., Any]) -> Callable[P
     return cast(Callable[P, Out], call)
 
 
-def _heard_whole(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def is_followed() -> bool:
+    """Whether an observer writes down the calls, and wants indices as they are given."""
+    return any(hasattr(observer, "composing") for observer in current_observers())
+
+
+def heard_whole(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What an observer gives that takes this function for one op: it runs ``call`` again, and is
     then not asked. Otherwise NotImplemented."""
     for observer in current_observers():

@@ -90,8 +90,9 @@ def index_array(index: Any) -> Any:
 
 
 def _told(given: Any, copy: np.ndarray) -> np.ndarray:
-    """``copy``, of which observers that follow values are told that it was made of a tensor."""
-    if isinstance(given, Variable):
+    """``copy``, of which observers that follow values are told of what it was made: a tensor, or
+    an array that may be such a copy itself."""
+    if isinstance(given, Variable | np.ndarray):
         for observer in current_observers():
             follow = getattr(observer, "copied", None)
             if follow is not None:

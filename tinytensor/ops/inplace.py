@@ -22,6 +22,7 @@ from ..engine.core import GraphError, Variable, edge, version_of
 from ..engine.operation import Op, stand_in
 from ..errors import DtypeError, ShapeError
 from .batching import unchangeable
+from .composed import is_followed
 from .declared import op
 from .indexing import advanced_index, basic_index, is_basic, own_index
 from .operands import operand
@@ -98,7 +99,7 @@ def assign(by: str, x: Any, index: Any, value: Any) -> None:
         stretched = ()
     if stretched != place.shape:
         raise ShapeError(f"{by}: the value is {value.shape}, but its place is {place.shape}")
-    if not basic and not _is_mask(index) and repeats(place):
+    if not basic and not _is_mask(index) and repeats(place) and not is_followed():
         places = place.reshape(-1)
         (last,) = turns(places, last_only=True)
         value = advanced_index(reshape(broadcast_to(value, place.shape), (-1,)), last)

@@ -13,13 +13,14 @@ import numpy as np
 
 from ..dtypes import float32, storable
 from ..engine.core import Variable
+from ..engine.observers import current_observers
 from ..errors import ShapeError, kind_of
 from ..kernels.reference.checks import own_axis
 from .annotations import ArrayLike, Tensor
 from .arithmetic import add, divide, floor_divide, maximum, minimum, multiply, subtract
 from .batching import lanes_of, padded, rank, with_lanes
 from .checks import axis_index
-from .composed import composed
+from .composed import composed, heard_whole
 from .declared import op
 from .elementary import pow
 from .indexing import (
@@ -71,6 +72,10 @@ index_set.batched(_set_lanes)
 
 def updated(name: str, x: Any, index: Any, value: Any, change: Callable[..., Any] | None) -> Any:
     """x with ``change(old, value)`` (``value`` itself if None) at ``[index]``."""
+    if current_observers():
+        whole = heard_whole(updated, (name, x, index, value, change), {})
+        if whole is not NotImplemented:
+            return whole
     index = own_index(index)
     if has_lanes(index):
         return _update([x, value, *each_axis(x.shape, index)], name, change)

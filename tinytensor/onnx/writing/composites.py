@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..tracing import Value
+from ...dtypes import is_narrow
+from ...ops import arithmetic
+from ..tracing import Value, values_in
 from .elementwise import number, out_dtype
+from .indexing import overwritten, places_of, put
 from .layers import many
 from .writer import Unwritable, Writer, writes
 
@@ -309,3 +312,32 @@ def _parts(given: dict[str, Any]) -> bool:
 
 for _name in ("adaptive_avg_pool1d", "adaptive_avg_pool3d"):
     WHOLE[_name] = _parts
+
+
+# --- Changes at indices --------------------------------------------------------------------------
+
+REDUCTIONS = {
+    arithmetic.add: "add",
+    arithmetic.subtract: "add",
+    arithmetic.multiply: "mul",
+    arithmetic.maximum: "max",
+    arithmetic.minimum: "min",
+}
+
+
+def _is_computed(given: dict[str, Any]) -> bool:
+    """Whether the index comes from inputs, so that nothing is known of places that stand twice."""
+    change, index = given["change"], values_in(given["index"])
+    return (change is None or change in REDUCTIONS) and not all(item.constant for item in index)
+
+
+@whole("updated", when=_is_computed)
+def updated(g: Writer, name: str, x: Value, index: Any, value: Any, change: Any) -> Any:
+    if change is None:
+        return overwritten(g, x, value, places_of(index))
+    wide = np.dtype(np.float32) if is_narrow(x.dtype) else x.dtype
+    new = g.cast(value, wide)
+    if change is arithmetic.subtract:
+        new = g("Neg", new)
+    found = put(g, g.cast(x, wide), new, places_of(index), REDUCTIONS[change], wide)
+    return g.cast(found, x.dtype, wide)

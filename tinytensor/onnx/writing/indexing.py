@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..sizes import NeedsNumber, Size, is_dynamic
-from ..tracing import Value, is_fixed, values_in
+from ...ops import indexing as ops
+from ..sizes import NeedsNumber, Size, is_dynamic, size_of
+from ..tracing import Call, Value, is_fixed, values_in
 from .shapes import reshaped
-from .writer import INT64, Unwritable, Writer, writes
+from .writer import INT64, WRITERS, Unwritable, Writer, writes
 
 LAST = np.iinfo(np.int64).max
 
@@ -213,50 +215,142 @@ def _along_axis(x: Value, items: list[Any]) -> tuple[int, Value] | None:
 # --- Changes ---------------------------------------------------------------------------------
 
 
-def _positions(value: Value, index: Any) -> np.ndarray:
-    """Where a constant index leads in the flat x."""
-    if is_dynamic(index) or is_dynamic(value.sizes):
-        raise NeedsNumber("a change of some elements, at places that depend on sizes of inputs")
-    for item in values_in(index):
-        if not item.constant:
-            raise Unwritable("a change of elements at places that are computed")
-    every = np.arange(value.size).reshape(value.shape)
-    return np.asarray(every[_plain(index)])
+def _plain(tree: Any, run: int = 0) -> Any:
+    """What an op was given, as it was in a run."""
+    if isinstance(tree, tuple | list):
+        return type(tree)(_plain(item, run) for item in tree)
+    if isinstance(tree, dict):
+        return {key: _plain(item, run) for key, item in tree.items()}
+    if isinstance(tree, slice):
+        return slice(*_plain((tree.start, tree.stop, tree.step), run))
+    return tree.values[run] if isinstance(tree, Size) else raw(tree)
 
 
-def _plain(index: Any) -> Any:
-    if isinstance(index, tuple):
-        return tuple(_plain(item) for item in index)
-    if isinstance(index, list):
-        return [_plain(item) for item in index]
-    return raw(index)
+def put(g: Writer, x: Any, value: Any, steps: Any, how: Any = None, dtype: Any = None) -> Any:
+    """x, with a view of it overwritten by ``value``: the view that the steps make of the elements'
+    numbers says where they lie. It is a constant, or is made by nodes."""
+    out = g.call.outputs[0]
+    dtype = dtype or out.dtype
+    name = g.cast(x, dtype, dtype)
+    numbers: Any
+    if is_dynamic(out.sizes) or _varies(steps):
+        numbers = _viewed(g, name, out, steps)
+        shape = g("Shape", numbers)
+        numbers = g("Reshape", numbers, np.array([-1]))
+    else:
+        numbers = np.arange(out.size).reshape(out.shape)
+        for step in steps:
+            numbers = _step(numbers, step)
+            numbers = numbers if step[0].outputs == 1 else numbers[step[3]]
+        shape, numbers = np.array(numbers.shape, np.int64), numbers.reshape(-1)
+    new = g("Reshape", g("Expand", g.cast(value, dtype), shape), np.array([-1]))
+    flat = g("Reshape", name, np.array([-1]))
+    found = g("ScatterElements", flat, numbers, new, axis=0, reduction=how)
+    return reshaped(g, found, out.sizes)
 
 
-def _scattered(
-    g: Writer, x: Any, value: Any, places: np.ndarray, of: Value, how: Any = None
-) -> Any:
-    """x with the elements at ``places`` of the flat x overwritten by ``value``."""
-    dtype = of.dtype
-    flat = g("Reshape", g.cast(x, dtype), np.array([-1]))
-    name = g.cast(value, dtype)
-    sizes = value.shape if isinstance(value, Value) else ()
-    if sizes != places.shape:
-        name = g("Expand", name, np.array(places.shape, np.int64))
-    if len(places.shape) != 1:
-        name = g("Reshape", name, np.array([-1]))
-    found = g("ScatterElements", flat, places.reshape(-1), name, axis=0, reduction=how)
-    return reshaped(g, found, of.sizes)
+def _varies(steps: Any) -> bool:
+    """Whether a view lies elsewhere for other inputs."""
+    return any(is_dynamic(step[1]) or is_dynamic([*(step[2] or {}).values()])
+               or not all(map(is_fixed, values_in(step[1]))) for step in steps)  # fmt: skip
+
+
+def _step(array: Any, step: Any, run: int = 0) -> Any:
+    """What a step makes of an array, all outputs of it."""
+    operation, args, static, _ = step
+    found = operation.forward(array, *_plain(args, run), **_plain(static or {}, run))
+    return found[0] if operation.outputs == 1 and operation.residuals else found
+
+
+def _viewed(g: Writer, name: str, out: Value, steps: Any) -> str:
+    """The view of the elements' numbers, by the nodes that the steps are."""
+    runs = max((len(size.values) for size in _sizes_in((out.sizes, steps))), default=1)
+    arrays = [np.zeros(_plain(out.sizes, run), bool) for run in range(runs)]
+    line = g("Range", np.array(0), g("Size", name), np.array(1))
+    numbers, outer = g("Reshape", line, g("Shape", name)), g.call
+    for step in steps:
+        operation, args, static, place = step
+        view = _like(arrays)
+        g.give(view, numbers)
+        g.call = Call(operation.__name__, {}, outer.path)
+        if operation.__name__ != "advanced_index":  # which is the last, of any size
+            made = [_step(array, step, run) for run, array in enumerate(arrays)]
+            several = operation.outputs != 1
+            g.call.outputs = [
+                _like(each) for each in (zip(*made, strict=True) if several else [made])
+            ]
+            arrays = [each[place] for each in made] if several else made
+        write = WRITERS.get(operation.__name__)
+        if write is None:
+            raise Unwritable(f"a change in place of what {operation.__name__} gave")
+        numbers = write(g, view, *args, **(static or {}))
+        numbers = numbers[place] if isinstance(numbers, tuple) else numbers
+    g.call = outer
+    return numbers
+
+
+def _like(arrays: Any) -> Value:
+    """Integers of the shapes that arrays have in each run."""
+    value = Value("made", np.zeros(arrays[0].shape, np.int64))
+    value.sizes = tuple(map(size_of, zip(*[array.shape for array in arrays], strict=True)))
+    return value
+
+
+def _sizes_in(tree: Any) -> Iterator[Size]:
+    if isinstance(tree, Size):
+        yield tree
+    elif isinstance(tree, tuple | list):
+        for item in tree:
+            yield from _sizes_in(item)
+    elif isinstance(tree, dict):
+        yield from _sizes_in([*tree.values()])
+    elif isinstance(tree, slice):
+        yield from _sizes_in((tree.start, tree.stop, tree.step))
+
+
+def places_of(index: Any) -> Any:
+    """An index as the only step of a view."""
+    items = index if isinstance(index, tuple) else (index,)
+    arrays = any(isinstance(item, Value | list | np.ndarray) for item in items)
+    return (((ops.advanced_index if arrays else ops.basic_index), (index,), None, 0),)
 
 
 @writes("index_set")
 def index_set(g: Writer, x: Value, index: Any, value: Any) -> Any:
-    if all(is_fixed(item) for item in values_in(index)):
-        return _scattered(g, x, value, _positions(x, index), g.call.outputs[0])
-    items = _items(index, x.ndim)
+    return overwritten(g, x, value, places_of(index))
+
+
+@writes("added_at")
+def added_at(g: Writer, g_: Value, index: Any, shape: Any) -> Any:
+    out = g.call.outputs[0]
+    zeros = g("Expand", np.array(0, out.dtype), g.ints(out.sizes))
+    return put(g, zeros, g_, places_of(index), "add")
+
+
+@writes("overwritten")
+def overwritten(g: Writer, x: Value, value: Any, steps: Any) -> Any:
+    found = None
+    if len(steps) == 1 and (is_dynamic(x.sizes) or _varies(steps)):
+        way = {"basic_index": _cut_in, "advanced_index": _chosen}.get(steps[0][0].__name__)
+        found = way(g, x, value, steps[0][1][0]) if way else None
+    return put(g, x, value, steps) if found is None else found
+
+
+def _chosen(g: Writer, x: Value, value: Any, index: Any) -> Any:
+    """x where a mask of its first axes is False, elsewhere ``value``; or, by arrays of indices for
+    the first axes, with rows of it overwritten. None if the index is another one."""
+    items, ndim, dtype = _items(index, x.ndim), np.ndim(raw(value)), g.call.outputs[0].dtype
     arrays = [item for item in items if not _is_axis(item)]
-    if items[len(arrays) :] != [slice(None)] * (x.ndim - len(arrays)) or any(map(_is_mask, arrays)):
-        raise Unwritable("a change of elements at places that are computed, but not by arrays for"
-                         " the first axes")  # fmt: skip
+    rest = x.ndim - sum(item.ndim if _is_mask(item) else 1 for item in arrays)
+    if items[len(arrays) :] != [slice(None)] * rest:
+        return None
+    if any(map(_is_mask, arrays)):
+        if len(arrays) > 1 or ndim > rest:
+            return None
+        mask = g.value(arrays[0])
+        if rest:
+            mask = g("Unsqueeze", mask, np.arange(x.ndim - rest, x.ndim))
+        return g("Where", mask, g.cast(value, dtype), g.cast(x, dtype))
     shape = np.broadcast_shapes(*[np.shape(raw(item)) for item in arrays])
     sizes = next((i.sizes for i in arrays if isinstance(i, Value) and i.shape == shape), shape)
     parts = []
@@ -266,55 +360,24 @@ def index_set(g: Writer, x: Value, index: Any, value: Any) -> Any:
             name = g("Expand", name, g.ints(sizes))
         parts.append(g("Unsqueeze", name, np.array([len(shape)])))
     places = parts[0] if len(parts) == 1 else g("Concat", *parts, axis=-1)
-    name, whole = g.cast(value, x.dtype), (*sizes, *x.sizes[len(arrays) :])
+    name, whole = g.cast(value, dtype), (*sizes, *x.sizes[len(arrays) :])
     if not isinstance(value, Value) or value.sizes != whole:
         name = g("Expand", name, g.ints(whole))
-    return g("ScatterND", x, places, name)
+    return g("ScatterND", g.cast(x, dtype), places, name)
 
 
-@writes("added_at")
-def added_at(g: Writer, g_: Value, index: Any, shape: Any) -> Any:
+def _cut_in(g: Writer, x: Value, value: Any, index: Any) -> Any:
+    """x with a part along one axis overwritten, by what lies before and behind; None if the index
+    is another one."""
     out = g.call.outputs[0]
-    zeros = g("Expand", np.array(0, out.dtype), g.ints(out.sizes))
-    return _scattered(g, zeros, g_, _positions(out, index), out, "add")
-
-
-@writes("overwritten")
-def overwritten(g: Writer, x: Value, value: Any, steps: Any) -> Any:
-    """x with a view of it overwritten: the view of the elements' numbers says where they lie."""
-    out = g.call.outputs[0]
-    if is_dynamic(out.sizes) or _steps_vary(steps):
-        return _cut_in(g, x, value, steps)
-    places: Any = np.arange(out.size).reshape(out.shape)
-    for call, args, static, place in steps:
-        for item in values_in(args):
-            if not item.constant:
-                raise Unwritable("a change in place at an index that is computed")
-        places = call.forward(places, *_plain(args), **(static or {}))
-        if call.outputs != 1:
-            places = places[place]
-        elif call.residuals:
-            places = places[0]
-    return _scattered(g, x, value, np.asarray(places), out)
-
-
-def _steps_vary(steps: Any) -> bool:
-    return any(is_dynamic(args) for _, args, _, _ in steps)
-
-
-def _cut_in(g: Writer, x: Value, value: Any, steps: Any) -> Any:
-    """The same where sizes vary: of one index along one axis, by what lies before and behind."""
-    out = g.call.outputs[0]
-    if len(steps) != 1 or steps[0][0].__name__ != "basic_index":
-        raise NeedsNumber("a change in place of a view of a view, where sizes vary")
-    items = _items(steps[0][1][0], out.ndim)
+    items = _items(index, out.ndim)
     cut = [(axis, item) for axis, item in enumerate(items) if item != slice(None)]
     if len(cut) != 1 or cut[0][1] is None:
-        raise NeedsNumber("a change in place along several axes, where sizes vary")
+        return None
     axis, item = cut[0]
     if isinstance(item, slice):
         if item.step not in (None, 1):
-            raise NeedsNumber("a change in place in steps, where sizes vary")
+            return None
         start, stop = item.start or 0, LAST if item.stop is None else item.stop
         width: Any = None
     else:
