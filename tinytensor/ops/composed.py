@@ -116,9 +116,9 @@ def heard_whole(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     """What an observer gives that takes this function for one op: it runs ``call`` again, and is
     then not asked. Otherwise NotImplemented."""
     for observer in current_observers():
-        composing = getattr(observer, "composing", None)
+        composing = getattr(type(observer), "composing", None)
         if composing is not None:
-            return composing(call, args, kwargs)
+            return composing(observer, call, args, kwargs)
     return NotImplemented
 
 

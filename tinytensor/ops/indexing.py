@@ -94,9 +94,9 @@ def _told(given: Any, copy: np.ndarray) -> np.ndarray:
     an array that may be such a copy itself."""
     if isinstance(given, Variable | np.ndarray):
         for observer in current_observers():
-            follow = getattr(observer, "copied", None)
+            follow = getattr(type(observer), "copied", None)
             if follow is not None:
-                follow(given, copy)
+                follow(observer, given, copy)
     return copy
 
 
