@@ -137,6 +137,16 @@ def test_constants_of_sizes_are_computed() -> None:
                    for node in proto.graph.node)  # fmt: skip
 
 
+def test_numbers_of_sizes_are_computed() -> None:
+    def function(x: tt.Tensor) -> list[tt.Tensor]:
+        n, width = x.shape
+        scales = [float(width), 1 / width, width**-0.5, 3 / width, 2 / (n * width), width - 1.0]
+        line = tt.linspace(-1, 1, width)
+        return [*(x * scale for scale in scales), x * line, x @ tt.eye(width), x - tt.eye(n, width)]
+
+    check(function, images(3, 4), images(1, 7), images(5, 1), dynamic_axes={"x": [0, 1]})
+
+
 def test_a_loop_over_an_axis_keeps_it_as_it_is() -> None:
     def cumulated(x: tt.Tensor) -> tt.Tensor:
         total = x[0]
@@ -288,12 +298,24 @@ def test_training_keeps_dropout() -> None:
     assert kinds(tt.onnx.export(model, images(3, 4), training=True))["Dropout"] == 1
     assert not model.training
     assert not any(module._forward_hooks for module in model.modules())
+    before = {name: np.array(value) for name, value in model.state_dict().items()}
+    tt.onnx.export(model, images(3, 4), training=True, dynamic_axes={"input": [0]})
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(np.asarray(value), before[name])
+
+
+def test_random_numbers_are_those_of_one_run() -> None:
+    state = str(tt.get_rng_state())
+    with pytest.warns(UserWarning, match="the model draws random numbers"):
+        tt.onnx.export(lambda x: x + tt.rand(3), images(2, 3), dynamic_axes={"x": [0]})
+    assert str(tt.get_rng_state()) == state
 
 
 # --- Files and errors --------------------------------------------------------------------------
 
 
 def test_files(tmp_path: Any) -> None:
+    tt.manual_seed(0)
     model = nn.Linear(40, 40)
     path = tmp_path / "model.onnx"
     for external in (False, True, True):
@@ -312,11 +334,17 @@ def test_bad_arguments() -> None:
         ({"dynamic_axes": {"y": [0]}}, ValueError, r"no input 'y'; there are \['input'\]"),
         ({"dynamic_axes": {"input": [2]}}, ValueError, r"is \(2, 3\) and has no axis 2"),
         ({"input_names": ["a", "b"]}, ValueError, "input_names must be 1 different names"),
-        ({"output_names": ["a", "b"]}, ValueError, "output_names must be 1 names"),
+        ({"output_names": ["a", "b"]}, ValueError, "output_names must be 1 different names"),
+        ({"dynamic_axes": {"input": 0}}, TypeError, "dynamic_axes are a dict of the inputs' names"),
+        ({"dynamic_axes": {"input": {0: "a", -2: "b"}}}, ValueError, "axis -2 of 'input' is 'a' a"),
         ({"external_data": True}, ValueError, "external_data needs a path"),
     ):
         with pytest.raises(kind, match=message):
             tt.onnx.export(model, x, **wrong)
+    with pytest.raises(ValueError, match="output_names must be 2 different names"):
+        tt.onnx.export(lambda x: (x + 1, x + 2), x, output_names=["a", "a"])
+    with pytest.raises(ValueError, match=r"is \(0, 3\) in the example; give one that has"):
+        tt.onnx.export(model, tt.zeros((0, 3)), dynamic_axes={"input": [0]})
     with pytest.raises(TypeError, match="model is a module or a function, not int"):
         tt.onnx.export(3, x)
     with pytest.raises(ValueError, match="returns no tensor"):

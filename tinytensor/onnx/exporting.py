@@ -10,7 +10,7 @@ import inspect
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import islice, product
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 
 from ..engine.core import GraphError
+from ..engine.grad_mode import no_grad
 from ..nn.evaluating import in_mode
+from ..random import get_rng_state, set_rng_state
 from ..tensors.tensor import Tensor
 from ..version import __version__
 from .extras import needed
@@ -99,8 +101,12 @@ def export(
     with ExitStack() as stack:
         if is_module:
             stack.enter_context(in_mode(model, training))  # type: ignore[arg-type]
+            stack.enter_context(_kept(model))
+        state = get_rng_state()
+        stack.callback(set_rng_state, state)
 
         def run(args: Any, kwargs: Any, names: dict[int, str]) -> Trace:
+            set_rng_state(state)  # all runs draw the same
             trace = Trace(is_layer, is_whole, _by_steps)
             try:
                 trace.run(model, args, kwargs, names)
@@ -110,6 +116,12 @@ def export(
             return trace
 
         trace, symbols = _runs(run, args, named, inputs, axes)
+        drops = training or any("dropout" in call.name for call in trace.calls)
+        if not drops and str(get_rng_state()) != str(state):
+            warnings.warn(
+                "export: the model draws random numbers, and the graph has those of one run",
+                stacklevel=2,
+            )
     writer, names = _write(trace, opset, training)
     graph = _graph(writer, trace, names, output_names, axes, symbols, name or _title(model), doc)
     proto = onnx.helper.make_model(
@@ -124,6 +136,19 @@ def export(
     size = sum(array.nbytes for array in writer.initializers.values())
     _save(proto, path, size, external_data, check)
     return proto
+
+
+@contextmanager
+def _kept(model: Any) -> Iterator[None]:
+    """Let buffers have the elements afterwards that they have now: runs in training change them."""
+    before = [(buffer, np.array(buffer.numpy())) for buffer in model.buffers()]
+    try:
+        yield
+    finally:
+        for buffer, array in before:
+            if buffer.numpy().tobytes() != array.tobytes():
+                with no_grad():
+                    buffer.copy_(Tensor(array))
 
 
 def _title(model: Any) -> str:
@@ -200,6 +225,14 @@ def _checked_axes(
     """For each input its dynamic axes, by number, with their names."""
     found: dict[str, dict[int, str]] = {}
     tensors = dict(inputs)
+    kinds = (Mapping, Sequence)
+    if not isinstance(given, Mapping | None) or any(
+        not isinstance(axes, kinds) or isinstance(axes, str) for axes in (given or {}).values()
+    ):
+        raise TypeError(
+            "export: dynamic_axes are a dict of the inputs' names, each with a dict of axes and"
+            f" their names, or a list of axes, not {given!r}"
+        )
     for name, axes in (given or {}).items():
         if name not in tensors:
             raise ValueError(
@@ -213,7 +246,16 @@ def _checked_axes(
                     f"export: dynamic_axes: {name!r} is {tensors[name].shape} and has no axis"
                     f" {axis!r}"
                 )
-            found.setdefault(name, {})[axis % ndim] = str(symbol)
+            if not tensors[name].shape[axis]:
+                raise ValueError(
+                    f"export: dynamic_axes: {name!r} is {tensors[name].shape} in the example; give"
+                    " one that has elements along the axes that vary"
+                )
+            known = found.setdefault(name, {}).setdefault(axis % ndim, str(symbol))
+            if known != str(symbol):
+                raise ValueError(
+                    f"export: dynamic_axes: axis {axis} of {name!r} is {known!r} and {symbol!r}"
+                )
     return found
 
 
@@ -375,9 +417,10 @@ def _graph(
         return helper.make_tensor_value_info(name, code(value.dtype), shape)
 
     inputs = [info(value, names[id(value)]) for value in trace.inputs]
-    if output_names is not None and len(output_names) != len(trace.outputs):
+    count = len(trace.outputs)
+    if output_names is not None and not len(output_names) == len(set(output_names)) == count:
         raise ValueError(
-            f"export: output_names must be {len(trace.outputs)} names, not {[*output_names]}"
+            f"export: output_names must be {count} different names, not {[*output_names]}"
         )
     writer.call = Call("the output", {}, "")
     outputs, renamed = [], dict[str, str]()

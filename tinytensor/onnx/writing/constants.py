@@ -8,7 +8,7 @@ import numpy as np
 
 from ..sizes import NeedsNumber, size_of
 from ..tracing import Value
-from .writer import INT64, Writer
+from .writer import FLOAT64, INT64, Writer
 
 
 def varying(g: Writer, value: Value) -> str:
@@ -29,10 +29,12 @@ def varying(g: Writer, value: Value) -> str:
         if dtype.kind in "iuf":
             for axis in range(value.ndim):
                 found = _range_along(g, value, arrays, axis)
+                if found is None and dtype.kind == "f":
+                    found = _spaced_along(g, value, arrays, axis)
                 if found is not None:
                     return found
         if value.ndim >= 2:
-            found = _triangle(g, value, arrays)
+            found = _triangle(g, value, arrays) or _diagonal(g, value, arrays)
             if found is not None:
                 return found
     raise _unknown(g)
@@ -41,7 +43,8 @@ def varying(g: Writer, value: Value) -> str:
 def _unknown(g: Writer) -> NeedsNumber:
     return NeedsNumber(
         f"{g.call.name}: a constant depends on the sizes of inputs, and is neither a range, nor one"
-        " number everywhere, nor a triangle; compute it by ops of the inputs, or of tt.arange"
+        " number everywhere, nor a triangle or a diagonal; compute it by ops of the inputs, or"
+        " of tt.arange"
     )
 
 
@@ -62,7 +65,7 @@ def _range_along(g: Writer, value: Value, arrays: list[np.ndarray], axis: int) -
         return None
     dtype = arrays[0].dtype
     if dtype.kind == "f" and any(start != int(start) for start in (*starts, *steps)):
-        return None
+        return None  # sums of which are rounded
     start, step = size_of([int(one) for one in starts]), int(steps[0])
     size = value.sizes[axis]
     line_ = g(
@@ -70,13 +73,39 @@ def _range_along(g: Writer, value: Value, arrays: list[np.ndarray], axis: int) -
     )
     if dtype != INT64:
         line_ = g.cast(line_, dtype, INT64)
+    return _stretched(g, value, line_, axis)
+
+
+def _spaced_along(g: Writer, value: Value, arrays: list[np.ndarray], axis: int) -> str | None:
+    """From a to b in equal steps along one axis, the same along the others."""
+    ends = set()
+    for array in arrays:
+        line = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
+        if (line != line[0]).any() or line.shape[1] < 2:
+            return None
+        first, last = line[0, 0].item(), line[0, -1].item()
+        rounding = 4 * float(np.finfo(array.dtype).eps) * max(abs(first), abs(last))
+        if (abs(line[0] - np.linspace(first, last, line.shape[1])) > rounding).any():
+            return None
+        ends.add((first, last))
+    if len(ends) > 1:
+        return None
+    ((first, last),) = ends
+    size = value.sizes[axis]
+    numbers = g.cast(g("Range", np.array(0), g.cast(size, INT64), np.array(1)), FLOAT64, INT64)
+    gaps = g("Max", g.cast(size - 1, FLOAT64), np.array(1.0))
+    line_ = g("Add", g("Mul", g("Div", numbers, gaps), np.array(last - first)), np.array(first))
+    return _stretched(g, value, g.cast(line_, arrays[0].dtype, FLOAT64), axis)
+
+
+def _stretched(g: Writer, value: Value, line: str, axis: int) -> str:
+    """A line along one axis of ``value``, repeated along the others."""
     rest = value.ndim - 1 - axis
     if rest:
-        line_ = g("Unsqueeze", line_, np.arange(1, rest + 1))
+        line = g("Unsqueeze", line, np.arange(1, rest + 1))
     if any(size != 1 for i, size in enumerate(value.sizes) if i != axis):
-        return str(g("Expand", line_, g.ints(value.sizes)))
-    before = axis
-    return str(line_ if not before else g("Unsqueeze", line_, np.arange(before)))
+        return str(g("Expand", line, g.ints(value.sizes)))
+    return str(line if not axis else g("Unsqueeze", line, np.arange(axis)))
 
 
 def _triangle(g: Writer, value: Value, arrays: list[np.ndarray]) -> str | None:
@@ -98,13 +127,41 @@ def _triangle(g: Writer, value: Value, arrays: list[np.ndarray]) -> str | None:
     if len(pairs) > 1:
         return None
     below = lower_triangle(g, value.sizes[-2], value.sizes[-1], size_of(offsets))
-    dtype = arrays[0].dtype
-    ((low, high),) = pairs
-    found = g("Where", below, np.array(low, dtype), np.array(high, dtype))
+    return _either(g, value, below, *pairs.pop())
+
+
+def _diagonal(g: Writer, value: Value, arrays: list[np.ndarray]) -> str | None:
+    """One number on a diagonal of the last two axes, another one elsewhere."""
+    offsets, pairs = [], set()
+    for array in arrays:
+        matrix = array.reshape(-1, *array.shape[-2:])
+        rows, columns = matrix.shape[1:]
+        apart = np.arange(columns) - np.arange(rows)[:, np.newaxis]
+        elsewhere = matrix[0, -1, 0] if rows > 1 or columns < 2 else matrix[0, 0, -1]
+        on = apart[matrix[0] != elsewhere]
+        if not on.size:
+            return None
+        offset = int(on[0])
+        number = matrix[0][apart == offset][0]
+        if (matrix != np.where(apart == offset, number, elsewhere)).any():
+            return None
+        offsets.append(offset)
+        pairs.add((number.item(), elsewhere.item()))
+    if len(pairs) > 1:
+        return None
+    on_ = lower_triangle(g, value.sizes[-2], value.sizes[-1], size_of(offsets), "Equal")
+    return _either(g, value, on_, *pairs.pop())
+
+
+def _either(g: Writer, value: Value, where: str, one: Any, other: Any) -> str:
+    """One number where bools say so, the other elsewhere, in the shape of ``value``."""
+    found = g("Where", where, np.array(one, value.dtype), np.array(other, value.dtype))
     return str(found if value.ndim == 2 else g("Expand", found, g.ints(value.sizes)))
 
 
-def lower_triangle(g: Writer, rows: Any, columns: Any, offset: Any = 0) -> str:
+def lower_triangle(
+    g: Writer, rows: Any, columns: Any, offset: Any = 0, kind: str = "LessOrEqual"
+) -> str:
     """Bools (rows, columns): j ≤ i + offset."""
 
     def line(size: Any, key: str) -> str:
@@ -118,6 +175,6 @@ def lower_triangle(g: Writer, rows: Any, columns: Any, offset: Any = 0) -> str:
         i, j = line(rows, "range"), line(columns, "range")
         if offset != 0:
             i = g("Add", i, g.cast(offset, INT64))
-        return str(g("LessOrEqual", j, g("Unsqueeze", i, np.array([1]))))
+        return str(g(kind, j, g("Unsqueeze", i, np.array([1]))))
 
-    return g.once(("triangle", rows, columns, offset), write)
+    return g.once((kind, rows, columns, offset), write)

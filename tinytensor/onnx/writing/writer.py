@@ -15,7 +15,7 @@ from ..tracing import Call, Value
 
 Written = Any  # the name of what a node gives; of several outputs, a tuple of names
 WRITERS: dict[str, Callable[..., Any]] = {}
-INT64 = np.dtype(np.int64)
+INT64, FLOAT64 = np.dtype(np.int64), np.dtype(np.float64)
 SMALL, LARGE = 1 << 12, 1 << 20  # bytes of constants
 
 
@@ -174,7 +174,7 @@ class Writer:
         if isinstance(given, Size):
             return self.cast(self("Squeeze", self.dimension(given)), dtype, INT64)
         if isinstance(given, Varying):
-            raise NeedsNumber("a number that depends on the sizes of inputs")
+            return self.cast(self._power(given.values), dtype, FLOAT64)
         with np.errstate(all="ignore"):
             return self.constant(np.asarray(given).astype(dtype))
 
@@ -206,6 +206,26 @@ class Writer:
         if values not in self._sizes:
             self._sizes[values] = self._found(values)
         return self._sizes[values]
+
+    def _power(self, values: tuple[float, ...]) -> str:
+        """A number such as c n, c / n, or one of those with the root of n, of a size n: float64."""
+        powers = (1.0, -1.0, 0.5, -0.5)
+        sizes = [*self._known]
+        sizes += [tuple(i * j for i, j in zip(a, b, strict=True)) for a in sizes for b in sizes]
+        if all(1e-9 < value < 1e9 for value in values):
+            sizes += [tuple(round(value ** (1 / power)) for value in values) for power in powers]
+        for size in sizes:
+            for power in powers if all(size) else ():
+                times = [value / n**power for value, n in zip(values, size, strict=True)]
+                if max(times) - min(times) <= 1e-9 * abs(times[0]):
+                    base = self.cast(Size(size), FLOAT64)
+                    found = base if power == 1 else self("Pow", base, np.array(power))
+                    one = abs(times[0] - 1) < 1e-9
+                    return str(found if one else self("Mul", found, np.array(times[0])))
+        raise NeedsNumber(
+            f"a number is {' or '.join(map(str, values))} in the runs on examples of several sizes,"
+            " and it is not clear from which axes it comes"
+        )
 
     def _found(self, values: tuple[int, ...]) -> str:
         """Nodes that compute a size from those of axes that are there."""
