@@ -222,6 +222,33 @@ def bad_arguments():
 
 
 @check
+def what_cannot_travel_is_refused_and_harms_no_later_call():
+    raises(DtypeError, "broadcast: arrays of objects", dist.broadcast, np.array([{}], object))
+    raises(DtypeError, "no 'sum' of >f4", dist.all_reduce, np.ones(3, ">f4"))
+    raises(DtypeError, "no 'product' of <U1", dist.all_reduce, np.array(["a"]), "product")
+
+    def faulty():
+        raise KeyError("where MPI is called")
+
+    call = type(dist.barrier(asynchronous=True).call)("a call of our own")
+    for how in ({"start": faulty}, {"finish": faulty}):
+        raises(KeyError, "where MPI is called", dist.Work(dist.world.world(), call, **how).wait)
+    dist.barrier()
+
+
+@check
+def results_may_overwrite_what_is_sent():
+    size = dist.size()
+    for place in (0, size - 1):
+        x = tt.tensor(own((size, 2)))
+        equal(dist.all_gather(x[place], out=x), everybody((size, 2))[:, place])
+    x = tt.tensor(own((size, 2)))
+    equal(dist.all_to_all(x, out=x), everybody((size, 2))[:, dist.rank()])
+    x = tt.tensor(own((size, 2)))
+    equal(dist.reduce_scatter(x, out=x[0]), everybody((size, 2)).sum(0)[dist.rank()])
+
+
+@check
 def changes_in_place_are_noticed():
     x = tt.tensor([1.0, 2.0], requires_grad=True)
     raises(RuntimeError, "an op made this tensor", dist.all_reduce, x * 2)
@@ -483,6 +510,38 @@ def parameters_that_are_used_in_several_ways():
     )
 
 
+class Checkpointed(nn.Module):
+    """Layers of which some, or all, are computed again in backward."""
+
+    def __init__(self, whole):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(6, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+        self.whole = whole
+
+    def forward(self, x):
+        def inner(h):
+            return tt.func.checkpoint(lambda h: h @ self.b.weight.T.exp(), h)
+
+        def every(x):
+            return self.c(inner(self.a(x).tanh()).tanh())
+
+        return tt.func.checkpoint(every, x) if self.whole else every(x)
+
+
+@check
+def parts_may_be_computed_again():
+    xs, ys = data()
+    for whole in (False, True):
+        tt.manual_seed(0)
+        reference, inner = Checkpointed(whole).double(), Checkpointed(whole).double()
+        model = parallel(inner, find_unused_parameters=whole)
+        model.load_state_dict(reference.state_dict())
+        for _ in range(3):  # on top of each other
+            squares(reference, xs.reshape(-1, 6), ys.reshape(-1, 3)).backward()
+            squares(model, xs[dist.rank()], ys[dist.rank()]).backward()
+        equal_gradients(model, reference)
+
+
 @check
 def hooks_of_parameters_are_called_before_the_mean():
     xs, ys = data()
@@ -517,6 +576,33 @@ def buffers_are_those_of_rank_0():
         assert norm.num_batches_tracked.item() == _ + 1
     squares(model, xs[0], ys[0]).backward()  # the same batch: the same statistics afterwards
     same_everywhere(model.buffers())
+
+
+class Counting(nn.Module):
+    """A forward pass that assigns a new buffer, instead of changing the one that was there."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 3)
+        self.register_buffer("count", tt.tensor(0))
+        self.register_buffer("nothing", None)
+        self.register_buffer("even", tt.tensor(True))
+
+    def forward(self, x):
+        self.count = self.count + 1 + 10 * dist.rank()
+        self.even = self.count % 2 == 0
+        return self.layer(x)
+
+
+@check
+def buffers_may_be_assigned():
+    model = parallel(Counting())
+    for step in range(3):
+        assert model.module.count.item() == (step and step + 10 * dist.rank())
+        model(tt.ones(2, 6)).sum().backward()
+    model.eval()
+    model(tt.ones(2, 6)).sum().backward()  # its own, and no other's
+    assert model.module.count.item() == 4 + 20 * dist.rank()
 
 
 @check
@@ -564,7 +650,9 @@ def models_that_differ_are_told():
     raises(ValueError, "no parameter of the module", parallel, nn.ReLU())
     model = parallel(nn.Sequential(nn.Linear(6, 3), nn.Linear(3, 3).requires_grad_(False)))
     model.module[1].requires_grad_(True)
-    raises(ValueError, "requires a gradient that did not", model, tt.ones(2, 6))
+    raises(ValueError, "1.weight was not there, or required no", model, tt.ones(2, 6))
+    model.module[1] = nn.Linear(3, 3)
+    raises(ValueError, "1.weight was not there", model, tt.ones(2, 6))
 
 
 @check

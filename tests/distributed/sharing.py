@@ -236,6 +236,34 @@ def check_batch_norm_of_the_joined_batch() -> None:
             np.testing.assert_allclose(layer(own.detach()), alone(own.detach()), atol=tolerance)
 
 
+def check_batch_norm_far_from_zero() -> None:
+    rank, size = distributed.rank(), distributed.size()
+    rng = np.random.default_rng(3)
+    x = (1000 + 0.1 * rng.normal(size=(24, 3, 5))).astype(np.float32)
+    grads = []
+    for layer, part, dtype in (
+        (nn.BatchNorm1d(3), slice(None), tt.float64),
+        (SyncBatchNorm(3), slice(rank, None, size), tt.float32),
+    ):
+        own = tt.tensor(x[part], dtype=dtype, requires_grad=True)
+        weights = tt.tensor(np.cos(np.arange(x.size)).reshape(x.shape)[part], dtype=dtype)
+        (layer.to(dtype)(own) * weights).sum().backward()
+        grads.append(own.grad.numpy())
+    bound = 5e-5 * np.abs(grads[0]).max()
+    np.testing.assert_allclose(grads[1], grads[0][rank::size], atol=bound)
+
+
+def check_batch_norm_in_several_places() -> None:
+    norm = nn.BatchNorm1d(3)
+    inner = nn.Sequential(norm, norm)
+    model = SyncBatchNorm.convert_sync_batchnorm(nn.Sequential(inner, norm, inner))
+    assert model[0][0] is model[0][1] is model[1]
+    assert type(model[1]) is SyncBatchNorm
+    lazy = nn.Sequential(nn.LazyBatchNorm1d())
+    convert = SyncBatchNorm.convert_sync_batchnorm
+    refused("LazyBatchNorm1d has no shape", ValueError, convert, lazy)
+
+
 # --- Training --------------------------------------------------------------------------------
 
 

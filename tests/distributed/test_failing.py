@@ -73,6 +73,18 @@ def test_a_backward_pass_that_others_do_not_run_is_told() -> None:
     assert told in done.stderr, done.stderr
 
 
+def test_a_rank_that_fails_before_init_is_waited_for_in_vain() -> None:
+    body = """
+        if os.environ["PMI_RANK"] == "1":
+            raise KeyError("before")
+        dist.init(timeout=2)
+        """
+    done = script(2, body, seconds=30)
+    assert done.returncode != 0
+    assert "KeyError: 'before'" in done.stderr
+    assert "in _all_ranks_call_init" in done.stderr, done.stderr
+
+
 def test_a_child_of_a_rank_is_no_rank() -> None:
     body = """
         import multiprocessing

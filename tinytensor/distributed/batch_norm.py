@@ -11,6 +11,7 @@ from ..dtypes import wide
 from ..kernels.reference.norm import update_running_stats
 from ..nn import Module
 from ..nn.norm import _BatchNorm
+from ..nn.parameter import UninitializedBuffer
 from ..tensors.function import Function, once_differentiable
 from ..tensors.tensor import Tensor
 from .collectives import all_gather, all_reduce
@@ -67,13 +68,27 @@ class SyncBatchNorm(_BatchNorm):
         >>> type(model.bn1).__name__
         'SyncBatchNorm'
         """
+        return cls._converted(module, process_group, {})
+
+    @classmethod
+    def _converted(cls, module: Module, group: Group | None, known: dict[Module, Module]) -> Module:
+        """Each module once: several places may have it."""
+        if module in known:
+            return known[module]
+        known[module] = module
         if isinstance(module, _BatchNorm) and not isinstance(module, cls):
-            made = cls.__new__(cls)
+            if any(isinstance(part, UninitializedBuffer) for part in module.buffers()):
+                raise ValueError(
+                    f"convert_sync_batchnorm: {type(module).__name__} has no shape yet; call the"
+                    " model once before"
+                )
+            made = known[module] = cls.__new__(cls)
             made.__dict__.update(module.__dict__)
-            made.process_group = process_group
+            made.process_group = group
             return made
-        for name, child in module.named_children():
-            setattr(module, name, cls.convert_sync_batchnorm(child, process_group))
+        for name, child in [*vars(module).items()]:
+            if isinstance(child, Module):
+                setattr(module, name, cls._converted(child, group, known))
         return module
 
 
@@ -112,11 +127,11 @@ class _Normalise(Function):
         along, level = all_reduce(sums, group=ctx.group) / ctx.count
         # dx is g f, with f = weight / sd. Of it go the mean of g, and what lies along x̂.
         factor = ctx.rstd.astype(np.float64) * (1.0 if w is None else w)
-        slope = factor * along * ctx.rstd
-        shift = factor * level - slope * ctx.mean
         shape = (-1,) + (1,) * (array.ndim - 2)
-        dx -= array * slope.astype(dx.dtype).reshape(shape)
-        dx -= shift.astype(dx.dtype).reshape(shape)
+        rest = array - ctx.mean.reshape(shape)  # first: the mean may be far from 0
+        rest *= (factor * along * ctx.rstd).astype(dx.dtype).reshape(shape)
+        rest += (factor * level).astype(dx.dtype).reshape(shape)
+        dx -= rest
         given = None if weight is None else Tensor(dweight)
         return Tensor(dx), given, Tensor(dbias), None
 

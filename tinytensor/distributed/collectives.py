@@ -174,6 +174,7 @@ def all_gather(
     into, result = _out(name, out, (group.size, *array.shape), array.dtype)
     count(name, into.nbytes, (group.size - 1) / group.size)
     staged = np.asarray(into, order="C")
+    array = _apart(array, staged)
 
     def start() -> Any:
         return group.data.Iallgather(_bytes(array), _bytes(staged))
@@ -234,6 +235,7 @@ def all_to_all(
     into, result = _out(name, out, array.shape, array.dtype)
     count(name, array.nbytes, (group.size - 1) / group.size)
     staged = np.asarray(into, order="C")
+    array = _apart(array, staged)
 
     def start() -> Any:
         return group.data.Ialltoall(_bytes(array), _bytes(staged))
@@ -435,6 +437,8 @@ def _read(name: str, tensor: Any) -> np.ndarray:
             raise GraphError(f"{name}: ranks do not meet within a vmap")
         return tensor.storage
     if isinstance(tensor, np.ndarray):
+        if tensor.dtype.hasobject:
+            raise DtypeError(f"{name}: arrays of objects do not travel; all_gather_object does")
         return tensor
     raise TypeError(f"{name}: tensor is {a_kind_of(tensor)}, not a Tensor or an ndarray")
 
@@ -493,7 +497,7 @@ def _check_op(name: str, op: str, dtype: np.dtype) -> None:
         "max": dtype.kind != "c",
         "min": dtype.kind != "c",
     }.get(op, dtype.kind in "biu")
-    if not fits:
+    if not (fits and dtype.isnative and (dtype.kind in "biufc" or is_floating(dtype))):
         raise DtypeError(f"{name}: there is no {op!r} of {dtype}; astype() casts")
 
 
@@ -516,6 +520,11 @@ def _numbers(array: np.ndarray) -> np.ndarray:
 def _bytes(array: np.ndarray) -> np.ndarray:
     """The same memory as bytes."""
     return array.reshape(-1).view(np.uint8)
+
+
+def _apart(array: np.ndarray, into: np.ndarray) -> np.ndarray:
+    """The array, or a copy where MPI would read what it writes."""
+    return array.copy() if np.may_share_memory(array, into) else array
 
 
 def _put(array: np.ndarray, staged: np.ndarray) -> None:

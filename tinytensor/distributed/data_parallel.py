@@ -11,6 +11,7 @@ import numpy as np
 from ..engine.grad_mode import is_grad_enabled
 from ..nn.module import Module
 from ..nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
+from ..ops import inplace
 from ..tensors.tensor import Tensor
 from .collectives import all_gather_object, all_reduce, broadcast
 from .reducer import Reducer
@@ -108,19 +109,19 @@ class DistributedDataParallel(Module):
         self._reducer = Reducer(
             named, self.group, bucket_bytes, first_bucket_bytes, gradient_as_bucket_view
         )
-        self._frozen = [p for p in module.parameters() if not p.requires_grad]
-        self._buffers_of_module = _Packed([buffer for _, buffer in module.named_buffers()])
+        self._known = {id(parameter) for parameter in self._reducer.parameters}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes."""
         reducer = self._reducer
         if reducer is None or not is_grad_enabled():
             return self.module(*args, **kwargs)
-        if any(parameter.tracked for parameter in self._frozen):
-            raise ValueError(
-                f"{type(self).__name__}: a parameter requires a gradient that did not where this"
-                " was made; make it anew"
-            )
+        for name, parameter in self.module.named_parameters():
+            if id(parameter) not in self._known and parameter.tracked:
+                raise ValueError(
+                    f"{type(self).__name__}: {name} was not there, or required no gradient, where"
+                    " this was made; make it anew"
+                )
         if reducer.synchronising:
             source = self._agree(active=True) if self._joining else 0
             self._begin_step(reducer, source)
@@ -137,8 +138,8 @@ class DistributedDataParallel(Module):
     def _begin_step(self, reducer: Reducer, source: int) -> None:
         """What all ranks do before a forward pass."""
         reducer.prepare()
-        if self.broadcast_buffers and self.training and self._buffers_of_module.tensors:
-            self._buffers_of_module.broadcast(source, self.group)
+        if self.broadcast_buffers and self.training:
+            _broadcast([*self.module.buffers()], source, self.group)  # a pass may assign new ones
 
     @contextmanager
     def no_sync(self) -> Iterator[None]:
@@ -238,24 +239,21 @@ class DistributedDataParallel(Module):
         )
 
 
-class _Packed:
-    """Tensors that are broadcast together: their bytes, side by side."""
-
-    def __init__(self, tensors: list[Tensor]) -> None:
-        self.tensors = tensors
-
-    def broadcast(self, source: int, group: Group) -> None:
-        arrays = [tensor.storage for tensor in self.tensors]
-        packed = np.concatenate([np.ravel(array).view(np.uint8) for array in arrays])
-        broadcast(packed, source, group=group)
-        if group.rank == source:
-            return
-        start = 0
-        for tensor, array in zip(self.tensors, arrays, strict=True):
-            part = packed[start : start + array.nbytes]
-            array[...] = np.frombuffer(part.tobytes(), array.dtype).reshape(array.shape)
-            tensor.changed("DistributedDataParallel")
-            start += array.nbytes
+def _broadcast(tensors: list[Tensor], source: int, group: Group) -> None:
+    """Broadcast tensors together: their bytes, side by side."""
+    name = "DistributedDataParallel"
+    if not tensors:
+        return
+    parts = [np.ravel(tensor.storage).view(np.uint8) for tensor in tensors]
+    packed = np.concatenate(parts)
+    broadcast(packed, source, group=group)
+    if group.rank == source:
+        return
+    start = 0
+    for tensor, own in zip(tensors, parts, strict=True):
+        array, part = inplace.array_of(name, tensor), packed[start : start + own.nbytes]
+        array[...] = np.frombuffer(part.tobytes(), array.dtype).reshape(array.shape)
+        start += own.nbytes
 
 
 def _check_alike(name: str, parts: list[tuple[str, Any]], group: Group) -> None:

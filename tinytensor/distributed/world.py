@@ -15,6 +15,7 @@ sleep.
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import hashlib
 import os
 import sys
@@ -113,7 +114,11 @@ class Work:
             self.error = self.group.disagreement(self.call)
             self._ended()
         else:
-            self._request = () if self.start is None else self.start()
+            try:
+                self._request = () if self.start is None else self.start()
+            except Exception as error:  # for its caller, not for those of the works behind it
+                self.error = error
+                self._ended()
         return True
 
     def _has_ended(self) -> bool:
@@ -121,7 +126,10 @@ class Work:
             return True
         if self._request != () and not self._request.Test():
             return False
-        self.result = self.finish() if self.finish else None
+        try:
+            self.result = self.finish() if self.finish else None
+        except Exception as error:
+            self.error = error
         self._ended()
         return True
 
@@ -261,7 +269,8 @@ def init(*, comm: Any = None, timeout: float = 10 * MINUTES, threads: int | None
 
     A rank that fails ends the run on all: its traceback is printed with its rank, and the others
     are stopped. One that waits for others ``timeout`` seconds raises a TimeoutError, which names
-    what it waits in; one that leaves while others wait for it is told at once, too.
+    what it waits in; one that leaves while others wait for it is told at once, too. Of a rank that
+    fails before it has called this, the others know by the timeout alone: call it first.
 
     >>> import tinytensor as tt
     >>> tt.distributed.rank(), tt.distributed.size()  # of a script without mpiexec
@@ -284,7 +293,7 @@ def init(*, comm: Any = None, timeout: float = 10 * MINUTES, threads: int | None
     if threads is not None:
         set_num_threads(threads)
     try:
-        mpi()
+        group = _all_ranks_call_init(comm, timeout, launched)
     except ImportError as error:
         if comm is None and not launched:
             _world = World(_ALONE)
@@ -292,13 +301,24 @@ def init(*, comm: Any = None, timeout: float = 10 * MINUTES, threads: int | None
         raise ImportError(
             'distributed: needs mpi4py and an MPI: pip install "tinytensor[distributed]"'
         ) from error
-    whole = mpi().COMM_WORLD if comm is None else comm
-    _world = World(Group(whole, timeout))
-    if whole.size > 1:
+    _world = World(group)
+    if group.size > 1:
         if threads is None:
-            _share_cores(whole)
+            _share_cores(group.messages)
         _hook(_world)
         atexit.register(_leave)
+
+
+def _all_ranks_call_init(comm: Any, timeout: float, launched: bool) -> Group:
+    """The group of all ranks. MPI waits for them where no Python runs, and has no timeout; the name
+    of this function is what the traceback tells if a rank does not come."""
+    if launched or comm is not None:
+        faulthandler.dump_traceback_later(min(timeout, threading.TIMEOUT_MAX), exit=True, file=2)
+    try:
+        return Group(mpi().COMM_WORLD if comm is None else comm, timeout)
+    finally:
+        if launched or comm is not None:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def _share_cores(comm: Any) -> None:

@@ -161,6 +161,7 @@ class _Checkpoint:
 
 
 _NOTHING: tuple[Any, Any] = (None, None)
+stand_ins: set[Callable[..., Any]] = set()  # of ops whose output stands for their last input
 
 
 class _SecondRun(Observer):
@@ -217,9 +218,12 @@ def _name(op: Any) -> str:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two parents are one: nodes of single outputs are made anew by each ``attach``."""
-    if a is b or not (isinstance(a, Node) and isinstance(b, Node)):
+    """Whether two parents are one: nodes of single outputs are made anew by each ``attach``, and a
+    leaf may have been stood for in the first run."""
+    if a is b or not isinstance(a, Node):
         return a is b
+    if not isinstance(b, Node):
+        return a.op.__wrapped__ in stand_ins and a.parents[-1] is b
     return a.plan is None and b.plan is None and a.parents == b.parents and a.index == b.index
 
 
