@@ -109,7 +109,7 @@ def _taking(function: Callable[P, Out], ready: Callable[..., Any]) -> Callable[P
 
 def is_followed() -> bool:
     """Whether an observer writes down the calls, and wants indices as they are given."""
-    return any(hasattr(observer, "composing") for observer in current_observers())
+    return any(hasattr(type(observer), "composing") for observer in current_observers())
 
 
 def heard_whole(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
