@@ -84,6 +84,23 @@ def test_what_is_loaded_again_is_the_model(name: str) -> None:
             assert same or any(part in key for part in ("pooler", "lm_head", "decoder", "rnn"))
 
 
+@pytest.mark.parametrize("name", ["GPT", "LeNet"])
+def test_what_is_loaded_trains_and_is_exported_again(name: str) -> None:
+    model, args = made(name)
+    (given,), (first,) = feeds(model, args, {}), args if isinstance(args, tuple) else (args,)
+    axes = {given: {0: "batch", 1: "time"} if name == "GPT" else {0: "batch"}}
+    proto = tt.onnx.export(model, first, dynamic_axes=axes, output_names=["scores"])
+    again = tt.onnx.load(proto).train()
+    (again(first) ** 2).mean().backward()
+    tt.optim.SGD(again.parameters(), lr=0.1).step()
+    proto = tt.onnx.export(again.eval(), first, dynamic_axes=axes)
+    assert [one.name for one in (*proto.graph.input, *proto.graph.output)] == [given, "scores"]
+    assert {one.name for one in proto.graph.initializer} == {*again.state_dict()}
+    other = tokens(3, 4) if name == "GPT" else images(3, 1, 28, 28)
+    (found,) = session(proto).run(None, {given: other.numpy()})
+    np.testing.assert_allclose(found, again(other).detach().numpy(), rtol=1e-5, atol=1e-5)
+
+
 # --- Sizes -----------------------------------------------------------------------------------
 
 BATCH, TIME = {0: "batch"}, {0: "batch", 1: "time"}
@@ -145,6 +162,18 @@ def test_numbers_of_sizes_are_computed() -> None:
         return [*(x * scale for scale in scales), x * line, x @ tt.eye(width), x - tt.eye(n, width)]
 
     check(function, images(3, 4), images(1, 7), images(5, 1), dynamic_axes={"x": [0, 1]})
+
+
+def test_sizes_are_found_that_a_model_takes() -> None:
+    def function(x: tt.Tensor) -> tt.Tensor:
+        if not 1 <= x.shape[1] <= 8:
+            raise ValueError("too long")
+        return x.cumsum(1)
+
+    check(function, images(2, 5), images(1, 8), images(4, 1), dynamic_axes={"x": [0, 1]})
+    with pytest.raises(ValueError, match="too long") as caught:
+        tt.onnx.export(function, images(2, 9), dynamic_axes={"x": [0, 1]})
+    assert "of other sizes than the example: x_0 2, x_1 9" in caught.value.__notes__[0]
 
 
 def test_a_loop_over_an_axis_keeps_it_as_it_is() -> None:

@@ -10,6 +10,7 @@ import pytest
 from onnx import helper
 
 import tinytensor as tt
+from tests.onnx.runtime import node_model
 
 pytestmark = pytest.mark.no_c
 
@@ -148,3 +149,26 @@ def test_what_an_operator_cannot_be_names_it() -> None:
         with pytest.raises((ValueError, NotImplementedError), match=message) as caught:
             module(tt.ones(tuple(n for n in module.inputs[0].shape)))
         assert f"in node 'here' ({op}, opset 18)" in caught.value.__notes__
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "attributes", "message"),
+    [
+        ("Conv", [(1, 2, 5), (1, 2, 3, 3)], {}, r"Conv: x is \(1, 2, 5\), the weight \(1,"),
+        ("Conv", [(1, 2, 5, 5), (1, 2, 3, 3)], {"kernel_shape": [2, 2]}, r"kernel_shape \(2, 2\)"),
+        ("Range", [np.array(0), np.array(3), np.array(0)], {}, "Range: delta is 0"),
+        ("Split", [(4, 1), np.array([-1, 5])], {}, r"Split: sizes \(-1, 5\) of an axis of 4"),
+        ("DepthToSpace", [(1, 3, 2, 2)], {"blocksize": 2}, "blocksize is 2, and x is"),
+        ("SpaceToDepth", [(1, 1, 3, 2)], {"blocksize": 2}, "blocksize is 2, and x is"),
+        ("Resize", [(1, 4), None, np.array([1, np.nan], "f")], {}, "scales are above 0, not nan"),
+        ("Resize", [(4, 4), None, np.array([1e9, 1e9], "f")], {}, "no memory for float32 of the"),
+    ],
+)  # fmt: skip
+def test_inputs_that_are_wrong(op: str, inputs: Any, attributes: Any, message: str) -> None:
+    given = [np.ones(one, "f") if isinstance(one, tuple) else one for one in inputs]
+    model, feed = node_model(op, given, [np.float32, np.float32][: 1 + (op == "Split")], 21,
+                             **attributes)  # fmt: skip
+    for each in (*model.graph.input, *model.graph.output):
+        each.type.tensor_type.ClearField("shape")  # so that nothing is told before the run
+    with pytest.raises((ValueError, MemoryError), match=message):
+        tt.onnx.load(model)(*feed.values())

@@ -24,6 +24,7 @@ from ..random import get_rng_state, set_rng_state
 from ..tensors.tensor import Tensor
 from ..version import __version__
 from .extras import needed
+from .graph_module import GraphModule
 from .sizes import Differs, NeedsNumber, Size, unify
 from .tracing import Call, Trace, Value, is_fixed
 
@@ -123,6 +124,8 @@ def export(
                 stacklevel=2,
             )
     writer, names = _write(trace, opset, training)
+    if output_names is None and isinstance(model, GraphModule):
+        output_names = model.output_names
     graph = _graph(writer, trace, names, output_names, axes, symbols, name or _title(model), doc)
     proto = onnx.helper.make_model(
         graph,
@@ -195,6 +198,8 @@ def _named_inputs(
     """Each tensor of the example once, with the name of its input."""
     call = getattr(model, "forward", model)
     try:
+        if isinstance(model, GraphModule):  # which takes anything, by names that it has read
+            kwargs, args = dict(zip(model.input_names, args, strict=False)) | kwargs, ()
         bound = inspect.signature(call).bind(*args, **kwargs)
         found: list[tuple[str, Tensor]] = []
         for parameter, given in bound.arguments.items():
@@ -282,8 +287,8 @@ def _runs(
                     f"export: dynamic_axes: {symbol!r} is {sizes[symbol]} and {size} in the example"
                 )
     first: Exception | None = None
-    for plan in islice(_plans(sizes), 16):
-        traces = []
+    for plan in islice(_plans(sizes), 32):
+        traces, number = [], 0
         try:
             for number in range(3):
                 other: dict[int, Tensor] = {}
@@ -299,6 +304,10 @@ def _runs(
         except Exception as error:  # of the model, to which a size may mean more than others
             if first is None or (isinstance(error, Differs) and not isinstance(first, Differs)):
                 first = error
+                tried = ", ".join(f"{symbol} {sizes[number]}" for symbol, sizes in plan.items())
+                error.add_note(
+                    f"in a run for dynamic_axes, of other sizes than the example: {tried}"
+                )
     assert first is not None
     raise first
 
@@ -313,11 +322,16 @@ def _plans(sizes: dict[str, int]) -> Iterator[dict[str, tuple[int, ...]]]:
         found: list[tuple[int, ...]] = [more, (2 * low, 3 * low, (5 + place) * low)]
         if size > 4 + place:
             found.insert(1, (size, size - 1 - place, max(size // 2 - place, 2)))
+        if size >= 4:
+            found.append((size, size - 1, size - 2))
+        if size >= 3:
+            found.append((size, size - 1, size + 1))
         return found
 
     each = [ways(place, size) for place, size in enumerate(sizes.values())]
     for plan in product(*each):
-        yield dict(zip(sizes, plan, strict=True))
+        if len(set(plan)) == len(plan):
+            yield dict(zip(sizes, plan, strict=True))
 
 
 def _with(tree: Any, other: dict[int, Tensor]) -> Any:

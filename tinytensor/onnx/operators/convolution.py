@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ... import ops
+from ...errors import ShapeError
 from ...tensors.tensor import Tensor
 from ..registry import operator
 from ..values import value
@@ -24,6 +25,13 @@ def of_axes(name: str, table: dict[int, Any], x: Any) -> Any:
     return table[axes]
 
 
+def _check(name: str, x: Any, weight: Any, kernel: Any) -> None:
+    """Refuse a weight of other axes than x has, or of other sizes than the node tells."""
+    if weight.ndim != x.ndim or (kernel is not None and tuple(kernel) != weight.shape[2:]):
+        of = "" if kernel is None else f", kernel_shape {tuple(kernel)}"
+        raise ShapeError(f"{name}: x is {x.shape}, the weight {weight.shape}{of}")
+
+
 @operator("Conv")
 def convolve(
     x: Any,
@@ -38,6 +46,7 @@ def convolve(
     strides: tuple[int, ...] | None = None,
 ) -> Any:
     conv = of_axes("Conv", _CONV, x)
+    _check("Conv", x, weight, kernel_shape)
     axes = x.ndim - 2
     stride, dilation = strides or (1,) * axes, dilations or (1,) * axes
     span = reach(weight.shape[2:], dilation)
@@ -63,6 +72,7 @@ def convolve_transposed(
     strides: tuple[int, ...] | None = None,
 ) -> Any:
     conv = of_axes("ConvTranspose", _TRANSPOSE, x)
+    _check("ConvTranspose", x, weight, kernel_shape)
     axes = x.ndim - 2
     stride, dilation = strides or (1,) * axes, dilations or (1,) * axes
     more = output_padding or (0,) * axes
@@ -111,6 +121,7 @@ def convolve_deformed(
 ) -> Any:
     if x.ndim != 4:
         raise NotImplementedError(f"DeformConv: of images (N, C, H, W) alone, and x is {x.shape}")
+    _check("DeformConv", x, weight, kernel_shape)
     (n, c, h, w), (k, _, kh, kw) = x.shape, weight.shape
     stride, dilation = strides or (1, 1), dilations or (1, 1)
     top, left = (pads or (0, 0, 0, 0))[:2]

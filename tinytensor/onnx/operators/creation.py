@@ -27,6 +27,8 @@ def constant_of_shape(shape: Any, *, value: Any = None) -> Any:
 def arange(start: Any, limit: Any, delta: Any, *, stash_type: int = 1) -> Any:
     dtype = dtype_of(start)
     first, end, step = (array(x).reshape(()).astype(dtype) for x in (start, limit, delta))
+    if not step:
+        raise ValueError("Range: delta is 0")
     if dtype.kind not in "iuf":  # 16 bits: counted in float32
         first, end, step = (x.astype(np.float32) for x in (first, end, step))
     count = max(int(np.ceil((float(end) - float(first)) / float(step))), 0)

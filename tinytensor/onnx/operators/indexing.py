@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 
 from ... import ops
+from ...ops.composed import is_followed
 from ...tensors.tensor import Tensor
 from ..registry import operator
 from ..values import array, dtype_of, integers, value
 
 
 def _within(name: str, indices: np.ndarray, size: int) -> np.ndarray:
-    """Indices counted from the front; −1 is the last."""
+    """The indices themselves, for an export follows their memory; −1 is the last."""
     if indices.size and not -size <= indices.min() <= indices.max() < size:
         raise IndexError(f"{name}: an index is outside of an axis of {size}")
-    return np.where(indices < 0, indices + size, indices)
+    return indices
 
 
 @operator("Gather")
@@ -26,10 +27,10 @@ def gather(x: Any, indices: Any, *, axis: int = 0) -> Any:
         return np.take(x, places, axis)
     axis = axis + x.ndim if axis < 0 else axis
     if places.ndim == 1:
-        return ops.take(x, value(places), axis)
-    if places.ndim == 0:
+        return ops.take(x, value(indices), axis)
+    if places.ndim == 0 and not is_followed():
         return x[(slice(None),) * axis + (int(places),)]
-    flat = ops.take(x, value(places.reshape(-1)), axis)
+    flat = ops.take(x, ops.reshape(value(indices), (-1,)), axis)
     return ops.reshape(flat, (*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]))
 
 
@@ -38,7 +39,7 @@ def gather_elements(x: Any, indices: Any, *, axis: int = 0) -> Any:
     places = _within("GatherElements", array(indices), x.shape[axis])
     if not isinstance(x, Tensor):
         return x[_grid(places, axis)]
-    return ops.gather(x, axis, value(places))
+    return ops.gather(x, axis, value(indices))
 
 
 def _grid(places: np.ndarray, axis: int) -> tuple[Any, ...]:
@@ -145,6 +146,8 @@ def unique(x: Any, *, axis: int | None = None, sorted: int = 1) -> Any:
 @operator("OneHot", since=9)
 def one_hot(indices: Any, depth: Any, values: Any, *, axis: int = -1) -> Any:
     classes = int(array(depth).reshape(-1)[0])
+    if classes < 1:
+        raise ValueError(f"OneHot: depth is {classes}")
     places = array(indices).astype(np.int64)
     places = np.where(places < 0, places + classes, places)
     axis = axis + places.ndim + 1 if axis < 0 else axis

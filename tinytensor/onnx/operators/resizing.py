@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import ops
 from ...dtypes import is_floating
+from ...ops.checks import shape_of
 from ...ops.resample import mixture
 from ..registry import operator
 
@@ -117,6 +118,10 @@ def _resized(
         if value not in table:
             raise ValueError(f"Resize: {what} is one of {', '.join(table)}, not {value!r}")
     dtype, outside, out = x.dtype, [], x
+    whole = list(x.shape)
+    for axis, count in zip(axes, new, strict=True):
+        whole[axis] = count
+    shape_of("Resize", whole, dtype)
     mixes = mode != "nearest"
     if mixes and not is_floating(dtype):
         out = ops.astype(out, np.float32)
@@ -152,6 +157,8 @@ def _resized(
 
 
 def _floor_of(scale: Any, old: int) -> int:
+    if not np.isfinite(scale) or scale <= 0:
+        raise ValueError(f"Resize: scales are above 0, not {scale}")
     return int(np.floor(np.float32(scale) * np.float32(old)))
 
 

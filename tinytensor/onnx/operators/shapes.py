@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import ops
+from ...errors import ShapeError
 from ...tensors.tensor import Tensor
 from ..registry import operator
 from ..values import array, integers, value
@@ -111,7 +112,7 @@ def split_18(
         ends = [min(each * (i + 1), whole) for i in range(parts)]
     else:
         ends = np.cumsum(integers(sizes)).tolist()
-        if not ends or ends[-1] != whole:
+        if not ends or ends[-1] != whole or min(integers(sizes)) < 0:
             raise ValueError(f"Split: sizes {integers(sizes)} of an axis of {whole}")
     front: tuple[Any, ...] = (slice(None),) * (axis + x.ndim if axis < 0 else axis)
     starts = [0, *ends[:-1]]
@@ -194,6 +195,8 @@ def center_crop_pad(x: Any, to: Any, *, axes: tuple[int, ...] | None = None) -> 
 def depth_to_space(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
     n, c, h, w = x.shape
     b = blocksize
+    if b < 1 or c % b**2:
+        raise ShapeError(f"DepthToSpace: blocksize is {b}, and x is {x.shape}")
     if mode == "DCR":
         blocks = ops.reshape(x, (n, b, b, c // b**2, h, w))
         order = (0, 3, 4, 1, 5, 2)
@@ -209,6 +212,8 @@ def depth_to_space(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
 def space_to_depth(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
     n, c, h, w = x.shape
     b = blocksize
+    if b < 1 or h % b or w % b:
+        raise ShapeError(f"SpaceToDepth: blocksize is {b}, and x is {x.shape}")
     blocks = ops.reshape(x, (n, c, h // b, b, w // b, b))
     if mode not in ("DCR", "CRD"):
         raise ValueError(f"SpaceToDepth: mode is DCR or CRD, not {mode!r}")

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..sizes import NeedsNumber, size_of
+from ..sizes import NeedsNumber, Varying, is_dynamic, size_of
 from ..tracing import Value
 from .writer import FLOAT64, INT64, Writer
+
+MOST = 64  # numbers of a constant that are looked at one by one
 
 
 def varying(g: Writer, value: Value) -> str:
@@ -24,7 +26,7 @@ def varying(g: Writer, value: Value) -> str:
             elif dtype.kind in "iu":
                 one = g.cast(size_of(filling), dtype)
             else:
-                raise _unknown(g)
+                one = g.cast(Varying(filling), dtype)
             return g("Expand", one, g.ints(value.sizes)) if value.ndim else one
         if dtype.kind in "iuf":
             for axis in range(value.ndim):
@@ -37,6 +39,11 @@ def varying(g: Writer, value: Value) -> str:
             found = _triangle(g, value, arrays) or _diagonal(g, value, arrays)
             if found is not None:
                 return found
+    if dtype.kind in "iu" and value.size <= MOST and not is_dynamic(value.sizes):  # sizes, perhaps
+        each = zip(*[array.reshape(-1).tolist() for array in arrays], strict=True)
+        numbers = g.ints([size_of(several) for several in each])
+        shaped = numbers if value.ndim == 1 else g("Reshape", numbers, g.ints(value.sizes))
+        return g.cast(shaped, dtype, INT64)
     raise _unknown(g)
 
 
