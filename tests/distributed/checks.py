@@ -6,6 +6,7 @@ the run on all, with that rank's traceback.
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 
@@ -183,6 +184,9 @@ def groups():
     assert dist.all_reduce(tt.tensor(float(rank)), group=group).item() == sum(members)
     assert dist.broadcast(tt.tensor(rank), 0, group=group).item() == members[0]
     assert dist.all_gather_object(rank, group=group) == members
+    layer = copy.deepcopy(nn.SyncBatchNorm(2, process_group=group))
+    assert layer.process_group is group
+    raises(TypeError, "Group: it belongs to this run's ranks", dist.all_gather_object, group)
     some = dist.split(0 if rank == 0 else None)
     assert (some is None) == (rank > 0)
 
@@ -540,6 +544,27 @@ def parts_may_be_computed_again():
             squares(reference, xs.reshape(-1, 6), ys.reshape(-1, 3)).backward()
             squares(model, xs[dist.rank()], ys[dist.rank()]).backward()
         equal_gradients(model, reference)
+
+
+@check
+def parameters_may_get_another_dtype_or_shape():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(tt.ones(4))
+
+        def forward(self, x):
+            return x * self.scale
+
+    model = parallel(Scaled())
+    for given in (tt.ones(4), tt.ones(1), tt.ones(4).astype("float64")):
+        model.zero_grad()
+        model.module.scale.data = given
+        model(tt.full((4,), dist.rank() + 1.0)).sum().backward()
+        got = model.module.scale.grad
+        wanted = (dist.size() + 1) / 2 * (4 if given.shape == (1,) else 1)
+        assert (got.shape, got.dtype) == (given.shape, given.dtype)
+        equal(got, np.full(given.shape, wanted))
 
 
 @check

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -369,7 +370,7 @@ class Stop(train.Callback):
 
     def on_step_end(self, run: train.Run) -> None:
         if run.step == self.step and run.rank == run.ranks.size - 1:
-            run.interrupted = True  # as Ctrl-C does
+            run.asked = True  # as Ctrl-C does
 
 
 def check_training_goes_on_with_any_number_of_ranks() -> None:
@@ -431,6 +432,35 @@ def check_ranks_decide_alike() -> None:
     assert history["score"] == [5.0, 4.0, 4.5, 4.6]
     assert "4.0 for 2 epochs" in history.stopped
     assert optimizer.param_groups[0]["lr"] < 0.05
+
+
+def check_an_interrupt_at_any_moment_ends_all() -> None:
+    """Also one that comes while ranks ask each other whether any was interrupted."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for moment in range(3):
+
+        class Interrupts(train.Callback):
+            def on_step_end(self, run: Any, moment: int = moment) -> None:
+                each, calls = run.ranks.each, count()
+
+                def interrupted(*numbers: float) -> Any:
+                    found = each(*numbers)
+                    if next(calls) == moment and run.step == 2:
+                        os.kill(os.getpid(), signal.SIGINT)
+                    return found
+
+                if run.step == 2 and run.rank == 1:
+                    run.ranks.each = interrupted
+
+        with joined_folder() as folder:
+            history, _ = trained(
+                batches, False, epochs=20, callbacks=[Interrupts(), train.Checkpoint(folder)]
+            )
+            assert history.stopped == "interrupted"
+            assert len({*distributed.all_gather_object(len(history.losses))}) == 1
+            assert len(history.losses) < 6
+            saved = train.read_checkpoint(folder)["history"]["losses"]
+            assert np.asarray(saved).tolist() == history.losses
 
 
 def check_rank_0_writes() -> None:

@@ -135,7 +135,8 @@ class Reducer:
         if self.order is not None and not self.settled:
             self.build(broadcast_object(self.order, group=self.group))
             self.settled = True
-        if any(p.dtype is not d for p, d in zip(self.parameters, self.dtypes, strict=True)):
+        laid = zip(self.parameters, self.dtypes, self.slots, strict=True)
+        if any(p.dtype is not d or p.shape != slot.shape for p, d, slot in laid):
             self.build([i for bucket in self.buckets for i in bucket.members])
 
     @contextmanager

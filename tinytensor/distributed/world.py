@@ -159,6 +159,12 @@ class Group:
     def __repr__(self) -> str:
         return f"<rank {self.rank} of a group of {self.size}>"
 
+    def __deepcopy__(self, memo: Any) -> Group:
+        return self  # of a copied layer or optimizer, too
+
+    def __reduce__(self) -> Any:
+        raise TypeError("Group: it belongs to this run's ranks, and has no pickle")
+
     def header_of(self, call: Call, flag: int) -> Any:
         """A header on its way: a request, and its numbers."""
         if os.getpid() != self.process:

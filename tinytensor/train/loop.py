@@ -165,7 +165,8 @@ class Run:
         self.targets: Any = None
         self.loss = math.nan
         self.row: dict[str, Any] = {}
-        self.interrupted = False
+        self.asked = False  # whether Ctrl-C came to this process: at any moment
+        self.interrupted = False  # and to any rank, as all of them know
         self.between_steps = True  # otherwise model and optimizer may be half changed
         self.progress = Progress(False, None, 0)
         self._told = {event: listeners(callbacks, event) for event in EVENTS}
@@ -209,11 +210,11 @@ class Run:
 
     def _stopping(self) -> bool:
         """Whether any rank is to stop. Then all of them do, for the same reason."""
-        if self.interrupted:
+        if asked := self.asked:
             self.stop(INTERRUPTED)
         if self.ranks.size > 1:
-            interrupted, stopped = self.ranks.each(self.interrupted, bool(self.history.stopped)).T
-            self.interrupted = bool(interrupted.any())
+            every, stopped = self.ranks.each(asked, bool(self.history.stopped)).T
+            self.interrupted = self.interrupted or bool(every.any())
             if stopped.any():
                 reasons = self.ranks.gathered(self.history.stopped)
                 self.history.stopped = next(filter(None, reasons))
@@ -381,12 +382,11 @@ class Run:
                     samples += size
                     for metric in metrics.values():
                         metric.update(outputs, targets)
-                    if self.interrupted:
+                    if self.asked:
                         break
-                sums = self.ranks.each(total, samples, self.interrupted).sum(0)
-                total, samples, interrupted = sums.tolist()
-                if interrupted:
-                    self.interrupted = True
+                sums = self.ranks.each(total, samples, self.asked).sum(0)
+                total, samples, asked = sums.tolist()
+                if asked:
                     return None
                 metrics = self._joined(metrics)
                 if not samples:
@@ -607,7 +607,8 @@ def _interruptions(run: Run) -> Iterator[None]:
         return
 
     def interrupt(number: int, frame: Any) -> None:
-        run.interrupted = True
+        run.asked = True
+        run.interrupted = run.interrupted or run.ranks.size == 1
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     signal.signal(signal.SIGINT, interrupt)
