@@ -101,6 +101,31 @@ def test_what_is_loaded_trains_and_is_exported_again(name: str) -> None:
     np.testing.assert_allclose(found, again(other).detach().numpy(), rtol=1e-5, atol=1e-5)
 
 
+def test_nodes_of_a_file_are_written_as_they_were() -> None:
+    proto = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[n, c, h, w] x, int64[k] i) => (float[n, c, p, q] y, float[m] best, int64[m] at) {
+            scales = Constant<value_floats=[1.0, 1.0, 2.0, 2.0]>()
+            y = Resize<mode="linear">(x, , scales)
+            flat = Reshape(x, minus)
+            picked = Gather(flat, i)
+            two = Constant<value_ints=[2]>()
+            best, at = TopK(picked, two)
+        }"""
+    )
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1]), "minus"))
+    model = tt.onnx.load(proto)
+    given = (images(1, 2, 3, 4), tt.tensor([3, 0, 5]))
+    other = (images(2, 1, 5, 3), tt.tensor([0, -1, 2, 4]))
+    axes = {"x": dict(enumerate("nchw")), "i": {0: "k"}}
+    again = tt.onnx.export(model, given, dynamic_axes=axes)
+    assert [one.name for one in again.graph.output] == ["y", "best", "at"]
+    assert kinds(again) == {"Resize": 1, "Reshape": 1, "Gather": 1, "TopK": 1}
+    found = session(again).run(None, {"x": other[0].numpy(), "i": other[1].numpy()})
+    for one, wanted in zip(found, tensors(model(*other)), strict=True):
+        np.testing.assert_allclose(one, wanted, rtol=1e-5, atol=1e-6)
+
+
 # --- Sizes -----------------------------------------------------------------------------------
 
 BATCH, TIME = {0: "batch"}, {0: "batch", 1: "time"}

@@ -43,7 +43,7 @@ def export(
     path: str | os.PathLike[str] | None = None,
     *,
     kwargs: Mapping[str, Any] | None = None,
-    opset: int = OPSET,
+    opset: int | None = None,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     dynamic_axes: Axes | None = None,
@@ -75,7 +75,9 @@ def export(
     - ``check`` lets the checker of onnx look at the result, with the shapes of all nodes.
     - ``name`` of the graph, ``doc`` and ``metadata`` are kept in the file.
 
-    ``opset`` is from 18 to 25; the format's newer nodes are used where it has them. Raises
+    ``opset`` is from 18 to 25, and 21 if none is given, or that of the file that ``load`` read, if
+    it is newer. The format's newer nodes are used where it has them, and the nodes of such a file
+    are written as they were, where they mean the same at that opset. Raises
     NotImplementedError that lists all ops for which ONNX, or this function, has no translation,
     with the modules that call them; ValueError for axes on which the calls of the model depend.
 
@@ -88,10 +90,13 @@ def export(
     ['0.bias', '0.weight']
     """
     onnx = needed("onnx.export")
-    from .writing import is_layer, is_whole
+    from .writing import is_layer, is_node, is_whole
 
     if not callable(model):
         raise TypeError(f"export: model is a module or a function, not {type(model).__name__}")
+    if opset is None:
+        read = model.opsets.get("", OPSET) if isinstance(model, GraphModule) else OPSET
+        opset = min(max(read, OPSET), OPSETS[1])
     if not isinstance(opset, int) or not OPSETS[0] <= opset <= OPSETS[1]:
         raise ValueError(f"export: opset is from {OPSETS[0]} to {OPSETS[1]}, not {opset!r}")
     args = example if isinstance(example, tuple) and not hasattr(example, "_fields") else (example,)
@@ -106,13 +111,16 @@ def export(
         state = get_rng_state()
         stack.callback(set_rng_state, state)
 
+        def is_one(module: Any) -> bool:
+            return is_layer(module) or (not training and is_node(module, opset))
+
         def run(args: Any, kwargs: Any, names: dict[int, str]) -> Trace:
             set_rng_state(state)  # all runs draw the same
-            trace = Trace(is_layer, is_whole, _by_steps)
+            trace = Trace(is_one, is_whole, _by_steps)
             try:
                 trace.run(model, args, kwargs, names)
             except GraphError:  # an op has no gradient by what an input is to it
-                trace = Trace(is_layer, is_whole, _by_steps, tracked=False)
+                trace = Trace(is_one, is_whole, _by_steps, tracked=False)
                 trace.run(model, args, kwargs, names)
             return trace
 
@@ -125,7 +133,8 @@ def export(
             )
     writer, names = _write(trace, opset, training)
     if output_names is None and isinstance(model, GraphModule):
-        output_names = model.output_names
+        own = model.output_names
+        output_names = own if len(own) == len(trace.outputs) else None
     graph = _graph(writer, trace, names, output_names, axes, symbols, name or _title(model), doc)
     proto = onnx.helper.make_model(
         graph,

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..dtypes import is_floating, is_real_floating
 from ..errors import DtypeError, ShapeError
+from ..func.trees import register
 from ..nn.module import Module
 from ..tensors.namespace_info import target
 from ..tensors.tensor import Tensor
@@ -260,6 +261,13 @@ class Outputs(tuple[Any, ...]):
     def __repr__(self) -> str:
         items = (f"{name}={value!r}" for name, value in zip(self.names, self, strict=True))
         return f"Outputs({', '.join(items)})"
+
+
+register(
+    Outputs,
+    lambda outputs: (tuple(outputs), outputs.names),
+    lambda names, values: Outputs(tuple(values), names),
+)
 
 
 class GraphModule(Scope):
