@@ -612,8 +612,10 @@ class Counting(nn.Module):
         self.register_buffer("count", tt.tensor(0))
         self.register_buffer("nothing", None)
         self.register_buffer("even", tt.tensor(True))
+        self.register_buffer("positions", (tt.arange(3) + dist.rank()).expand(2, -1))
 
     def forward(self, x):
+        self.positions = self.positions[:1].expand(2, -1)
         self.count = self.count + 1 + 10 * dist.rank()
         self.even = self.count % 2 == 0
         return self.layer(x)
@@ -625,6 +627,7 @@ def buffers_may_be_assigned():
     for step in range(3):
         assert model.module.count.item() == (step and step + 10 * dist.rank())
         model(tt.ones(2, 6)).sum().backward()
+        assert model.module.positions.tolist() == [[0, 1, 2]] * 2
     model.eval()
     model(tt.ones(2, 6)).sum().backward()  # its own, and no other's
     assert model.module.count.item() == 4 + 20 * dist.rank()
@@ -722,16 +725,16 @@ def a_pass_that_fails_is_not_gone_on_with():
 def ranks_with_fewer_batches_join():
     xs, ys = data(rows=2)
     rank, size = dist.rank(), dist.size()
-    for by_size in (True, False):
+    for by_size, first in ((True, 1), (False, 1), (True, 0), (False, -size)):
         reference, model = mlp(), parallel(mlp())
         one, many = (tt.optim.SGD(m.parameters(), lr=0.1) for m in (reference, model))
-        steps = [rank_ + 1 for rank_ in range(size)]  # rank 0 ends first
+        steps = [abs(rank_ + first) for rank_ in range(size)]  # rank 0 ends first, or last
         with model.join(divide_by_initial_size=by_size):
             for _ in range(steps[rank]):
                 many.zero_grad()
                 squares(model, xs[rank], ys[rank]).backward()
                 many.step()
-        for step in range(size):
+        for step in range(max(steps)):
             one.zero_grad()
             active = [r for r in range(size) if steps[r] > step]
             for r in active:
@@ -741,6 +744,9 @@ def ranks_with_fewer_batches_join():
         for got, wanted in zip(model.parameters(), reference.parameters(), strict=True):
             equal(got, wanted.numpy())
         same_everywhere(model.parameters())
+        squares(model, xs[rank], ys[rank]).backward()
+        squares(model, xs[rank], ys[rank]).backward()
+        same_everywhere(gradients(model))
 
 
 @check

@@ -105,7 +105,7 @@ class DistributedDataParallel(Module):
             return
         _check_alike(name, parts, self.group)
         for _, part in parts:
-            broadcast(part, group=self.group)
+            broadcast(_writable(part), group=self.group)
         self._reducer = Reducer(
             named, self.group, bucket_bytes, first_bucket_bytes, gradient_as_bucket_view
         )
@@ -251,9 +251,18 @@ def _broadcast(tensors: list[Tensor], source: int, group: Group) -> None:
         return
     start = 0
     for tensor, own in zip(tensors, parts, strict=True):
-        array, part = inplace.array_of(name, tensor), packed[start : start + own.nbytes]
+        array = inplace.array_of(name, _writable(tensor))
+        part = packed[start : start + own.nbytes]
         array[...] = np.frombuffer(part.tobytes(), array.dtype).reshape(array.shape)
         start += own.nbytes
+
+
+def _writable(tensor: Tensor) -> Tensor:
+    """The tensor, with memory of its own where it had none that may be written to: an expanded one,
+    such as the positions that some models keep in a buffer."""
+    if not tensor.storage.flags.writeable:
+        tensor.data = tensor.storage.copy()
+    return tensor
 
 
 def _check_alike(name: str, parts: list[tuple[str, Any]], group: Group) -> None:

@@ -76,6 +76,7 @@ class Reducer:
         self.share = 1 / group.size  # what a rank's gradient counts
         self.depths = [1] * len(named)
         self.order: list[int] | None = None  # in which gradients arrived, before all know of it
+        self.passed = False  # whether a pass has been reduced, on all ranks
         self.settled = False  # whether the buckets are in that order
         self.unreached: set[int] = set()  # what no output of the last forward passes depends on
         self.nodes: list[Node | None] = [None] * len(named)  # the entrances that may be used
@@ -132,9 +133,11 @@ class Reducer:
                 "DistributedDataParallel: the last backward pass did not come to its end, and the"
                 " ranks have parts of its gradients; make it anew"
             )
-        if self.order is not None and not self.settled:
-            self.build(broadcast_object(self.order, group=self.group))
-            self.settled = True
+        if self.passed and not self.settled:
+            order = broadcast_object(self.order, group=self.group)
+            if order is not None:  # otherwise rank 0 had no batch
+                self.build(order)
+                self.settled = True
         laid = zip(self.parameters, self.dtypes, self.slots, strict=True)
         if any(p.dtype is not d or p.shape != slot.shape for p, d, slot in laid):
             self.build([i for bucket in self.buckets for i in bucket.members])
@@ -277,7 +280,7 @@ class Reducer:
                 self.give(i)
         if self.order is None and not joined:
             self.order = [*self.ready, *(i for i in range(len(used)) if i not in set(self.ready))]
-        self.in_pass = False
+        self.in_pass, self.passed = False, True
         self.nodes = [None] * len(self.parameters)
 
     def give(self, i: int) -> None:
