@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import sys
 import time
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -747,6 +748,15 @@ def ranks_with_fewer_batches_join():
         squares(model, xs[rank], ys[rank]).backward()
         squares(model, xs[rank], ys[rank]).backward()
         same_everywhere(gradients(model))
+
+
+@check
+def one_rank_may_export_the_model():
+    model = parallel(nn.Linear(6, 3))
+    model(tt.ones(2, 6)).sum().backward()
+    if dist.rank() == 0 and find_spec("onnx"):
+        exported = tt.onnx.export(model, tt.ones(2, 6))
+        assert [one.name for one in exported.graph.initializer] == ["weight", "bias"]
 
 
 @check

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 
@@ -74,10 +76,12 @@ def test_buckets_are_shared_batch_by_batch(ranks):
 def test_a_batch_is_cut_in_all_its_parts(count, ranks):
     x = tt.tensor(np.arange(2 * count).reshape(count, 2))
     names = [str(i) for i in range(count)]
-    batch = {"x": (x, np.arange(count)), "names": names, "scale": 2.0, "none": None}
+    batch = defaultdict(list)
+    batch |= {"x": (x, np.arange(count)), "names": names, "scale": 2.0, "none": None}
     seen = []
     for rank in range(ranks):
         (got,) = DistributedBatches([batch], ranks, rank)
+        assert got.default_factory is list
         own = got["x"][1].tolist()
         assert own == (list(range(rank, count, ranks)) or [rank % count])
         assert isinstance(got["x"][0], tt.Tensor)

@@ -7,6 +7,7 @@ so of each joined batch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -109,8 +110,9 @@ class DistributedBatches:
 
     Arrays and tensors are cut along their first axis, in tuples, lists and dicts, if they are as
     long as the first of them; lists of numbers and texts too. Shares may differ by one sample, and
-    of a batch with fewer samples than ranks some come twice, as in `DistributedBatchSampler`.
-    Other attributes are those of ``batches``.
+    of a batch with fewer samples than ranks some come twice, as in `DistributedBatchSampler`. (For
+    batches that are lists of samples, such as pictures of many sizes, take that one, which cuts
+    indices.) Other attributes are those of ``batches``.
 
     >>> joined = [(np.arange(5), np.arange(5) * 10)]
     >>> [batch[1].tolist() for rank in (0, 1) for batch in DistributedBatches(joined, 2, rank)]
@@ -242,7 +244,9 @@ def _cut(part: Any, count: int, own: np.ndarray) -> Any:
     if isinstance(part, np.ndarray):
         return part[own] if part.shape[:1] == (count,) else part
     if isinstance(part, dict):
-        return type(part)((key, _cut(value, count, own)) for key, value in part.items())
+        made = copy(part)  # a defaultdict, too, keeps what it is
+        made.update((key, _cut(value, count, own)) for key, value in part.items())
+        return made
     if isinstance(part, list | tuple):
         plain = all(isinstance(item, str | bytes | int | float) for item in part)
         if plain and len(part) == count:

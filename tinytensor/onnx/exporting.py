@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..distributed import DistributedDataParallel
 from ..engine.core import GraphError
 from ..engine.grad_mode import no_grad
 from ..nn.evaluating import in_mode
@@ -94,6 +95,8 @@ def export(
 
     if not callable(model):
         raise TypeError(f"export: model is a module or a function, not {type(model).__name__}")
+    if isinstance(model, DistributedDataParallel):
+        model = model.module  # its calls wait for other ranks
     if opset is None:
         read = model.opsets.get("", OPSET) if isinstance(model, GraphModule) else OPSET
         opset = min(max(read, OPSET), OPSETS[1])
