@@ -201,6 +201,25 @@ def test_sizes_are_found_that_a_model_takes() -> None:
     assert "of other sizes than the example: x_0 2, x_1 9" in caught.value.__notes__[0]
 
 
+def test_sizes_are_told_apart() -> None:
+    def windows(x: tt.Tensor) -> tt.Tensor:  # which takes even sizes alone
+        n, h, w, c = x.shape
+        return x.reshape(n, h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 2, 4, 5).reshape(-1, 4, c)
+
+    axes = {"x": [0, 1, 2]}
+    check(windows, images(1, 4, 6, 3), images(2, 2, 2, 3), images(3, 8, 4, 3), dynamic_axes=axes)
+
+
+def test_indices_where_several_sizes_vary() -> None:
+    def function(x: tt.Tensor, n: tt.Tensor) -> list[tt.Tensor]:
+        rows = tt.arange(x.shape[0])
+        return [x[rows, n - 1], x[:, n - 1, n - 1], x[rows, :, n - 1], tt.repeat(x, 2, axis=1)]
+
+    axes = {"x": {0: "b", 1: "t", 2: "d"}, "n": {0: "b"}}
+    others = (images(1, 1, 2), tt.tensor([1])), (images(3, 7, 5), tt.tensor([0, 1, 4]))
+    check(function, (images(2, 5, 5), tt.tensor([5, 2])), *others, dynamic_axes=axes)
+
+
 def test_a_loop_over_an_axis_keeps_it_as_it_is() -> None:
     def cumulated(x: tt.Tensor) -> tt.Tensor:
         total = x[0]

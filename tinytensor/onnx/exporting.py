@@ -11,7 +11,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import islice, product
+from itertools import combinations, islice, product
 from pathlib import Path
 from typing import Any
 
@@ -332,6 +332,7 @@ def _plans(sizes: dict[str, int]) -> Iterator[dict[str, tuple[int, ...]]]:
         low = max(size, 2)
         more = (low, low + 1 + place, (2 + place) * low + 3)
         found: list[tuple[int, ...]] = [more, (2 * low, 3 * low, (5 + place) * low)]
+        found.append((2 * low, 5 * low, (6 + place) * low))
         if size > 4 + place:
             found.insert(1, (size, size - 1 - place, max(size // 2 - place, 2)))
         if size >= 4:
@@ -342,8 +343,14 @@ def _plans(sizes: dict[str, int]) -> Iterator[dict[str, tuple[int, ...]]]:
 
     each = [ways(place, size) for place, size in enumerate(sizes.values())]
     for plan in product(*each):
-        if len(set(plan)) == len(plan):
+        if not any(_alike(*pair) for pair in combinations(plan, 2)):
             yield dict(zip(sizes, plan, strict=True))
+
+
+def _alike(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether a n + b is the other size in all runs, so that they cannot be told apart."""
+    (a, b, c), (d, e, f) = one, other
+    return (b - a) * (f - d) == (c - a) * (e - d)
 
 
 def _with(tree: Any, other: dict[int, Tensor]) -> Any:

@@ -14,7 +14,7 @@ Reduction = Literal["none", "mean", "sum"]
 NEVER = -(1 << 31)  # no class
 
 
-@operator("NegativeLogLikelihoodLoss", since=12)
+@operator("NegativeLogLikelihoodLoss", since=12, settings=(2,))
 def nll_loss(
     x: Any,
     target: Any,
@@ -27,7 +27,7 @@ def nll_loss(
     return ops.nll_loss(x, array(target).astype("int64"), weight, ignored, reduction)
 
 
-@operator("SoftmaxCrossEntropyLoss", since=12)
+@operator("SoftmaxCrossEntropyLoss", since=12, settings=(2,))
 def cross_entropy(
     x: Any,
     target: Any,

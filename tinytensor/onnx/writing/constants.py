@@ -31,8 +31,9 @@ def varying(g: Writer, value: Value) -> str:
         if dtype.kind in "iuf":
             for axis in range(value.ndim):
                 found = _range_along(g, value, arrays, axis)
-                if found is None and dtype.kind == "f":
-                    found = _spaced_along(g, value, arrays, axis)
+                if found is None:
+                    another = _spaced_along if dtype.kind == "f" else _repeated_along
+                    found = another(g, value, arrays, axis)
                 if found is not None:
                     return found
         if value.ndim >= 2:
@@ -103,6 +104,22 @@ def _spaced_along(g: Writer, value: Value, arrays: list[np.ndarray], axis: int) 
     gaps = g("Max", g.cast(size - 1, FLOAT64), np.array(1.0))
     line_ = g("Add", g("Mul", g("Div", numbers, gaps), np.array(last - first)), np.array(first))
     return _stretched(g, value, g.cast(line_, arrays[0].dtype, FLOAT64), axis)
+
+
+def _repeated_along(g: Writer, value: Value, arrays: list[np.ndarray], axis: int) -> str | None:
+    """0, 0, 1, 1, …: each number equally often along one axis, the same along the others."""
+    counts = set()
+    for array in arrays:
+        line = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
+        count = int((line[0] == 0).sum())
+        if not count or (line != np.arange(line.shape[1]) // count).any():
+            return None
+        counts.add(count)
+    if len(counts) > 1:
+        return None
+    line_ = g("Range", np.array(0), g.cast(value.sizes[axis], INT64), np.array(1))
+    line_ = g.cast(g("Div", line_, np.array(counts.pop())), arrays[0].dtype, INT64)
+    return _stretched(g, value, line_, axis)
 
 
 def _stretched(g: Writer, value: Value, line: str, axis: int) -> str:

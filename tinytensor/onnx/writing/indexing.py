@@ -140,12 +140,42 @@ def advanced_index(g: Writer, x: Value, index: Any) -> Any:
             linear = g("Add", g("Mul", linear, g.cast(size, INT64)), indices)
     before, after = sizes[:start], sizes[start + len(arrays) :]
     if sum(map(_unknown, [*before, *picked, *after])) > 1 or None in sizes:
-        raise NeedsNumber("an index of several arrays, of a tensor of which several sizes vary")
+        if None in picked:
+            raise NeedsNumber("an index of several arrays behind a slice, where sizes vary")
+        return _picked(g, name, [item for _, item in arrays], picked, start, len(sizes))
     joined = -1 if any(map(_unknown, picked)) else int(np.prod(picked))
     shape = [*(-1 if _unknown(size) else size for size in before), joined,
              *(-1 if _unknown(size) else size for size in after)]  # fmt: skip
     name = g("Reshape", name, np.array(shape, np.int64))
     return g("Gather", name, linear, axis=start)
+
+
+def _together(g: Writer, arrays: list[Any], axes: Any) -> tuple[str, Any]:
+    """The indices of several axes in one array, whose last axis they are; and its other sizes."""
+    shape = np.broadcast_shapes(*[np.shape(raw(item)) for item in arrays])
+    sizes = next((i.sizes for i in arrays if isinstance(i, Value) and i.shape == shape), shape)
+    parts = []
+    for item, size in zip(arrays, axes, strict=False):
+        name = _from_zero(g, item, size)
+        if np.shape(raw(item)) != shape:
+            name = g("Expand", name, g.ints(sizes))
+        parts.append(g("Unsqueeze", name, np.array([len(shape)])))
+    places = parts[0] if len(parts) == 1 else g("Concat", *parts, axis=-1)
+    return places, sizes
+
+
+def _picked(g: Writer, name: str, arrays: list[Any], axes: Any, start: int, ndim: int) -> str:
+    """What arrays of indices for the axes from ``start`` on pick."""
+    places, sizes = _together(g, arrays, axes)
+    if start:
+        order = [*range(start, start + len(arrays)), *range(start)]
+        name = g("Transpose", name, perm=[*order, *range(len(order), ndim)])
+    found = g("GatherND", name, places)
+    if start:
+        new = len(sizes)
+        ahead = [*range(new, new + start), *range(new)]
+        found = g("Transpose", found, perm=[*ahead, *range(len(ahead), ndim - len(arrays) + new)])
+    return str(found)
 
 
 def _unknown(size: Any) -> bool:
@@ -351,15 +381,7 @@ def _chosen(g: Writer, x: Value, value: Any, index: Any) -> Any:
         if rest:
             mask = g("Unsqueeze", mask, np.arange(x.ndim - rest, x.ndim))
         return g("Where", mask, g.cast(value, dtype), g.cast(x, dtype))
-    shape = np.broadcast_shapes(*[np.shape(raw(item)) for item in arrays])
-    sizes = next((i.sizes for i in arrays if isinstance(i, Value) and i.shape == shape), shape)
-    parts = []
-    for item, size in zip(arrays, x.sizes, strict=False):
-        name = _from_zero(g, item, size)
-        if np.shape(raw(item)) != shape:
-            name = g("Expand", name, g.ints(sizes))
-        parts.append(g("Unsqueeze", name, np.array([len(shape)])))
-    places = parts[0] if len(parts) == 1 else g("Concat", *parts, axis=-1)
+    places, sizes = _together(g, arrays, x.sizes)
     name, whole = g.cast(value, dtype), (*sizes, *x.sizes[len(arrays) :])
     if not isinstance(value, Value) or value.sizes != whole:
         name = g("Expand", name, g.ints(whole))
