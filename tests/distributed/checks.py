@@ -193,6 +193,25 @@ def groups():
 
 
 @check
+def communicators_are_given_back():
+    """MPICH has 2,048; what is gone on some ranks alone is kept."""
+    counts = []
+    kept = [parallel(nn.Linear(2, 2))]
+    if dist.rank() == 0:
+        kept.clear()
+    for _ in range(4):
+        for half in (dist.rank() % 2, None if dist.rank() else 0):
+            group = dist.split(half)
+            assert group is None or dist.all_reduce(tt.ones(1), group=group).item() == group.size
+        model = parallel(nn.Linear(2, 2))
+        model(tt.ones(1, 2)).sum().backward()
+        del group, model
+        counts.append(len(dist.world.world()._kept))
+    assert counts[1:] == counts[1:2] * 3, counts
+    assert len(kept) == (dist.rank() > 0)
+
+
+@check
 def ranks_that_differ_are_told_everywhere():
     rank = dist.rank()
     told = raises(ShapeError, "all_reduce: the ranks differ", dist.all_reduce, tt.ones(3 + rank))

@@ -71,6 +71,7 @@ class Reducer:
         self.group, self.views = group, views
         self.bucket_bytes, self.first_bucket_bytes = bucket_bytes, first_bucket_bytes
         self.comm = group.data.Dup()
+        group.keep(self, (self.comm,))
         self.synchronising = True
         self.overlaps = True
         self.share = 1 / group.size  # what a rank's gradient counts

@@ -22,6 +22,7 @@ import sys
 import threading
 import time
 import traceback
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -152,6 +153,8 @@ class Group:
         self.coming: deque[Work] = deque()  # in the order of their calls, which all ranks share
         self.running: list[Work] = []
         self._lock = threading.RLock()
+        self._kept: dict[int, tuple[Callable[[], Any], tuple[Any, ...]]] = {}
+        self._number = 0
         if self.size > 1:
             # Order counts within a communicator: headers, data and messages do not meet.
             self.headers, self.data, self.messages = comm.Dup(), comm.Dup(), comm.Dup()
@@ -198,10 +201,23 @@ class Group:
                 kind = ShapeError
         return kind(f"{call.name}: the ranks differ: {told}")
 
+    def communicators(self) -> tuple[Any, ...]:
+        return (self.headers, self.data, self.messages) if self.size > 1 else ()
+
+    def keep(self, owner: Any, comms: tuple[Any, ...]) -> None:
+        """Give communicators back, of which MPI has some 2,000, when their ``owner`` is gone on all
+        ranks: at a later call of this, as they free them together. All ranks call it."""
+        gone = [number for number, (one, _) in self._kept.items() if one() is None]
+        for number in sorted(set.intersection(*map(set, self.messages.allgather(gone)))):
+            for comm in self._kept.pop(number)[1]:
+                comm.Free()
+        self._kept[self._number] = ((lambda: None) if owner is None else weakref.ref(owner)), comms
+        self._number += 1
+
     def free(self) -> None:
-        """Give the communicators back."""
-        if self.size > 1:
-            for comm in (self.headers, self.data, self.messages):
+        """Give all communicators back."""
+        for comms in (*(comms for _, comms in self._kept.values()), self.communicators()):
+            for comm in comms:
                 comm.Free()
 
 
@@ -374,7 +390,11 @@ def split(color: int | None, key: int = 0, *, group: Group | None = None) -> Gro
         return None if color is None else Group(None, parent.timeout)
     Work(parent, Call("split")).wait()
     comm = parent.messages.Split(mpi().UNDEFINED if color is None else color, key)
-    return None if color is None else Group(comm, parent.timeout)
+    group = None if color is None else Group(comm, parent.timeout)
+    if group is not None:
+        comm.Free()
+    parent.keep(group, () if group is None else group.communicators())
+    return group
 
 
 def shutdown() -> None:
