@@ -85,6 +85,18 @@ def test_a_rank_that_fails_before_init_is_waited_for_in_vain() -> None:
     assert "in _all_ranks_call_init" in done.stderr, done.stderr
 
 
+def test_ranks_that_have_not_called_init_are_told() -> None:
+    body = """
+        import warnings
+        warnings.simplefilter("error")
+        dist.DistributedDataParallel(tt.nn.Linear(2, 2))
+        """
+    done = script(2, body)
+    assert done.returncode != 0
+    assert "each process trains by itself: call distributed.init() first" in done.stderr
+    assert script(1, body).returncode == 0
+
+
 def test_a_child_of_a_rank_is_no_rank() -> None:
     body = """
         import multiprocessing

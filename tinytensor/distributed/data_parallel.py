@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,7 @@ from ..ops import inplace
 from ..tensors.tensor import Tensor
 from .collectives import all_gather_object, all_reduce, broadcast
 from .reducer import Reducer
-from .world import Group, world
+from .world import Group, is_forgotten, world
 
 MIB = 1 << 20
 
@@ -102,6 +103,9 @@ class DistributedDataParallel(Module):
         self._reducer: Reducer | None = None
         self._joining = False
         if self.group.size == 1:
+            if group is None and is_forgotten():
+                what = "each process trains by itself: call distributed.init() first"
+                warnings.warn(f"{name}: {what}", stacklevel=2)
             return
         _check_alike(name, parts, self.group)
         for _, part in parts:

@@ -43,6 +43,7 @@ _let_others_run: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sl
 
 # What launchers tell of the rank: a run with one of these is not a run of one process.
 _LAUNCHERS = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "MPI_LOCALRANKID")
+_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")  # and how many ranks there are
 
 
 class Call:
@@ -358,6 +359,11 @@ def _share_cores(comm: Any) -> None:
 def is_initialized() -> bool:
     """Whether :func:`init` was called."""
     return _world is not None
+
+
+def is_forgotten() -> bool:
+    """Whether a launcher has started several processes, and :func:`init` was not called."""
+    return _world is None and any(os.environ.get(name, "1") != "1" for name in _SIZES)
 
 
 def rank() -> int:
