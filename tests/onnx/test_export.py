@@ -126,6 +126,23 @@ def test_nodes_of_a_file_are_written_as_they_were() -> None:
         np.testing.assert_allclose(one, wanted, rtol=1e-5, atol=1e-6)
 
 
+def test_roundings_of_a_file_stay_roundings() -> None:
+    proto = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 13]>
+        g (float[n, 4] x) => (float[n, 4] y) <float s = {0.05}, uint8 z = {128}> {
+            q = QuantizeLinear(x, s, z)
+            d = DequantizeLinear(q, s, z)
+            r = Relu(d)
+            p = QuantizeLinear(r, s, z)
+            y = DequantizeLinear(p, s, z)
+        }"""
+    )
+    again = tt.onnx.export(tt.onnx.load(proto), images(2, 4), dynamic_axes={"x": [0]})
+    assert kinds(again) == {"QuantizeLinear": 2, "DequantizeLinear": 2, "Relu": 1}
+    given = {"x": images(5, 4).numpy()}
+    np.testing.assert_array_equal(session(again).run(None, given), session(proto).run(None, given))
+
+
 # --- Sizes -----------------------------------------------------------------------------------
 
 BATCH, TIME = {0: "batch"}, {0: "batch", 1: "time"}

@@ -709,7 +709,10 @@ def _constant(attributes: dict[str, Any], where: str) -> Any:
     dtype = kinds.get(key.removeprefix("value_").rstrip("s"))
     if dtype is None:
         raise ValueError(f"{where}: there is no attribute {key!r}")
-    return value(np.array(data, dtype))
+    try:
+        return value(np.array(data, dtype))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {key} is {data!r}: {error}") from error
 
 
 def _check(

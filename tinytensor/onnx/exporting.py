@@ -115,7 +115,7 @@ def export(
         stack.callback(set_rng_state, state)
 
         def is_one(module: Any) -> bool:
-            return is_layer(module) or (not training and is_node(module, opset))
+            return is_layer(module) or is_node(module, opset, training)
 
         def run(args: Any, kwargs: Any, names: dict[int, str]) -> Trace:
             set_rng_state(state)  # all runs draw the same
