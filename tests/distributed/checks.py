@@ -585,6 +585,12 @@ def parameters_may_get_another_dtype_or_shape():
         wanted = (dist.size() + 1) / 2 * (4 if given.shape == (1,) else 1)
         assert (got.shape, got.dtype) == (given.shape, given.dtype)
         equal(got, np.full(given.shape, wanted))
+    if dist.rank():
+        model.float()
+        raises(RuntimeError, "whose dtype or shape has changed", model, tt.ones(4))
+    else:
+        loss = model(tt.ones(4).double()).sum()
+        raises(RuntimeError, "whose dtype or shape has changed", loss.backward)
 
 
 @check

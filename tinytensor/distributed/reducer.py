@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import time
 import weakref
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -141,6 +142,9 @@ class Reducer:
                 self.settled = True
         laid = zip(self.parameters, self.dtypes, self.slots, strict=True)
         if any(p.dtype is not d or p.shape != slot.shape for p, d, slot in laid):
+            now = repr([(p.dtype.name, p.shape) for p in self.parameters])
+            what = "DistributedDataParallel of parameters whose dtype or shape has changed"
+            Work(self.group, Call(what, as_checksum=zlib.crc32(now.encode()))).wait()
             self.build([i for bucket in self.buckets for i in bucket.members])
 
     @contextmanager
