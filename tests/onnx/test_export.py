@@ -267,6 +267,17 @@ def test_changes_in_place_and_views() -> None:
 
     check(function, images(4, 3))
 
+    def of_its_input(x: tt.Tensor) -> tt.Tensor:
+        x += 1
+        x[0] = 0
+        return x
+
+    example = images(2, 3)
+    tt.onnx.export(of_its_input, example)
+    np.testing.assert_array_equal(example.numpy(), images(2, 3).numpy())
+    (found,) = session(tt.onnx.export(of_its_input, example)).run(None, {"x": example.numpy()})
+    np.testing.assert_allclose(found, of_its_input(images(2, 3)).numpy())
+
     def shifted(x: tt.Tensor) -> tt.Tensor:
         y = x * 1
         y[:, 1:] = x[:, :-1]

@@ -428,7 +428,7 @@ def _replaced(tree: Any, given: dict[int, Tensor], tracked: bool) -> Any:
             array = np.array(tree.numpy(), copy=True, order="C")
             leaf = Tensor(array)
             if tracked and Tensor.is_differentiable(array):
-                leaf = +Tensor(array, requires_grad=True)
+                leaf = Tensor(array, requires_grad=True).clone()
             given[id(tree)] = leaf
         return given[id(tree)]
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
