@@ -126,6 +126,25 @@ def test_nodes_of_a_file_are_written_as_they_were() -> None:
         np.testing.assert_allclose(one, wanted, rtol=1e-5, atol=1e-6)
 
 
+def test_branches_of_a_file_are_those_of_the_example() -> None:
+    proto = onnx.parser.parse_model(
+        """<ir_version: 10, opset_import: ["" : 21]>
+        g (float[n] x, bool c) => (float[n] y) {
+            y = If(c) <
+                then_branch = t () => (float[n] u) {u = Mul(x, x)},
+                else_branch = e () => (float[n] v) {v = Neg(x)}
+            >
+        }"""
+    )
+    loaded = tt.onnx.load(proto)
+    with (
+        pytest.warns(UserWarning, match="no output depends on the input 'c'"),
+        pytest.warns(UserWarning, match="If: branches and numbers of turns are the example's"),
+    ):
+        again = tt.onnx.export(loaded, (images(3), tt.tensor(True)))
+    assert kinds(again) == {"Mul": 1}
+
+
 def test_roundings_of_a_file_stay_roundings() -> None:
     proto = onnx.parser.parse_model(
         """<ir_version: 8, opset_import: ["" : 13]>

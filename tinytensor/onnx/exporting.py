@@ -25,7 +25,7 @@ from ..random import get_rng_state, set_rng_state
 from ..tensors.tensor import Tensor
 from ..version import __version__
 from .extras import needed
-from .graph_module import GraphModule
+from .graph_module import GraphModule, Node
 from .sizes import Differs, NeedsNumber, Size, unify
 from .tracing import Call, Trace, Value, is_fixed
 
@@ -33,6 +33,7 @@ __all__ = ["export"]
 
 OPSET = 21  # the first with a GroupNormalization of channels; onnxruntime has it since 1.20
 OPSETS = (18, 25)
+DECIDING = ("If", "Loop")  # nodes of a file whose bodies are written as they ran
 MOST = (1 << 31) - (1 << 20)  # bytes of a file, with some for the graph
 
 Axes = Mapping[str, Mapping[int, str] | Sequence[int]]
@@ -128,6 +129,13 @@ def export(
             return trace
 
         trace, symbols = _runs(run, args, named, inputs, axes)
+        parts = model.modules() if is_module else ()  # type: ignore[attr-defined]
+        bodies = [one.name for one in parts if type(one) is Node and one.op_type in DECIDING]
+        if bodies:
+            warnings.warn(
+                f"export: {', '.join(bodies)}: branches and numbers of turns are the example's",
+                stacklevel=2,
+            )
         drops = training or any("dropout" in call.name for call in trace.calls)
         if not drops and str(get_rng_state()) != str(state):
             warnings.warn(
