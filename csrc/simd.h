@@ -336,6 +336,20 @@ TT_INLINE vi vi_select(vi mask, vi a, vi b) { return (a & mask) | (b & ~mask); }
 
 /* a * b + c; one rounding where the instruction set has it (-ffp-contract=fast). */
 TT_INLINE vf vf_fma(vf a, vf b, vf c) { return a * b + c; }
+/* The same, rounded once for certain where there is an instruction for it: a compiler may otherwise
+ * take a product that it has, and that is rounded. */
+TT_INLINE vf vf_fma_once(vf a, vf b, vf c)
+{
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif TT_VECTOR_BYTES == 32 && defined(__FMA__)
+    return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+    return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
+}
 
 TT_INLINE vf vf_abs(vf x) { return (vf)((vi)x & vi_set1(0x7fffffff)); }
 TT_INLINE vf vf_neg(vf x) { return (vf)((vi)x ^ vi_set1(INT32_MIN)); }

@@ -112,7 +112,7 @@ TT_INLINE vf vf_exp_weight(vf x)
     const vf rounded = vf_fma(x, vf_set1(1.44269504f), vf_set1(0x1.8p23f));
     const vf n = rounded - vf_set1(0x1.8p23f);
 #if defined(__FMA__) || defined(__aarch64__)
-    const vf r = vf_fma(x, vf_set1(1.44269504f), -n);
+    const vf r = vf_fma_once(x, vf_set1(1.44269504f), -n);
 #else
     vf r = vf_fma(n, vf_set1(-TT_LN2_HIGH), x);
     r = vf_fma(n, vf_set1(-TT_LN2_LOW), r) * 1.44269504f;
