@@ -60,6 +60,7 @@ def operator(
     domain: str = "",
     settings: tuple[int, ...] = (),
     constant: bool = True,
+    attributes_of: Callable[..., Any] | None = None,
 ) -> Callable[[F], F]:
     """Declare what an operator of ONNX means, from an opset to the next that is declared.
 
@@ -69,7 +70,8 @@ def operator(
     tuples of them, tensors, and for a graph a :class:`~tinytensor.onnx.graph_module.Body`, a
     function of the body's inputs that returns a tuple of its outputs. One that has a keyword
     ``node`` is given the :class:`~tinytensor.onnx.graph_module.Node` too, with its ``name``,
-    ``opset``, names of ``outputs`` and ``training``.
+    ``opset``, names of ``outputs`` and ``training``. The keywords of ``attributes_of``, another
+    function, are attributes as well; it is given those by ``**``.
 
     It returns a value, or a tuple of several: as many as it has, whatever the node asks for.
     """
@@ -77,7 +79,10 @@ def operator(
     def declare(function: F) -> F:
         parameters = inspect.signature(function).parameters.values()
         inputs = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "node"]
+        more = inspect.signature(attributes_of).parameters.values() if attributes_of else ()
+        keywords = [
+            p for p in (*parameters, *more) if p.kind is p.KEYWORD_ONLY and p.name != "node"
+        ]
         found = Operator(
             domain=domain,
             name=name,

@@ -449,13 +449,8 @@ def _ensemble(
     return scores
 
 
-@operator("TreeEnsembleRegressor", domain=ML)
-def tree_regressor(
-    x: Any,
+def _nodes(
     *,
-    aggregate_function: str = "SUM",
-    base_values: Sequence[float] = (),
-    n_targets: int = 1,
     nodes_falsenodeids: Sequence[int],
     nodes_featureids: Sequence[int],
     nodes_hitrates: Sequence[float] = (),
@@ -465,28 +460,32 @@ def tree_regressor(
     nodes_treeids: Sequence[int],
     nodes_truenodeids: Sequence[int],
     nodes_values: Sequence[float],
+) -> dict[str, Any]:
+    """The attributes that tell of an ensemble's nodes, without their prefix."""
+    return {name.removeprefix("nodes_"): one for name, one in locals().items()}
+
+
+@operator("TreeEnsembleRegressor", domain=ML, attributes_of=_nodes)
+def tree_regressor(
+    x: Any,
+    *,
+    aggregate_function: str = "SUM",
+    base_values: Sequence[float] = (),
+    n_targets: int = 1,
     post_transform: str = "NONE",
     target_ids: Sequence[int],
     target_nodeids: Sequence[int],
     target_treeids: Sequence[int],
     target_weights: Sequence[float],
+    **how: Any,
 ) -> Any:
-    nodes = {
-        "treeids": nodes_treeids,
-        "nodeids": nodes_nodeids,
-        "modes": nodes_modes,
-        "featureids": nodes_featureids,
-        "values": nodes_values,
-        "truenodeids": nodes_truenodeids,
-        "falsenodeids": nodes_falsenodeids,
-        "missing_value_tracks_true": nodes_missing_value_tracks_true,
-    }
+    nodes = _nodes(**how)
     leaves = target_treeids, target_nodeids, target_ids, target_weights
     scores = _ensemble(x, nodes, leaves, n_targets, base_values, aggregate_function)
     return POST[post_transform](value(scores))
 
 
-@operator("TreeEnsembleClassifier", domain=ML)
+@operator("TreeEnsembleClassifier", domain=ML, attributes_of=_nodes)
 def tree_classifier(
     x: Any,
     *,
@@ -497,27 +496,10 @@ def tree_classifier(
     class_weights: Sequence[float],
     classlabels_int64s: Sequence[int] = (),
     classlabels_strings: Sequence[str] = (),
-    nodes_falsenodeids: Sequence[int],
-    nodes_featureids: Sequence[int],
-    nodes_hitrates: Sequence[float] = (),
-    nodes_missing_value_tracks_true: Sequence[int] = (),
-    nodes_modes: Sequence[str],
-    nodes_nodeids: Sequence[int],
-    nodes_treeids: Sequence[int],
-    nodes_truenodeids: Sequence[int],
-    nodes_values: Sequence[float],
     post_transform: str = "NONE",
+    **how: Any,
 ) -> tuple[Any, Any]:
-    nodes = {
-        "treeids": nodes_treeids,
-        "nodeids": nodes_nodeids,
-        "modes": nodes_modes,
-        "featureids": nodes_featureids,
-        "values": nodes_values,
-        "truenodeids": nodes_truenodeids,
-        "falsenodeids": nodes_falsenodeids,
-        "missing_value_tracks_true": nodes_missing_value_tracks_true,
-    }
+    nodes = _nodes(**how)
     leaves = class_treeids, class_nodeids, class_ids, class_weights
     labels = classlabels_strings or classlabels_int64s
     columns = len(labels)

@@ -12,7 +12,7 @@ from ... import ops
 from ..registry import find, operator
 from ..values import array, value
 from .quantised import dequantize, dynamically, matmul, quantize, requantized, rows
-from .recurrent import layer, lstm_direction
+from .recurrent import layer, lstm_direction, settings
 
 __all__: list[str] = []
 
@@ -174,7 +174,7 @@ def _weights(stored: Any, scale: Any, zero: Any) -> Any:
     return value(np.ascontiguousarray(((data - zero) * scale).swapaxes(1, 2)))
 
 
-@operator("DynamicQuantizeLSTM", domain=DOMAIN)
+@operator("DynamicQuantizeLSTM", domain=DOMAIN, attributes_of=settings)
 def dynamic_lstm(
     x: Any,
     w: Any,
@@ -189,15 +189,9 @@ def dynamic_lstm(
     r_scale: Any,
     r_zero: Any,
     *,
-    direction: str = "forward",
-    hidden_size: int | None = None,
-    activations: Sequence[str] | None = None,
-    activation_alpha: Sequence[float] | None = None,
-    activation_beta: Sequence[float] | None = None,
-    clip: float | None = None,
     input_forget: int = 0,
+    **how: Any,
 ) -> tuple[Any, ...]:
-    attributes = dict(locals()) | {"layout": 0}
     run = partial(lstm_direction, coupled=bool(input_forget), seen=_rounded)
     inputs = (_rounded(x), _weights(w, w_scale, w_zero), _weights(r, r_scale, r_zero))
     defaults = ["Sigmoid", "Tanh", "Tanh"]
@@ -208,6 +202,6 @@ def dynamic_lstm(
         run,
         (*inputs, bias, lengths),
         (initial_h, initial_c),
-        attributes,
+        settings(**how),
         peepholes,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,9 @@ from ... import ops
 from ...dtypes import is_real_floating
 from ...engine.grad_mode import is_grad_enabled, no_grad
 from ...tensors.function import Function
-from ..registry import find, operator
+from ..registry import operator
 from ..values import array, dtype_of_code, value
+from .convolution import convolve
 
 __all__: list[str] = []
 
@@ -213,11 +213,8 @@ def _conv(x: Any, w: Any, x_zero: Any, w_zero: Any, how: dict[str, Any]) -> np.n
     per_channel = (-1, *(1,) * (w.ndim - 1))
     x, w = _around(x, x_zero), _around(w, w_zero, per_channel)
     x, w = _exact(x, w, int(np.prod(w.shape[1:])))
-    conv = find("", "Conv", 11)
-    assert conv is not None
     with no_grad():
-        given = {name: setting for name, setting in how.items() if setting is not None}
-        return array(conv.function(value(x), value(w), **given))
+        return array(convolve(value(x), value(w), **how))
 
 
 def requantized(
@@ -255,32 +252,18 @@ def qlinearmatmul(
     return requantized(sums, (a_scale, b_scale), y_scale, y_zero)
 
 
-@operator("ConvInteger", since=10)
+@operator("ConvInteger", since=10, attributes_of=convolve)
 def conv_integer(
     x: Any,
     w: Any,
     x_zero: Any = None,
     w_zero: Any = None,
-    *,
-    auto_pad: str = "NOTSET",
-    dilations: Sequence[int] | None = None,
-    group: int = 1,
-    kernel_shape: Sequence[int] | None = None,
-    pads: Sequence[int] | None = None,
-    strides: Sequence[int] | None = None,
+    **how: Any,
 ) -> Any:
-    how = {
-        "auto_pad": auto_pad,
-        "dilations": dilations,
-        "group": group,
-        "kernel_shape": kernel_shape,
-        "pads": pads,
-        "strides": strides,
-    }
     return value(_conv(x, w, x_zero, w_zero, how).astype(np.int32))
 
 
-@operator("QLinearConv", since=10, settings=(1, 4, 6))
+@operator("QLinearConv", since=10, settings=(1, 4, 6), attributes_of=convolve)
 def qlinear_conv(
     x: Any,
     x_scale: Any,
@@ -291,22 +274,8 @@ def qlinear_conv(
     y_scale: Any,
     y_zero: Any,
     bias: Any = None,
-    *,
-    auto_pad: str = "NOTSET",
-    dilations: Sequence[int] | None = None,
-    group: int = 1,
-    kernel_shape: Sequence[int] | None = None,
-    pads: Sequence[int] | None = None,
-    strides: Sequence[int] | None = None,
+    **how: Any,
 ) -> Any:
-    how = {
-        "auto_pad": auto_pad,
-        "dilations": dilations,
-        "group": group,
-        "kernel_shape": kernel_shape,
-        "pads": pads,
-        "strides": strides,
-    }
     sums = _conv(x, w, x_zero, w_zero, how).astype(np.float64)
     channels = (-1, *(1,) * (x.ndim - 2))
     if bias is not None:

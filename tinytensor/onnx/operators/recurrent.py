@@ -196,6 +196,20 @@ def layer(
 # --- The operators ------------------------------------------------------------------------------
 
 
+def settings(
+    layout: int = 0,
+    *,
+    direction: str = "forward",
+    hidden_size: int | None = None,
+    activations: Sequence[str] | None = None,
+    activation_alpha: Sequence[float] | None = None,
+    activation_beta: Sequence[float] | None = None,
+    clip: float | None = None,
+) -> dict[str, Any]:
+    """The attributes that all of them have, for :func:`layer`."""
+    return dict(locals())
+
+
 def _whole(layer: Any, given: tuple[Any, ...], of: Direction) -> tuple[Any, ...]:
     """A layer by its kernel."""
     return layer(*given, reverse=of.reverse, lengths=of.lengths)
@@ -212,7 +226,7 @@ def _rnn(of: Direction) -> tuple[Any, ...]:
     return of.scan(step)
 
 
-@operator("RNN", since=1)
+@operator("RNN", since=1, attributes_of=settings)
 def rnn(
     x: Any,
     w: Any,
@@ -221,16 +235,11 @@ def rnn(
     lengths: Any = None,
     initial_h: Any = None,
     *,
-    direction: str = "forward",
     layout: int = 0,
-    hidden_size: int | None = None,
-    activations: Sequence[str] | None = None,
-    activation_alpha: Sequence[float] | None = None,
-    activation_beta: Sequence[float] | None = None,
-    clip: float | None = None,
     output_sequence: int = 0,
+    **how: Any,
 ) -> tuple[Any, ...]:
-    attributes = dict(locals())
+    attributes = settings(layout, **how)
     return layer("RNN", 1, ["Tanh"], _rnn, (x, w, r, bias, lengths), (initial_h,), attributes)
 
 
@@ -254,7 +263,7 @@ def _gru(of: Direction, after: bool) -> tuple[Any, ...]:
     return of.scan(step)
 
 
-@operator("GRU", since=1)
+@operator("GRU", since=1, attributes_of=settings)
 def gru(
     x: Any,
     w: Any,
@@ -263,17 +272,12 @@ def gru(
     lengths: Any = None,
     initial_h: Any = None,
     *,
-    direction: str = "forward",
     layout: int = 0,
-    hidden_size: int | None = None,
-    activations: Sequence[str] | None = None,
-    activation_alpha: Sequence[float] | None = None,
-    activation_beta: Sequence[float] | None = None,
-    clip: float | None = None,
     linear_before_reset: int = 0,
     output_sequence: int = 0,
+    **how: Any,
 ) -> tuple[Any, ...]:
-    attributes = dict(locals())
+    attributes = settings(layout, **how)
     run = partial(_gru, after=bool(linear_before_reset))
     inputs = (x, w, r, bias, lengths)
     return layer("GRU", 3, ["Sigmoid", "Tanh"], run, inputs, (initial_h,), attributes)
@@ -301,7 +305,7 @@ def lstm_direction(
     return of.scan(step)
 
 
-@operator("LSTM", since=1)
+@operator("LSTM", since=1, attributes_of=settings)
 def lstm(
     x: Any,
     w: Any,
@@ -312,17 +316,12 @@ def lstm(
     initial_c: Any = None,
     peepholes: Any = None,
     *,
-    direction: str = "forward",
     layout: int = 0,
-    hidden_size: int | None = None,
-    activations: Sequence[str] | None = None,
-    activation_alpha: Sequence[float] | None = None,
-    activation_beta: Sequence[float] | None = None,
-    clip: float | None = None,
     input_forget: int = 0,
     output_sequence: int = 0,
+    **how: Any,
 ) -> tuple[Any, ...]:
-    attributes = dict(locals())
+    attributes = settings(layout, **how)
     run, states = partial(lstm_direction, coupled=bool(input_forget)), (initial_h, initial_c)
     inputs = (x, w, r, bias, lengths)
     defaults = ["Sigmoid", "Tanh", "Tanh"]
