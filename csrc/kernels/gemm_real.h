@@ -108,27 +108,27 @@ TT_INLINE void TT_OF(tt_store_in_panel)(tt_real *out, tt_vector x, int64_t lanes
         TT_V(store_n)(out, x, lanes);
 }
 
-/* The width is adjacent in memory: all panels together, so that a row of x is read at once. The
- * rows lie far apart, where the processor's own prefetchers do not follow: those to come are asked
- * for. */
-static void TT_OF(tt_pack_adjacent)(const tt_gemm_pack_args *s, int64_t panel,
-                                    int64_t lanes)
+/* The width is adjacent in memory: a few rows of all panels, then the next few. So lines of panels
+ * are written whole: panels are mostly whole pages long, and the same row of all of them would meet
+ * in one set of a cache. The rows of x lie far apart, where the processor's own prefetchers do not
+ * follow: those to come are asked for. */
+static void TT_OF(tt_pack_adjacent)(const tt_gemm_pack_args *s, int64_t panel, int64_t lanes)
 {
-    const tt_real *from = s->x;
-    tt_real *to = s->out;
-    for (int64_t k = 0; k < s->depth; k++) {
-        for (int64_t i = 0; i < s->width; i += TT_LANES)
-            __builtin_prefetch(from + i + (k + 8) * s->depth_step);
+    enum { ROWS = 8 };
+    for (int64_t k0 = 0; k0 < s->depth; k0 += ROWS) {
+        const int64_t end = s->depth - k0 < ROWS ? s->depth : k0 + ROWS;
         for (int64_t i = 0; i < s->width; i += panel) {
             const int64_t width = s->width - i < panel ? s->width - i : panel;
             const int64_t padded = tt_round_up(width, lanes);
-            const tt_real *x = from + i + k * s->depth_step;
-            tt_real *out = to + i * s->depth + k * padded;
-            for (int64_t c = 0; c < width; c += TT_LANES) {
-                const int64_t n = width - c;
-                const tt_vector row = n < TT_LANES ? TT_V(load_n)(x + c, n) : TT_V(load)(x + c);
-                TT_OF(tt_store_in_panel)(out + c, row, padded - c, (s->depth - 1 - k) * padded);
-            }
+            const tt_real *x = (const tt_real *)s->x + i + k0 * s->depth_step;
+            tt_real *out = (tt_real *)s->out + i * s->depth + k0 * padded;
+            for (int64_t k = k0; k < end; k++, x += s->depth_step, out += padded)
+                for (int64_t c = 0; c < width; c += TT_LANES) {
+                    const int64_t n = width - c;
+                    __builtin_prefetch(x + c + ROWS * s->depth_step);
+                    const tt_vector row = n < TT_LANES ? TT_V(load_n)(x + c, n) : TT_V(load)(x + c);
+                    TT_OF(tt_store_in_panel)(out + c, row, padded - c, (s->depth - 1 - k) * padded);
+                }
         }
     }
 }

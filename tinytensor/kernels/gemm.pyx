@@ -8,6 +8,7 @@ a transposed matrix, as in a layer, are turned: then it is read by its rows, and
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t
+from libc.stdlib cimport llabs
 from libc.string cimport memset
 
 from tinytensor.kernels cimport _core
@@ -31,9 +32,10 @@ cnp.import_array()
 ACTIVATIONS = {None: TT_IDENTITY, "relu": TT_RELU}
 
 cdef enum:
-    COLUMNS_OF_PIECE = 256  # TT_GEMM_DEPTH / 2: a quarter of the second cache, where A fills a half
+    COLUMNS_OF_PIECE = 256  # of which a block of B is half a megabyte
+    LARGE_CACHE = 1 << 21  # bytes of a second cache that holds two such blocks of B beside the rest
     LEAST_PANELS = 4  # of rows of a piece
-    MOST_ROWS = 512  # of a piece: with more, products of some thousand rows make too few pieces
+    ELEMENTS_OF_PIECE = 1 << 16  # of C, at most, which stay near while the blocks go by
     PIECES = 16  # or more, if they need not be narrow for it: they are shared out among threads
     FEW_VECTORS = 8  # rows that are multiplied by B one after another, as vectors
     FEW_ROWS = 64  # of a product with B^T that is turned
@@ -41,7 +43,7 @@ cdef enum:
     WORK_AT_ONCE = 1 << 16  # less than that needs no plan
     DEPTH_OF_STRIP = 1536  # three blocks: a strip has thousands of rows, and few operands need two
     COLUMNS_IN_PLACE = 1536  # of a product whose A is read where it lies, however large
-    PAGE = 4096
+    SPAN_IN_PLACE = 128 * 4096  # bytes from a block's first row to its last, of columns of A
     ROW_PIECES_IN_PLACE = 4  # which read rows of B where they lie, each for itself
 
 
@@ -73,10 +75,16 @@ cdef struct Strip:
     int64_t packs_of_a  # pieces of packing, the first of them as they take the longest, of A
 
 
-# Rows, in whole panels, whose block of A fills half of the second cache, a block's depth being
-# TT_GEMM_DEPTH floats.
+cdef inline int64_t columns_of_piece() noexcept nogil:
+    return COLUMNS_OF_PIECE * (2 if _core.caches.second >= LARGE_CACHE else 1)
+
+
+# Rows, in whole panels, whose block of A fills half of the second cache at most, a block's depth
+# being TT_GEMM_DEPTH floats.
 cdef inline int64_t rows_of_block(int64_t tallest) noexcept nogil:
-    cdef int64_t rows = min(half_of_second() // TT_GEMM_DEPTH, MOST_ROWS)
+    cdef int64_t rows = min(
+        half_of_second() // TT_GEMM_DEPTH, ELEMENTS_OF_PIECE // columns_of_piece()
+    )
     return max(LEAST_PANELS, ceil_div(rows, tallest)) * tallest
 
 
@@ -115,7 +123,7 @@ cdef Plan make_plan(const product *p) noexcept nogil:
     row_pieces = ceil_div(p.rows, plan.piece_rows)
     columns = max(
         2 * plan.panel_of_b,
-        min(COLUMNS_OF_PIECE, p.columns * row_pieces // PIECES),
+        min(columns_of_piece(), p.columns * row_pieces // PIECES),
         PRODUCTS // max(1, min(p.rows, plan.piece_rows) * p.depth),
     )
     pieces = ceil_div(p.columns, columns)
@@ -139,16 +147,16 @@ cdef Plan make_plan(const product *p) noexcept nogil:
 
 cdef bint packs_a(const product *p, const Plan *plan) noexcept nogil:
     """Is A so large that no cache holds it well where it lies, and a copy of it little beside the
-    product? Columns of A whole pages apart, whose rows are adjacent, meet in a few sets of a cache.
+    product? Of rows that are adjacent, a tile reads a few of each column: as many pages as the
+    block is deep, where a processor's first table has 64 to 96.
     """
-    if (
-        p.rows * p.depth * plan.size <= _core.caches.second
-        or p.columns <= 4 * plan.panel_of_b
-    ):
+    if p.columns <= 4 * plan.panel_of_b:
         return False
-    if p.columns > COLUMNS_IN_PLACE:
-        return True
-    return p.a_depth * plan.size % PAGE == 0 if p.a_row == 1 else p.a_depth != 1
+    if p.a_row == 1:
+        return min(plan.block_depth, p.depth) * llabs(p.a_depth) * plan.size > SPAN_IN_PLACE
+    if p.rows * p.depth * plan.size <= _core.caches.second:
+        return False
+    return p.columns > COLUMNS_IN_PLACE or p.a_depth != 1
 
 
 cdef inline int64_t offset(const int64_t *offsets, int64_t i) noexcept nogil:
