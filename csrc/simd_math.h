@@ -57,6 +57,16 @@ TT_INLINE vf vf_scale(vf p, vf n)
 #endif
 }
 
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
+/* The same where x is `least`, more or NaN, otherwise 0: some processors make what underflows in
+ * microcode, which takes a hundred cycles for a vector of which one lane does. */
+TT_INLINE vf vf_scale_from(float least, vf x, vf p, vf n)
+{
+    const __mmask16 from = _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(least), _CMP_NLT_UQ);
+    return (vf)_mm512_maskz_scalef_ps(from, (__m512)p, (__m512)n);
+}
+#endif
+
 /* Cut x into n ln 2 + r with |r| <= ln 2 / 2 (|x| < 1000), and return exp(r) - 1. */
 TT_INLINE vf vf_exp_reduced(vf x, vf *n)
 {
@@ -86,8 +96,14 @@ static __attribute__((noinline))
 #endif
 vf vf_exp_of_any(vf x)
 {
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
     vf n, q = vf_exp_reduced(vf_clamp_keeping_nan(x, -105.0f, 90.0f), &n);
-    return vf_scale(q + 1.0f, n);
+    return vf_scale_from(-104.0f, x, q + 1.0f, n); /* exp(-104) is less than half of a denormal */
+#else
+    const vi gone = x < vf_set1(-104.0f);
+    vf n, q = vf_exp_reduced(vf_clamp_keeping_nan(vf_select(gone, vf_zero(), x), -105.0f, 90.0f), &n);
+    return vf_select(gone, vf_zero(), vf_scale(q + 1.0f, n));
+#endif
 }
 
 TT_INLINE vf vf_exp(vf x)
@@ -106,9 +122,6 @@ TT_INLINE vf vf_exp(vf x)
  * the product would be rounded. n is read from the bits that rounding to it left. */
 TT_INLINE vf vf_exp_weight(vf x)
 {
-#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
-    x = vf_max_fast(vf_set1(-105.0f), x); /* NaN, which stands second, goes through */
-#endif
     const vf rounded = vf_fma(x, vf_set1(1.44269504f), vf_set1(0x1.8p23f));
     const vf n = rounded - vf_set1(0x1.8p23f);
 #if defined(__FMA__) || defined(__aarch64__)
@@ -124,7 +137,7 @@ TT_INLINE vf vf_exp_weight(vf x)
     p = TT_STEP(p, r, 0.693147f);
     p = TT_STEP(p, r, 1.0f);
 #if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
-    return vf_scale(p, n);
+    return vf_scale_from(-87.0f, x, p, n);
 #else
     const vf power = (vf)(((vi)rounded + 127) << 23);
     return (vf)((vi)(p * power) & ~(x < vf_set1(-87.0f)));
