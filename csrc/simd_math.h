@@ -60,9 +60,9 @@ TT_INLINE vf vf_scale(vf p, vf n)
 #if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
 /* The same where x is `least`, more or NaN, otherwise 0: some processors make what underflows in
  * microcode, which takes a hundred cycles for a vector of which one lane does. */
-TT_INLINE vf vf_scale_from(float least, vf x, vf p, vf n)
+TT_INLINE vf vf_scale_from(vf least, vf x, vf p, vf n)
 {
-    const __mmask16 from = _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(least), _CMP_NLT_UQ);
+    const __mmask16 from = _mm512_cmp_ps_mask((__m512)x, (__m512)least, _CMP_NLT_UQ);
     return (vf)_mm512_maskz_scalef_ps(from, (__m512)p, (__m512)n);
 }
 #endif
@@ -98,10 +98,11 @@ vf vf_exp_of_any(vf x)
 {
 #if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
     vf n, q = vf_exp_reduced(vf_clamp_keeping_nan(x, -105.0f, 90.0f), &n);
-    return vf_scale_from(-104.0f, x, q + 1.0f, n); /* exp(-104) is less than half of a denormal */
+    return vf_scale_from(vf_set1(-104.0f), x, q + 1.0f, n); /* exp(-104) is less than half of a denormal */
 #else
     const vi gone = x < vf_set1(-104.0f);
-    vf n, q = vf_exp_reduced(vf_clamp_keeping_nan(vf_select(gone, vf_zero(), x), -105.0f, 90.0f), &n);
+    x = vf_clamp_keeping_nan(vf_select(gone, vf_zero(), x), -105.0f, 90.0f);
+    vf n, q = vf_exp_reduced(x, &n);
     return vf_select(gone, vf_zero(), vf_scale(q + 1.0f, n));
 #endif
 }
@@ -117,10 +118,11 @@ TT_INLINE vf vf_exp(vf x)
 #endif
 }
 
-/* exp(x) for x <= 0 as a weight of a softmax, with 0 for what lies below exp(-87). It is 2^n 2^r
- * for x log2(e) = n + r, where the error of that constant, 1e-8 |x| of the result, may stay; unless
- * the product would be rounded. n is read from the bits that rounding to it left. */
-TT_INLINE vf vf_exp_weight(vf x)
+/* exp(x) for x <= 0 as a weight of a softmax, with 0 for what lies below exp(least), least being -87
+ * or more. It is 2^n 2^r for x log2(e) = n + r, where the error of that constant, 1e-8 |x| of the
+ * result, may stay; unless the product would be rounded. n is read from the bits that rounding to it
+ * left. */
+TT_INLINE vf vf_exp_weight_from(vf x, vf least)
 {
     const vf rounded = vf_fma(x, vf_set1(1.44269504f), vf_set1(0x1.8p23f));
     const vf n = rounded - vf_set1(0x1.8p23f);
@@ -137,12 +139,17 @@ TT_INLINE vf vf_exp_weight(vf x)
     p = TT_STEP(p, r, 0.693147f);
     p = TT_STEP(p, r, 1.0f);
 #if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
-    return vf_scale_from(-87.0f, x, p, n);
+    return vf_scale_from(least, x, p, n);
 #else
     const vf power = (vf)(((vi)rounded + 127) << 23);
-    return (vf)((vi)(p * power) & ~(x < vf_set1(-87.0f)));
+    return (vf)((vi)(p * power) & ~(x < least));
 #endif
 }
+
+TT_INLINE vf vf_exp_weight(vf x) { return vf_exp_weight_from(x, vf_set1(-87.0f)); }
+
+/* From what x on exp(x) times a factor is no denormal: products of these are made in microcode. */
+TT_INLINE vf vf_least_weight(float factor) { return vf_set1(-87.0f - logf(fminf(fabsf(factor), 1))); }
 
 /* 2^n q + (2^n - 1), at half its size so that 2^n is finite. */
 TT_INLINE vf vf_expm1(vf x)

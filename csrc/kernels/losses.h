@@ -114,16 +114,18 @@ static void tt_cross_entropy_backward_f32(const tt_cross_entropy_args *s)
         }
         const float g = s->g[r * s->g_step] * s->scale;
         const float own = (1 - s->smoothing) * (s->weight ? s->weight[y] : 1);
-        const vf factor = vf_set1(g * (own + spread * (float)weight_sum) / s->sum[r]);
-        const vf top = vf_set1(s->top[r]);
+        const float share = g * (own + spread * (float)weight_sum) / s->sum[r];
+        const vf factor = vf_set1(share), top = vf_set1(s->top[r]), least = vf_least_weight(share);
         if (spread == 0)
-            TT_ROW_EACH(n, tt_row_put(dx, c, n,
-                                      factor * vf_exp_weight(tt_row_at(x, c, n, 0) - top)));
+            TT_ROW_EACH(n, {
+                const vf p = vf_exp_weight_from(tt_row_at(x, c, n, 0) - top, least);
+                tt_row_put(dx, c, n, factor * p);
+            });
         else {
             const vf flat = vf_set1(g * spread);
             TT_ROW_EACH(n, {
                 vf w = s->weight ? tt_row_at(s->weight, c, n, 0) : vf_set1(1);
-                const vf p = vf_exp_weight(tt_row_at(x, c, n, 0) - top);
+                const vf p = vf_exp_weight_from(tt_row_at(x, c, n, 0) - top, least);
                 tt_row_put(dx, c, n, factor * p - flat * w);
             });
         }

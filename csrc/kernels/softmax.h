@@ -11,6 +11,13 @@ TT_INLINE vf tt_exp_put(const float *x, float *out, int64_t c, int64_t n, vf top
     return e;
 }
 
+/* The least part of a sum whose share, once divided by it, is no denormal: a product of matrices takes
+ * a hundred times as long for such, on processors that make them in microcode. */
+TT_INLINE vf tt_least_part(vf sum) { return sum * vf_set1(1.1755e-38f); }
+
+/* e * factor, and 0 for what is less. */
+TT_INLINE vf tt_share(vf e, vf factor, vf least) { return (vf)((vi)e & ~(e < least)) * factor; }
+
 /* The sum of exp(x - top), where top is the largest of x. */
 TT_INLINE float tt_row_exp_sum(const float *x, int64_t n, float top)
 {
@@ -29,8 +36,8 @@ static void tt_softmax_f32(const tt_softmax_args *s)
         const vf top = vf_set1(tt_row_max(x, n));
         double sum = 0;
         TT_ROW_SUM(sum, n, tt_exp_put(x, out, c, n, top));
-        const vf factor = vf_set1((float)(1 / sum));
-        TT_ROW_EACH(n, tt_row_put(out, c, n, tt_row_at(out, c, n, 0) * factor));
+        const vf factor = vf_set1((float)(1 / sum)), least = tt_least_part(vf_set1((float)sum));
+        TT_ROW_EACH(n, tt_row_put(out, c, n, tt_share(tt_row_at(out, c, n, 0), factor, least)));
     }
 }
 
@@ -132,7 +139,7 @@ TT_INLINE void tt_softmax_strip(
     const tt_softmax_args *s, int64_t first, const int vectors, const int what)
 {
     const int backward = what == TT_BACKWARD || what == TT_LOG_BACKWARD;
-    vf top[TT_STRIP], sum[TT_STRIP], run[TT_STRIP];
+    vf top[TT_STRIP], sum[TT_STRIP], run[TT_STRIP], least[TT_STRIP];
     for (int v = 0; v < vectors; v++) {
         top[v] = vf_set1(-INFINITY);
         sum[v] = run[v] = vf_zero();
@@ -164,6 +171,7 @@ TT_INLINE void tt_softmax_strip(
             }
         }
     for (int v = 0; v < vectors; v++) {
+        least[v] = tt_least_part(sum[v]);
         if (what == TT_FORWARD) sum[v] = 1.0f / sum[v];
         if (what == TT_LOG_FORWARD) sum[v] = vf_log(sum[v]);
         if (what != TT_LSE) continue;
@@ -176,7 +184,7 @@ TT_INLINE void tt_softmax_strip(
     for (int64_t i = 0; i < s->n; i++)
         for (int v = 0; v < vectors; v++) {
             if (what == TT_FORWARD)
-                TT_PUT(i, v, TT_AT(s->out, i, v) * sum[v]);
+                TT_PUT(i, v, tt_share(TT_AT(s->out, i, v), sum[v], least[v]));
             else if (what == TT_LOG_FORWARD)
                 TT_PUT(i, v, TT_AT(s->x, i, v) - top[v] - sum[v]);
             else if (what == TT_BACKWARD)
