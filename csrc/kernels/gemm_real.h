@@ -279,7 +279,11 @@ static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
     const tt_real *all_of_a = s->a, *all_of_b = s->b;
     const tt_real *row_bias = s->row_bias, *column_bias = s->column_bias;
     const int adjacent = s->a_packed || s->a_row == 1;
-    const int finds_c = !s->c_by_columns && s->depth >= 128 && s->c_row >= 8 * TT_COLUMNS;
+    /* Memory takes as long as a tile that is 128 deep: of less deep ones a later tile's rows of C are
+     * asked for, unless they are whole pages apart, and would push out what is in their sets. */
+    const int64_t lead = 128 / (s->depth + 1) * s->panel;
+    const int finds_c = !s->c_by_columns && s->c_row >= 8 * TT_COLUMNS
+                        && (lead == 0 || (s->c_row > 1024 && s->c_row % 1024));
     /* The first tile copies a panel of B for the others, unless a cache holds its rows anyway. */
     const int copies_b =
         s->rows > s->panel && s->depth * llabs(s->b_depth) > TT_GEMM_CACHE / (int)sizeof(tt_real);
@@ -312,7 +316,11 @@ static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
             t.a_depth = s->a_packed ? rows : s->a_depth;
             t.c = s->c_by_columns ? tile : c;
             TT_OF(tt_gemm_look_ahead)(&t, s, i, j);
-            if (finds_c) TT_OF(tt_gemm_find_c)(c, s->c_row, rows, columns);
+            if (finds_c && i + lead < s->rows) {
+                const int64_t left = s->rows - i - lead;
+                TT_OF(tt_gemm_find_c)(c + lead * s->c_row, s->c_row,
+                                      left < s->panel ? left : s->panel, columns);
+            }
             TT_OF(tt_tiles)[rows - 1][vectors - 1][adjacent][copies](&t);
             if (copies) {
                 t.b = panel_of_b;
