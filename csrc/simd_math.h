@@ -98,7 +98,8 @@ vf vf_exp_of_any(vf x)
 {
 #if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
     vf n, q = vf_exp_reduced(vf_clamp_keeping_nan(x, -105.0f, 90.0f), &n);
-    return vf_scale_from(vf_set1(-104.0f), x, q + 1.0f, n); /* exp(-104) is less than half of a denormal */
+    const vf least = vf_set1(-104.0f); /* exp(-104) is less than half of a denormal */
+    return vf_scale_from(least, x, q + 1.0f, n);
 #else
     const vi gone = x < vf_set1(-104.0f);
     x = vf_clamp_keeping_nan(vf_select(gone, vf_zero(), x), -105.0f, 90.0f);
@@ -118,10 +119,10 @@ TT_INLINE vf vf_exp(vf x)
 #endif
 }
 
-/* exp(x) for x <= 0 as a weight of a softmax, with 0 for what lies below exp(least), least being -87
- * or more. It is 2^n 2^r for x log2(e) = n + r, where the error of that constant, 1e-8 |x| of the
- * result, may stay; unless the product would be rounded. n is read from the bits that rounding to it
- * left. */
+/* exp(x) for x <= 0 as a weight of a softmax, with 0 for what lies below exp(least), least being
+ * -87 or more. It is 2^n 2^r for x log2(e) = n + r, where the error of that constant, 1e-8 |x| of
+ * the result, may stay; unless the product would be rounded. n is read from the bits that rounding
+ * to it left. */
 TT_INLINE vf vf_exp_weight_from(vf x, vf least)
 {
     const vf rounded = vf_fma(x, vf_set1(1.44269504f), vf_set1(0x1.8p23f));
@@ -149,7 +150,10 @@ TT_INLINE vf vf_exp_weight_from(vf x, vf least)
 TT_INLINE vf vf_exp_weight(vf x) { return vf_exp_weight_from(x, vf_set1(-87.0f)); }
 
 /* From what x on exp(x) times a factor is no denormal: products of these are made in microcode. */
-TT_INLINE vf vf_least_weight(float factor) { return vf_set1(-87.0f - logf(fminf(fabsf(factor), 1))); }
+TT_INLINE vf vf_least_weight(float factor)
+{
+    return vf_set1(-87.0f - logf(fminf(fabsf(factor), 1)));
+}
 
 /* 2^n q + (2^n - 1), at half its size so that 2^n is finite. */
 TT_INLINE vf vf_expm1(vf x)

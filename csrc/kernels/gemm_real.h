@@ -279,8 +279,8 @@ static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
     const tt_real *all_of_a = s->a, *all_of_b = s->b;
     const tt_real *row_bias = s->row_bias, *column_bias = s->column_bias;
     const int adjacent = s->a_packed || s->a_row == 1;
-    /* Memory takes as long as a tile that is 128 deep: of less deep ones a later tile's rows of C are
-     * asked for, unless they are whole pages apart, and would push out what is in their sets. */
+    /* Memory takes as long as a tile that is 128 deep: of less deep ones a later tile's rows of C
+     * are asked for, unless they are whole pages apart, and push out what is in their sets. */
     const int64_t lead = 128 / (s->depth + 1) * s->panel;
     const int finds_c = !s->c_by_columns && s->c_row >= 8 * TT_COLUMNS
                         && (lead == 0 || (s->c_row > 1024 && s->c_row % 1024));

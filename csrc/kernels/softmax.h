@@ -11,8 +11,8 @@ TT_INLINE vf tt_exp_put(const float *x, float *out, int64_t c, int64_t n, vf top
     return e;
 }
 
-/* The least part of a sum whose share, once divided by it, is no denormal: a product of matrices takes
- * a hundred times as long for such, on processors that make them in microcode. */
+/* The least part of a sum whose share, once divided by it, is no denormal: a product of matrices
+ * takes many times as long for such, on processors that make them in microcode. */
 TT_INLINE vf tt_least_part(vf sum) { return sum * vf_set1(1.1755e-38f); }
 
 /* e * factor, and 0 for what is less. */

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import tinytensor as tt
+import tinytensor.nn.functional as F
 from tinytensor import kernels
 from tinytensor.kernels.reference.attention import Look
 
@@ -135,3 +137,34 @@ def test_rounding_is_numpys_to_the_bit(name: str, isa: str) -> None:
 def test_tails_are_not_read_nor_written_past_the_end(n: int, isa: str) -> None:
     x = np.linspace(0.1, 3, 70, dtype=np.float32)
     np.testing.assert_array_equal(maps.log(x[:n]), maps.log(x)[:n])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_softmax_and_the_gradient_of_cross_entropy_hold_no_denormals(axis: int, isa: str) -> None:
+    """Products of matrices that meet a few run in microcode on some processors."""
+    tiny = np.finfo(np.float32).tiny
+    x = np.linspace(0, -120, 4001, dtype=np.float32)[None].repeat(5, 0)
+    expected = np.exp(x.astype(np.float64))
+    expected /= expected.sum(axis=1, keepdims=True)
+    logits = tt.tensor(np.ascontiguousarray(x.swapaxes(1, axis)), requires_grad=True)
+    got = tt.softmax(logits, axis=axis).numpy().swapaxes(1, axis)
+    assert got[got != 0].min() >= tiny
+    np.testing.assert_allclose(got, expected, rtol=3e-5, atol=2e-38)
+    if axis == 1:
+        for smoothing in (0.0, 0.1):
+            logits.grad = None
+            target = tt.tensor(np.arange(5))
+            F.cross_entropy(logits, target, label_smoothing=smoothing).backward()
+            gradient = np.abs(logits.grad.numpy())
+            assert gradient[gradient != 0].min() >= tiny
+            dx = expected - (1 - smoothing) * np.eye(5, 4001) - smoothing / 4001
+            np.testing.assert_allclose(logits.grad.numpy(), dx / 5, rtol=3e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("x", [-87.4, -103.9, -104.1, -1e4, -3e38, -np.inf])
+def test_exponentials_that_underflow_are_numpys(x: float, isa: str) -> None:
+    got = maps.exp(np.array([x, 0, x, np.nan], np.float32).repeat(16))
+    expected = np.exp(np.float64(np.float32(x)))
+    np.testing.assert_allclose(got[:16], expected, rtol=1e-6, atol=1.5e-45)
+    assert (got[16:32] == 1).all()
+    assert np.isnan(got[48:]).all()

@@ -194,8 +194,8 @@ cdef bint fits(const Geometry *s) noexcept nogil:
 
 
 cdef bint direct_pays(const Geometry *s) noexcept nogil:
-    # To write a patch costs about as much as its products with some 16 filters; a band of few channels
-    # as much as that of their patches.
+    # To write a patch costs about as much as its products with some 16 filters. Of many filters a
+    # direct tile, partly outside a short row, loses more, unless taps are many.
     return (s.filters <= 64 or s.filters <= 128 and s.channels >= 32 and s.area > 1) and fits(s)
 
 
