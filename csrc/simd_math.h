@@ -45,27 +45,21 @@ TT_INLINE vf vf_ceil(vf x)
 
 /* --- Exponentials --------------------------------------------------------------------------- */
 
-/* p * 2^n for a whole n in [-160, 160]: over and underflow, also gradually, as they should. */
-TT_INLINE vf vf_scale(vf p, vf n)
-{
-#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
-    return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
-#else
-    vi whole = vf_to_vi(n), half = whole >> 1;
-    vf first = (vf)((half + 127) << 23), second = (vf)((whole - half + 127) << 23);
-    return p * first * second;
-#endif
-}
-
-#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
-/* The same where x is `least`, more or NaN, otherwise 0: some processors make what underflows in
- * microcode, which takes a hundred cycles for a vector of which one lane does. */
+/* p * 2^n for a whole n in [-160, 160], over and underflowing as it should, where x is not below
+ * `least`; otherwise 0. A vector of which one lane underflows takes a hundred cycles on processors
+ * that make such numbers in microcode; lanes that are to be 0 do not underflow here. */
 TT_INLINE vf vf_scale_from(vf least, vf x, vf p, vf n)
 {
+#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
     const __mmask16 from = _mm512_cmp_ps_mask((__m512)x, (__m512)least, _CMP_NLT_UQ);
     return (vf)_mm512_maskz_scalef_ps(from, (__m512)p, (__m512)n);
-}
+#else
+    const vi gone = x < least;
+    const vi whole = vf_to_vi(vf_select(gone, vf_zero(), n)), half = whole >> 1;
+    const vf first = (vf)((half + 127) << 23), second = (vf)((whole - half + 127) << 23);
+    return vf_select(gone, vf_zero(), p * first * second);
 #endif
+}
 
 /* Cut x into n ln 2 + r with |r| <= ln 2 / 2 (|x| < 1000), and return exp(r) - 1. */
 TT_INLINE vf vf_exp_reduced(vf x, vf *n)
@@ -96,16 +90,9 @@ static __attribute__((noinline))
 #endif
 vf vf_exp_of_any(vf x)
 {
-#if TT_VECTOR_BYTES == 64 && defined(__AVX512F__)
     vf n, q = vf_exp_reduced(vf_clamp_keeping_nan(x, -105.0f, 90.0f), &n);
     const vf least = vf_set1(-104.0f); /* exp(-104) is less than half of a denormal */
     return vf_scale_from(least, x, q + 1.0f, n);
-#else
-    const vi gone = x < vf_set1(-104.0f);
-    x = vf_clamp_keeping_nan(vf_select(gone, vf_zero(), x), -105.0f, 90.0f);
-    vf n, q = vf_exp_reduced(x, &n);
-    return vf_select(gone, vf_zero(), vf_scale(q + 1.0f, n));
-#endif
 }
 
 TT_INLINE vf vf_exp(vf x)

@@ -17,7 +17,7 @@
  *
  *     MR, NR        TT_GEMM_ROWS (registers.h) and TT_COLUMNS: a tile's rows and columns
  *     KC            TT_GEMM_DEPTH: the longest depth of a block
- *     MC, NC        PANELS_OF_PIECE · MR and COLUMNS_OF_PIECE (gemm.pyx): a piece of the work
+ *     MC, NC        rows_of_block and columns_of_piece (gemm.pyx): a piece of the work
  *     micro-kernel  a tile: gemm_tile_of, made for each number of rows by TT_TO_ROWS
  *     macro-kernel  gemm_block: the tiles of a piece, for one block of the depth
  *     micro-panel   a panel: what gemm_pack_a and gemm_pack_b write

@@ -283,7 +283,7 @@ static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
      * are asked for, unless they are whole pages apart, and push out what is in their sets. */
     const int64_t lead = 128 / (s->depth + 1) * s->panel;
     const int finds_c = !s->c_by_columns && s->c_row >= 8 * TT_COLUMNS
-                        && (lead == 0 || (s->c_row > 1024 && s->c_row % 1024));
+                        && (lead == 0 || (s->c_row > 1024 && s->c_row * sizeof(tt_real) % 4096));
     /* The first tile copies a panel of B for the others, unless a cache holds its rows anyway. */
     const int copies_b =
         s->rows > s->panel && s->depth * llabs(s->b_depth) > TT_GEMM_CACHE / (int)sizeof(tt_real);

@@ -148,11 +148,14 @@ cdef Plan make_plan(const product *p) noexcept nogil:
 cdef bint packs_a(const product *p, const Plan *plan) noexcept nogil:
     """Is A so large that no cache holds it well where it lies, and a copy of it little beside the
     product? Of rows that are adjacent, a tile reads a few of each column: as many pages as the
-    block is deep, where a processor's first table has 64 to 96.
+    block is deep, where a processor's first table has 64 to 96. Of packed batches one is multiplied
+    after the other, which does not pay for small ones.
     """
     if p.columns <= 4 * plan.panel_of_b:
         return False
     if p.a_row == 1:
+        if p.batches > 1 and p.rows * p.depth * p.columns < 8 * PRODUCTS:
+            return False
         return min(plan.block_depth, p.depth) * llabs(p.a_depth) * plan.size > SPAN_IN_PLACE
     if p.rows * p.depth * plan.size <= _core.caches.second:
         return False
