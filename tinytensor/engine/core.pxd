@@ -20,6 +20,8 @@ cdef class Variable:
     cdef public long long as_of
     cdef public int level
     cdef object __weakref__
+    @cython.locals(version=Version)
+    cpdef changed(self, by, instead=*)
 
 cdef class Node:
     cdef public object op, spec, where, recompute
@@ -40,11 +42,11 @@ cdef class Node:
 
 cdef class BackwardPass:
     cdef public bint by_ops
-    cdef public object family, has_spec, spec_of
+    cdef public object family, has_spec, spec_of, wanted
     cdef public long long pushed
     cdef public dict pending
     cdef public tuple observers
-    cdef public set owned, wanted, useful
+    cdef public set owned, useful
     cdef public list heap
     @cython.locals(node=Node, variable=Variable, total=Variable)
     cpdef deliver(self, target, Variable cotangent)

@@ -346,7 +346,7 @@ class BackwardPass:
         self.owned = set()  # where the pending cotangent is a sum that only this pass holds
         # The heap is of (-depth, a number that breaks ties, node): heapq pops the smallest.
         self.pending, self.heap, self.pushed = {}, [], 0
-        self.wanted = set() if wanted is None else {edge(variable) for variable in wanted}
+        self.wanted = () if wanted is None else {edge(variable) for variable in wanted}
         self.useful = None if wanted is None else self.leading_to_wanted(outputs)
 
     def leading_to_wanted(self, outputs):
