@@ -80,33 +80,45 @@ cdef bint read_geometry(
     """Fill in ``s`` from shapes, of lines, images or volumes; False where the shapes are not ours
     (or there is no work)."""
     cdef tt_conv_args *conv = &s.conv
-    cdef int64_t in_channels, out_channels, back, bottom, right, room_z, room_y, room_x
+    cdef int64_t size[3]
+    cdef int64_t kernel[3]
+    cdef int64_t step[3]
+    cdef int64_t gap[3]
+    cdef int64_t before[3]
+    cdef int64_t in_channels, out_channels, after, room
+    cdef int axis, i
     memset(s, 0, sizeof(Geometry))
-    if len(x) not in (3, 4, 5) or len(weight) != len(x) or groups < 1:
-        return False
     s.axes = len(x) - 2
-    ones = (1,) * (3 - s.axes)  # a line is a volume of one row, an image one of one plane
-    x, weight = (*x[:2], *ones, *x[2:]), (*weight[:2], *ones, *weight[2:])
-    stride, dilation = (*ones, *stride), (*ones, *dilation)
-    padding = (*((0, 0) for _ in ones), *padding)
-    s.images, in_channels, conv.depth, conv.height, conv.width = x
-    out_channels, s.channels, conv.kernel_z, conv.kernel_y, conv.kernel_x = weight
-    if 0 in x or 0 in weight or s.channels * groups != in_channels or out_channels % groups:
+    if not 1 <= s.axes <= 3 or len(weight) != len(x) or groups < 1:
+        return False
+    s.images, in_channels = x[0], x[1]
+    out_channels, s.channels = weight[0], weight[1]
+    if s.images < 1 or in_channels < 1 or out_channels < 1 or s.channels < 1:
+        return False
+    if s.channels * groups != in_channels or out_channels % groups:
         return False
     s.groups, s.items, s.filters = groups, s.images * groups, out_channels // groups
-    conv.stride_z, conv.stride_y, conv.stride_x = stride
-    conv.dilation_z, conv.dilation_y, conv.dilation_x = dilation
-    (conv.front, back), (conv.top, bottom), (conv.left, right) = padding
-    if min(*stride, *dilation) < 1 or min(conv.front, back, conv.top, bottom, conv.left, right) < 0:
-        return False
-    room_z = conv.depth + conv.front + back - conv.dilation_z * (conv.kernel_z - 1) - 1
-    room_y = conv.height + conv.top + bottom - conv.dilation_y * (conv.kernel_y - 1) - 1
-    room_x = conv.width + conv.left + right - conv.dilation_x * (conv.kernel_x - 1) - 1
-    if min(room_z, room_y, room_x) < 0:
-        return False
-    s.out_depth = s.out_axes[0] = room_z // conv.stride_z + 1
-    conv.out_height = s.out_axes[1] = room_y // conv.stride_y + 1
-    conv.out_width = s.out_axes[2] = room_x // conv.stride_x + 1
+    for axis in range(3):
+        i = axis - 3 + s.axes
+        # A line is a volume of one row, an image one of one plane.
+        size[axis] = kernel[axis] = step[axis] = gap[axis] = 1
+        before[axis] = after = 0
+        if i >= 0:
+            size[axis], kernel[axis] = x[2 + i], weight[2 + i]
+            step[axis], gap[axis] = stride[i], dilation[i]
+            before[axis], after = padding[i]
+        if min(size[axis], kernel[axis], step[axis], gap[axis]) < 1 or min(before[axis], after) < 0:
+            return False
+        room = size[axis] + before[axis] + after - gap[axis] * (kernel[axis] - 1) - 1
+        if room < 0:
+            return False
+        s.out_axes[axis] = room // step[axis] + 1
+    conv.depth, conv.height, conv.width = size[0], size[1], size[2]
+    conv.kernel_z, conv.kernel_y, conv.kernel_x = kernel[0], kernel[1], kernel[2]
+    conv.stride_z, conv.stride_y, conv.stride_x = step[0], step[1], step[2]
+    conv.dilation_z, conv.dilation_y, conv.dilation_x = gap[0], gap[1], gap[2]
+    conv.front, conv.top, conv.left = before[0], before[1], before[2]
+    s.out_depth, conv.out_height, conv.out_width = s.out_axes[0], s.out_axes[1], s.out_axes[2]
     if s.axes == 3:
         merge_axes(s)
     s.area = conv.kernel_z * conv.kernel_y * conv.kernel_x
@@ -142,8 +154,12 @@ cdef void merge_axes(Geometry *s) noexcept nogil:
 
 
 cdef tuple out_shape(const Geometry *s):
-    shape = (s.images, s.groups * s.filters, s.out_axes[0], s.out_axes[1], s.out_axes[2])
-    return shape[:2] + shape[5 - s.axes :]
+    cdef int64_t filters = s.groups * s.filters
+    if s.axes == 1:
+        return s.images, filters, s.out_axes[2]
+    if s.axes == 2:
+        return s.images, filters, s.out_axes[1], s.out_axes[2]
+    return s.images, filters, s.out_axes[0], s.out_axes[1], s.out_axes[2]
 
 
 cdef bint planes_of(const Geometry *s, Planes *planes) noexcept nogil:

@@ -34,7 +34,7 @@ __all__ = [
 
 
 def _forward(name, axes, x, weight, bias, *how):
-    size, shape = np.shape(x), np.shape(weight)
+    size, shape = getattr(x, "shape", ()), getattr(weight, "shape", ())
     arguments, _ = convolution(name, axes, size, shape, *how)
     _check_bias(name, bias, shape[:1], "(K, …)", shape)
     return kernels.convolve(x, weight, bias, *arguments), size[-axes:], shape[2:]
