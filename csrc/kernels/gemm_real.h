@@ -272,6 +272,14 @@ TT_INLINE void TT_OF(tt_gemm_find_c)(const tt_real *c, int64_t c_row, int64_t ro
     }
 }
 
+/* Of the rows that are left. A tile of few rows has too few sums to keep the arithmetic busy: the
+ * last two share theirs, where A does not lie in panels. */
+TT_INLINE int64_t TT_OF(tt_gemm_rows_of_tile)(const tt_gemm_block_args *s, int64_t left)
+{
+    if (left <= s->panel) return left;
+    return s->a_packed || left >= 2 * s->panel ? s->panel : (left + 1) / 2;
+}
+
 static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
 {
     tt_real panel_of_b[TT_GEMM_DEPTH * TT_COLUMNS] __attribute__((aligned(TT_VECTOR_BYTES)));
@@ -309,8 +317,8 @@ static void TT_OF(tt_gemm_block)(const tt_gemm_block_args *s)
             t.b_depth = vectors * TT_LANES;
         }
         if (s->c_by_columns) t.columns = vectors * TT_LANES;
-        for (int64_t i = 0; i < s->rows; i += s->panel) {
-            const int64_t rows = s->rows - i < s->panel ? s->rows - i : s->panel;
+        for (int64_t i = 0, rows; i < s->rows; i += rows) {
+            rows = TT_OF(tt_gemm_rows_of_tile)(s, s->rows - i);
             tt_real *c = (tt_real *)s->c + (s->c_by_columns ? i + j * s->c_row : i * s->c_row + j);
             t.a = all_of_a + i * (s->a_packed ? s->depth : s->a_row);
             t.a_depth = s->a_packed ? rows : s->a_depth;
