@@ -143,8 +143,19 @@ TT_INLINE tt_winograd_window tt_winograd_within(const tt_winograd_args *s, int64
     return w;
 }
 
+/* What of a strip is outside the planes is 0, for all of them. */
+TT_INLINE void tt_winograd_clear_around(const tt_winograd_window *w, float *strip)
+{
+    for (int64_t y = 0; y < w->rows; y++, strip += w->columns * VL) {
+        const int inside = y >= w->top && y < w->bottom;
+        const int64_t left = inside ? w->left : w->columns, right = inside ? w->right : w->columns;
+        for (int64_t x = 0; x < left; x++) vf_store(strip + x * VL, vf_zero());
+        for (int64_t x = right; x < w->columns; x++) vf_store(strip + x * VL, vf_zero());
+    }
+}
+
 /* Up to VL planes, from or to a strip: inlined with `store` constant. What is outside the planes is
- * read as 0, and not written. `sizes` is the largest |x| of each pixel, of the first planes and all
+ * neither read nor written. `sizes` is the largest |x| of each pixel, of the first planes and all
  * further ones: run by run, each filled up to whole vectors. Sizes are compared as integers: as
  * floats of one sign, in the same order, NaN above inf. */
 TT_INLINE void tt_winograd_planes(int store, const tt_winograd_args *s, float *planes,
@@ -154,8 +165,6 @@ TT_INLINE void tt_winograd_planes(int store, const tt_winograd_args *s, float *p
     const int64_t step = s->plane_step, columns = w->columns;
     const int64_t left = w->left, right = w->right, run = w->run;
     const vi no_sign = vi_set1(INT32_MAX);
-    if (!store && (w->bottom - w->top) * (right - left) < w->rows * columns)
-        memset(strip, 0, sizeof(float) * (size_t)(w->rows * columns * VL));
     for (int64_t y = w->top; y < w->bottom; y += w->run_rows) {
         float *plane = planes + (s->row + y) * s->width + s->column + left;
         float *at = strip + (y * columns + left) * VL; /* of column x */
@@ -181,14 +190,16 @@ TT_INLINE void tt_winograd_planes(int store, const tt_winograd_args *s, float *p
                         vf_store_n(plane + j * step + i, y_out, n);
                 }
             } else {
+                vi size = first ? (vi){0} : *sizes;
                 TT_UNROLL for (int j = 0; j < VL; j++) {
                     block[j] = vf_zero();
-                    if (j < channels)
-                        block[j] = n == VL ? vf_load(plane + j * step + i)
-                                           : vf_load_n(plane + j * step + i, n);
+                    if (j < channels) {
+                        const float *from = plane + j * step + i;
+                        block[j] = n == VL ? vf_load(from) : vf_load_n(from, n);
+                        size = vi_max(size, (vi)block[j] & no_sign);
+                        TT_KEEP(size); /* at once, or all |x| would be kept beside the block */
+                    }
                 }
-                vi size = first ? (vi){0} : *sizes;
-                TT_UNROLL for (int j = 0; j < VL; j++) size = vi_max(size, (vi)block[j] & no_sign);
                 *sizes++ = size;
                 vf_transpose(block);
                 TT_UNROLL for (int j = 0; j < VL; j++) {
@@ -269,6 +280,7 @@ TT_INLINE void tt_winograd_tiles_of(tt_winograd_matrix m, const tt_winograd_args
     vi sizes[TT_WINOGRAD_SIZES];
     const int64_t size = tt_winograd_columns(m), columns = 4 * s->tiles + size - 4;
     const tt_winograd_window w = tt_winograd_within(s, size, columns);
+    tt_winograd_clear_around(&w, strip);
     for (int64_t c = 0; c < s->channels; c += VL) {
         const int64_t channels = s->channels - c < VL ? s->channels - c : VL;
         tt_winograd_planes(0, s, s->planes + c * s->plane_step, channels, NULL, strip, &w,

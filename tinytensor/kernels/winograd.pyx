@@ -40,6 +40,7 @@ cdef enum:
     POINTS = 36
     SUMS = 1 << 21  # floats of all sums of a gradient
     CHANNELS_OF_PIECE = 64
+    MOST_SCRATCH = 5 << 15  # floats of a piece's tiles: more tiles would not use weights better
     SPREAD = 64  # of a filter's largest |weight| above their mean: some 6 where they are random
 
 
@@ -204,21 +205,20 @@ cdef float largest_weight(const Forward *s) noexcept nogil:
 
 
 cdef uint8_t transform_planes(
-    const Forward *s, int64_t place, tt_winograd_args args
+    const Forward *s, int64_t place, tt_winograd_args *args
 ) noexcept nogil:
     """A segment of the planes that one of the output sees, behind each other. Is one odd?"""
     cdef int64_t image = place // s.shape.out_depth, z = place % s.shape.out_depth, q, plane
     cdef int64_t point, tile
-    cdef uint8_t odd = 0, any_odd = 0
-    args.odd = &odd
+    cdef uint8_t any_odd = 0
     for q in range(s.shape.kernel_z):
         plane = z * s.shape.stride_z + q * s.shape.dilation_z - s.shape.front
         if 0 <= plane < s.shape.depth:
             args.planes = <float *> s.x + (
                 image * args.channels * args.plane_step + plane * args.height * args.width
             )
-            s.table.winograd_image_f32(&args)
-            any_odd |= odd
+            s.table.winograd_image_f32(args)
+            any_odd |= args.odd[0]
         else:
             for point in range(POINTS):
                 for tile in range(args.tiles):
@@ -236,6 +236,7 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     cdef int64_t end = min(begin + s.piece_segments, s.tiles.all_segments)
     cdef int64_t before = tiles_before(&s.tiles, begin)
     cdef int64_t segment, place, point, block, channel
+    cdef uint8_t odd
     cdef tt_winograd_args args
     cdef tt_gemm_block_args product
     cdef int slot = take_slot(&s.scratch)
@@ -245,13 +246,13 @@ cdef void run_forward(void *context, int64_t piece) noexcept nogil:
     args.tile_step, args.point_step = s.image_row, s.most_tiles * s.image_row
     args.channels, args.height, args.width = s.shape.channels, s.shape.height, s.shape.width
     args.plane_step = s.shape.depth * args.height * args.width
-    args.limit = s.limit
+    args.limit, args.odd = s.limit, &odd
     for segment in range(begin, end):
         place = place_segment(&s.tiles, segment, &args)
         args.row -= s.shape.top
         args.column -= s.shape.left
         args.transformed = images + (tiles_before(&s.tiles, segment) - before) * s.image_row
-        s.odd_segments[segment] = transform_planes(s, place, args)
+        s.odd_segments[segment] = transform_planes(s, place, &args)
 
     memset(&product, 0, sizeof(product))
     product.rows, product.columns = tiles_before(&s.tiles, end) - before, s.filters
@@ -312,7 +313,8 @@ cdef list winograd(
 
     # As many tiles as the scratch memory holds, but enough of them to use a point's weights well;
     # and an even number of pieces, as most often there are few.
-    tiles = max(2 * s.table.gemm_rows, half_of_second() // (POINTS * (s.image_row + s.out_row)))
+    tiles = min(half_of_second(), MOST_SCRATCH) // (POINTS * (s.image_row + s.out_row))
+    tiles = max(2 * s.table.gemm_rows, tiles)
     pieces = ceil_div(s.tiles.all_segments, max(1, tiles // s.tiles.segment))
     pieces = ceil_div(pieces, 2) * 2
     s.piece_segments = ceil_div(s.tiles.all_segments, pieces)
@@ -320,10 +322,13 @@ cdef list winograd(
     s.most_tiles = s.piece_segments * s.tiles.segment | 1
     cut_rows(s.piece_segments * s.tiles.segment, s.table.gemm_rows, &s.panel, &unused)
 
-    s.taps = allocate(POINTS * s.depth * s.filters, keep)
-    s.largest = allocate(2 * s.runs * s.filters, keep)
+    s.taps = allocate(
+        (POINTS * s.depth + 2 * s.runs) * s.filters
+        + ceil_div(s.tiles.all_segments, sizeof(float)), keep,
+    )
+    s.largest = s.taps + POINTS * s.depth * s.filters
     s.sum = s.largest + s.runs * s.filters
-    s.odd_segments = <uint8_t *> allocate(ceil_div(s.tiles.all_segments, sizeof(float)), keep)
+    s.odd_segments = <uint8_t *> (s.sum + s.runs * s.filters)
     make_scratch(
         &s.scratch, POINTS * s.most_tiles * (s.image_row + s.out_row), pieces,
         core.get_num_threads(), keep,
