@@ -337,42 +337,63 @@ TT_INLINE void tt_running_store(float *x, const int64_t row[VL], vf tile[TT_RUNN
         for (int q = 0; q < TT_RUNNING_TILE; q += 4) vf_store_quads(x + q, row, tile + q);
 }
 
-/* A tile of VL rows and TT_RUNNING_TILE columns: its transpose is summed vector by vector. x and
- * out are at the first of the rows, the others at row[]. */
-TT_INLINE void tt_running_tile(const float *x, float *out, const int64_t row[VL], vf *carry,
-                               vf *rest, const int reverse)
+/* A tile of VL rows and TT_RUNNING_TILE columns, of which so many are in use, lies transposed, and
+ * is summed vector by vector. */
+TT_INLINE void tt_running_sums(vf tile[TT_RUNNING_TILE], int64_t columns, vf *carry, vf *rest,
+                               const int reverse)
 {
-    enum { TILE = TT_RUNNING_TILE };
     const vf before = *carry + *rest;
-    vf tile[TILE], sum = vf_set1(-0.0f);
-    if (VL == 16 && tt_running_collide(row[1])) { /* whole cache lines */
-        for (int r = 0; r < VL; r++) tile[r] = vf_load(x + row[r]);
-        vf_transpose(tile);
-    } else
-        for (int q = 0; q < TILE; q += 4) vf_load_quads(x + q, row, tile + q);
-    for (int k = 0; k < TILE; k++) {
-        const int c = reverse ? TILE - 1 - k : k;
+    vf sum = vf_set1(-0.0f);
+    for (int k = 0; k < TT_RUNNING_TILE; k++) {
+        const int c = reverse ? TT_RUNNING_TILE - 1 - k : k;
+        if (c >= columns) continue;
         sum += tile[c];
         tile[c] = before + sum;
     }
     tt_running_carry(carry, rest, sum);
+}
+
+/* x and out are at the first of the rows, the others at row[]. */
+TT_INLINE void tt_running_tile(const float *x, float *out, const int64_t row[VL], vf *carry,
+                               vf *rest, const int reverse)
+{
+    vf tile[TT_RUNNING_TILE];
+    if (VL == 16 && tt_running_collide(row[1])) { /* whole cache lines */
+        for (int r = 0; r < VL; r++) tile[r] = vf_load(x + row[r]);
+        vf_transpose(tile);
+    } else
+        for (int q = 0; q < TT_RUNNING_TILE; q += 4) vf_load_quads(x + q, row, tile + q);
+    tt_running_sums(tile, TT_RUNNING_TILE, carry, rest, reverse);
     tt_running_store(out, row, tile);
 }
 
-/* The same of fewer columns, by way of a tile in which zeros stand for the others. */
+/* The same of fewer columns: by quads of them, otherwise by vectors of which no more is read. */
 TT_INLINE void tt_running_part(const float *x, float *out, const int64_t row[VL], int64_t columns,
                                vf *carry, vf *rest, const int reverse)
 {
-    enum { TILE = TT_RUNNING_TILE };
-    float part[VL * TILE] = {0};
-    int64_t place[VL];
-    for (int r = 0; r < VL; r++) {
-        place[r] = r * TILE;
-        memcpy(part + r * TILE, x + row[r], (size_t)columns * sizeof(float));
+    vf tile[TT_RUNNING_TILE];
+    if (columns % 4 == 0) {
+        for (int q = 0; q < TT_RUNNING_TILE; q += 4)
+            if (q < columns)
+                vf_load_quads(x + q, row, tile + q);
+            else
+                tile[q] = tile[q + 1] = tile[q + 2] = tile[q + 3] = vf_zero();
+        tt_running_sums(tile, columns, carry, rest, reverse);
+        for (int q = 0; q < TT_RUNNING_TILE; q += 4)
+            if (q < columns) vf_store_quads(out + q, row, tile + q);
+        return;
     }
-    tt_running_tile(part, part, place, carry, rest, reverse);
-    for (int r = 0; r < VL; r++)
-        memcpy(out + row[r], part + r * TILE, (size_t)columns * sizeof(float));
+    for (int q = 0; q < TT_RUNNING_TILE; q += VL) {
+        const int64_t n = columns - q < 0 ? 0 : columns - q < VL ? columns - q : VL;
+        for (int r = 0; r < VL; r++) tile[q + r] = vf_load_n(x + row[r] + q, n);
+        vf_transpose(tile + q);
+    }
+    tt_running_sums(tile, columns, carry, rest, reverse);
+    for (int q = 0; q < TT_RUNNING_TILE; q += VL) {
+        const int64_t n = columns - q < 0 ? 0 : columns - q < VL ? columns - q : VL;
+        vf_transpose(tile + q);
+        for (int r = 0; r < VL; r++) vf_store_n(out + row[r] + q, tile[q + r], n);
+    }
 }
 
 /* Up to VL rows of n. The last one stands for those that are missing: it is written again. */
